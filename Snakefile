@@ -1,0 +1,40 @@
+"""Faultlines: where language models and neural reasoners break, from data to report."""
+
+import sys
+from pathlib import Path
+
+from snakemake.utils import min_version
+
+min_version("9.27.0")
+
+sys.path.insert(0, str(workflow.basedir))
+
+from workflow_scripts.shared.job import export_python_path
+
+export_python_path()
+
+
+configfile: Path(workflow.basedir) / "config.yaml"
+
+
+include: "rules/common.smk"
+include: "rules/models.smk"
+include: "rules/inference.smk"
+include: "rules/softmax.smk"
+include: "rules/stochasticity.smk"
+include: "rules/publish.smk"
+
+
+localrules:
+    all,
+    softmax,
+    stochasticity,
+    scorecard,
+    report,
+
+
+rule all:
+    default_target: True
+    input:
+        rules.scorecard.input,
+        rules.report.input,

@@ -1,0 +1,25 @@
+"""What the rules share: a checked config, code fingerprints, and the models of each study."""
+
+from workflow_scripts.models.registry import checkpoint, local_files, models_of
+from workflow_scripts.shared.config import ConfigError, check
+from workflow_scripts.shared.fingerprint import fingerprint
+
+try:
+    check(config)
+except ConfigError as error:
+    raise WorkflowError(str(error))
+
+
+wildcard_constraints:
+    model=r"[A-Za-z0-9][A-Za-z0-9._-]*",
+    study=r"[a-z_]+",
+
+
+def model_spec(wildcards):
+    """Settings of the wildcard's model, as far as they decide its outputs."""
+    return config["models"][wildcards.model]
+
+
+def model_files(wildcards):
+    """Files or folders that must be there before the wildcard's model can be loaded."""
+    return local_files(config["models"], wildcards.model)

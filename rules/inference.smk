@@ -1,0 +1,1 @@
+"""Requests to responses, for every study and model."""

@@ -1,0 +1,1 @@
+"""Embedded language models: corpus, tokenizer, training, evaluation."""

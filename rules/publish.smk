@@ -1,0 +1,11 @@
+"""Scorecard and report."""
+
+
+rule scorecard:
+    input:
+        [],
+
+
+rule report:
+    input:
+        [],

@@ -1,0 +1,6 @@
+"""Study `softmax`."""
+
+
+rule softmax:
+    input:
+        [],

@@ -1,0 +1,6 @@
+"""Study `stochasticity`."""
+
+
+rule stochasticity:
+    input:
+        [],

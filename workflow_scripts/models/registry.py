@@ -1,0 +1,30 @@
+"""Where the models of the config come from, and what loads them."""
+
+import os
+from typing import Any
+
+Models = dict[str, dict[str, Any]]
+
+
+def models_of(config: dict[str, Any], study: str) -> list[str]:
+    """Names of the models that a study runs on, in the config's order."""
+    return config["studies"][study]
+
+
+def checkpoint(models: Models, name: str) -> str:
+    """Path or hub id that transformers and vLLM load the model from."""
+    spec = models[name]
+    if spec["source"] == "train":
+        return f"results/models/{name}/checkpoint"
+    return spec["source"]
+
+
+def local_files(models: Models, name: str) -> list[str]:
+    """Paths that must exist before the model loads: a trained or local folder, or nothing."""
+    path = checkpoint(models, name)
+    return [path] if models[name]["source"] == "train" or os.path.isdir(path) else []
+
+
+def embedded(models: Models) -> list[str]:
+    """Names of the models that the workflow trains itself."""
+    return [name for name, spec in models.items() if spec["source"] == "train"]

@@ -1,0 +1,192 @@
+"""Claims of the papers and the verdicts that our numbers give on them.
+
+A study's `claims.py` holds a list of `Claim`. Each claim's test reads the study's scores and
+returns what was measured; the verdict follows from the interval and the kind of evidence alone.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from workflow_scripts.shared import files
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+class Evidence(StrEnum):
+    """What kind of run stands behind a number."""
+
+    THEORY = "theory"
+    PROTOCOL = "paper's own protocol"
+    STAND_IN = "stand-in model"
+    OTHER_MODEL = "other model"
+    PAPER_MODEL = "paper's own model"
+
+
+class Verdict(StrEnum):
+    SUPPORTED = "supported"
+    CONTRADICTED = "contradicted"
+    INCONCLUSIVE = "inconclusive"
+    NOT_TESTED = "not tested"
+
+
+@dataclass(frozen=True)
+class Published:
+    """A published number, or direction, and where it stands.
+
+    `tag` is the sheet's: published, published-2nd, derived, …; never invent one.
+    """
+
+    value: float | str
+    tag: str
+    source: str
+
+
+@dataclass(frozen=True)
+class Region:
+    """The values of the measured quantity under which the claim is true: low <= value <= high."""
+
+    low: float = -math.inf
+    high: float = math.inf
+
+    def reading(self, ci_low: float, ci_high: float) -> Verdict:
+        """What an interval says by itself: wholly inside, wholly outside, or neither."""
+        if self.low <= ci_low and ci_high <= self.high:
+            return Verdict.SUPPORTED
+        if ci_high < self.low or ci_low > self.high:
+            return Verdict.CONTRADICTED
+        return Verdict.INCONCLUSIVE
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A measured quantity with its 95 % interval (both ends equal for an exact computation).
+
+    `n` counts what the interval was taken over (seeds, items, cases); `note` says what the number
+    is and at which scale. `evidence` is the kind of run behind it. `reason`, where given, says why
+    this measurement cannot decide the claim although its evidence is of the right kind.
+    """
+
+    value: float
+    ci_low: float
+    ci_high: float
+    n: int
+    evidence: Evidence
+    note: str
+    model: str | None = None
+    reason: str | None = None
+
+
+@dataclass(frozen=True)
+class NotMeasured:
+    """No number at this scale or with these models, and why."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
+class Claim:
+    """One claim of a paper.
+
+    `decided_by` lists the kinds of evidence that can decide it: a stand-in model never decides a
+    claim about a named model. `region` is where the measured quantity must lie for the claim to
+    hold. `test` gets the study's scores and a function from model name to evidence, and returns
+    one measurement for each model that took part (or the reason why there is none).
+    """
+
+    id: str
+    statement: str
+    source: str
+    quantity: str
+    region: Region
+    decided_by: frozenset[Evidence]
+    test: Callable[["pd.DataFrame", Callable[[str], Evidence]], "Sequence[Measured] | NotMeasured"]
+    published: Published | None = None
+
+
+def evidence_of(models: dict[str, Any], study: str) -> Callable[[str], Evidence]:
+    """Map a model's name to the evidence it gives in `study`, from the config's `models`."""
+
+    def evidence(model: str) -> Evidence:
+        spec = models[model]
+        if spec["source"] == "train":
+            return Evidence.STAND_IN
+        if study in spec.get("paper_model_of", []):
+            return Evidence.PAPER_MODEL
+        return Evidence.OTHER_MODEL
+
+    return evidence
+
+
+def judge(
+    claim: Claim, scores: "pd.DataFrame", evidence: Callable[[str], Evidence]
+) -> list[dict[str, Any]]:
+    """Entries of `claims.json` for one claim: one for each measurement, or one saying why none.
+
+    `reading` is what the interval says by itself; `verdict` equals it only where the evidence can
+    decide the claim.
+    """
+    base = {
+        "id": claim.id,
+        "statement": claim.statement,
+        "source": claim.source,
+        "quantity": claim.quantity,
+        "region": [_finite(claim.region.low), _finite(claim.region.high)],
+        "decided_by": sorted(claim.decided_by),
+        "published": asdict(claim.published) if claim.published else None,
+    }
+    found = claim.test(scores, evidence)
+    if isinstance(found, NotMeasured):
+        return [
+            base
+            | {"measured": None, "evidence": None, "reading": None}
+            | {"verdict": Verdict.NOT_TESTED, "reason": found.reason}
+        ]
+    entries = []
+    for measured in found:
+        reading = claim.region.reading(measured.ci_low, measured.ci_high)
+        reason = measured.reason
+        if reason is None and measured.evidence not in claim.decided_by:
+            reason = f"a {measured.evidence} cannot decide it; needs {_either(claim.decided_by)}"
+        entries.append(
+            base
+            | {
+                "measured": {
+                    "value": measured.value,
+                    "ci_low": measured.ci_low,
+                    "ci_high": measured.ci_high,
+                    "n": measured.n,
+                    "note": measured.note,
+                    "model": measured.model,
+                },
+                "evidence": measured.evidence,
+                "reading": reading,
+                "verdict": Verdict.NOT_TESTED if reason else reading,
+                "reason": reason,
+            }
+        )
+    return entries
+
+
+def write(
+    path: str | Path,
+    claims: Sequence[Claim],
+    scores: "pd.DataFrame",
+    evidence: Callable[[str], Evidence],
+    provenance: dict[str, Any] | None = None,
+) -> None:
+    """Judge every claim and write `claims.json`: {"provenance": …, "claims": […]}."""
+    entries = [entry for claim in claims for entry in judge(claim, scores, evidence)]
+    files.write_json(path, {"provenance": provenance or {}, "claims": entries})
+
+
+def _finite(bound: float) -> float | None:
+    return bound if math.isfinite(bound) else None
+
+
+def _either(kinds: frozenset[Evidence]) -> str:
+    return " or ".join(sorted(kinds))

@@ -1,0 +1,146 @@
+"""The config, checked before anything runs: one line for each mistake, with its remedy."""
+
+import difflib
+import os
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import yaml
+
+from workflow_scripts.shared.fingerprint import ROOT
+
+SCHEMAS = ROOT / "schemas"
+HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
+NUMBER_AS_TEXT = re.compile(r"[+-]?\d+(\.\d*)?[eE][+-]?\d+")
+
+
+class ConfigError(ValueError):
+    """Everything that is wrong with a config, one line each."""
+
+
+def check(config: dict[str, Any]) -> None:
+    """Check a whole config against `schemas/` and against itself.
+
+    Raises `ConfigError` whose text has, for each mistake, the key's path, what was found and what
+    is allowed, with the nearest known key for a misspelt one.
+    """
+    problems = list(_against_schema(config)) or list(_against_itself(config))
+    if problems:
+        raise ConfigError("the config cannot be used:\n  " + "\n  ".join(problems))
+
+
+def _against_schema(config: dict[str, Any]) -> Iterator[str]:
+    from jsonschema import Draft202012Validator
+    from referencing import Registry, Resource
+
+    schemas = [yaml.safe_load(file.read_text()) for file in sorted(SCHEMAS.glob("*.schema.yaml"))]
+    registry: Registry = Registry().with_resources(
+        (schema["$id"], Resource.from_contents(schema)) for schema in schemas if "$id" in schema
+    )
+    validator = Draft202012Validator({"$ref": "config.schema.yaml"}, registry=registry)
+    for error in sorted(validator.iter_errors(config), key=lambda e: list(map(str, e.path))):
+        yield from _explain(error)
+
+
+def _explain(error: Any) -> Iterator[str]:
+    path = ".".join(map(str, error.absolute_path)) or "(top level)"
+    found, allowed, schema = error.instance, error.validator_value, error.schema
+    match error.validator:
+        case "additionalProperties":
+            known = list(schema.get("properties", {}))
+            for key in found:
+                if key not in known:
+                    yield f"{_join(error, key)}: unknown key{_nearest(key, known)}"
+        case "required":
+            for key in allowed:
+                if key not in found:
+                    yield f"{_join(error, key)}: missing"
+        case "type":
+            yield f"{path}: found {_show(found)}, allowed: {_types(allowed)}{_yaml_trap(found)}"
+        case "enum":
+            options = ", ".join(map(str, allowed))
+            yield f"{path}: found {_show(found)}, allowed: {options}{_nearest(found, allowed)}"
+        case "pattern":
+            if "propertyNames" in error.schema_path:
+                yield f"{path}: name {_show(found)} may hold letters, digits, '.', '_', '-' only"
+            else:
+                yield f"{path}: found {_show(found)}, allowed: text that matches {allowed}"
+        case "minimum":
+            yield f"{path}: found {found}, allowed: at least {allowed}"
+        case "maximum":
+            yield f"{path}: found {found}, allowed: at most {allowed}"
+        case "exclusiveMinimum":
+            yield f"{path}: found {found}, allowed: more than {allowed}"
+        case "exclusiveMaximum":
+            yield f"{path}: found {found}, allowed: less than {allowed}"
+        case "multipleOf":
+            yield f"{path}: found {found}, allowed: a multiple of {allowed}"
+        case "minItems" | "minProperties":
+            yield f"{path}: found {len(found)} entries, allowed: at least {allowed}"
+        case "uniqueItems":
+            yield f"{path}: has an entry twice"
+        case _:
+            yield f"{path}: {error.message}"
+
+
+def _against_itself(config: dict[str, Any]) -> Iterator[str]:
+    models = config["models"]
+    for study, names in config["studies"].items():
+        for name in names:
+            if name not in models:
+                yield f"studies.{study}: no model {name!r} under models{_nearest(name, models)}"
+    for name, spec in models.items():
+        yield from _model_problems(f"models.{name}", spec, config)
+
+
+def _model_problems(path: str, spec: dict[str, Any], config: dict[str, Any]) -> Iterator[str]:
+    source = spec["source"]
+    if source == "train":
+        if spec["hidden_size"] % (2 * spec["heads"]):
+            yield (
+                f"{path}.hidden_size: found {spec['hidden_size']}, allowed: a multiple of "
+                f"2 x heads = {2 * spec['heads']} (rotary positions turn pairs)"
+            )
+    elif os.path.isabs(source) or source.startswith("."):
+        if not os.path.isfile(os.path.join(source, "config.json")):
+            yield f"{path}.source: no model in folder {source} (it has no config.json)"
+    elif os.path.isdir(source):
+        pass
+    elif HUB_ID.fullmatch(source):
+        if "revision" not in spec:
+            yield f"{path}.revision: missing; a hub model needs its 40-hex commit to be repeatable"
+    else:
+        yield (
+            f"{path}.source: found {source!r}, allowed: train, an existing folder, "
+            "or a hub id owner/name"
+        )
+    for study in spec.get("paper_model_of", []):
+        if study not in config["studies"]:
+            yield f"{path}.paper_model_of: no study {study!r}{_nearest(study, config['studies'])}"
+
+
+def _join(error: Any, key: Any) -> str:
+    return ".".join(map(str, [*error.absolute_path, key]))
+
+
+def _nearest(word: Any, known: Any) -> str:
+    close = difflib.get_close_matches(str(word), list(map(str, known)), n=1)
+    return f"; did you mean {close[0]!r}?" if close else ""
+
+
+def _show(value: Any) -> str:
+    return f"{value!r} (text)" if isinstance(value, str) else repr(value)
+
+
+def _types(allowed: str | list[str]) -> str:
+    return allowed if isinstance(allowed, str) else " or ".join(allowed)
+
+
+def _yaml_trap(value: Any) -> str:
+    if isinstance(value, str) and NUMBER_AS_TEXT.fullmatch(value):
+        mantissa, exponent = re.split("[eE]", value)
+        decimal = mantissa if "." in mantissa else f"{mantissa}.0"
+        sign = "" if exponent[0] in "+-" else "+"
+        return f"; YAML reads {value} as text, write {decimal}e{sign}{exponent}"
+    return ""

@@ -1,0 +1,73 @@
+"""One look for every figure, and one way to save it."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from workflow_scripts.shared import files
+from workflow_scripts.shared.fingerprint import ROOT
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+STYLE = ROOT / "resources" / "faultlines.mplstyle"
+
+# Okabe and Ito's palette: distinguishable with every common colour-vision deficiency.
+COLOURS = {
+    "black": "#000000",
+    "orange": "#E69F00",
+    "sky": "#56B4E9",
+    "green": "#009E73",
+    "yellow": "#F0E442",
+    "blue": "#0072B2",
+    "vermilion": "#D55E00",
+    "purple": "#CC79A7",
+    "grey": "#7F7F7F",
+}
+PUBLISHED = {"color": COLOURS["black"], "marker": "D", "markersize": 4, "linestyle": "none"}
+
+COLUMN_IN = 3.4  # one column of a two-column paper
+PAGE_IN = 7.0  # both columns
+
+
+def use_style() -> None:
+    """Apply the project's style; call it once before making figures."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    plt.style.use(STYLE)
+
+
+def save(figure: "Figure", png: str | Path) -> None:
+    """Save `figure` as PNG at `png` and as vector PDF beside it, each whole or not at all.
+
+    The same figure gives the same bytes: no dates are written into the files.
+    """
+    import matplotlib.pyplot as plt
+
+    png = Path(png)
+    for path, metadata in (
+        (png, {"Software": None}),
+        (png.with_suffix(".pdf"), {"CreationDate": None}),
+    ):
+        with files.atomic(path) as temporary:
+            figure.savefig(temporary, format=path.suffix[1:], metadata=metadata)
+    plt.close(figure)
+
+
+def mark_stand_in(axes: "Axes", text: str = "stand-in model") -> None:
+    """Say on the panel itself that its model is a stand-in, not the paper's."""
+    axes.annotate(
+        text,
+        xy=(1, 1),
+        xytext=(-2, -2),
+        xycoords="axes fraction",
+        textcoords="offset points",
+        ha="right",
+        va="top",
+        fontsize="x-small",
+        fontstyle="italic",
+        color=COLOURS["grey"],
+    )

@@ -1,0 +1,70 @@
+"""The thin shell around a script when Snakemake runs it."""
+
+import os
+import sys
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from workflow_scripts.shared.fingerprint import ROOT
+
+# The one list of variables that size a thread pool; Snakemake's own list lacks some of them.
+POOLS = (
+    "OMP_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "NUMEXPR_NUM_THREADS",
+    "TORCH_NUM_THREADS",
+    "RAYON_NUM_THREADS",
+)
+
+
+def export_python_path() -> None:
+    """Let the scripts of every job import `workflow_scripts`, whatever environment they run in."""
+    os.environ["PYTHONPATH"] = str(ROOT)
+
+
+@contextmanager
+def running(snakemake: Any) -> Iterator[None]:
+    """Run the block as a job: its threads, its log, and one readable line if it fails.
+
+    Everything that the block prints, from Python or below, goes to the rule's log. An exception
+    leaves its traceback there and one line on the terminal; the process then ends with status 1.
+    """
+    set_threads(snakemake.threads)
+    log = Path(str(snakemake.log[0]))
+    log.parent.mkdir(parents=True, exist_ok=True)
+    terminal = os.dup(2)
+    with log.open("w", encoding="utf-8") as stream:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os.dup2(stream.fileno(), 1)
+        os.dup2(stream.fileno(), 2)
+        try:
+            yield
+        except Exception as error:
+            traceback.print_exc()
+            line = f"{snakemake.rule}: {type(error).__name__}: {error} (traceback in {log})\n"
+            os.write(terminal, line.encode())
+            sys.stderr.flush()
+            raise SystemExit(1) from error
+        finally:
+            sys.stdout.flush()
+            sys.stderr.flush()
+
+
+def set_threads(threads: int) -> None:
+    """Size every thread pool of this process and of its children to `threads`."""
+    for variable in POOLS:
+        os.environ[variable] = str(threads)
+    os.environ["TOKENIZERS_PARALLELISM"] = "false"
+    if "torch" in sys.modules:
+        import torch
+
+        torch.set_num_threads(threads)
+    elif "numpy" in sys.modules:
+        from threadpoolctl import threadpool_limits
+
+        threadpool_limits(threads)

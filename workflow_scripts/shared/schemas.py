@@ -1,0 +1,63 @@
+"""The tables that cross a boundary, column by column."""
+
+from pandera.pandas import Check, Column, DataFrameSchema
+
+REQUESTS = DataFrameSchema(
+    {
+        "request_id": Column(str, unique=True),
+        "item": Column(str),
+        # Chat turns as JSON, [{"role": …, "content": …}, …]; or a bare prompt. Exactly one of the two.
+        "messages": Column(str, nullable=True),
+        "prompt": Column(str, nullable=True),
+        "n": Column(int, Check.ge(1)),
+        "temperature": Column(float, Check.ge(0)),
+        "top_p": Column(float, Check.in_range(0, 1, include_min=False)),
+        "top_k": Column(int, Check.ge(0)),  # 0 keeps every token
+        "max_tokens": Column(int, Check.ge(0)),
+        "stop": Column(str),  # JSON list of strings
+        "seed": Column(int, Check.ge(0)),
+        "choices": Column(str),  # JSON list of option strings whose log-probabilities are wanted
+        "echo_logprobs": Column(bool),
+    },
+    coerce=True,
+    name="requests",
+)
+
+RESPONSES = DataFrameSchema(
+    {
+        "request_id": Column(str),
+        "sample": Column(int, Check.ge(0)),
+        "text": Column(str),
+        "finish_reason": Column(str, Check.isin(["stop", "length", "context"])),
+        "prompt_tokens": Column(int, Check.ge(0)),
+        "completion_tokens": Column(int, Check.ge(0)),
+        "choice_logprobs": Column(str),  # JSON list, one natural log-probability for each choice
+        "logprobs": Column(str),  # JSON list, one natural log-probability for each prompt token
+        "model": Column(str),
+        "engine": Column(str),
+        "dtype": Column(str),
+        "engine_version": Column(str),
+    },
+    coerce=True,
+    unique=["request_id", "sample"],
+    name="responses",
+)
+
+SCORES = DataFrameSchema(
+    {
+        "experiment": Column(str),
+        "model": Column(str),  # "theory" for exact computations and simulations
+        "seed": Column("Int64", nullable=True),  # null where seeds are pooled
+        "metric": Column(str),
+        "value": Column(float, nullable=True),  # null: not defined, the study says when
+        "ci_low": Column(float, nullable=True),
+        "ci_high": Column(float, nullable=True),
+        "n": Column(int, Check.ge(0)),
+    },
+    checks=Check(
+        lambda frame: ~((frame["ci_low"] > frame["value"]) | (frame["value"] > frame["ci_high"])),
+        error="ci_low <= value <= ci_high",
+    ),
+    coerce=True,
+    name="scores",
+)

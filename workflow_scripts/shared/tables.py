@@ -1,0 +1,74 @@
+"""Parquet tables, checked at every boundary and carrying their own provenance."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from workflow_scripts.shared import files
+
+if TYPE_CHECKING:
+    from pandera.pandas import DataFrameSchema
+
+PROVENANCE_KEY = b"faultlines"
+
+
+class TableError(ValueError):
+    """A table that does not keep its contract; the message names file, column and row."""
+
+
+def write(
+    frame: pd.DataFrame,
+    path: str | Path,
+    schema: "DataFrameSchema | None" = None,
+    provenance: dict[str, Any] | None = None,
+) -> None:
+    """Check `frame` and write it to `path`, whole or not at all, with its provenance.
+
+    Raises `TableError` when a value does not fit the schema.
+    """
+    frame = check(frame, path, schema)
+    table = pa.Table.from_pandas(frame, preserve_index=False)
+    note = json.dumps(provenance or {}, sort_keys=True, default=str).encode()
+    table = table.replace_schema_metadata({**(table.schema.metadata or {}), PROVENANCE_KEY: note})
+    with files.atomic(path) as temporary:
+        pq.write_table(table, temporary, compression="zstd")
+
+
+def read(path: str | Path, schema: "DataFrameSchema | None" = None) -> pd.DataFrame:
+    """Read and check a table. Raises `TableError` naming file, column and row."""
+    try:
+        frame = pq.read_table(path).to_pandas()
+    except (pa.ArrowInvalid, OSError) as error:
+        raise TableError(f"{path}: cannot be read as Parquet ({error})") from error
+    return check(frame, path, schema)
+
+
+def provenance(path: str | Path) -> dict[str, Any]:
+    """The provenance that `write` stored in the file."""
+    return json.loads((pq.read_schema(path).metadata or {}).get(PROVENANCE_KEY, b"{}"))
+
+
+def check(frame: pd.DataFrame, path: str | Path, schema: "DataFrameSchema | None") -> pd.DataFrame:
+    """The frame with its columns coerced to the schema; `TableError` where one does not fit."""
+    if schema is None:
+        return frame
+    from pandera.errors import SchemaErrors
+
+    try:
+        return schema.validate(frame, lazy=True)
+    except SchemaErrors as errors:
+        cases = errors.failure_cases
+        first = cases.iloc[0]
+        row = "" if pd.isna(first["index"]) else f", row {first['index']}"
+        column = first["column"] if pd.notna(first["column"]) else first["failure_case"]
+        if first["schema_context"] == "DataFrameSchema" and row:
+            column = "(whole row)"
+        more = f" ({len(cases) - 1} more)" if len(cases) > 1 else ""
+        raise TableError(
+            f"{path}: column {column!r}{row}: found {first['failure_case']!r}, "
+            f"expected {first['check']}{more}"
+        ) from errors
