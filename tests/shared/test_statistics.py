@@ -1,0 +1,117 @@
+"""Intervals keep their stated coverage; tests agree with closed forms and keep their level."""
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from workflow_scripts.shared import statistics
+
+
+def coverage(make_interval, truth, draws):
+    intervals = [make_interval(sample, index) for index, sample in enumerate(draws)]
+    return np.mean([interval.low <= truth <= interval.high for interval in intervals])
+
+
+def test_bootstrap_interval_covers_the_mean_at_its_level():
+    rng = np.random.default_rng(0)
+    draws = rng.exponential(size=(300, 60))
+    share = coverage(lambda s, i: statistics.bootstrap_mean(s, i, resamples=400), 1.0, draws)
+    # 300 intervals at 95 % (a little less for 60 skewed values): four standard errors either way.
+    assert 0.87 < share < 0.99
+
+
+def test_seed_interval_is_exact_for_normal_means_of_few_seeds():
+    rng = np.random.default_rng(1)
+    draws = rng.normal(3.0, 2.0, size=(4000, 4))
+    share = coverage(lambda s, i: statistics.seed_interval(s), 3.0, draws)
+    assert abs(share - 0.95) < 4 * math.sqrt(0.95 * 0.05 / 4000)
+
+
+def test_bootstrap_draws_the_rows_of_paired_columns_together():
+    first = np.random.default_rng(9).normal(size=50)
+
+    def gap(a, b, axis):
+        return np.mean(a, axis=axis) - np.mean(b, axis=axis)
+
+    # The columns differ by exactly 1 in every row: whole rows leave no spread in the difference.
+    interval = statistics.bootstrap((first, first - 1.0), gap, seed=0)
+    assert interval.low == pytest.approx(1.0)
+    assert interval.high == pytest.approx(1.0)
+
+
+def test_bootstrap_refuses_nan_and_nothing():
+    for bad in ([], [1.0, float("nan")]):
+        with pytest.raises(ValueError, match="empty or holds NaN"):
+            statistics.bootstrap_mean(bad, seed=0)
+
+
+def test_same_seed_same_interval():
+    values = np.random.default_rng(2).normal(size=30)
+    assert statistics.bootstrap_mean(values, 5) == statistics.bootstrap_mean(values, 5)
+
+
+@given(st.integers(0, 50), st.integers(1, 50))
+def test_wilson_interval_is_the_closed_form(successes, n):
+    successes = min(successes, n)
+    z, share = 1.959963984540054, successes / n
+    centre = (share + z**2 / (2 * n)) / (1 + z**2 / n)
+    half = z * math.sqrt(share * (1 - share) / n + z**2 / (4 * n**2)) / (1 + z**2 / n)
+    interval = statistics.proportion(successes, n)
+    assert interval.low == pytest.approx(max(centre - half, 0), abs=1e-12)
+    assert interval.high == pytest.approx(min(centre + half, 1), abs=1e-12)
+    assert interval.low <= interval.value <= interval.high
+
+
+def test_paired_t_by_hand():
+    # Differences 1, 2, 3: mean 2, standard error 1/sqrt(3), t = 2 sqrt(3), two degrees of freedom,
+    # for which the survival function is 1/2 - t / (2 sqrt(t^2 + 2)).
+    t = 2 * math.sqrt(3)
+    test = statistics.paired_t([2, 4, 6], [1, 2, 3])
+    assert test.statistic == pytest.approx(t)
+    assert test.p == pytest.approx(2 * (0.5 - t / (2 * math.sqrt(t * t + 2))))
+    assert statistics.paired_t([1, 1], [1, 1]).p == 1.0
+
+
+def test_holm_by_hand():
+    assert statistics.holm([0.01, 0.04, 0.03]) == pytest.approx([0.03, 0.06, 0.06])
+    assert statistics.holm([]).size == 0
+
+
+def test_chi_square_by_hand():
+    # One degree of freedom: p = erfc(sqrt(x / 2)).
+    test = statistics.chi_square([60, 40], [0.5, 0.5])
+    assert test.statistic == pytest.approx(4.0)
+    assert test.p == pytest.approx(math.erfc(math.sqrt(2.0)))
+    assert statistics.chi_square([5, 5, 1], [0.5, 0.5, 0.0]).p == 0.0
+    with pytest.raises(ValueError, match="add to"):
+        statistics.chi_square([1, 1], [0.5, 0.6])
+
+
+def test_goodness_of_fit_tests_keep_their_level():
+    rng = np.random.default_rng(3)
+    trials = 1000
+    chi = [
+        statistics.chi_square(rng.multinomial(1024, [0.1] * 10), [0.1] * 10).p < 0.05
+        for _ in range(trials)
+    ]
+    ks = [
+        statistics.kolmogorov_smirnov(rng.random(256), lambda x: np.clip(x, 0, 1)).p < 0.05
+        for _ in range(trials)
+    ]
+    for rejected in (chi, ks):
+        assert statistics.binomial(sum(rejected), trials, 0.05).p > 1e-3
+
+
+def test_calibration_of_a_calibrated_forecaster_and_of_a_liar():
+    rng = np.random.default_rng(4)
+    confidence = rng.random(200_000)
+    correct = rng.random(200_000) < confidence
+    assert statistics.expected_calibration_error(confidence, correct) < 0.01
+    # For uniform, calibrated confidence the Brier score is E[c(1-c)] = 1/6 and AUROC is 5/6.
+    assert statistics.brier(confidence, correct) == pytest.approx(1 / 6, abs=0.005)
+    assert statistics.auroc(confidence, correct) == pytest.approx(5 / 6, abs=0.005)
+    assert statistics.expected_calibration_error([1.0, 1.0], [0, 0]) == 1.0
+    assert math.isnan(statistics.auroc([0.2, 0.9], [1, 1]))
