@@ -1,0 +1,57 @@
+# Two commands: `make run` and `make test`. Everything they need goes into .venv.
+SHELL := bash
+PYTHON ?= python3
+BIN := .venv/bin
+PIP_VERSION := 26.3
+TARGETS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help setup run test lint rulegraph clean
+
+help:
+	@echo "make run    set up .venv, then run the default workflow and print the scorecard"
+	@echo "make test   set up .venv, then run the tests"
+	@echo "make lint   formatters, linters, type checker"
+	@echo "make clean  remove .venv (results stay)"
+
+setup: .venv/run.stamp
+
+.venv/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo "Faultlines needs Python 3.11 or newer; set PYTHON=/path/to/python3.11"; exit 1; }
+	@echo "== creating .venv"
+	@$(PYTHON) -m venv .venv \
+		|| { rm -rf .venv; echo "python3 -m venv failed: apt install python3-venv"; exit 1; }
+
+.venv/pip.stamp: .venv/bin/python
+	@echo "== upgrading pip (dependency groups need 25.1 or newer)"
+	@$(BIN)/python -m pip install --quiet "pip==$(PIP_VERSION)"
+	@touch $@
+
+.venv/run.stamp: pyproject.toml constraints.txt .venv/pip.stamp
+	@echo "== installing what the workflow needs (about a minute)"
+	@$(BIN)/python -m pip install --quiet --group run --constraint constraints.txt
+	@touch $@
+
+.venv/dev.stamp: .venv/run.stamp
+	@echo "== installing what the tests need"
+	@$(BIN)/python -m pip install --quiet --group dev --constraint constraints.txt
+	@touch $@
+
+run: setup
+	@$(BIN)/snakemake $(TARGETS)
+	@$(BIN)/python -m rich.markdown results/scorecard.md
+	@echo "report: results/report.html"
+
+test: .venv/dev.stamp
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal
+
+lint: .venv/dev.stamp
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/snakefmt --check Snakefile rules
+	@$(BIN)/mypy && $(BIN)/snakemake --lint
+
+rulegraph: setup
+	@$(BIN)/snakemake --rulegraph > work/rulegraph.dot && dot -Tsvg work/rulegraph.dot > docs/rulegraph.svg
+
+clean:
+	rm -rf .venv
