@@ -18,6 +18,8 @@ PACKAGE = "workflow_scripts"
 def fingerprint(*scripts: str) -> str:
     """Fingerprint scripts, given by path relative to the project: 16 hex digits.
 
+    A path that is not a `.py` file (published numbers, the figure style) counts by its bytes.
+
     Raises `FileNotFoundError` for a script that is not there and `SyntaxError` for one that is
     not Python.
     """
@@ -47,12 +49,16 @@ def _parse(path: Path) -> ast.Module:
 
 @cache
 def _tree_hash(path: Path) -> str:
+    if path.suffix != ".py":
+        return hashlib.sha256(path.read_bytes()).hexdigest()
     tree = _WithoutDocstrings().visit(ast.parse(path.read_text(encoding="utf-8")))
     return hashlib.sha256(ast.dump(tree).encode()).hexdigest()
 
 
 @cache
 def _imports(path: Path) -> frozenset[Path]:
+    if path.suffix != ".py":
+        return frozenset()
     names: set[str] = set()
     for node in ast.walk(_parse(path)):
         if isinstance(node, ast.Import):
