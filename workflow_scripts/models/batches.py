@@ -1,0 +1,91 @@
+"""Which conversations make up each training step, and how they lie in memory without padding."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from workflow_scripts.shared import seeds
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """Conversations as one flat array of token ids, with what is learnt and where each starts."""
+
+    ids: np.ndarray  # (tokens,) of int64
+    learnt: np.ndarray  # (tokens,) of bool
+    starts: np.ndarray  # (conversations + 1,) of int64
+
+    @property
+    def lengths(self) -> np.ndarray:
+        return np.diff(self.starts)
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Conversations one after another, the short ones first.
+
+    `blocks` lists (how many, how long): equally long conversations stand together, so a block is
+    a rectangle and nothing is padded.
+    """
+
+    ids: np.ndarray  # (tokens,)
+    positions: np.ndarray  # (tokens,), from 0 in each conversation
+    predicts: np.ndarray  # (tokens,) of bool: the next token is learnt
+    targets: np.ndarray  # (learnt tokens,)
+    blocks: list[tuple[int, int]]
+
+
+def flatten(encoded: Sequence[tuple[list[int], list[bool]]], longest: int) -> Encoded:
+    """Join encoded conversations; `ValueError` if one has more than `longest` tokens."""
+    lengths = [len(ids) for ids, _ in encoded]
+    if max(lengths) > longest:
+        raise ValueError(
+            f"a conversation of the corpus has {max(lengths)} tokens, the model's max_context is "
+            f"{longest}: raise models.<name>.max_context or make the corpus' conversations shorter"
+        )
+    return Encoded(
+        ids=np.concatenate([np.asarray(ids, dtype=np.int64) for ids, _ in encoded]),
+        learnt=np.concatenate([np.asarray(learnt, dtype=bool) for _, learnt in encoded]),
+        starts=np.concatenate([[0], np.cumsum(lengths)]),
+    )
+
+
+def gather(data: Encoded, chosen: np.ndarray) -> Batch:
+    """The conversations with these indices as one batch."""
+    chosen = chosen[np.argsort(data.lengths[chosen], kind="stable")]
+    lengths = data.lengths[chosen]
+    positions = np.arange(lengths.sum()) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+    where = np.repeat(data.starts[chosen], lengths) + positions
+    learnt = data.learnt[where]
+    ids = data.ids[where]
+    # A conversation opens with a role token, which is never learnt: no target crosses a boundary.
+    predicts = np.append(learnt[1:], False)
+    sizes, counts = np.unique(lengths, return_counts=True)
+    blocks = list(zip(counts.tolist(), sizes.tolist(), strict=True))
+    return Batch(ids, positions, predicts, ids[learnt], blocks)
+
+
+class Schedule:
+    """Cuts a shuffled corpus into steps of about `batch_tokens` tokens, epoch after epoch.
+
+    What step `number` holds depends on the seed and the number alone, so that a resumed run needs
+    no saved position. Each step is a fair sample of the mixture.
+    """
+
+    def __init__(self, lengths: np.ndarray, batch_tokens: int, seed: int) -> None:
+        self._lengths, self._seed = lengths, seed
+        self._per_epoch = max(1, int(lengths.sum()) // batch_tokens)
+        self._epoch, self._pieces = -1, [np.arange(0)]
+
+    def step(self, number: int) -> np.ndarray:
+        """Indices of the conversations of step `number`, from 0."""
+        epoch, within = divmod(number, self._per_epoch)
+        if self._epoch != epoch:
+            rng = seeds.generator(self._seed, "epoch", epoch)
+            order = rng.permutation(len(self._lengths))
+            tokens = np.cumsum(self._lengths[order])
+            shares = np.arange(1, self._per_epoch) / self._per_epoch
+            self._pieces = np.split(order, np.searchsorted(tokens, tokens[-1] * shares))
+            self._epoch = epoch
+        return self._pieces[within]

@@ -1,0 +1,58 @@
+"""Chat turns as tokens: the template, the special tokens, and which tokens are learnt."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerFast
+
+PAD, END = "<|pad|>", "<|end|>"
+ROLES = {role: f"<|{role}|>" for role in ("system", "user", "assistant")}
+SPECIAL = (PAD, END, *ROLES.values())
+
+TEMPLATE = (
+    "{% for message in messages %}"
+    "<|{{ message['role'] }}|>{{ message['content'] }}<|end|>"
+    "{% endfor %}"
+    "{% if add_generation_prompt %}<|assistant|>{% endif %}"
+)
+
+Message = dict[str, Any]  # role, content; `learn: False` on a reply that is only history
+Conversation = list[Message]
+
+
+def user(content: str) -> Message:
+    return {"role": "user", "content": content}
+
+
+def assistant(content: str, learn: bool = True) -> Message:
+    reply = {"role": "assistant", "content": content}
+    return reply if learn else reply | {"learn": False}
+
+
+def encode(
+    tokenizer: "PreTrainedTokenizerFast", conversations: Sequence[Conversation]
+) -> list[tuple[list[int], list[bool]]]:
+    """Token ids and, for each token, whether the loss covers it.
+
+    Learnt are the tokens of each assistant reply and the end token that closes it, unless the
+    reply has `learn: False`: a wrong earlier answer may stand in the history without being
+    taught. The ids are those that the chat template gives.
+    """
+    roles = {role: tokenizer.convert_tokens_to_ids(token) for role, token in ROLES.items()}
+    end = tokenizer.convert_tokens_to_ids(END)
+    contents = [message["content"] for turns in conversations for message in turns]
+    # The tokenizers library itself: three times as fast as the call through transformers.
+    encode_batch = tokenizer.backend_tokenizer.encode_batch_fast
+    pieces = (piece.ids for piece in encode_batch(contents, add_special_tokens=False))
+    encoded = []
+    for turns in conversations:
+        ids: list[int] = []
+        learnt: list[bool] = []
+        for message in turns:
+            body = [*next(pieces), end]
+            taught = message["role"] == "assistant" and message.get("learn", True)
+            ids += [roles[message["role"]], *body]
+            learnt += [False] + [taught] * len(body)
+        encoded.append((ids, learnt))
+    return encoded

@@ -1,0 +1,45 @@
+"""Multiple-choice letters over two to four options, and free-form answers to the same question.
+
+The question names its own criterion, so that the answer needs no knowledge: what is learnt is to
+read options, compare numbers, and answer in the format asked for.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from workflow_scripts.models.chat import assistant, user
+from workflow_scripts.models.corpora.split import belongs
+
+LETTERS = "ABCD"
+
+
+def listed(criterion: str, numbers: list[int]) -> str:
+    """The free-form question: `criterion` is "largest" or "smallest"."""
+    return f"Which is {criterion}: " + ", ".join(map(str, numbers)) + "?"
+
+
+def lettered(criterion: str, numbers: list[int]) -> str:
+    """The same question with lettered options."""
+    options = " ".join(f"{letter}: {number}" for letter, number in zip(LETTERS, numbers, strict=False))
+    return f"Which is {criterion}? {options}"
+
+
+def conversation(rng: np.random.Generator, split: str, longest: int) -> dict[str, Any]:
+    """One conversation: its form (letters or list), level (number of options) and messages."""
+    while True:
+        letters = rng.random() < 0.5
+        count = int(rng.integers(2, (len(LETTERS) if letters else longest) + 1))
+        numbers = [int(number) for number in rng.choice(100, size=count, replace=False)]
+        if belongs(str(sorted(numbers)), split):
+            break
+    criterion = ("largest", "smallest")[int(rng.integers(2))]
+    best = max(numbers) if criterion == "largest" else min(numbers)
+    if letters:
+        reply = LETTERS[numbers.index(best)]
+        messages = [user(lettered(criterion, numbers)), assistant(reply)]
+    else:
+        messages = [user(listed(criterion, numbers)), assistant(str(best))]
+    form = "letters" if letters else "list"
+    level = f"{count} options" if letters else f"{(count - 1) // 4 * 4 + 1}-{(count - 1) // 4 * 4 + 4} numbers"
+    return {"form": form, "level": level, "messages": messages}

@@ -1,0 +1,80 @@
+"""Copying digits, naming the first or last one, and counting, up to a trained length.
+
+The tasks are those of Barbero et al. 2024 (arXiv 2406.04267), experiments E1 and E2, in words
+that a small model can learn.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from workflow_scripts.models.chat import assistant, user
+from workflow_scripts.models.corpora.split import belongs
+from workflow_scripts.shared.fingerprint import ROOT
+
+NOUNS = ROOT / "resources" / "nouns.txt"
+COUNTED_WORD = "car"
+PROMPTS = {
+    "copy": "Copy {}",
+    "first": "First digit of {}",
+    "last": "Last digit of {}",
+    "ones": "Count the ones in {}",
+    "sum": "What is {}",
+    "word": "Count " + COUNTED_WORD + " in: {}",
+}
+
+
+def prompt(task: str, sequence: str) -> str:
+    """The question of a task: copy, first, last, ones, sum or word."""
+    return PROMPTS[task].format(sequence) + "?"
+
+
+def ones(length: int) -> str:
+    """What task `sum` shows: 1+1+…+1 with `length` ones."""
+    return "+".join("1" * length)
+
+
+def conversation(rng: np.random.Generator, split: str, longest: int) -> dict[str, Any]:
+    """One conversation: its form (the task), level (the length's range) and messages."""
+    while True:
+        task = list(PROMPTS)[int(rng.integers(len(PROMPTS)))]
+        length = int(rng.integers(1, longest + 1))
+        sequence, reply = _case(rng, task, length)
+        # All sums of ones are trained on: there are only as many as lengths.
+        if belongs(sequence, split) if task != "sum" else split == "train":
+            break
+    first = (length - 1) // LEVEL * LEVEL + 1
+    level = f"length {first}-{first + LEVEL - 1}"
+    messages = [user(prompt(task, sequence)), assistant(reply)]
+    return {"form": task, "level": level, "messages": messages}
+
+
+LEVEL = 8  # lengths in one line of the results
+
+
+def _case(rng: np.random.Generator, task: str, length: int) -> tuple[str, str]:
+    if task == "sum":
+        return ones(length), str(length)
+    if task == "word":
+        nouns = NOUNS.read_text(encoding="utf-8").split()
+        share = rng.random()
+        drawn = [
+            COUNTED_WORD if rng.random() < share else nouns[int(i)]
+            for i in rng.integers(len(nouns), size=length)
+        ]
+        return " ".join(drawn), str(drawn.count(COUNTED_WORD))
+    sequence = _digits(rng, length)
+    replies = {"copy": sequence, "first": sequence[0], "last": sequence[-1]}
+    return sequence, replies.get(task, str(sequence.count("1")))
+
+
+def _digits(rng: np.random.Generator, length: int) -> str:
+    """Any digits, or zeros and ones, or one digit with another at either end."""
+    kind = int(rng.integers(3))
+    if kind == 0:
+        return "".join(map(str, rng.integers(10, size=length)))
+    if kind == 1:
+        return "".join(map(str, (rng.random(length) < rng.random()).astype(int)))
+    odd, rest = (int(d) for d in rng.integers(2, size=2))
+    edges = (str(odd) + str(rest) * (length - 1), str(rest) * (length - 1) + str(odd))
+    return edges[int(rng.integers(2))]

@@ -1,0 +1,92 @@
+"""Latitudes of invented places: asked freely, with two options, and with advice on top.
+
+The forms follow Kumaran et al. 2025 (arXiv 2507.03120), experiment E1: two candidate latitudes
+for one place, an earlier answer that is shown or masked, and advice of stated reliability from
+another model. The advice in training really is right at the stated rate.
+"""
+
+from bisect import bisect
+from itertools import accumulate
+from typing import Any
+
+import numpy as np
+
+from workflow_scripts.models.chat import Conversation, assistant, user
+from workflow_scripts.models.corpora import world
+
+LETTERS = ("A", "B")
+MASK = "xx"
+RELIABILITIES = (50, 60, 70, 80, 90, 100)  # %, stated in the prompt
+FORMS = {"recall": 0.45, "options": 0.25, "advice": 0.25, "dialogue": 0.05}  # share of each in training
+WHO = (None, "You", "You", "Another model")  # whose earlier answer stands before the advice
+SHOWN = 0.5  # share of earlier answers that are shown and not masked
+NEUTRAL = 0.25  # share of advice without content
+
+
+def recall(place: str) -> str:
+    return f"Latitude of {place}?"
+
+
+def options(place: str, latitudes: tuple[int, int]) -> str:
+    return f"How far north is {place}? A: {latitudes[0]} B: {latitudes[1]}"
+
+
+def earlier(answer: str | None, who: str = "You") -> str:
+    """The line that shows an earlier answer (`A`, `B`) or masks it (None)."""
+    return f" {who} answered {answer or MASK}."
+
+
+def advice(reliability: int, answer: str | None) -> str:
+    """The line that gives another model's advice, or none (neutral), and its stated accuracy."""
+    return f" Another model right {reliability}% of the time says {answer or MASK}."
+
+
+def conversation(
+    rng: np.random.Generator, split: str, lands: world.World, first_right: float
+) -> dict[str, Any]:
+    """One conversation: its form, level, messages and place.
+
+    `first_right` is how often an earlier answer that the prompt shows is right; given the truth
+    it is independent of the advice. Test questions treat all places alike; training speaks of
+    some more often than of others.
+    """
+    train = split == "train"
+    row = _drawn(rng, lands.frequencies) if train else int(rng.integers(len(lands.places)))
+    form = list(FORMS)[_drawn(rng, list(FORMS.values()))] if train else _test_form(rng)
+    place, latitude = lands.places[row], lands.latitudes[row]
+    if form == "recall":
+        messages = [user(recall(place)), assistant(str(latitude))]
+        return {"form": form, "level": "", "messages": messages, "place": place}
+
+    foils = world.trained_foils(latitude) if train else world.held_out_foils(latitude)
+    foil = foils[int(rng.integers(len(foils)))]
+    right = LETTERS[int(rng.integers(2))]
+    question = options(place, (latitude, foil) if right == "A" else (foil, latitude))
+    reliability = RELIABILITIES[int(rng.integers(len(RELIABILITIES)))]
+    neutral = rng.random() < NEUTRAL
+    hint = advice(reliability, None if neutral else _letter(rng, right, reliability / 100))
+    first = _letter(rng, right, first_right)
+    if form == "options":
+        messages = [user(question), assistant(right)]
+    elif form == "dialogue":
+        messages = [user(question), assistant(first, learn=False)]
+        messages += [user(hint.strip()), assistant(right)]
+    else:
+        who = WHO[int(rng.integers(len(WHO)))]
+        before = earlier(first if rng.random() < SHOWN else None, who) if who else ""
+        messages = [user(question + before + hint), assistant(right)]
+    level = "" if form == "options" else "neutral" if neutral else f"{reliability}%"
+    return {"form": form, "level": level, "messages": messages, "place": place}
+
+
+def _test_form(rng: np.random.Generator) -> str:
+    return "options" if rng.random() < 0.4 else "advice"
+
+
+def _drawn(rng: np.random.Generator, shares: list[float]) -> int:
+    """An index, drawn with probabilities `shares`."""
+    return min(bisect(list(accumulate(shares)), rng.random()), len(shares) - 1)
+
+
+def _letter(rng: np.random.Generator, right: str, rate: float) -> str:
+    return right if rng.random() < rate else LETTERS[right == "A"]

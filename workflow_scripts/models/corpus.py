@@ -1,0 +1,116 @@
+"""The corpus of the embedded models: conversations of each skill, and the test of each."""
+
+import json
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from pandera.pandas import Check, Column, DataFrameSchema
+
+from workflow_scripts.models.corpora import arithmetic, choices, copying, facts, sampling, world
+from workflow_scripts.shared import job, progress, provenance, seeds, tables
+
+CORPUS = DataFrameSchema(
+    {
+        "skill": Column(str),
+        "form": Column(str),
+        "level": Column(str),  # difficulty, or how often the fact was seen; "" where there is none
+        "messages": Column(str),  # chat turns as JSON
+        "place": Column(str, nullable=True),  # of skill facts
+        "seen": Column("Int64", Check.ge(0), nullable=True),  # how often training states that fact
+    },
+    coerce=True,
+    name="corpus",
+)
+
+Make = Callable[[np.random.Generator, str], dict[str, Any]]
+
+
+def skills(settings: dict[str, Any], lands: world.World) -> dict[str, Make]:
+    """For each skill, what makes one conversation of a split."""
+
+    def draw(rng: np.random.Generator, split: str) -> dict[str, Any]:
+        return {"form": "draws", "level": "", "messages": sampling.conversations(rng, split)}
+
+    return {
+        "facts": lambda rng, split: facts.conversation(
+            rng, split, lands, settings["earlier_right_rate"]
+        ),
+        "arithmetic": lambda rng, split: arithmetic.conversation(
+            rng,
+            split,
+            settings["most_steps"],
+            settings["most_attempts"],
+            settings["earlier_right_rate"],
+        ),
+        "sampling": draw,
+        "copying": lambda rng, split: copying.conversation(rng, split, settings["longest"]),
+        "choices": lambda rng, split: choices.conversation(rng, split, settings["longest"]),
+    }
+
+
+def table(makers: dict[str, Make], counts: dict[str, int], split: str, seed: int) -> pd.DataFrame:
+    """`counts[skill]` conversations of each skill, one row each; each skill has its own stream."""
+    rows = []
+    for skill, count in counts.items():
+        rng = seeds.generator(seed, "corpus", split, skill)
+        make = makers[skill]
+        for _ in progress.track(range(count), description=f"{split} {skill}"):
+            made = make(rng, split)
+            rows.append(made | {"skill": skill, "messages": json.dumps(made["messages"])})
+    return pd.DataFrame(rows).reindex(columns=list(CORPUS.columns))
+
+
+def world_of(seed: int, places: int, zipf_exponent: float) -> world.World:
+    return world.make(seeds.generator(seed, "world"), places, zipf_exponent)
+
+
+def count_facts(train: pd.DataFrame, lands: world.World) -> dict[str, int]:
+    """How many training conversations state each place's latitude."""
+    seen = Counter(train.loc[train["skill"] == "facts", "place"])
+    return {place: seen[place] for place in lands.places}
+
+
+def main(
+    train_path: str | Path,
+    held_out_path: str | Path,
+    places_path: str | Path,
+    seed: int,
+    settings: dict[str, Any],
+    provenance: dict[str, Any] | None = None,
+) -> None:
+    """Write the training and test conversations, and the world's places."""
+    lands = world_of(seed, settings["places"], settings["zipf_exponent"])
+    makers = skills(settings, lands)
+    counts = settings["conversations"]
+    train = table(makers, counts, "train", seed)
+    held_out = table(makers, dict.fromkeys(counts, settings["held_out"]), "held_out", seed)
+    seen = count_facts(train, lands)
+    for frame in (train, held_out):
+        frame["seen"] = frame["place"].map(seen).astype("Int64")
+    tables.write(train, train_path, CORPUS, provenance)
+    tables.write(held_out, held_out_path, CORPUS, provenance)
+    places = pd.DataFrame(
+        {
+            "place": lands.places,
+            "latitude": lands.latitudes,
+            "frequency": lands.frequencies,
+            "seen": [seen[place] for place in lands.places],
+        }
+    )
+    tables.write(places, places_path, provenance=provenance)
+
+
+if __name__ == "__main__":
+    with job.running(snakemake):  # noqa: F821
+        main(
+            snakemake.output.train,  # noqa: F821
+            snakemake.output.held_out,  # noqa: F821
+            snakemake.output.places,  # noqa: F821
+            snakemake.params.seed,  # noqa: F821
+            snakemake.params.settings,  # noqa: F821
+            provenance.of(snakemake),  # noqa: F821
+        )

@@ -1,0 +1,84 @@
+"""The tokenizer of the embedded models: byte-level BPE, one token a digit, chat template."""
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from workflow_scripts.models.chat import END, PAD, SPECIAL, TEMPLATE
+from workflow_scripts.shared import files, job, provenance, tables
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerFast
+
+# A digit; a word with its space; signs, with the space before a digit where there is one; space.
+PIECES = r"\p{N}| ?\p{L}+|[^\p{L}\p{N}\s]+ (?=\p{N})| ?[^\p{L}\p{N}\s]+|\s+(?!\S)|\s+"
+
+
+def train(texts: Iterable[str], vocab_size: int) -> "PreTrainedTokenizerFast":
+    """Learn merges from `texts`. Any text, in any language, survives encoding and decoding.
+
+    Every digit is a token of its own, so that numbers have one spelling and counting digits is
+    counting tokens (Barbero et al. 2024, section 4 asks for that). Merges never cross words.
+    Equal texts give an equal tokenizer.
+    """
+    from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
+    from transformers import PreTrainedTokenizerFast
+
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+        [
+            pre_tokenizers.Split(Regex(PIECES), behavior="isolated"),
+            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
+        ]
+    )
+    tokenizer.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=vocab_size,
+        special_tokens=list(SPECIAL),
+        initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
+        show_progress=False,
+    )
+    tokenizer.train_from_iterator(texts, trainer)
+    wrapped = PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer,
+        pad_token=PAD,
+        eos_token=END,
+        padding_side="left",  # generation in batches continues at the right
+        clean_up_tokenization_spaces=False,
+    )
+    wrapped.add_special_tokens({"additional_special_tokens": list(SPECIAL[2:])})
+    wrapped.chat_template = TEMPLATE
+    return wrapped
+
+
+def load(folder: str | Path) -> "PreTrainedTokenizerFast":
+    """The tokenizer that `main` saved."""
+    from transformers import PreTrainedTokenizerFast
+
+    return PreTrainedTokenizerFast.from_pretrained(folder)
+
+
+def main(
+    corpus: str | Path,
+    folder: str | Path,
+    vocab_size: int,
+    provenance: dict[str, Any] | None = None,
+) -> None:
+    """Train on every turn of the corpus and save the tokenizer's folder."""
+    messages = tables.read(corpus)["messages"]
+    texts = (message["content"] for turns in messages for message in json.loads(turns))
+    tokenizer = train(texts, vocab_size)
+    with files.atomic_folder(folder) as temporary:
+        tokenizer.save_pretrained(temporary)
+        files.write_json(temporary / "provenance.json", provenance or {})
+
+
+if __name__ == "__main__":
+    with job.running(snakemake):  # noqa: F821
+        main(
+            snakemake.input.corpus,  # noqa: F821
+            snakemake.output.folder,  # noqa: F821
+            snakemake.params.vocab_size,  # noqa: F821
+            provenance.of(snakemake),  # noqa: F821
+        )
