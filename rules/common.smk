@@ -1,5 +1,6 @@
 """What the rules share: a checked config, code fingerprints, and the models of each study."""
 
+from workflow_scripts.inference.engines import serving
 from workflow_scripts.models.registry import checkpoint, local_files, models_of
 from workflow_scripts.shared.config import ConfigError, check
 from workflow_scripts.shared.fingerprint import fingerprint
@@ -23,3 +24,13 @@ def model_spec(wildcards):
 def model_files(wildcards):
     """Files or folders that must be there before the wildcard's model can be loaded."""
     return local_files(config["models"], wildcards.model)
+
+
+def model_serving(wildcards):
+    """Settings of the wildcard's model that loading and asking it read."""
+    return serving(config["models"][wildcards.model])
+
+
+def model_checkpoint(wildcards):
+    """Folder or hub id that the wildcard's model loads from."""
+    return checkpoint(config["models"], wildcards.model)

@@ -1,1 +1,27 @@
 """Requests to responses, for every study and model."""
+
+
+rule inference_generate:
+    input:
+        requests="results/{study}/requests.parquet",
+        model=model_files,
+    output:
+        responses="results/{study}/responses/{model}.parquet",
+    log:
+        "logs/inference_generate/{study}-{model}.log",
+    benchmark:
+        "logs/benchmarks/inference_generate/{study}-{model}.tsv"
+    conda:
+        "../envs/models.yaml"
+    threads: 1
+    resources:
+        mem_mb=config["inference"]["mem_mb"],
+        runtime=config["inference"]["runtime_min"],
+        gpu=config["inference"]["gpu"],
+    params:
+        spec=model_serving,
+        checkpoint=model_checkpoint,
+        batch_tokens=config["inference"]["batch_tokens"],
+        code=fingerprint("workflow_scripts/inference/generate.py"),
+    script:
+        "../workflow_scripts/inference/generate.py"

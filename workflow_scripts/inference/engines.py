@@ -3,8 +3,6 @@
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple, Protocol
 
-from workflow_scripts.shared.files import content_hash
-
 
 class EngineError(RuntimeError):
     """A model that cannot be loaded or asked; the message names the config key and the remedy."""
@@ -24,6 +22,17 @@ class Score(NamedTuple):
 
 
 Task = Draw | Score
+
+SERVING = (
+    "source",
+    "revision",
+    "engine",
+    "dtype",
+    "chat_template",
+    "thinking",
+    "max_context",
+    "batch_tokens",
+)
 
 # A finished task, as it is stored: `request_id`, `sample` (-1 for scores) and, for a draw, `text`,
 # `finish_reason`, `prompt_tokens`, `completion_tokens`; for scores, `prompt_tokens`,
@@ -54,9 +63,9 @@ def load(name: str, spec: dict[str, Any], checkpoint: str, **options: Any) -> En
     return ENGINES[spec.get("engine", "transformers")](name, spec, checkpoint, **options)
 
 
-def store_key(engine: Engine) -> str:
-    """Hash of everything but the request that decides a reply."""
-    return content_hash(engine.identity)
+def serving(spec: dict[str, Any]) -> dict[str, Any]:
+    """The part of a model's settings that loading and asking it read: not how it was trained."""
+    return {key: value for key, value in spec.items() if key in SERVING}
 
 
 def _transformers(name: str, spec: dict[str, Any], checkpoint: str, **options: Any) -> Engine:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from workflow_scripts.inference.engines import Draw, Engine, Record, Score, Task
 from workflow_scripts.inference.store import SCORES, Store
-from workflow_scripts.shared import progress, schemas, tables
+from workflow_scripts.shared import files, progress, schemas, tables
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -15,15 +15,22 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
+def store_of(engine: Engine) -> Path:
+    """The engine's folder of responses, named by a hash of all but the request that decides one."""
+    return files.work_folder("responses", **engine.identity)
+
+
 def generate(requests: "pd.DataFrame", engine: Engine, store_folder: str | Path) -> "pd.DataFrame":
     """Responses (`schemas.RESPONSES`) to every sample of every request.
 
     Rows come in the order of the requests, then by sample. `store_folder` holds what the same
-    engine has answered before (`engines.store_key` names it); only the missing is computed, and it
+    engine has answered before (`store_of` names it); only the missing is computed, and it
     is on disk batch by batch, so a killed job loses at most the batch it was in.
     """
     requests = tables.check(requests, "requests", schemas.REQUESTS)
-    asked: list[dict[str, Any]] = requests[list(schemas.REQUESTS.columns)].to_dict("records")
+    columns = requests[list(schemas.REQUESTS.columns)]
+    rows = columns.to_dict("records")
+    asked = [{str(name): value for name, value in row.items()} for row in rows]
     store = Store(store_folder)
     if store.torn:
         log.warning("%s: dropped %d half-written lines of killed jobs", store_folder, store.torn)

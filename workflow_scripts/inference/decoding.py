@@ -1,0 +1,271 @@
+"""The decode loop: rows join as others finish, and a row's reply is its own affair.
+
+Draws of one prompt share its prefill; their rows get copies of its keys and values. A step runs
+the rows in flight only: finished rows leave at once, and once a quarter of the batch has left,
+the next draws join. Rows are admitted while rows x their final length fits the token budget.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from workflow_scripts.inference import prefill, sampling
+from workflow_scripts.inference.cache import BLOCK, MIN_ROWS, Prompts, Rows, up
+from workflow_scripts.inference.engines import Draw, Record
+from workflow_scripts.inference.texts import Stops
+from workflow_scripts.shared import seeds
+
+if TYPE_CHECKING:
+    from workflow_scripts.inference.transformers_engine import TransformersEngine
+
+
+@dataclass
+class _Row:
+    """A draw in flight. `prompt` and `limit` count its prompt's and its reply's tokens."""
+
+    draw: Draw
+    prompt: int
+    limit: int
+    finish_at_limit: str
+    key: int
+    tokens: list[int] = field(default_factory=list)
+
+
+@dataclass
+class _Wave:
+    """Prompts that went through the model together, and the draws of them that wait for a row."""
+
+    cache: Prompts
+    logits: torch.Tensor
+    lengths: list[int]
+    waiting: list[tuple[int, _Row]]
+
+
+def decode(engine: "TransformersEngine", draws: Sequence[Draw]) -> Iterator[list[Record]]:
+    """Do the draws; yield finished ones whenever rows are about to join, and at the end."""
+    groups: dict[tuple[int, ...], list[_Row]] = {}
+    done: list[Record] = []
+    for draw in draws:
+        prompt = engine.tokens_of(draw.request)
+        row = _new_row(engine, draw, len(prompt))
+        if row.limit > 0:
+            groups.setdefault(tuple(prompt), []).append(row)
+        else:
+            done.append(_record(engine, row, row.finish_at_limit))
+    if done:
+        yield done
+    prompts = list(groups)
+    order = prefill.batching_order(prompts)
+    yield from _Loop(engine, [(prompts[i], groups[prompts[i]]) for i in order]).run()
+
+
+def _new_row(engine: "TransformersEngine", draw: Draw, prompt: int) -> _Row:
+    request = draw.request
+    room = engine.context - prompt
+    fits = request["max_tokens"] <= room
+    return _Row(
+        draw=draw,
+        prompt=prompt,
+        limit=request["max_tokens"] if fits else max(room, 0),
+        finish_at_limit="length" if fits else "context",
+        key=seeds.derive(request["seed"], request["request_id"], draw.sample),
+    )
+
+
+def _record(
+    engine: "TransformersEngine", row: _Row, reason: str, text: str | None = None
+) -> Record:
+    return {
+        "request_id": row.draw.request["request_id"],
+        "sample": row.draw.sample,
+        "text": engine.text(row.tokens) if text is None else text,
+        "finish_reason": reason,
+        "prompt_tokens": row.prompt,
+        "completion_tokens": len(row.tokens),
+    }
+
+
+class _Loop:
+    """State of the loop: the rows in flight, their cache, and their numbers as parallel arrays."""
+
+    def __init__(
+        self, engine: "TransformersEngine", groups: list[tuple[tuple[int, ...], list[_Row]]]
+    ):
+        self.engine = engine
+        self.groups = groups[::-1]  # popped from the end
+        self.wave: _Wave | None = None
+        self.cache = Rows()
+        self.rows: list[_Row] = []
+        self.finished: list[Record] = []
+        self.full = 0  # rows in flight after the last time that rows joined
+        # One line a row: length so far, tokens drawn, last token, key; then its settings.
+        self.length = np.zeros(0, np.int64)
+        self.drawn = np.zeros(0, np.int64)
+        self.last = np.zeros(0, np.int64)
+        self.limit = np.zeros(0, np.int64)
+        self.key = np.zeros(0, np.int64)
+        self.top_k = np.zeros(0, np.int64)
+        self.top_p = np.zeros(0, np.float64)
+        self.temperature = np.zeros(0, np.float32)
+        self.stops = Stops(engine.token_texts)
+
+    ARRAYS = ("length", "drawn", "last", "limit", "key", "top_k", "top_p", "temperature")
+
+    def run(self) -> Iterator[list[Record]]:
+        while self.rows or self.groups or self.wave:
+            if len(self.rows) <= 0.75 * self.full and (self.groups or self.wave):
+                if self.finished:
+                    yield self.finished
+                    self.finished = []
+                self._join()
+            if self.rows:
+                self._step()
+        if self.finished:
+            yield self.finished
+
+    def _join(self) -> None:
+        """Admit waiting draws while they fit; a new wave of prompts when the last is used up."""
+        while self.groups or self.wave:
+            if self.wave is None:
+                self.wave = self._new_wave()
+            wave = self.wave
+            slots = max([row.prompt + row.limit for row in self.rows], default=0)
+            admitted: list[tuple[int, _Row]] = []
+            while wave.waiting:
+                row = wave.waiting[-1][1]
+                slots = up(max(slots, row.prompt + row.limit), BLOCK)
+                count = len(self.rows) + len(admitted) + 1
+                if count > MIN_ROWS and count * slots > self.engine.batch_tokens:
+                    break
+                admitted.append(wave.waiting.pop())
+            if admitted:
+                self._admit(wave, admitted)
+            if wave.waiting:
+                break
+            self.wave = None
+        self.full = len(self.rows)
+
+    def _new_wave(self) -> _Wave:
+        """Prefill the next prompts: as many as have rows to go to, within the token budget."""
+        prompts: list[tuple[int, ...]] = []
+        waiting: list[tuple[int, _Row]] = []
+        budget = self.engine.batch_tokens
+        longest = slots = 0
+        while self.groups:
+            prompt, rows = self.groups[-1]
+            longest = up(max(longest, len(prompt)), BLOCK)
+            slots = max(slots, *(row.prompt + row.limit for row in rows))
+            full = (len(prompts) + 1) * longest > budget or (len(waiting) + 1) * slots > budget
+            if prompts and full:
+                break
+            waiting.extend((len(prompts), row) for row in rows)
+            prompts.append(prompt)
+            self.groups.pop()
+        cache, logits = prefill.prefill(self.engine.forward, prompts, self.engine.reuse_prefixes)
+        return _Wave(cache, logits, [len(prompt) for prompt in prompts], waiting[::-1])
+
+    def _admit(self, wave: _Wave, admitted: list[tuple[int, _Row]]) -> None:
+        first = len(self.rows)
+        rows = [row for _, row in admitted]
+        self.rows.extend(rows)
+        requests = [row.draw.request for row in rows]
+        added = {
+            "length": [row.prompt for row in rows],
+            "drawn": [0] * len(rows),
+            "last": [0] * len(rows),
+            "limit": [row.limit for row in rows],
+            "key": [row.key for row in rows],
+            "top_k": [request["top_k"] for request in requests],
+            "top_p": [request["top_p"] for request in requests],
+            "temperature": [request["temperature"] for request in requests],
+        }
+        for name in self.ARRAYS:
+            old = getattr(self, name)
+            setattr(self, name, np.concatenate([old, np.array(added[name], old.dtype)]))
+        self.stops.add([request["stop"] for request in requests])
+        capacity = up(len(self.rows), MIN_ROWS)
+        # The last token of a reply is never fed back, so it needs no slot.
+        slots = up(max(row.prompt + row.limit for row in self.rows), BLOCK)
+        self.cache.reserve(wave.cache, first, capacity, slots)
+        chosen = torch.tensor([prompt for prompt, _ in admitted], device=self.engine.device)
+        used = up(max(row.prompt for row in rows), BLOCK)
+        self.cache.admit(wave.cache, chosen, first, min(used, slots))
+        self._draw(wave.logits[chosen], np.arange(first, len(self.rows)))
+
+    def _step(self) -> None:
+        """Feed each row its last token and draw the next."""
+        count = len(self.rows)
+        padded = up(count, MIN_ROWS)
+        at = np.zeros(padded, np.int64)
+        at[:count] = self.length
+        last = np.zeros(padded, np.int64)
+        last[:count] = self.last
+        device = self.engine.device
+        cache = self.cache
+        cache.rows, cache.visible = padded, up(int(at.max()) + 1, BLOCK)
+        cache.at = torch.from_numpy(at).to(device)
+        slot = torch.arange(cache.visible, device=device)
+        distance = cache.at[:, None, None] - slot[None, None, :]
+        every = torch.arange(padded, device=device)
+        logits = self.engine.forward(
+            torch.from_numpy(last).to(device)[:, None],
+            cache.at[:, None],
+            self.engine.forward.masks(distance >= 0, distance),
+            cache,
+            (every, every * 0),
+        )
+        self.length += 1
+        self._draw(logits[:count], np.arange(count))
+
+    def _draw(self, logits: torch.Tensor, who: np.ndarray) -> None:
+        """Draw a token for the rows `who` from their logits; let those go that it finishes."""
+        device = self.engine.device
+        numbers = (self.temperature, self.top_k, self.top_p, self.key, self.drawn)
+        settings = (torch.from_numpy(array[who]).to(device) for array in numbers)
+        tokens = sampling.choose(logits, *settings).cpu().numpy()
+        self.last[who] = tokens
+        self.drawn[who] += 1
+        for number, token in zip(who.tolist(), tokens.tolist(), strict=True):
+            self.rows[number].tokens.append(token)
+        ended = self.engine.ends[tokens]
+        out = self.drawn[who] >= self.limit[who]
+        gone: list[int] = []
+        for place in np.flatnonzero(ended | out | self.stops.possible(who, tokens)).tolist():
+            number = int(who[place])
+            row = self.rows[number]
+            kept = row.tokens[:-1] if ended[place] else row.tokens
+            text = self.engine.text(kept)
+            cut = self.stops.cut(number, text)
+            if cut is not None or ended[place]:
+                self.finished.append(
+                    _record(self.engine, row, "stop", text if cut is None else cut)
+                )
+            elif out[place]:
+                self.finished.append(_record(self.engine, row, row.finish_at_limit, text))
+            else:
+                continue
+            gone.append(number)
+        if gone:
+            self._leave(gone)
+
+    def _leave(self, gone: list[int]) -> None:
+        """Close the gaps of finished rows with rows from the end."""
+        left = len(self.rows) - len(gone)
+        holes = [number for number in gone if number < left]
+        absent = set(gone)
+        movers = [number for number in range(left, len(self.rows)) if number not in absent]
+        if holes:
+            device = self.engine.device
+            source, target = torch.tensor(movers, device=device), torch.tensor(holes, device=device)
+            self.cache.move(source, target, up(int(self.length.max()) + 1, BLOCK))
+            for hole, mover in zip(holes, movers, strict=True):
+                self.rows[hole] = self.rows[mover]
+        self.rows = self.rows[:left]
+        self.stops.move(movers, holes, left)
+        for name in self.ARRAYS:
+            array = getattr(self, name)
+            array[holes] = array[movers]
+            setattr(self, name, array[:left].copy())
