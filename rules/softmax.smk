@@ -1,6 +1,260 @@
-"""Study `softmax`."""
+"""Study `softmax`: "softmax is not enough (for sharp out-of-distribution)" (2410.01104)."""
 
 
-rule softmax:
+wildcard_constraints:
+    training="retrieval|comparison",
+    normaliser="[a-z0-9]+",
+
+
+SOFTMAX_PUBLISHED = f"{workflow.basedir}/resources/published"
+
+
+def softmax_setting(key):
+    """The setting `key` of the wildcard's training."""
+
+    def setting(wildcards):
+        return config["softmax"][wildcards.training][key]
+
+    return setting
+
+
+def softmax_fit(wildcards):
+    """The refitted temperature, for the heads of E1; the other normalisers have none."""
+    return rules.softmax_temperature.output.fit if wildcards.training == "retrieval" else []
+
+
+def softmax_checkpoint(wildcards):
+    """Where the wildcard's model is loaded from."""
+    return checkpoint(config["models"], wildcards.model)
+
+
+def softmax_tables(training):
+    """Test tables of every normaliser of a training."""
+    return expand(
+        "results/softmax/tests/{training}/{normaliser}.parquet",
+        training=training,
+        normaliser=config["softmax"][training]["normalisers"],
+    )
+
+
+rule softmax_theory:
     input:
-        [],
+        polynomial=f"{SOFTMAX_PUBLISHED}/softmax_adaptive_temperature_polynomial.csv",
+        spread=f"{SOFTMAX_PUBLISHED}/softmax_logit_spread.csv",
+    output:
+        table="results/softmax/theory.parquet",
+    log:
+        "logs/softmax_theory/theory.log",
+    benchmark:
+        "logs/benchmarks/softmax_theory/theory.tsv"
+    conda:
+        "../envs/analysis.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        code=fingerprint("workflow_scripts/softmax/theory.py"),
+        cases=config["softmax"]["theory"]["cases"],
+        sizes=config["softmax"]["theory"]["sizes"],
+        slope_sizes=config["softmax"]["theory"]["slope_sizes"],
+        seed=config["seed"],
+    script:
+        "../workflow_scripts/softmax/theory.py"
+
+
+rule softmax_train:
+    output:
+        weights="results/softmax/heads/{training}/{normaliser}.safetensors",
+        curve="results/softmax/heads/{training}/{normaliser}.curve.parquet",
+    log:
+        "logs/softmax_train/{training}/{normaliser}.log",
+    benchmark:
+        "logs/benchmarks/softmax_train/{training}/{normaliser}.tsv"
+    conda:
+        "../envs/models.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=240,
+    params:
+        code=fingerprint("workflow_scripts/softmax/train.py"),
+        steps=softmax_setting("steps"),
+        seeds=softmax_setting("seeds"),
+        batch=config["softmax"]["heads"]["batch"],
+        learning_rate=config["softmax"]["heads"]["learning_rate"],
+        weight_decay=config["softmax"]["heads"]["weight_decay"],
+        width=config["softmax"]["heads"]["width"],
+        categories=config["softmax"]["heads"]["categories"],
+        fewest_items=config["softmax"]["heads"]["fewest_items"],
+        most_items=config["softmax"]["heads"]["most_items"],
+        top_k=config["softmax"]["heads"]["top_k"],
+        checkpoint_every=config["softmax"]["heads"]["checkpoint_every"],
+        seed=config["seed"],
+    script:
+        "../workflow_scripts/softmax/train.py"
+
+
+rule softmax_temperature:
+    input:
+        weights="results/softmax/heads/retrieval/softmax.safetensors",
+    output:
+        table="results/softmax/temperature.parquet",
+        fit="results/softmax/temperature.json",
+    log:
+        "logs/softmax_temperature/temperature.log",
+    benchmark:
+        "logs/benchmarks/softmax_temperature/temperature.tsv"
+    conda:
+        "../envs/models.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=60,
+    params:
+        code=fingerprint("workflow_scripts/softmax/temperature.py"),
+        sizes=config["softmax"]["temperature"]["sizes"],
+        sets=config["softmax"]["temperature"]["sets"],
+        total_items=config["softmax"]["temperature"]["total_items"],
+        betas=config["softmax"]["temperature"]["betas"],
+        degree=config["softmax"]["temperature"]["degree"],
+        block_items=config["softmax"]["block_items"],
+        seed=config["seed"],
+    script:
+        "../workflow_scripts/softmax/temperature.py"
+
+
+rule softmax_evaluate:
+    input:
+        weights="results/softmax/heads/{training}/{normaliser}.safetensors",
+        published=f"{SOFTMAX_PUBLISHED}/softmax_adaptive_temperature_polynomial.csv",
+        fit=softmax_fit,
+    output:
+        table="results/softmax/tests/{training}/{normaliser}.parquet",
+    log:
+        "logs/softmax_evaluate/{training}/{normaliser}.log",
+    benchmark:
+        "logs/benchmarks/softmax_evaluate/{training}/{normaliser}.tsv"
+    conda:
+        "../envs/models.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=240,
+    params:
+        code=fingerprint("workflow_scripts/softmax/evaluate.py"),
+        sets=softmax_setting("sets"),
+        total_items=softmax_setting("total_items"),
+        sizes=config["softmax"]["sizes"],
+        top_k=config["softmax"]["heads"]["top_k"],
+        block_items=config["softmax"]["block_items"],
+        seed=config["seed"],
+    script:
+        "../workflow_scripts/softmax/evaluate.py"
+
+
+rule softmax_maps:
+    input:
+        weights="results/softmax/heads/retrieval/softmax.safetensors",
+        published=f"{SOFTMAX_PUBLISHED}/softmax_adaptive_temperature_polynomial.csv",
+    output:
+        table="results/softmax/maps.parquet",
+    log:
+        "logs/softmax_maps/maps.log",
+    benchmark:
+        "logs/benchmarks/softmax_maps/maps.tsv"
+    conda:
+        "../envs/models.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=10,
+    params:
+        code=fingerprint("workflow_scripts/softmax/maps.py"),
+        sizes=config["softmax"]["maps"]["sizes"],
+        sets=config["softmax"]["maps"]["sets"],
+        shown=config["softmax"]["maps"]["shown"],
+        block_items=config["softmax"]["block_items"],
+        seed=config["seed"],
+    script:
+        "../workflow_scripts/softmax/maps.py"
+
+
+rule softmax_models:
+    input:
+        files=model_files,
+        text=Path(workflow.basedir, config["softmax"]["models"]["text"]),
+    output:
+        table="results/softmax/models/{model}.parquet",
+    log:
+        "logs/softmax_models/{model}.log",
+    benchmark:
+        "logs/benchmarks/softmax_models/{model}.tsv"
+    conda:
+        "../envs/models.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=60,
+    params:
+        code=fingerprint("workflow_scripts/softmax/models.py"),
+        spec=model_spec,
+        checkpoint=softmax_checkpoint,
+        numbers=config["softmax"]["models"]["numbers"],
+        prompts=config["softmax"]["models"]["prompts"],
+        largest=config["softmax"]["models"]["largest"],
+        text_tokens=config["softmax"]["models"]["text_tokens"],
+        rows=config["softmax"]["models"]["rows"],
+        seed=config["seed"],
+    script:
+        "../workflow_scripts/softmax/models.py"
+
+
+rule softmax_scores:
+    input:
+        theory="results/softmax/theory.parquet",
+        retrieval=softmax_tables("retrieval"),
+        comparison=softmax_tables("comparison"),
+        temperature="results/softmax/temperature.parquet",
+        fit="results/softmax/temperature.json",
+        published=f"{SOFTMAX_PUBLISHED}/softmax_adaptive_temperature_polynomial.csv",
+        models=expand("results/softmax/models/{model}.parquet", model=models_of(config, "softmax")),
+    output:
+        table="results/softmax/scores.parquet",
+    log:
+        "logs/softmax_scores/scores.log",
+    conda:
+        "../envs/analysis.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        code=fingerprint("workflow_scripts/softmax/scores.py"),
+        betas=config["softmax"]["temperature"]["betas"],
+        retrieval_steps=config["softmax"]["retrieval"]["steps"],
+        comparison_steps=config["softmax"]["comparison"]["steps"],
+    script:
+        "../workflow_scripts/softmax/scores.py"
+
+
+rule softmax_claims:
+    input:
+        scores="results/softmax/scores.parquet",
+        accuracy=f"{SOFTMAX_PUBLISHED}/softmax_table1_max_retrieval.csv",
+        spread=f"{SOFTMAX_PUBLISHED}/softmax_logit_spread.csv",
+    output:
+        claims="results/softmax/claims.json",
+    log:
+        "logs/softmax_claims/claims.log",
+    conda:
+        "../envs/analysis.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        code=fingerprint("workflow_scripts/softmax/claims.py"),
+        models={name: config["models"][name] for name in models_of(config, "softmax")},
+    script:
+        "../workflow_scripts/softmax/claims.py"

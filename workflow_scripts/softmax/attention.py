@@ -1,0 +1,105 @@
+"""Attention weights and their entropy, with masked positions kept out of both (PyTorch).
+
+Logits have shape (..., n). A mask has a shape that broadcasts to them and is True where an item
+takes part; a masked item gets weight 0, and the entropy, the maximum and the count of items do
+not see it. `scale` (one number for each head, broadcast to (..., 1)) is used by the normalisers
+that learn one.
+
+Sources: sparsemax, Martins and Astudillo 2016 (1602.02068); entmax-1.5, Peters et al. 2019
+(1905.05702), both from the `entmax` library; scalable softmax, Nakanishi 2025 (2501.19399);
+sigmoid attention, Ramapuram et al. 2024 (2409.04431).
+"""
+
+import math
+from collections.abc import Callable, Sequence
+
+import torch
+from entmax import entmax15, sparsemax  # type: ignore[import-untyped]
+from torch import Tensor
+
+from workflow_scripts.softmax.polynomial import LOG_GUARD, inverse_temperature
+
+# Far below any support of sparsemax and entmax (at most 2 under the maximum), yet finite: their
+# sums over sorted logits turn an infinity into NaN.
+OUT_OF_SUPPORT = -1.0e4
+
+Normaliser = Callable[[Tensor, Tensor | None, Tensor, int], Tensor]
+
+
+def masked(logits: Tensor, mask: Tensor | None, fill: float = -math.inf) -> Tensor:
+    """The logits with `fill` where the mask is False."""
+    return logits if mask is None else logits.masked_fill(~mask, fill)
+
+
+def counts(logits: Tensor, mask: Tensor | None) -> Tensor:
+    """Number of items that take part, shape (..., 1)."""
+    if mask is None:
+        return torch.full_like(logits[..., :1], logits.shape[-1])
+    return mask.expand(logits.shape).sum(-1, keepdim=True).to(logits.dtype)
+
+
+def softmax(logits: Tensor, mask: Tensor | None, scale: Tensor, top_k: int) -> Tensor:
+    return masked(logits, mask).softmax(-1)
+
+
+def scalable_softmax(logits: Tensor, mask: Tensor | None, scale: Tensor, top_k: int) -> Tensor:
+    return masked(scale * counts(logits, mask).log() * logits, mask).softmax(-1)
+
+
+def sparse(logits: Tensor, mask: Tensor | None, scale: Tensor, top_k: int) -> Tensor:
+    return sparsemax(masked(logits, mask, OUT_OF_SUPPORT), -1)
+
+
+def entmax_15(logits: Tensor, mask: Tensor | None, scale: Tensor, top_k: int) -> Tensor:
+    return entmax15(masked(logits, mask, OUT_OF_SUPPORT), -1)
+
+
+def top_k_softmax(logits: Tensor, mask: Tensor | None, scale: Tensor, top_k: int) -> Tensor:
+    open_logits = masked(logits, mask)
+    k = min(top_k, logits.shape[-1])
+    largest, place = open_logits.topk(k, -1)
+    return torch.zeros_like(logits).scatter(-1, place, largest.softmax(-1))
+
+
+def sigmoid(logits: Tensor, mask: Tensor | None, scale: Tensor, top_k: int) -> Tensor:
+    return masked(logits + scale, mask).sigmoid()
+
+
+NORMALISERS: dict[str, Normaliser] = {
+    "softmax": softmax,
+    "sparsemax": sparse,
+    "entmax15": entmax_15,
+    "ssmax": scalable_softmax,
+    "topk": top_k_softmax,
+    "sigmoid": sigmoid,
+}
+
+
+def first_scale(normaliser: str, items: int) -> float:
+    """Where the learned scale starts: so that `items` items are weighted as softmax would.
+
+    Scalable softmax then multiplies the logits by 1; a sigmoid with bias -ln n gives logits of 0
+    the weight 1/(n+1).
+    """
+    return {"ssmax": 1.0 / math.log(items), "sigmoid": -math.log(items)}.get(normaliser, 1.0)
+
+
+def entropy_nats(weights: Tensor) -> Tensor:
+    """Shannon entropy over the last axis, shape (...), guarded as in the paper's listing.
+
+    A masked item has weight exactly 0 and adds exactly 0.
+    """
+    return -(weights * (weights + LOG_GUARD).log()).sum(-1)
+
+
+def adaptive(
+    logits: Tensor,
+    coefficients: Sequence[float],
+    mask: Tensor | None = None,
+    domain: tuple[float, float] | None = None,
+) -> Tensor:
+    """Softmax at the paper's adaptive temperature, weights of the logits' shape (figure 4)."""
+    open_logits = masked(logits, mask)
+    entropy = entropy_nats(open_logits.softmax(-1))
+    beta = inverse_temperature(coefficients, entropy, domain)
+    return (open_logits * beta[..., None]).softmax(-1)

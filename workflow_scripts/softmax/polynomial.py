@@ -1,0 +1,58 @@
+"""The paper's adaptive temperature as a function of the attention entropy.
+
+Paper: "softmax is not enough (for sharp out-of-distribution)", figure 4 (listing). The inverse
+temperature beta is a degree-4 polynomial of the Shannon entropy H in nats, never below 1, and 1
+for H <= 0.5. Coefficients stand highest power first everywhere here.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+LEAST_ENTROPY_NATS = 0.5  # listing: below it the head is sharp enough to be left alone
+LOG_GUARD = 1.0e-9  # listing: keeps log away from 0
+
+
+def published(path: str | Path) -> list[float]:
+    """The five published coefficients, highest power first, from their CSV file.
+
+    Raises `ValueError` when the file does not hold every power from 4 to 0 once.
+    """
+    import pandas as pd
+
+    table = pd.read_csv(path).sort_values("power_of_entropy", ascending=False)
+    if table["power_of_entropy"].tolist() != [4, 3, 2, 1, 0]:
+        raise ValueError(f"{path}: needs the powers 4, 3, 2, 1, 0, each once")
+    return table["coefficient"].astype(float).tolist()
+
+
+def raw(coefficients: Sequence[float], entropy_nats: Any) -> Any:
+    """The polynomial itself, by Horner's rule; `entropy_nats` is a number, array or tensor."""
+    value = entropy_nats * 0.0 + coefficients[0]
+    for coefficient in coefficients[1:]:
+        value = value * entropy_nats + coefficient
+    return value
+
+
+def inverse_temperature(
+    coefficients: Sequence[float],
+    entropy_nats: Any,
+    domain: tuple[float, float] | None = None,
+) -> Any:
+    """beta(H), same shape as `entropy_nats` (an array or tensor), everywhere at least 1.
+
+    `domain` bounds the entropies that the polynomial is asked at: a fit says nothing outside the
+    entropies it was made on, and a quartic soon goes wild there. The published one has no bounds.
+    """
+    asked = entropy_nats.clip(*domain) if domain else entropy_nats
+    sharpening = raw(coefficients, asked).clip(min=1.0)
+    return 1.0 + (sharpening - 1.0) * (entropy_nats > LEAST_ENTROPY_NATS)
+
+
+def window(coefficients: Sequence[float]) -> list[float]:
+    """Entropies in nats at which the polynomial crosses 1, ascending: it sharpens between them."""
+    import numpy as np
+
+    shifted = [*coefficients[:-1], coefficients[-1] - 1.0]
+    roots = np.roots(shifted)
+    return sorted(float(root.real) for root in roots if abs(root.imag) < 1e-9)

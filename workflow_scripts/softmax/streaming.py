@@ -1,0 +1,64 @@
+"""Attention at the adaptive temperature, block by block of keys (claim S10; NumPy).
+
+beta depends on the entropy of the whole row, which is known only after the last key. So the keys
+are passed twice and the values once: the first pass keeps three numbers a query (running maximum,
+sum of exponentials, sum of exponentials times logits), from which H = log Z - E[e] follows; the
+second accumulates the output at beta. Neither holds more than one block of logits, as in
+FlashAttention. One pass over the keys is possible only by keeping their n logits for each query.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from workflow_scripts.softmax import polynomial
+
+Array = NDArray[np.floating]
+
+
+def direct(query: Array, key: Array, value: Array, coefficients: Sequence[float]) -> Array:
+    """The paper's listing, all logits at once: (q, d), (n, d), (n, v) -> (q, v)."""
+    logits = query @ key.T
+    weights = _softmax(logits)
+    entropy = -(weights * np.log(weights + polynomial.LOG_GUARD)).sum(-1)
+    beta = polynomial.inverse_temperature(coefficients, entropy)
+    return _softmax(beta[:, None] * logits) @ value
+
+
+def streamed(
+    query: Array, key: Array, value: Array, coefficients: Sequence[float], block: int
+) -> Array:
+    """As `direct`, with O(q x block) memory beyond the inputs and the output."""
+    maximum, entropy = row_statistics(query, key, block)
+    beta = polynomial.inverse_temperature(coefficients, entropy)
+    total = np.zeros(len(query), dtype=query.dtype)
+    output = np.zeros((len(query), value.shape[1]), dtype=query.dtype)
+    for start in range(0, len(key), block):
+        part = slice(start, start + block)
+        weights = np.exp(beta[:, None] * (query @ key[part].T - maximum[:, None]))
+        total += weights.sum(-1)
+        output += weights @ value[part]
+    return output / total[:, None]
+
+
+def row_statistics(query: Array, key: Array, block: int) -> tuple[Array, Array]:
+    """Largest logit and softmax entropy in nats of each query's row, in one pass over the keys."""
+    maximum = np.full(len(query), -np.inf, dtype=query.dtype)
+    total = np.zeros(len(query), dtype=query.dtype)
+    moment = np.zeros(len(query), dtype=query.dtype)  # sum of exp(e - maximum) (e - maximum)
+    for start in range(0, len(key), block):
+        logits = query @ key[start : start + block].T
+        risen = np.maximum(maximum, logits.max(-1))
+        drop = np.where(np.isfinite(maximum), maximum - risen, 0.0)
+        below = logits - risen[:, None]
+        weights = np.exp(below)
+        moment = np.exp(drop) * (moment + drop * total) + (weights * below).sum(-1)
+        total = np.exp(drop) * total + weights.sum(-1)
+        maximum = risen
+    return maximum, np.log(total) - moment / total
+
+
+def _softmax(logits: Array) -> Array:
+    weights = np.exp(logits - logits.max(-1, keepdims=True))
+    return weights / weights.sum(-1, keepdims=True)

@@ -1,0 +1,136 @@
+"""E3: the temperature fit redone on our own heads.
+
+The paper fits a degree-4 polynomial of the attention entropy H to the best inverse temperature
+(figure 4; how "best" was picked is not known). Here, for every seed and many validation sizes,
+1/theta is chosen on a grid to maximise accuracy, or the log-likelihood of the labels, and is
+regressed on the mean entropy at theta = 1. Test sets are never looked at.
+"""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from workflow_scripts.shared import files, job, progress, provenance, tables
+from workflow_scripts.softmax import attention, heads, polynomial, reading, retrieval
+from workflow_scripts.softmax.evaluate import set_count
+from workflow_scripts.softmax.reading import Weighting
+from workflow_scripts.softmax.retrieval import Parameters, Sampler
+
+CRITERIA = ("log_likelihood", "accuracy")
+
+
+def tempered(beta: float) -> Weighting:
+    """Softmax at inverse temperature `beta`."""
+    return lambda logits: (logits * beta).softmax(-1)
+
+
+def criteria(
+    head: Parameters,
+    sampler: Sampler,
+    count: int,
+    items: int,
+    betas: np.ndarray,
+    block: int,
+) -> tuple[dict[str, np.ndarray], float]:
+    """Accuracy and mean log-likelihood (nats) at every beta, shape (T,); mean entropy at beta 1."""
+    categories = head["item1.weight"].shape[1] - 1
+    ways = [tempered(1.0), *(tempered(float(beta)) for beta in betas)]
+    right, likelihood, entropy = np.zeros(len(betas)), np.zeros(len(betas)), 0.0
+    for sets in reading.chunks(sampler, count, items, categories, block):
+        seen = reading.read(head, sets, ways, block)
+        entropy += float(attention.entropy_nats(seen.weights[0]).double().sum())
+        right += (seen.scores[1:].argmax(-1) == sets.label).double().sum(-1).numpy()
+        logs = seen.scores[1:].double().log_softmax(-1)
+        label = sets.label[0].expand(len(betas), -1)[..., None]
+        likelihood += logs.gather(-1, label)[..., 0].sum(-1).numpy()
+    return {"accuracy": right / count, "log_likelihood": likelihood / count}, entropy / count
+
+
+def best(betas: np.ndarray, values: np.ndarray) -> float:
+    """The beta with the largest value; the geometric mean of those that share it."""
+    return float(np.exp(np.log(betas[values == values.max()]).mean()))
+
+
+def points(
+    stack: Parameters,
+    sizes: list[int],
+    betas: np.ndarray,
+    most_sets: int,
+    total_items: int,
+    seed: int,
+    block: int,
+) -> pd.DataFrame:
+    """The best beta by either criterion, for each seed and size, with the entropy there."""
+    rows = []
+    tasks = [(index, items) for index in range(heads.count(stack)) for items in sizes]
+    for index, items in progress.track(tasks, description="validation sets", unit="size"):
+        count = set_count(items, most_sets, total_items)
+        sampler = Sampler(seed, "softmax", "validation", index, items)
+        head = retrieval.head_of(stack, index)
+        values, entropy = criteria(head, sampler, count, items, betas, block)
+        row = {"seed": index, "items": items, "entropy_nats": entropy, "sets": count}
+        for criterion, curve in values.items():
+            row[f"best_beta_{criterion}"] = best(betas, curve)
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def fit(table: pd.DataFrame, criterion: str, degree: int) -> dict[str, Any]:
+    """Least squares of the best beta on entropy, over the points that the correction would touch.
+
+    Points at or under `LEAST_ENTROPY_NATS` are left out: beta is 1 there by definition. Raises
+    `ValueError` when fewer points are left than the polynomial has coefficients.
+    """
+    used = table[table["entropy_nats"] > polynomial.LEAST_ENTROPY_NATS]
+    if len(used) <= degree:
+        raise ValueError(
+            f"{len(used)} points above {polynomial.LEAST_ENTROPY_NATS} nats cannot hold a fit of "
+            f"degree {degree}; give softmax.temperature more sizes or seeds"
+        )
+    entropy, beta = used["entropy_nats"].to_numpy(), used[f"best_beta_{criterion}"].to_numpy()
+    coefficients = np.polyfit(entropy, beta, degree)
+    residual = beta - np.polyval(coefficients, entropy)
+    return {
+        "coefficients": coefficients.tolist(),
+        "entropy_range_nats": [float(entropy.min()), float(entropy.max())],
+        "explained_variance": float(1.0 - residual.var() / beta.var()) if beta.var() else 0.0,
+        "points": len(used),
+    }
+
+
+def main(
+    weights: str,
+    table: str,
+    fit_file: str,
+    sizes: list[int],
+    betas: dict[str, float],
+    degree: int,
+    most_sets: int,
+    total_items: int,
+    block: int,
+    seed: int,
+    provenance: dict[str, Any],
+) -> None:
+    grid = np.geomspace(betas["least"], betas["most"], int(betas["count"]))
+    frame = points(heads.read(weights), sizes, grid, most_sets, total_items, seed, block)
+    tables.write(frame, table, provenance=provenance)
+    files.write_json(fit_file, {criterion: fit(frame, criterion, degree) for criterion in CRITERIA})
+
+
+if __name__ == "__main__":
+    with job.running(snakemake):  # noqa: F821
+        params = snakemake.params  # noqa: F821
+        main(
+            snakemake.input.weights,  # noqa: F821
+            snakemake.output.table,  # noqa: F821
+            snakemake.output.fit,  # noqa: F821
+            params.sizes,
+            params.betas,
+            params.degree,
+            params.sets,
+            params.total_items,
+            params.block_items,
+            params.seed,
+            provenance=provenance.of(snakemake),  # noqa: F821
+        )

@@ -1,0 +1,185 @@
+"""E1 and E7: train max-retrieval heads with one normaliser, all seeds in one training.
+
+AdamW on cross-entropy, fresh sets at every step (the paper's appendix A, as public
+re-implementations cite it; the number of steps is not known). The loss is the sum over seeds of
+each seed's own mean, and AdamW is elementwise, so each seed is trained as if alone.
+"""
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import torch
+from torch import Tensor
+
+from workflow_scripts.shared import files, job, progress, provenance, seeds, tables
+from workflow_scripts.softmax import heads, retrieval
+from workflow_scripts.softmax.retrieval import Parameters, Sampler
+
+CURVE_POINTS = 50
+
+
+@dataclass(frozen=True)
+class Settings:
+    normaliser: str
+    steps: int
+    batch: int  # sets a step and seed
+    learning_rate: float
+    weight_decay: float
+    width: int
+    categories: int
+    fewest_items: int
+    most_items: int
+    top_k: int
+
+
+class Training:
+    """A training at some step: parameters, optimiser, data streams and learning curve."""
+
+    def __init__(self, settings: Settings, seed: int, indices: list[int]) -> None:
+        self.settings, self.indices, self.step = settings, indices, 0
+        self.device = "cuda" if torch.cuda.is_available() else "cpu"
+        heads_ = [self._initial(seed, index) for index in indices]
+        self.parameters: Parameters = {
+            name: tensor.to(self.device).requires_grad_()
+            for name, tensor in retrieval.stack(heads_).items()
+        }
+        self.optimiser = torch.optim.AdamW(
+            self.parameters.values(),
+            lr=settings.learning_rate,
+            weight_decay=settings.weight_decay,
+            fused=True,
+        )
+        self.samplers = [Sampler(seed, "softmax", "train", index) for index in indices]
+        self.curve: list[dict[str, Any]] = []
+
+    def _initial(self, seed: int, index: int) -> Parameters:
+        s = self.settings
+        start = seeds.derive(seed, "softmax", "initial", index)
+        return retrieval.initial(start, s.normaliser, s.categories, s.width, s.most_items)
+
+    def losses(self) -> tuple[Tensor, Tensor]:
+        """Cross-entropy in nats and accuracy on fresh sets, shape (S,) each."""
+        s = self.settings
+        drawn = [
+            sampler.draw(s.batch, s.most_items, s.categories, s.fewest_items)
+            for sampler in self.samplers
+        ]
+        sets = retrieval.together(drawn, self.device)
+        scores = retrieval.forward(self.parameters, sets, s.normaliser, s.top_k)
+        loss = torch.nn.functional.cross_entropy(
+            scores.flatten(0, 1), sets.label.flatten(), reduction="none"
+        )
+        right = (scores.argmax(-1) == sets.label).float()
+        return loss.view(right.shape).mean(1), right.mean(1)
+
+    def advance(self) -> None:
+        """One step."""
+        loss, right = self.losses()
+        self.optimiser.zero_grad()
+        loss.sum().backward()
+        self.optimiser.step()
+        self.step += 1
+        if self.step % max(1, self.settings.steps // CURVE_POINTS) == 0:
+            rows = zip(self.indices, loss.tolist(), right.tolist(), strict=True)
+            for index, nats, share in rows:
+                row = {"seed": index, "step": self.step, "loss_nats": nats, "accuracy": share}
+                self.curve.append(row)
+
+    def save(self, path: Path) -> None:
+        state = {
+            "step": self.step,
+            "parameters": {name: t.detach() for name, t in self.parameters.items()},
+            "optimiser": self.optimiser.state_dict(),
+            "samplers": [sampler.state() for sampler in self.samplers],
+            "curve": self.curve,
+        }
+        with files.atomic(path) as temporary:
+            torch.save(state, temporary)
+
+    def restore(self, path: Path) -> None:
+        state = torch.load(path, weights_only=True, map_location=self.device)
+        with torch.no_grad():
+            for name, tensor in self.parameters.items():
+                tensor.copy_(state["parameters"][name])
+        self.optimiser.load_state_dict(state["optimiser"])
+        for sampler, saved in zip(self.samplers, state["samplers"], strict=True):
+            sampler.restore({name: stream.cpu() for name, stream in saved.items()})
+        self.step, self.curve = state["step"], state["curve"]
+
+
+def train(
+    settings: Settings,
+    seed: int,
+    indices: list[int],
+    checkpoint: Path | None = None,
+    checkpoint_every: int = 1000,
+) -> tuple[Parameters, pd.DataFrame]:
+    """Train heads `indices` of `seed`; return their weights and learning curve.
+
+    With `checkpoint`, a file is kept there every `checkpoint_every` steps, and a training that
+    finds one goes on from it to the same weights.
+    """
+    training = Training(settings, seed, indices)
+    if checkpoint is not None and checkpoint.exists():
+        training.restore(checkpoint)
+    with progress.bar(settings.steps, settings.normaliser, "step") as bar:
+        bar.update(training.step)
+        while training.step < settings.steps:
+            training.advance()
+            bar.update()
+            if checkpoint is not None and training.step % checkpoint_every == 0:
+                training.save(checkpoint)
+    # The weight of a normaliser that learns no scale never moves: it has no gradient.
+    parameters = {name: tensor.detach().cpu() for name, tensor in training.parameters.items()}
+    return parameters, pd.DataFrame(training.curve)
+
+
+def main(
+    weights: str,
+    curve: str,
+    settings: Settings,
+    seed: int,
+    seed_count: int,
+    checkpoint_every: int,
+    provenance: dict[str, Any],
+) -> None:
+    work = files.work_folder(
+        "softmax_train",
+        code=provenance["code"],
+        seed=seed,
+        seed_count=seed_count,
+        settings=asdict(settings),
+    )
+    checkpoint = work / "checkpoint.pt"
+    indices = list(range(seed_count))
+    parameters, points = train(settings, seed, indices, checkpoint, checkpoint_every)
+    tables.write(points, curve, provenance=provenance)
+    heads.write(weights, parameters, provenance)
+    checkpoint.unlink(missing_ok=True)
+
+
+if __name__ == "__main__":
+    with job.running(snakemake):  # noqa: F821
+        params = snakemake.params  # noqa: F821
+        main(
+            snakemake.output.weights,  # noqa: F821
+            snakemake.output.curve,  # noqa: F821
+            Settings(
+                normaliser=snakemake.wildcards.normaliser,  # noqa: F821
+                steps=params.steps,
+                batch=params.batch,
+                learning_rate=params.learning_rate,
+                weight_decay=params.weight_decay,
+                width=params.width,
+                categories=params.categories,
+                fewest_items=params.fewest_items,
+                most_items=params.most_items,
+                top_k=params.top_k,
+            ),
+            params.seed,
+            params.seeds,
+            params.checkpoint_every,
+            provenance=provenance.of(snakemake),  # noqa: F821
+        )
