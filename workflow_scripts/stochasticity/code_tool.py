@@ -1,0 +1,151 @@
+"""S11: the model writes a program that draws; the program runs in a fresh interpreter."""
+
+import ast
+import logging
+import re
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from workflow_scripts.inference import engines, runner
+from workflow_scripts.inference import requests as inference
+from workflow_scripts.shared import files, job, progress, provenance, tables
+from workflow_scripts.stochasticity import parsing, sandbox, targets
+from workflow_scripts.stochasticity.draws import CONDITIONS, DRAWS
+from workflow_scripts.stochasticity.requests import direct
+
+WHAT = {
+    "digit": "one random digit from 0 to 9, all equally likely",
+    "uniform": "one random number from the uniform distribution on [0, 1] with 3 decimals",
+    "normal": "one random number from the normal distribution with mean 0 and variance 1, with 2 "
+    "decimals",
+}
+VARIANTS = {"free": "", "seeded": " Set a fixed seed of your own in it."}
+BLOCK = re.compile(r"```[ \t]*(?:python|py)?[ \t]*\n(.*?)(?:```|\Z)", re.DOTALL | re.IGNORECASE)
+SEEDING = {"seed", "default_rng", "RandomState", "Random"}
+
+
+def prompt(target: str, variant: str) -> str:
+    """The prompt that asks for a program."""
+    return (
+        f"Write a Python program that prints {WHAT[target]}, and nothing else. Use only the "
+        f"standard library.{VARIANTS[variant]} Reply with the program in a code block."
+    )
+
+
+def program(reply: str) -> str | None:
+    """The program of a reply: its last code block, or the whole reply where that is Python."""
+    text = parsing.THINKING.sub("", reply)
+    blocks = BLOCK.findall(text)
+    if blocks:
+        return blocks[-1]
+    try:
+        tree = ast.parse(text)
+    except (SyntaxError, ValueError):
+        return None
+    # "7" is Python too, but no program.
+    return text if any(isinstance(node, ast.Call) for node in ast.walk(tree)) else None
+
+
+def sets_seed(source: str) -> bool:
+    """Whether the program calls a seeding function with an argument."""
+    try:
+        tree = ast.parse(source)
+    except (SyntaxError, ValueError):
+        return False
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and (node.args or node.keywords):
+            name = node.func.attr if isinstance(node.func, ast.Attribute) else None
+            name = node.func.id if isinstance(node.func, ast.Name) else name
+            if name in SEEDING:
+                return True
+    return False
+
+
+def execute(reply: str, target: targets.Target, limits: sandbox.Limits) -> dict[str, Any]:
+    """Run a reply's program: the draw or why there is none, and what is known of the program.
+
+    The same reply runs anew each time: the randomness asked for is that of the program.
+    """
+    source = program(reply)
+    if source is None:
+        return {"value": None, "failure": "no program", "seeded": None, "network_cut": None}
+    outcome = sandbox.run(source, limits)
+    if outcome.status == "ok":
+        parsed = parsing.value(outcome.output, target)
+    else:
+        parsed = parsing.Parsed(None, f"program: {outcome.status}")
+    return {
+        "value": parsed.value,
+        "failure": parsed.failure,
+        "seeded": sets_seed(source),
+        "network_cut": outcome.network_cut,
+    }
+
+
+def main(
+    path: str | Path,
+    model: str,
+    spec: dict[str, Any],
+    checkpoint: str,
+    batch_tokens: int,
+    draws: int,
+    settings: dict[str, Any],
+    seed: int,
+    provenance: dict[str, Any] | None = None,
+) -> None:
+    """Ask one model for its programs, run them, write draws with `seeded` and `network_cut`."""
+    engine = engines.load(
+        model, spec, checkpoint, batch_tokens=spec.get("batch_tokens", batch_tokens)
+    )
+    store = files.work_folder("responses", **engine.identity)
+    requests = inference.table(
+        direct(
+            "S11",
+            target,
+            variant,
+            prompt(target, variant),
+            n=draws,
+            max_tokens=settings["max_tokens"],
+            seed=seed,
+        )
+        for target in WHAT
+        for variant in VARIANTS
+    )
+    responses = runner.generate(requests, engine, store)
+    limits = sandbox.Limits(**settings["limits"])
+    asked = responses[["request_id"]].merge(requests[["request_id", *CONDITIONS]], on="request_id")
+    known = {name: targets.of(name) for name in WHAT}
+    replies = zip(responses["text"], asked["target"], strict=True)
+    ran = pd.DataFrame(
+        [
+            execute(text, known[target], limits)
+            for text, target in progress.track(replies, len(asked), "programs")
+        ]
+    )
+    frame = pd.concat([asked.drop(columns="request_id"), ran], axis=1).assign(
+        model=model,
+        part="draw",
+        unit=range(len(ran)),
+        position=0,
+        given="",
+        tokens=responses["completion_tokens"],
+    )
+    tables.write(frame, path, DRAWS, provenance)
+
+
+if __name__ == "__main__":
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    with job.running(snakemake):  # type: ignore[name-defined]  # noqa: F821
+        main(
+            snakemake.output.draws,  # type: ignore[name-defined]  # noqa: F821
+            snakemake.wildcards.model,  # type: ignore[name-defined]  # noqa: F821
+            snakemake.params.spec,  # type: ignore[name-defined]  # noqa: F821
+            snakemake.params.checkpoint,  # type: ignore[name-defined]  # noqa: F821
+            snakemake.params.batch_tokens,  # type: ignore[name-defined]  # noqa: F821
+            snakemake.params.draws,  # type: ignore[name-defined]  # noqa: F821
+            dict(snakemake.params.settings),  # type: ignore[name-defined]  # noqa: F821
+            snakemake.params.seed,  # type: ignore[name-defined]  # noqa: F821
+            provenance.of(snakemake),  # type: ignore[name-defined]  # noqa: F821
+        )

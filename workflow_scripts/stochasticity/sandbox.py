@@ -1,0 +1,166 @@
+"""Run a program that a model wrote: in a fresh interpreter, alone, and with everything bounded.
+
+Layers, because no one of them is enough without containers: a Python of its own (`-I -S`: no
+environment, no site-packages), an empty folder, an empty environment, kernel limits (CPU time,
+memory, no bytes written to files, few open files), namespaces without network and with a process
+table of their own where the kernel permits them, a wall clock, a bounded read of the output, and
+an audit hook that refuses to change files, start programs, load C libraries or open sockets. This
+keeps mistakes and mischief of a model's program in; it is not a wall against an expert attacker.
+"""
+
+import contextlib
+import os
+import resource
+import selectors
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from functools import cache
+from typing import IO
+
+# Runs before the program, in its interpreter. Audit hooks cannot be removed again.
+GUARD = """
+import sys
+def _guard():
+    refused = ("socket.", "subprocess.", "ctypes.", "os.system", "os.exec", "os.fork", "os.posix",
+               "os.spawn", "os.startfile", "os.remove", "os.rename", "os.rmdir", "os.mkdir",
+               "os.link", "os.symlink", "os.truncate", "os.chmod", "os.chown", "os.utime",
+               "os.kill", "os.putenv", "shutil.", "pty.", "webbrowser.", "sqlite3.", "mmap.")
+    writing = ("w", "a", "x", "+")
+    def hook(event, arguments):
+        if event.startswith(refused):
+            raise PermissionError("refused: " + event)
+        if event == "open":
+            path, mode, flags = arguments
+            if (mode and any(letter in mode for letter in writing)) or (flags and flags & 0o3):
+                raise PermissionError("refused: open for writing")
+    sys.addaudithook(hook)
+_guard()
+del _guard
+exec(compile(sys.stdin.read(), "program", "exec"), {"__name__": "__main__"})
+"""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a program may use. `output_bytes` bounds standard output and error, each."""
+
+    cpu_s: int
+    wall_s: float
+    memory_mb: int
+    output_bytes: int
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a program did. `status` is ok, error, cpu, wall or output; `network_cut` says whether a
+    namespace without network held it (the audit hook refuses sockets in any case)."""
+
+    status: str
+    output: str
+    errors: str
+    wall_s: float
+    network_cut: bool
+
+
+def run(program: str, limits: Limits) -> Outcome:
+    """Run Python source with an empty standard input. Never raises for what the program does."""
+    started, used = time.monotonic(), _cpu_s()
+    with tempfile.TemporaryDirectory(prefix="program-") as folder:
+        process = subprocess.Popen(
+            [*_namespaces(), sys.executable, "-I", "-S", "-c", GUARD],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            cwd=folder,
+            env={},
+            start_new_session=True,
+            preexec_fn=lambda: _limit(limits),
+        )
+        assert process.stdin is not None
+        try:
+            with contextlib.suppress(BrokenPipeError):
+                process.stdin.write(program.encode("utf-8", "replace"))
+                process.stdin.close()
+            status, output, errors = _watch(process, limits, started + limits.wall_s)
+        finally:
+            _kill(process)
+    if status == "ok" and process.returncode:
+        # `unshare` does not hand on which signal ended its child; the time used tells.
+        status = "cpu" if _cpu_s() - used >= limits.cpu_s else "error"
+    return Outcome(status, output, errors, time.monotonic() - started, bool(_namespaces()))
+
+
+def _watch(
+    process: "subprocess.Popen[bytes]", limits: Limits, deadline: float
+) -> tuple[str, str, str]:
+    """Read both pipes until they close, the clock runs out, or one holds too much."""
+    texts = {"out": bytearray(), "err": bytearray()}
+    status = "ok"
+    with selectors.DefaultSelector() as selector:
+        pipes: dict[str, IO[bytes] | None] = {"out": process.stdout, "err": process.stderr}
+        for name, pipe in pipes.items():
+            assert pipe is not None
+            selector.register(pipe, selectors.EVENT_READ, name)
+        while selector.get_map() and status == "ok":
+            ready = selector.select(max(0.0, deadline - time.monotonic()))
+            if not ready:
+                status = "wall"
+            for entry, _ in ready:
+                chunk = os.read(entry.fd, 65536)
+                if not chunk:
+                    selector.unregister(entry.fileobj)
+                texts[entry.data] += chunk[: limits.output_bytes - len(texts[entry.data]) + 1]
+                if len(texts[entry.data]) > limits.output_bytes:
+                    status = "output"
+    if status == "ok":
+        try:
+            process.wait(max(0.0, deadline - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            status = "wall"  # it closed its pipes and stayed
+    out, err = (bytes(texts[name][: limits.output_bytes]) for name in ("out", "err"))
+    return status, out.decode("utf-8", "replace"), err.decode("utf-8", "replace")
+
+
+def _kill(process: "subprocess.Popen[bytes]") -> None:
+    """End the program and all that it started; its group lives on when its leader has ended."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    for pipe in (process.stdin, process.stdout, process.stderr):
+        if pipe:
+            pipe.close()
+
+
+def _cpu_s() -> float:
+    """CPU time of all children of this process that have ended."""
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
+
+
+def _limit(limits: Limits) -> None:
+    """In the child, before it becomes the program."""
+    memory = limits.memory_mb << 20
+    for what, most in (
+        (resource.RLIMIT_CPU, limits.cpu_s),
+        (resource.RLIMIT_AS, memory),
+        (resource.RLIMIT_FSIZE, 0),
+        (resource.RLIMIT_NOFILE, 32),
+        (resource.RLIMIT_CORE, 0),
+    ):
+        resource.setrlimit(what, (most, most))
+
+
+@cache
+def _namespaces() -> tuple[str, ...]:
+    """The command that cuts network and other processes off, or nothing where it is not allowed."""
+    unshare = shutil.which("unshare")
+    if unshare is None:
+        return ()
+    command = (unshare, "-r", "-n", "-p", "-f", "--kill-child")
+    tried = subprocess.run([*command, "true"], capture_output=True, check=False)
+    return command if tried.returncode == 0 else ()
