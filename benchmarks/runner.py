@@ -1,0 +1,263 @@
+"""Tokens per second of the runner beside two peers, on one model and the same requests.
+
+    python benchmarks/runner.py [--model FOLDER] [--rounds 5] [--batch 64]
+
+Peers: a plain loop of `model.generate` (batches in arrival order, left-padded, the reply cut at its
+stop string afterwards), and the `hf` backend of lm-evaluation-harness (`pip install "lm-eval[hf]"`). Every
+round runs all three, in turn; a ratio is the median over rounds of peer's time / our time, and its
+spread is the least and the greatest. Only useful tokens count: those of the reply up to its stop.
+Replies and option scores are compared before anything is timed. One thread.
+"""
+
+import argparse
+import json
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from tests.inference import tiny
+from workflow_scripts.inference import engines, requests, runner
+from workflow_scripts.shared import job, provenance
+
+HISTORY = Path(__file__).parent / "history" / "runner.jsonl"
+SPEC = {"source": "a folder", "engine": "transformers", "dtype": "float32"}
+
+
+def prompts(count: int, longest: int, seed: int) -> list[str]:
+    """Texts of 1 to `longest` words, lengths uniform."""
+    random = np.random.default_rng(seed)
+    words = tiny.WORDS.split()
+    return [
+        " ".join(random.choice(words, size=random.integers(1, longest + 1))) for _ in range(count)
+    ]
+
+
+def ours(engine: Any, table: Any) -> Any:
+    """Responses through the runner, store included."""
+    with tempfile.TemporaryDirectory() as folder:
+        return runner.generate(table, engine, folder)
+
+
+def plain_loop(
+    engine: Any, texts: list[str], batch: int, max_tokens: int, stop: str | None, sample: bool
+) -> list[str]:
+    """What a short script does: padded batches in arrival order."""
+    replies = []
+    settings = {"do_sample": sample, "top_k": 0} if sample else {"do_sample": False}
+    for start in range(0, len(texts), batch):
+        inputs = engine.tokenizer(texts[start : start + batch], padding=True, return_tensors="pt")
+        with torch.inference_mode():
+            output = engine.model.generate(
+                input_ids=inputs["input_ids"],
+                attention_mask=inputs["attention_mask"],
+                max_new_tokens=max_tokens,
+                pad_token_id=engine.tokenizer.pad_token_id,
+                **settings,
+            )
+        new = output[:, inputs["input_ids"].shape[1] :]
+        for reply in engine.tokenizer.batch_decode(new, skip_special_tokens=True):
+            replies.append(reply.split(stop)[0] if stop else reply)
+    return replies
+
+
+def plain_scores(
+    engine: Any, texts: list[str], options: list[str], batch: int
+) -> list[list[float]]:
+    """One padded pass over prompt + option for each option."""
+    pairs = [(text, option) for text in texts for option in options]
+    scores = []
+    for start in range(0, len(pairs), batch):
+        part = pairs[start : start + batch]
+        whole = [engine.tokenizer(a + b)["input_ids"] for a, b in part]
+        heads = [len(engine.tokenizer(a)["input_ids"]) for a, _ in part]
+        width = max(map(len, whole))
+        ids = torch.zeros((len(part), width), dtype=torch.int64)
+        for row, tokens in enumerate(whole):
+            ids[row, : len(tokens)] = torch.tensor(tokens)
+        mask = torch.tensor([[i < len(tokens) for i in range(width)] for tokens in whole]).long()
+        with torch.inference_mode():
+            logp = engine.model(input_ids=ids, attention_mask=mask).logits.log_softmax(-1)
+        for row, tokens in enumerate(whole):
+            at = torch.arange(heads[row], len(tokens))
+            scores.append(float(logp[row, at - 1, ids[row, at]].sum()))
+    return [scores[i : i + len(options)] for i in range(0, len(scores), len(options))]
+
+
+def harness(engine: Any, batch: int) -> Any:
+    """lm-evaluation-harness's own wrapper around the same weights."""
+    try:
+        from lm_eval.models.huggingface import HFLM
+    except ImportError as error:
+        raise SystemExit("the comparison needs lm-evaluation-harness: pip install 'lm-eval[hf]'") from error
+    return HFLM(
+        pretrained=engine.model, tokenizer=engine.tokenizer, batch_size=batch, device="cpu"
+    )
+
+
+def harness_replies(
+    peer: Any, texts: list[str], max_tokens: int, stop: str | None, sample: bool
+) -> list[str]:
+    from lm_eval.api.instance import Instance
+
+    settings = {"until": [stop] if stop else [], "max_gen_toks": max_tokens, "do_sample": sample}
+    if sample:
+        settings |= {"temperature": 1.0, "top_k": 0}
+    asked = [
+        Instance("generate_until", {}, (text, dict(settings)), number)
+        for number, text in enumerate(texts)
+    ]
+    return peer.generate_until(asked, disable_tqdm=True)
+
+
+def harness_scores(peer: Any, texts: list[str], options: list[str]) -> list[list[float]]:
+    from lm_eval.api.instance import Instance
+
+    asked = [
+        Instance("loglikelihood", {}, (text, option), number)
+        for number, (text, option) in enumerate((t, o) for t in texts for o in options)
+    ]
+    found = [value for value, _ in peer.loglikelihood(asked, disable_tqdm=True)]
+    return [found[i : i + len(options)] for i in range(0, len(found), len(options))]
+
+
+def interleaved(runs: dict[str, Callable[[], Any]], rounds: int) -> dict[str, list[float]]:
+    """Seconds of each run in each round, one after the other, so that all see the same load."""
+    taken: dict[str, list[float]] = {name: [] for name in runs}
+    for _ in range(rounds):
+        for name, run in runs.items():
+            start = time.perf_counter()
+            run()
+            taken[name].append(time.perf_counter() - start)
+    return taken
+
+
+def main(model: str | None, rounds: int, batch: int, batch_tokens: int) -> None:
+    job.set_threads(1)
+    if model is None:
+        model = tempfile.mkdtemp()
+        tiny.save(
+            Path(model), hidden=128, layers=4, vocabulary=500, num_key_value_heads=4, head_dim=32
+        )
+    engine = engines.load("bench", SPEC, model, batch_tokens=batch_tokens)
+    peer = harness(engine, batch)
+    size = sum(weight.numel() for weight in engine.model.parameters())
+    print(f"{size / 1e6:.2f} M parameters, vocabulary {engine.vocabulary}, peers' batch {batch}")
+
+    texts = prompts(384, 60, seed=1)
+    stop, longest = "e", 64
+    ragged = requests.table(
+        requests.request(
+            str(i), prompt=text, temperature=0, max_tokens=longest, stop=[stop], seed=0
+        )
+        for i, text in enumerate(texts)
+    )
+    one = prompts(1, 60, seed=2)[0]
+    draws = requests.table(
+        [requests.request("one", prompt=one, n=1024, temperature=1, max_tokens=16, seed=0)]
+    )
+    letters, phrases = [" A", " B", " C", " D"], [" north of it", " south of the town", " under"]
+    choice = {
+        name: requests.table(
+            requests.request(
+                str(i), prompt=text, temperature=0, max_tokens=0, choices=options, seed=0
+            )
+            for i, text in enumerate(texts)
+        )
+        for name, options in (("letters", letters), ("phrases", phrases))
+    }
+    cases: dict[str, tuple[int, dict[str, Callable[[], Any]]]] = {}
+    replies = ours(engine, ragged)
+    print(f"ragged replies: {replies.completion_tokens.describe().round(1).to_dict()}")
+    same = list(replies["text"])
+    for name, other in (
+        ("model.generate", plain_loop(engine, texts, batch, longest, stop, False)),
+        ("lm-eval", harness_replies(peer, texts, longest, stop, False)),
+    ):
+        equal = sum(a == b for a, b in zip(same, other, strict=True))
+        print(f"greedy replies equal to {name}'s: {equal} of {len(same)}")
+    useful = int(replies.completion_tokens.sum())
+    cases["generate, ragged, stop"] = (
+        useful,
+        {
+            "ours": lambda: ours(engine, ragged),
+            "model.generate": lambda: plain_loop(engine, texts, batch, longest, stop, False),
+            "lm-eval": lambda: harness_replies(peer, texts, longest, stop, False),
+        },
+    )
+    drawn = int(ours(engine, draws).completion_tokens.sum())
+    cases["1,024 draws of one prompt"] = (
+        drawn,
+        {
+            "ours": lambda: ours(engine, draws),
+            "model.generate": lambda: plain_loop(engine, [one] * 1024, batch, 16, None, True),
+            "lm-eval": lambda: harness_replies(peer, [one] * 1024, 16, None, True),
+        },
+    )
+    for name, options in (("letters", letters), ("phrases", phrases)):
+        mine = [json.loads(row) for row in ours(engine, choice[name]).choice_logprobs]
+        for other, theirs in (
+            ("a plain loop", plain_scores(engine, texts, options, batch)),
+            ("lm-eval", harness_scores(peer, texts, options)),
+        ):
+            worst = np.abs(np.array(mine) - np.array(theirs)).max()
+            print(f"options ({name}): largest difference from {other} {worst:.1e} nats")
+        counted = sum(
+            len(engine.tokenizer(text)["input_ids"]) for text in texts
+        )
+        cases[f"options, {name}"] = (
+            counted,
+            {
+                "ours": lambda name=name: ours(engine, choice[name]),
+                "model.generate": lambda o=options: plain_scores(engine, texts, o, batch),
+                "lm-eval": lambda o=options: harness_scores(peer, texts, o),
+            },
+        )
+
+    print(f"\n{'case':28} {'peer':16} {'ours tok/s':>11} {'peer tok/s':>11} {'ratio':>6}  spread")
+    HISTORY.parent.mkdir(exist_ok=True)
+    for case, (tokens, runs) in cases.items():
+        taken = interleaved(runs, rounds)
+        for name in [name for name in runs if name != "ours"]:
+            ratios = [a / b for a, b in zip(taken[name], taken["ours"], strict=True)]
+            row = {
+                "case": case,
+                "peer": name,
+                "ours_tokens_per_s": round(tokens / statistics.median(taken["ours"])),
+                "peer_tokens_per_s": round(tokens / statistics.median(taken[name])),
+                "ratio": round(statistics.median(ratios), 2),
+                "spread": [round(min(ratios), 2), round(max(ratios), 2)],
+            }
+            print(
+                f"{case:28} {name:16} {row['ours_tokens_per_s']:11,} "
+                f"{row['peer_tokens_per_s']:11,} {row['ratio']:6.2f}  {row['spread']}"
+            )
+            note = {
+                "rounds": rounds,
+                "peers_batch": batch,
+                "batch_tokens": batch_tokens,
+                "parameters": size,
+                "commit": provenance.commit(),
+                "versions": provenance.versions(),
+                "at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+            }
+            with HISTORY.open("a", encoding="utf-8") as stream:
+                stream.write(json.dumps(row | note) + "\n")
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--model", help="a model folder; without it a random one is made")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--batch", type=int, default=64, help="batch size of the peers")
+    parser.add_argument("--batch-tokens", type=int, default=16384)
+    given = parser.parse_args()
+    main(given.model, given.rounds, given.batch, given.batch_tokens)
