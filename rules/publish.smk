@@ -1,11 +1,69 @@
-"""Scorecard and report."""
+"""Scorecard and report, from what every study leaves behind."""
+
+
+report: "../resources/captions/workflow.rst"
+
+
+rule publish_scorecard:
+    input:
+        claims=expand("results/{study}/claims.json", study=config["studies"]),
+    output:
+        parquet="results/scorecard.parquet",
+        markdown="results/scorecard.md",
+        html=report(
+            "results/scorecard.html",
+            caption="../resources/captions/scorecard.rst",
+            category="1. Scorecard",
+            labels={"table": "every claim, published beside measured"},
+        ),
+    log:
+        "logs/publish_scorecard/scorecard.log",
+    conda:
+        "../envs/publish.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=5,
+    params:
+        code=fingerprint(
+            "workflow_scripts/publish/scorecard.py",
+            "resources/templates/scorecard.html.j2",
+            "schemas/claims.schema.yaml",
+        ),
+        studies=list(config["studies"]),
+        scale=config["scale"],
+    script:
+        "../workflow_scripts/publish/scorecard.py"
+
+
+rule publish_report:
+    input:
+        scorecard=rules.publish_scorecard.output,
+        studies=expand("results/{study}/claims.json", study=config["studies"]),
+    output:
+        report="results/report.html",
+    log:
+        "logs/publish_report/report.log",
+    benchmark:
+        "logs/benchmarks/publish_report/report.tsv"
+    conda:
+        "../envs/publish.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        code=fingerprint("workflow_scripts/publish/report.py"),
+        targets=["scorecard", *config["studies"]],
+    script:
+        "../workflow_scripts/publish/report.py"
 
 
 rule scorecard:
     input:
-        [],
+        rules.publish_scorecard.output,
 
 
 rule report:
     input:
-        [],
+        rules.publish_report.output,

@@ -1,0 +1,200 @@
+"""Every claim of every study, published beside measured: Parquet, Markdown and HTML."""
+
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import pandas as pd
+import yaml
+
+from workflow_scripts.shared import files, job, provenance, tables
+from workflow_scripts.shared.claims import Evidence, Verdict
+from workflow_scripts.shared.fingerprint import ROOT
+
+SCHEMA = ROOT / "schemas" / "claims.schema.yaml"
+TEMPLATES = ROOT / "resources" / "templates"
+VERDICTS = [str(verdict) for verdict in Verdict]
+
+
+class ClaimsError(ValueError):
+    """A claims file that does not keep its contract; the message names file and claim."""
+
+
+def read_claims(path: str | Path) -> list[dict[str, Any]]:
+    """The entries of one study's `claims.json`, checked against `schemas/claims.schema.yaml`.
+
+    Raises `ClaimsError` naming the file, the claim and what does not fit.
+    """
+    from jsonschema import Draft202012Validator
+
+    content = files.read_json(path)
+    validator = Draft202012Validator(yaml.safe_load(SCHEMA.read_text(encoding="utf-8")))
+    for error in validator.iter_errors(content):
+        place = list(error.absolute_path)
+        claim = ""
+        if len(place) > 1 and place[0] == "claims":
+            claim = f", claim {content['claims'][place[1]].get('id', f'number {place[1]}')}"
+        key = ".".join(map(str, place[2:])) or "file"
+        raise ClaimsError(f"{path}{claim}: {key}: {error.message}; make it again")
+    return content["claims"]
+
+
+def collect(claims: Mapping[str, list[dict[str, Any]]], scale: str) -> pd.DataFrame:
+    """One row a measurement (or one for a claim without any), in the order of the studies."""
+    rows = [_row(study, entry, scale) for study, entries in claims.items() for entry in entries]
+    columns = list(_row("", _EMPTY, ""))
+    return pd.DataFrame(rows, columns=columns)
+
+
+def markdown(scorecard: pd.DataFrame) -> str:
+    """The scorecard for terminals and forges: counts first, then a table for each study."""
+    scale = ", ".join(scorecard["scale"].unique())
+    lines = ["# Scorecard", "", f"Scale: **{scale}**. {_STAND_IN_NOTE}", ""]
+    lines += ["| study | claims | " + " | ".join(VERDICTS) + " |"]
+    lines += ["|---" * (2 + len(VERDICTS)) + "|"]
+    for study, rows in scorecard.groupby("study", sort=False):
+        counts = tally(rows)
+        numbers = " | ".join(str(counts[verdict]) for verdict in VERDICTS)
+        lines.append(f"| {study} | {rows['id'].nunique()} | {numbers} |")
+    for study, rows in scorecard.groupby("study", sort=False):
+        lines += ["", f"## {study}", ""]
+        lines += ["| claim | published | measured | evidence | verdict |", "|---|---|---|---|---|"]
+        lines += [_markdown_line(row) for _, row in rows.iterrows()]
+    return "\n".join(lines) + "\n"
+
+
+def html(scorecard: pd.DataFrame) -> str:
+    """The scorecard as one page that needs nothing from outside: search, filter, sort."""
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(TEMPLATES), autoescape=True, undefined=jinja2.StrictUndefined
+    )
+    rows = [
+        row.to_dict()
+        | {
+            "published": published_text(row),
+            "measured": measured_text(row),
+            "stand_in": row["evidence"] == Evidence.STAND_IN,
+        }
+        for _, row in scorecard.astype(object).where(scorecard.notna(), None).iterrows()
+    ]
+    studies = {
+        study: tally(group) | {"claims": group["id"].nunique()}
+        for study, group in scorecard.groupby("study", sort=False)
+    }
+    return environment.get_template("scorecard.html.j2").render(
+        rows=rows,
+        studies=studies,
+        verdicts=VERDICTS,
+        scale=", ".join(scorecard["scale"].unique()),
+        note=_STAND_IN_NOTE,
+    )
+
+
+def tally(rows: pd.DataFrame) -> dict[str, int]:
+    """How many measurements got each verdict."""
+    counts = rows["verdict"].value_counts()
+    return {verdict: int(counts.get(verdict, 0)) for verdict in VERDICTS}
+
+
+def published_text(row: Mapping[str, Any]) -> str:
+    """The published number or direction with its tag, or a dash where none is known."""
+    if row["published"] is None:
+        return "–"
+    return f"{row['published']} ({row['published_tag']})"
+
+
+def measured_text(row: Mapping[str, Any]) -> str:
+    """The measured value with its interval and n, or a dash."""
+    if row["value"] is None or pd.isna(row["value"]):
+        return "–"
+    value, low, high = (_number(row[key]) for key in ("value", "ci_low", "ci_high"))
+    interval = "" if low == high else f" [{low}, {high}]"
+    return f"{value}{interval}, n = {int(row['n'])}"
+
+
+_STAND_IN_NOTE = (
+    "A stand-in model is a small model that this workflow trained: its numbers show that a "
+    "measurement works, and decide nothing about the papers' models."
+)
+_EMPTY: dict[str, Any] = dict.fromkeys(
+    "id statement source quantity published measured evidence reading verdict reason".split()
+)
+
+
+def _row(study: str, entry: dict[str, Any], scale: str) -> dict[str, Any]:
+    published, found = entry["published"] or {}, entry["measured"] or {}
+    value = published.get("value")
+    return {
+        "study": study,
+        "id": entry["id"],
+        "statement": entry["statement"],
+        "source": entry["source"],
+        "quantity": entry["quantity"],
+        "published": value if value is None or isinstance(value, str) else _number(value),
+        "published_tag": published.get("tag"),
+        "published_source": published.get("source"),
+        "value": found.get("value"),
+        "ci_low": found.get("ci_low"),
+        "ci_high": found.get("ci_high"),
+        "n": found.get("n"),
+        "note": found.get("note"),
+        "model": found.get("model"),
+        "evidence": entry["evidence"],
+        "reading": entry["reading"],
+        "verdict": entry["verdict"],
+        "reason": entry["reason"],
+        "scale": scale,
+    }
+
+
+def _markdown_line(row: pd.Series) -> str:
+    fields = row.astype(object).where(row.notna(), None)
+    evidence = fields["evidence"] or "–"
+    if fields["model"]:
+        evidence += f": {fields['model']}"
+    measured = measured_text(fields)
+    if fields["value"] is not None:
+        measured = f"{fields['quantity']}: {measured}"
+    verdict = f"**{fields['verdict']}**"
+    if fields["reason"]:
+        verdict += f": {fields['reason']}"
+        if fields["reading"]:
+            verdict += f" (reading: {fields['reading']})"
+    claim = f"**{fields['id']}** {fields['statement']}"
+    cells = (claim, published_text(fields), measured, evidence, verdict)
+    return "| " + " | ".join(cell.replace("|", r"\|") for cell in cells) + " |"
+
+
+def _number(value: float) -> str:
+    if value == 0 or not math.isfinite(value):
+        return f"{value:g}"
+    return f"{value:.1e}" if abs(value) < 1e-3 or abs(value) >= 1e6 else f"{value:.4g}"
+
+
+def main(
+    claims: Mapping[str, str],
+    scale: str,
+    parquet: str,
+    markdown_file: str,
+    html_file: str,
+    provenance: dict[str, Any] | None = None,
+) -> None:
+    """Write the three forms; `claims` maps each study to its `claims.json`."""
+    scorecard = collect({study: read_claims(path) for study, path in claims.items()}, scale)
+    tables.write(scorecard, parquet, provenance=provenance)
+    files.write_text(markdown_file, markdown(scorecard))
+    files.write_text(html_file, html(scorecard))
+
+
+if __name__ == "__main__":
+    with job.running(snakemake):  # type: ignore[name-defined]  # noqa: F821
+        main(
+            dict(zip(snakemake.params.studies, snakemake.input.claims, strict=True)),  # type: ignore[name-defined]  # noqa: F821
+            snakemake.params.scale,  # type: ignore[name-defined]  # noqa: F821
+            snakemake.output.parquet,  # type: ignore[name-defined]  # noqa: F821
+            snakemake.output.markdown,  # type: ignore[name-defined]  # noqa: F821
+            snakemake.output.html,  # type: ignore[name-defined]  # noqa: F821
+            provenance.of(snakemake),  # type: ignore[name-defined]  # noqa: F821
+        )
