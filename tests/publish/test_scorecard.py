@@ -1,0 +1,116 @@
+"""The scorecard shows every measurement, keeps its contract, and is the same each time."""
+
+import json
+import re
+
+import pytest
+
+from workflow_scripts.publish import scorecard
+from workflow_scripts.shared import tables
+
+
+def entry(name, verdict="supported", **changes):
+    return {
+        "id": name,
+        "statement": "Attention | disperses.",
+        "source": "section 2",
+        "quantity": "slope",
+        "region": [None, 0.0],
+        "decided_by": ["theory"],
+        "published": {"value": 3.9, "tag": "published-2nd", "source": "Table 1"},
+        "measured": {
+            "value": -0.98765,
+            "ci_low": -1.0,
+            "ci_high": -0.9,
+            "n": 10,
+            "note": "ten heads",
+            "model": None,
+        },
+        "evidence": "theory",
+        "reading": "supported",
+        "verdict": verdict,
+        "reason": None,
+    } | changes
+
+
+STAND_IN = entry(
+    "S2",
+    "not tested",
+    evidence="stand-in model",
+    reason="a stand-in model cannot decide it",
+    measured=entry("x")["measured"] | {"model": "embedded-s"},
+)
+UNMEASURED = entry(
+    "S3", "not tested", measured=None, evidence=None, reading=None, published=None, reason="no GPU"
+)
+
+
+def write(path, entries):
+    path.write_text(json.dumps({"provenance": {}, "claims": entries}))
+    return path
+
+
+@pytest.fixture
+def card(tmp_path):
+    path = write(tmp_path / "claims.json", [entry("S1"), STAND_IN, UNMEASURED])
+    return scorecard.collect({"softmax": scorecard.read_claims(path)}, "smoke")
+
+
+def test_every_entry_becomes_a_row_and_is_counted(card):
+    assert list(card["id"]) == ["S1", "S2", "S3"]
+    assert scorecard.tally(card) == {
+        "supported": 1,
+        "contradicted": 0,
+        "inconclusive": 0,
+        "not tested": 2,
+    }
+
+
+def test_markdown_shows_published_beside_measured_and_labels_stand_ins(card):
+    lines = scorecard.markdown(card).splitlines()
+    (first,) = [line for line in lines if "**S1**" in line]
+    assert "3.9 (published-2nd)" in first
+    assert "-0.9877 [-1, -0.9], n = 10" in first
+    assert r"Attention \| disperses." in first
+    (second,) = [line for line in lines if "**S2**" in line]
+    assert "stand-in model: embedded-s" in second
+    assert "a stand-in model cannot decide it (reading: supported)" in second
+    (third,) = [line for line in lines if "**S3**" in line]
+    assert "| – | – | – | **not tested**: no GPU |" in third
+    # One unescaped bar more than there are columns, on every line of a table.
+    assert len({len(re.findall(r"(?<!\\)\|", line)) for line in (first, second, third)}) == 1
+
+
+def test_html_needs_nothing_from_outside_and_escapes(card):
+    page = scorecard.html(card.assign(statement="<script>alert(1)</script>"))
+    assert not re.search(r"(src|href)=|@import|https?://", page)
+    assert "<script>alert" not in page
+    assert page.count('data-verdict="not tested"') == 2
+
+
+def test_same_claims_same_bytes(tmp_path):
+    source = write(tmp_path / "claims.json", [entry("S1"), STAND_IN])
+    runs = []
+    for name in ("a", "b"):
+        outputs = [tmp_path / f"{name}.{suffix}" for suffix in ("parquet", "md", "html")]
+        scorecard.main({"softmax": str(source)}, "smoke", *map(str, outputs))
+        runs.append([output.read_bytes() for output in outputs])
+    assert runs[0] == runs[1]
+    assert len(tables.read(tmp_path / "a.parquet")) == 2
+
+
+@pytest.mark.parametrize(
+    ("broken", "message"),
+    [
+        (entry("S9", verdict="proved"), "claim S9: verdict: 'proved' is not one of"),
+        (entry("S9", verdict="not tested"), "claim S9: reason"),
+        (entry("S9", measured=None), "claim S9: measured"),
+        (entry("S9", extra=1), "claim S9: file: Additional properties"),
+    ],
+)
+def test_a_broken_claim_is_named_with_its_file(tmp_path, broken, message):
+    path = write(tmp_path / "claims.json", [entry("S1"), broken])
+    with pytest.raises(scorecard.ClaimsError) as raised:
+        scorecard.read_claims(path)
+    assert str(path) in str(raised.value)
+    assert message in str(raised.value)

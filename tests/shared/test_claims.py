@@ -1,0 +1,93 @@
+"""A verdict follows from the interval and the kind of evidence, and from nothing else."""
+
+import math
+
+import pandas as pd
+import pytest
+
+from workflow_scripts.publish import scorecard
+from workflow_scripts.shared import claims
+from workflow_scripts.shared.claims import Claim, Evidence, Measured, NotMeasured, Region, Verdict
+
+MODELS = {
+    "small": {"source": "train"},
+    "mine": {"source": "/models/mine"},
+    "theirs": {"source": "owner/name", "paper_model_of": ["softmax"]},
+}
+
+
+def claim(test, region=Region(low=0.0), decided_by=frozenset({Evidence.PAPER_MODEL})):
+    return Claim("X1", "It grows.", "Table 1", "growth", region, decided_by, test)
+
+
+def judge(found, **settings):
+    return claims.judge(
+        claim(lambda scores, evidence: found, **settings),
+        pd.DataFrame(),
+        claims.evidence_of(MODELS, "softmax"),
+    )
+
+
+def measured(low, high, evidence=Evidence.PAPER_MODEL, **more):
+    return Measured((low + high) / 2, low, high, 5, evidence, "five seeds", **more)
+
+
+@pytest.mark.parametrize(
+    ("region", "low", "high", "reading"),
+    [
+        (Region(low=0.0), 0.1, 0.2, Verdict.SUPPORTED),
+        (Region(low=0.0), 0.0, 0.0, Verdict.SUPPORTED),
+        (Region(low=0.0), -0.1, 0.2, Verdict.INCONCLUSIVE),
+        (Region(low=0.0), -0.2, -0.1, Verdict.CONTRADICTED),
+        (Region(high=0.0), 0.1, 0.2, Verdict.CONTRADICTED),
+        (Region(-1.0, 1.0), -0.5, 0.5, Verdict.SUPPORTED),
+        (Region(-1.0, 1.0), -2.0, 2.0, Verdict.INCONCLUSIVE),
+        (Region(-1.0, 1.0), 0.5, 1.5, Verdict.INCONCLUSIVE),
+        (Region(0.0, 0.0), 0.0, 0.0, Verdict.SUPPORTED),
+        (Region(0.0, 0.0), 1.0, 1.0, Verdict.CONTRADICTED),
+        (Region(low=0.0), math.nan, math.nan, Verdict.INCONCLUSIVE),
+    ],
+)
+def test_reading_of_an_interval(region, low, high, reading):
+    assert region.reading(low, high) is reading
+
+
+def test_evidence_comes_from_where_the_model_comes_from():
+    softmax = claims.evidence_of(MODELS, "softmax")
+    assert [softmax(name) for name in MODELS] == [
+        Evidence.STAND_IN,
+        Evidence.OTHER_MODEL,
+        Evidence.PAPER_MODEL,
+    ]
+    assert claims.evidence_of(MODELS, "stochasticity")("theirs") is Evidence.OTHER_MODEL
+
+
+def test_a_stand_in_is_read_but_never_decides():
+    (entry,) = judge([measured(0.1, 0.2, Evidence.STAND_IN, model="small")])
+    assert entry["reading"] == "supported"
+    assert entry["verdict"] == "not tested"
+    assert "stand-in" in entry["reason"]
+    assert "paper's own model" in entry["reason"]
+
+
+def test_the_right_evidence_decides_both_ways():
+    entries = judge([measured(0.1, 0.2), measured(-0.2, -0.1)])
+    assert [entry["verdict"] for entry in entries] == ["supported", "contradicted"]
+    assert all(entry["reason"] is None for entry in entries)
+
+
+def test_a_stated_reason_overrules_the_right_evidence():
+    (entry,) = judge([measured(0.1, 0.2, reason="trained for a tenth of the steps")])
+    assert (entry["verdict"], entry["reading"]) == ("not tested", "supported")
+
+
+def test_written_claims_keep_the_schema(tmp_path):
+    path = tmp_path / "claims.json"
+    tests = [
+        claim(lambda s, e: NotMeasured("no such model")),
+        claim(lambda s, e: [measured(0.1, 0.2), measured(0.1, 0.2, Evidence.STAND_IN)]),
+    ]
+    claims.write(path, tests, pd.DataFrame(), claims.evidence_of(MODELS, "softmax"))
+    entries = scorecard.read_claims(path)
+    assert [entry["verdict"] for entry in entries] == ["not tested", "supported", "not tested"]
+    assert entries[0]["measured"] is None
