@@ -1,6 +1,203 @@
-"""Study `stochasticity`."""
+"""Study `stochasticity`: "The Illusion of Stochasticity in LLMs" (2604.06543)."""
+
+from workflow_scripts.stochasticity.settings import problems as stochasticity_problems
+
+for problem in stochasticity_problems(config):
+    raise WorkflowError(f"the config cannot be used:\n  {problem}")
+
+STOCHASTICITY_MODELS = models_of(config, "stochasticity")
 
 
-rule stochasticity:
+def stochasticity_draws(wildcards):
+    """Tables of draws by rules of this study: controls, chains and what only some models do."""
+    models = {
+        "sequential": STOCHASTICITY_MODELS,
+        "reasoning": [
+            name for name in STOCHASTICITY_MODELS if "thinking" in config["models"][name]
+        ],
+        "code_tool": [
+            name
+            for name in STOCHASTICITY_MODELS
+            if name in config["stochasticity"]["code_tool"]["models"]
+        ],
+    }
+    return [
+        rules.stochasticity_controls.output.draws,
+        *(
+            f"results/stochasticity/{kind}/{name}.parquet"
+            for kind, names in models.items()
+            for name in names
+        ),
+    ]
+
+
+rule stochasticity_requests:
+    output:
+        requests="results/stochasticity/requests.parquet",
+    log:
+        "logs/stochasticity_requests/requests.log",
+    conda:
+        "../envs/analysis.yaml"
+    threads: 1
+    resources:
+        mem_mb=500,
+        runtime=5,
+    params:
+        code=fingerprint("workflow_scripts/stochasticity/requests.py"),
+        draws=config["stochasticity"]["draws"],
+        reply_tokens=config["stochasticity"]["reply_tokens"],
+        settings={
+            key: config["stochasticity"][key]
+            for key in (
+                "decoding",
+                "batched",
+                "generators",
+                "external_maps",
+                "self_made_maps",
+                "discrete",
+            )
+        },
+        seed=config["seed"],
+    script:
+        "../workflow_scripts/stochasticity/requests.py"
+
+
+rule stochasticity_sequential:
     input:
-        [],
+        model=model_files,
+    output:
+        draws="results/stochasticity/sequential/{model}.parquet",
+    log:
+        "logs/stochasticity_sequential/{model}.log",
+    benchmark:
+        "logs/benchmarks/stochasticity_sequential/{model}.tsv"
+    conda:
+        "../envs/models.yaml"
+    threads: 1
+    resources:
+        mem_mb=config["inference"]["mem_mb"],
+        runtime=config["inference"]["runtime_min"],
+        gpu=config["inference"]["gpu"],
+    params:
+        code=fingerprint("workflow_scripts/stochasticity/sequential.py"),
+        spec=model_serving,
+        checkpoint=model_checkpoint,
+        batch_tokens=config["inference"]["batch_tokens"],
+        settings=config["stochasticity"]["sequential"],
+        reply_tokens=config["stochasticity"]["reply_tokens"],
+        seed=config["seed"],
+    script:
+        "../workflow_scripts/stochasticity/sequential.py"
+
+
+rule stochasticity_reasoning:
+    input:
+        model=model_files,
+    output:
+        draws="results/stochasticity/reasoning/{model}.parquet",
+    log:
+        "logs/stochasticity_reasoning/{model}.log",
+    benchmark:
+        "logs/benchmarks/stochasticity_reasoning/{model}.tsv"
+    conda:
+        "../envs/models.yaml"
+    threads: 1
+    resources:
+        mem_mb=config["inference"]["mem_mb"],
+        runtime=config["inference"]["runtime_min"],
+        gpu=config["inference"]["gpu"],
+    params:
+        code=fingerprint("workflow_scripts/stochasticity/reasoning.py"),
+        spec=model_serving,
+        checkpoint=model_checkpoint,
+        batch_tokens=config["inference"]["batch_tokens"],
+        draws=config["stochasticity"]["draws"],
+        max_tokens=config["stochasticity"]["reasoning"]["max_tokens"],
+        seed=config["seed"],
+    script:
+        "../workflow_scripts/stochasticity/reasoning.py"
+
+
+rule stochasticity_code_tool:
+    input:
+        model=model_files,
+    output:
+        draws="results/stochasticity/code_tool/{model}.parquet",
+    log:
+        "logs/stochasticity_code_tool/{model}.log",
+    benchmark:
+        "logs/benchmarks/stochasticity_code_tool/{model}.tsv"
+    conda:
+        "../envs/models.yaml"
+    threads: 1
+    resources:
+        mem_mb=config["inference"]["mem_mb"],
+        runtime=config["inference"]["runtime_min"],
+        gpu=config["inference"]["gpu"],
+    params:
+        code=fingerprint("workflow_scripts/stochasticity/code_tool.py"),
+        spec=model_serving,
+        checkpoint=model_checkpoint,
+        batch_tokens=config["inference"]["batch_tokens"],
+        draws=config["stochasticity"]["draws"],
+        settings={
+            key: config["stochasticity"]["code_tool"][key] for key in ("max_tokens", "limits")
+        },
+        seed=config["seed"],
+    script:
+        "../workflow_scripts/stochasticity/code_tool.py"
+
+
+rule stochasticity_controls:
+    input:
+        requests=rules.stochasticity_requests.output.requests,
+    output:
+        draws="results/stochasticity/controls/draws.parquet",
+        rates="results/stochasticity/controls/rates.parquet",
+    log:
+        "logs/stochasticity_controls/controls.log",
+    benchmark:
+        "logs/benchmarks/stochasticity_controls/controls.tsv"
+    conda:
+        "../envs/analysis.yaml"
+    threads: 1
+    resources:
+        mem_mb=1500,
+        runtime=10,
+    params:
+        code=fingerprint("workflow_scripts/stochasticity/controls.py"),
+        sequential=config["stochasticity"]["sequential"],
+        settings=config["stochasticity"]["controls"],
+        draws=config["stochasticity"]["draws"],
+        seed=config["seed"],
+    script:
+        "../workflow_scripts/stochasticity/controls.py"
+
+
+rule stochasticity_scores:
+    input:
+        requests=rules.stochasticity_requests.output.requests,
+        responses=expand(
+            "results/stochasticity/responses/{model}.parquet", model=STOCHASTICITY_MODELS
+        ),
+        draws=stochasticity_draws,
+        rates=rules.stochasticity_controls.output.rates,
+    output:
+        scores="results/stochasticity/scores.parquet",
+    log:
+        "logs/stochasticity_scores/scores.log",
+    benchmark:
+        "logs/benchmarks/stochasticity_scores/scores.tsv"
+    conda:
+        "../envs/analysis.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    params:
+        code=fingerprint("workflow_scripts/stochasticity/scores.py"),
+        models=STOCHASTICITY_MODELS,
+        stages=config["stochasticity"]["stages"],
+        seed=config["seed"],
+    script:
+        "../workflow_scripts/stochasticity/scores.py"

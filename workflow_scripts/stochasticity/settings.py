@@ -1,0 +1,33 @@
+"""What a schema cannot say of the study's settings."""
+
+from collections.abc import Iterator
+from typing import Any
+
+
+def problems(config: dict[str, Any]) -> Iterator[str]:
+    """One line for each impossible setting of `stochasticity`: key, what was found, the remedy."""
+    section, models = config["stochasticity"], config["studies"]["stochasticity"]
+    named = {
+        "code_tool.models": section["code_tool"]["models"],
+        "stages": [name for family in section["stages"] for name in family],
+    }
+    for key, names in named.items():
+        for name in names:
+            if name not in models:
+                yield (
+                    f"stochasticity.{key}: found {name!r}, allowed: a model listed under "
+                    "studies.stochasticity"
+                )
+    for weights in section["discrete"]["categorical_percent"]:
+        if sum(weights) != 100:
+            yield (
+                f"stochasticity.discrete.categorical_percent: {weights} add to {sum(weights)}, "
+                "allowed: weights that add to 100"
+            )
+    wanted = section["generators"]["starts"]
+    for bits in section["generators"]["xorshift_bits"]:
+        if 2**bits - 1 < wanted:
+            yield (
+                f"stochasticity.generators.starts: found {wanted}, allowed: at most {2**bits - 1}, "
+                f"the starts of {bits} bits"
+            )
