@@ -70,7 +70,7 @@ def test_markdown_shows_published_beside_measured_and_labels_stand_ins(card):
     lines = scorecard.markdown(card).splitlines()
     (first,) = [line for line in lines if "**S1**" in line]
     assert "3.9 (published-2nd)" in first
-    assert "-0.9877 [-1, -0.9], n = 10" in first
+    assert "-0.9877 [-1, -0.9], n\u00a0=\u00a010" in first
     assert r"Attention \| disperses." in first
     (second,) = [line for line in lines if "**S2**" in line]
     assert "stand-in model: embedded-s" in second

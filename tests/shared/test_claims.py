@@ -16,13 +16,14 @@ MODELS = {
 }
 
 
-def claim(test, region=Region(low=0.0), decided_by=frozenset({Evidence.PAPER_MODEL})):
-    return Claim("X1", "It grows.", "Table 1", "growth", region, decided_by, test)
+def claim(test):
+    decided_by = frozenset({Evidence.PAPER_MODEL})
+    return Claim("X1", "It grows.", "Table 1", "growth", Region(low=0.0), decided_by, test)
 
 
-def judge(found, **settings):
+def judge(found):
     return claims.judge(
-        claim(lambda scores, evidence: found, **settings),
+        claim(lambda scores, evidence: found),
         pd.DataFrame(),
         claims.evidence_of(MODELS, "softmax"),
     )

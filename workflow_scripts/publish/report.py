@@ -35,9 +35,9 @@ def main(config: dict[str, Any], targets: list[str], report: str) -> None:
 
 
 if __name__ == "__main__":
-    with job.running(snakemake):  # type: ignore[name-defined]  # noqa: F821
+    with job.running(snakemake):
         main(
-            snakemake.config,  # type: ignore[name-defined]  # noqa: F821
-            list(snakemake.params.targets),  # type: ignore[name-defined]  # noqa: F821
-            snakemake.output.report,  # type: ignore[name-defined]  # noqa: F821
+            snakemake.config,
+            list(snakemake.params.targets),
+            snakemake.output.report,
         )

@@ -111,16 +111,15 @@ def measured_text(row: Mapping[str, Any]) -> str:
         return "–"
     value, low, high = (_number(row[key]) for key in ("value", "ci_low", "ci_high"))
     interval = "" if low == high else f" [{low}, {high}]"
-    return f"{value}{interval}, n = {int(row['n'])}"
+    return f"{value}{interval}, n\u00a0=\u00a0{int(row['n'])}"
 
 
 _STAND_IN_NOTE = (
     "A stand-in model is a small model that this workflow trained: its numbers show that a "
     "measurement works, and decide nothing about the papers' models."
 )
-_EMPTY: dict[str, Any] = dict.fromkeys(
-    "id statement source quantity published measured evidence reading verdict reason".split()
-)
+_KEYS = ("id", "statement", "source", "quantity", "published", "measured", "evidence", "reading")
+_EMPTY: dict[str, Any] = dict.fromkeys((*_KEYS, "verdict", "reason"))
 
 
 def _row(study: str, entry: dict[str, Any], scale: str) -> dict[str, Any]:
@@ -189,12 +188,12 @@ def main(
 
 
 if __name__ == "__main__":
-    with job.running(snakemake):  # type: ignore[name-defined]  # noqa: F821
+    with job.running(snakemake):
         main(
-            dict(zip(snakemake.params.studies, snakemake.input.claims, strict=True)),  # type: ignore[name-defined]  # noqa: F821
-            snakemake.params.scale,  # type: ignore[name-defined]  # noqa: F821
-            snakemake.output.parquet,  # type: ignore[name-defined]  # noqa: F821
-            snakemake.output.markdown,  # type: ignore[name-defined]  # noqa: F821
-            snakemake.output.html,  # type: ignore[name-defined]  # noqa: F821
-            provenance.of(snakemake),  # type: ignore[name-defined]  # noqa: F821
+            dict(zip(snakemake.params.studies, snakemake.input.claims, strict=True)),
+            snakemake.params.scale,
+            snakemake.output.parquet,
+            snakemake.output.markdown,
+            snakemake.output.html,
+            provenance.of(snakemake),
         )

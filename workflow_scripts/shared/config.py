@@ -25,7 +25,8 @@ def check(config: dict[str, Any]) -> None:
     Raises `ConfigError` whose text has, for each mistake, the key's path, what was found and what
     is allowed, with the nearest known key for a misspelt one.
     """
-    problems = list(_against_schema(config)) or list(_against_itself(config))
+    # jsonschema reports a missing key once for each key that is missing beside it.
+    problems = list(dict.fromkeys(_against_schema(config))) or list(_against_itself(config))
     if problems:
         raise ConfigError("the config cannot be used:\n  " + "\n  ".join(problems))
 

@@ -1,7 +1,7 @@
 """Progress lines that read well both on a terminal and in a log file."""
 
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sized
 from typing import TypeVar
 
 from tqdm import tqdm
@@ -27,7 +27,7 @@ def track(
     items: Iterable[T], total: int | None = None, description: str = "", unit: str = "it"
 ) -> Iterator[T]:
     """Iterate with a bar."""
-    if total is None and hasattr(items, "__len__"):
+    if total is None and isinstance(items, Sized):
         total = len(items)
     with bar(total, description, unit) as progress:
         for item in items:

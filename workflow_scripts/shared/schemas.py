@@ -6,7 +6,7 @@ REQUESTS = DataFrameSchema(
     {
         "request_id": Column(str, unique=True),
         "item": Column(str),
-        # Chat turns as JSON, [{"role": …, "content": …}, …]; or a bare prompt. Exactly one of the two.
+        # Exactly one of the two: chat turns as JSON, [{"role": …, "content": …}, …], or bare text.
         "messages": Column(str, nullable=True),
         "prompt": Column(str, nullable=True),
         "n": Column(int, Check.ge(1)),

@@ -1,0 +1,193 @@
+"""What a user reads when the config is wrong: one line for each mistake, with its remedy."""
+
+import copy
+import subprocess
+import sys
+
+import pytest
+import yaml
+
+from workflow_scripts.shared import config
+from workflow_scripts.shared.fingerprint import ROOT
+
+DEFAULT = yaml.safe_load((ROOT / "config.yaml").read_text())
+PRESETS = sorted((ROOT / "presets").glob("*.yaml"))
+REMOVE = object()
+HEX = "0123456789abcdef0123456789abcdef01234567"
+
+
+def changed(path, value):
+    """The default config with one key set, made or removed."""
+    content = copy.deepcopy(DEFAULT)
+    place = content
+    *parents, last = path.split("/")
+    for parent in parents:
+        place = place[parent]
+    if value is REMOVE:
+        del place[last]
+    else:
+        place[last] = value
+    return content
+
+
+# A path into config.yaml, what stands there instead, and the whole line that the user reads.
+BAD = [
+    ("sead", 1, "sead: unknown key; did you mean 'seed'?"),
+    ("seed", REMOVE, "seed: missing"),
+    ("seed", "one", "seed: found 'one' (text), allowed: integer"),
+    ("seed", -1, "seed: found -1, allowed: at least 0"),
+    ("seed", 1.5, "seed: found 1.5, allowed: integer"),
+    (
+        "seed",
+        "1e6",
+        "seed: found '1e6' (text), allowed: integer; YAML reads 1e6 as text, write 1.0e+6",
+    ),
+    ("seed", None, "seed: found None, allowed: integer"),
+    ("scale", 3, "scale: found 3, allowed: string"),
+    ("models", {}, "models: found 0 entries, allowed: at least 1"),
+    ("models", [], "models: found [], allowed: object"),
+    (
+        "softmax/heads/learning_rate",
+        "1e-4",
+        "softmax.heads.learning_rate: found '1e-4' (text), allowed: number; "
+        "YAML reads 1e-4 as text, write 1.0e-4",
+    ),
+    (
+        "softmax/heads/learning_rate",
+        0,
+        "softmax.heads.learning_rate: found 0, allowed: more than 0",
+    ),
+    (
+        "softmax/heads/learningrate",
+        1,
+        "softmax.heads.learningrate: unknown key; did you mean 'learning_rate'?",
+    ),
+    ("softmax/heads/batch", 0, "softmax.heads.batch: found 0, allowed: at least 1"),
+    ("softmax/retrieval/steps", REMOVE, "softmax.retrieval.steps: missing"),
+    (
+        "models/embedded-s/engine",
+        "transformer",
+        "models.embedded-s.engine: found 'transformer' (text), allowed: transformers; did you mean 'transformers'?",
+    ),
+    (
+        "models/embedded-s/dtype",
+        "fp32",
+        "models.embedded-s.dtype: found 'fp32' (text), allowed: float32, bfloat16, float16, float64",
+    ),
+    ("models/embedded-s/source", REMOVE, "models.embedded-s.source: missing"),
+    ("models/embedded-s/steps", REMOVE, "models.embedded-s.steps: missing"),
+    ("models/embedded-s/layers", 0, "models.embedded-s.layers: found 0, allowed: at least 1"),
+    (
+        "models/embedded-s/hidden_size",
+        100,
+        "models.embedded-s.hidden_size: found 100, allowed: a multiple of 8",
+    ),
+    (
+        "models/embedded-s/layres",
+        3,
+        "models.embedded-s.layres: unknown key; did you mean 'layers'?",
+    ),
+    (
+        "models/bad name",
+        {"source": "./folder"},
+        "models: name 'bad name' (text) may hold letters, digits, '.', '_', '-' only",
+    ),
+    (
+        "models/hub",
+        {"source": "owner/name"},
+        "models.hub.revision: missing; a hub model needs its 40-hex commit to be repeatable",
+    ),
+    (
+        "models/hub",
+        {"source": "owner/name", "revision": "main"},
+        "models.hub.revision: found 'main' (text), allowed: text that matches ^[0-9a-f]{40}$",
+    ),
+    (
+        "models/gone",
+        {"source": "./no/such/folder"},
+        "models.gone.source: no model in folder ./no/such/folder (it has no config.json)",
+    ),
+    (
+        "models/odd",
+        {"source": "nonsense"},
+        "models.odd.source: found 'nonsense', allowed: train, an existing folder, or a hub id owner/name",
+    ),
+    (
+        "models/hub",
+        {"source": "owner/name", "revision": HEX, "paper_model_of": ["softmacks"]},
+        "models.hub.paper_model_of: no study 'softmacks'; did you mean 'softmax'?",
+    ),
+    (
+        "studies/softmax",
+        ["embedded-x"],
+        "studies.softmax: no model 'embedded-x' under models; did you mean 'embedded-s'?",
+    ),
+    ("studies/softmax", [], "studies.softmax: found 0 entries, allowed: at least 1"),
+    ("studies/softmax", ["embedded-s", "embedded-s"], "studies.softmax: has an entry twice"),
+    ("studies/softmax", "embedded-s", "studies.softmax: found 'embedded-s' (text), allowed: array"),
+    ("studies/softmaxx", ["embedded-s"], "studies.softmaxx: unknown key; did you mean 'softmax'?"),
+    ("studies/stochasticity", REMOVE, "studies.stochasticity: missing"),
+    ("inference/batch_tokens", 1, "inference.batch_tokens: found 1, allowed: at least 64"),
+]
+
+
+def test_the_default_config_is_good():
+    config.check(copy.deepcopy(DEFAULT))
+
+
+@pytest.mark.parametrize(("path", "value", "line"), BAD, ids=[f"{p}={v}" for p, v, _ in BAD])
+def test_a_bad_config_gets_one_line(path, value, line):
+    with pytest.raises(config.ConfigError) as raised:
+        config.check(changed(path, value))
+    assert str(raised.value).splitlines()[1:] == ["  " + line]
+
+
+def test_each_missing_key_is_told_once():
+    content = changed("models/new", {"source": "train"})
+    with pytest.raises(config.ConfigError) as raised:
+        config.check(content)
+    missing = ["dtype", "engine", "heads", "hidden_size", "layers", "max_context", "steps"]
+    lines = [f"  models.new.{key}: missing" for key in missing]
+    assert sorted(str(raised.value).splitlines()[1:]) == lines
+
+
+def test_every_mistake_is_told_at_once():
+    content = changed("seed", -1)
+    content["studies"]["softmax"] = []
+    with pytest.raises(config.ConfigError) as raised:
+        config.check(content)
+    assert len(str(raised.value).splitlines()) == 3
+
+
+def merge(base, changes):
+    for key, value in changes.items():
+        if isinstance(value, dict) and isinstance(base.get(key), dict):
+            merge(base[key], value)
+        else:
+            base[key] = value
+    return base
+
+
+def repeated(base, changes, path=""):
+    for key, value in changes.items():
+        if isinstance(value, dict) and isinstance(base.get(key), dict):
+            yield from repeated(base[key], value, f"{path}{key}.")
+        elif key in base and base[key] == value:
+            yield f"{path}{key}"
+
+
+@pytest.mark.parametrize("preset", PRESETS, ids=lambda path: path.stem)
+def test_a_preset_is_good_and_holds_differences_only(preset):
+    changes = yaml.safe_load(preset.read_text())
+    config.check(merge(copy.deepcopy(DEFAULT), changes))
+    assert list(repeated(DEFAULT, changes)) == []
+    assert changes["scale"] == preset.stem
+
+
+def test_snakemake_tells_the_user_before_anything_runs(tmp_path):
+    command = [sys.executable, "-m", "snakemake", "-n", "--config", "sead=1"]
+    command += ["--snakefile", ROOT / "Snakefile", "--directory", tmp_path]
+    result = subprocess.run(command, capture_output=True, text=True)
+    assert result.returncode
+    assert "sead: unknown key; did you mean 'seed'?" in result.stdout + result.stderr
+    assert "Traceback" not in result.stdout + result.stderr
