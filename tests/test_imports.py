@@ -8,9 +8,7 @@ import pytest
 
 from workflow_scripts.shared.fingerprint import PACKAGE, ROOT
 
-ROOMS = sorted(
-    path.name for path in (ROOT / PACKAGE).iterdir() if path.is_dir() and path.name != "__pycache__"
-)
+ROOMS = {path.name for path in (ROOT / PACKAGE).iterdir() if path.is_dir()} - {"__pycache__"}
 SERVING = {"shared", "models", "inference", "clrs"}
 STUDIES = ROOMS - SERVING - {"publish"}
 MAY_IMPORT = {

@@ -61,7 +61,7 @@ def markdown(scorecard: pd.DataFrame) -> str:
     for study, rows in scorecard.groupby("study", sort=False):
         lines += ["", f"## {study}", ""]
         lines += ["| claim | published | measured | evidence | verdict |", "|---|---|---|---|---|"]
-        lines += [_markdown_line(row) for _, row in rows.iterrows()]
+        lines += [_markdown_line(row) for row in _records(rows)]
     return "\n".join(lines) + "\n"
 
 
@@ -71,13 +71,13 @@ def html(scorecard: pd.DataFrame) -> str:
         loader=jinja2.FileSystemLoader(TEMPLATES), autoescape=True, undefined=jinja2.StrictUndefined
     )
     rows = [
-        row.to_dict()
+        row
         | {
             "published": published_text(row),
             "measured": measured_text(row),
             "stand_in": row["evidence"] == Evidence.STAND_IN,
         }
-        for _, row in scorecard.astype(object).where(scorecard.notna(), None).iterrows()
+        for row in _records(scorecard)
     ]
     studies = {
         study: tally(group) | {"claims": group["id"].nunique()}
@@ -107,7 +107,7 @@ def published_text(row: Mapping[str, Any]) -> str:
 
 def measured_text(row: Mapping[str, Any]) -> str:
     """The measured value with its interval and n, or a dash."""
-    if row["value"] is None or pd.isna(row["value"]):
+    if row["value"] is None:
         return "–"
     value, low, high = (_number(row[key]) for key in ("value", "ci_low", "ci_high"))
     interval = "" if low == high else f" [{low}, {high}]"
@@ -148,8 +148,13 @@ def _row(study: str, entry: dict[str, Any], scale: str) -> dict[str, Any]:
     }
 
 
-def _markdown_line(row: pd.Series) -> str:
-    fields = row.astype(object).where(row.notna(), None)
+def _records(scorecard: pd.DataFrame) -> list[dict[str, Any]]:
+    """The rows as plain values, None where there is none."""
+    plain = scorecard.astype(object).where(scorecard.notna(), None)
+    return [{str(key): value for key, value in row.items()} for _, row in plain.iterrows()]
+
+
+def _markdown_line(fields: Mapping[str, Any]) -> str:
     evidence = fields["evidence"] or "–"
     if fields["model"]:
         evidence += f": {fields['model']}"
