@@ -6,6 +6,15 @@ wildcard_constraints:
     normaliser="[a-z0-9]+",
 
 
+SOFTMAX_FIGURES = [
+    "accuracy",
+    "gain",
+    "maps",
+    "temperature",
+    "entropy",
+    "spread",
+    "normalisers",
+]
 SOFTMAX_PUBLISHED = f"{workflow.basedir}/resources/published"
 
 
@@ -258,3 +267,67 @@ rule softmax_claims:
         models={name: config["models"][name] for name in models_of(config, "softmax")},
     script:
         "../workflow_scripts/softmax/claims.py"
+
+
+rule softmax_figures:
+    input:
+        scores="results/softmax/scores.parquet",
+        maps="results/softmax/maps.parquet",
+        accuracy=f"{SOFTMAX_PUBLISHED}/softmax_table1_max_retrieval.csv",
+        spread=f"{SOFTMAX_PUBLISHED}/softmax_logit_spread.csv",
+    output:
+        accuracy=report(
+            "results/softmax/figures/accuracy.png",
+            caption="../resources/captions/softmax/accuracy.rst",
+            category="softmax",
+        ),
+        gain=report(
+            "results/softmax/figures/gain.png",
+            caption="../resources/captions/softmax/gain.rst",
+            category="softmax",
+        ),
+        maps=report(
+            "results/softmax/figures/maps.png",
+            caption="../resources/captions/softmax/maps.rst",
+            category="softmax",
+        ),
+        temperature=report(
+            "results/softmax/figures/temperature.png",
+            caption="../resources/captions/softmax/temperature.rst",
+            category="softmax",
+        ),
+        entropy=report(
+            "results/softmax/figures/entropy.png",
+            caption="../resources/captions/softmax/entropy.rst",
+            category="softmax",
+        ),
+        spread=report(
+            "results/softmax/figures/spread.png",
+            caption="../resources/captions/softmax/spread.rst",
+            category="softmax",
+        ),
+        normalisers=report(
+            "results/softmax/figures/normalisers.png",
+            caption="../resources/captions/softmax/normalisers.rst",
+            category="softmax",
+        ),
+        pdf=expand("results/softmax/figures/{figure}.pdf", figure=SOFTMAX_FIGURES),
+    log:
+        "logs/softmax_figures/figures.log",
+    conda:
+        "../envs/analysis.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        code=fingerprint("workflow_scripts/softmax/figures.py"),
+    script:
+        "../workflow_scripts/softmax/figures.py"
+
+
+rule softmax:
+    input:
+        scores=rules.softmax_scores.output.table,
+        figures=rules.softmax_figures.output,
+        claims=rules.softmax_claims.output.claims,

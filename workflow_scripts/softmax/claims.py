@@ -476,12 +476,12 @@ def main(
 
 
 if __name__ == "__main__":
-    with job.running(snakemake):  # noqa: F821
+    with job.running(snakemake):
         main(
-            snakemake.input.scores,  # noqa: F821
-            snakemake.input.accuracy,  # noqa: F821
-            snakemake.input.spread,  # noqa: F821
-            snakemake.output.claims,  # noqa: F821
-            snakemake.params.models,  # noqa: F821
-            provenance=provenance.of(snakemake),  # noqa: F821
+            snakemake.input.scores,
+            snakemake.input.accuracy,
+            snakemake.input.spread,
+            snakemake.output.claims,
+            snakemake.params.models,
+            provenance=provenance.of(snakemake),
         )

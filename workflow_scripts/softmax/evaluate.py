@@ -118,8 +118,8 @@ def evaluate(
         found: dict[str, list[Tensor]] = {}
         for sets in reading.chunks(sampler, counts(items), items, categories, block):
             seen = reading.read(head, sets, list(ways.values()), block)
-            for metric, value in measures(sets, seen, spread).items():
-                found.setdefault(metric, []).append(value)
+            for metric, sample in measures(sets, seen, spread).items():
+                found.setdefault(metric, []).append(sample)
         key = {"seed": index, "items": items}
         for metric, values in found.items():
             pooled = torch.cat(values, -1).double()
@@ -161,19 +161,19 @@ def main(
 
 
 if __name__ == "__main__":
-    with job.running(snakemake):  # noqa: F821
-        params = snakemake.params  # noqa: F821
+    with job.running(snakemake):
+        params = snakemake.params
         main(
-            snakemake.input.weights,  # noqa: F821
-            snakemake.input.get("fit"),  # noqa: F821
-            snakemake.output.table,  # noqa: F821
-            snakemake.wildcards.normaliser,  # noqa: F821
+            snakemake.input.weights,
+            snakemake.input.get("fit"),
+            snakemake.output.table,
+            snakemake.wildcards.normaliser,
             params.top_k,
             params.sizes,
             params.sets,
             params.total_items,
             params.block_items,
             params.seed,
-            snakemake.input.published,  # noqa: F821
-            provenance=provenance.of(snakemake),  # noqa: F821
+            snakemake.input.published,
+            provenance=provenance.of(snakemake),
         )

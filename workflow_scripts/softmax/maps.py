@@ -62,17 +62,17 @@ def main(
 
 
 if __name__ == "__main__":
-    with job.running(snakemake):  # noqa: F821
-        params = snakemake.params  # noqa: F821
+    with job.running(snakemake):
+        params = snakemake.params
         main(
-            snakemake.input.weights,  # noqa: F821
-            snakemake.output.table,  # noqa: F821
+            snakemake.input.weights,
+            snakemake.output.table,
             0,
             params.sizes,
             params.sets,
             params.shown,
             params.block_items,
             params.seed,
-            snakemake.input.published,  # noqa: F821
-            provenance=provenance.of(snakemake),  # noqa: F821
+            snakemake.input.published,
+            provenance=provenance.of(snakemake),
         )

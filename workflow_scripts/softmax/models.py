@@ -138,19 +138,19 @@ def main(
 
 
 if __name__ == "__main__":
-    with job.running(snakemake):  # noqa: F821
-        params = snakemake.params  # noqa: F821
+    with job.running(snakemake):
+        params = snakemake.params
         main(
-            snakemake.wildcards.model,  # noqa: F821
+            snakemake.wildcards.model,
             params.spec,
             params.checkpoint,
-            snakemake.input.text,  # noqa: F821
-            snakemake.output.table,  # noqa: F821
+            snakemake.input.text,
+            snakemake.output.table,
             params.numbers,
             params.prompts,
             params.largest,
             params.text_tokens,
             params.rows,
             params.seed,
-            provenance=provenance.of(snakemake),  # noqa: F821
+            provenance=provenance.of(snakemake),
         )

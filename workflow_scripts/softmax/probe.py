@@ -6,7 +6,7 @@ logits are the model's own: computed directly, never as logarithms of weights, w
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor
@@ -43,7 +43,7 @@ def watching(model: Any, watcher: Watcher) -> Iterator[None]:
         nonlocal calls
         calls += 1
         logits, visible = row_logits(query, key, attention_mask, scaling, softcap)
-        watcher(int(module.layer_idx), logits[0], visible[0])
+        watcher(cast(int, module.layer_idx), logits[0], visible[0])
         weights = logits.masked_fill(~visible, -torch.inf).softmax(-1).to(value.dtype)
         groups = query.shape[1] // value.shape[1]
         mixed = weights @ value.repeat_interleave(groups, 1)

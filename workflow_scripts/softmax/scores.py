@@ -182,10 +182,10 @@ def main(
 
 
 if __name__ == "__main__":
-    with job.running(snakemake):  # noqa: F821
-        given = snakemake.input  # noqa: F821
+    with job.running(snakemake):
+        given = snakemake.input
         main(
-            snakemake.output.table,  # noqa: F821
+            snakemake.output.table,
             given.theory,
             list(given.retrieval),
             list(given.comparison),
@@ -193,8 +193,8 @@ if __name__ == "__main__":
             given.fit,
             list(given.models),
             given.published,
-            snakemake.params.betas,  # noqa: F821
-            snakemake.params.retrieval_steps,  # noqa: F821
-            snakemake.params.comparison_steps,  # noqa: F821
-            provenance=provenance.of(snakemake),  # noqa: F821
+            snakemake.params.betas,
+            snakemake.params.retrieval_steps,
+            snakemake.params.comparison_steps,
+            provenance=provenance.of(snakemake),
         )

@@ -119,12 +119,12 @@ def main(
 
 
 if __name__ == "__main__":
-    with job.running(snakemake):  # noqa: F821
-        params = snakemake.params  # noqa: F821
+    with job.running(snakemake):
+        params = snakemake.params
         main(
-            snakemake.input.weights,  # noqa: F821
-            snakemake.output.table,  # noqa: F821
-            snakemake.output.fit,  # noqa: F821
+            snakemake.input.weights,
+            snakemake.output.table,
+            snakemake.output.fit,
             params.sizes,
             params.betas,
             params.degree,
@@ -132,5 +132,5 @@ if __name__ == "__main__":
             params.total_items,
             params.block_items,
             params.seed,
-            provenance=provenance.of(snakemake),  # noqa: F821
+            provenance=provenance.of(snakemake),
         )

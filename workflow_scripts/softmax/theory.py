@@ -218,14 +218,14 @@ def main(
 
 
 if __name__ == "__main__":
-    with job.running(snakemake):  # noqa: F821
+    with job.running(snakemake):
         main(
-            snakemake.output.table,  # noqa: F821
-            snakemake.input.polynomial,  # noqa: F821
-            snakemake.input.spread,  # noqa: F821
-            snakemake.params.cases,  # noqa: F821
-            snakemake.params.sizes,  # noqa: F821
-            snakemake.params.slope_sizes,  # noqa: F821
-            snakemake.params.seed,  # noqa: F821
-            provenance=provenance.of(snakemake),  # noqa: F821
+            snakemake.output.table,
+            snakemake.input.polynomial,
+            snakemake.input.spread,
+            snakemake.params.cases,
+            snakemake.params.sizes,
+            snakemake.params.slope_sizes,
+            snakemake.params.seed,
+            provenance=provenance.of(snakemake),
         )

@@ -161,13 +161,13 @@ def main(
 
 
 if __name__ == "__main__":
-    with job.running(snakemake):  # noqa: F821
-        params = snakemake.params  # noqa: F821
+    with job.running(snakemake):
+        params = snakemake.params
         main(
-            snakemake.output.weights,  # noqa: F821
-            snakemake.output.curve,  # noqa: F821
+            snakemake.output.weights,
+            snakemake.output.curve,
             Settings(
-                normaliser=snakemake.wildcards.normaliser,  # noqa: F821
+                normaliser=snakemake.wildcards.normaliser,
                 steps=params.steps,
                 batch=params.batch,
                 learning_rate=params.learning_rate,
@@ -181,5 +181,5 @@ if __name__ == "__main__":
             params.seed,
             params.seeds,
             params.checkpoint_every,
-            provenance=provenance.of(snakemake),  # noqa: F821
+            provenance=provenance.of(snakemake),
         )
