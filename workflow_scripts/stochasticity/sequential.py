@@ -128,7 +128,8 @@ def main(
     engine = engines.load(
         model, spec, checkpoint, batch_tokens=spec.get("batch_tokens", batch_tokens)
     )
-    store = files.work_folder("responses", **engine.identity)
+    # A folder of its own: each round reads the whole store, so it holds the chains only.
+    store = files.work_folder("chains", **engine.identity)
     first = start(settings, tokens, seed)
     tables.write(read(*rounds.converse(first, follow, engine, store)), path, DRAWS, provenance)
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from itertools import pairwise
 
 import numpy as np
@@ -13,7 +14,7 @@ from workflow_scripts.models.corpora import sampling_words as words
 CELLS = 16  # equal-probability cells of a real target, the sheet's proposal
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # known by identity: `of` makes each once
 class Target:
     """A distribution with K cells.
 
@@ -75,6 +76,7 @@ class Target:
         return np.round(self.ppf(rng.random(shape)), self.decimals)
 
 
+@cache
 def of(name: str) -> Target:
     """The target of a name: digit, uniform, uniform10, normal, seed, letter, bernoulli-30, ….
 
