@@ -4,6 +4,11 @@
 report: "../resources/captions/workflow.rst"
 
 
+def study_outputs(wildcards):
+    """What the target rule of every study asks for."""
+    return [path for study in config["studies"] for path in getattr(rules, study).input]
+
+
 rule publish_scorecard:
     input:
         claims=expand("results/{study}/claims.json", study=config["studies"]),
@@ -39,7 +44,11 @@ rule publish_scorecard:
 rule publish_report:
     input:
         scorecard=rules.publish_scorecard.output,
-        studies=expand("results/{study}/claims.json", study=config["studies"]),
+        studies=study_outputs,
+        captions=[
+            f"{workflow.basedir}/resources/captions/{name}.rst"
+            for name in ("workflow", "scorecard")
+        ],
     output:
         report="results/report.html",
     log:

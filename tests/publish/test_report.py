@@ -69,6 +69,8 @@ def tree(folder):
         shutil.copytree(
             ROOT / "workflow_scripts" / part, folder / "workflow_scripts" / part, ignore=keep_out
         )
+    (folder / "envs").mkdir()
+    (folder / "envs" / "publish.yaml").write_text("dependencies: []\n")  # recorded, never used
     (folder / "rules").mkdir()
     shutil.copy(ROOT / "rules" / "publish.smk", folder / "rules")
     config = {
