@@ -6,6 +6,11 @@ from typing import Any
 Turn = dict[str, str]
 
 
+def templated(spec: dict[str, Any]) -> bool:
+    """Whether the model's chat template renders its turns."""
+    return spec.get("chat_template", True)
+
+
 def render(tokenizer: Any, spec: dict[str, Any], turns: Sequence[Turn]) -> str:
     """Render turns up to the point where the model goes on.
 
@@ -13,7 +18,7 @@ def render(tokenizer: Any, spec: dict[str, Any], turns: Sequence[Turn]) -> str:
     says where they say it; without a template (`chat_template: false`) by `plain`. A last turn by
     the assistant is left open, so that the model goes on with it.
     """
-    if not spec.get("chat_template", True):
+    if not templated(spec):
         return plain(turns)
     switch = {"enable_thinking": spec["thinking"]} if "thinking" in spec else {}
     started = turns[-1]["role"] == "assistant"

@@ -128,38 +128,39 @@ class _Loop:
 
     def _join(self) -> None:
         """Admit waiting draws while they fit; a new wave of prompts when the last is used up."""
+        joining: list[tuple[_Wave, list[tuple[int, _Row]]]] = []
+        slots = max([row.prompt + row.limit for row in self.rows], default=0)
+        count = len(self.rows)
         while self.groups or self.wave:
             if self.wave is None:
                 self.wave = self._new_wave()
             wave = self.wave
-            slots = max([row.prompt + row.limit for row in self.rows], default=0)
             admitted: list[tuple[int, _Row]] = []
             while wave.waiting:
                 row = wave.waiting[-1][1]
                 slots = up(max(slots, row.prompt + row.limit), BLOCK)
-                count = len(self.rows) + len(admitted) + 1
-                if count > MIN_ROWS and count * slots > self.engine.batch_tokens:
+                if count >= MIN_ROWS and (count + 1) * slots > self.engine.batch_tokens:
                     break
                 admitted.append(wave.waiting.pop())
-            if admitted:
-                self._admit(wave, admitted)
+                count += 1
+            joining.append((wave, admitted))
             if wave.waiting:
                 break
             self.wave = None
+        self._admit(joining)
         self.full = len(self.rows)
 
     def _new_wave(self) -> _Wave:
         """Prefill the next prompts: as many as have rows to go to, within the token budget."""
         prompts: list[tuple[int, ...]] = []
         waiting: list[tuple[int, _Row]] = []
-        budget = self.engine.batch_tokens
         longest = slots = 0
         while self.groups:
             prompt, rows = self.groups[-1]
             longest = up(max(longest, len(prompt)), BLOCK)
             slots = max(slots, *(row.prompt + row.limit for row in rows))
-            full = (len(prompts) + 1) * longest > budget or (len(waiting) + 1) * slots > budget
-            if prompts and full:
+            passed = (len(prompts) + 1) * longest > self.engine.pass_tokens
+            if prompts and (passed or (len(waiting) + 1) * slots > self.engine.batch_tokens):
                 break
             waiting.extend((len(prompts), row) for row in rows)
             prompts.append(prompt)
@@ -167,9 +168,11 @@ class _Loop:
         cache, logits = prefill.prefill(self.engine.forward, prompts, self.engine.reuse_prefixes)
         return _Wave(cache, logits, [len(prompt) for prompt in prompts], waiting[::-1])
 
-    def _admit(self, wave: _Wave, admitted: list[tuple[int, _Row]]) -> None:
+    def _admit(self, joining: list[tuple[_Wave, list[tuple[int, _Row]]]]) -> None:
         first = len(self.rows)
-        rows = [row for _, row in admitted]
+        rows = [row for _, admitted in joining for _, row in admitted]
+        if not rows:
+            return
         self.rows.extend(rows)
         requests = [row.draw.request for row in rows]
         added = {
@@ -186,14 +189,24 @@ class _Loop:
             old = getattr(self, name)
             setattr(self, name, np.concatenate([old, np.array(added[name], old.dtype)]))
         self.stops.add([request["stop"] for request in requests])
+        self._fit(first, joining[0][0].cache)
+        logits = []
+        at = first
+        for wave, admitted in joining:
+            chosen = torch.tensor([prompt for prompt, _ in admitted], dtype=torch.int64)
+            chosen = chosen.to(self.engine.device)
+            used = up(max([row.prompt for _, row in admitted], default=0), BLOCK)
+            self.cache.admit(wave.cache, chosen, at, min(used, self.cache.slots))
+            logits.append(wave.logits[chosen])
+            at += len(admitted)
+        self._draw(torch.cat(logits), np.arange(first, len(self.rows)))
+
+    def _fit(self, used: int, like: Prompts | None = None) -> None:
+        """Make the cache as large as the next step needs, keeping the first `used` rows."""
+        slots = up(int(self.length.max()) + 1, BLOCK)
         capacity = up(len(self.rows), MIN_ROWS)
-        # The last token of a reply is never fed back, so it needs no slot.
-        slots = up(max(row.prompt + row.limit for row in self.rows), BLOCK)
-        self.cache.reserve(wave.cache, first, capacity, slots)
-        chosen = torch.tensor([prompt for prompt, _ in admitted], device=self.engine.device)
-        used = up(max(row.prompt for row in rows), BLOCK)
-        self.cache.admit(wave.cache, chosen, first, min(used, slots))
-        self._draw(wave.logits[chosen], np.arange(first, len(self.rows)))
+        if slots != self.cache.slots or capacity > self.cache.capacity:
+            self.cache.resize(used, capacity, slots, like)
 
     def _step(self) -> None:
         """Feed each row its last token and draw the next."""
@@ -204,18 +217,17 @@ class _Loop:
         last = np.zeros(padded, np.int64)
         last[:count] = self.last
         device = self.engine.device
+        self._fit(count)
         cache = self.cache
-        cache.rows, cache.visible = padded, up(int(at.max()) + 1, BLOCK)
-        cache.at = torch.from_numpy(at).to(device)
-        slot = torch.arange(cache.visible, device=device)
+        cache.rows, cache.at = padded, torch.from_numpy(at).to(device)
+        slot = torch.arange(cache.slots, device=device)
         distance = cache.at[:, None, None] - slot[None, None, :]
-        every = torch.arange(padded, device=device)
         logits = self.engine.forward(
             torch.from_numpy(last).to(device)[:, None],
             cache.at[:, None],
             self.engine.forward.masks(distance >= 0, distance),
             cache,
-            (every, every * 0),
+            torch.arange(padded, device=device),
         )
         self.length += 1
         self._draw(logits[:count], np.arange(count))
@@ -260,7 +272,7 @@ class _Loop:
         if holes:
             device = self.engine.device
             source, target = torch.tensor(movers, device=device), torch.tensor(holes, device=device)
-            self.cache.move(source, target, up(int(self.length.max()) + 1, BLOCK))
+            self.cache.move(source, target)
             for hole, mover in zip(holes, movers, strict=True):
                 self.rows[hole] = self.rows[mover]
         self.rows = self.rows[:left]

@@ -3,7 +3,10 @@
 from typing import Any
 
 import torch
+from torch.nn import functional
 
+from workflow_scripts.inference import attention
+from workflow_scripts.inference.attention import Layout
 from workflow_scripts.inference.cache import MIN_ROWS, Prompts, Rows, up
 from workflow_scripts.inference.engines import EngineError
 
@@ -16,33 +19,36 @@ class Forward:
     def __init__(self, model: Any):
         self.model = model
         self.device = model.device
-        self._wanted: tuple[torch.Tensor, torch.Tensor] | None = None
-        config = model.config.get_text_config()
-        self._windows = attention_windows(config)
-        head = model.get_output_embeddings()
+        self._wanted: torch.Tensor | None = None
+        self._config = model.config.get_text_config()
+        self._windows = attention_windows(self._config)
         # The head gets only the places that are wanted, and whatever a model does after it (soft
         # caps, scaling) still happens.
-        head.register_forward_pre_hook(self._select)
+        model.get_output_embeddings().register_forward_pre_hook(self._select)
 
     def _select(self, _head: Any, inputs: tuple[torch.Tensor, ...]) -> Any:
         if self._wanted is None:
             return None
-        row, place = self._wanted
-        return (inputs[0][row, place][None],)
+        return (inputs[0].flatten(0, 1)[self._wanted][None],)
 
     @torch.inference_mode()
     def __call__(
         self,
         tokens: torch.Tensor,
         positions: torch.Tensor,
-        masks: "torch.Tensor | dict[str, torch.Tensor]",
+        masks: Any,
         cache: Prompts | Rows,
-        wanted: tuple[torch.Tensor, torch.Tensor],
+        wanted: torch.Tensor,
+        packed: Layout | None = None,
     ) -> torch.Tensor:
-        """Float32 logits (wanted, vocabulary) at (row, place) pairs of `tokens` (rows, places)."""
-        count = len(wanted[0])
-        padding = torch.zeros(up(count, MIN_ROWS) - count, dtype=torch.int64, device=self.device)
-        self._wanted = torch.cat([wanted[0], padding]), torch.cat([wanted[1], padding])
+        """Float32 logits (wanted, vocabulary) at `wanted`, indices into the flattened `tokens`.
+
+        `tokens` and `positions` are (1, tokens) if `packed`, else (rows, 1).
+        """
+        count = len(wanted)
+        self._wanted = functional.pad(wanted, (0, up(count, MIN_ROWS) - count))
+        usual = self._config._attn_implementation
+        self._config._attn_implementation = attention.NAME
         try:
             output = self.model(
                 input_ids=tokens,
@@ -50,10 +56,17 @@ class Forward:
                 attention_mask=masks,
                 past_key_values=cache,
                 use_cache=True,
+                packed=packed,
             )
         finally:
             self._wanted = None
+            self._config._attn_implementation = usual
         return output.logits[0, :count].float()
+
+    @property
+    def windowed(self) -> bool:
+        """Whether some layers see the last tokens only."""
+        return any(self._windows.values())
 
     def masks(self, visible: torch.Tensor, distance: torch.Tensor) -> Any:
         """Additive masks from `visible` (rows or 1, queries, keys) and query minus key position."""

@@ -35,13 +35,13 @@ def main(
 
 if __name__ == "__main__":
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    with job.running(snakemake):  # type: ignore[name-defined]  # noqa: F821
+    with job.running(snakemake):  # type: ignore[name-defined]
         main(
-            snakemake.input.requests,  # type: ignore[name-defined]  # noqa: F821
-            snakemake.output.responses,  # type: ignore[name-defined]  # noqa: F821
-            snakemake.wildcards.model,  # type: ignore[name-defined]  # noqa: F821
-            snakemake.params.spec,  # type: ignore[name-defined]  # noqa: F821
-            snakemake.params.checkpoint,  # type: ignore[name-defined]  # noqa: F821
-            snakemake.params.batch_tokens,  # type: ignore[name-defined]  # noqa: F821
-            provenance.of(snakemake),  # type: ignore[name-defined]  # noqa: F821
+            snakemake.input.requests,  # type: ignore[name-defined]
+            snakemake.output.responses,  # type: ignore[name-defined]
+            snakemake.wildcards.model,  # type: ignore[name-defined]
+            snakemake.params.spec,  # type: ignore[name-defined]
+            snakemake.params.checkpoint,  # type: ignore[name-defined]
+            snakemake.params.batch_tokens,  # type: ignore[name-defined]
+            provenance.of(snakemake),  # type: ignore[name-defined]
         )

@@ -2,16 +2,19 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from typing import TypeVar
+from functools import partial
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
 
+from workflow_scripts.inference.attention import CAUSAL, layout, side_by_side
 from workflow_scripts.inference.cache import BLOCK, Prompts, up
 from workflow_scripts.inference.forward import HIDDEN, Forward
 
 HEAD_TOKENS = 32  # prompts that begin with the same this many tokens are batched together
 HEAD_SHARERS = 8  # if they are at least this many; else likeness in length matters more
+WORTHWHILE_TOKENS = 128  # a prefix is run apart if it saves as many; a pass costs about that
 
 T = TypeVar("T")
 
@@ -59,43 +62,69 @@ def run(
     segment (all 0 if None). Returns the caches and logits (wanted, vocabulary) at the (row, place)
     pairs. With `reuse`, what all rows begin with goes through the model once.
     """
-    start = common_prefix(rows) if reuse else 0
-    # Options of a request lie after its prompt; only places that none of `wanted` needs are cut.
-    start = min([start, *(place - place % BLOCK for _, place in wanted)])
-    if segments is not None and start:
-        firsts = (next((i for i, s in enumerate(row) if s), len(row)) for row in segments)
-        start = min(start, *(first - first % BLOCK for first in firsts))
+    start = _shared(rows, segments, wanted) if reuse else 0
     prefix = None
     if start:
         nothing = [(0, start - 1)]
         prefix, _ = run(forward, [rows[0][:start]], [range(start)], None, nothing, reuse=False)
-    tokens = _pad(rows, 0)
-    at = _pad(positions, HIDDEN)
-    part = np.zeros_like(at) if segments is None else _pad(segments, 0)
-    if segments is None:
-        # Padding comes after every token, so one causal mask serves all rows.
-        at_mask = np.arange(at.shape[1])[None]
-        part_mask = at_mask * 0
-    else:
-        at_mask, part_mask = at, part
-    device = forward.device
-    key_at, key_part = (torch.from_numpy(array).to(device) for array in (at_mask, part_mask))
-    distance = key_at[:, start:, None] - key_at[:, None, :]
-    visible = (distance >= 0) & (
-        (key_part[:, None, :] == 0) | (key_part[:, start:, None] == key_part[:, None, :])
-    )
+    lengths = [len(row) - start for row in rows]
+    where = layout(lengths, forward.device)
+    at = _pad([row[start:] for row in positions], where.width, HIDDEN)
     # A padded place has some position, any that the model has.
     real = np.where(at == HIDDEN, 0, at)
-    row, place = (torch.tensor(index, device=device) for index in zip(*wanted, strict=True))
-    cache = Prompts(prefix)
+    cache = Prompts(partial(side_by_side, where=where), prefix)
+    firsts = np.cumsum([0, *lengths[:-1]])
+    places = torch.tensor([firsts[row] + place - start for row, place in wanted])
     logits = forward(
-        torch.from_numpy(tokens[:, start:].copy()).to(device),
-        torch.from_numpy(real[:, start:].copy()).to(device),
-        forward.masks(visible, distance),
+        where.pack(_pad([row[start:] for row in rows], where.width, 0)),
+        where.pack(real),
+        _masks(forward, at, segments, start, where.width),
         cache,
-        (row, place - start),
+        places.to(forward.device),
+        where,
     )
     return cache, logits
+
+
+def _shared(
+    rows: Sequence[Sequence[int]],
+    segments: Sequence[Sequence[int]] | None,
+    wanted: Sequence[tuple[int, int]],
+) -> int:
+    """Tokens at the start of all rows that may go through the model once, for all of them."""
+    start = common_prefix(rows)
+    if segments is not None and start:
+        prompts = [next((i for i, s in enumerate(row) if s), len(row)) for row in segments]
+        start = min(start, *prompts)
+    start = min([start, *(place for _, place in wanted)])
+    start -= start % BLOCK
+    return start if start * (len(rows) - 1) >= WORTHWHILE_TOKENS else 0
+
+
+def _masks(
+    forward: Forward,
+    at: np.ndarray,
+    segments: Sequence[Sequence[int]] | None,
+    start: int,
+    width: int,
+) -> Any:
+    """Masks for rows at positions `at` after `start` common tokens; CAUSAL if it is enough."""
+    if segments is None and not start and not forward.windowed:
+        return CAUSAL
+    if segments is None:
+        # Padding comes after every token, so one mask serves all rows.
+        at = start + np.arange(width)[None]
+    common = np.broadcast_to(np.arange(start), (len(at), start))
+    key_at = torch.from_numpy(np.concatenate([common, at], axis=1)).to(forward.device)
+    distance = key_at[:, start:, None] - key_at[:, None, :]
+    visible = distance >= 0
+    if segments is not None:
+        part = np.zeros((len(at), start + width), np.int64)
+        part[:, start:] = _pad([row[start:] for row in segments], width, 0)
+        of_key = torch.from_numpy(part).to(forward.device)
+        query_part, key_part = of_key[:, start:, None], of_key[:, None, :]
+        visible &= (key_part == 0) | (key_part == query_part)
+    return forward.masks(visible, distance)
 
 
 def budgeted(order: Sequence[T], lengths: Sequence[int], tokens: int) -> list[list[T]]:
@@ -111,8 +140,7 @@ def budgeted(order: Sequence[T], lengths: Sequence[int], tokens: int) -> list[li
     return batches
 
 
-def _pad(rows: Sequence[Sequence[int]], value: int) -> np.ndarray:
-    width = up(max(map(len, rows)), BLOCK)
+def _pad(rows: Sequence[Sequence[int]], width: int, value: int) -> np.ndarray:
     padded = np.full((len(rows), width), value, dtype=np.int64)
     for number, row in enumerate(rows):
         padded[number, : len(row)] = row

@@ -53,7 +53,7 @@ def score(engine: "TransformersEngine", tasks: Sequence[Score]) -> Iterator[list
         yield done
     rows = [row for row in rows if row.lookups]
     order = prefill.batching_order([row.tokens for row in rows])
-    tokens = min(engine.batch_tokens, max(1, LOGITS // engine.vocabulary))
+    tokens = min(engine.pass_tokens, max(1, LOGITS // engine.vocabulary))
     lengths = [len(rows[index].tokens) for index in order]
     for batch in prefill.budgeted(order, lengths, tokens):
         yield [row.record() for row in _passed(engine, [rows[index] for index in batch])]
@@ -79,7 +79,7 @@ def _row(engine: "TransformersEngine", task: Score) -> _Row:
         return row
     if echo:
         row.lookups += [(place, prompt[place + 1], -1) for place in range(size - 1)]
-    for number, option in enumerate(engine.continuations(request, options)):
+    for number, option in enumerate(engine.continuations(request)):
         if size + len(option) > engine.context:
             continue
         row.options[number] = 0.0

@@ -19,6 +19,9 @@ from workflow_scripts.inference.engines import Draw, EngineError, Record, Score,
 from workflow_scripts.inference.forward import Forward
 from workflow_scripts.shared.fingerprint import fingerprint
 
+# Prompt tokens in one pass on a CPU: more fall out of its caches, fewer leave its kernels idle.
+CPU_PASS_TOKENS = 2048
+
 
 def load(
     name: str,
@@ -48,7 +51,7 @@ def load(
         )
     except (OSError, ValueError) as error:
         raise EngineError(missing(name, checkpoint, error)) from error
-    if spec.get("chat_template", True) and not tokenizer.chat_template:
+    if chat.templated(spec) and not tokenizer.chat_template:
         raise EngineError(
             f"models.{name}: its tokenizer has no chat template; set models.{name}.chat_template: "
             "false to have chat turns written out as plain text (docs/models.md)"
@@ -58,9 +61,8 @@ def load(
         "engine": "transformers",
         "checkpoint": content(checkpoint, spec),
         "dtype": dtype,
-        "attention": attention,
         "device": model.device.type,
-        "chat_template": spec.get("chat_template", True),
+        "chat_template": chat.templated(spec),
         "thinking": spec.get("thinking"),
         "max_context": spec.get("max_context"),
         "versions": _version(),
@@ -84,12 +86,14 @@ class TransformersEngine:
         batch_tokens: int,
         reuse_prefixes: bool,
     ):
+        on_cpu = model.device.type == "cpu"
         self.name = name
         self.spec = spec
         self.model = model
         self.tokenizer = tokenizer
         self.identity = identity
         self.batch_tokens = batch_tokens
+        self.pass_tokens = min(batch_tokens, CPU_PASS_TOKENS) if on_cpu else batch_tokens
         self.reuse_prefixes = reuse_prefixes
         self.dtype = str(model.dtype).removeprefix("torch.")
         self.device = model.device
@@ -101,7 +105,7 @@ class TransformersEngine:
         self.context: int = min((limit for limit in limits if limit), default=1 << 20)
         self.ends = self._ends()
         self.token_texts = self._token_texts()
-        self._tokens: dict[str, list[int]] = {}
+        self._read([])
 
     def encode(
         self, messages: Sequence[dict[str, str]] | None = None, prompt: str | None = None
@@ -110,14 +114,11 @@ class TransformersEngine:
 
         A last turn by the assistant is left open, for the model to go on with.
         """
-        if messages is None:
-            return self.tokenizer(prompt)["input_ids"]
-        text = chat.render(self.tokenizer, self.spec, messages)
-        return self.tokenizer(text, add_special_tokens=not self._templated())["input_ids"]
+        return self._ids([self._rendered(messages, prompt)])[0]
 
     def run(self, tasks: Sequence[Task]) -> Iterator[list[Record]]:
         """Do the tasks: scores first, then draws. Yields finished records a batch at a time."""
-        self._tokens.clear()
+        self._read(tasks)
         scores = [task for task in tasks if isinstance(task, Score)]
         draws = [task for task in tasks if isinstance(task, Draw)]
         if scores:
@@ -126,45 +127,64 @@ class TransformersEngine:
             yield from decoding.decode(self, draws)
 
     def tokens_of(self, request: dict[str, Any]) -> list[int]:
-        """Token ids of a request's prompt. Raises `EngineError` for a prompt without tokens."""
-        known = self._tokens.get(request["request_id"])
-        if known is None:
-            known = self.encode(*_prompt(request))
-            if not known:
-                raise EngineError(f"request {request['item']!r}: its prompt has no tokens")
-            self._tokens[request["request_id"]] = known
-        return known
+        """Token ids of the prompt of a request that `run` was given."""
+        return self._tokens[request["request_id"]]
 
-    def continuations(self, request: dict[str, Any], options: Sequence[str]) -> list[list[int]]:
-        """Token ids of each option after the request's prompt.
+    def continuations(self, request: dict[str, Any]) -> list[list[int]]:
+        """Token ids of each option after the prompt of a request that `run` was given."""
+        return self._options[request["request_id"]]
 
-        The tokens that the tokenizer gives prompt and option together, where the prompt's own
-        come out unchanged; where they merge across the seam, the option's tokens by itself.
+    def _read(self, tasks: Sequence[Task]) -> None:
+        """Tokenise the prompts and options of all tasks, in one call each.
+
+        An option's tokens are those that the tokenizer gives prompt and option together, where the
+        prompt's own come out unchanged; where they merge across the seam, the option's by itself.
+        Raises `EngineError` for a prompt without tokens.
         """
-        if not options:
-            return []
-        prompt = self.tokens_of(request)
-        messages, text = _prompt(request)
-        special = True
-        if messages is not None:
-            text = chat.render(self.tokenizer, self.spec, messages)
-            special = not self._templated()
-        joined = self.tokenizer(
-            [f"{text}{option}" for option in options], add_special_tokens=special
-        )["input_ids"]
-        alone = self.tokenizer(list(options), add_special_tokens=False)["input_ids"]
-        size = len(prompt)
-        return [
-            whole[size:] if whole[:size] == prompt and (len(whole) > size or not part) else part
-            for whole, part in zip(joined, alone, strict=True)
-        ]
+        requests = list({task.request["request_id"]: task.request for task in tasks}.values())
+        texts = [self._rendered(*_prompt(request)) for request in requests]
+        prompts = self._ids(texts)
+        self._tokens = {}
+        for request, tokens in zip(requests, prompts, strict=True):
+            if not tokens:
+                raise EngineError(f"request {request['item']!r}: its prompt has no tokens")
+            self._tokens[request["request_id"]] = tokens
+        options = [json.loads(request["choices"]) for request in requests]
+        pairs = [(i, option) for i, group in enumerate(options) for option in group]
+        self._options: dict[str, list[list[int]]] = {name: [] for name in self._tokens}
+        if not pairs:
+            return
+        joined = self._ids([(texts[i][0] + option, texts[i][1]) for i, option in pairs])
+        alone = self._ids([(option, False) for _, option in pairs])
+        for (i, _), whole, part in zip(pairs, joined, alone, strict=True):
+            size = len(prompts[i])
+            kept = whole[:size] == prompts[i] and (len(whole) > size or not part)
+            self._options[requests[i]["request_id"]].append(whole[size:] if kept else part)
+
+    def _rendered(
+        self, messages: Sequence[dict[str, str]] | None, prompt: str | None
+    ) -> tuple[str, bool]:
+        """The text that the model reads, and whether the tokenizer adds its special tokens."""
+        if messages is None:
+            return prompt or "", True
+        return chat.render(self.tokenizer, self.spec, messages), not chat.templated(self.spec)
+
+    def _ids(self, texts: Sequence[tuple[str, bool]]) -> list[list[int]]:
+        ids: list[list[int]] = [[] for _ in texts]
+        for special in {special for _, special in texts}:
+            chosen = [number for number, (_, each) in enumerate(texts) if each == special]
+            found = self.tokenizer(
+                [texts[number][0] for number in chosen],
+                add_special_tokens=special,
+                return_attention_mask=False,
+            )["input_ids"]
+            for number, tokens in zip(chosen, found, strict=True):
+                ids[number] = tokens
+        return ids
 
     def text(self, tokens: Sequence[int]) -> str:
         """The text of reply tokens, without special tokens."""
         return self.tokenizer.decode(tokens, skip_special_tokens=True)
-
-    def _templated(self) -> bool:
-        return self.spec.get("chat_template", True)
 
     def _ends(self) -> np.ndarray:
         """(vocabulary,) bool: tokens that end a reply."""
