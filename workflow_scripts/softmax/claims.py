@@ -128,8 +128,8 @@ def sharpness_lost(scores: pd.DataFrame, _: EvidenceOf) -> Found:
     ).sort_values("items")
     near, far = rows.iloc[0], rows.iloc[-1]
     note = (
-        f"weight on the largest item at {near['items']} items ({near['value']:.2f}) less that at "
-        f"{far['items']} ({far['value']:.4f}), conservative interval; {scale(scores)}"
+        f"{near['value']:.2f} at {int(near['items'])} items less {far['value']:.4f} at "
+        f"{int(far['items'])}, interval from both ends; {scale(scores)}"
     )
     value = near["value"] - far["value"]
     low, high = near["ci_low"] - far["ci_high"], near["ci_high"] - far["ci_low"]
@@ -155,7 +155,7 @@ def helps_everywhere(table: Accuracies, scores: pd.DataFrame, _: EvidenceOf) -> 
     rows = gains(scores)
     rows = rows[rows["items"] > IN_DISTRIBUTION]
     worst = rows.sort_values("value").iloc[0]
-    note = f"least gain in points, at {worst['items']} items; {scale(scores)}"
+    note = f"least gain in points, at {int(worst['items'])} items; {scale(scores)}"
     return [
         Measured(
             worst["value"],
@@ -191,7 +191,7 @@ def beyond_window(scores: pd.DataFrame, _: EvidenceOf) -> Found:
         items=row["items"],
     )
     end = one(scores, experiment="S5", metric="window_high_nats")["value"]
-    note = f"gain in points at {row['items']} items, mean entropy {entropy['value']:.2f} nats"
+    note = f"gain in points at {int(row['items'])} items, mean entropy {entropy['value']:.2f} nats"
     if entropy["ci_low"] <= end:
         reason = f"heads stay within the window (up to {end:.2f} nats) at every size that ran"
         return [measured(row, Evidence.PROTOCOL, note, reason=reason)]
@@ -234,7 +234,7 @@ def way_out(scores: pd.DataFrame, _: EvidenceOf) -> Found:
         measured(
             row,
             Evidence.PROTOCOL,
-            f"{row['normaliser']}: accuracy gain over softmax at {items} items; "
+            f"{row['normaliser']}: accuracy gain over softmax at {int(items)} items; "
             f"{scale(scores, 'E7')}",
         )
         for _, row in rows[rows["items"] == items].iterrows()
