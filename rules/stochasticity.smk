@@ -201,3 +201,26 @@ rule stochasticity_scores:
         seed=config["seed"],
     script:
         "../workflow_scripts/stochasticity/scores.py"
+
+
+rule stochasticity_claims:
+    input:
+        scores=rules.stochasticity_scores.output.scores,
+        published=f"{workflow.basedir}/resources/published/stochasticity_scalars.csv",
+    output:
+        claims="results/stochasticity/claims.json",
+    params:
+        code=fingerprint("workflow_scripts/stochasticity/claims.py"),
+        models={name: config["models"][name] for name in STOCHASTICITY_MODELS},
+        sizes=config["stochasticity"]["sizes"],
+        stages=config["stochasticity"]["stages"],
+    log:
+        "logs/stochasticity_claims/claims.log",
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    conda:
+        "../envs/analysis.yaml"
+    script:
+        "../workflow_scripts/stochasticity/claims.py"

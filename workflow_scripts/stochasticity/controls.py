@@ -229,14 +229,14 @@ def main(
 
 
 if __name__ == "__main__":
-    with job.running(snakemake):  # type: ignore[name-defined]  # noqa: F821
+    with job.running(snakemake):
         main(
-            snakemake.input.requests,  # type: ignore[name-defined]  # noqa: F821
-            snakemake.output.draws,  # type: ignore[name-defined]  # noqa: F821
-            snakemake.output.rates,  # type: ignore[name-defined]  # noqa: F821
-            dict(snakemake.params.sequential),  # type: ignore[name-defined]  # noqa: F821
-            dict(snakemake.params.settings),  # type: ignore[name-defined]  # noqa: F821
-            snakemake.params.draws,  # type: ignore[name-defined]  # noqa: F821
-            snakemake.params.seed,  # type: ignore[name-defined]  # noqa: F821
-            provenance.of(snakemake),  # type: ignore[name-defined]  # noqa: F821
+            snakemake.input.requests,
+            snakemake.output.draws,
+            snakemake.output.rates,
+            dict(snakemake.params.sequential),
+            dict(snakemake.params.settings),
+            snakemake.params.draws,
+            snakemake.params.seed,
+            provenance.of(snakemake),
         )

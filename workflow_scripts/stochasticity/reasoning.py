@@ -49,15 +49,15 @@ def main(
 
 if __name__ == "__main__":
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    with job.running(snakemake):  # type: ignore[name-defined]  # noqa: F821
+    with job.running(snakemake):
         main(
-            snakemake.output.draws,  # type: ignore[name-defined]  # noqa: F821
-            snakemake.wildcards.model,  # type: ignore[name-defined]  # noqa: F821
-            snakemake.params.spec,  # type: ignore[name-defined]  # noqa: F821
-            snakemake.params.checkpoint,  # type: ignore[name-defined]  # noqa: F821
-            snakemake.params.batch_tokens,  # type: ignore[name-defined]  # noqa: F821
-            snakemake.params.draws,  # type: ignore[name-defined]  # noqa: F821
-            snakemake.params.max_tokens,  # type: ignore[name-defined]  # noqa: F821
-            snakemake.params.seed,  # type: ignore[name-defined]  # noqa: F821
-            provenance.of(snakemake),  # type: ignore[name-defined]  # noqa: F821
+            snakemake.output.draws,
+            snakemake.wildcards.model,
+            snakemake.params.spec,
+            snakemake.params.checkpoint,
+            snakemake.params.batch_tokens,
+            snakemake.params.draws,
+            snakemake.params.max_tokens,
+            snakemake.params.seed,
+            provenance.of(snakemake),
         )

@@ -199,12 +199,12 @@ def main(
 
 
 if __name__ == "__main__":
-    with job.running(snakemake):  # type: ignore[name-defined]  # noqa: F821
+    with job.running(snakemake):
         main(
-            snakemake.output.requests,  # type: ignore[name-defined]  # noqa: F821
-            snakemake.params.draws,  # type: ignore[name-defined]  # noqa: F821
-            snakemake.params.reply_tokens,  # type: ignore[name-defined]  # noqa: F821
-            dict(snakemake.params.settings),  # type: ignore[name-defined]  # noqa: F821
-            snakemake.params.seed,  # type: ignore[name-defined]  # noqa: F821
-            provenance.of(snakemake),  # type: ignore[name-defined]  # noqa: F821
+            snakemake.output.requests,
+            snakemake.params.draws,
+            snakemake.params.reply_tokens,
+            dict(snakemake.params.settings),
+            snakemake.params.seed,
+            provenance.of(snakemake),
         )

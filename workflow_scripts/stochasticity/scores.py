@@ -158,15 +158,15 @@ def main(
 
 
 if __name__ == "__main__":
-    with job.running(snakemake):  # type: ignore[name-defined]  # noqa: F821
+    with job.running(snakemake):
         main(
-            snakemake.input.requests,  # type: ignore[name-defined]  # noqa: F821
-            snakemake.input.responses,  # type: ignore[name-defined]  # noqa: F821
-            snakemake.input.draws,  # type: ignore[name-defined]  # noqa: F821
-            snakemake.input.rates,  # type: ignore[name-defined]  # noqa: F821
-            snakemake.output.scores,  # type: ignore[name-defined]  # noqa: F821
-            snakemake.params.models,  # type: ignore[name-defined]  # noqa: F821
-            snakemake.params.stages,  # type: ignore[name-defined]  # noqa: F821
-            snakemake.params.seed,  # type: ignore[name-defined]  # noqa: F821
-            provenance.of(snakemake),  # type: ignore[name-defined]  # noqa: F821
+            snakemake.input.requests,
+            snakemake.input.responses,
+            snakemake.input.draws,
+            snakemake.input.rates,
+            snakemake.output.scores,
+            snakemake.params.models,
+            snakemake.params.stages,
+            snakemake.params.seed,
+            provenance.of(snakemake),
         )
