@@ -1,0 +1,50 @@
+"""One version of each package, wherever it is pinned."""
+
+import re
+import tomllib
+
+import pytest
+import yaml
+
+from workflow_scripts.shared.fingerprint import ROOT
+
+ENVS = sorted((ROOT / "envs").glob("*.yaml"))
+LOCK = dict(
+    line.split("==") for line in (ROOT / "constraints.txt").read_text().split() if "==" in line
+)
+LOCK = {name.lower().replace("_", "-"): version for name, version in LOCK.items()}
+OUTSIDE = {"python", "pip"}  # no part of the lock
+
+
+def pins(env):
+    for entry in yaml.safe_load(env.read_text())["dependencies"]:
+        for text in entry["pip"] if isinstance(entry, dict) else [entry]:
+            name, version = re.fullmatch(r"([\w.-]+)==?([\w.]+)", text).groups()
+            if name not in OUTSIDE:
+                yield name.lower().replace("_", "-"), version
+
+
+@pytest.mark.parametrize("env", ENVS, ids=lambda path: path.stem)
+def test_an_environment_has_the_versions_of_the_lock(env):
+    found = dict(pins(env))
+    assert len(found) > 5
+    assert found == {name: LOCK.get(name) for name in found}
+
+
+def test_direct_dependencies_have_the_versions_of_the_lock():
+    groups = tomllib.loads((ROOT / "pyproject.toml").read_text())["dependency-groups"]
+    direct = [entry for group in groups.values() for entry in group if isinstance(entry, str)]
+    found = dict(re.sub(r"\[.*\]", "", entry).lower().split("==") for entry in direct)
+    assert {name: LOCK.get(name.replace("_", "-")) for name in found} == found
+
+
+def test_the_lock_names_no_place():
+    assert not re.search(r"://|@|--", (ROOT / "constraints.txt").read_text())
+
+
+def test_every_rule_with_a_script_names_an_environment_that_exists():
+    for rules in (ROOT / "rules").glob("*.smk"):
+        text = rules.read_text()
+        named = re.findall(r'conda:\s*"\.\./(envs/\w+\.yaml)"', text)
+        assert len(named) == len(re.findall(r"^    script:", text, flags=re.M)), rules.name
+        assert all((ROOT / name).is_file() for name in named)
