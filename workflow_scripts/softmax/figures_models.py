@@ -67,14 +67,11 @@ def _models(axes: "Axes", scores: pd.DataFrame) -> None:
     floor = floor[(floor["spread"] == spread) & (floor["items"] <= 2 * longest)]
     floor = floor[floor["items"] >= 8].sort_values("items")
     n = floor["items"].to_numpy(float)
-    axes.plot(n, np.log(n), color=COLOURS["black"], linestyle="--", label="ln n")
-    axes.plot(
-        n,
-        floor["value"],
-        color=COLOURS["grey"],
-        linestyle=":",
-        label=f"floor at $\\delta$ = {spread:g}",
-    )
+    axes.plot(n, np.log(n), color=COLOURS["black"], linestyle="--")
+    axes.plot(n, floor["value"], color=COLOURS["grey"], linestyle=":")
+    for text, height in (("ln n", np.log(n)), (f"floor at $\\delta$ = {spread:g}", floor["value"])):
+        end = (n[-1], float(np.asarray(height)[-1]))
+        axes.annotate(text, end, (0, 3), textcoords="offset points", ha="right", fontsize=6)
     axes.set_xscale("log", base=2)
     ticks = [8, 32, 128, 512, 2048, 8192]
     ticks = [tick for tick in ticks if tick <= 2 * longest]
@@ -82,8 +79,8 @@ def _models(axes: "Axes", scores: pd.DataFrame) -> None:
     axes.set_xlabel("keys seen by the last token")
     axes.set_ylabel("entropy, nats, first layer")
     axes.set_title("c  language models")
-    axes.set_ylim(0, 1.25 * np.log(2 * longest))
-    axes.legend(loc="lower right")
+    axes.set_ylim(0, 1.4 * np.log(2 * longest))
+    axes.legend(loc="upper left", bbox_to_anchor=(0, 0.97))
     mark_stand_in(axes, "embedded: stand-ins")
 
 
