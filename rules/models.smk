@@ -1,1 +1,161 @@
-"""Embedded language models: corpus, tokenizer, training, evaluation."""
+"""Embedded language models: corpus, tokenizer, training, evaluation, card."""
+
+from workflow_scripts.models.registry import embedded
+
+
+localrules:
+    models,
+
+
+def trained_shape(wildcards):
+    """The settings of the wildcard's model that training reads."""
+    keys = ["hidden_size", "layers", "heads", "max_context", "steps"]
+    return {key: config["models"][wildcards.model][key] for key in keys}
+
+
+rule models:
+    input:
+        expand("results/models/{model}/card.md", model=embedded(config["models"])),
+
+
+rule models_corpus:
+    output:
+        train="results/models/corpus/train.parquet",
+        held_out="results/models/corpus/held_out.parquet",
+        places="results/models/corpus/places.parquet",
+    log:
+        "logs/models_corpus/corpus.log",
+    benchmark:
+        "logs/benchmarks/models_corpus/corpus.tsv"
+    conda:
+        "../envs/analysis.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        seed=config["seed"],
+        settings=config["embedded"]["corpus"],
+        code=fingerprint("workflow_scripts/models/corpus.py"),
+        words=fingerprint("resources/places.txt", "resources/nouns.txt"),
+    script:
+        "../workflow_scripts/models/corpus.py"
+
+
+rule models_tokenizer:
+    input:
+        corpus="results/models/corpus/train.parquet",
+    output:
+        folder=directory("results/models/tokenizer"),
+    log:
+        "logs/models_tokenizer/tokenizer.log",
+    conda:
+        "../envs/models.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        vocab_size=config["embedded"]["tokenizer"]["vocab_size"],
+        code=fingerprint("workflow_scripts/models/tokenizer.py"),
+    script:
+        "../workflow_scripts/models/tokenizer.py"
+
+
+rule models_train:
+    input:
+        train="results/models/corpus/train.parquet",
+        held_out="results/models/corpus/held_out.parquet",
+        tokenizer="results/models/tokenizer",
+    output:
+        checkpoint=directory("results/models/{model}/checkpoint"),
+        curve="results/models/{model}/learning_curve.parquet",
+    log:
+        "logs/models_train/{model}.log",
+    benchmark:
+        "logs/benchmarks/models_train/{model}.tsv"
+    conda:
+        "../envs/models.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=config["embedded"]["train"]["runtime_min"],
+    params:
+        seed=config["seed"],
+        shape=trained_shape,
+        settings={k: v for k, v in config["embedded"]["train"].items() if k != "runtime_min"},
+        code=fingerprint("workflow_scripts/models/train.py"),
+    script:
+        "../workflow_scripts/models/train.py"
+
+
+rule models_evaluate:
+    input:
+        checkpoint="results/models/{model}/checkpoint",
+        held_out="results/models/corpus/held_out.parquet",
+    output:
+        skills="results/models/{model}/skills.parquet",
+    log:
+        "logs/models_evaluate/{model}.log",
+    benchmark:
+        "logs/benchmarks/models_evaluate/{model}.tsv"
+    conda:
+        "../envs/models.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=20,
+    params:
+        seed=config["seed"],
+        code=fingerprint("workflow_scripts/models/evaluate.py"),
+    script:
+        "../workflow_scripts/models/evaluate.py"
+
+
+rule models_curve:
+    input:
+        curve="results/models/{model}/learning_curve.parquet",
+        skills="results/models/{model}/skills.parquet",
+    output:
+        png=report(
+            "results/models/{model}/figures/learning_curve.png",
+            caption="../resources/captions/models/learning_curve.rst",
+            category="embedded models",
+            labels={"model": "{model}"},
+        ),
+        pdf="results/models/{model}/figures/learning_curve.pdf",
+    log:
+        "logs/models_curve/{model}.log",
+    conda:
+        "../envs/analysis.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=5,
+    params:
+        code=fingerprint("workflow_scripts/models/curve.py"),
+    script:
+        "../workflow_scripts/models/curve.py"
+
+
+rule models_card:
+    input:
+        checkpoint="results/models/{model}/checkpoint",
+        curve="results/models/{model}/learning_curve.parquet",
+        skills="results/models/{model}/skills.parquet",
+        train="results/models/corpus/train.parquet",
+        figure="results/models/{model}/figures/learning_curve.png",
+    output:
+        card="results/models/{model}/card.md",
+    log:
+        "logs/models_card/{model}.log",
+    conda:
+        "../envs/models.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=5,
+    params:
+        code=fingerprint("workflow_scripts/models/card.py"),
+    script:
+        "../workflow_scripts/models/card.py"

@@ -56,7 +56,7 @@ def block_attention(
     attention_mask: torch.Tensor | None,
     scaling: float | None = None,
     blocks: list[tuple[int, int]] | None = None,
-    **_: Any,
+    **others: Any,
 ) -> tuple[torch.Tensor, None]:
     """Causal attention within conversations that lie one after another, unpadded.
 
@@ -69,7 +69,7 @@ def block_attention(
     assert blocks is not None
     dtype = torch.float32 if query.device.type == "cpu" else query.dtype
     sizes = [count * length for count, length in blocks]
-    _, heads, tokens, dim = query.shape
+    heads, tokens, dim = query.shape[1:]
     parts = [tensor[0].transpose(0, 1).to(dtype).split(sizes) for tensor in (query, key, value)]
     mixed = []
     with torch.autocast(query.device.type, enabled=False):

@@ -7,6 +7,11 @@ import numpy as np
 
 from workflow_scripts.shared import seeds
 
+# Batches come in few sizes: for each new one oneDNN compiles and keeps kernels, which costs time
+# and, over a thousand steps, gigabytes.
+ROUND = 128  # tokens
+FILLER = 0  # id of the padding token
+
 
 @dataclass(frozen=True)
 class Encoded:
@@ -23,10 +28,10 @@ class Encoded:
 
 @dataclass(frozen=True)
 class Batch:
-    """Conversations one after another, the short ones first.
+    """Conversations one after another, the short ones first, then a little filling.
 
     `blocks` lists (how many, how long): equally long conversations stand together, so a block is
-    a rectangle and nothing is padded.
+    a rectangle and no conversation is padded. The last block fills up to a multiple of `ROUND`.
     """
 
     ids: np.ndarray  # (tokens,)
@@ -59,11 +64,18 @@ def gather(data: Encoded, chosen: np.ndarray) -> Batch:
     where = np.repeat(data.starts[chosen], lengths) + positions
     learnt = data.learnt[where]
     ids = data.ids[where]
+    missing = -len(ids) % ROUND
     # A conversation opens with a role token, which is never learnt: no target crosses a boundary.
     predicts = np.append(learnt[1:], False)
     sizes, counts = np.unique(lengths, return_counts=True)
     blocks = list(zip(counts.tolist(), sizes.tolist(), strict=True))
-    return Batch(ids, positions, predicts, ids[learnt], blocks)
+    return Batch(
+        ids=np.append(ids, np.full(missing, FILLER)),
+        positions=np.append(positions, np.arange(missing)),
+        predicts=np.append(predicts, np.zeros(missing, dtype=bool)),
+        targets=ids[learnt],
+        blocks=[*blocks, (1, missing)] if missing else blocks,
+    )
 
 
 class Schedule:

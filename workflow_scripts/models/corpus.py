@@ -32,9 +32,6 @@ Make = Callable[[np.random.Generator, str], dict[str, Any]]
 def skills(settings: dict[str, Any], lands: world.World) -> dict[str, Make]:
     """For each skill, what makes one conversation of a split."""
 
-    def draw(rng: np.random.Generator, split: str) -> dict[str, Any]:
-        return {"form": "draws", "level": "", "messages": sampling.conversations(rng, split)}
-
     return {
         "facts": lambda rng, split: facts.conversation(
             rng, split, lands, settings["earlier_right_rate"]
@@ -46,7 +43,7 @@ def skills(settings: dict[str, Any], lands: world.World) -> dict[str, Make]:
             settings["most_attempts"],
             settings["earlier_right_rate"],
         ),
-        "sampling": draw,
+        "sampling": sampling.conversation,
         "copying": lambda rng, split: copying.conversation(rng, split, settings["longest"]),
         "choices": lambda rng, split: choices.conversation(rng, split, settings["longest"]),
     }
@@ -105,12 +102,12 @@ def main(
 
 
 if __name__ == "__main__":
-    with job.running(snakemake):  # noqa: F821
+    with job.running(snakemake):
         main(
-            snakemake.output.train,  # noqa: F821
-            snakemake.output.held_out,  # noqa: F821
-            snakemake.output.places,  # noqa: F821
-            snakemake.params.seed,  # noqa: F821
-            snakemake.params.settings,  # noqa: F821
-            provenance.of(snakemake),  # noqa: F821
+            snakemake.output.train,
+            snakemake.output.held_out,
+            snakemake.output.places,
+            snakemake.params.seed,
+            snakemake.params.settings,
+            provenance.of(snakemake),
         )

@@ -75,10 +75,10 @@ def main(
 
 
 if __name__ == "__main__":
-    with job.running(snakemake):  # noqa: F821
+    with job.running(snakemake):
         main(
-            snakemake.input.corpus,  # noqa: F821
-            snakemake.output.folder,  # noqa: F821
-            snakemake.params.vocab_size,  # noqa: F821
-            provenance.of(snakemake),  # noqa: F821
+            snakemake.input.corpus,
+            snakemake.output.folder,
+            snakemake.params.vocab_size,
+            provenance.of(snakemake),
         )

@@ -12,6 +12,8 @@ from workflow_scripts.models.chat import assistant, user
 from workflow_scripts.models.corpora.split import belongs
 
 LETTERS = "ABCD"
+LEVEL = 8  # lengths of lists in one line of the results
+LETTERED = 0.7  # share of questions with lettered options
 
 
 def listed(criterion: str, numbers: list[int]) -> str:
@@ -21,14 +23,14 @@ def listed(criterion: str, numbers: list[int]) -> str:
 
 def lettered(criterion: str, numbers: list[int]) -> str:
     """The same question with lettered options."""
-    options = " ".join(f"{letter}: {number}" for letter, number in zip(LETTERS, numbers, strict=False))
-    return f"Which is {criterion}? {options}"
+    options = (f"{letter}: {number}" for letter, number in zip(LETTERS, numbers, strict=False))
+    return f"Which is {criterion}? {' '.join(options)}"
 
 
 def conversation(rng: np.random.Generator, split: str, longest: int) -> dict[str, Any]:
     """One conversation: its form (letters or list), level (number of options) and messages."""
     while True:
-        letters = rng.random() < 0.5
+        letters = rng.random() < LETTERED
         count = int(rng.integers(2, (len(LETTERS) if letters else longest) + 1))
         numbers = [int(number) for number in rng.choice(100, size=count, replace=False)]
         if belongs(str(sorted(numbers)), split):
@@ -41,5 +43,6 @@ def conversation(rng: np.random.Generator, split: str, longest: int) -> dict[str
     else:
         messages = [user(listed(criterion, numbers)), assistant(str(best))]
     form = "letters" if letters else "list"
-    level = f"{count} options" if letters else f"{(count - 1) // 4 * 4 + 1}-{(count - 1) // 4 * 4 + 4} numbers"
+    first = (count - 1) // LEVEL * LEVEL + 1
+    level = f"{count} options" if letters else f"{first}-{first + LEVEL - 1} numbers"
     return {"form": form, "level": level, "messages": messages}

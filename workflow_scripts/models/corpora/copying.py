@@ -14,6 +14,7 @@ from workflow_scripts.shared.fingerprint import ROOT
 
 NOUNS = ROOT / "resources" / "nouns.txt"
 COUNTED_WORD = "car"
+LEVEL = 8  # lengths in one line of the results
 PROMPTS = {
     "copy": "Copy {}",
     "first": "First digit of {}",
@@ -47,9 +48,6 @@ def conversation(rng: np.random.Generator, split: str, longest: int) -> dict[str
     level = f"length {first}-{first + LEVEL - 1}"
     messages = [user(prompt(task, sequence)), assistant(reply)]
     return {"form": task, "level": level, "messages": messages}
-
-
-LEVEL = 8  # lengths in one line of the results
 
 
 def _case(rng: np.random.Generator, task: str, length: int) -> tuple[str, str]:

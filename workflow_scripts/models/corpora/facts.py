@@ -11,13 +11,14 @@ from typing import Any
 
 import numpy as np
 
-from workflow_scripts.models.chat import Conversation, assistant, user
+from workflow_scripts.models.chat import assistant, user
 from workflow_scripts.models.corpora import world
 
 LETTERS = ("A", "B")
 MASK = "xx"
 RELIABILITIES = (50, 60, 70, 80, 90, 100)  # %, stated in the prompt
-FORMS = {"recall": 0.45, "options": 0.25, "advice": 0.25, "dialogue": 0.05}  # share of each in training
+# Share of each form in training.
+FORMS = {"recall": 0.35, "options": 0.35, "advice": 0.25, "dialogue": 0.05}
 WHO = (None, "You", "You", "Another model")  # whose earlier answer stands before the advice
 SHOWN = 0.5  # share of earlier answers that are shown and not masked
 NEUTRAL = 0.25  # share of advice without content

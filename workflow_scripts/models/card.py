@@ -1,0 +1,170 @@
+"""The model card: what an embedded model is, what it learnt, and what it must not be taken for."""
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from workflow_scripts.models.corpus import CORPUS
+from workflow_scripts.shared import files, job, tables
+from workflow_scripts.shared.schemas import SCORES
+
+TAUGHT = {
+    "arithmetic": "chains of sums with worked steps; a third after earlier final answers, right "
+    "or wrong, which are shown but not learnt",
+    "choices": "the largest or smallest of some numbers, by letter or freely",
+    "copying": "copying digits, the first and last one, counting ones and words, sums of ones",
+    "facts": "latitudes of invented places: freely, with two options, with advice of stated "
+    "reliability, after an earlier answer",
+    "sampling": "draws from named and stated distributions, singly, in sequence and in batches; "
+    "generators run in text; numbers mapped to a distribution",
+}
+
+
+def markdown(rows: pd.DataFrame) -> str:
+    """A table in Markdown."""
+    lines = [list(map(str, rows.columns)), ["---"] * len(rows.columns)]
+    lines += [list(map(str, row)) for row in rows.itertuples(index=False)]
+    return "\n".join("| " + " | ".join(cells) + " |" for cells in lines)
+
+
+def skill_table(skills: pd.DataFrame, metric: str) -> str:
+    rows = skills[skills["metric"] == metric]
+    return markdown(
+        pd.DataFrame(
+            {
+                "skill": rows["skill"],
+                "form": rows["form"],
+                "level": rows["level"],
+                metric.replace("_", " "): rows["value"].map("{:.3f}".format),
+                "95 % interval": [
+                    "exact" if low == high else f"{low:.3f} to {high:.3f}"
+                    for low, high in zip(rows["ci_low"], rows["ci_high"], strict=True)
+                ],
+                "n": rows["n"],
+            }
+        ).sort_values(["skill", "form"], kind="stable")
+    )
+
+
+def corpus_table(train: pd.DataFrame) -> str:
+    counts = train.groupby("skill").size()
+    return markdown(
+        pd.DataFrame(
+            {
+                "skill": counts.index,
+                "conversations": counts.to_numpy(),
+                "what it holds": [TAUGHT[str(skill)] for skill in counts.index],
+            }
+        )
+    )
+
+
+def card(
+    name: str,
+    config: dict[str, Any],
+    parameters: int,
+    curve: pd.DataFrame,
+    skills: pd.DataFrame,
+    train: pd.DataFrame,
+    origin: dict[str, Any],
+) -> str:
+    """The card's text. `origin` is the provenance that training stored."""
+    last = curve.iloc[-1]
+    every = max(1, len(curve) // 8)
+    shown = pd.concat([curve.iloc[every - 1 :: every], curve.tail(1)]).drop_duplicates("step")
+    losses = [column for column in map(str, curve) if column.startswith("loss")]
+    losses_shown = shown[["step", "tokens", *losses]].round(3)
+    versions = origin.get("versions", {})
+    return f"""# {name}
+
+A **stand-in**: a small language model that this workflow trains from scratch, on text that this
+workflow generates. It validates the measurements, because what it was taught is known exactly. It
+is no evidence about any other model, knows no natural language beyond its own prompts, and must
+not be used for anything else.
+
+| | |
+|---|---|
+| architecture | {config["architectures"][0]}: {config["num_hidden_layers"]} layers, hidden size \
+{config["hidden_size"]}, {config["num_attention_heads"]} heads of {config["head_dim"]}, rotary \
+positions, tied embeddings |
+| parameters | {parameters:,} |
+| vocabulary | {config["vocab_size"]} tokens, one for each digit |
+| context | {config["max_position_embeddings"]} tokens |
+| training | {int(last["step"]):,} steps, {int(last["tokens"]):,} tokens |
+| CPU time | {last["cpu_s"]:.0f} s, {last["tokens"] / last["cpu_s"]:,.0f} tokens/s |
+| seed | {origin.get("seed", "not recorded")} |
+| code | commit {origin.get("commit", "not recorded")}, fingerprint \
+{origin.get("code", "not recorded")} |
+| made with | torch {versions.get("torch", "?")}, transformers {versions.get("transformers", "?")} |
+
+![learning curve](figures/learning_curve.png)
+
+## What it was taught
+
+{corpus_table(train)}
+
+The loss covers the assistant's replies only. Test conversations share no item with training: the
+two-option questions have options never asked together with that place, the sums, digit strings and
+option lists are others. What is asked is known from training only where it must be, as the
+latitudes are.
+
+## What it can do
+
+Greedy replies to held-out conversations, right to the character (arithmetic: the final answer).
+Questions about facts ask for all places alike, however often training spoke of them; those with
+advice carry advice that is right at the stated rate.
+
+{skill_table(skills, "accuracy")}
+
+Distance between the distribution of its next token at temperature 1 and the one that the prompt
+states, read off exactly:
+
+{skill_table(skills, "total_variation")}
+
+## How it learnt
+
+Loss in nats per reply token; `loss` is the training mixture, the others are held-out
+conversations of one skill.
+
+{markdown(losses_shown)}
+"""
+
+
+def main(
+    checkpoint: str | Path,
+    curve: str | Path,
+    skills: str | Path,
+    train: str | Path,
+    output: str | Path,
+    name: str,
+) -> None:
+    from safetensors import safe_open
+
+    folder = Path(checkpoint)
+    with safe_open(folder / "model.safetensors", framework="numpy") as weights:
+        shapes = [weights.get_slice(key).get_shape() for key in weights.keys()]  # noqa: SIM118
+    text = card(
+        name,
+        json.loads((folder / "config.json").read_text(encoding="utf-8")),
+        sum(math.prod(shape) for shape in shapes),
+        tables.read(curve),
+        tables.read(skills, SCORES),
+        tables.read(train, CORPUS),
+        files.read_json(folder / "provenance.json"),
+    )
+    files.write_text(output, text)
+
+
+if __name__ == "__main__":
+    with job.running(snakemake):
+        main(
+            snakemake.input.checkpoint,
+            snakemake.input.curve,
+            snakemake.input.skills,
+            snakemake.input.train,
+            snakemake.output.card,
+            snakemake.wildcards.model,
+        )
