@@ -18,34 +18,6 @@ SOFTMAX_FIGURES = [
 SOFTMAX_PUBLISHED = f"{workflow.basedir}/resources/published"
 
 
-def softmax_setting(key):
-    """The setting `key` of the wildcard's training."""
-
-    def setting(wildcards):
-        return config["softmax"][wildcards.training][key]
-
-    return setting
-
-
-def softmax_fit(wildcards):
-    """The refitted temperature, for the heads of E1; the other normalisers have none."""
-    return rules.softmax_temperature.output.fit if wildcards.training == "retrieval" else []
-
-
-def softmax_checkpoint(wildcards):
-    """Where the wildcard's model is loaded from."""
-    return checkpoint(config["models"], wildcards.model)
-
-
-def softmax_tables(training):
-    """Test tables of every normaliser of a training."""
-    return expand(
-        "results/softmax/tests/{training}/{normaliser}.parquet",
-        training=training,
-        normaliser=config["softmax"][training]["normalisers"],
-    )
-
-
 rule softmax_theory:
     input:
         polynomial=f"{SOFTMAX_PUBLISHED}/softmax_adaptive_temperature_polynomial.csv",
@@ -88,8 +60,8 @@ rule softmax_train:
         runtime=240,
     params:
         code=fingerprint("workflow_scripts/softmax/train.py"),
-        steps=softmax_setting("steps"),
-        seeds=softmax_setting("seeds"),
+        steps=lookup("softmax/{training}/steps", within=config),
+        seeds=lookup("softmax/{training}/seeds", within=config),
         batch=config["softmax"]["heads"]["batch"],
         learning_rate=config["softmax"]["heads"]["learning_rate"],
         weight_decay=config["softmax"]["heads"]["weight_decay"],
@@ -137,7 +109,11 @@ rule softmax_evaluate:
     input:
         weights="results/softmax/heads/{training}/{normaliser}.safetensors",
         published=f"{SOFTMAX_PUBLISHED}/softmax_adaptive_temperature_polynomial.csv",
-        fit=softmax_fit,
+        fit=branch(
+            evaluate("{training} == 'retrieval'"),
+            then="results/softmax/temperature.json",
+            otherwise=[],
+        ),
     output:
         table="results/softmax/tests/{training}/{normaliser}.parquet",
     log:
@@ -152,8 +128,8 @@ rule softmax_evaluate:
         runtime=240,
     params:
         code=fingerprint("workflow_scripts/softmax/evaluate.py"),
-        sets=softmax_setting("sets"),
-        total_items=softmax_setting("total_items"),
+        sets=lookup("softmax/{training}/sets", within=config),
+        total_items=lookup("softmax/{training}/total_items", within=config),
         sizes=config["softmax"]["sizes"],
         top_k=config["softmax"]["heads"]["top_k"],
         block_items=config["softmax"]["block_items"],
@@ -191,7 +167,7 @@ rule softmax_maps:
 
 rule softmax_models:
     input:
-        files=model_files,
+        model=model_files,
         text=Path(workflow.basedir, config["softmax"]["models"]["text"]),
     output:
         table="results/softmax/models/{model}.parquet",
@@ -207,8 +183,8 @@ rule softmax_models:
         runtime=60,
     params:
         code=fingerprint("workflow_scripts/softmax/models.py"),
-        spec=model_spec,
-        checkpoint=softmax_checkpoint,
+        spec=model_serving,
+        checkpoint=model_checkpoint,
         numbers=config["softmax"]["models"]["numbers"],
         prompts=config["softmax"]["models"]["prompts"],
         largest=config["softmax"]["models"]["largest"],
@@ -222,8 +198,14 @@ rule softmax_models:
 rule softmax_scores:
     input:
         theory="results/softmax/theory.parquet",
-        retrieval=softmax_tables("retrieval"),
-        comparison=softmax_tables("comparison"),
+        retrieval=expand(
+            "results/softmax/tests/retrieval/{normaliser}.parquet",
+            normaliser=config["softmax"]["retrieval"]["normalisers"],
+        ),
+        comparison=expand(
+            "results/softmax/tests/comparison/{normaliser}.parquet",
+            normaliser=config["softmax"]["comparison"]["normalisers"],
+        ),
         temperature="results/softmax/temperature.parquet",
         fit="results/softmax/temperature.json",
         published=f"{SOFTMAX_PUBLISHED}/softmax_adaptive_temperature_polynomial.csv",
