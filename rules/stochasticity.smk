@@ -224,3 +224,94 @@ rule stochasticity_claims:
         "../envs/analysis.yaml"
     script:
         "../workflow_scripts/stochasticity/claims.py"
+
+
+rule stochasticity_figures:
+    input:
+        scores=rules.stochasticity_scores.output.scores,
+    output:
+        histograms=report(
+            "results/stochasticity/figures/histograms.png",
+            caption="../resources/captions/stochasticity/histograms.rst",
+            category="stochasticity",
+        ),
+        styles=report(
+            "results/stochasticity/figures/styles.png",
+            caption="../resources/captions/stochasticity/styles.rst",
+            category="stochasticity",
+        ),
+        decoding=report(
+            "results/stochasticity/figures/decoding.png",
+            caption="../resources/captions/stochasticity/decoding.rst",
+            category="stochasticity",
+        ),
+        dependence=report(
+            "results/stochasticity/figures/dependence.png",
+            caption="../resources/captions/stochasticity/dependence.rst",
+            category="stochasticity",
+        ),
+        transitions=report(
+            "results/stochasticity/figures/transitions.png",
+            caption="../resources/captions/stochasticity/transitions.rst",
+            category="stochasticity",
+        ),
+        positions=report(
+            "results/stochasticity/figures/positions.png",
+            caption="../resources/captions/stochasticity/positions.rst",
+            category="stochasticity",
+        ),
+        generators=report(
+            "results/stochasticity/figures/generators.png",
+            caption="../resources/captions/stochasticity/generators.rst",
+            category="stochasticity",
+        ),
+        conversion=report(
+            "results/stochasticity/figures/conversion.png",
+            caption="../resources/captions/stochasticity/conversion.rst",
+            category="stochasticity",
+        ),
+        seeds=report(
+            "results/stochasticity/figures/seeds.png",
+            caption="../resources/captions/stochasticity/seeds.rst",
+            category="stochasticity",
+        ),
+        letters=report(
+            "results/stochasticity/figures/letters.png",
+            caption="../resources/captions/stochasticity/letters.rst",
+            category="stochasticity",
+        ),
+        discrete=report(
+            "results/stochasticity/figures/discrete.png",
+            caption="../resources/captions/stochasticity/discrete.rst",
+            category="stochasticity",
+        ),
+        power=report(
+            "results/stochasticity/figures/power.png",
+            caption="../resources/captions/stochasticity/power.rst",
+            category="stochasticity",
+        ),
+    params:
+        code=fingerprint("workflow_scripts/stochasticity/figures.py"),
+        models=STOCHASTICITY_MODELS,
+        stand_ins=[
+            name for name in STOCHASTICITY_MODELS if config["models"][name]["source"] == "train"
+        ],
+    log:
+        "logs/stochasticity_figures/figures.log",
+    benchmark:
+        "logs/benchmarks/stochasticity_figures/figures.tsv"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    conda:
+        "../envs/analysis.yaml"
+    script:
+        "../workflow_scripts/stochasticity/figures.py"
+
+
+rule stochasticity:
+    input:
+        scores=rules.stochasticity_scores.output.scores,
+        figures=rules.stochasticity_figures.output,
+        claims=rules.stochasticity_claims.output.claims,
