@@ -34,3 +34,8 @@ def model_serving(wildcards):
 def model_checkpoint(wildcards):
     """Folder or hub id that the wildcard's model loads from."""
     return checkpoint(config["models"], wildcards.model)
+
+
+def study_outputs(wildcards):
+    """What the target rules of all studies ask for."""
+    return [path for study in config["studies"] for path in getattr(rules, study).input]

@@ -4,11 +4,6 @@
 report: "../resources/captions/workflow.rst"
 
 
-def study_outputs(wildcards):
-    """What the target rule of every study asks for."""
-    return [path for study in config["studies"] for path in getattr(rules, study).input]
-
-
 rule publish_scorecard:
     input:
         claims=expand("results/{study}/claims.json", study=config["studies"]),

@@ -54,6 +54,10 @@ rule tiny:
         rules.tiny_claims.output,
 
 
+def study_outputs(wildcards):
+    return rules.tiny.input
+
+
 include: "rules/publish.smk"
 """
 
@@ -130,7 +134,8 @@ def page(report):
 def test_report_opens_with_the_scorecard_first_and_the_config_as_used(page):
     page.get_by_text("1. Scorecard").wait_for()
     text = page.inner_text("body")
-    assert text.index("1. Scorecard") < text.index("tiny")
+    menu = text[text.index("RESULTS") :].split("\n")[1:3]
+    assert menu == ["1. Scorecard", "tiny"]
     assert "at scale test scale, with seed 77" in " ".join(text.split())
     assert page.problems == []
 
@@ -152,6 +157,10 @@ def test_scorecard_and_figure_load_from_inside_the_report(page, report):
         }"""
     )
     assert size > 100
+    page.locator("tr", has_text="published beside measured").locator("a").first.click()
+    scorecard = page.frame_locator("iframe")
+    scorecard.get_by_role("heading", name="Scorecard").wait_for()
+    assert scorecard.locator("#claims tbody tr").count() == 2
     page.screenshot(path=report.with_name("report.png"))
     assert page.problems == []
 

@@ -151,7 +151,8 @@ def _row(study: str, entry: dict[str, Any], scale: str) -> dict[str, Any]:
 def _records(scorecard: pd.DataFrame) -> list[dict[str, Any]]:
     """The rows as plain values, None where there is none."""
     plain = scorecard.astype(object).where(scorecard.notna(), None)
-    return [{str(key): value for key, value in row.items()} for _, row in plain.iterrows()]
+    # Not iterrows: it guesses a type for each row, and a row of text and None loses its None.
+    return [{str(key): row[key] for key in row} for row in plain.to_dict("records")]
 
 
 def _markdown_line(fields: Mapping[str, Any]) -> str:
