@@ -209,19 +209,19 @@ rule stochasticity_claims:
         published=f"{workflow.basedir}/resources/published/stochasticity_scalars.csv",
     output:
         claims="results/stochasticity/claims.json",
+    log:
+        "logs/stochasticity_claims/claims.log",
+    conda:
+        "../envs/analysis.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
     params:
         code=fingerprint("workflow_scripts/stochasticity/claims.py"),
         models={name: config["models"][name] for name in STOCHASTICITY_MODELS},
         sizes=config["stochasticity"]["sizes"],
         stages=config["stochasticity"]["stages"],
-    log:
-        "logs/stochasticity_claims/claims.log",
-    threads: 1
-    resources:
-        mem_mb=1000,
-        runtime=10,
-    conda:
-        "../envs/analysis.yaml"
     script:
         "../workflow_scripts/stochasticity/claims.py"
 
@@ -290,22 +290,22 @@ rule stochasticity_figures:
             caption="../resources/captions/stochasticity/power.rst",
             category="stochasticity",
         ),
+    log:
+        "logs/stochasticity_figures/figures.log",
+    benchmark:
+        "logs/benchmarks/stochasticity_figures/figures.tsv"
+    conda:
+        "../envs/analysis.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
     params:
         code=fingerprint("workflow_scripts/stochasticity/figures.py"),
         models=STOCHASTICITY_MODELS,
         stand_ins=[
             name for name in STOCHASTICITY_MODELS if config["models"][name]["source"] == "train"
         ],
-    log:
-        "logs/stochasticity_figures/figures.log",
-    benchmark:
-        "logs/benchmarks/stochasticity_figures/figures.tsv"
-    threads: 1
-    resources:
-        mem_mb=1000,
-        runtime=10,
-    conda:
-        "../envs/analysis.yaml"
     script:
         "../workflow_scripts/stochasticity/figures.py"
 
