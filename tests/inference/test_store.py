@@ -1,0 +1,60 @@
+import json
+
+import pytest
+
+from workflow_scripts.inference.store import Store
+
+
+def record(name, sample=0, text="x"):
+    return {"request_id": name, "sample": sample, "text": text}
+
+
+def test_what_was_appended_is_read_back(tmp_path):
+    store = Store(tmp_path)
+    store.append([record("a"), record("a", 1, "zwei\nZeilen, ünicode")])
+    store.append([record("b")])
+    store.close()
+    assert Store(tmp_path).records == store.records
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_two_writers_never_share_a_shard(tmp_path):
+    first, second = Store(tmp_path), Store(tmp_path)
+    for number in range(20):
+        first.append([record("a", number)])
+        second.append([record("b", number)])
+    shards = [path.read_text().splitlines() for path in tmp_path.iterdir()]
+    assert len(shards) == 2
+    assert all(len({json.loads(line)["request_id"] for line in shard}) == 1 for shard in shards)
+    assert len(Store(tmp_path).records) == 40
+
+
+def test_reading_makes_no_shard(tmp_path):
+    Store(tmp_path).close()
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("kept", range(1, 40, 7))
+def test_a_half_written_last_line_is_dropped_and_counted(tmp_path, kept):
+    line = json.dumps(record("b")).encode()
+    (tmp_path / "0.jsonl").write_bytes(json.dumps(record("a")).encode() + b"\n" + line[:kept])
+    (tmp_path / "1.jsonl").write_bytes(line[:kept])
+    store = Store(tmp_path)
+    assert set(store.records) == {("a", 0)}
+    assert store.torn == 2
+    store.append([record("b")])
+    assert set(Store(tmp_path).records) == {("a", 0), ("b", 0)}
+
+
+def test_a_damaged_line_elsewhere_is_an_error_that_names_the_file(tmp_path):
+    (tmp_path / "0.jsonl").write_text('{"request_id": "a", "sam\n' + json.dumps(record("b")) + "\n")
+    with pytest.raises(ValueError, match=r"0\.jsonl: line 1 .*delete it"):
+        Store(tmp_path)
+
+
+def test_the_first_answer_stands(tmp_path):
+    for text in ("first", "second"):
+        store = Store(tmp_path / "empty")
+        store.folder = tmp_path
+        store.append([record("a", text=text)])
+    assert Store(tmp_path).records["a", 0]["text"] == "first"
