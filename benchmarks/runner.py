@@ -16,6 +16,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -97,10 +98,10 @@ def harness(engine: Any, batch: int) -> Any:
     try:
         from lm_eval.models.huggingface import HFLM
     except ImportError as error:
-        raise SystemExit("the comparison needs lm-evaluation-harness: pip install 'lm-eval[hf]'") from error
-    return HFLM(
-        pretrained=engine.model, tokenizer=engine.tokenizer, batch_size=batch, device="cpu"
-    )
+        raise SystemExit(
+            "the comparison needs lm-evaluation-harness: pip install 'lm-eval[hf]'"
+        ) from error
+    return HFLM(pretrained=engine.model, tokenizer=engine.tokenizer, batch_size=batch, device="cpu")
 
 
 def harness_replies(
@@ -174,6 +175,18 @@ def main(model: str | None, rounds: int, batch: int, batch_tokens: int) -> None:
         )
         for name, options in (("letters", letters), ("phrases", phrases))
     }
+    header = prompts(1, 200, seed=3)[0] + "\n"
+    choice["letters, one header"] = requests.table(
+        requests.request(
+            str(i), prompt=header + text, temperature=0, max_tokens=0, choices=letters, seed=0
+        )
+        for i, text in enumerate(texts)
+    )
+    kinds = {
+        "letters": (texts, letters),
+        "phrases": (texts, phrases),
+        "letters, one header": ([header + text for text in texts], letters),
+    }
     cases: dict[str, tuple[int, dict[str, Callable[[], Any]]]] = {}
     replies = ours(engine, ragged)
     print(f"ragged replies: {replies.completion_tokens.describe().round(1).to_dict()}")
@@ -202,23 +215,21 @@ def main(model: str | None, rounds: int, batch: int, batch_tokens: int) -> None:
             "lm-eval": lambda: harness_replies(peer, [one] * 1024, 16, None, True),
         },
     )
-    for name, options in (("letters", letters), ("phrases", phrases)):
+    for name, (asked, options) in kinds.items():
         mine = [json.loads(row) for row in ours(engine, choice[name]).choice_logprobs]
         for other, theirs in (
-            ("a plain loop", plain_scores(engine, texts, options, batch)),
-            ("lm-eval", harness_scores(peer, texts, options)),
+            ("a plain loop", plain_scores(engine, asked, options, batch)),
+            ("lm-eval", harness_scores(peer, asked, options)),
         ):
             worst = np.abs(np.array(mine) - np.array(theirs)).max()
             print(f"options ({name}): largest difference from {other} {worst:.1e} nats")
-        counted = sum(
-            len(engine.tokenizer(text)["input_ids"]) for text in texts
-        )
+        counted = sum(len(engine.tokenizer(text)["input_ids"]) for text in asked)
         cases[f"options, {name}"] = (
             counted,
             {
-                "ours": lambda name=name: ours(engine, choice[name]),
-                "model.generate": lambda o=options: plain_scores(engine, texts, o, batch),
-                "lm-eval": lambda o=options: harness_scores(peer, texts, o),
+                "ours": partial(ours, engine, choice[name]),
+                "model.generate": partial(plain_scores, engine, asked, options, batch),
+                "lm-eval": partial(harness_scores, peer, asked, options),
             },
         )
 
