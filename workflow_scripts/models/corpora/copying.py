@@ -4,6 +4,7 @@ The tasks are those of Barbero et al. 2024 (arXiv 2406.04267), experiments E1 an
 that a small model can learn.
 """
 
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -54,7 +55,7 @@ def _case(rng: np.random.Generator, task: str, length: int) -> tuple[str, str]:
     if task == "sum":
         return ones(length), str(length)
     if task == "word":
-        nouns = NOUNS.read_text(encoding="utf-8").split()
+        nouns = _nouns()
         share = rng.random()
         drawn = [
             COUNTED_WORD if rng.random() < share else nouns[int(i)]
@@ -76,3 +77,8 @@ def _digits(rng: np.random.Generator, length: int) -> str:
     odd, rest = (int(d) for d in rng.integers(2, size=2))
     edges = (str(odd) + str(rest) * (length - 1), str(rest) * (length - 1) + str(odd))
     return edges[int(rng.integers(2))]
+
+
+@cache
+def _nouns() -> list[str]:
+    return NOUNS.read_text(encoding="utf-8").split()

@@ -59,8 +59,7 @@ def conversation(
         messages = [user(recall(place)), assistant(str(latitude))]
         return {"form": form, "level": "", "messages": messages, "place": place}
 
-    foils = world.trained_foils(latitude) if train else world.held_out_foils(latitude)
-    foil = foils[int(rng.integers(len(foils)))]
+    foil = _foil(rng, latitude) if train else _one(rng, world.held_out_foils(latitude))
     right = LETTERS[int(rng.integers(2))]
     question = options(place, (latitude, foil) if right == "A" else (foil, latitude))
     reliability = RELIABILITIES[int(rng.integers(len(RELIABILITIES)))]
@@ -78,6 +77,18 @@ def conversation(
         messages = [user(question + before + hint), assistant(right)]
     level = "" if form == "options" else "neutral" if neutral else f"{reliability}%"
     return {"form": form, "level": level, "messages": messages, "place": place}
+
+
+def _foil(rng: np.random.Generator, latitude: int) -> int:
+    """A training foil: either side alike, then even in its logarithm."""
+    north = rng.random() < 0.5
+    foils = world.trained_foils(latitude, north) or world.trained_foils(latitude, not north)
+    weights = 1 / np.array(foils)
+    return foils[_drawn(rng, (weights / weights.sum()).tolist())]
+
+
+def _one(rng: np.random.Generator, options: list[int]) -> int:
+    return options[int(rng.integers(len(options)))]
 
 
 def _test_form(rng: np.random.Generator) -> str:

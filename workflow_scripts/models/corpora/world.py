@@ -1,5 +1,6 @@
 """A synthetic world: invented places, their latitudes, and how often each is spoken of."""
 
+from functools import cache
 from typing import NamedTuple
 
 import numpy as np
@@ -37,21 +38,27 @@ def make(rng: np.random.Generator, count: int, zipf_exponent: float) -> World:
     )
 
 
+@cache
 def held_out_foils(latitude: int) -> list[int]:
     """The foils of test questions: the latitude 50 % up or down, as far as the map reaches."""
     both = (round(latitude * (1 + OFFSET)), round(latitude * (1 - OFFSET)))
     return [foil for foil in both if SOUTHMOST <= foil <= NORTHMOST]
 
 
-def trained_foils(latitude: int) -> list[int]:
-    """The foils of training questions: a factor 1.25 to 2.5 away, never those of test questions.
+@cache
+def trained_foils(latitude: int, north: bool) -> list[int]:
+    """Foils of training questions on one side: a factor 1.25 to 2.5 away, on the map.
 
     A range of factors, and not one, since options in a fixed ratio would give the answer away:
-    50 % up and 50 % down leave different ratios between the larger and the smaller option.
+    50 % up and 50 % down leave different ratios between the larger and the smaller option. For
+    the same reason pairs that a test question could show are left out whichever of the two is
+    right. Empty where the map ends too soon.
     """
     return [
         foil
         for foil in range(SOUTHMOST, NORTHMOST + 1)
-        if 1.25 <= max(foil / latitude, latitude / foil) <= 2.5
+        if (foil > latitude) == north
+        and 1.25 <= max(foil / latitude, latitude / foil) <= 2.5
         and foil not in held_out_foils(latitude)
+        and latitude not in held_out_foils(foil)
     ]
