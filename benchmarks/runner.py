@@ -3,9 +3,10 @@
     python benchmarks/runner.py [--model FOLDER] [--rounds 5] [--batch 64]
 
 Peers: a plain loop of `model.generate` (batches in arrival order, left-padded, the reply cut at its
-stop string afterwards), and the `hf` backend of lm-evaluation-harness (`pip install "lm-eval[hf]"`). Every
-round runs all three, in turn; a ratio is the median over rounds of peer's time / our time, and its
-spread is the least and the greatest. Only useful tokens count: those of the reply up to its stop.
+stop string afterwards), and the `hf` backend of lm-evaluation-harness (dependency group `bench`).
+Every round runs all three, in turn; a ratio is the median over rounds of peer's time / our time,
+and its spread is the least and the greatest. Only useful tokens count: those of the reply up to
+its stop.
 Replies and option scores are compared before anything is timed. One thread.
 """
 
