@@ -36,5 +36,6 @@ localrules:
 rule all:
     default_target: True
     input:
+        study_outputs,
         rules.scorecard.input,
         rules.report.input,

@@ -74,6 +74,7 @@ rule models_train:
         "logs/models_train/{model}.log",
     benchmark:
         "logs/benchmarks/models_train/{model}.tsv"
+    priority: 1  # the longest jobs, and half of the workflow waits for them
     conda:
         "../envs/models.yaml"
     threads: 1
@@ -121,7 +122,7 @@ rule models_curve:
             "results/models/{model}/figures/learning_curve.png",
             caption="../resources/captions/models/learning_curve.rst",
             category="embedded models",
-            labels={"model": "{model}"},
+            labels={"model": "{model}", "shows": "learning curve"},
         ),
         pdf="results/models/{model}/figures/learning_curve.pdf",
     log:
@@ -146,7 +147,13 @@ rule models_card:
         train="results/models/corpus/train.parquet",
         figure="results/models/{model}/figures/learning_curve.png",
     output:
-        card="results/models/{model}/card.md",
+        markdown="results/models/{model}/card.md",
+        html=report(
+            "results/models/{model}/card.html",
+            caption="../resources/captions/models/card.rst",
+            category="embedded models",
+            labels={"model": "{model}", "shows": "card"},
+        ),
     log:
         "logs/models_card/{model}.log",
     conda:

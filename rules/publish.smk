@@ -40,9 +40,9 @@ rule publish_report:
     input:
         scorecard=rules.publish_scorecard.output,
         studies=study_outputs,
+        models=rules.models.input,
         captions=[
-            f"{workflow.basedir}/resources/captions/{name}.rst"
-            for name in ("workflow", "scorecard")
+            project_file(f"resources/captions/{name}.rst") for name in ("workflow", "scorecard")
         ],
     output:
         report="results/report.html",
@@ -58,7 +58,7 @@ rule publish_report:
         runtime=10,
     params:
         code=fingerprint("workflow_scripts/publish/report.py"),
-        targets=["scorecard", *config["studies"]],
+        targets=["scorecard", "models", *config["studies"]],
     script:
         "../workflow_scripts/publish/report.py"
 

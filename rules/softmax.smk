@@ -15,7 +15,7 @@ SOFTMAX_FIGURES = [
     "spread",
     "normalisers",
 ]
-SOFTMAX_PUBLISHED = f"{workflow.basedir}/resources/published"
+SOFTMAX_PUBLISHED = project_file("resources/published")
 
 
 rule softmax_theory:
@@ -168,7 +168,7 @@ rule softmax_maps:
 rule softmax_models:
     input:
         model=model_files,
-        text=Path(workflow.basedir, config["softmax"]["models"]["text"]),
+        text=project_file(config["softmax"]["models"]["text"]),
     output:
         table="results/softmax/models/{model}.parquet",
     log:

@@ -206,7 +206,7 @@ rule stochasticity_scores:
 rule stochasticity_claims:
     input:
         scores=rules.stochasticity_scores.output.scores,
-        published=f"{workflow.basedir}/resources/published/stochasticity_scalars.csv",
+        published=project_file("resources/published/stochasticity_scalars.csv"),
     output:
         claims="results/stochasticity/claims.json",
     log:

@@ -126,8 +126,16 @@ def test_the_distribution_is_that_of_a_plain_forward_pass(trained):
 
 def test_the_card_shows_the_measured_numbers(trained, monkeypatch):
     monkeypatch.chdir(trained)
-    card.main("checkpoint", "curve.parquet", "skills.parquet", "train.parquet", "card.md", "tiny")
-    curve.main("curve.parquet", "skills.parquet", "learning_curve.png")
+    curve.main("curve.parquet", "skills.parquet", "figures/learning_curve.png")
+    card.main(
+        "checkpoint",
+        "curve.parquet",
+        "skills.parquet",
+        "train.parquet",
+        "card.md",
+        "card.html",
+        "tiny",
+    )
     text = (trained / "card.md").read_text()
     skills = tables.read("skills.parquet")
     facts = skills[(skills["skill"] == "facts") & (skills["form"] == "all")].iloc[0]
@@ -137,4 +145,7 @@ def test_the_card_shows_the_measured_numbers(trained, monkeypatch):
 
     model = AutoModelForCausalLM.from_pretrained(trained / "checkpoint")
     assert f"| parameters | {model.num_parameters():,} |" in text
-    assert (trained / "learning_curve.png").stat().st_size > 10000
+    page = (trained / "card.html").read_text()
+    assert f"<td>{facts['value']:.3f}</td>" in page
+    assert page.count("data:image/png;base64,") == 1
+    assert 'src="figures' not in page

@@ -1,5 +1,6 @@
 """The model card: what an embedded model is, what it learnt, and what it must not be taken for."""
 
+import base64
 import json
 import math
 from pathlib import Path
@@ -133,14 +134,49 @@ conversations of one skill.
 """
 
 
+PAGE = """<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{title}</title>
+<style>
+body {{ margin: 0 auto; max-width: 60rem; padding: 2rem 1.25rem 4rem; color: #1b1f24;
+       background: #fff; font: 15px/1.5 system-ui, "DejaVu Sans", sans-serif; }}
+table {{ border-collapse: collapse; margin: 1rem 0; font-variant-numeric: tabular-nums; }}
+th, td {{ text-align: left; padding: .25rem .7rem; border-bottom: 1px solid #dfe3e8; }}
+img {{ max-width: 100%; }}
+</style>
+</head>
+<body>
+{body}
+</body>
+</html>
+"""
+
+
+def page(text: str, title: str, folder: Path) -> str:
+    """The card as one self-contained HTML page; its figures lie relative to `folder`."""
+    from markdown_it import MarkdownIt
+
+    body = MarkdownIt("commonmark").enable("table").render(text)
+    for figure in folder.glob("figures/*.png"):
+        data = base64.b64encode(figure.read_bytes()).decode()
+        source = figure.relative_to(folder).as_posix()
+        body = body.replace(f'src="{source}"', f'src="data:image/png;base64,{data}"')
+    return PAGE.format(title=title, body=body)
+
+
 def main(
     checkpoint: str | Path,
     curve: str | Path,
     skills: str | Path,
     train: str | Path,
-    output: str | Path,
+    markdown_file: str | Path,
+    html_file: str | Path,
     name: str,
 ) -> None:
+    """Write the card as Markdown and as a page for the report."""
     from safetensors import safe_open
 
     folder = Path(checkpoint)
@@ -155,7 +191,8 @@ def main(
         tables.read(train, CORPUS),
         files.read_json(folder / "provenance.json"),
     )
-    files.write_text(output, text)
+    files.write_text(markdown_file, text)
+    files.write_text(html_file, page(text, name, Path(markdown_file).parent))
 
 
 if __name__ == "__main__":
@@ -165,6 +202,7 @@ if __name__ == "__main__":
             snakemake.input.curve,
             snakemake.input.skills,
             snakemake.input.train,
-            snakemake.output.card,
+            snakemake.output.markdown,
+            snakemake.output.html,
             snakemake.wildcards.model,
         )

@@ -38,7 +38,7 @@ def draw_losses(axes: "Axes", curve: pd.DataFrame) -> None:
 
 
 def draw_repetition(axes: "Axes", skills: pd.DataFrame) -> None:
-    """Accuracy on two-option questions over how often training stated the fact."""
+    """Accuracy on two-option questions over how often the corpus states the fact."""
     rows = skills[(skills["form"] == "options") & skills["level"].str.startswith("seen ")].copy()
     rows["from"] = rows["level"].str.extract(r"(\d+)").astype(int)
     rows = rows.sort_values("from")
@@ -47,9 +47,9 @@ def draw_repetition(axes: "Axes", skills: pd.DataFrame) -> None:
     axes.errorbar(at, rows["value"], errors, fmt="o", color=figures.COLOURS["vermilion"])
     axes.axhline(0.5, color=figures.COLOURS["grey"], ls=":", lw=1)
     axes.annotate("chance", (0, 0.5), (0, 3), textcoords="offset points", fontsize="x-small")
-    axes.set_xticks(at, rows["level"].str.removeprefix("seen ").str.replace("-", "–"))
+    axes.set_xticks(at, rows["level"].str.removeprefix("seen ").str.replace("-", "–"), rotation=30)
     axes.set_ylim(0.3, 1.02)
-    axes.set_xlabel("times that training stated the fact")
+    axes.set_xlabel("conversations about the fact in the corpus")
     axes.set_ylabel("accuracy (Wilson 95 %)")
     axes.set_title("Two-option questions")
 

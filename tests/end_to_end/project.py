@@ -1,0 +1,84 @@
+"""A copy of the project whose results are up to date, and what Snakemake would re-run there."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from workflow_scripts.shared.fingerprint import ROOT
+
+FOLDERS = ("workflow_scripts", "rules", "schemas", "resources", "envs", "presets", "profiles")
+FILES = ("Snakefile", "config.yaml", "CITATION.cff")
+
+
+def copy(folder: Path) -> Path:
+    """The parts of the project that a run reads, and nothing computed."""
+    for name in FOLDERS:
+        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in FILES:
+        shutil.copy(ROOT / name, folder / name)
+    return folder
+
+
+def snakemake(folder: Path, *arguments: str) -> str:
+    """Standard output and error of a call that must succeed."""
+    environment = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
+    command = [sys.executable, "-m", "snakemake", "--cores", "2", *arguments]
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
+    text = done.stdout + done.stderr
+    assert done.returncode == 0, text
+    return text
+
+
+# Snakemake itself, with the running of scripts replaced: a job makes its outputs, empty.
+PRETEND = """
+import os, sys
+import snakemake.benchmark
+import snakemake.script
+
+def script(path, basedir, input, output, *others, **more):
+    for name in output:
+        if "." in os.path.basename(name):
+            open(name, "w").close()
+        else:
+            os.makedirs(name, exist_ok=True)
+
+snakemake.script.script = script
+# Too short to be measured.
+snakemake.benchmark.write_benchmark_records = lambda records, path, *form: open(path, "w").close()
+from snakemake.cli import main
+main(sys.argv[1:])
+"""
+
+
+def make_up_to_date(folder: Path) -> None:
+    """Run the whole workflow, planned and recorded by Snakemake as ever, with empty results."""
+    command = [sys.executable, "-c", PRETEND, "--cores", "2"]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def reasons(folder: Path, *arguments: str) -> dict[str, tuple[str, str]]:
+    """What a dry-run plans: job id -> (rule, reason)."""
+    text = snakemake(folder, "-n", *arguments)
+    blocks = re.split(r"^(?:local)?rule (\w+):$", text, flags=re.MULTILINE)[1:]
+    found = {}
+    for rule, block in zip(blocks[::2], blocks[1::2], strict=True):
+        number = re.search(r"jobid: (\d+)", block)
+        reason = re.search(r"reason: (.+)", block)
+        assert number, block
+        found[number[1]] = (rule, reason[1] if reason else "")
+    return found
+
+
+def changed(folder: Path, *arguments: str) -> set[str]:
+    """Rules that would run for a reason of their own, not because another job runs before them."""
+    planned = reasons(folder, *arguments).values()
+    return {rule for rule, reason in planned if "Params have changed" in reason}
+
+
+def all_rules(folder: Path) -> set[str]:
+    """Rules that the default target needs."""
+    return {rule for rule, _ in reasons(folder, "--forceall").values()}

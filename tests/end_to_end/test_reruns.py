@@ -1,0 +1,156 @@
+"""What re-runs on the real workflow after a change, by dry-run of the real rules and scripts."""
+
+import ast
+import re
+import shutil
+
+import pytest
+import yaml
+
+from tests.end_to_end import project
+from workflow_scripts.shared.fingerprint import ROOT
+
+MODULES = sorted(path.relative_to(ROOT) for path in (ROOT / "workflow_scripts").rglob("*.py"))
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """The project with every result up to date."""
+    folder = project.copy(tmp_path_factory.mktemp("finished"))
+    project.make_up_to_date(folder)
+    return folder
+
+
+@pytest.fixture
+def tree(finished, tmp_path):
+    """A copy to change; copied times keep the results up to date."""
+    return shutil.copytree(finished, tmp_path / "tree")
+
+
+def test_nothing_changed_nothing_runs(tree):
+    assert project.reasons(tree) == {}
+
+
+@pytest.mark.slow
+def test_comments_docstrings_and_formatting_re_run_nothing(tree):
+    """Every module at once: printed anew by Python, so without a comment and with other breaks."""
+    for module in MODULES:
+        parsed = ast.parse((tree / module).read_text())
+        for node in ast.walk(parsed):
+            if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(
+                node
+            ):
+                node.body[0] = ast.Expr(ast.Constant("Something else."))
+        text = "# A remark.\n\n" + ast.unparse(parsed) + "\n\n\n# The end.\n"
+        assert text != (ROOT / module).read_text()
+        (tree / module).write_text(text)
+    assert project.reasons(tree) == {}
+
+
+def scripts_reaching(module):
+    """Scripts that import a module, through any number of steps, found by a search of the text."""
+    texts = {}
+    for path in MODULES:
+        text = (ROOT / path).read_text()
+        texts[str(path)] = re.sub(r"\(\s*\n([^)]*)\)", lambda m: " ".join(m[1].split()), text)
+    reached = {f"workflow_scripts/{module}"}
+    while True:
+        more = set(reached)
+        for name in (path.removesuffix(".py").replace("/", ".") for path in reached):
+            package, stem = name.rsplit(".", 1)
+            either = rf"{re.escape(name)} import |{re.escape(package)} import .*\b{stem}\b"
+            imports = re.compile(rf"^\s*from ({either})", re.MULTILINE)
+            more |= {path for path, text in texts.items() if imports.search(text)}
+        if more == reached:
+            return reached
+        reached = more
+
+
+def rules_of(scripts):
+    """Rules that run one of the scripts."""
+    found = set()
+    for rules in (ROOT / "rules").glob("*.smk"):
+        for rule, body in re.findall(r"^rule (\w+):\n((?:    .*\n|\n)+)", rules.read_text(), re.M):
+            script = re.search(r'script:\s*"\.\./(.+?)"', body)
+            if script and script[1] in scripts:
+                found.add(rule)
+    return found
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("module", "some"),
+    [
+        ("softmax/figures.py", {"softmax_figures"}),
+        ("softmax/polynomial.py", {"softmax_theory", "softmax_evaluate"}),
+        ("stochasticity/parsing.py", {"stochasticity_scores", "stochasticity_sequential"}),
+        ("inference/sampling.py", {"inference_generate", "stochasticity_sequential"}),
+        ("models/corpora/world.py", {"models_corpus"}),
+        ("shared/figures.py", {"models_curve", "softmax_figures", "stochasticity_figures"}),
+        ("publish/scorecard.py", {"publish_scorecard"}),
+    ],
+)
+def test_a_changed_line_re_runs_exactly_the_rules_that_reach_it(tree, module, some):
+    """`some` was read off the scripts by hand; the search of the text finds them all."""
+    expected = rules_of(scripts_reaching(module)) & project.all_rules(tree)
+    assert some <= expected
+    path = tree / "workflow_scripts" / module
+    path.write_text(path.read_text() + "\n\ndef added(number):\n    return number + 1\n")
+    assert project.changed(tree) <= expected
+    # Of a job that follows another one, Snakemake names that as its only reason.
+    assert expected <= {rule for rule, _ in project.reasons(tree).values()}
+
+
+# Differences from config.yaml, and the rules that read the setting.
+SETTINGS = [
+    ("softmax: {theory: {cases: 7}}", {"softmax_theory"}),
+    ("softmax: {maps: {sets: 9}}", {"softmax_maps"}),
+    ("stochasticity: {controls: {replicates: 99}}", {"stochasticity_controls"}),
+    (
+        "stochasticity: {sequential: {rounds: 9}}",
+        {"stochasticity_sequential", "stochasticity_controls"},
+    ),
+    ("embedded: {tokenizer: {vocab_size: 500}}", {"models_tokenizer"}),
+    ("embedded: {corpus: {longest: 20}}", {"models_corpus"}),
+    ("embedded: {train: {learning_rate: 1.0e-3}}", {"models_train"}),
+    ("embedded: {train: {runtime_min: 1}}", set()),
+    ("inference: {mem_mb: 999}", set()),
+    ("scale: mine", {"publish_scorecard"}),
+]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("difference", "rules"), SETTINGS, ids=[text for text, _ in SETTINGS])
+def test_a_changed_setting_re_runs_exactly_the_rules_that_read_it(tree, difference, rules):
+    (tree / "mine.yaml").write_text(difference)
+    assert project.changed(tree, "--configfile", "mine.yaml") == rules
+
+
+@pytest.mark.slow
+def test_one_more_model_runs_its_own_jobs_and_what_joins_the_models(tree):
+    config = yaml.safe_load((ROOT / "config.yaml").read_text())
+    new = config["models"]["embedded-s"] | {"steps": 9}
+    studies = {"stochasticity": [*config["studies"]["stochasticity"], "embedded-xs"]}
+    (tree / "mine.yaml").write_text(yaml.dump({"models": {"embedded-xs": new}, "studies": studies}))
+    planned = project.reasons(tree, "--configfile", "mine.yaml")
+    fresh = {rule for rule, reason in planned.values() if "Missing output" in reason}
+    assert fresh == {
+        "inference_generate",
+        "models_train",
+        "models_evaluate",
+        "models_curve",
+        "models_card",
+        "stochasticity_sequential",
+    }
+    assert not any(rule.startswith("softmax") for rule, _ in planned.values())
+
+
+@pytest.mark.slow
+def test_a_lost_result_is_made_again_and_nothing_else_than_what_follows(tree):
+    (tree / "results/softmax/claims.json").unlink()
+    assert {rule for rule, _ in project.reasons(tree).values()} == {
+        "softmax_claims",
+        "publish_scorecard",
+        "publish_report",
+        "all",
+    }
