@@ -1,11 +1,10 @@
 """What the rules share: a checked config, code fingerprints, and the models of each study."""
 
-import os
-
 from workflow_scripts.inference.engines import serving
 from workflow_scripts.models.registry import checkpoint, local_files, models_of
 from workflow_scripts.shared.config import ConfigError, check
 from workflow_scripts.shared.fingerprint import fingerprint
+from workflow_scripts.shared.job import project_file
 
 try:
     check(config)
@@ -16,11 +15,6 @@ except ConfigError as error:
 wildcard_constraints:
     model=r"[A-Za-z0-9][A-Za-z0-9._-]*",
     study=r"[a-z_]+",
-
-
-def project_file(path):
-    """A file of the project as seen from the working directory: moving both re-runs nothing."""
-    return os.path.relpath(Path(workflow.basedir, path))
 
 
 def model_spec(wildcards):

@@ -16,7 +16,7 @@ import sys
 sys.path.insert(0, str(workflow.basedir))
 
 from workflow_scripts.shared.fingerprint import fingerprint
-from workflow_scripts.shared.job import export_python_path
+from workflow_scripts.shared.job import export_python_path, project_file
 
 export_python_path()
 
@@ -52,6 +52,11 @@ rule tiny_claims:
 rule tiny:
     input:
         rules.tiny_claims.output,
+
+
+rule models:
+    input:
+        [],
 
 
 def study_outputs(wildcards):

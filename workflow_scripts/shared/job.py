@@ -26,6 +26,11 @@ def export_python_path() -> None:
     os.environ["PYTHONPATH"] = str(ROOT)
 
 
+def project_file(path: str) -> str:
+    """A file of the project as seen from the working directory, so that moving re-runs nothing."""
+    return os.path.relpath(ROOT / path)
+
+
 @contextmanager
 def running(snakemake: Any) -> Iterator[None]:
     """Run the block as a job: its threads, its log, and one readable line if it fails.
