@@ -51,7 +51,9 @@ lint: .venv/dev.stamp
 	@$(BIN)/mypy && $(BIN)/snakemake --lint
 
 rulegraph: setup
-	@$(BIN)/snakemake --rulegraph > work/rulegraph.dot && dot -Tsvg work/rulegraph.dot > docs/rulegraph.svg
+	@mkdir -p work
+	@$(BIN)/snakemake --forceall --rulegraph > work/rulegraph.dot
+	@tred work/rulegraph.dot | dot -Tsvg > docs/rulegraph.svg
 
 clean:
 	rm -rf .venv

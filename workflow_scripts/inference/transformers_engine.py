@@ -54,7 +54,7 @@ def load(
     if chat.templated(spec) and not tokenizer.chat_template:
         raise EngineError(
             f"models.{name}: its tokenizer has no chat template; set models.{name}.chat_template: "
-            "false to have chat turns written out as plain text (docs/models.md)"
+            "false to have chat turns written out as plain text (docs/add_a_model.md)"
         )
     model.to("cuda" if torch.cuda.is_available() else "cpu").eval()
     identity = {
