@@ -69,9 +69,12 @@ def _models(axes: "Axes", scores: pd.DataFrame) -> None:
     n = floor["items"].to_numpy(float)
     axes.plot(n, np.log(n), color=COLOURS["black"], linestyle="--")
     axes.plot(n, floor["value"], color=COLOURS["grey"], linestyle=":")
-    for text, height in (("ln n", np.log(n)), (f"floor at $\\delta$ = {spread:g}", floor["value"])):
+    for text, height, points in (
+        ("ln n", np.log(n), 3),
+        (f"floor at $\\delta$ = {spread:g}", floor["value"], -12),
+    ):
         end = (n[-1], float(np.asarray(height)[-1]))
-        axes.annotate(text, end, (0, 3), textcoords="offset points", ha="right", fontsize=6)
+        axes.annotate(text, end, (0, points), textcoords="offset points", ha="right", fontsize=6)
     axes.set_xscale("log", base=2)
     ticks = [8, 32, 128, 512, 2048, 8192]
     ticks = [tick for tick in ticks if tick <= 2 * longest]
