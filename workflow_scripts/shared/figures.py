@@ -4,13 +4,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from workflow_scripts.shared import files
-from workflow_scripts.shared.fingerprint import ROOT
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-
-STYLE = ROOT / "resources" / "faultlines.mplstyle"
 
 # Okabe and Ito's palette: distinguishable with every common colour-vision deficiency.
 COLOURS = {
@@ -24,7 +21,38 @@ COLOURS = {
     "purple": "#CC79A7",
     "grey": "#7F7F7F",
 }
+CYCLE = ("blue", "vermilion", "green", "purple", "orange", "sky", "black", "grey")
 PUBLISHED = {"color": COLOURS["black"], "marker": "D", "markersize": 4, "linestyle": "none"}
+
+# Here and not in a file of matplotlib's, so that a change of style re-runs the figures.
+STYLE = {
+    "figure.dpi": 100,
+    "figure.constrained_layout.use": True,
+    "savefig.dpi": 200,
+    "font.family": "DejaVu Sans",
+    "font.size": 8,
+    "axes.titlesize": 9,
+    "axes.titlelocation": "left",
+    "axes.labelsize": 8,
+    "axes.linewidth": 0.6,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.linewidth": 0.4,
+    "grid.color": "#E6E6E6",
+    "xtick.labelsize": 7,
+    "ytick.labelsize": 7,
+    "xtick.major.width": 0.6,
+    "ytick.major.width": 0.6,
+    "lines.linewidth": 1.4,
+    "lines.markersize": 4,
+    "legend.fontsize": 7,
+    "legend.frameon": False,
+    "errorbar.capsize": 2,
+    "pdf.fonttype": 42,
+    "svg.hashsalt": "faultlines",
+}
 
 COLUMN_IN = 3.4  # one column of a two-column paper
 PAGE_IN = 7.0  # both columns
@@ -36,8 +64,10 @@ def use_style() -> None:
 
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
+    from cycler import cycler
 
-    plt.style.use(STYLE)
+    cycle = cycler(color=[COLOURS[name] for name in CYCLE])
+    plt.style.use(STYLE | {"axes.prop_cycle": cycle})
 
 
 def save(figure: "Figure", png: str | Path) -> None:
