@@ -1,0 +1,101 @@
+"""The whole workflow at smoke scale: killed on the way, run again, and then up to date."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+
+import pandas as pd
+import pytest
+import yaml
+
+from tests.end_to_end import project
+from workflow_scripts.shared import tables
+from workflow_scripts.shared.fingerprint import ROOT
+from workflow_scripts.shared.schemas import SCORES
+
+STUDIES = list(yaml.safe_load((ROOT / "config.yaml").read_text())["studies"])
+SMOKE = ("--configfile", "presets/smoke.yaml")
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """The folder of a run whose first attempt was killed while a model was training."""
+    folder = project.copy(tmp_path_factory.mktemp("smoke"))
+    command = [sys.executable, "-m", "snakemake", "--cores", "2", *SMOKE]
+    with (folder / "first.log").open("w") as log:
+        first = subprocess.Popen(
+            command, cwd=folder, stdout=log, stderr=log, start_new_session=True
+        )
+        deadline = time.monotonic() + 300
+        while first.poll() is None and not list(folder.glob("work/models/*/state.pt")):
+            assert time.monotonic() < deadline, (folder / "first.log").read_text()
+            time.sleep(0.05)
+        os.killpg(first.pid, signal.SIGKILL)
+        first.wait()
+    assert not (folder / "results/report.html").exists()
+    project.snakemake(folder, "--unlock", *SMOKE)
+    project.snakemake(folder, *SMOKE)
+    return folder
+
+
+@pytest.mark.slow
+def test_each_study_leaves_scores_claims_and_figures(run):
+    for study in STUDIES:
+        scores = tables.read(run / "results" / study / "scores.parquet", SCORES)
+        assert len(scores) > 10
+        figures = sorted((run / "results" / study / "figures").glob("*.png"))
+        assert figures
+        assert all(path.with_suffix(".pdf").stat().st_size > 1000 for path in figures)
+
+
+@pytest.mark.slow
+def test_every_claim_stands_in_the_scorecard_with_its_scale(run):
+    scorecard = pd.read_parquet(run / "results/scorecard.parquet")
+    assert set(scorecard["scale"]) == {"smoke"}
+    assert set(scorecard["study"]) == set(STUDIES)
+    markdown = (run / "results/scorecard.md").read_text()
+    for row in scorecard.itertuples():
+        assert f"**{row.id}** {row.statement}" in markdown.replace(r"\|", "|")
+    untested = scorecard[scorecard["verdict"] == "not tested"]
+    assert untested["reason"].str.len().gt(10).all()
+    # A stand-in decides nothing about the papers' models.
+    stand_ins = scorecard[scorecard["evidence"] == "stand-in model"]
+    named = stand_ins[stand_ins["verdict"] != "not tested"]
+    assert not named["statement"].str.contains("Gemma|Qwen|GPT|OLMo").any()
+
+
+@pytest.mark.slow
+def test_the_report_holds_every_figure_and_nothing_from_outside(run):
+    text = (run / "results/report.html").read_text()
+    for figure in run.glob("results/*/figures/*.png"):
+        assert f'"{figure.name}"' in text
+    assert "scorecard.html" in text
+    assert not re.search(r'<(script|link)[^>]+(src|href)="https?://', text)
+
+
+@pytest.mark.slow
+def test_it_is_up_to_date_and_a_second_run_asks_no_model(run):
+    stored = {path: path.stat().st_mtime_ns for path in run.glob("work/responses/*/*")}
+    assert stored
+    assert "Nothing to be done" in project.snakemake(run, *SMOKE)
+    assert {path: path.stat().st_mtime_ns for path in run.glob("work/responses/*/*")} == stored
+
+
+@pytest.mark.slow
+def test_lost_responses_come_from_the_store_without_a_model_call(run):
+    responses = next(iter(sorted(run.glob("results/*/responses/*.parquet"))))
+    before = pd.read_parquet(responses)
+    stored = {path: path.stat().st_size for path in run.glob("work/responses/*/*")}
+    responses.unlink()
+    project.snakemake(run, str(responses.relative_to(run)), *SMOKE)
+    assert {path: path.stat().st_size for path in run.glob("work/responses/*/*")} == stored
+    pd.testing.assert_frame_equal(pd.read_parquet(responses), before)
+
+
+@pytest.mark.slow
+def test_results_hold_no_path_of_the_machine(run):
+    for path in [*run.glob("results/*/claims.json"), *run.glob("results/models/*/card.md")]:
+        assert str(run) not in path.read_text()
