@@ -81,10 +81,15 @@ rule models_train:
     resources:
         mem_mb=2000,
         runtime=config["embedded"]["train"]["runtime_min"],
+        gpu=config["embedded"]["train"]["gpu"],
     params:
         seed=config["seed"],
         shape=trained_shape,
-        settings={k: v for k, v in config["embedded"]["train"].items() if k != "runtime_min"},
+        settings={
+            key: value
+            for key, value in config["embedded"]["train"].items()
+            if key not in ("runtime_min", "gpu")
+        },
         code=fingerprint("workflow_scripts/models/train.py"),
     script:
         "../workflow_scripts/models/train.py"

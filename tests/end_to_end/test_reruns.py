@@ -113,7 +113,7 @@ SETTINGS = [
     ("embedded: {tokenizer: {vocab_size: 500}}", {"models_tokenizer"}),
     ("embedded: {corpus: {longest: 20}}", {"models_corpus"}),
     ("embedded: {train: {learning_rate: 1.0e-3}}", {"models_train"}),
-    ("embedded: {train: {runtime_min: 1}}", set()),
+    ("embedded: {train: {runtime_min: 1, gpu: 1}}", set()),
     ("inference: {mem_mb: 999}", set()),
     ("scale: mine", {"publish_scorecard"}),
 ]
