@@ -6,12 +6,12 @@ counts what was computed twice.
 
 import os
 import signal
-import traceback
 
 import pyarrow.parquet as pq
 import pytest
 import torch
 
+from tests.faults import children
 from tests.inference import tiny
 from workflow_scripts.inference import engines, generate
 from workflow_scripts.inference.requests import request, table
@@ -145,26 +145,6 @@ def final_write(patch, die):
     patch.setattr(tables.pq, "write_table", half)
 
 
-def killed_child(checkpoint, fault, number, computed):
-    """Run the job in a fork that dies of `number` at `fault`; return how it ended."""
-    child = os.fork()
-    if child == 0:
-        status = 0
-        try:
-            signal.signal(signal.SIGINT, signal.default_int_handler)
-            with pytest.MonkeyPatch.context() as patch:
-                fault(patch, lambda: os.kill(os.getpid(), number))
-                job(checkpoint, computed)
-        except KeyboardInterrupt:
-            status = 130
-        except BaseException:
-            traceback.print_exc()
-            status = 1
-        finally:
-            os._exit(status)
-    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT], ids=lambda s: s.name
@@ -175,7 +155,7 @@ def test_a_killed_job_ends_as_an_undisturbed_one(
 ):
     monkeypatch.chdir(tmp_path)
     log = FileList(tmp_path / "computed")
-    ended = killed_child(checkpoint, fault, number, log)
+    ended = children.killed(fault, number, lambda: job(checkpoint, log))
     assert ended == (130 if number == signal.SIGINT else -number)
     assert not (tmp_path / "responses.parquet").exists()
     before = log.read()

@@ -2,15 +2,14 @@
 
 import dataclasses
 import math
-import os
 import signal
-import traceback
 
 import numpy as np
 import pytest
 import torch
 from torch.nn import functional
 
+from tests.faults import children
 from tests.models import tiny
 from workflow_scripts.models import architecture, batches, training
 
@@ -157,25 +156,6 @@ def in_checkpoint(patch, die):
     patch.setattr(training.torch, "save", half)
 
 
-def killed_child(folder, fault, number):
-    child = os.fork()
-    if child == 0:
-        status = 0
-        try:
-            signal.signal(signal.SIGINT, signal.default_int_handler)
-            with pytest.MonkeyPatch.context() as patch:
-                fault(patch, lambda: os.kill(os.getpid(), number))
-                fit(folder)
-        except KeyboardInterrupt:
-            status = 130
-        except BaseException:
-            traceback.print_exc()
-            status = 1
-        finally:
-            os._exit(status)
-    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-
-
 @pytest.mark.parametrize(
     "number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT], ids=lambda s: s.name
 )
@@ -188,7 +168,7 @@ def test_a_killed_training_ends_as_an_undisturbed_one(
     undisturbed, tmp_path, monkeypatch, fault, resumed_from, number
 ):
     folder = tmp_path / "work"
-    ended = killed_child(folder, fault, number)
+    ended = children.killed(fault, number, lambda: fit(folder))
     assert ended == (130 if number == signal.SIGINT else -number)
     steps, step = [], batches.Schedule.step
 
