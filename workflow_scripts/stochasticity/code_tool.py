@@ -8,10 +8,10 @@ from typing import Any
 
 import pandas as pd
 
-from workflow_scripts.inference import engines, runner
+from workflow_scripts.inference import engines, runner, sandbox
 from workflow_scripts.inference import requests as inference
 from workflow_scripts.shared import files, job, progress, provenance, tables
-from workflow_scripts.stochasticity import parsing, sandbox, targets
+from workflow_scripts.stochasticity import parsing, targets
 from workflow_scripts.stochasticity.draws import CONDITIONS, DRAWS
 from workflow_scripts.stochasticity.requests import direct
 
