@@ -30,4 +30,5 @@ def program(reply: str) -> str | None:
     except (SyntaxError, ValueError):
         return None
     # "7" is Python too, but no program.
-    return text if any(isinstance(node, ast.Call | ast.FunctionDef) for node in ast.walk(tree)) else None
+    parts = (ast.Call, ast.FunctionDef)
+    return text if any(isinstance(node, parts) for node in ast.walk(tree)) else None
