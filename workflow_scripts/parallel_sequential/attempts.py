@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from pandera.pandas import Check, Column, DataFrameSchema
 
 from workflow_scripts.inference import engines, rounds, runner, sandbox
 from workflow_scripts.inference import requests as inference
@@ -23,53 +22,10 @@ from workflow_scripts.parallel_sequential.arms import (
     Sampling,
     records,
 )
+from workflow_scripts.parallel_sequential.contracts import ATTEMPTS, CHOICES, KEY, QUESTIONS
 from workflow_scripts.parallel_sequential.dialogue import MATH, Dialogue
 from workflow_scripts.parallel_sequential.grading import Grader
-from workflow_scripts.parallel_sequential.questions import QUESTIONS
 from workflow_scripts.shared import files, job, provenance, tables
-
-KEY = ["domain", "question", "arm", "chain"]
-ATTEMPTS = DataFrameSchema(
-    {
-        "model": Column(str),
-        "domain": Column(str),
-        "question": Column(str),
-        "level": Column(str),
-        "arm": Column(str),
-        "chain": Column(int, Check.ge(0)),  # repetition of the arm, with draws of its own
-        "attempt": Column(int, Check.ge(1)),
-        "retry": Column(int, Check.ge(0)),
-        "accepted": Column(bool),  # False: a repeat that was drawn again
-        "request_id": Column(str),  # of the response that this row comes from
-        "sample": Column(int),
-        "text": Column(str),
-        "answer": Column(str),  # its name: the first equal answer to the question; "" for none
-        "correct": Column(bool),
-        "passes_weak": Column(bool),  # what the weak environment would say
-        "finish_reason": Column(str),
-        "prompt_tokens": Column(int),
-        "completion_tokens": Column(int),
-        "mean_logprob": Column(float, nullable=True),  # nats a token of the reply; both main arms
-    },
-    coerce=True,
-    name="attempts",
-)
-CHOICES = DataFrameSchema(
-    {
-        "model": Column(str),
-        "domain": Column(str),
-        "question": Column(str),
-        "arm": Column(str),  # whose answers the model chose from
-        "chain": Column(int),
-        "k": Column(int),  # from how many attempts
-        "request_id": Column(str),  # of the choice; "" where there was nothing to choose
-        "text": Column(str),
-        "answer": Column(str),  # "" where it settled on none of them
-        "correct": Column(bool),
-    },
-    coerce=True,
-    name="choices",
-)
 
 
 def rows_of(
@@ -107,6 +63,10 @@ def rows_of(
                 "text": reply["text"],
                 "answer": graded.answer,
                 "correct": graded.correct,
+                "repeats_shown": bool(graded.answer and earlier[-1])
+                and plan.grader.same(domain, earlier[-1], graded.answer)
+                if earlier
+                else None,
                 "passes_weak": graded.passes_weak,
                 "finish_reason": reply["finish_reason"],
                 "prompt_tokens": reply["prompt_tokens"],

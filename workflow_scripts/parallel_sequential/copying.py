@@ -13,28 +13,12 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from pandera.pandas import Column, DataFrameSchema
 
 from workflow_scripts.inference import chat, engines
 from workflow_scripts.parallel_sequential import dialogue, heads
+from workflow_scripts.parallel_sequential.contracts import COPYING, QUESTIONS
 from workflow_scripts.parallel_sequential.dialogue import MATH, Dialogue, Turn
-from workflow_scripts.parallel_sequential.questions import QUESTIONS
 from workflow_scripts.shared import job, progress, provenance, seeds, tables
-
-COPYING = DataFrameSchema(
-    {
-        "model": Column(str),
-        "metric": Column(str),
-        "layer": Column("Int64", nullable=True),
-        "head": Column("Int64", nullable=True),
-        "ablated": Column(str),  # none, induction or random
-        "draw": Column(int),  # of the random heads
-        "unit": Column(str),  # question, or sequence of random tokens
-        "value": Column(float),
-    },
-    coerce=True,
-    name="copying",
-)
 
 
 def cases(questions: pd.DataFrame) -> Iterator[tuple[str, str, str]]:

@@ -13,8 +13,8 @@ import pandas as pd
 from workflow_scripts.inference import engines, runner
 from workflow_scripts.inference import requests as inference
 from workflow_scripts.parallel_sequential.arms import SEQUENTIAL, Rounds
-from workflow_scripts.parallel_sequential.attempts import ATTEMPTS, named, plan_of, rows_of
-from workflow_scripts.parallel_sequential.questions import QUESTIONS
+from workflow_scripts.parallel_sequential.attempts import named, plan_of, rows_of
+from workflow_scripts.parallel_sequential.contracts import ATTEMPTS, QUESTIONS
 from workflow_scripts.shared import files, job, provenance, tables
 
 SEED, MODEL = "other_seed", "other_model"
@@ -48,12 +48,16 @@ def asked(
     for (domain, question, chain), given in histories(donor, shift).items():
         speech, sampling = plan.dialogues[domain], plan.sampling[domain]
         turns = speech.question(texts[domain, question])
+        answers = list(given["answer"])
         replies = zip(given["text"], given["finish_reason"], strict=True)
         for attempt, (text, reason) in enumerate(replies, start=2):
             if attempt > plan.attempts:
                 break
             turns = speech.again(turns, speech.shown(text, reason == "stop"), "plain")
-            rows.append(sampling.request(domain, question, arm, chain, turns, attempt))
+            earlier = answers[: attempt - 1]
+            rows.append(
+                sampling.request(domain, question, arm, chain, turns, attempt, earlier=earlier)
+            )
     return inference.table(rows) if rows else None
 
 

@@ -7,29 +7,12 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from pandera.pandas import Check, Column, DataFrameSchema
 
 from workflow_scripts.models.corpora import arithmetic
 from workflow_scripts.parallel_sequential import code_tasks, task_files
+from workflow_scripts.parallel_sequential.contracts import QUESTIONS
 from workflow_scripts.parallel_sequential.dialogue import CODE, MATH
 from workflow_scripts.shared import job, provenance, seeds, tables
-
-QUESTIONS = DataFrameSchema(
-    {
-        "domain": Column(str, Check.isin([MATH, CODE])),
-        "question": Column(str),
-        "level": Column(str),  # of difficulty
-        "text": Column(str),
-        "answer": Column(str),  # of mathematics
-        "kind": Column(str, Check.isin(["", "call", "stdin"])),  # how a program is tested
-        "function": Column(str),  # its name, where it is called
-        "public": Column(str),  # tests as JSON: [{"input": …, "expected": …}, …]
-        "hidden": Column(str),
-    },
-    coerce=True,
-    unique=["domain", "question"],
-    name="questions",
-)
 
 
 def sums(rng: np.random.Generator, count: int, steps: list[int]) -> Iterator[dict[str, Any]]:
