@@ -6,6 +6,19 @@ for problem in parallel_sequential_problems(config):
     raise WorkflowError(f"the config cannot be used:\n  {problem}")
 
 PARALLEL_SEQUENTIAL_MODELS = models_of(config, "parallel_sequential")
+PARALLEL_SEQUENTIAL_FIGURES = [
+    "accuracy",
+    "aggregators",
+    "cost",
+    "padding",
+    "similarity",
+    "unique",
+    "transitions",
+    "instructions",
+    "induction",
+    "feedback",
+    "controls",
+]
 PARALLEL_SEQUENTIAL_ARMS = {
     key: config["parallel_sequential"][key]
     for key in (
@@ -243,7 +256,93 @@ rule parallel_sequential_claims:
         "../workflow_scripts/parallel_sequential/claims.py"
 
 
+rule parallel_sequential_figures:
+    input:
+        scores=rules.parallel_sequential_scores.output.scores,
+    output:
+        accuracy=report(
+            "results/parallel_sequential/figures/accuracy.png",
+            caption="../resources/captions/parallel_sequential/accuracy.rst",
+            category="parallel_sequential",
+        ),
+        aggregators=report(
+            "results/parallel_sequential/figures/aggregators.png",
+            caption="../resources/captions/parallel_sequential/aggregators.rst",
+            category="parallel_sequential",
+        ),
+        cost=report(
+            "results/parallel_sequential/figures/cost.png",
+            caption="../resources/captions/parallel_sequential/cost.rst",
+            category="parallel_sequential",
+        ),
+        padding=report(
+            "results/parallel_sequential/figures/padding.png",
+            caption="../resources/captions/parallel_sequential/padding.rst",
+            category="parallel_sequential",
+        ),
+        similarity=report(
+            "results/parallel_sequential/figures/similarity.png",
+            caption="../resources/captions/parallel_sequential/similarity.rst",
+            category="parallel_sequential",
+        ),
+        unique=report(
+            "results/parallel_sequential/figures/unique.png",
+            caption="../resources/captions/parallel_sequential/unique.rst",
+            category="parallel_sequential",
+        ),
+        transitions=report(
+            "results/parallel_sequential/figures/transitions.png",
+            caption="../resources/captions/parallel_sequential/transitions.rst",
+            category="parallel_sequential",
+        ),
+        instructions=report(
+            "results/parallel_sequential/figures/instructions.png",
+            caption="../resources/captions/parallel_sequential/instructions.rst",
+            category="parallel_sequential",
+        ),
+        induction=report(
+            "results/parallel_sequential/figures/induction.png",
+            caption="../resources/captions/parallel_sequential/induction.rst",
+            category="parallel_sequential",
+        ),
+        feedback=report(
+            "results/parallel_sequential/figures/feedback.png",
+            caption="../resources/captions/parallel_sequential/feedback.rst",
+            category="parallel_sequential",
+        ),
+        controls=report(
+            "results/parallel_sequential/figures/controls.png",
+            caption="../resources/captions/parallel_sequential/controls.rst",
+            category="parallel_sequential",
+        ),
+        pdf=expand(
+            "results/parallel_sequential/figures/{figure}.pdf", figure=PARALLEL_SEQUENTIAL_FIGURES
+        ),
+    log:
+        "logs/parallel_sequential_figures/figures.log",
+    benchmark:
+        "logs/benchmarks/parallel_sequential_figures/figures.tsv"
+    conda:
+        "../envs/analysis.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        code=fingerprint("workflow_scripts/parallel_sequential/figures.py"),
+        models=PARALLEL_SEQUENTIAL_MODELS,
+        stand_ins=[
+            name
+            for name in PARALLEL_SEQUENTIAL_MODELS
+            if config["models"][name]["source"] == "train"
+        ],
+        attempts=config["parallel_sequential"]["attempts"],
+    script:
+        "../workflow_scripts/parallel_sequential/figures.py"
+
+
 rule parallel_sequential:
     input:
         scores=rules.parallel_sequential_scores.output.scores,
+        figures=rules.parallel_sequential_figures.output,
         claims=rules.parallel_sequential_claims.output.claims,
