@@ -128,9 +128,10 @@ def test_the_regression_is_that_of_statsmodels_with_question_dummies():
     x, y = attribution.design(parallel, sequential)
     total = attribution.moments(x, y).sum(0)
     dummies = np.kron(np.eye(len(x)), np.ones((x.shape[1], 1)))
-    for used in (2, 3):
-        flat = np.concatenate([x[..., :used].reshape(-1, used), dummies], axis=1)
-        expected = sm.OLS(y.reshape(-1), flat).fit().params[:used]
+    for used in (["arm"], ["arm", "repeat"], ["arm", "log_history"], list(attribution.NAMES)):
+        at = [attribution.NAMES.index(name) for name in used]
+        flat = np.concatenate([x[..., at].reshape(-1, len(at)), dummies], axis=1)
+        expected = sm.OLS(y.reshape(-1), flat).fit().params[: len(at)]
         np.testing.assert_allclose(attribution.solve(total, used), expected, rtol=1e-8)
 
 

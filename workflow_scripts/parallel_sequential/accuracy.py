@@ -51,6 +51,16 @@ def _pair(rows: Rows, name: str, k: int, parallel: NDArray[Any], sequential: NDA
     rows.mean(experiment, "gap", parallel - sequential, aggregator=name, k=k)
 
 
+def difficulty(rows: Rows, frame: pd.DataFrame) -> None:
+    """P1: the share of right attempts of both arms at each level of difficulty."""
+    main = frame[frame["arm"].isin(["parallel", "sequential"]) & frame["accepted"]]
+    means = main.groupby(["arm", "level", "question"])["correct"].mean()
+    key: Any
+    for key, values in means.groupby(level=["arm", "level"]):
+        arm, level = key
+        rows.mean("P1", "level_accuracy", values.to_numpy(float), arm=arm, cell=level)
+
+
 def cost(rows: Rows, arms: Arms, attempts: int) -> None:
     """Tokens of the first k attempts, prompts included, and the gap at equal tokens: parallel
     accuracy read off between its own k at what the sequential attempts cost."""

@@ -4,6 +4,7 @@ Correctness of an attempt on its arm and the logarithm of the history's tokens, 
 and the same with an indicator of a repeat (an answer that an earlier attempt of the set gave).
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -44,29 +45,40 @@ def moments(x: NDArray[Any], y: NDArray[Any]) -> NDArray[Any]:
     return np.concatenate([squares, np.einsum("qmi,qm->qi", x, y)], axis=1)
 
 
-def solve(total: NDArray[Any], used: int) -> NDArray[Any]:
-    """Coefficients (..., used) of the first `used` regressors from summed moments (..., 12)."""
+def solve(total: NDArray[Any], used: Sequence[str]) -> NDArray[Any]:
+    """Coefficients (..., used) of the named regressors from summed moments (..., 12)."""
     size = len(NAMES)
-    squares = total[..., : size * size].reshape(*total.shape[:-1], size, size)[..., :used, :used]
-    products = total[..., size * size :][..., :used]
+    at = [NAMES.index(name) for name in used]
+    squares = total[..., : size * size].reshape(*total.shape[:-1], size, size)[..., at, :][..., at]
+    products = total[..., size * size :][..., at]
     # A regressor that does not vary in a resample has no coefficient: the pseudo-inverse gives 0.
     return (np.linalg.pinv(squares, hermitian=True) @ products[..., None])[..., 0]
 
 
 def coefficients(*columns: NDArray[Any], axis: int = 0) -> NDArray[Any]:
-    """Statistic for `statistics.bootstrap`: (arm, arm with repeats, repeat, half) of moments given
-    as columns; see `statistic`."""
+    """`RESULTS` of moments given as columns, shape (results, ...); see `statistic`."""
     total = np.stack([column.sum(axis) for column in columns], -1)
-    plain, full = solve(total, 2)[..., 0], solve(total, 3)
-    return np.stack([plain, full[..., 0], full[..., 2], full[..., 0] - plain / 2])
+    plain, full = solve(total, NAMES[:2])[..., 0], solve(total, NAMES)
+    alone, pair = solve(total, ("arm",))[..., 0], solve(total, ("arm", "repeat"))[..., 0]
+    return np.stack(
+        [plain, full[..., 0], full[..., 2], full[..., 0] - plain / 2, full[..., 1], alone, pair]
+    )
 
 
-RESULTS = ("arm_effect", "arm_effect_given_repeats", "repeat_effect", "arm_effect_beyond_half")
+RESULTS = (
+    "arm_effect",
+    "arm_effect_given_repeats",
+    "repeat_effect",
+    "arm_effect_beyond_half",
+    "log_history_effect",
+    "arm_effect_alone",  # without the history's length: the mean loss of the arm
+    "arm_effect_alone_given_repeats",
+)
 
 
 def statistic(which: int) -> Any:
-    """One of `RESULTS` as a statistic. The last is the arm's effect given repeats, less half of the
-    effect without them: above 0 where repeats take more than half of a loss with them."""
+    """One of `RESULTS` as a statistic. `arm_effect_beyond_half` is the arm's effect given repeats,
+    less half of the one without: above 0 where repeats take more than half of a loss with them."""
 
     def of(*columns: NDArray[Any], axis: int = 0) -> NDArray[Any]:
         return coefficients(*columns, axis=axis)[which]

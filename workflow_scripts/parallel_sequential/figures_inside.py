@@ -115,18 +115,23 @@ def induction(scores: pd.DataFrame, cast: Cast) -> "Figure":
     rows = pick(scores, "induction_score")
     models = [model for model in cast.models if (rows["model"] == model).any()]
     figure, axes = plt.subplots(
-        max(len(models), 1), 3, figsize=(PAGE_IN, 2.1 * max(len(models), 1)), squeeze=False
+        max(len(models), 1),
+        3,
+        figsize=(PAGE_IN, 2.2 * max(len(models), 1)),
+        squeeze=False,
+        width_ratios=[1, 1, 0.85],
     )
     for line, model in zip(axes, models, strict=False):
         for panel, metric, text in (
             (line[0], "induction_score", "induction score"),
-            (line[1], "attention_to_earlier", "attention to earlier answer"),
+            (line[1], "attention_to_earlier", "weight on earlier answer"),
         ):
             image = _heat(panel, pick(scores, metric, model=model))
-            figure.colorbar(image, ax=panel, shrink=0.9, label=text)
-            panel.set_title(model)
+            figure.colorbar(image, ax=panel, shrink=0.9, pad=0.03)
+            panel.set_title(f"{model}: {text}", fontsize=7)
         _ablation(line[2], pick(scores, "copying_gain", model=model))
         cast.title(line[2], model)
+        line[2].set_title(f"{model}: copying", fontsize=7)
     if not models:
         for panel in axes.flat:
             missing(panel, "no model was looked into")
@@ -155,12 +160,12 @@ def _heat(axes: "Axes", rows: pd.DataFrame) -> Any:
 def _ablation(axes: "Axes", rows: pd.DataFrame) -> None:
     names = {
         "none": "all heads",
-        "random": "without\nrandom heads",
-        "induction": "without\ninduction heads",
+        "random": "less\nrandom",
+        "induction": "less\ninduction",
     }
     rows = rows.set_index("cell").reindex(list(names)).dropna(subset=["value"])
     points(axes, rows, range(len(rows)), "blue")
     zero(axes)
     axes.set_yticks(range(len(rows)), [names[name] for name in rows.index])
     axes.set_ylim(len(rows) - 0.5, -0.8)
-    axes.set_xlabel("log-prob. of the earlier answer\nwith history less without, nats")
+    axes.set_xlabel("gain in log-probability, nats")

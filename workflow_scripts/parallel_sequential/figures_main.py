@@ -64,7 +64,7 @@ def accuracy(scores: pd.DataFrame, cast: Cast) -> "Figure":
     axes[0].set_ylabel("accuracy (share of questions)")
     axes[0].set_ylim(0, 1.12)
     handles, labels = axes[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=4)
+    figure.legend(handles, labels, loc="outside lower center", ncols=4, handlelength=3)
     return figure
 
 
@@ -105,20 +105,15 @@ def cost(scores: pd.DataFrame, cast: Cast) -> "Figure":
                 markersize=3,
                 label=label,
             )
-            first, last = both.iloc[0], both.iloc[-1]
-            for row in (first, last):
-                at = (row["value_tokens"], row["ci_low"])
-                text = f"k = {row['k']}"
-                panel.annotate(
-                    text,
-                    at,
-                    (0, -3),
-                    textcoords="offset points",
-                    fontsize=6,
-                    ha="center",
-                    va="top",
-                    color=COLOURS[colour],
-                )
+            last = both.iloc[-1]
+            panel.annotate(
+                f"k = {last['k']}",
+                (last["value_tokens"], last["value"]),
+                (4, 4),
+                textcoords="offset points",
+                fontsize=6,
+                color=COLOURS[colour],
+            )
         panel.set_xscale("log", base=2)
         low, high = panel.get_xlim()
         ticks = [2**power for power in range(40) if low <= 2**power <= high]
@@ -222,7 +217,7 @@ def feedback(scores: pd.DataFrame, cast: Cast) -> "Figure":
     axes[0].set_ylabel("accuracy of the answer held")
     axes[0].set_ylim(0, 1.12)
     handles, labels = axes[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=3)
+    figure.legend(handles, labels, loc="outside lower center", ncols=3, handlelength=3)
     return figure
 
 

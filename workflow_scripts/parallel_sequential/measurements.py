@@ -83,20 +83,17 @@ def least(
 
 def explained(scores: pd.DataFrame, evidence: EvidenceOf) -> Found:
     """Whether repeats take more than half of the arm's loss with them, where there is a loss."""
-    found = []
+    found, without = [], []
     for _, row in pick(scores, "arm_effect_beyond_half", domain=MATH).iterrows():
         loss = pick(scores, "arm_effect", domain=MATH, model=row["model"]).iloc[0]
-        reason = None
+        effect = f"{loss['value']:.3f} ({loss['ci_low']:.3f} to {loss['ci_high']:.3f})"
         if loss["ci_high"] >= 0:
-            reason = (
-                f"no loss to explain: the arm's effect is {loss['value']:.3f} "
-                f"({loss['ci_low']:.3f} to {loss['ci_high']:.3f})"
-            )
-        note = (
-            f"arm's effect given repeats less half of that without ({loss['value']:.3f}), "
-            "linear regression with question effects"
-        )
-        found.append(measured(row, evidence, note, reason=reason))
+            without.append(f"{row['model']} {effect}")
+        else:
+            note = f"effect without repeats {effect}; linear regression with question effects"
+            found.append(measured(row, evidence, note))
+    if without and not found:
+        return NotMeasured(f"no loss to explain; the arm's effect: {', '.join(without)}")
     return found or NotMeasured(absence(scores, MATH))
 
 

@@ -97,10 +97,9 @@ def points(
     )
 
 
-def zero(axes: "Axes", vertical: bool = True) -> None:
-    """The line of no difference."""
-    draw = axes.axvline if vertical else axes.axhline
-    draw(0, color=COLOURS["black"], linewidth=0.6)
+def zero(axes: "Axes") -> None:
+    """The line of no difference; it stops below the mark of a stand-in."""
+    axes.axvline(0, ymax=0.88, color=COLOURS["black"], linewidth=0.6)
 
 
 def k_axis(axes: "Axes", attempts: int, label: str = "attempts k") -> None:

@@ -43,6 +43,7 @@ def of_domain(
     share = float((frame["answer"] != "").mean())
     rows.exact("P1", "answered_share", share, len(frame))
     accuracy.main_comparison(rows, arms, choices, attempts)
+    accuracy.difficulty(rows, frame)
     accuracy.cost(rows, arms, attempts)
     accuracy.padding(rows, arms, frame, attempts)
     exploration.variety(rows, arms, attempts)
