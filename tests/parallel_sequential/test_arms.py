@@ -143,7 +143,7 @@ def test_every_arm_has_its_attempts_and_shares_the_first(copier):
 
 def test_the_history_is_the_earlier_final_answers_and_nothing_else(independent):
     """Requests rebuilt from the attempts alone are those that were sent."""
-    engine, frame, _, plan, asked = independent
+    _, frame, _, plan, asked = independent
     texts = dict(zip(asked["question"], asked["text"], strict=True))
     own = frame[frame["arm"] == "sequential"].sort_values("attempt")
     for (question, chain), rows in list(own.groupby(["question", "chain"]))[:10]:
@@ -205,7 +205,7 @@ def test_repeats_are_drawn_again_at_most_four_times(copier):
 
 
 def test_a_second_run_asks_nothing_and_gives_the_same(copier, tmp_path):
-    engine, frame, choices, plan, asked = copier
+    engine, frame, _, plan, asked = copier
     calls = engine.asked
     store = tmp_path / "store"
     again, _ = attempts.collect(engine, store, plan, asked, SETTINGS, 5)
@@ -274,10 +274,8 @@ def test_choices_are_candidates_and_free_where_all_agree(copier):
 
 
 def test_padding_is_as_long_as_the_history_and_holds_other_questions(copier):
-    engine, frame, _, plan, asked = copier
+    *_, plan, asked = copier
     texts = dict(zip(asked["question"], asked["text"], strict=True))
-    first = plan.first(asked, 1)
-    assert len(first) == 2 * len(asked)
     sequential = pd.DataFrame(
         [
             plan.sampling["math"].request(

@@ -155,7 +155,7 @@ def rejection(rows: Rows, arms: Arms, frame: pd.DataFrame, attempts: int) -> Non
     for arm in ("resample", "ban"):
         if arm not in arms:
             continue
-        for name in (primary(rows.domain), ANY):
+        for name in dict.fromkeys((primary(rows.domain), ANY)):
             aggregate = AGGREGATORS[name]
             values = [aggregate(arms[each], attempts) for each in (arm, "sequential", "parallel")]
             more = {"arm": arm, "aggregator": name, "k": attempts}
