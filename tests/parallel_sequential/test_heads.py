@@ -73,7 +73,8 @@ def test_a_continuation_is_scored_as_token_by_token(engine):
     ids = [20, 21, 22, 23, 24]
     expected = 0.0
     for place in (3, 4):
-        logits = engine.model(input_ids=torch.tensor([ids[:place]])).logits[0, -1]
+        with torch.no_grad():
+            logits = engine.model(input_ids=torch.tensor([ids[:place]])).logits[0, -1]
         expected += float(logits.double().log_softmax(-1)[ids[place]])
     assert heads.continuation_logprob(engine.model, ids, 2) == pytest.approx(expected, abs=1e-5)
 
