@@ -4,7 +4,7 @@ import dataclasses
 
 import pytest
 
-from workflow_scripts.stochasticity import sandbox
+from workflow_scripts.inference import sandbox
 
 LIMITS = sandbox.Limits(cpu_s=1, wall_s=3, memory_mb=256, output_bytes=2000)
 
