@@ -33,31 +33,25 @@ PARALLEL_SEQUENTIAL_ARMS = {
         "code",
     )
 }
-
-
-def parallel_sequential_files(wildcards):
-    """The files that questions are read from."""
-    return [
-        config["parallel_sequential"][domain]["file"]
-        for domain in ("math", "code")
-        if config["parallel_sequential"][domain]["file"]
-    ]
-
-
-def parallel_sequential_donor(wildcards):
-    """Attempts of the model whose answers the wildcard's model is shown: the next of the study."""
-    at = PARALLEL_SEQUENTIAL_MODELS.index(wildcards.model)
-    donor = PARALLEL_SEQUENTIAL_MODELS[(at + 1) % len(PARALLEL_SEQUENTIAL_MODELS)]
-    return (
-        []
-        if donor == wildcards.model
-        else [f"results/parallel_sequential/attempts/{donor}.parquet"]
+PARALLEL_SEQUENTIAL_FILES = [
+    config["parallel_sequential"][domain]["file"]
+    for domain in ("math", "code")
+    if config["parallel_sequential"][domain]["file"]
+]
+# Attempts of the model whose answers each model is shown: the next one of the study.
+PARALLEL_SEQUENTIAL_DONORS = {
+    name: ([f"results/parallel_sequential/attempts/{donor}.parquet"] if donor != name else [])
+    for name, donor in zip(
+        PARALLEL_SEQUENTIAL_MODELS,
+        [*PARALLEL_SEQUENTIAL_MODELS[1:], PARALLEL_SEQUENTIAL_MODELS[0]],
+        strict=True,
     )
+}
 
 
 rule parallel_sequential_questions:
     input:
-        files=parallel_sequential_files,
+        files=PARALLEL_SEQUENTIAL_FILES,
     output:
         questions="results/parallel_sequential/questions.parquet",
     log:
@@ -119,7 +113,7 @@ rule parallel_sequential_foreign:
         model=model_files,
         questions=rules.parallel_sequential_questions.output.questions,
         attempts="results/parallel_sequential/attempts/{model}.parquet",
-        donor=parallel_sequential_donor,
+        donor=lookup(dpath="{model}", within=PARALLEL_SEQUENTIAL_DONORS),
     output:
         attempts="results/parallel_sequential/foreign/{model}.parquet",
     log:
