@@ -124,5 +124,12 @@ def test_the_table_of_a_model_becomes_its_scores(engine):
         with_history = scores["logprob_with_history", ablated]
         without = scores["logprob_without_history", ablated]
         assert with_history - without == pytest.approx(gain[ablated])
+    wide = frame[frame["metric"] == "induction_score"].pivot(
+        index="unit", columns=["layer", "head"], values="value"
+    )
+    picked = wide.loc[["0", "2"]].mean().idxmax()
+    found = scores.loc["strongest_induction_score"]
+    assert found.index[0] == ".".join(map(str, picked))
+    assert found.iloc[0] == pytest.approx(wide.loc["1", picked])
     beyond = scores["copying_lost_beyond_random", ""]
     assert beyond == pytest.approx(gain["random"] - gain["induction"])

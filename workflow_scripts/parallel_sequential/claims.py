@@ -1,8 +1,8 @@
 """The seven claims of the paper, and what our scores say about each.
 
 No number of the paper is known, only directions. Claims are about large reasoning models;
-stand-ins are measured by the same rules and decide nothing. A margin of two points for "does not
-hurt" is ours.
+stand-ins are measured by the same rules and decide nothing. The margin of two points for
+"does not hurt" and the half of its weight that makes a head an induction head are ours.
 """
 
 from functools import partial
@@ -17,6 +17,7 @@ from workflow_scripts.shared.claims import Claim, Evidence, Published, Region
 PAPER_MODEL = frozenset({Evidence.PAPER_MODEL})
 POSITIVE = Region(low=1.0e-9)
 NO_WORSE = Region(low=-0.02)
+MOST = Region(low=0.5)
 DISPUTED = "two accounts of the paper disagree on this; measured, not graded"
 
 
@@ -123,9 +124,9 @@ def build(attempts: int) -> list[Claim]:
             "5a",
             "Some heads are induction heads",
             "secondary digests H, I, K (P6)",
-            "induction score of the strongest head less the other heads' median",
-            POSITIVE,
-            every("strongest_induction_lead", "weight on the token after the first occurrence"),
+            "weight of the strongest head on the token after the first occurrence (claimed: most)",
+            MOST,
+            every("strongest_induction_score", "head picked on other sequences"),
             published=Published("present", second, "secondary digest H"),
         ),
         claim(

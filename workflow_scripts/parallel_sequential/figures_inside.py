@@ -168,4 +168,4 @@ def _ablation(axes: "Axes", rows: pd.DataFrame) -> None:
     zero(axes)
     axes.set_yticks(range(len(rows)), [names[name] for name in rows.index])
     axes.set_ylim(len(rows) - 0.5, -0.8)
-    axes.set_xlabel("gain in log-probability, nats")
+    axes.set_xlabel("gain, nats")

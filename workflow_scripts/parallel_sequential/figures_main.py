@@ -108,9 +108,10 @@ def cost(scores: pd.DataFrame, cast: Cast) -> "Figure":
             last = both.iloc[-1]
             panel.annotate(
                 f"k = {last['k']}",
-                (last["value_tokens"], last["value"]),
-                (4, 4),
+                (last["value_tokens"], last["ci_high"]),
+                (0, 2),
                 textcoords="offset points",
+                ha="center",
                 fontsize=6,
                 color=COLOURS[colour],
             )
