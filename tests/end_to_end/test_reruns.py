@@ -10,6 +10,7 @@ import yaml
 from tests.end_to_end import project
 from workflow_scripts.shared.fingerprint import ROOT
 
+pytestmark = pytest.mark.xdist_group("reruns")
 MODULES = sorted(path.relative_to(ROOT) for path in (ROOT / "workflow_scripts").rglob("*.py"))
 
 
