@@ -1,0 +1,253 @@
+"""The paper's propositions as statements that are checked, one row of counts each.
+
+Small structures are enumerated whole; larger ones are drawn. What an execution does comes from
+`execution.py`, which runs it in every order, and what the equations say from `structures.py`.
+"""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from workflow_scripts.cocycles import execution, monoids, semirings, structures
+from workflow_scripts.shared import job, progress, provenance, seeds, tables
+
+WORD = 3  # messages or chunks in a row: the equations have two, the empty word gives the units
+NUMBERS = 4  # how far the cocycles of (ℕ, +, 0) are enumerated
+CARRY_BASES = (2, 3, 10, 16)
+CARRY_MOST = 60  # of numbers added to a digit
+WIDTH = 8  # of the vectors in the drawn cases
+
+Row = dict[str, Any]
+
+
+def row(metric: str, value: float, n: int, **conditions: Any) -> Row:
+    """One exact score: both ends of its interval are the value."""
+    number = float(value)
+    ends = {"value": number, "ci_low": number, "ci_high": number}
+    return {"experiment": "algebra", "metric": metric, "n": n, **ends, **conditions}
+
+
+def node_grouping(order: int, states: int) -> list[Row]:
+    """Propositions 3.1 and A.3: cocycles are what ignores grouping, and what acts on S x A."""
+    seen = cocycles = grouping = action = 0
+    for messages in progress.track(list(monoids.up_to(order)), description="argument rules"):
+        for arguments in monoids.up_to(order):
+            for count in range(1, states + 1):
+                batch = structures.rules(messages, count, arguments)
+                for act in structures.actions(messages, count):
+                    equation = structures.is_cocycle(messages, act, arguments, batch)
+                    run = execution.node_ignores_grouping(messages, act, arguments, batch, WORD)
+                    pairs = structures.acts_on_pairs(messages, act, arguments, batch)
+                    seen += len(batch)
+                    cocycles += int(equation.sum())
+                    grouping += int((equation != run).sum())
+                    action += int((equation != pairs).sum())
+    return [
+        row("grouping_exceptions", grouping, seen),
+        row("product_action_exceptions", action, seen),
+        row("cocycles", cocycles, seen),
+    ]
+
+
+def edge_grouping(order: int) -> list[Row]:
+    """Proposition 3.2: homomorphisms are what can be invoked on chunks; multimorphisms suffice."""
+    seen = one = both = among = others = outside = 0
+    sizes = list(monoids.up_to(order))
+    for messages in progress.track(sizes, description="edge functions"):
+        for first in sizes:
+            batch = monoids.words(messages.size, first.size)
+            equation = structures.is_homomorphism(first, messages, batch)
+            run = execution.edge_ignores_grouping(first, messages, batch, WORD)
+            seen += len(batch)
+            one += int((equation != run).sum())
+            for second in (monoid for monoid in sizes if monoid.size <= 2):
+                pairs = monoids.words(messages.size, first.size * second.size)
+                pairs = pairs.reshape(-1, first.size, second.size)
+                equation = structures.is_multimorphism(first, second, messages, pairs)
+                run = execution.edge_ignores_interleaving(first, second, messages, pairs, 2)
+                among += int(equation.sum())
+                both += int((equation & ~run).sum())
+                others += int((run & ~equation).sum())
+                outside += int((~equation).sum())
+    return [
+        row("edge_exceptions", one, seen),
+        row("multimorphism_failures", both, among),
+        row("other_edges_that_pass", others, outside),
+    ]
+
+
+def extensions(order: int, states: int) -> list[Row]:
+    """Proposition 3.3: for each ω the cocycles of (ℕ, +, 0) with δ_1 = ω, by enumeration.
+
+    The rules are enumerated for 0, …, `NUMBERS`, over every step π of the states.
+    """
+    seen = not_one = other = 0
+    for arguments in monoids.up_to(order):
+        for count in range(1, states + 1):
+            later = monoids.words(arguments.size, count * (NUMBERS - 1))
+            if len(later) > monoids.BLOCK:
+                continue
+            batch = np.zeros((len(later), NUMBERS + 1, count), dtype=np.int64)
+            batch[:, 2:] = later.reshape(-1, NUMBERS - 1, count)
+            for step in monoids.words(count, count):
+                for first in monoids.words(arguments.size, count):
+                    batch[:, 1] = first
+                    good = structures.counting_cocycles(step, arguments, batch)
+                    formula = structures.extension(step, first, arguments, NUMBERS)
+                    seen += 1
+                    not_one += int(good.sum() != 1)
+                    other += int(not (batch[good] == formula).all())
+    return [
+        row("extension_not_unique", not_one, seen),
+        row("extension_not_the_formula", other, seen),
+    ]
+
+
+def carries(rng: np.random.Generator, cases: int) -> list[Row]:
+    """Proposition 3.4, and whole additions by messages in random order."""
+    broken = seen = 0
+    for base in CARRY_BASES:
+        numbers = np.arange(CARRY_MOST)
+        m, n, digit = np.meshgrid(numbers, numbers, np.arange(base), indexing="ij")
+        together = structures.carry(m + n, digit, base)
+        after = structures.carry(n, (m + digit) % base, base)
+        broken += int((together != after + structures.carry(m, digit, base)).sum())
+        seen += together.size
+    wrong = 0
+    for _ in range(cases):
+        base = int(rng.choice(CARRY_BASES))
+        places = int(rng.integers(1, 9))
+        digits = rng.integers(0, base, places).tolist()
+        numbers = [rng.integers(0, 4 * base, rng.integers(0, 5)).tolist() for _ in range(places)]
+        ends = execution.add_with_carries(digits, numbers, base, rng)
+        total = sum((d + sum(part)) * base**i for i, (d, part) in enumerate(zip(digits, numbers)))
+        wrong += sum(digit * base**i for i, digit in enumerate(ends)) != total
+    return [row("carry_violations", broken, seen), row("addition_errors", wrong, cases)]
+
+
+def forwarding(order: int, largest: int) -> list[Row]:
+    """Proposition 4.1: (a) every M, A and action on S = A; (b) M = S = A acting by its sum."""
+    counter = cocycles = seen = 0
+    for messages in monoids.up_to(order):
+        for arguments in monoids.up_to(order):
+            for act in structures.actions(messages, arguments.size):
+                rule = structures.forwarding(act)[None]
+                good = bool(structures.is_cocycle(messages, act, arguments, rule)[0])
+                seen += 1
+                cocycles += good
+                counter += good and not arguments.idempotent
+    fails = idempotents = converse = others = 0
+    for monoid in monoids.up_to(largest):
+        rule = structures.forwarding(monoid.table)[None]
+        good = bool(structures.is_cocycle(monoid, monoid.table, monoid, rule)[0])
+        idempotents += monoid.idempotent
+        others += not monoid.idempotent
+        fails += monoid.idempotent and not good
+        converse += good and not monoid.idempotent
+    return [
+        row("forwarding_counterexamples", counter, cocycles),
+        row("forwarding_rules", seen, seen),
+        row("smallest_counterexample", smallest_counterexample(), 1),
+        row("forwarding_failures", fails, idempotents),
+        row("forwarding_not_idempotent", converse, others),
+    ]
+
+
+def smallest_counterexample(most: int = 100) -> bool:
+    """M = {1, z} with z·z = z and z•s = 0 on S = A = (ℕ, +): a cocycle, and 1 + 1 ≠ 1."""
+    messages = monoids.chain(2)
+
+    def act(m: int, s: int) -> int:
+        return s if m == 0 else 0
+
+    def rule(m: int, s: int) -> int:
+        return 0 if m == 0 else act(m, s)
+
+    return all(
+        rule(int(messages.table[n, m]), s) == rule(n, act(m, s)) + rule(m, s)
+        for n in range(2)
+        for m in range(2)
+        for s in range(most)
+    )
+
+
+def silence(rng: np.random.Generator, largest: int, cases: int) -> list[Row]:
+    """Proposition 4.2 on every small semilattice, a chain, a power set, drawn ones, and floats."""
+    small = [m for m in monoids.up_to(largest) if m.idempotent and m.commutative]
+    drawn = [
+        monoids.union_closed(rng.integers(1, 1 << 10, rng.integers(2, 7)))
+        for _ in range(max(1, cases // 100))
+    ]
+    lattices = [*small, monoids.chain(9), monoids.power_set(4), *drawn]
+    fails = 0
+    for lattice in lattices:
+        rule = structures.falling_silent(lattice)[None]
+        fails += not structures.is_cocycle(lattice, lattice.table, lattice, rule)[0]
+    n, m, s = rng.normal(size=(3, cases, WIDTH)).astype(np.float32)
+    once = semirings.news(s, np.maximum(np.maximum(n, m), s))
+    first = semirings.news(s, np.maximum(m, s))
+    second = semirings.news(np.maximum(m, s), np.maximum(n, np.maximum(m, s)))
+    broken = (once != np.maximum(second, first)).any(-1).sum()
+    return [
+        row("silent_failures", fails, len(lattices)),
+        row("largest_semilattice", max(lattice.size for lattice in lattices), len(lattices)),
+        row("silent_float_violations", broken, cases),
+    ]
+
+
+def semiring_maps(rng: np.random.Generator, cases: int) -> list[Row]:
+    """Which linear maps keep which sums, on float32: bitwise for max, as a gap for logsumexp."""
+    weights = rng.normal(size=(cases, WIDTH, WIDTH)).astype(np.float32)
+    a, b = rng.normal(size=(2, cases, WIDTH)).astype(np.float32)
+    rows = []
+    for name, linear in (
+        ("tropical", semirings.tropical_linear),
+        ("logarithmic", semirings.log_linear),
+    ):
+        for total, add in (("max", np.maximum), ("logsumexp", semirings.log_add)):
+            whole = linear(weights, add(a, b))
+            parts = add(linear(weights, a), linear(weights, b))
+            gap = np.abs(whole - parts).max(-1)
+            place = {"layer": name, "aggregator": total}
+            rows += [
+                row("map_violations", (gap > 0).sum(), cases, **place),
+                row("map_largest_gap", gap.max(), cases, **place),
+            ]
+    return [*rows, row("map_gap_bound", np.log(WIDTH), 1, layer="logarithmic", aggregator="max")]
+
+
+def main(
+    table: str,
+    order: int,
+    states: int,
+    largest: int,
+    cases: int,
+    seed: int,
+    provenance: dict[str, Any],
+) -> None:
+    rng = seeds.generator(seed, "cocycles", "algebra")
+    rows = [
+        *node_grouping(order, states),
+        *edge_grouping(order),
+        *extensions(order, states),
+        *carries(rng, cases),
+        *forwarding(order, largest),
+        *silence(rng, largest, cases),
+        *semiring_maps(rng, cases),
+    ]
+    tables.write(pd.DataFrame(rows), table, provenance=provenance)
+
+
+if __name__ == "__main__":
+    with job.running(snakemake):
+        params = snakemake.params
+        main(
+            snakemake.output.table,
+            params.order,
+            params.states,
+            params.largest,
+            params.cases,
+            params.seed,
+            provenance=provenance.of(snakemake),
+        )

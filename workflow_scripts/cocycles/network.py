@@ -1,0 +1,185 @@
+"""A message-passing network run by events: messages are late, lost and sent again, doubled, split.
+
+Every node of every step is a small machine: it holds the state that it has from the step before,
+an inbox, and decides when to speak. A message takes a random time. What of this freedom is used,
+and how often, is a `Schedule`; with none of it the run is synchronous. The network has a fixed
+number of steps, so a node of step t speaks a last time once step t can no longer move.
+"""
+
+import heapq
+from dataclasses import dataclass
+from itertools import count
+
+import numpy as np
+from numpy.typing import NDArray
+
+from workflow_scripts.cocycles.layers import Layer
+from workflow_scripts.cocycles.semirings import Array
+
+TIMEOUT = 3.0  # mean latencies until a lost message is sent again
+Adjacency = NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """Probabilities in [0, 1]; `whole` re-sends whole states, otherwise what is new in them."""
+
+    lost: float = 0.0  # of a transmission; it's repeated until one gets through
+    split: float = 0.0  # of a message that arrives in two parts, some coordinates each
+    twice: float = 0.0  # of a message that arrives twice
+    regrouped: float = 0.0  # that φ is applied after a message instead of waiting for the others
+    early: float = 0.0  # that a node speaks after a message instead of waiting for the others
+    whole: bool = False
+
+
+# What each kind does with a degree q between 0 and 1. The first is level 1, the next two are
+# level 2, and then level 3.
+KINDS = {
+    "delivery": lambda q: Schedule(lost=q / 2, split=q),
+    "updates": lambda q: Schedule(regrouped=q),
+    "duplicates": lambda q: Schedule(twice=q),
+    "resent": lambda q: Schedule(early=q, whole=True),
+    "increments": lambda q: Schedule(early=q),
+    "everything": lambda q: Schedule(q / 2, q, q, q, q),
+}
+
+
+class Run:
+    """One run over `steps` steps on a graph, `adjacency[u, v]` where v sends to u."""
+
+    def __init__(
+        self,
+        layer: Layer,
+        adjacency: Adjacency,
+        inputs: Array,
+        steps: int,
+        schedule: Schedule,
+        rng: np.random.Generator,
+    ) -> None:
+        nodes = len(inputs)
+        self.layer, self.schedule, self.rng, self.steps = layer, schedule, rng, steps
+        self.receivers = [np.flatnonzero(adjacency[:, v]) for v in range(nodes)]
+        self.senders = [np.flatnonzero(adjacency[u]) for u in range(nodes)]
+        shape = (steps + 1, *inputs.shape)
+        self.own = np.full(shape, layer.nothing)  # what the node was at the step before
+        self.inbox = np.full(shape, layer.unit)
+        self.group = np.full(shape, layer.unit)  # messages that φ has not seen yet
+        self.state = np.full(shape, layer.nothing)
+        self.piece = np.full(shape, layer.nothing)  # what has changed since the node spoke
+        self.said = np.full(shape, layer.nothing)  # all that the node has said
+        self.spoke = np.zeros((steps + 1, nodes), dtype=bool)
+        self.moved = np.zeros((steps + 1, nodes), dtype=bool)
+        self.state[0] = self.piece[0] = inputs
+        self.moved[0] = True
+        self.queue: list[tuple[float, int, int, int, Array]] = []
+        self.number, self.now, self.sent = count(), 0.0, 0
+
+    def run(self) -> Array:
+        """The states after the last step, shape of the inputs."""
+        for step in range(self.steps):
+            for node in self.rng.permutation(len(self.receivers)):
+                self._settle(step, int(node))
+                if self.moved[step, node]:
+                    self._speak(step, int(node))
+            while self.queue:
+                self.now, _, at, receiver, message = heapq.heappop(self.queue)
+                self._deliver(at, receiver, message)
+        for node in range(len(self.receivers)):
+            self._settle(self.steps, node)
+        return self.state[self.steps]
+
+    def _settle(self, step: int, node: int) -> None:
+        """Apply φ to what still waits."""
+        if step and (self.group[step, node] != self.layer.unit).any():
+            self._update(step, node)
+
+    def _deliver(self, step: int, node: int, message: Array) -> None:
+        here = (step, node)
+        self.inbox[here] = self.layer.combine(self.inbox[here], message)
+        self.group[here] = self.layer.combine(self.group[here], message)
+        if self._happens(self.schedule.regrouped) or self._happens(self.schedule.early):
+            self._update(step, node)
+        if self._happens(self.schedule.early) and step < self.steps and self.moved[here]:
+            self._speak(step, node)
+
+    def _update(self, step: int, node: int) -> None:
+        """φ on the messages since the last update, or on all of them where groups must not show."""
+        here = (step, node)
+        if self.schedule.regrouped:
+            new = self.layer.update(self.state[here], self.group[here])
+        else:
+            new = self.layer.update(self.own[here], self.inbox[here])
+        self._move(step, node, new, self.group[here])
+        self.group[here] = self.layer.unit
+
+    def _move(self, step: int, node: int, new: Array, message: Array) -> None:
+        here = (step, node)
+        piece = self.layer.emit(self.state[here], new, message)
+        self.piece[here] = self.layer.gather(self.piece[here], piece)
+        self.moved[here] |= bool((new != self.state[here]).any())
+        self.state[here] = new
+
+    def _speak(self, step: int, node: int) -> None:
+        """Tell the node's own next step, and invoke ψ on every edge whose other end has spoken."""
+        here = (step, node)
+        whole = self.schedule.whole
+        said = self.state[here] if whole else self.layer.gather(self.said[here], self.piece[here])
+        argument = said if whole else self.piece[here]
+        self.said[here], self.spoke[here] = said, True
+        self._inherit(step + 1, node, self.state[here], argument)
+        ends = self.receivers[node][self.spoke[step, self.receivers[node]]]
+        others = self.senders[node][self.spoke[step, self.senders[node]]]
+        others = others[others != node]
+        said_by = self.said[step]
+        mine = np.broadcast_to(argument, (len(ends), *argument.shape))
+        self._send(step + 1, ends, self.layer.message(said_by[ends], mine))
+        mine = np.broadcast_to(argument, (len(others), *argument.shape))
+        self._send(step + 1, np.full(len(others), node), self.layer.message(mine, said_by[others]))
+        self.piece[here], self.moved[here] = self.layer.nothing, False
+
+    def _inherit(self, step: int, node: int, state: Array, argument: Array) -> None:
+        """The node's state of the step before is at hand without a message."""
+        here = (step, node)
+        first = not self.spoke[here] and (self.own[here] == self.layer.nothing).all()
+        self.own[here] = state
+        if first:
+            new = state
+        elif self.schedule.regrouped and self.layer.update is self.layer.combine:
+            new = self.layer.combine(self.state[here], argument)
+        else:
+            new = self.layer.update(state, self.inbox[here])
+            self.group[here] = self.layer.unit
+        self._move(step, node, new, argument)
+
+    def _send(self, step: int, receivers: NDArray[np.int64], messages: Array) -> None:
+        for receiver, message in zip(receivers.tolist(), messages, strict=True):
+            self.sent += 1
+            for part in self._parts(message):
+                for _ in range(1 + self._happens(self.schedule.twice)):
+                    late = self.now + self.rng.exponential()
+                    while self._happens(self.schedule.lost):
+                        late += TIMEOUT + self.rng.exponential()
+                    heapq.heappush(self.queue, (late, next(self.number), step, receiver, part))
+
+    def _parts(self, message: Array) -> list[Array]:
+        if not self._happens(self.schedule.split):
+            return [message]
+        mask = self.rng.random(message.shape[-1]) < 0.5
+        return [np.where(part, message, self.layer.unit) for part in (mask, ~mask)]
+
+    def _happens(self, probability: float) -> bool:
+        return probability > 0 and self.rng.random() < probability
+
+
+def synchronous(layer: Layer, adjacency: Adjacency, inputs: Array, steps: int) -> Array:
+    """The definition, step by step: x'_u = φ(x_u, ⊕_v ψ(x_u, x_v)), in the order of the nodes."""
+    states = inputs
+    for _ in range(steps):
+        new = np.empty_like(states)
+        for node, senders in enumerate(adjacency):
+            total = np.full(states.shape[1:], layer.unit)
+            for other in np.flatnonzero(senders):
+                total = layer.combine(total, layer.message(states[node], states[other]))
+            new[node] = layer.update(states[node], total)
+        states = new
+    return states
