@@ -34,25 +34,17 @@ class Layer:
     nothing: float  # argument of a node that has not spoken
     gather: Two  # pieces of an argument put together
     emit: Callable[[Array, Array, Array], Array]  # the piece for (old state, new state, message)
+    reads_receiver: bool = True  # ψ depends on the receiver, so that its moves invoke ψ, too
 
 
 def difference(old: Array, new: Array, message: Array) -> Array:
     """The piece that a sum needs, and the natural one where no rule of the paper applies."""
-    return np.where(np.isneginf(old), new, new - old)
+    return new - old
 
 
 def risen(old: Array, new: Array, message: Array) -> Array:
     """Proposition 4.2, coordinate by coordinate."""
     return news(old, new)
-
-
-def risen_or_zero(old: Array, new: Array, message: Array) -> Array:
-    """The same for a linear ψ, under which -∞ has no image: 0 stands for no news."""
-    return np.where(new > old, new, 0.0)
-
-
-def latest(held: Array, piece: Array) -> Array:
-    return np.where(piece == 0.0, held, piece)
 
 
 def received(old: Array, new: Array, message: Array) -> Array:
@@ -69,9 +61,9 @@ def relu(x: Array) -> Array:
     return np.maximum(x, 0.0)
 
 
-def heard(message: Array) -> Array:
-    """A maximum over nothing counts as 0 where a network reads it."""
-    return np.where(np.isneginf(message), 0.0, message)
+def heard(pieces: Array) -> Array:
+    """Nothing counts as 0 where a network of the reals reads it: -∞ has no image there."""
+    return np.where(np.isneginf(pieces), 0.0, pieces)
 
 
 def tropical(receiver: Array, sender: Array) -> Layer:
@@ -105,9 +97,9 @@ def max_max(receiver: Array, sender: Array) -> Layer:
     """The paper's L2: ψ linear, ⊕ and φ max."""
 
     def message(x: Array, y: Array) -> Array:
-        return dense(receiver, x) + dense(sender, y)
+        return dense(receiver, heard(x)) + dense(sender, heard(y))
 
-    return Layer(2, message, ZERO, np.maximum, np.maximum, 0.0, latest, risen_or_zero)
+    return Layer(2, message, ZERO, np.maximum, np.maximum, ZERO, np.maximum, risen)
 
 
 def sum_relu(receiver: Array, sender: Array, own: Array, inbox: Array) -> Layer:
@@ -140,7 +132,7 @@ def linear_sum(sender: Array) -> Layer:
     def message(x: Array, y: Array) -> Array:
         return dense(sender, y)
 
-    return Layer(0, message, 0.0, np.add, np.add, 0.0, np.add, difference)
+    return Layer(0, message, 0.0, np.add, np.add, 0.0, np.add, difference, reads_receiver=False)
 
 
 def drawn(name: str, width: int, draws: int, rng: np.random.Generator) -> Layer:

@@ -68,6 +68,9 @@ class Run:
         self.piece = np.full(shape, layer.nothing)  # what has changed since the node spoke
         self.said = np.full(shape, layer.nothing)  # all that the node has said
         self.spoke = np.zeros((steps + 1, nodes), dtype=bool)
+        # Edges that have sent something already, [step, receiver, sender].
+        self.invoked = np.zeros((steps + 1, nodes, nodes), dtype=bool)
+        self.known = np.zeros((steps + 1, nodes), dtype=bool)  # has a state from the step before
         self.moved = np.zeros((steps + 1, nodes), dtype=bool)
         self.state[0] = self.piece[0] = inputs
         self.moved[0] = True
@@ -128,28 +131,28 @@ class Run:
         self.said[here], self.spoke[here] = said, True
         self._inherit(step + 1, node, self.state[here], argument)
         ends = self.receivers[node][self.spoke[step, self.receivers[node]]]
-        others = self.senders[node][self.spoke[step, self.senders[node]]]
-        others = others[others != node]
         said_by = self.said[step]
         mine = np.broadcast_to(argument, (len(ends), *argument.shape))
         self._send(step + 1, ends, self.layer.message(said_by[ends], mine))
+        others = self.senders[node][self.spoke[step, self.senders[node]]]
+        first = ~self.invoked[step, node, others]
+        others = others[first | self.layer.reads_receiver]
         mine = np.broadcast_to(argument, (len(others), *argument.shape))
         self._send(step + 1, np.full(len(others), node), self.layer.message(mine, said_by[others]))
+        self.invoked[step, ends, node] = self.invoked[step, node, others] = True
         self.piece[here], self.moved[here] = self.layer.nothing, False
 
     def _inherit(self, step: int, node: int, state: Array, argument: Array) -> None:
         """The node's state of the step before is at hand without a message."""
         here = (step, node)
-        first = not self.spoke[here] and (self.own[here] == self.layer.nothing).all()
         self.own[here] = state
-        if first:
-            new = state
-        elif self.schedule.regrouped and self.layer.update is self.layer.combine:
-            new = self.layer.combine(self.state[here], argument)
-        else:
+        if self.known[here]:
             new = self.layer.update(state, self.inbox[here])
-            self.group[here] = self.layer.unit
-        self._move(step, node, new, argument)
+        else:
+            new, self.known[here] = state, True
+        message = self.layer.combine(argument, self.group[here])
+        self.group[here] = self.layer.unit
+        self._move(step, node, new, message)
 
     def _send(self, step: int, receivers: NDArray[np.int64], messages: Array) -> None:
         for receiver, message in zip(receivers.tolist(), messages, strict=True):
