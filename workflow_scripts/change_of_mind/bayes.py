@@ -1,10 +1,13 @@
-"""The regressions' joint model in NumPyro, compiled once for all variants and data of one size.
+"""The regressions' joint model, sampled by NumPyro's NUTS; compiled once for data of one size.
 
-The sampler moves in coordinates in which the posterior is nearly a standard normal (those of the
-Laplace approximation at the mode), so that its trees stay short; the posterior is the same.
+NumPyro's `MCMC` compiles anew for every call; its functional interface, inside one jitted function
+with the data as arguments, does not. The sampler moves in coordinates in which the posterior is
+nearly a standard normal (those of the Laplace approximation at the mode), so that its trees stay
+short; the posterior is the same.
 """
 
 import os
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -66,35 +69,17 @@ def log_joint(theta: Any, *data: Any) -> Any:
     return log_prior(theta) + log_likelihood(theta, *data).sum()
 
 
-def model(centre: Any, scale: Any, *data: Any) -> None:
-    """The posterior over theta = centre + scale z, as a function of z."""
-    import numpyro
-    from numpyro import distributions as dist
-
-    flat = dist.Normal(0, 1).expand([SIZE]).to_event(1).mask(False)
-    theta = numpyro.deterministic("theta", centre + scale @ numpyro.sample("z", flat))
-    numpyro.factor("joint", log_joint(theta, *data))
-
-
 class Sampler:
     """NUTS; data of equal shape reuse the compiled programs."""
 
     def __init__(self, chains: int, warmup: int, draws: int):
         jax = _jax()
-        from numpyro import infer
-
-        self._mcmc = infer.MCMC(
-            infer.NUTS(model, adapt_mass_matrix=False),
-            num_warmup=warmup,
-            num_samples=draws,
-            num_chains=chains,
-            chain_method="vectorized",
-            progress_bar=False,
-            jit_model_args=True,
-        )
         self._slope = jax.jit(jax.value_and_grad(lambda *given: -log_joint(*given)))
         self._curvature = jax.jit(jax.hessian(lambda *given: -log_joint(*given)))
         self._pointwise = jax.jit(jax.vmap(log_likelihood, in_axes=(0, *[None] * 4)))
+        chain = partial(_chain, warmup, draws)
+        self._run = jax.jit(jax.vmap(chain, in_axes=(0, *[None] * 6)))
+        self._chains = chains
 
     def fit(self, data: Data, seed: int) -> Fit:
         """Sample the posterior."""
@@ -104,9 +89,9 @@ class Sampler:
         curvature = np.asarray(self._curvature(_single32(centre), *single), dtype=float)
         covariance: Floats = np.linalg.inv(curvature)
         scale: Any = np.linalg.cholesky((covariance + covariance.T) / 2)
-        self._mcmc.run(jax.random.key(seed % 2**32), _single32(centre), _single32(scale), *single)
-        theta = np.asarray(self._mcmc.get_samples(group_by_chain=True)["theta"], dtype=float)
-        diverging = self._mcmc.get_extra_fields(group_by_chain=True)["diverging"]
+        keys = jax.random.split(jax.random.key(seed % 2**32), self._chains)
+        found, diverging = self._run(keys, _single32(centre), _single32(scale), *single)
+        theta = np.asarray(found, dtype=float)
         return Fit(split(theta) | {"theta": theta}, int(diverging.sum()))
 
     def log_likelihood(self, data: Data, fit: Fit) -> Floats:
@@ -124,6 +109,23 @@ class Sampler:
             return float(value), np.asarray(gradient, dtype=float)
 
         return optimize.minimize(slope, np.zeros(SIZE), jac=True, method="L-BFGS-B").x
+
+
+def _chain(warmup: int, draws: int, key: Any, centre: Any, scale: Any, *data: Any) -> Any:
+    """One chain: draws of theta = centre + scale z, (draws, SIZE), and which of them diverged."""
+    jax = _jax()
+    from numpyro.infer.hmc import hmc
+
+    def step(state: Any, _: None) -> tuple[Any, tuple[Any, Any]]:
+        state = sample(state)
+        return state, (centre + scale @ state.z, state.diverging)
+
+    start, sample = hmc(lambda z: -log_joint(centre + scale @ z, *data), algo="NUTS")
+    first, key = jax.random.split(key)
+    z = jax.random.normal(first, (SIZE,))
+    state = start(z, warmup, adapt_mass_matrix=False, rng_key=key)
+    _, (theta, diverging) = jax.lax.scan(step, state, None, warmup + draws)
+    return theta[warmup:], diverging[warmup:]
 
 
 def predictions(data: Data, fit: Fit) -> tuple[Floats, Floats]:

@@ -62,7 +62,7 @@ def build(published: dict[str, Any], models: Sequence[str]) -> list[Claim]:
     overall = rates.loc[BIG, "all advice types"]
     opposite = rates.loc[BIG, "opposite advice"]
     other = rates.loc[BIG, "control: first answer attributed to another LLM"]
-    transfer = scalar("R2_model_D_on_GSM_MC")
+    transfer = scalar("R2_model_D_on_GSM_MC", "initially chosen")
     wrong = scalar("change_of_initial_answer_pct_answer_wrong_control")
     wrong -= scalar("change_of_initial_answer_pct_answer_shown_reference")
     return [
