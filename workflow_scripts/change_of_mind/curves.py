@@ -66,7 +66,8 @@ def sigmoid(x: Floats, y: Floats, weights: Floats) -> Sigmoid:
 def confidence_bins(first_confidence: Floats, count: int) -> Ints:
     """Bins of about equal numbers of trials, (n,); ties stay together, so there may be fewer."""
     edges = np.unique(np.quantile(first_confidence, np.linspace(0, 1, count + 1)))
-    return np.clip(np.searchsorted(edges, first_confidence, side="right") - 1, 0, len(edges) - 2)
+    place = np.searchsorted(edges, first_confidence, side="right") - 1
+    return np.clip(place, 0, max(len(edges) - 2, 0))
 
 
 def by_confidence(bins: Ints, with_sigmoids: bool) -> Statistic:
