@@ -118,7 +118,7 @@ def main(
         pd.DataFrame(model_slopes(e2, model_longest)),
         e4.assign(experiment="E4", model=PARITY),
         pd.DataFrame(correlation.correlations(e4, resamples, seed)).assign(model=PARITY),
-        pd.DataFrame(correlation.best_ranks(e4)).assign(model=PARITY),
+        pd.DataFrame(correlation.best_ranks(e4, resamples, seed)).assign(model=PARITY),
         tables.read(selection).assign(experiment="selection", model="pool"),
     ]
     columns = ["experiment", *CONDITIONS, "model", "seed", "metric"]
