@@ -45,7 +45,7 @@ def curve(axes: "Axes", rows: pd.DataFrame, colour: str, label: str | None, **st
     axes.plot(x, rows["value"], color=COLOURS[colour], label=label, **style)
     if rows["ci_low"].notna().any():
         low, high = rows["ci_low"].to_numpy(float), rows["ci_high"].to_numpy(float)
-        axes.fill_between(x, low, high, color=COLOURS[colour], alpha=0.15, linewidth=0)
+        axes.fill_between(x, low, high, color=COLOURS[colour], alpha=0.12, linewidth=0)
 
 
 def sizes_axis(axes: "Axes", rows: pd.DataFrame, label: str = "bits in the string, n") -> None:
@@ -144,14 +144,13 @@ def copying(data: Data) -> "Figure":
                 axes.axvline(data.longest, color=COLOURS["grey"], linewidth=0.8, linestyle=":")
             if metric != "alpha_least":
                 axes.set_yscale("log")
+                axes.set_ylim(LEAST_GAP / 20, 10.0)  # room for the mark
         panels[0].set_title("a  small copiers" if line == 0 else "d  language models")
         panels[1].set_title("be"[line])
         panels[2].set_title("cf"[line])
         panels[1].set_ylim(-0.03, 1.12)
-        handles, labels = panels[0].get_legend_handles_labels()
-        panels[0].legend(handles, labels, loc="lower left", fontsize=6)
-    for axes, texts in ((grid[0, 1], ("$\\alpha$: least of any bit", "$\\beta$: flipped bit")),):
-        _keys(axes, texts, "center right")
+        panels[0].legend(loc="lower left", fontsize=6)
+    _keys(grid[0, 1], ("$\\alpha$: least of any bit", "$\\beta$: flipped bit"), "center right")
     _keys(grid[0, 2], ("$\\alpha$", "$\\beta$"), "upper right")
     for axes in grid[1]:
         mark_stand_in(axes, "embedded: stand-ins")
@@ -161,9 +160,9 @@ def copying(data: Data) -> "Figure":
 def _panel(axes: "Axes", metric: str, name: str, colour: str, own: pd.DataFrame) -> None:
     def rows(wanted: str) -> pd.DataFrame:
         found = own[own["metric"] == wanted].copy()
-        if metric != "alpha_least":
-            for column in ("value", "ci_low", "ci_high"):
-                found[column] = found[column].clip(lower=LEAST_GAP / 10)
+        low, high = (0.0, 1.0) if metric == "alpha_least" else (LEAST_GAP / 10, 10.0)
+        for column in ("value", "ci_low", "ci_high"):
+            found[column] = found[column].clip(low, high)
         return found
 
     small = {"marker": "o", "markersize": 2.5}

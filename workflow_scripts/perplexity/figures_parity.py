@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from workflow_scripts.shared.figures import COLOURS, PAGE_IN, PUBLISHED, mark_stand_in
+from workflow_scripts.shared.figures import COLOURS, PAGE_IN, PUBLISHED
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -13,6 +13,12 @@ if TYPE_CHECKING:
 READINGS = {
     "prefix": ("target after every bit", "blue"),
     "final": ("target after the last bit", "vermilion"),
+}
+POOLS = {
+    "parity, prefix": "parity checkpoints,\ntarget after every bit",
+    "parity, final": "parity checkpoints,\ntarget after the last bit",
+    "copiers": "small copiers,\none of each encoding",
+    "language models": "language models\n(embedded: stand-ins)",
 }
 MARKERS = ("o", "s", "^", "v", "D", "P", "X")
 CRITERIA = {
@@ -147,7 +153,7 @@ def selection(scores: pd.DataFrame) -> "Figure":
     import matplotlib.pyplot as plt
 
     rows = scores[scores["experiment"] == "selection"]
-    pools = [pool for pool in sorted(rows["pool"].unique())]
+    pools = [pool for pool in POOLS if (rows["pool"] == pool).any()]
     figure, grid = plt.subplots(
         2, len(pools), figsize=(PAGE_IN, 4.4), sharey=True, sharex="row", squeeze=False
     )
@@ -183,12 +189,10 @@ def selection(scores: pd.DataFrame) -> "Figure":
             axes.set_xlabel(label)
             axes.grid(axis="y", visible=False)
             if line == 0:
-                axes.set_title(pool, fontsize=8)
+                axes.set_title(POOLS[pool], fontsize=8)
                 axes.set_xlim(-5, 105)
             else:
                 axes.set_xlim(left=-0.5)
-            if pool == "language models":
-                mark_stand_in(axes)
     grid[0, 0].invert_yaxis()
     figure.legend(*grid[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
     return figure

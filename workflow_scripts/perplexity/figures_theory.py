@@ -82,7 +82,7 @@ def _inequality(axes: "Axes", ours: pd.DataFrame, curve: Any, sizes_axis: Any) -
     axes.set_ylabel("difference of log-perplexity, nats")
     axes.set_title("a  lemma 3.1, rotary copiers")
     sizes_axis(axes, ours)
-    axes.legend(loc="upper right", fontsize=6)
+    axes.legend(loc="center left", fontsize=6)
 
 
 def _gradients(axes: "Axes", ours: pd.DataFrame, curve: Any, sizes_axis: Any) -> None:
@@ -93,13 +93,14 @@ def _gradients(axes: "Axes", ours: pd.DataFrame, curve: Any, sizes_axis: Any) ->
     ):
         rows = ours[ours["metric"] == metric].copy()
         for column in ("value", "ci_low", "ci_high"):
-            rows[column] = rows[column].clip(lower=LEAST)
+            rows[column] = rows[column].clip(LEAST, 1.0e4)
         curve(axes, rows, colour, label, marker="o", markersize=2.5, linestyle=style)
     axes.set_yscale("log")
+    axes.set_ylim(LEAST, 1.0e4)
     axes.set_ylabel("norm of the gradient")
     axes.set_title("b  corollary 3.7, rotary copiers")
     sizes_axis(axes, ours[ours["metric"] == "gradient_beta"])
-    axes.legend(loc="best", fontsize=6)
+    axes.legend(loc="lower left", fontsize=6)
 
 
 def _unions(axes: "Axes", rows: pd.DataFrame, sizes_axis: Any) -> None:
@@ -130,7 +131,7 @@ def _unions(axes: "Axes", rows: pd.DataFrame, sizes_axis: Any) -> None:
                 label=f"$\\gamma$ = {gamma:g}" if string == "alpha" else None,
             )
     axes.set_yscale("log")
-    axes.set_ylim(1.0e-4, 1.5)
+    axes.set_ylim(LEAST, 1.5)
     axes.set_ylabel("probability of an error")
     axes.set_title("c  proposition 3.6, simulated")
     sizes_axis(axes, rows)

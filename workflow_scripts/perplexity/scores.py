@@ -21,27 +21,38 @@ SLOPES = (
     *("gap", "nats_apart", "nats_beta", "beta_flip"),
     *("gradient_beta", "size_times_gradient_beta", "taught_nats_alpha"),
 )
+# Positive quantities over orders of magnitude: their mean over copiers is geometric.
+GEOMETRIC = ("gap", "nats_", "taught_nats_", "gradient_", "size_times_gradient_", "corrected_bound")
+SMALLEST = 1.0e-12  # what such a quantity counts as at least
 EXACT = 1.0e-5  # rounding of float32 probabilities in a bound
 
 Row = dict[str, Any]
 
 
 def pooled(frame: pd.DataFrame) -> list[Row]:
-    """E1: mean over copiers of every metric, with Student's interval."""
+    """E1: mean over copiers of every metric, with Student's interval.
+
+    Of `GEOMETRIC` metrics it is the geometric mean, with the interval of the logarithm.
+    """
     rows: list[Row] = []
     keys = ["encoding", "size", "flip", "metric"]
     for (encoding, size, flip, metric), own in frame.groupby(keys):
-        mean = seed_interval(own["value"])
         row: Row = {"experiment": "E1", "encoding": encoding, "size": size, "flip": flip}
-        row |= {"metric": metric, "value": mean.value, "n": mean.n}
-        rows.append(row | {"ci_low": mean.low, "ci_high": mean.high})
+        if str(metric).startswith(GEOMETRIC):
+            mean = seed_interval(np.log(own["value"].clip(lower=SMALLEST)))
+            value, low, high = map(float, np.exp([mean.value, mean.low, mean.high]))
+        else:
+            mean = seed_interval(own["value"])
+            value, low, high = mean.value, mean.low, mean.high
+        row |= {"metric": metric, "value": value, "n": mean.n}
+        rows.append(row | {"ci_low": low, "ci_high": high})
     return rows
 
 
 def log_slope(own: pd.DataFrame) -> float:
     """Slope of the logarithm of a metric against the logarithm of the size, least squares."""
     sizes, values = own["size"].to_numpy(float), own["value"].to_numpy(float)
-    return float(np.polyfit(np.log(sizes), np.log(np.maximum(values, 1.0e-30)), 1)[0])
+    return float(np.polyfit(np.log(sizes), np.log(np.maximum(values, SMALLEST)), 1)[0])
 
 
 def slopes(frame: pd.DataFrame, longest: int) -> list[Row]:
