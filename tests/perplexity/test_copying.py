@@ -97,12 +97,13 @@ def test_sampling_errors_are_those_of_all_strings():
 
 
 def test_gradient_norm_agrees_with_finite_differences():
-    model = {name: tensor.double() for name, tensor in sharp(2, 1.0).items()}
-    rows = {row["metric"]: row["value"] for row in copies.gradients(model, SHAPE, [6], "last")}
+    shape = SHAPE._replace(width=8)
+    model = {name: tensor.double() for name, tensor in decoder.initial(2, shape).items()}
+    rows = {row["metric"]: row["value"] for row in copies.gradients(model, shape, [6], "last")}
     beta = copying.pair(6, "last")[1].expand(1, 1, 6)
 
     def nats() -> float:
-        logs = copying.taught(model, SHAPE, beta)
+        logs = copying.taught(model, shape, beta)
         return float(-logs.gather(-1, beta[..., None]).mean())
 
     square = 0.0
@@ -115,9 +116,7 @@ def test_gradient_norm_agrees_with_finite_differences():
             flat[place] = kept - 1e-5
             square += ((up - nats()) / 2e-5) ** 2
             flat[place] = kept
-        if len(flat) > 2000:
-            break
-    assert rows["gradient_beta"] ** 2 >= square * 0.999
+    assert rows["gradient_beta"] ** 2 == pytest.approx(square, rel=1e-4)
     assert rows["size_times_gradient_beta"] == pytest.approx(6 * rows["gradient_beta"])
     assert rows["taught_nats_beta"] == pytest.approx(nats())
 

@@ -44,7 +44,11 @@ def checkpoints(r: float, seeds: int = 3, count: int = 40) -> pd.DataFrame:
         x, noise = rng.normal(size=(2, count))
         y = r * x + np.sqrt(1 - r * r) * noise
         for step in range(count):
-            for name, value in (("nats", x[step]), ("accuracy", y[step]), ("entropy_nats", -x[step])):
+            for name, value in (
+                ("nats", x[step]),
+                ("accuracy", y[step]),
+                ("entropy_nats", -x[step]),
+            ):
                 rows.append(
                     {"reading": "prefix", "size": 128, "seed": seed, "step": step}
                     | {"metric": name, "value": value}

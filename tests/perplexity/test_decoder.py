@@ -57,7 +57,9 @@ def test_rotary_is_that_of_transformers():
     from transformers.models.llama.modeling_llama import LlamaRotaryEmbedding, apply_rotary_pos_emb
 
     config = LlamaConfig(hidden_size=64, num_attention_heads=4, head_dim=16)
-    query, key = (torch.randn(1, 4, 11, 16, generator=torch.Generator().manual_seed(s)) for s in (0, 1))
+    query, key = (
+        torch.randn(1, 4, 11, 16, generator=torch.Generator().manual_seed(s)) for s in (0, 1)
+    )
     cos, sin = LlamaRotaryEmbedding(config)(query, torch.arange(11)[None])
     expected = apply_rotary_pos_emb(query, key, cos, sin)
     turns = decoder._turns(torch.arange(11).expand(1, 1, 11), 16)
