@@ -160,7 +160,8 @@ def copying(data: Data) -> "Figure":
 def _panel(axes: "Axes", metric: str, name: str, colour: str, own: pd.DataFrame) -> None:
     def rows(wanted: str) -> pd.DataFrame:
         found = own[own["metric"] == wanted].copy()
-        low, high = (0.0, 1.0) if metric == "alpha_least" else (LEAST_GAP / 10, 10.0)
+        low = 0.0 if metric == "alpha_least" else LEAST_GAP / 10
+        high = 10.0 if metric == "nats_alpha" else 1.0
         for column in ("value", "ci_low", "ci_high"):
             found[column] = found[column].clip(low, high)
         return found

@@ -191,8 +191,10 @@ def selection(scores: pd.DataFrame) -> "Figure":
             if line == 0:
                 axes.set_title(POOLS[pool], fontsize=8)
                 axes.set_xlim(-5, 105)
-            else:
-                axes.set_xlim(left=-0.5)
+    # A few trainings can give an interval far beyond every value; it may leave the panel.
+    lost = rows[rows["metric"] == "regret"]
+    most = 100 * min(float(lost["ci_high"].max()), 1.5 * float(lost["value"].max()))
+    grid[1, 0].set_xlim(-0.05 * most, 1.05 * max(most, 1.0))
     grid[0, 0].invert_yaxis()
     figure.legend(*grid[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
     return figure

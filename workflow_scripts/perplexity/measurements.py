@@ -99,10 +99,11 @@ def slope(metric: str, scores: pd.DataFrame, evidence: EvidenceOf) -> Found:
 
 def copier_slope(metric: str, scores: pd.DataFrame, _: EvidenceOf) -> Found:
     row = one(scores, experiment="E1", metric=f"slope_{metric}", encoding="rope")
-    first, end = (last(scores, metric).iloc[place]["value"] for place in (0, -1))
+    first, end = (last(scores, metric).iloc[place] for place in (0, -1))
     note = (
-        f"log-log slope over sizes beyond the trained ({first:.3g} at the smallest size, "
-        f"{end:.3g} at the largest); {copier_scale(scores)}"
+        f"log-log slope over sizes beyond the trained ({first['value']:.3g} at "
+        f"{int(first['size'])} bits, {end['value']:.3g} at {int(end['size'])}); "
+        + copier_scale(scores)
     )
     return [measured(row, Evidence.PROTOCOL, note, reason=no_copiers(scores))]
 
