@@ -24,6 +24,7 @@ include: "rules/softmax.smk"
 include: "rules/stochasticity.smk"
 include: "rules/parallel_sequential.smk"
 include: "rules/change_of_mind.smk"
+include: "rules/perplexity.smk"
 include: "rules/publish.smk"
 
 
@@ -33,6 +34,7 @@ localrules:
     stochasticity,
     parallel_sequential,
     change_of_mind,
+    perplexity,
     scorecard,
     report,
 

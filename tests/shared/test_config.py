@@ -147,6 +147,24 @@ BAD = [
         0.4,
         "parallel_sequential.weak_reliability: found 0.4, allowed: at least 0.5",
     ),
+    ("studies/perplexity", REMOVE, "studies.perplexity: missing"),
+    (
+        "perplexity/copying/encodings",
+        ["rope", "alibi"],
+        "perplexity.copying.encodings.1: found 'alibi' (text), allowed: rope, nope, sinusoidal",
+    ),
+    ("perplexity/floor", 0, "perplexity.floor: found 0, allowed: more than 0"),
+    ("perplexity/parity/longest", 40, "perplexity.parity.longest: found 40, allowed: at most 24"),
+    (
+        "perplexity/theory/gammas",
+        [0.5],
+        "perplexity.theory.gammas.0: found 0.5, allowed: less than 0.5",
+    ),
+    (
+        "perplexity/models/wording",
+        "Copy this",
+        "perplexity.models.wording: found 'Copy this' (text), allowed: text that matches [{][}]",
+    ),
     ("inference/batch_tokens", 1, "inference.batch_tokens: found 1, allowed: at least 64"),
 ]
 
