@@ -22,6 +22,7 @@ include: "rules/models.smk"
 include: "rules/inference.smk"
 include: "rules/softmax.smk"
 include: "rules/stochasticity.smk"
+include: "rules/parallel_sequential.smk"
 include: "rules/publish.smk"
 
 
@@ -29,6 +30,7 @@ localrules:
     all,
     softmax,
     stochasticity,
+    parallel_sequential,
     scorecard,
     report,
 

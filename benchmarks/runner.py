@@ -176,7 +176,7 @@ def main(model: str | None, rounds: int, batch: int, batch_tokens: int) -> None:
         )
         for name, options in (("letters", letters), ("phrases", phrases))
     }
-    header = prompts(1, 200, seed=3)[0] + "\n"
+    header = prompts(1, 100, seed=3)[0] + "\n"
     choice["letters, one header"] = requests.table(
         requests.request(
             str(i), prompt=header + text, temperature=0, max_tokens=0, choices=letters, seed=0

@@ -17,9 +17,10 @@ wildcard_constraints:
     study=r"[a-z_]+",
 
 
-def model_spec(wildcards):
-    """Settings of the wildcard's model, as far as they decide its outputs."""
-    return config["models"][wildcards.model]
+def trained_shape(wildcards):
+    """The settings of the wildcard's model that training reads."""
+    keys = ["hidden_size", "layers", "heads", "max_context", "steps"]
+    return {key: config["models"][wildcards.model][key] for key in keys}
 
 
 def model_files(wildcards):

@@ -6,29 +6,12 @@ for problem in stochasticity_problems(config):
     raise WorkflowError(f"the config cannot be used:\n  {problem}")
 
 STOCHASTICITY_MODELS = models_of(config, "stochasticity")
-
-
-def stochasticity_draws(wildcards):
-    """Tables of draws by rules of this study: controls, chains and what only some models do."""
-    models = {
-        "sequential": STOCHASTICITY_MODELS,
-        "reasoning": [
-            name for name in STOCHASTICITY_MODELS if "thinking" in config["models"][name]
-        ],
-        "code_tool": [
-            name
-            for name in STOCHASTICITY_MODELS
-            if name in config["stochasticity"]["code_tool"]["models"]
-        ],
-    }
-    return [
-        rules.stochasticity_controls.output.draws,
-        *(
-            f"results/stochasticity/{kind}/{name}.parquet"
-            for kind, names in models.items()
-            for name in names
-        ),
-    ]
+STOCHASTICITY_THINKERS = [
+    name for name in STOCHASTICITY_MODELS if "thinking" in config["models"][name]
+]
+STOCHASTICITY_CODERS = [
+    name for name in STOCHASTICITY_MODELS if name in config["stochasticity"]["code_tool"]["models"]
+]
 
 
 rule stochasticity_requests:
@@ -180,7 +163,12 @@ rule stochasticity_scores:
         responses=expand(
             "results/stochasticity/responses/{model}.parquet", model=STOCHASTICITY_MODELS
         ),
-        draws=stochasticity_draws,
+        draws=[
+            rules.stochasticity_controls.output.draws,
+            *expand(rules.stochasticity_sequential.output.draws, model=STOCHASTICITY_MODELS),
+            *expand(rules.stochasticity_reasoning.output.draws, model=STOCHASTICITY_THINKERS),
+            *expand(rules.stochasticity_code_tool.output.draws, model=STOCHASTICITY_CODERS),
+        ],
         rates=rules.stochasticity_controls.output.rates,
     output:
         scores="results/stochasticity/scores.parquet",

@@ -227,7 +227,9 @@ def test_white_box_access(checkpoint):
     assert output.logits.shape == (1, tokens.shape[1], engine.vocabulary)
 
 
-def test_a_missing_model_is_one_line_with_key_and_remedy(tmp_path, checkpoint):
+def test_a_missing_model_is_one_line_with_key_and_remedy(tmp_path, monkeypatch):
+    # The library asks the network again and again before it gives up.
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     with pytest.raises(EngineError, match=r"models\.big\.source: nobody/nothing is neither.*hf"):
         engines.load("big", tiny.SPEC | {"revision": "0" * 40}, "nobody/nothing")
     (tmp_path / "empty").mkdir()

@@ -127,6 +127,26 @@ BAD = [
     ("studies/softmax", "embedded-s", "studies.softmax: found 'embedded-s' (text), allowed: array"),
     ("studies/softmaxx", ["embedded-s"], "studies.softmaxx: unknown key; did you mean 'softmax'?"),
     ("studies/stochasticity", REMOVE, "studies.stochasticity: missing"),
+    (
+        "parallel_sequential/attempts",
+        1,
+        "parallel_sequential.attempts: found 1, allowed: at least 2",
+    ),
+    (
+        "parallel_sequential/padding",
+        [0],
+        "parallel_sequential.padding.0: found 0, allowed: more than 0",
+    ),
+    (
+        "parallel_sequential/embedder",
+        {"source": "a/b", "pooling": "first", "max_tokens": 99},
+        "parallel_sequential.embedder.pooling: found 'first' (text), allowed: last, mean",
+    ),
+    (
+        "parallel_sequential/weak_reliability",
+        0.4,
+        "parallel_sequential.weak_reliability: found 0.4, allowed: at least 0.5",
+    ),
     ("inference/batch_tokens", 1, "inference.batch_tokens: found 1, allowed: at least 64"),
 ]
 

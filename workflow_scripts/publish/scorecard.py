@@ -116,7 +116,8 @@ def measured_text(row: Mapping[str, Any]) -> str:
 
 _STAND_IN_NOTE = (
     "A stand-in model is a small model that this workflow trained: its numbers show that a "
-    "measurement works, and decide nothing about the papers' models."
+    "measurement works, and decide nothing about the papers' models. A claim measured on several "
+    "models or conditions has a verdict for each."
 )
 _KEYS = ("id", "statement", "source", "quantity", "published", "measured", "evidence", "reading")
 _EMPTY: dict[str, Any] = dict.fromkeys((*_KEYS, "verdict", "reason"))

@@ -2,16 +2,16 @@
 
 import ast
 import logging
-import re
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from workflow_scripts.inference import engines, runner
+from workflow_scripts.inference import engines, runner, sandbox
 from workflow_scripts.inference import requests as inference
+from workflow_scripts.inference.replies import program
 from workflow_scripts.shared import files, job, progress, provenance, tables
-from workflow_scripts.stochasticity import parsing, sandbox, targets
+from workflow_scripts.stochasticity import parsing, targets
 from workflow_scripts.stochasticity.draws import CONDITIONS, DRAWS
 from workflow_scripts.stochasticity.requests import direct
 
@@ -22,7 +22,6 @@ WHAT = {
     "decimals",
 }
 VARIANTS = {"free": "", "seeded": " Set a fixed seed of your own in it."}
-BLOCK = re.compile(r"```[ \t]*(?:python|py)?[ \t]*\n(.*?)(?:```|\Z)", re.DOTALL | re.IGNORECASE)
 SEEDING = {"seed", "default_rng", "RandomState", "Random"}
 
 
@@ -32,20 +31,6 @@ def prompt(target: str, variant: str) -> str:
         f"Write a Python program that prints {WHAT[target]}, and nothing else. Use only the "
         f"standard library.{VARIANTS[variant]} Reply with the program in a code block."
     )
-
-
-def program(reply: str) -> str | None:
-    """The program of a reply: its last code block, or the whole reply where that is Python."""
-    text = parsing.THINKING.sub("", reply)
-    blocks = BLOCK.findall(text)
-    if blocks:
-        return blocks[-1]
-    try:
-        tree = ast.parse(text)
-    except (SyntaxError, ValueError):
-        return None
-    # "7" is Python too, but no program.
-    return text if any(isinstance(node, ast.Call) for node in ast.walk(tree)) else None
 
 
 def sets_seed(source: str) -> bool:

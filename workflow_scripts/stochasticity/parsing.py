@@ -7,11 +7,11 @@ for, a digit that is no digit, or a program in place of a number is a failure wi
 import re
 from typing import NamedTuple
 
+from workflow_scripts.inference.replies import THINKING
 from workflow_scripts.models.corpora import sampling_words as words
 from workflow_scripts.stochasticity.targets import Target
 
 NUMBER = re.compile(r"(?<![\w.])[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?(?![\w%]|\.\d)")
-THINKING = re.compile(r"<think>.*?(?:</think>|\Z)", re.DOTALL)
 DRAW = re.compile(r"\bdraw\b\W*:", re.IGNORECASE)
 KEY = re.compile(r"\b(?i:key|answer|correct option)\b[^\w\n]*(?:is\b)?[^\w\n]*([A-D])\b(?!')")
 ENUMERATED = re.compile(r"^\s*\d+[.)]\s+(?=\S)")

@@ -1,0 +1,323 @@
+"""All arms through the real runner, on an artificial answerer whose habits are known."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from tests.parallel_sequential.answerer import Answerer
+from workflow_scripts.parallel_sequential import attempts, exploration, foreign, measures, questions
+from workflow_scripts.parallel_sequential.accuracy import main_comparison
+from workflow_scripts.parallel_sequential.contracts import ATTEMPTS, CHOICES
+from workflow_scripts.parallel_sequential.scores import arms_of
+from workflow_scripts.parallel_sequential.scoring import Rows, table
+
+N, CHAINS, QUESTIONS = 6, 2, 40
+SETTINGS = {
+    "attempts": N,
+    "chains": CHAINS,
+    "tries": 4,
+    "padding": [1, 2],
+    "weak_reliability": 0.75,
+    "reply_logprobs": True,
+    "decoding": {"temperature": 1.0, "top_p": 1.0, "top_k": 0},
+    "math": {"questions": QUESTIONS, "steps": [2, 3], "file": None, "reply_tokens": 32},
+    "code": {
+        "questions": 2,
+        "steps": 1,
+        "file": None,
+        "since": "",
+        "reply_tokens": 32,
+        "limits": {"cpu_s": 2, "wall_s": 5, "memory_mb": 256, "output_bytes": 10000},
+    },
+}
+SPEC = {"source": "train"}
+
+
+def ask(folder, skill, copies=0.0):
+    asked = questions.table(SETTINGS, 5)
+    asked = asked[asked["domain"] == "math"].reset_index(drop=True)
+    engine = Answerer(dict(zip(asked["text"], asked["answer"], strict=True)), skill, copies)
+    plan = attempts.plan_of(SPEC, asked, SETTINGS, 5)
+    frame, choices = attempts.collect(engine, folder, plan, asked, SETTINGS, 5)
+    return engine, ATTEMPTS.validate(frame), CHOICES.validate(choices), plan, asked
+
+
+@pytest.fixture(scope="module")
+def copier(tmp_path_factory):
+    """Skill 0.6, and four times in five it copies its last answer."""
+    return ask(tmp_path_factory.mktemp("copier"), 0.6, 0.8)
+
+
+@pytest.fixture(scope="module")
+def independent(tmp_path_factory):
+    """Skill 0.6, deaf to its history."""
+    return ask(tmp_path_factory.mktemp("independent"), 0.6)
+
+
+def scored(frame, choices, function, *more):
+    rows = Rows("answerer", "math", 1)
+    function(rows, arms_of(frame, N), *more)
+    return table(rows.made)
+
+
+def value(scores, metric, **wanted):
+    rows = scores[scores["metric"] == metric]
+    for column, value in wanted.items():
+        rows = rows[rows[column] == value]
+    assert len(rows) == 1, wanted
+    return rows.iloc[0]
+
+
+def test_habits_of_a_copier_come_back_within_their_intervals(copier):
+    """Repeat rate 0.8 + 0.2 x (chance that a fresh draw equals the last answer, 0.36 both right);
+    any of k from the law of the chain; the parallel arm as if it did not copy."""
+    _, frame, choices, *_ = copier
+    scores = scored(frame, choices, exploration.variety, N)
+    repeat = value(scores, "repeat_rate", arm="sequential")
+    expected = 0.8 + 0.2 * 0.36
+    assert repeat["ci_low"] <= expected <= repeat["ci_high"] + 0.002  # equal wrong ones: 1/199
+    base = value(scores, "repeat_rate", arm="parallel")
+    assert base["ci_low"] <= 0.36 <= base["ci_high"] + 0.002
+    scores = scored(frame, choices, main_comparison, choices, N)
+    # A chain has no right answer in k attempts if its first is wrong and each later one copies
+    # (wrong again) or is drawn wrong.
+    for k in (2, 4, N):
+        found = value(scores, "accuracy", arm="sequential", aggregator="any", k=k)
+        expected = 1 - 0.4 * (0.8 + 0.2 * 0.4) ** (k - 1)
+        assert found["ci_low"] <= expected <= found["ci_high"]
+        found = value(scores, "accuracy", arm="parallel", aggregator="any", k=k)
+        assert found["ci_low"] - 0.01 <= 1 - 0.4**k <= found["ci_high"] + 0.01
+    gap = value(scores, "gap", aggregator="majority", k=N)
+    assert gap["ci_low"] > 0
+    last = value(scores, "accuracy", arm="sequential", aggregator="last", k=N)
+    assert last["ci_low"] <= 0.6 <= last["ci_high"]
+
+
+def test_an_independent_answerer_has_no_gap_and_no_excess(independent):
+    _, frame, choices, *_ = independent
+    scores = scored(frame, choices, main_comparison, choices, N)
+    for name in ("majority", "random", "last", "logprob"):
+        gap = value(scores, "gap", aggregator=name, k=N)
+        assert gap["ci_low"] <= 0 <= gap["ci_high"], name
+    scores = scored(frame, choices, exploration.variety, N)
+    for metric in ("unique_excess", "repeat_rate_excess", "entropy_nats_excess"):
+        row = value(scores, metric)
+        assert row["ci_low"] <= 0 <= row["ci_high"], metric
+
+
+def test_repeats_carry_a_copier_s_arm_effect(copier):
+    """Copying keeps accuracy and lowers it not: the arm has no effect of its own."""
+    scores = scored(copier[1], copier[2], exploration.attribute)
+    row = value(scores, "arm_effect")
+    assert row["ci_low"] <= 0 <= row["ci_high"]
+
+
+@pytest.mark.parametrize("who", ["copier", "independent"])
+def test_at_attempt_1_both_arms_see_the_same_prompt_and_agree(who, request):
+    _, frame, choices, *_ = request.getfixturevalue(who)
+    first = frame[frame["attempt"] == 1]
+    tokens = first.groupby("arm")["prompt_tokens"].unique()
+    assert list(tokens["parallel"]) == list(tokens["sequential"])
+    scores = scored(frame, choices, main_comparison, choices, N)
+    for name in ("majority", "random"):
+        gap = value(scores, "gap", aggregator=name, k=1)
+        assert gap["ci_low"] <= 0 <= gap["ci_high"]
+
+
+def test_every_arm_has_its_attempts_and_shares_the_first(copier):
+    _, frame, *_ = copier
+    kept = frame[frame["accepted"]]
+    counts = kept.groupby(["arm", "question", "chain"])["attempt"].agg(["min", "max", "size"])
+    for arm in ("parallel", "sequential", "improve", "different", "new_idea", "resample", "ban"):
+        own = counts.loc[arm]
+        assert (own["min"] == 1).all()
+        assert (own["max"] == N).all()
+        assert (own["size"] == N).all()
+        assert len(own) == QUESTIONS * CHAINS
+    assert len(counts.loc["padded-1"]) == QUESTIONS
+    first = kept[(kept["attempt"] == 1) & ~kept["arm"].str.match("parallel|padded")]
+    assert first.groupby(["question", "chain"])["request_id"].nunique().eq(1).all()
+
+
+def test_the_history_is_the_earlier_final_answers_and_nothing_else(independent):
+    """Requests rebuilt from the attempts alone are those that were sent."""
+    _, frame, _, plan, asked = independent
+    texts = dict(zip(asked["question"], asked["text"], strict=True))
+    own = frame[frame["arm"] == "sequential"].sort_values("attempt")
+    for (question, chain), rows in list(own.groupby(["question", "chain"]))[:10]:
+        turns = [{"role": "user", "content": texts[question]}]
+        earlier = []
+        for row in rows.to_dict("records"):
+            if row["attempt"] > 1:
+                sent = plan.sampling["math"].request(
+                    "math",
+                    question,
+                    "sequential",
+                    chain,
+                    turns,
+                    row["attempt"],
+                    earlier=earlier,
+                )
+                assert sent["request_id"] == row["request_id"]
+            earlier.append(row["answer"])
+            turns = [
+                *turns,
+                {"role": "assistant", "content": row["text"]},
+                {"role": "user", "content": "Solve it again."},
+            ]
+
+
+def test_an_oracle_stops_a_chain_at_its_first_right_answer(copier):
+    _, frame, *_ = copier
+    own = frame[frame["arm"] == "oracle"].sort_values("attempt")
+    for _, rows in own.groupby(["question", "chain"]):
+        assert not rows["correct"].iloc[:-1].any()
+        assert rows["correct"].iloc[-1] or len(rows) == N
+
+
+def test_the_weak_environment_is_right_as_often_as_it_says(independent):
+    _, frame, *_ = independent
+    own = frame[frame["arm"] == "parallel"]
+    agrees = (own["passes_weak"] == own["correct"]).mean()
+    spread = np.sqrt(0.75 * 0.25 / len(own))
+    assert abs(agrees - 0.75) < 4 * spread
+    stopped = frame[frame["arm"] == "weak"].sort_values("attempt")
+    for _, rows in stopped.groupby(["question", "chain"]):
+        assert not rows["passes_weak"].iloc[:-1].any()
+        assert rows["passes_weak"].iloc[-1] or len(rows) == N
+
+
+def test_repeats_are_drawn_again_at_most_four_times(copier):
+    """A right first answer comes again with 0.8 + 0.2 x 0.6, so most repeats stay repeats."""
+    _, frame, *_ = copier
+    own = frame[frame["arm"] == "resample"].sort_values(["attempt", "retry"])
+    assert own["retry"].max() == 3
+    for _, rows in own.groupby(["question", "chain"]):
+        earlier: list[str] = []
+        for _, tries in rows.groupby("attempt"):
+            assert list(tries["retry"]) == list(range(len(tries)))
+            for row in tries.to_dict("records"):
+                repeat = row["answer"] in earlier
+                assert row["accepted"] == (not repeat or row["retry"] == 3)
+            earlier.append(tries["answer"].iloc[-1])
+
+
+def test_a_second_run_asks_nothing_and_gives_the_same(copier, tmp_path):
+    engine, frame, _, plan, asked = copier
+    calls = engine.asked
+    store = tmp_path / "store"
+    again, _ = attempts.collect(engine, store, plan, asked, SETTINGS, 5)
+    pd.testing.assert_frame_equal(ATTEMPTS.validate(again), frame)
+    made = engine.asked - calls
+    third, _ = attempts.collect(engine, store, plan, asked, SETTINGS, 5)
+    assert engine.asked - calls == made
+    pd.testing.assert_frame_equal(third, again)
+
+
+def test_a_killed_job_goes_on_in_its_round(copier, tmp_path):
+    """The answerer dies after some replies; the next run asks for the rest only."""
+    engine, frame, _, plan, asked = copier
+    run = engine.run
+
+    def dying(tasks):
+        for number, batch in enumerate(run(tasks)):
+            if number == 300:
+                raise KeyboardInterrupt
+            yield batch
+
+    before = engine.asked
+    engine.run = dying
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            attempts.collect(engine, tmp_path, plan, asked, SETTINGS, 5)
+    finally:
+        del engine.run
+    again, _ = attempts.collect(engine, tmp_path, plan, asked, SETTINGS, 5)
+    pd.testing.assert_frame_equal(ATTEMPTS.validate(again), frame)
+    lines = sum(len(p.read_text().splitlines()) for p in tmp_path.glob("*.jsonl"))
+    # The reply that was being made when it died was asked for twice.
+    assert engine.asked - before == lines + 1
+
+
+def test_histories_of_another_chain_are_its_answers(copier):
+    _, frame, _, plan, asked = copier
+    requests = foreign.asked(foreign.SEED, frame, 1, asked, plan)
+    own = frame[frame["arm"] == "sequential"]
+    given = {
+        key: list(rows.sort_values("attempt")["text"])
+        for key, rows in own.groupby(["question", "chain"])
+    }
+    assert len(requests) == QUESTIONS * CHAINS * (N - 1)
+    for row in requests.to_dict("records"):
+        turns = json.loads(row["messages"])
+        shown = [turn["content"] for turn in turns if turn["role"] == "assistant"]
+        other = given[row["question"], (row["chain"] + 1) % CHAINS]
+        assert shown == other[: row["attempt"] - 1]
+
+
+def test_choices_are_candidates_and_free_where_all_agree(copier):
+    _, frame, choices, *_ = copier
+    for row in choices.to_dict("records"):
+        own = frame[
+            (frame["question"] == row["question"])
+            & (frame["arm"] == row["arm"])
+            & (frame["chain"] == row["chain"])
+            & (frame["attempt"] <= row["k"])
+        ]
+        names = set(own["answer"])
+        assert row["answer"] in names | {""}
+        assert (row["request_id"] == "") == (len(names) == 1)
+        if row["answer"]:
+            assert row["correct"] == own.loc[own["answer"] == row["answer"], "correct"].iloc[0]
+
+
+def test_padding_is_as_long_as_the_history_and_holds_other_questions(copier):
+    *_, plan, asked = copier
+    texts = dict(zip(asked["question"], asked["text"], strict=True))
+    sequential = pd.DataFrame(
+        [
+            plan.sampling["math"].request(
+                "math",
+                question,
+                "sequential",
+                0,
+                [
+                    {"role": "user", "content": text},
+                    *[
+                        {"role": "assistant", "content": "Answer: 1"},
+                        {"role": "user", "content": "Solve it again."},
+                    ]
+                    * (N - 1),
+                ],
+                N,
+            )
+            for question, text in texts.items()
+        ]
+    )
+    history = (N - 1) * len("Answer: 1Solve it again.")
+    made = attempts.padded([1, 2], sequential, asked, plan)
+    for row in made.to_dict("records"):
+        turns = json.loads(row["messages"])
+        assert turns[-1]["content"] == texts[row["question"]]
+        assert all(turn["content"] != texts[row["question"]] for turn in turns[:-1])
+        length = sum(len(turn["content"]) for turn in turns[:-1])
+        factor = float(row["arm"].removeprefix("padded-"))
+        assert factor * history <= length < factor * history + 200
+
+
+def test_a_model_without_answers_goes_no_further(tmp_path):
+    asked = questions.table(SETTINGS, 5)
+    asked = asked[asked["domain"] == "code"].reset_index(drop=True)
+    engine = Answerer({}, 1.0)
+    engine.draw = lambda task: (
+        engine.record(task, task.sample)
+        | {"text": "no idea (", "finish_reason": "stop", "completion_tokens": 3}
+    )
+    plan = attempts.plan_of(SPEC, asked, SETTINGS, 5)
+    frame, choices = attempts.collect(engine, tmp_path, plan, asked, SETTINGS, 5)
+    assert set(frame["arm"]) == {"parallel", "sequential"}
+    assert frame.loc[frame["arm"] == "sequential", "attempt"].max() == 1
+    assert choices.empty
+    assert measures.unique(arms_of(frame, 1)["parallel"], 1).max() == 0

@@ -1,0 +1,92 @@
+"""The words of the study, against the corpus of the embedded models and by hand."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from workflow_scripts.models.corpora import arithmetic
+from workflow_scripts.parallel_sequential import dialogue
+from workflow_scripts.shared.fingerprint import ROOT
+
+TAUGHT = dialogue.of({"source": "train"}, "math")
+NATURAL = dialogue.of({"source": "a folder"}, "math")
+THINKING = dialogue.of({"source": "a folder", "thinking": True}, "math")
+SAMPLES = 300
+
+
+def test_embedded_models_get_exactly_the_turns_of_their_training():
+    """Prompts as the corpus makes them, at every number of earlier answers that it has."""
+    rng = np.random.default_rng(1)
+    seen = set()
+    for _ in range(SAMPLES):
+        made = arithmetic.conversation(rng, "held_out", 4, 5, 0.5)
+        *prompt, _ = made["messages"]
+        turns = TAUGHT.question(prompt[0]["content"])
+        for reply in prompt[1::2]:
+            turns = TAUGHT.again(turns, TAUGHT.shown(reply["content"], True), "plain")
+        expected = [{"role": m["role"], "content": m["content"]} for m in prompt]
+        assert turns == expected
+        seen.add(len(prompt))
+    assert seen == {1, 3, 5, 7, 9}
+
+
+def test_worked_replies_of_the_corpus_are_read_and_shown_as_their_answer():
+    rng = np.random.default_rng(2)
+    for _ in range(SAMPLES):
+        worked = arithmetic.conversation(rng, "held_out", 4, 2, 0.5)["messages"][-1]["content"]
+        answer = arithmetic.answer_in(worked)
+        assert TAUGHT.answer(worked) == str(answer)
+        assert TAUGHT.shown(worked, True) == f"Answer: {answer}"
+
+
+def test_four_instructions_as_in_the_public_scripts():
+    table = pd.read_csv(ROOT / "resources/published/parallel_sequential_scalars.csv")
+    rows = table[(table["quantity"] == "re_answer_instructions")]
+    assert len(dialogue.INSTRUCTIONS) == rows["value"].astype(int).max()
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (r"so \boxed{42}", "42"),
+        (r"\boxed{1} then \boxed{\frac{1}{2}}.", r"\frac{1}{2}"),
+        (r"\boxed{\text{a}_{b}} \boxed{", None),
+        ("no box", None),
+        (r"\boxed{ }", None),
+    ],
+)
+def test_the_last_box_is_read_with_its_braces(text, expected):
+    assert dialogue.boxed(text) == expected
+
+
+def test_history_holds_what_follows_the_thoughts():
+    reply = r"<think>It is \boxed{1}.</think> The answer is \boxed{2}."
+    assert THINKING.shown(reply, True) == r"The answer is \boxed{2}."
+    assert THINKING.answer(reply) == "2"
+    opened_in_the_prompt = r"It is \boxed{1}.</think>\boxed{2}"
+    assert THINKING.answer(opened_in_the_prompt) == "2"
+
+
+@pytest.mark.parametrize("finished", [True, False])
+def test_an_attempt_cut_off_in_its_thoughts_is_an_empty_answer(finished):
+    reply = r"<think>Perhaps \boxed{1}"
+    assert THINKING.shown(reply, finished) == ""
+    assert THINKING.answer(reply) is None
+    assert NATURAL.shown("the answer is", False) == ""
+
+
+def test_remarks_and_bans_stand_before_the_instruction():
+    turns = NATURAL.again([], "x", "plain", "That is wrong.", ["1", "2"])
+    said = turns[-1]["content"]
+    assert said.startswith("That is wrong. Do not give any of these answers again: 1, 2.")
+    assert said.endswith(dialogue.INSTRUCTIONS["plain"])
+
+
+@pytest.mark.parametrize("size", [1, 50, 400])
+def test_padding_is_as_long_as_asked_and_whole(size):
+    others = [("Start with 1, add 2.", "3"), ("Start with 5, add 2.", "7")]
+    turns = dialogue.padding(TAUGHT, others, size)
+    exchange = sum(len(turn["content"]) for turn in turns[:2])
+    total = sum(len(turn["content"]) for turn in turns)
+    assert size <= total < size + exchange
+    assert [turn["role"] for turn in turns] == ["user", "assistant"] * (len(turns) // 2)

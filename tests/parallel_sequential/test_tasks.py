@@ -1,0 +1,220 @@
+"""Questions, answers and programs: exact answers, files, comparison, the sandboxed tests."""
+
+import base64
+import json
+import pickle
+import re
+import zlib
+
+import numpy as np
+import pytest
+
+from workflow_scripts.inference import sandbox
+from workflow_scripts.models.corpora.split import belongs
+from workflow_scripts.parallel_sequential import (
+    answers,
+    code_tasks,
+    programs,
+    questions,
+    task_files,
+)
+
+LIMITS = sandbox.Limits(cpu_s=2, wall_s=5, memory_mb=256, output_bytes=50000)
+SETTINGS = {
+    "math": {"file": None, "questions": 20, "steps": [2, 4, 5]},
+    "code": {"file": None, "questions": 8, "steps": 3, "since": ""},
+}
+
+
+def test_generated_sums_have_their_answers_levels_and_were_never_trained_on():
+    table = questions.table(SETTINGS, 3)
+    math = table[table["domain"] == "math"]
+    assert len(math) == 20
+    counts = math["level"].value_counts()
+    assert set(counts.index) == {"2 steps", "4 steps", "5 steps"}
+    assert counts.max() - counts.min() <= 1
+    signs = {"add": "+", "subtract": "-", "multiply by": "*"}
+    for text, answer in zip(math["text"], math["answer"], strict=True):
+        assert belongs(text, "held_out")
+        start, *steps = re.findall(r"(Start with|add|subtract|multiply by) (\d+)", text)
+        value = start[1]
+        for verb, number in steps:
+            value = f"({value}{signs[verb]}{number})"
+        assert eval(value) == int(answer)
+
+
+@pytest.mark.parametrize(
+    ("gold", "answer", "equal"),
+    [
+        ("46", "46.0", True),
+        (r"\frac{1}{2}", "0.5", True),
+        ("x+1", "1+x", True),
+        (r"2\sqrt{2}", r"\sqrt{8}", True),
+        ("70", "070", True),
+        ("46", "47", False),
+        ("46", "46x", False),
+        ("46", "no idea at all {", False),
+    ],
+)
+def test_mathematical_answers_are_compared_by_value(gold, answer, equal):
+    assert answers.same(gold, answer) is equal
+
+
+def test_equal_answers_share_a_name_and_no_answer_has_none():
+    found = answers.classes(["1/2", "0.5", None, "3", r"\frac{1}{2}", ""])
+    assert found == ["1/2", "1/2", "", "3", "1/2", ""]
+
+
+def test_reference_programs_pass_their_own_tests_and_a_wrong_one_does_not():
+    """Solutions written from the text of each task alone, by a reader of its own."""
+    rng = np.random.default_rng(7)
+    for task in code_tasks.tasks(rng, 12, 3):
+        source = solution(task["text"])
+        for which in ("public", "hidden"):
+            tests = json.loads(task[which])
+            ran = programs.run(source, tests, "call", "f", LIMITS)
+            assert all(ran.passed(tests)), task["text"]
+        wrong = programs.run("def f(numbers): return -12345", tests, "call", "f", LIMITS)
+        assert not any(wrong.passed(tests))
+        assert programs.complaint(wrong, tests).startswith("On input ")
+
+
+STEPS = {
+    r"keep the numbers divisible by (\d+)": "xs = [x for x in xs if not x % {}]",
+    r"keep the numbers above (\d+)": "xs = list(filter(lambda x: x > {}, xs))",
+    r"add (\d+) to every number": "xs = [{} + x for x in xs]",
+    r"multiply every number by (\d+)": "xs = [{} * x for x in xs]",
+    r"replace every number by its remainder modulo (\d+)": "xs = [x % {} for x in xs]",
+    r"reverse the list": "xs = list(reversed(xs))",
+    r"drop repeated numbers, keeping the first of each": (
+        "xs = [x for i, x in enumerate(xs) if x not in xs[:i]]"
+    ),
+    r"replace every number by the sum of all numbers up to it": (
+        "xs = [sum(xs[: i + 1]) for i in range(len(xs))]"
+    ),
+}
+ENDS = {
+    "the sum of what is left": "sum(xs)",
+    "the largest of what is left, or 0 if nothing is": "max(xs) if xs else 0",
+    "how many numbers are left": "len(xs)",
+    "the sum of what is left with alternating signs, the first positive": (
+        "sum(xs[::2]) - sum(xs[1::2])"
+    ),
+}
+
+
+def solution(text):
+    rules, end = re.fullmatch(r".*in this order: (.*); then return (.*)\.", text).groups()
+    lines = ["def f(xs):"]
+    for rule in rules.split("; "):
+        pattern = next(p for p in STEPS if re.fullmatch(p, rule))
+        lines.append("    " + STEPS[pattern].format(*re.fullmatch(pattern, rule).groups()))
+    return "\n".join([*lines, f"    return {ENDS[end]}"])
+
+
+@pytest.mark.parametrize(
+    ("source", "why"),
+    [
+        ("def f(x):\n    while True: pass", "program: cpu"),
+        ("def f(x):\n    return [0] * 10**9", "MemoryError"),
+        ("def f(x):\n    import socket; socket.create_connection(('127.0.0.1', 9))", "refused"),
+        ("def f(x):\n    open('a', 'w')", "refused"),
+        ("def f(x): return y", "NameError"),
+        ("def g(x): return x", "NoneType"),
+        ("def f(x", "SyntaxError"),
+        ("import sys; sys.exit(0)", "NoneType"),
+        ("import os; os._exit(0)", "program: "),
+        (None, "no program"),
+    ],
+)
+def test_a_failing_program_is_a_failed_test_with_its_reason(source, why):
+    ran = programs.run(source, [{"input": [1], "expected": 1}], "call", "f", LIMITS)
+    assert ran.results[0][0] == "error"
+    assert why in ran.results[0][1]
+
+
+def test_a_program_cannot_speak_for_the_tests():
+    """What a program prints is not taken for its results, and expected values are not there."""
+    liar = "def f(x):\n    print('[[\"ok\", 1]]')\n    return 0\nprint('[[\"ok\", 1]]')"
+    ran = programs.run(liar, [{"input": [1], "expected": 1}], "call", "f", LIMITS)
+    assert ran.results == (("ok", 0),)
+
+
+@pytest.mark.parametrize(
+    ("got", "expected", "same"),
+    [
+        ("1 2\n3", "1  2 3\n", True),
+        ("1.0", "1", True),
+        ("1", "2", False),
+        ([1, [2]], [1, [2]], True),
+        ([1], [1, 2], False),
+        (True, 1, False),
+        (0.1 + 0.2, 0.3, True),
+        ("a", 1, False),
+        (None, None, True),
+    ],
+)
+def test_results_are_compared_by_value(got, expected, same):
+    assert programs.equal(got, expected) is same
+
+
+def livecodebench(packed, call):
+    tests = [{"input": "3\n[1, 2]" if call else "3\n", "output": "4" if call else "4\n"}]
+    text = json.dumps(tests)
+    private = base64.b64encode(zlib.compress(pickle.dumps(text))).decode() if packed else text
+    return {
+        "question_id": "x1",
+        "question_content": "Do it.",
+        "starter_code": "class Solution:\n    def go(self, a, b):" if call else "",
+        "contest_date": "2025-02-01T00:00:00",
+        "difficulty": "easy",
+        "metadata": json.dumps({"func_name": "go"} if call else {}),
+        "public_test_cases": text,
+        "private_test_cases": private,
+    }
+
+
+@pytest.mark.parametrize("packed", [True, False])
+@pytest.mark.parametrize("call", [True, False])
+def test_livecodebench_style_files_are_read_and_run(tmp_path, packed, call):
+    path = tmp_path / "tasks.jsonl"
+    path.write_text(json.dumps(livecodebench(packed, call)) + "\n")
+    (task,) = task_files.code(path, "2025-01-01")
+    assert list(task_files.code(path, "2025-03-01")) == []
+    source = "class Solution:\n    def go(self, a, b): return a + b[0]"
+    if not call:
+        source = "print(int(input()) + 1)"
+    for which in ("public", "hidden"):
+        tests = json.loads(task[which])
+        ran = programs.run(source, tests, task["kind"], task["function"], LIMITS)
+        assert ran.passed(tests) == [True]
+
+
+class Danger:
+    def __reduce__(self):
+        return (print, ("ran",))
+
+
+def test_a_packed_file_cannot_run_anything(tmp_path, capsys):
+    line = livecodebench(True, False)
+    line["private_test_cases"] = base64.b64encode(zlib.compress(pickle.dumps(Danger()))).decode()
+    path = tmp_path / "tasks.jsonl"
+    path.write_text(json.dumps(line))
+    with pytest.raises(task_files.TaskFileError, match="line 1"):
+        list(task_files.code(path))
+    assert capsys.readouterr().out == ""
+
+
+def test_aime_style_files_are_read_and_bad_lines_named(tmp_path):
+    path = tmp_path / "aime.jsonl"
+    path.write_text('{"problem": "1+1?", "answer": "2"}\n\n{"question": "2+2?", "answer": 4}\n')
+    found = list(task_files.mathematics(path))
+    assert [(q["text"], q["answer"]) for q in found] == [("1+1?", "2"), ("2+2?", "4")]
+    settings = {"math": SETTINGS["math"] | {"file": str(path)}, "code": SETTINGS["code"]}
+    assert (questions.table(settings, 1)["domain"] == "math").sum() == 2
+    path.write_text('{"problem": "1+1?"}\n')
+    with pytest.raises(task_files.TaskFileError, match="line 1 lacks"):
+        list(task_files.mathematics(path))
+    path.write_text("{\n")
+    with pytest.raises(task_files.TaskFileError, match="not JSON"):
+        list(task_files.mathematics(path))

@@ -1,0 +1,132 @@
+"""Targets, tests and effect sizes against scipy, closed forms and simulated truth."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats
+from scipy.spatial import distance
+
+from workflow_scripts.stochasticity import measures, targets
+
+NAMES = ["digit", "letter", "uniform", "uniform10", "normal", "seed", "bernoulli-30"]
+
+
+def rng(seed=1):
+    return np.random.default_rng(seed)
+
+
+@pytest.mark.parametrize("name", [*NAMES, "categorical-70-10-10-10"])
+def test_true_draws_fill_the_cells_as_stated(name):
+    target = targets.of(name)
+    assert target.probabilities.sum() == pytest.approx(1)
+    values = target.draw(rng(), 20000)
+    assert all(target.holds(float(value)) for value in values[:200])
+    assert stats.chisquare(target.counts(values), target.probabilities * 20000).pvalue > 1e-4
+    assert values.mean() == pytest.approx(target.mean, abs=5 * values.std() / 20000**0.5)
+
+
+def test_an_unknown_target_is_refused():
+    with pytest.raises(ValueError, match="no target 'poisson'"):
+        targets.of("poisson")
+
+
+@pytest.mark.parametrize("name", ["uniform", "normal"])
+def test_spreading_undoes_rounding(name):
+    """Rounded true draws fail a plain KS test at this size; spread, they pass."""
+    target = targets.of(name)
+    values = np.round(target.ppf(rng(2).random(200000)), 1 if name == "uniform" else 0)
+    coarse = targets.Target(
+        "coarse",
+        target.probabilities,
+        target.labels,
+        target.mean,
+        1 if name == "uniform" else 0,
+        target.edges,
+        target.low,
+        target.high,
+        target.cdf,
+        target.ppf,
+    )
+    assert stats.kstest(values, target.cdf).pvalue < 1e-6
+    spread = coarse.spread(values, rng(3))
+    if name == "uniform":
+        assert stats.kstest(spread, target.cdf).pvalue > 1e-4
+    assert np.abs(spread - values).max() <= 0.5 * 10.0**-coarse.decimals + 1e-12
+
+
+shares = st.lists(st.integers(0, 50), min_size=2, max_size=8).filter(sum)
+
+
+@given(shares)
+def test_distances_equal_scipys(counts):
+    p = np.array(counts) / sum(counts)
+    q = np.full(p.size, 1 / p.size)
+    assert measures.total_variation(p, q) == pytest.approx(distance.cityblock(p, q) / 2)
+    assert measures.kl_bits(p, q) == pytest.approx(stats.entropy(p, q, base=2), abs=1e-9)
+    assert measures.entropy_bits(p) == pytest.approx(stats.entropy(p, base=2), abs=1e-9)
+
+
+def test_wasserstein_is_that_of_scipy_against_many_true_draws():
+    target = targets.of("normal")
+    values = rng(4).normal(0.3, 1.2, 800)
+    truth = target.ppf((np.arange(200000) + 0.5) / 200000)
+    found = measures.wasserstein_1(values, target, 5)
+    assert found.value == pytest.approx(stats.wasserstein_distance(values, truth), abs=0.01)
+    assert found.low <= found.value <= found.high
+
+
+def test_a_bootstrap_interval_covers_the_true_distance():
+    p, q = np.array([0.5, 0.3, 0.2]), np.full(3, 1 / 3)
+    truth = measures.total_variation(p, q)
+    generator, covered = rng(6), 0
+    for i in range(200):
+        found = measures.over_counts(generator.multinomial(400, p), measures.total_variation, q, i)
+        covered += found.low <= truth <= found.high
+    assert stats.binomtest(covered, 200, 0.95).pvalue > 1e-4
+
+
+def test_the_distance_of_true_draws_stays_below_its_quantile():
+    target, generator = targets.of("digit"), rng(7)
+    bound = measures.expected_distance(target, 300)
+    shares = generator.multinomial(300, target.probabilities, 2000) / 300
+    below = (measures.total_variation(shares, target.probabilities) <= bound).sum()
+    assert stats.binomtest(int(below), 2000, 0.95).pvalue > 1e-4
+
+
+def test_goodness_of_fit_is_scipys():
+    target, generator = targets.of("uniform"), rng(8)
+    values = target.draw(generator, 500)
+    tests = measures.goodness_of_fit(values, target, 1)
+    expected = stats.chisquare(target.counts(values), target.probabilities * 500)
+    assert tests["chi_square"].p == pytest.approx(expected.pvalue)
+    assert tests["ks_ties"].p == pytest.approx(stats.kstest(values, stats.uniform.cdf).pvalue)
+
+
+def test_independence_is_scipys_with_empty_lines_left_out():
+    table = np.array([[10, 20, 0], [30, 5, 0], [0, 0, 0]])
+    expected = stats.chi2_contingency(table[:2, :2], correction=False)
+    assert measures.independence(table).p == pytest.approx(expected.pvalue)
+    assert measures.independence(np.array([[3, 0], [4, 0]])).p == 1.0
+
+
+def test_transitions_do_not_cross_chains_or_gaps():
+    chains = [np.array([1.0, 2.0, np.nan, 3.0]), np.array([3.0, 1.0])]
+    table = measures.transitions(chains, targets.of("digit"))
+    assert table.sum() == 2
+    assert table[1, 2] == table[3, 1] == 1
+
+
+def test_autocorrelation_of_an_autoregression_is_its_coefficient():
+    generator = rng(9)
+    chains = []
+    for _ in range(60):
+        values = [generator.normal()]
+        for _ in range(99):
+            values.append(0.5 * values[-1] + 0.75**0.5 * generator.normal())
+        chains.append(np.array(values))
+    found, resampled = measures.autocorrelation(chains, 3, 1)
+    low, high = np.quantile(resampled, [0.001, 0.999], axis=0)
+    for lag, expected in enumerate([0.5, 0.25, 0.125]):
+        assert low[lag] - 0.02 < expected < high[lag] + 0.02
+        assert found[lag] == pytest.approx(expected, abs=0.06)

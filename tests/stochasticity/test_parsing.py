@@ -1,0 +1,94 @@
+"""A reply counts for what it says without doubt; everything else is a failure with a reason."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from workflow_scripts.stochasticity import parsing, targets
+
+DIGIT, UNIFORM, NORMAL = (targets.of(name) for name in ("digit", "uniform", "normal"))
+
+
+@given(st.integers(0, 9))
+def test_a_digit_is_read_bare_marked_up_or_after_its_mark(number):
+    for reply in (
+        str(number),
+        f"**{number}**",
+        f"Draw: {number}.",
+        f"<think>maybe 3</think>{number}",
+    ):
+        assert parsing.value(reply, DIGIT) == parsing.Parsed(float(number), None)
+
+
+@given(st.floats(-8, 8).map(lambda x: round(x, 2)))
+def test_a_real_number_is_read_as_written(number):
+    assert parsing.value(f"{number:.2f}", NORMAL).value == pytest.approx(number)
+
+
+@pytest.mark.parametrize(
+    ("reply", "target", "failure"),
+    [
+        ("", DIGIT, "empty"),
+        ("I cannot", DIGIT, "no number"),
+        ("3 or 4", DIGIT, "several numbers"),
+        ("12", DIGIT, "outside the support"),
+        ("2.5", DIGIT, "outside the support"),
+        ("-1", DIGIT, "outside the support"),
+        ("1.2", UNIFORM, "outside the support"),
+        ("50%", UNIFORM, "no number"),
+        ("<think>7", DIGIT, "empty"),
+    ],
+)
+def test_doubt_is_a_failure(reply, target, failure):
+    assert parsing.value(reply, target) == parsing.Parsed(None, failure)
+
+
+def test_a_typographic_minus_is_a_minus():
+    assert parsing.value("\u22120.50", NORMAL).value == -0.5
+
+
+@given(st.lists(st.integers(0, 9), min_size=2, max_size=30))
+def test_lists_are_read_in_order(numbers):
+    expected = [float(number) for number in numbers]
+    for reply in (
+        ", ".join(map(str, numbers)),
+        "Here are the draws: " + " ".join(map(str, numbers)),
+        "\n".join(f"{i}. {number}" for i, number in enumerate(numbers, 1)),
+    ):
+        assert [each.value for each in parsing.values(reply, DIGIT)] == expected
+
+
+def test_a_bad_entry_of_a_list_keeps_its_place():
+    read = parsing.values("1, 77, 3", DIGIT)
+    assert [each.value for each in read] == [1.0, None, 3.0]
+
+
+@pytest.mark.parametrize(
+    ("reply", "letter"), [("Key: C", 2.0), ("The answer is B", 1.0), ("Key: A ... Key: D", 3.0)]
+)
+def test_the_last_stated_key_counts(reply, letter):
+    assert parsing.key(reply).value == letter
+
+
+def test_no_key_is_a_failure():
+    assert parsing.key("Which of these is red?") == parsing.Parsed(None, "no key")
+
+
+@given(st.lists(st.integers(0, 200), min_size=2, max_size=12))
+def test_steps_are_the_last_number_of_each_worked_line(outputs):
+    worked = "\n".join(f"x = 5*3+1 mod 11 = {x}" for x in outputs)
+    assert parsing.steps(worked) == outputs
+    assert parsing.steps(" ".join(map(str, outputs))) == outputs
+
+
+def test_the_last_number_of_a_name_counts():
+    assert parsing.named("u = 0.1, then u = 0.25, d = 2", "u", targets.of("seed")).value == 0.25
+    assert parsing.named("d = 2", "u", targets.of("seed")).failure == "no u"
+
+
+def test_letters_of_a_categorical_target():
+    target = targets.of("categorical-40-30-20-10")
+    assert parsing.value("B", target).value == 1.0
+    assert parsing.value("E", target).failure == "outside the support"
+    assert parsing.value("A or B", target).failure == "several letters"
+    assert parsing.value("A model cannot draw", target).failure == "no letter"

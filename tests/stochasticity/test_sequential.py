@@ -1,0 +1,63 @@
+"""Chains on a real small model: what each round shows of the earlier draws."""
+
+import json
+
+import pytest
+
+from tests.inference import tiny
+from workflow_scripts.models.corpora import sampling_words as words
+from workflow_scripts.shared import tables
+from workflow_scripts.stochasticity import sequential
+from workflow_scripts.stochasticity.draws import DRAWS
+
+SETTINGS = {"targets": ["digit"], "chains": 3, "rounds": 4}
+
+
+def replies(frame, texts):
+    return frame.assign(text=texts)[["request_id", "text"]]
+
+
+def test_full_history_shows_all_draws_and_last_only_shows_one():
+    first = sequential.start(SETTINGS, 8, 1)
+    assert len(first) == 6
+    second = sequential.follow(0, first, replies(first, ["4"] * 6))
+    third = sequential.follow(1, second, replies(second, ["7"] * 6))
+    for request in third.to_dict("records"):
+        turns = json.loads(request["messages"])
+        told = [turn["content"] for turn in turns if turn["role"] == "assistant"]
+        if request["experiment"] == "S5":
+            assert told == ["4", "7"]
+            assert turns[-1]["content"] == words.AGAIN
+        else:
+            assert not told
+            assert "7" in turns[-1]["content"]
+            assert "4" not in turns[-1]["content"]
+
+
+def test_an_unreadable_reply_stays_in_the_history_and_is_no_last_draw():
+    first = sequential.start(SETTINGS, 8, 1)
+    second = sequential.follow(0, first, replies(first, ["no idea"] * 6))
+    for request in second.to_dict("records"):
+        if request["experiment"] == "S5":
+            assert "no idea" in request["messages"]
+        else:
+            assert "no idea" not in request["messages"]
+
+
+def test_chains_end_at_their_length():
+    frame = sequential.start(SETTINGS, 8, 1)
+    for number in range(3):
+        frame = sequential.follow(number, frame, replies(frame, ["1"] * 6))
+        assert frame is not None
+    assert sequential.follow(3, frame, replies(frame, ["1"] * 6)) is None
+
+
+@pytest.mark.slow
+def test_a_model_draws_whole_chains(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    checkpoint = tiny.save(tmp_path / "model")
+    arguments = (tiny.SPEC, str(checkpoint), 4096, SETTINGS, 8, 1)
+    sequential.main("draws.parquet", "tiny", *arguments)
+    drawn = tables.read("draws.parquet", DRAWS)
+    assert len(drawn) == 2 * 3 * 4
+    assert (drawn["value"].notna() != drawn["failure"].notna()).all()

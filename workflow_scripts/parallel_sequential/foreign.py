@@ -1,0 +1,118 @@
+"""P9: attempts behind a history of somebody else's answers, from another chain or another model.
+
+The answers come from the donor's sequential arm. A model cannot know whose they are, so a history
+from another chain of its own is a control: it differs from its own history in nothing but chance.
+"""
+
+import logging
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from workflow_scripts.inference import engines, runner
+from workflow_scripts.inference import requests as inference
+from workflow_scripts.parallel_sequential.arms import SEQUENTIAL, Rounds
+from workflow_scripts.parallel_sequential.attempts import named, plan_of, rows_of
+from workflow_scripts.parallel_sequential.contracts import ATTEMPTS, QUESTIONS
+from workflow_scripts.shared import files, job, provenance, tables
+
+SEED, MODEL = "other_seed", "other_model"
+
+
+def histories(donor: pd.DataFrame, shift: int) -> dict[tuple[str, str, int], pd.DataFrame]:
+    """The donor's sequential attempts for each (domain, question, chain that gets them).
+
+    `shift` chains on: 1 takes those of the next chain, 0 those of the same number.
+    """
+    own = donor[donor["arm"] == SEQUENTIAL].sort_values("attempt")
+    count = int(own["chain"].max()) + 1 if len(own) else 0
+    found: dict[tuple[str, str, int], pd.DataFrame] = {}
+    key: Any
+    for key, rows in own.groupby(["domain", "question", "chain"]):
+        domain, question, chain = key
+        found[domain, question, (chain - shift) % count] = rows
+    return found
+
+
+def asked(
+    arm: str,
+    donor: pd.DataFrame,
+    shift: int,
+    questions: pd.DataFrame,
+    plan: Rounds,
+) -> pd.DataFrame | None:
+    """Requests for attempt 2, 3, … behind the donor's first 1, 2, … attempts."""
+    texts = questions.set_index(["domain", "question"])["text"]
+    rows = []
+    for (domain, question, chain), given in histories(donor, shift).items():
+        speech, sampling = plan.dialogues[domain], plan.sampling[domain]
+        turns = speech.question(texts[domain, question])
+        answers = list(given["answer"])
+        replies = zip(given["text"], given["finish_reason"], strict=True)
+        for attempt, (text, reason) in enumerate(replies, start=2):
+            if attempt > plan.attempts:
+                break
+            turns = speech.again(turns, speech.shown(text, reason == "stop"), "plain")
+            earlier = answers[: attempt - 1]
+            rows.append(
+                sampling.request(domain, question, arm, chain, turns, attempt, earlier=earlier)
+            )
+    return inference.table(rows) if rows else None
+
+
+def main(
+    path: str | Path,
+    questions: str | Path,
+    attempts: str | Path,
+    donor: str | Path | None,
+    model: str,
+    spec: dict[str, Any],
+    checkpoint: str,
+    batch_tokens: int,
+    settings: dict[str, Any],
+    seed: int,
+    provenance: dict[str, Any] | None = None,
+) -> None:
+    """Run the arms of one model; `donor` holds another model's attempts, if there is one."""
+    engine = engines.load(
+        model, spec, checkpoint, batch_tokens=spec.get("batch_tokens", batch_tokens)
+    )
+    store = files.work_folder("attempts", **engine.identity)
+    wanted = tables.read(questions, QUESTIONS)
+    plan = plan_of(spec, wanted, settings, seed)
+    keys = zip(wanted["domain"], wanted["question"], strict=True)
+    levels = dict(zip(keys, wanted["level"], strict=True))
+    own = tables.read(attempts, ATTEMPTS)
+    able = set(own.loc[(own["arm"] == SEQUENTIAL) & (own["attempt"] > 1), "domain"])
+    givers = {SEED: (own, 1)} if own["chain"].max() else {}
+    if donor is not None:
+        givers[MODEL] = (tables.read(donor, ATTEMPTS), 0)
+    rows: list[dict[str, Any]] = []
+    for arm, (given, shift) in givers.items():
+        given = given[given["domain"].isin(able)]
+        requests = asked(arm, given, shift, wanted, plan)
+        if requests is not None:
+            rows += rows_of(requests, runner.generate(requests, engine, store), plan, levels)
+    frame = pd.DataFrame(rows).reindex(columns=list(ATTEMPTS.columns))
+    # Named together with the model's own answers, so that a repeat has the same name.
+    both = named(pd.concat([own, frame], ignore_index=True)) if rows else frame
+    tables.write(both.iloc[len(own) :] if rows else frame, path, ATTEMPTS, provenance)
+
+
+if __name__ == "__main__":
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    with job.running(snakemake):
+        main(
+            snakemake.output.attempts,
+            snakemake.input.questions,
+            snakemake.input.attempts,
+            snakemake.input.donor[0] if snakemake.input.donor else None,
+            snakemake.wildcards.model,
+            snakemake.params.spec,
+            snakemake.params.checkpoint,
+            snakemake.params.batch_tokens,
+            dict(snakemake.params.settings),
+            snakemake.params.seed,
+            provenance.of(snakemake),
+        )

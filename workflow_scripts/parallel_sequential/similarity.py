@@ -1,0 +1,126 @@
+"""How alike the whole solutions of a set of attempts are: a lexical measure, and a text-embedding
+model where one is configured."""
+
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from workflow_scripts.parallel_sequential.contracts import ATTEMPTS, SIMILARITY
+from workflow_scripts.shared import job, progress, provenance, tables
+
+ARMS = ("parallel", "sequential", "improve", "different", "new_idea")
+BINS = np.linspace(0.0, 1.0, 21)
+Vectors = Callable[[Sequence[str]], np.ndarray]
+
+
+def lexical(texts: Sequence[str]) -> np.ndarray:
+    """Unit rows (texts, features): TF-IDF of runs of 3 to 5 characters (scikit-learn)."""
+    from sklearn.feature_extraction.text import TfidfVectorizer
+
+    # Runs of characters suit sums as well as prose and programs.
+    vectoriser = TfidfVectorizer(analyzer="char", ngram_range=(3, 5), max_features=4096)
+    return vectoriser.fit_transform([text or " " * 3 for text in texts]).toarray()
+
+
+class Embedder:
+    """A text-embedding model in transformers; `pooling` takes the last token's state or the mean.
+
+    Qwen3-Embedding takes the last, most BERT-like models the mean. Vectors have length 1.
+    """
+
+    def __init__(self, settings: dict[str, Any]):
+        import torch
+        from transformers import AutoModel, AutoTokenizer
+
+        at = {"revision": settings["revision"]} if "revision" in settings else {}
+        self.tokenizer = AutoTokenizer.from_pretrained(settings["source"], **at)
+        self.model: Any = AutoModel.from_pretrained(settings["source"], dtype=torch.float32, **at)
+        self.model.to("cuda" if torch.cuda.is_available() else "cpu").eval()
+        self.pooling, self.most = settings["pooling"], settings["max_tokens"]
+
+    def __call__(self, texts: Sequence[str]) -> np.ndarray:
+        """Unit rows (texts, width), one text at a time, so that no padding enters."""
+        import torch
+
+        rows = []
+        with torch.inference_mode():
+            for text in progress.track(texts, description="embedding", unit="text"):
+                ids = self.tokenizer(
+                    text or " ", truncation=True, max_length=self.most, return_tensors="pt"
+                )
+                states = self.model(**ids.to(self.model.device)).last_hidden_state[0].float()
+                pooled = states[-1] if self.pooling == "last" else states.mean(0)
+                rows.append((pooled / pooled.norm()).cpu().numpy())
+        return np.stack(rows)
+
+
+def compare(frame: pd.DataFrame, vectors: np.ndarray) -> Iterator[dict[str, Any]]:
+    """Rows of one arm of one model and domain; `vectors` (attempts, width) have length 1 or 0."""
+    total = vectors.sum(0)
+    places = pd.Series(range(len(frame)), index=frame.index)
+    sums = {
+        str(question): vectors[places[rows.index]].sum(0)
+        for question, rows in frame.groupby("question")
+    }
+    counts = frame["question"].value_counts()
+    pairs = []
+    for (question, chain), rows in frame.groupby(["question", "chain"]):
+        own = vectors[places[rows.index]]
+        if len(own) < 2:
+            continue
+        cosines = (own @ own.T)[np.triu_indices(len(own), 1)]
+        pairs.append(cosines)
+        base = {"question": question, "chain": chain, "bin": None}
+        yield base | {"metric": "within", "value": float(cosines.mean())}
+        others = len(frame) - int(counts[str(question)])
+        if others:
+            rest = (total - sums[str(question)]) / others
+            yield base | {"metric": "between", "value": float((own @ rest).mean())}
+    if pairs:
+        found = np.clip(np.concatenate(pairs), 0, 1)
+        shares = np.histogram(found, BINS)[0] / found.size
+        for edge, share in zip(BINS[:-1], shares, strict=True):
+            base = {"question": "", "chain": 0, "bin": float(edge)}
+            yield base | {"metric": "share", "value": float(share)}
+
+
+def measure(attempts: pd.DataFrame, measures: dict[str, Vectors]) -> Iterator[dict[str, Any]]:
+    """Rows of the table, for all models, domains and arms of `attempts`."""
+    key: Any
+    used = attempts[attempts["accepted"] & attempts["arm"].isin(ARMS)].reset_index(drop=True)
+    for key, rows in used.groupby(["model", "domain"]):
+        rows = rows.reset_index(drop=True)
+        for name, vectors in measures.items():
+            found = vectors(list(rows["text"]))
+            for arm, own in rows.groupby("arm"):
+                for made in compare(own.reset_index(drop=True), found[own.index]):
+                    yield made | {"model": key[0], "domain": key[1], "arm": arm, "measure": name}
+
+
+def main(
+    path: str | Path,
+    attempts: Sequence[str | Path],
+    embedder: dict[str, Any] | None,
+    provenance: dict[str, Any] | None = None,
+) -> None:
+    """Compare the solutions of all models and write the table."""
+    measures: dict[str, Vectors] = {"lexical": lexical}
+    if embedder:
+        measures["embedding"] = Embedder(embedder)
+    frame = pd.concat([tables.read(each, ATTEMPTS) for each in attempts], ignore_index=True)
+    tables.write(pd.DataFrame(measure(frame, measures)), path, SIMILARITY, provenance)
+
+
+if __name__ == "__main__":
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    with job.running(snakemake):
+        main(
+            snakemake.output.table,
+            list(snakemake.input.attempts),
+            snakemake.params.embedder,
+            provenance.of(snakemake),
+        )
