@@ -13,8 +13,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from workflow_scripts.glasses.stack import ALIBI_SLOPE
-
+# ALiBi's, but steep enough that recency shows within some tens of tokens.
+RECENCY_SLOPE = 2.0**-3
 EPSILON = 1.0e-5  # of LayerNorm
 
 
@@ -49,7 +49,7 @@ def lambda_of(layer: Layer, states: Tensor, alibi: bool) -> Tensor:
     places = torch.arange(len(states))
     distance = places[:, None] - places[None]
     if alibi:
-        logits = logits - 32 * ALIBI_SLOPE * distance
+        logits = logits - RECENCY_SLOPE * distance
     return logits.masked_fill(distance < 0, -math.inf).softmax(-1)
 
 

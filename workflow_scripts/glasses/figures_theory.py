@@ -1,0 +1,339 @@
+"""Figures of the theory and of random decoders."""
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from workflow_scripts.glasses.plots import (
+    CURES,
+    ENCODINGS,
+    PRECISIONS,
+    STACK,
+    Data,
+    letters,
+    line,
+    log_lengths,
+    missing,
+    numbers,
+)
+from workflow_scripts.shared.figures import COLOURS, PAGE_IN, mark_stand_in
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+
+def schematic(data: Data) -> "Figure":
+    """Figure 1: collapse as a picture, paths to the last token, and who wins as layers are added."""
+    import matplotlib.pyplot as plt
+
+    figure, panels = plt.subplots(1, 3, figsize=(PAGE_IN, 2.5), width_ratios=[1.1, 1, 1])
+    _paths_drawn(panels[0])
+    rows = data.pick(experiment="paths", metric="path_count")
+    for depth, own in rows.groupby("depth"):
+        line(panels[1], own, "position", f"{depth}", _shade(rows, depth), band=False)
+    panels[1].set_yscale("log")
+    panels[1].set_xlabel("token")
+    panels[1].set_ylabel("causal paths to the last token")
+    panels[1].legend(title="layers", ncols=2, title_fontsize=7)
+    panels[1].set_ylim(top=numbers(rows, "value").max() * 1e4)
+    rows = data.pick(experiment="B8", metric="averaged_weight")
+    for depth, own in rows.groupby("depth"):
+        line(panels[2], own, "position", f"{depth}", _shade(rows, depth), band=False)
+    panels[2].set_ylim(0, 1.02)
+    panels[2].set_xlabel("token")
+    panels[2].set_ylabel("weight in ((Λ+I)/2)$^L$, uniform Λ")
+    panels[2].legend(title="layers", title_fontsize=7)
+    letters(panels, ["over-squashing", "paths", "token 1 takes all"])
+    return figure
+
+
+def _shade(rows: Any, depth: int) -> Any:
+    import matplotlib
+
+    depths = sorted(rows["depth"].unique())
+    return matplotlib.colormaps["viridis"](0.9 * depths.index(depth) / max(1, len(depths) - 1))
+
+
+def _paths_drawn(axes: "Axes", tokens: int = 5, layers: int = 3) -> None:
+    """A causal graph: every arrow into the last token, heavier where more paths use it."""
+    for level in range(layers):
+        for target in range(tokens):
+            for source in range(target + 1):
+                dark = target == tokens - 1 and level == layers - 1
+                axes.plot(
+                    [source, target],
+                    [level, level + 1],
+                    color=COLOURS["vermilion" if dark else "grey"],
+                    linewidth=1.2 if dark else 0.4,
+                    zorder=1,
+                )
+    for level in range(layers + 1):
+        for place in range(tokens):
+            last = level == layers and place == tokens - 1
+            axes.plot(
+                place,
+                level,
+                marker="o",
+                color=COLOURS["vermilion" if last else "sky"],
+                markersize=9 if last else 6,
+                zorder=2,
+            )
+    for place in range(tokens):
+        axes.annotate(
+            "1" if place else "0", (place, -0.35), ha="center", va="top", fontsize=7
+        )
+    axes.annotate(
+        "all that the\nanswer sees",
+        (tokens - 1, layers),
+        (-30, 2),
+        textcoords="offset points",
+        ha="right",
+        fontsize=6.5,
+    )
+    axes.set_ylim(-0.9, layers + 0.6)
+    axes.set_yticks(range(layers + 1), ["tokens", *(f"layer {level + 1}" for level in range(layers))])
+    axes.set_xticks([])
+    axes.grid(False)
+    for side in ("left", "bottom"):
+        axes.spines[side].set_visible(False)
+    axes.tick_params(length=0)
+
+
+def encodings(data: Data) -> "Figure":
+    """Figures 8 and 10: L1 gap against length, float64, by encoding, with the bf16 unit."""
+    import matplotlib.pyplot as plt
+
+    figure, panels = plt.subplots(1, 3, figsize=(PAGE_IN, 2.7))
+    shown = (
+        ("E6", "attention", "one attention layer (E6)"),
+        ("E6", "layer", "with residual path"),
+        ("E8", "attention", "independent q, k, v (E8)"),
+    )
+    for axes, (experiment, part, _) in zip(panels, shown, strict=True):
+        rows = data.pick(experiment=experiment, metric="gap_l1", part=part, precision="float64")
+        rows = rows[rows["model"] == STACK]
+        for name, (label, colour, marker) in ENCODINGS.items():
+            own = rows[rows["encoding"] == name]
+            line(axes, own, "length", label, COLOURS[colour], floor=1e-6, marker=marker, markersize=2)
+        axes.set_yscale("log")
+        log_lengths(axes, numbers(rows, "length").max(), "length n, tokens")
+        n = np.array([100.0, numbers(rows, "length").max()])
+        for power, text in ((-1.0, "1/n"), (-0.5, "1/√n")):
+            at = 20 * n[0] ** -power * n**power / 20
+            axes.plot(n, at * 0.5, color=COLOURS["grey"], linewidth=0.7, linestyle=":")
+            axes.annotate(text, (n[1], 0.5 * at[1]), (0, -7), textcoords="offset points",
+                          ha="right", fontsize=6, color=COLOURS["grey"])  # fmt: skip
+    panels[0].set_ylabel("L1 gap of the last token, n and n + 1")
+    letters(panels, [title for *_, title in shown])
+    figure.legend(
+        *panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=len(ENCODINGS)
+    )
+    return figure
+
+
+def variation(data: Data) -> "Figure":
+    """Figure 9 and proposition B.4."""
+    import matplotlib.pyplot as plt
+
+    figure, panels = plt.subplots(1, 2, figsize=(PAGE_IN * 0.8, 2.5))
+    rows = data.pick(experiment="E7", metric="variation_l1")
+    line(panels[0], rows, "length", "noise on the first 200", COLOURS["blue"], marker="o",
+         markersize=2.5)  # fmt: skip
+    n = numbers(rows.sort_values("length"), "length")
+    last = numbers(rows.sort_values("length"), "value")[-1]
+    far = n[n >= 800]
+    panels[0].plot(far, last * n[-1] / far, color=COLOURS["grey"], linestyle=":", label="1/n")
+    panels[0].set_yscale("log")
+    panels[0].set_ylabel("L1 distance of the softmaxes")
+    rows = data.pick(experiment="G4", metric="variation_l1")
+    rows = rows[rows["length"].notna()]
+    line(panels[1], rows, "length", "1010… against 0101…", COLOURS["blue"], marker="o",
+         markersize=2.5)  # fmt: skip
+    limit = data.published("limit of the alternating-sequence total variation (Prop. B.4)")
+    panels[1].axhline(limit, color=COLOURS["black"], linestyle="--", linewidth=1,
+                      label="2(e−1)/(e+1), paper")  # fmt: skip
+    panels[1].set_ylim(0, 1.1)
+    for axes in panels:
+        log_lengths(axes, max(numbers(data.pick(experiment="E7"), "length")), "entries n")
+        axes.legend(loc="lower left")
+    letters(panels, ["lemma 4.1 (E7)", "where it fails (prop. B.4)"])
+    return figure
+
+
+def precision(data: Data) -> "Figure":
+    """Gap in units of the last place by precision, and the length at collapse by depth."""
+    import matplotlib.pyplot as plt
+
+    figure, panels = plt.subplots(1, 3, figsize=(PAGE_IN, 2.8), width_ratios=[1, 1, 1.1])
+    for axes, encoding in zip(panels[:2], ("none", "rotary"), strict=True):
+        rows = data.pick(experiment="E6", metric="gap_ulps", part="layer", encoding=encoding)
+        for name in ("float32", "float16", "bfloat16"):
+            label, colour = PRECISIONS[name]
+            own = rows[rows["precision"] == name]
+            line(axes, own, "length", label, COLOURS[colour], floor=1e-2, marker="o", markersize=2)
+        axes.axhline(1, color=COLOURS["black"], linewidth=0.7, linestyle="--")
+        axes.set_yscale("log")
+        log_lengths(axes, numbers(rows, "length").max(), "length n, tokens")
+    panels[0].set_ylabel("gap, units of the last place")
+    panels[0].legend(loc="upper right")
+    _depths(panels[2], data)
+    letters(panels, ["no encoding", "rotary", "length at collapse"])
+    return figure
+
+
+def _depths(axes: "Axes", data: Data) -> None:
+    rows = data.pick(experiment="depth", metric="collapse_length")
+    longest = numbers(data.pick(experiment="depth", metric="gap_ulps"), "length").max()
+    depths = sorted(rows["depth"].dropna().unique())
+    for number, (name, (label, colour, marker)) in enumerate(ENCODINGS.items()):
+        for low, filled in (("bfloat16", True), ("float16", False)):
+            own = rows[(rows["encoding"] == name) & (rows["precision"] == low)].sort_values("depth")
+            at = np.array([depths.index(depth) for depth in own["depth"]]) + 0.16 * (number - 1.5)
+            draw_onsets(axes, at, own, longest, COLOURS[colour], marker, filled,
+                        label if filled else None)  # fmt: skip
+    axes.set_yscale("log")
+    axes.axhline(longest, color=COLOURS["grey"], linewidth=0.6, linestyle=":")
+    axes.annotate(f"not by {longest:,.0f} (arrow)", (0, longest), (0, 11), textcoords="offset points",
+                  xycoords=("axes fraction", "data"), fontsize=6, color=COLOURS["grey"])  # fmt: skip
+    axes.set_ylim(20, longest * 3)
+    axes.set_xticks(range(len(depths)), [str(depth) for depth in depths])
+    axes.set_xlabel("layers (filled bfloat16, open float16)")
+    axes.set_ylabel("length from which gap ≤ 1 unit")
+    axes.legend(loc="lower right", fontsize=6)
+
+
+def draw_onsets(
+    axes: "Axes",
+    at: np.ndarray,
+    rows: Any,
+    longest: float,
+    colour: str,
+    marker: str,
+    filled: bool,
+    label: str | None,
+) -> None:
+    """Median with least and greatest seed, upright; an arrow where it lies past `longest`."""
+    value, low, high = (numbers(rows, name) for name in ("value", "ci_low", "ci_high"))
+    face = colour if filled else "white"
+    reached = ~np.isnan(value)
+    ends = np.stack([value - low, np.where(np.isnan(high), longest * 1.25, high) - value])
+    axes.errorbar(at[reached], value[reached], ends[:, reached], color=colour, marker=marker,
+                  markersize=3.5, markerfacecolor=face, linestyle="none", linewidth=0.8,
+                  label=label)  # fmt: skip
+    axes.plot(at[~reached], np.full((~reached).sum(), longest * 1.12), color=colour,
+              marker="^" if filled else "2", markersize=4, linestyle="none",
+              label=None if reached.any() else label)  # fmt: skip
+
+
+def sensitivity(data: Data) -> "Figure":
+    """Theorem 5.1: Jacobian norms and bound by position, random and trained."""
+    import matplotlib.pyplot as plt
+
+    models = [name for name in data.models if len(data.pick(experiment="heard", model=name))]
+    shown = [("none", "no encoding"), ("alibi", "with recency (ALiBi)")]
+    figure, panels = plt.subplots(1, 2 + max(1, len(models)), figsize=(PAGE_IN, 2.6))
+    rows = data.pick(experiment="G5", model="theory")
+    deepest = rows["depth"].max()
+    kinds = (
+        ("bound", "bound", "black", "--"),
+        ("fixed", "Jacobian, fixed weights", "blue", "-"),
+        ("varying", "Jacobian, as it is", "vermilion", "-"),
+    )
+    for axes, (encoding, _) in zip(panels, shown, strict=False):
+        own = rows[(rows["encoding"] == encoding) & (rows["depth"] == deepest)]
+        _profiles(axes, own, kinds)
+    for axes, model in zip(panels[2:], models, strict=False):
+        _profiles(axes, data.pick(experiment="heard", model=model), kinds)
+        if model in data.stand_ins:
+            mark_stand_in(axes)
+    if not models:
+        missing(panels[2], "no model that the bound reads")
+    panels[0].set_ylabel("sensitivity over its mean")
+    titles = [f"{text}, L={deepest}" for _, text in shown] + models
+    letters(panels, titles)
+    for axes in panels:
+        axes.title.set_fontsize(7.5)
+    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
+    return figure
+
+
+def _profiles(axes: "Axes", rows: Any, kinds: Any) -> None:
+    for kind, label, colour, style in kinds:
+        own = rows[rows["metric"] == f"sensitivity_{kind}"]
+        line(axes, own, "position", label, COLOURS[colour], floor=1e-3, linestyle=style)
+    axes.set_yscale("log")
+    axes.set_xlabel("token")
+
+
+def cures(data: Data) -> "Figure":
+    """Length at collapse by cure, on random layers and on the models."""
+    import matplotlib.pyplot as plt
+
+    cells = [(cure, "bfloat16") for cure in CURES]
+    cells += [("none", "float16"), ("none", "float32")]
+    names = [CURES[cure] if kind == "bfloat16" else kind for cure, kind in cells]
+    figure, panels = plt.subplots(1, 2, figsize=(PAGE_IN, 2.8), sharey=True, width_ratios=[1.2, 1])
+    rows = data.pick(experiment="cures", metric="collapse_length", model=STACK)
+    longest = numbers(data.pick(experiment="cures", metric="gap_ulps", model=STACK), "length").max()
+    for number, (encoding, (label, colour, marker)) in enumerate(ENCODINGS.items()):
+        own = rows[rows["encoding"] == encoding].set_index(["cure", "precision"])
+        _cure_points(panels[0], own, cells, 0.17 * (number - 1.5), longest, COLOURS[colour], marker,
+                     label)  # fmt: skip
+    _finish_cures(panels[0], longest)
+    panels[0].set_yticks(range(len(cells)), names)
+    panels[0].invert_yaxis()
+    model_longest = 0.0
+    for number, model in enumerate(data.models):
+        own = _model_cures(data, model)
+        if not len(own):
+            continue
+        lengths = data.pick(experiment="E4", metric="gap_ulps", model=model)
+        model_longest = max(model_longest, numbers(lengths, "length").max())
+        _cure_points(panels[1], own, cells, 0.2 * (number - 0.5 * (len(data.models) - 1)),
+                     model_longest, data.colour(model), "o", model)  # fmt: skip
+    if model_longest:
+        _finish_cures(panels[1], model_longest)
+    if data.stand_ins:
+        mark_stand_in(panels[1], "embedded: stand-ins")
+    panels[0].legend(loc="lower left", fontsize=6)
+    panels[1].legend(loc="lower left", fontsize=6)
+    letters(panels, ["one random layer, random digits", "copying ones, last digit"])
+    return figure
+
+
+def _model_cures(data: Data, model: str) -> Any:
+    """Collapse lengths of a model by (cure, precision), from E4 and from its cures."""
+    import pandas as pd
+
+    base = data.pick(experiment="E4", metric="collapse_length", model=model, place="digit")
+    plain = base[base["panel"] == "copy_ones"].assign(cure="none")
+    commas = base[base["panel"] == "copy_separated"].assign(cure="separators")
+    own = data.pick(experiment="cures", metric="collapse_length", model=model, place="digit")
+    return pd.concat([plain, commas, own]).set_index(["cure", "precision"])
+
+
+def _cure_points(axes: "Axes", own: Any, cells: Any, shift: float, longest: float, colour: str,
+                 marker: str, label: str) -> None:  # fmt: skip
+    told = False
+    for row, key in enumerate(cells):
+        if key not in own.index:
+            continue
+        entry = own.loc[key]
+        at = row + shift
+        if np.isnan(entry["value"]):
+            axes.plot(longest * 1.15, at, marker=">", color=colour, markersize=4, linestyle="none",
+                      label=None if told else label)  # fmt: skip
+        else:
+            high = longest * 1.15 if np.isnan(entry["ci_high"]) else entry["ci_high"]
+            ends = [[entry["value"] - entry["ci_low"]], [high - entry["value"]]]
+            axes.errorbar(entry["value"], at, xerr=ends, color=colour, marker=marker, markersize=4,
+                          linewidth=0.8, linestyle="none", label=None if told else label)  # fmt: skip
+        told = True
+
+
+def _finish_cures(axes: "Axes", longest: float) -> None:
+    axes.set_xscale("log")
+    axes.axvline(longest, color=COLOURS["grey"], linewidth=0.6, linestyle=":")
+    axes.set_xlim(3, longest * 1.5)
+    axes.set_xlabel(f"length at collapse, tokens (arrow: not by {longest:,.0f})")
