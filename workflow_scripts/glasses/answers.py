@@ -25,7 +25,7 @@ def number(reply: str, thinks: bool = False) -> int | None:
     text = replies.spoken(reply, thinks)
     if text is None:
         return None
-    before, marker, after = text.rpartition(MARKER)
+    _, marker, after = text.rpartition(MARKER)
     found = re.findall(r"\d+", after if marker else text)
     if not found:
         return None
@@ -33,8 +33,10 @@ def number(reply: str, thinks: bool = False) -> int | None:
     return int(digits) if len(digits) < 10 else None  # a longer one is a copied sequence
 
 
-def read(requests: pd.DataFrame, responses: pd.DataFrame, thinking: dict[str, bool]) -> pd.DataFrame:
-    """One row a reply: the request's conditions, `model`, `given` (NaN where unreadable), `right`."""
+def read(
+    requests: pd.DataFrame, responses: pd.DataFrame, thinking: dict[str, bool]
+) -> pd.DataFrame:
+    """One row a reply: its request's conditions, `model`, `given` (NaN if unreadable), `right`."""
     columns = ["request_id", "experiment", "task", "prompting", "family", "length", "truth"]
     joined = responses.merge(requests[columns], on="request_id", validate="many_to_one")
     joined["given"] = [
@@ -135,7 +137,9 @@ def trend(lengths: pd.Series, errors: pd.Series, seed: int, where: dict[str, Any
             [np.nan_to_num(spearmanr(a, b).statistic) for a, b in zip(*pairs, strict=True)]
         )
 
-    found = bootstrap((lengths.to_numpy(float), errors.to_numpy(float)), statistic, seed, resamples=300)
+    found = bootstrap(
+        (lengths.to_numpy(float), errors.to_numpy(float)), statistic, seed, resamples=300
+    )
     return [interval("E2", "error_trend", found, **where)]
 
 

@@ -2,8 +2,8 @@
 
 E8 (figure 10): queries, keys and values drawn by themselves, one attention, four encodings. E6
 (figure 8): tokens N(0, 1) through random projections, one layer; the attention alone, and the whole
-layer with its residual path. `depth`: whole layers on top of each other. `cures`: digits through one
-whole layer, with separators, a window or a sink. Each in several precisions; float64 is the
+layer with its residual path. `depth`: whole layers on top of each other. `cures`: digits through
+whole layers, with separators, a window or a sink. Each in several precisions; float64 is the
 reference. The sizes that the paper does not give are in config.yaml.
 """
 

@@ -10,7 +10,7 @@ import pandas as pd
 from workflow_scripts.glasses import figures_theory
 from workflow_scripts.glasses.plots import PRECISIONS, Data, letters, line, missing, numbers
 from workflow_scripts.shared import figures, job, tables
-from workflow_scripts.shared.figures import COLOURS, PAGE_IN, PUBLISHED, mark_stand_in
+from workflow_scripts.shared.figures import COLOURS, PAGE_IN, mark_stand_in
 from workflow_scripts.shared.schemas import SCORES
 
 if TYPE_CHECKING:
@@ -72,7 +72,9 @@ def copying(data: Data) -> "Figure":
 def _model_legend(figure: "Figure", data: Data) -> None:
     from matplotlib.lines import Line2D
 
-    handles = [Line2D([], [], color=data.colour(name), label=data.label(name)) for name in data.models]
+    handles = [
+        Line2D([], [], color=data.colour(name), label=data.label(name)) for name in data.models
+    ]
     figure.legend(handles=handles, loc="outside lower center", ncols=len(handles))
 
 
@@ -188,7 +190,9 @@ def _units(axes: "Axes", data: Data, model: str) -> None:
     key = {"experiment": "E4", "model": model, "panel": "count_ones", "place": "digit"}
     key["precision"] = "bfloat16"
     gap, units = (data.pick(metric=name, **key) for name in ("gap_linf", "gap_ulps"))
-    ratio = numbers(gap, "value") / np.where(numbers(units, "value") > 0, numbers(units, "value"), np.nan)
+    ratio = numbers(gap, "value") / np.where(
+        numbers(units, "value") > 0, numbers(units, "value"), np.nan
+    )
     if len(ratio) and not np.isnan(ratio).all():
         axes.axhline(np.nanmedian(ratio), color=COLOURS["vermilion"], linewidth=0.7, linestyle="--")
 

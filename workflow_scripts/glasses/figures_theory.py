@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 def schematic(data: Data) -> "Figure":
-    """Figure 1: collapse as a picture, paths to the last token, and who wins as layers are added."""
+    """Figure 1: the causal graph, paths to the last token, and who wins with more layers."""
     import matplotlib.pyplot as plt
 
     figure, panels = plt.subplots(1, 3, figsize=(PAGE_IN, 2.5), width_ratios=[1.1, 1, 1])
@@ -80,9 +80,7 @@ def _paths_drawn(axes: "Axes", tokens: int = 5, layers: int = 3) -> None:
                 zorder=2,
             )
     for place in range(tokens):
-        axes.annotate(
-            "1" if place else "0", (place, -0.35), ha="center", va="top", fontsize=7
-        )
+        axes.annotate("1" if place else "0", (place, -0.35), ha="center", va="top", fontsize=7)
     axes.annotate(
         "all that the\nanswer sees",
         (tokens - 1, layers),
@@ -92,7 +90,9 @@ def _paths_drawn(axes: "Axes", tokens: int = 5, layers: int = 3) -> None:
         fontsize=6.5,
     )
     axes.set_ylim(-0.9, layers + 0.6)
-    axes.set_yticks(range(layers + 1), ["tokens", *(f"layer {level + 1}" for level in range(layers))])
+    axes.set_yticks(
+        range(layers + 1), ["tokens", *(f"layer {level + 1}" for level in range(layers))]
+    )
     axes.set_xticks([])
     axes.grid(False)
     for side in ("left", "bottom"):
@@ -115,7 +115,9 @@ def encodings(data: Data) -> "Figure":
         rows = rows[rows["model"] == STACK]
         for name, (label, colour, marker) in ENCODINGS.items():
             own = rows[rows["encoding"] == name]
-            line(axes, own, "length", label, COLOURS[colour], floor=1e-6, marker=marker, markersize=2)
+            line(
+                axes, own, "length", label, COLOURS[colour], floor=1e-6, marker=marker, markersize=2
+            )
         axes.set_yscale("log")
         log_lengths(axes, numbers(rows, "length").max(), "length n, tokens")
         n = np.array([100.0, numbers(rows, "length").max()])
@@ -194,7 +196,8 @@ def _depths(axes: "Axes", data: Data) -> None:
                         label if filled else None)  # fmt: skip
     axes.set_yscale("log")
     axes.axhline(longest, color=COLOURS["grey"], linewidth=0.6, linestyle=":")
-    axes.annotate(f"not by {longest:,.0f} (arrow)", (0, longest), (0, 11), textcoords="offset points",
+    axes.annotate(f"arrow: not by {longest:,.0f}", (0, longest), (0, 11),
+                  textcoords="offset points",
                   xycoords=("axes fraction", "data"), fontsize=6, color=COLOURS["grey"])  # fmt: skip
     axes.set_ylim(20, longest * 3)
     axes.set_xticks(range(len(depths)), [str(depth) for depth in depths])
@@ -328,7 +331,8 @@ def _cure_points(axes: "Axes", own: Any, cells: Any, shift: float, longest: floa
             high = longest * 1.15 if np.isnan(entry["ci_high"]) else entry["ci_high"]
             ends = [[entry["value"] - entry["ci_low"]], [high - entry["value"]]]
             axes.errorbar(entry["value"], at, xerr=ends, color=colour, marker=marker, markersize=4,
-                          linewidth=0.8, linestyle="none", label=None if told else label)  # fmt: skip
+                          linewidth=0.8, linestyle="none",
+                          label=None if told else label)  # fmt: skip
         told = True
 
 

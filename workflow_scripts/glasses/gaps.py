@@ -146,7 +146,7 @@ def refuse_overlong(prompts: Prompts, lengths: Sequence[int], key: str) -> None:
 
 @contextmanager
 def in_precision(model: Any, precision: str, change: Change) -> Iterator[Any]:
-    """A copy of the model in a precision of `numerics.MANTISSA_BITS`, attending as `change` says."""
+    """A copy of the model in one of `numerics.MANTISSA_BITS`, attending as `change` says."""
     own = copy.deepcopy(model)
     how = Change(change.window, change.sink, change.cache_bits)
     if precision.endswith("_cache"):
@@ -159,7 +159,11 @@ def in_precision(model: Any, precision: str, change: Change) -> Iterator[Any]:
 
 
 def panels(
-    reader: Reader, prompts: Prompts, names: Sequence[str], lengths: Sequence[int], count: int,
+    reader: Reader,
+    prompts: Prompts,
+    names: Sequence[str],
+    lengths: Sequence[int],
+    count: int,
     seed: int,
 ) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     """Representations, twice (draws, lengths, layers + 1, places, d), for each panel."""

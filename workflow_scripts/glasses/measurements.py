@@ -20,7 +20,12 @@ SYNTHETIC = Evidence.PROTOCOL
 
 
 def synthetic(
-    experiment: str, metric: str, note: str, wanted: dict[str, Any], scores: pd.DataFrame, _: EvidenceOf
+    experiment: str,
+    metric: str,
+    note: str,
+    wanted: dict[str, Any],
+    scores: pd.DataFrame,
+    _: EvidenceOf,
 ) -> Found:
     """Rows of the random stacks that fit, named by their encoding where there are several."""
     rows = select(scores, experiment=experiment, metric=metric, model=STACK, **wanted)
@@ -34,7 +39,12 @@ def synthetic(
 
 
 def theory(
-    experiment: str, metric: str, note: str, wanted: dict[str, Any], scores: pd.DataFrame, _: EvidenceOf
+    experiment: str,
+    metric: str,
+    note: str,
+    wanted: dict[str, Any],
+    scores: pd.DataFrame,
+    _: EvidenceOf,
 ) -> Found:
     """The one row of model `theory` that fits."""
     rows = select(scores, experiment=experiment, metric=metric, model="theory", **wanted)
@@ -50,7 +60,8 @@ def path_ratio(scores: pd.DataFrame, _: EvidenceOf) -> Found:
     depth = sorted(rows["depth"].unique())[len(rows["depth"].unique()) // 2]
     here = rows[rows["depth"] == depth].sort_values("position")["value"].to_numpy(float)
     ratio = here[0] / here[-2]
-    note = f"{len(here)} tokens, {int(depth)} layers; falls at every step: {bool((here[:-1] > here[1:]).all())}"
+    falls = "at every" if (here[:-1] > here[1:]).all() else "not at every"
+    note = f"{len(here)} tokens, {int(depth)} layers; falls {falls} step"
     return [Measured(ratio, ratio, ratio, len(here), Evidence.THEORY, note)]
 
 
@@ -67,7 +78,7 @@ def encodings_collapsed(scores: pd.DataFrame, _: EvidenceOf) -> Found:
         names = ", ".join(
             f"{ENCODINGS[row['encoding']]} {100 * row['value']:.0f} %" for _, row in rows.iterrows()
         )
-        note = f"{experiment}, up to {int(lengths.max()):,} tokens; share of seeds that collapse: {names}"
+        note = f"{experiment}, to {int(lengths.max()):,} tokens; seeds that collapse: {names}"
         value = float((rows["value"] >= 0.5).sum())
         found.append(Measured(value, least, most, int(rows["n"].iloc[0]), SYNTHETIC, note))
     return found
@@ -76,12 +87,20 @@ def encodings_collapsed(scores: pd.DataFrame, _: EvidenceOf) -> Found:
 def by_precision(scores: pd.DataFrame, _: EvidenceOf) -> Found:
     """log10 of the collapse length in float16 over that in bfloat16, no encoding."""
     rows = select(
-        scores, experiment="E6", metric="collapse_length", part="layer", encoding="none", model=STACK
+        scores,
+        experiment="E6",
+        metric="collapse_length",
+        part="layer",
+        encoding="none",
+        model=STACK,
     ).set_index("precision")
     if rows.loc[["bfloat16", "float16"], "value"].isna().any():
         return NotMeasured("float16 does not collapse at the lengths that ran")
     low, high = rows.loc["bfloat16"], rows.loc["float16"]
-    ends = [float(high["ci_low"]) / float(low["ci_high"]), float(high["ci_high"]) / float(low["ci_low"])]
+    ends = [
+        float(high["ci_low"]) / float(low["ci_high"]),
+        float(high["ci_high"]) / float(low["ci_low"]),
+    ]
     low_end, high_end = (math.log10(end) if math.isfinite(end) else math.inf for end in ends)
     value = math.log10(high["value"] / low["value"])
     note = (
@@ -93,7 +112,12 @@ def by_precision(scores: pd.DataFrame, _: EvidenceOf) -> Found:
 
 
 def in_models(
-    experiment: str, metric: str, note: str, wanted: dict[str, Any], scores: pd.DataFrame, evidence: EvidenceOf
+    experiment: str,
+    metric: str,
+    note: str,
+    wanted: dict[str, Any],
+    scores: pd.DataFrame,
+    evidence: EvidenceOf,
 ) -> Found:
     """The rows of language models that fit, one measurement each."""
     rows = select(scores, experiment=experiment, metric=metric, **wanted)
@@ -119,9 +143,7 @@ def gap_ratio(
     over: str, under: str, note: str, scores: pd.DataFrame, evidence: EvidenceOf
 ) -> Found:
     """log10 of one panel's gap over another's at the longest length, last digit, float32."""
-    rows = select(
-        scores, experiment="E4", metric="gap_linf", precision="float32", place="digit"
-    )
+    rows = select(scores, experiment="E4", metric="gap_linf", precision="float32", place="digit")
     found = []
     for model, own in rows.groupby("model", sort=False):
         longest = own[own["length"] == own["length"].max()].set_index("panel")

@@ -16,7 +16,7 @@ log = logging.getLogger(__name__)
 
 
 def sensitivity(engine: Any, settings: dict[str, Any], wording: str, seed: int) -> list[Row]:
-    """Jacobian norms of the last token by position, and the bound, over prompts of random digits."""
+    """Jacobian norms of the last token by position, and the bound, over prompts of digits."""
     reason = heard.readable(engine.model, settings["widest"])
     if reason:
         log.warning("models.%s: no sensitivity, %s", engine.name, reason)

@@ -72,7 +72,7 @@ def over_seeds(onsets: ArrayLike) -> Onset:
 
 
 def tail_slopes(lengths: Sequence[int], values: ArrayLike, least: float) -> NDArray:
-    """Log-log slope of `values` (seeds, G) against `lengths` (G,) at lengths >= `least`, by seed."""
+    """Log-log slope of `values` (seeds, G) over `lengths` (G,) from `least` on, by seed."""
     sizes = np.asarray(lengths, dtype=float)
     far = sizes >= least
     return np.polyfit(np.log(sizes[far]), np.log(np.asarray(values)[:, far]).T, 1)[0]

@@ -77,7 +77,7 @@ def line(
     band: bool = True,
     **style: Any,
 ) -> None:
-    """Values over `x` with their interval as a band; below `floor` nothing can be drawn on a log."""
+    """Values over `x` with their interval as a band; below `floor` nothing is drawn."""
     rows = rows.sort_values(x)
     value, low, high = (numbers(rows, name) for name in ("value", "ci_low", "ci_high"))
     if floor is not None:

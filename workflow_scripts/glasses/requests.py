@@ -26,7 +26,11 @@ COPYING = (  # experiment, family, prompting
 )
 RANDOM_TASKS = ("bits", "word")
 COUNTING = ("sum", "ones", *RANDOM_TASKS)
-ORDERS = ("last", "type1", "type2")  # ask after the sequence (paper's words), before it, answer first
+ORDERS = (
+    "last",
+    "type1",
+    "type2",
+)  # ask after the sequence (paper's words), before it, answer first
 
 
 def ask(item: str, text: str, tokens: int, seed: int, **conditions: Any) -> Row:

@@ -28,7 +28,10 @@ def problems(config: dict[str, Any]) -> Iterator[str]:
                     f"{limit}; shorten the lengths, or take the model out of studies.glasses"
                 )
     for name, grid in (
-        *((name, section["stack"][name]) for name in ("independent", "projected", "depth", "cures")),
+        *(
+            (name, section["stack"][name])
+            for name in ("independent", "projected", "depth", "cures")
+        ),
         ("lengths", section["gaps"]["lengths"]),
     ):
         if grid["least"] >= grid["most"]:

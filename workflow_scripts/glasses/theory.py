@@ -52,7 +52,7 @@ def variation(rng: np.random.Generator, size: int) -> float:
 
 
 def variations(seed: int, count: int, sizes: Sequence[int]) -> list[Row]:
-    """E7 by size, with least and greatest seed as the paper draws them, and the slope at the end."""
+    """E7 by size, with least and greatest seed as the paper draws them, and the final slope."""
     found = np.array(
         [
             [variation(seeds.generator(seed, "glasses", "E7", index), size) for size in sizes]
@@ -173,7 +173,9 @@ def first_token_wins(rng: np.random.Generator, cases: int, tokens: int, depth: i
     """G6: weight of token 1 in ((Lambda + I)/2)^depth over random causal softmax matrices."""
     found = []
     for _ in range(cases):
-        logits = np.where(np.tri(tokens, dtype=bool), rng.uniform(0, SPREAD, (tokens, tokens)), -np.inf)
+        logits = np.where(
+            np.tri(tokens, dtype=bool), rng.uniform(0, SPREAD, (tokens, tokens)), -np.inf
+        )
         weights = torch.from_numpy(softmax(logits, axis=1))
         found.append(float(sensitivity.averaged(weights, depth)[0]))
     least = min(found)
@@ -227,7 +229,9 @@ def profile(experiment: str, norms: dict[str, NDArray], where: dict[str, Any]) -
         rows.append(interval(experiment, f"u_shape_{kind}", seed_interval(ends), **where))
         if kind != "bound":
             ratio = np.log10(norms["bound"] / values).mean(1)
-            rows.append(interval(experiment, f"slack_decades_{kind}", seed_interval(ratio), **where))
+            rows.append(
+                interval(experiment, f"slack_decades_{kind}", seed_interval(ratio), **where)
+            )
             ranks = [
                 float(spearmanr(limit, value).statistic)
                 for limit, value in zip(norms["bound"], values, strict=True)
