@@ -198,7 +198,8 @@ def _depths(axes: "Axes", data: Data) -> None:
     axes.axhline(longest, color=COLOURS["grey"], linewidth=0.6, linestyle=":")
     axes.annotate(f"arrow: not by {longest:,.0f}", (0, longest), (0, 11),
                   textcoords="offset points",
-                  xycoords=("axes fraction", "data"), fontsize=6, color=COLOURS["grey"])  # fmt: skip
+                  xycoords=("axes fraction", "data"), fontsize=6,
+                  color=COLOURS["grey"])  # fmt: skip
     axes.set_ylim(20, longest * 3)
     axes.set_xticks(range(len(depths)), [str(depth) for depth in depths])
     axes.set_xlabel("layers (filled bfloat16, open float16)")
