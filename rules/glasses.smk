@@ -251,6 +251,7 @@ rule glasses_figures:
         code=fingerprint("workflow_scripts/glasses/figures.py"),
         models=GLASSES_MODELS,
         stand_ins=GLASSES_TRAINED,
+        trained=config["embedded"]["corpus"]["longest"],
     script:
         "../workflow_scripts/glasses/figures.py"
 

@@ -13,6 +13,7 @@ from workflow_scripts.inference import replies
 from workflow_scripts.shared import seeds
 from workflow_scripts.shared.statistics import bootstrap, bootstrap_mean, proportion
 
+MOST_DIGITS = 4  # of a count; a longer string of digits is a copied sequence
 ROUND = 10  # answers that are multiples of this are round
 FAR = 100  # lengths from which the paper sees answers pile up
 
@@ -30,7 +31,7 @@ def number(reply: str, thinks: bool = False) -> int | None:
     if not found:
         return None
     digits = found[0] if marker else found[-1]
-    return int(digits) if len(digits) < 10 else None  # a longer one is a copied sequence
+    return int(digits) if len(digits) <= MOST_DIGITS else None
 
 
 def read(
@@ -65,8 +66,7 @@ def copying(frame: pd.DataFrame, seed: int) -> list[Row]:
         wrong = group.loc[~group["right"], "length"]
         first = float(wrong.min()) if len(wrong) else np.nan
         rows.append(exact(name, "first_error_length", first, len(group), **where))
-        longest = group[group["length"] == group["length"].max()]
-        where["length"] = int(longest["length"].iloc[0])
+        longest = group[group["length"] >= group["length"].max() / 2]
         rows.append(share(name, "accuracy_longest", longest["right"], **where))
     for metric, first_of, second_of in (
         ("first_over_last", ("E1a", "first", "edge"), ("E1a", "last", "edge")),
@@ -121,7 +121,8 @@ def counting(frame: pd.DataFrame, seed: int, trained: int | None) -> list[Row]:
                     rows.append(share("E2", name, part["right"], **where))
         rows += trend(readable["length"], error.abs(), stream, where)
         rows += pile(readable, trained, where)
-    return rows
+    everything = {"task": "all", "prompting": "all"}
+    return rows + pile(chosen.dropna(subset=["given"]), trained, everything)
 
 
 def trend(lengths: pd.Series, errors: pd.Series, seed: int, where: dict[str, Any]) -> list[Row]:

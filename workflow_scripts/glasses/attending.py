@@ -13,6 +13,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from workflow_scripts.glasses.stack import sunk
+
 NAME = "faultlines_glasses"
 
 
@@ -20,9 +22,9 @@ NAME = "faultlines_glasses"
 class Change:
     """What is changed. `fixed` holds weights (heads, n, n) by layer that are used as they stand.
 
-    `window`: keys that a token sees at most, itself included. `sink`: the first key's logit is
-    raised by the logarithm of the number of keys seen. `cache_bits`: keys and values are rounded
-    to so many bits. With `keep`, the weights of each layer are collected in `kept`.
+    `window`: keys that a token sees at most, itself included. `sink`: the first key gets half of
+    the weight. `cache_bits`: keys and values are rounded to so many bits. With `keep`, the weights
+    of each layer are collected in `kept`.
     """
 
     window: int | None = None
@@ -56,10 +58,10 @@ def changed_weights(
         seen = seen & (distance < how.window)
     if mask is not None:
         seen = seen & ((mask if mask.dtype == torch.bool else mask == 0).expand(1, 1, n, n)[0, 0])
-    if how.sink:
-        logits[..., 0] = logits[..., 0] + (places + 1).double().log().to(logits.dtype)
     logits = logits.masked_fill(~seen, -math.inf)
     exact = logits if logits.dtype == torch.float64 else logits.float()
+    if how.sink:
+        exact = sunk(exact)
     return exact.softmax(-1).to(query.dtype)
 
 

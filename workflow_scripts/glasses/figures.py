@@ -15,6 +15,7 @@ from workflow_scripts.shared.schemas import SCORES
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.colors import Colormap
     from matplotlib.figure import Figure
 
 TASKS = {
@@ -35,47 +36,60 @@ TOP = "predicted count that dominates the histogram"
 
 
 def copying(data: Data) -> "Figure":
-    """Figures 2 and 11: accuracy on the first and last element, by length."""
+    """Figures 2 and 11: right and wrong replies about the first and last element, by length."""
     import matplotlib.pyplot as plt
 
-    shown: list[tuple[str, list[tuple[str, str, str, str, str]]]] = [
-        ("plain", [("E1a", "last", "edge", "last of 1…10", "-"),
-                   ("E1a", "first", "edge", "first of 01…1", "--")]),
-        ("with a hint", [("E1b", "last", "edge", "last", "-"),
-                         ("E1b", "first", "edge", "first", "--")]),
-        ("interleaved", [("E1c", "last", "alternating", "last of 1010…", "-"),
-                         ("E1c", "last", "blocks", "last of 11110…", ":")]),
-        ("order of the prompt", [("E5", "type1", "edge", "question first", "-"),
-                                 ("E5", "type2", "edge", "answer form first", "--")]),
-    ]  # fmt: skip
-    figure, panels = plt.subplots(1, 4, figsize=(PAGE_IN, 2.5), sharey=True)
-    for axes, (_, curves) in zip(panels, shown, strict=True):
-        for experiment, task, family, label, style in curves:
-            rows = data.pick(experiment=experiment, metric="accuracy", task=task, family=family)
-            for model, own in rows.groupby("model", sort=False):
-                text = label if model == data.models[0] else "_"
-                line(axes, own, "length", text, data.colour(str(model)), band=False,
-                     linestyle=style, marker=".", markersize=3)  # fmt: skip
+    shown = {
+        "plain": [("E1a", "last", "edge", "last of 1…10"), ("E1a", "first", "edge", "first of 01…1")],
+        "with a hint": [("E1b", "last", "edge", "last of 1…10"),
+                        ("E1b", "first", "edge", "first of 01…1")],
+        "interleaved": [("E1c", "last", "alternating", "last of 1010…"),
+                        ("E1c", "first", "alternating", "first of 0101…"),
+                        ("E1c", "last", "blocks", "last of 11110…"),
+                        ("E1c", "first", "blocks", "first of 01111…")],
+        "order of the prompt": [("E5", "last", "edge", "as in a"),
+                                ("E5", "type1", "edge", "question first (Type 1)"),
+                                ("E5", "type2", "edge", "answer form first (Type 2)")],
+    }  # fmt: skip
+    lines = [(title, *curve) for title, curves in shown.items() for curve in curves]
+    figure, panels = plt.subplots(
+        1, len(data.models), figsize=(PAGE_IN, 0.9 + 0.2 * len(lines)), sharey=True, squeeze=False
+    )
+    for axes, model in zip(panels[0], data.models, strict=True):
+        for height, (_, experiment, task, family, _) in enumerate(lines):
+            rows = data.pick(experiment=experiment, metric="accuracy", task=task, family=family,
+                             model=model)  # fmt: skip
+            axes.scatter(numbers(rows, "length"), np.full(len(rows), height), s=22,
+                         c=numbers(rows, "value"), cmap=_shades(data.colour(model)), vmin=0, vmax=1,
+                         edgecolors=data.colour(model), linewidths=0.7, zorder=2)  # fmt: skip
         axes.set_xscale("log")
         axes.axvline(data.published(ONSET), color=COLOURS["black"], linewidth=0.7, linestyle=":")
-        axes.set_xlabel("length, digits")
-        axes.legend(loc="lower left", fontsize=6)
-    panels[0].set_ylim(-0.03, 1.12)
-    panels[0].set_ylabel("share of right replies")
-    panels[0].annotate("paper,\nGemini 1.5", (data.published(ONSET), 0.5), (-2, 0),
-                       textcoords="offset points", ha="right", fontsize=5.5)  # fmt: skip
-    letters(panels, [title for title, _ in shown])
-    _model_legend(figure, data)
+        axes.annotate("Gemini 1.5 fails\non the last (paper)", (data.published(ONSET), 0.6), (2, 0),
+                      textcoords="offset points", fontsize=5.5, va="center")  # fmt: skip
+        axes.set_xlim(right=1.6 * numbers(data.pick(experiment="E1a"), "length").max())
+        axes.set_xlabel("length, digits (filled: right, open: wrong)")
+        axes.set_title(data.label(model))
+        if model in data.stand_ins:
+            axes.axvspan(axes.get_xlim()[0], data.trained, color=COLOURS["grey"], alpha=0.15, lw=0)
+    names = [text for *_, text in lines]
+    panels[0][0].set_yticks(range(len(lines)), names)
+    panels[0][0].invert_yaxis()
+    starts = [0]
+    for curves in shown.values():
+        starts.append(starts[-1] + len(curves))
+    for axes in panels[0]:
+        for start in starts[1:-1]:
+            axes.axhline(start - 0.5, color=COLOURS["grey"], linewidth=0.5)
+    for letter, start, title in zip("abcd", starts, shown, strict=False):
+        panels[0][-1].annotate(f"{letter}  {title}", (1.01, start), xycoords=("axes fraction", "data"),
+                               fontsize=7, va="center", annotation_clip=False)  # fmt: skip
     return figure
 
 
-def _model_legend(figure: "Figure", data: Data) -> None:
-    from matplotlib.lines import Line2D
+def _shades(colour: str) -> "Colormap":
+    from matplotlib.colors import LinearSegmentedColormap
 
-    handles = [
-        Line2D([], [], color=data.colour(name), label=data.label(name)) for name in data.models
-    ]
-    figure.legend(handles=handles, loc="outside lower center", ncols=len(handles))
+    return LinearSegmentedColormap.from_list("right", ["white", colour])
 
 
 def counting(data: Data) -> "Figure":
@@ -86,7 +100,7 @@ def counting(data: Data) -> "Figure":
         len(data.models), len(TASKS), figsize=(PAGE_IN, 0.7 + 1.5 * len(data.models)),
         sharex=True, sharey=True, squeeze=False,
     )  # fmt: skip
-    for panels, model in zip(grid, data.models, strict=True):
+    for row, (panels, model) in enumerate(zip(grid, data.models, strict=True)):
         for axes, (task, title) in zip(panels, TASKS.items(), strict=True):
             for prompting, (label, colour, marker) in PROMPTINGS.items():
                 rows = data.pick(experiment="E2", metric="absolute_error", task=task, model=model)
@@ -95,14 +109,19 @@ def counting(data: Data) -> "Figure":
             own = data.pick(experiment="E2", metric="accuracy", task=task, model=model)
             n = np.unique(numbers(own, "length"))
             axes.plot(n, n, color=COLOURS["grey"], linewidth=0.7, linestyle=":")
-            if panels is grid[0]:
+            if row == 0:
                 axes.set_title(title, fontsize=8)
-            if panels is grid[-1]:
+            if row == len(grid) - 1:
                 axes.set_xlabel("items")
+            axes.set_yscale("symlog", linthresh=1, linscale=0.5)
+            axes.set_ylim(0, 2e4)
+            axes.set_yticks(
+                [0, 1, 10, 100, 1000, 10000], ["0", "1", "10", "100", "1,000", "10,000"]
+            )
         panels[0].set_ylabel(f"{model}\nabsolute error")
         if model in data.stand_ins:
             mark_stand_in(panels[-1])
-    grid[0][0].annotate("error = length", (0.45, 0.52), xycoords="axes fraction", rotation=32,
+    grid[0][0].annotate("error = length", (160, 160), (0, 3), textcoords="offset points", ha="right",
                         fontsize=6, color=COLOURS["grey"])  # fmt: skip
     figure.legend(*grid[0][0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
     return figure
@@ -116,7 +135,7 @@ def histograms(data: Data) -> "Figure":
         len(data.models), len(TASKS), figsize=(PAGE_IN, 0.6 + 1.5 * len(data.models)),
         sharex=True, squeeze=False,
     )  # fmt: skip
-    for panels, model in zip(grid, data.models, strict=True):
+    for row, (panels, model) in enumerate(zip(grid, data.models, strict=True)):
         for axes, (task, title) in zip(panels, TASKS.items(), strict=True):
             rows = data.pick(experiment="E2", metric="answers", task=task, model=model)
             counts = rows.groupby("answer")["value"].sum()
@@ -129,9 +148,9 @@ def histograms(data: Data) -> "Figure":
                 axes.annotate(f"{more:.0f} past {most:.0f}", (0.98, 0.6), xycoords="axes fraction",
                               ha="right", fontsize=6)  # fmt: skip
             axes.axvline(data.published(TOP), color=COLOURS["black"], linewidth=0.7, linestyle=":")
-            if panels is grid[0]:
+            if row == 0:
                 axes.set_title(title, fontsize=8)
-            if panels is grid[-1]:
+            if row == len(grid) - 1:
                 axes.set_xlabel("answer given")
         panels[0].set_ylabel(f"{model}\nreplies")
         if model in data.stand_ins:
@@ -158,7 +177,7 @@ def gaps(data: Data) -> "Figure":
         sharex=True, sharey=True, squeeze=False,
     )  # fmt: skip
     drawn: dict[str, int] = {}
-    for panels, model in zip(grid, data.models, strict=True):
+    for row, (panels, model) in enumerate(zip(grid, data.models, strict=True)):
         for axes, (panel, title) in zip(panels, shown.items(), strict=True):
             rows = data.pick(experiment="E4", metric="gap_heads", model=model, panel=panel,
                              place="digit")  # fmt: skip
@@ -173,9 +192,9 @@ def gaps(data: Data) -> "Figure":
             axes.set_yscale("log")
             axes.axvline(data.published(NEAR_MACHINE), color=COLOURS["black"], linewidth=0.6,
                          linestyle=":")  # fmt: skip
-            if panels is grid[0]:
+            if row == 0:
                 axes.set_title(title, fontsize=8)
-            if panels is grid[-1]:
+            if row == len(grid) - 1:
                 axes.set_xlabel("digits n")
         panels[0].set_ylabel(f"{model}\nL∞ gap, mean of heads")
         if model in data.stand_ins:
@@ -206,7 +225,7 @@ def layers(data: Data) -> "Figure":
         len(data.models), 2, figsize=(PAGE_IN, 0.5 + 1.5 * len(data.models)), squeeze=False
     )
     image = None
-    for panels, model in zip(grid, data.models, strict=True):
+    for row, (panels, model) in enumerate(zip(grid, data.models, strict=True)):
         for axes, place in zip(panels, ("digit", "reply"), strict=True):
             rows = data.pick(experiment="E4", metric="gap_layer", model=model, place=place,
                              panel="count_ones", precision="float32")  # fmt: skip
@@ -220,7 +239,7 @@ def layers(data: Data) -> "Figure":
             axes.set_xticks(range(len(table.columns)), [str(n) for n in table.columns])
             axes.grid(False)
             axes.set_title(f"{model}, {'last digit' if place == 'digit' else 'start of the reply'}")
-            if panels is grid[-1]:
+            if row == len(grid) - 1:
                 axes.set_xlabel("digits n")
     if image is not None:
         bar = figure.colorbar(image, ax=grid, shrink=0.8)
@@ -247,7 +266,12 @@ FIGURES: dict[str, Callable[[Data], "Figure"]] = {
 
 
 def main(
-    scores: str, thresholds: str, pngs: list[str], models: list[str], stand_ins: list[str]
+    scores: str,
+    thresholds: str,
+    pngs: list[str],
+    models: list[str],
+    stand_ins: list[str],
+    trained: int,
 ) -> None:
     figures.use_style()
     data = Data(
@@ -255,6 +279,7 @@ def main(
         pd.read_csv(thresholds).set_index("finding"),
         tuple(models),
         frozenset(stand_ins),
+        trained,
     )
     for png in pngs:
         figures.save(FIGURES[Path(png).stem](data), png)
@@ -268,4 +293,5 @@ if __name__ == "__main__":
             [path for path in snakemake.output if path.endswith(".png")],
             snakemake.params.models,
             snakemake.params.stand_ins,
+            snakemake.params.trained,
         )

@@ -271,13 +271,15 @@ def _profiles(axes: "Axes", rows: Any, kinds: Any) -> None:
 
 
 def cures(data: Data) -> "Figure":
-    """Length at collapse by cure, on random layers and on the models."""
+    """Length at collapse by cure, on random layers and on the models; and how far from it."""
     import matplotlib.pyplot as plt
 
     cells = [(cure, "bfloat16") for cure in CURES]
     cells += [("none", "float16"), ("none", "float32")]
     names = [CURES[cure] if kind == "bfloat16" else kind for cure, kind in cells]
-    figure, panels = plt.subplots(1, 2, figsize=(PAGE_IN, 2.8), sharey=True, width_ratios=[1.2, 1])
+    figure, panels = plt.subplots(
+        1, 3, figsize=(PAGE_IN, 3.0), sharey=True, width_ratios=[1.4, 1, 1]
+    )
     rows = data.pick(experiment="cures", metric="collapse_length", model=STACK)
     longest = numbers(data.pick(experiment="cures", metric="gap_ulps", model=STACK), "length").max()
     for number, (encoding, (label, colour, marker)) in enumerate(ENCODINGS.items()):
@@ -285,35 +287,38 @@ def cures(data: Data) -> "Figure":
         _cure_points(panels[0], own, cells, 0.17 * (number - 1.5), longest, COLOURS[colour], marker,
                      label)  # fmt: skip
     _finish_cures(panels[0], longest)
-    panels[0].set_yticks(range(len(cells)), names)
-    panels[0].invert_yaxis()
     model_longest = 0.0
     for number, model in enumerate(data.models):
-        own = _model_cures(data, model)
-        if not len(own):
-            continue
-        lengths = data.pick(experiment="E4", metric="gap_ulps", model=model)
-        model_longest = max(model_longest, numbers(lengths, "length").max())
-        _cure_points(panels[1], own, cells, 0.2 * (number - 0.5 * (len(data.models) - 1)),
-                     model_longest, data.colour(model), "o", model)  # fmt: skip
-    if model_longest:
-        _finish_cures(panels[1], model_longest)
+        shift = 0.2 * (number - 0.5 * (len(data.models) - 1))
+        lengths = numbers(data.pick(experiment="E4", metric="gap_ulps", model=model), "length")
+        model_longest = max([model_longest, *lengths])
+        own = _model_cures(data, model, "collapse_length")
+        _cure_points(panels[1], own, cells, shift, model_longest, data.colour(model), "o", model)
+        units = _model_cures(data, model, "longest_gap_ulps")
+        _cure_points(panels[2], units, cells, shift, 0.0, data.colour(model), "o", model)
+    _finish_cures(panels[1], model_longest)
+    panels[2].set_xscale("log")
+    panels[2].axvline(1, color=COLOURS["black"], linewidth=0.7, linestyle="--")
+    panels[2].set_xlabel(f"gap at {model_longest:,.0f} digits,\nunits of the last place")
     if data.stand_ins:
-        mark_stand_in(panels[1], "embedded: stand-ins")
-    panels[0].legend(loc="lower left", fontsize=6)
-    panels[1].legend(loc="lower left", fontsize=6)
-    letters(panels, ["one random layer, random digits", "copying ones, last digit"])
+        for axes in panels[1:]:
+            mark_stand_in(axes, "embedded: stand-ins")
+    panels[0].set_yticks(range(len(cells)), names)
+    panels[0].set_ylim(len(cells) - 0.4, -0.8)
+    letters(panels, ["one random layer", "models, copying ones", "how far apart still"])
+    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower left", ncols=4)
+    figure.legend(*panels[1].get_legend_handles_labels(), loc="outside lower right", ncols=2)
     return figure
 
 
-def _model_cures(data: Data, model: str) -> Any:
-    """Collapse lengths of a model by (cure, precision), from E4 and from its cures."""
+def _model_cures(data: Data, model: str, metric: str) -> Any:
+    """Rows of a metric at a model's last digit by (cure, precision), from E4 and from its cures."""
     import pandas as pd
 
-    base = data.pick(experiment="E4", metric="collapse_length", model=model, place="digit")
+    base = data.pick(experiment="E4", metric=metric, model=model, place="digit")
     plain = base[base["panel"] == "copy_ones"].assign(cure="none")
     commas = base[base["panel"] == "copy_separated"].assign(cure="separators")
-    own = data.pick(experiment="cures", metric="collapse_length", model=model, place="digit")
+    own = data.pick(experiment="cures", metric=metric, model=model, place="digit")
     return pd.concat([plain, commas, own]).set_index(["cure", "precision"])
 
 
@@ -340,5 +345,5 @@ def _cure_points(axes: "Axes", own: Any, cells: Any, shift: float, longest: floa
 def _finish_cures(axes: "Axes", longest: float) -> None:
     axes.set_xscale("log")
     axes.axvline(longest, color=COLOURS["grey"], linewidth=0.6, linestyle=":")
-    axes.set_xlim(3, longest * 1.5)
-    axes.set_xlabel(f"length at collapse, tokens (arrow: not by {longest:,.0f})")
+    axes.set_xlim(30, longest * 1.5)
+    axes.set_xlabel(f"length at collapse, tokens\n(arrow: not by {longest:,.0f})")

@@ -1,12 +1,13 @@
 """What the scores say about each claim: one function measures one quantity."""
 
-import math
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from workflow_scripts.shared.claims import Evidence, Measured, NotMeasured
 from workflow_scripts.shared.readings import EvidenceOf, Found, measured, select
+from workflow_scripts.shared.statistics import seed_interval
 
 STACK = "random stack"
 ENCODINGS = {
@@ -15,6 +16,7 @@ ENCODINGS = {
     "alibi": "ALiBi",
     "rotary": "rotary",
 }
+FROM_DIGITS = 50  # where the paper sees the gap of repeated ones near machine precision
 # Random decoders: no model of anybody's, the paper's own synthetic protocol.
 SYNTHETIC = Evidence.PROTOCOL
 
@@ -65,50 +67,73 @@ def path_ratio(scores: pd.DataFrame, _: EvidenceOf) -> Found:
     return [Measured(ratio, ratio, ratio, len(here), Evidence.THEORY, note)]
 
 
-def encodings_collapsed(scores: pd.DataFrame, _: EvidenceOf) -> Found:
-    """Encodings whose last-token representations collapse in bfloat16, of four."""
+def together(scores: pd.DataFrame, _: EvidenceOf) -> Found:
+    """Earliest collapse of the four encodings over the latest, bfloat16, medians over seeds.
+
+    An encoding that has not collapsed at the longest length does so later or never: then the value
+    and the upper end put that length in its place, and the lower end is 0.
+    """
     found = []
     for experiment, part in (("E6", "layer"), ("E8", "normalised")):
-        rows = select(
-            scores, experiment=experiment, metric="collapse_share", precision="bfloat16", part=part
+        where = {"experiment": experiment, "part": part, "precision": "bfloat16"}
+        rows = select(scores, metric="collapse_length", model=STACK, **where)
+        longest = float(select(scores, metric="gap_ulps", **where)["length"].max())
+        first = rows.sort_values("value", na_position="last").iloc[0]
+        told = ", ".join(
+            f"{ENCODINGS[row['encoding']]} {_length(row['value'])}" for _, row in rows.iterrows()
         )
-        rows = rows[rows["model"] == STACK]
-        lengths = select(scores, experiment=experiment, metric="gap_ulps", part=part)["length"]
-        least, most = int((rows["value"] == 1).sum()), int((rows["value"] > 0).sum())
-        names = ", ".join(
-            f"{ENCODINGS[row['encoding']]} {100 * row['value']:.0f} %" for _, row in rows.iterrows()
-        )
-        note = f"{experiment}, to {int(lengths.max()):,} tokens; seeds that collapse: {names}"
-        value = float((rows["value"] >= 0.5).sum())
-        found.append(Measured(value, least, most, int(rows["n"].iloc[0]), SYNTHETIC, note))
-    return found
+        note = f"{experiment}, to {longest:,.0f} tokens: {told}"
+        if pd.isna(first["value"]):
+            continue
+        last = rows["value"].fillna(longest).max()
+        never = rows["value"].isna().any()
+        low = 0.0 if never else first["ci_low"] / rows["ci_high"].fillna(longest).max()
+        early = longest if pd.isna(first["ci_high"]) else first["ci_high"]
+        late = longest if never else rows.sort_values("value").iloc[-1]["ci_low"]
+        value = float(first["value"] / last)
+        high = max(value, min(1.0, float(early / late)))
+        found.append(Measured(value, float(low), high, int(first["n"]), SYNTHETIC, note))
+    return found or NotMeasured("no encoding collapses at the lengths that ran")
+
+
+def _length(value: float) -> str:
+    return "not" if pd.isna(value) else f"{value:,.0f}"
 
 
 def by_precision(scores: pd.DataFrame, _: EvidenceOf) -> Found:
-    """log10 of the collapse length in float16 over that in bfloat16, no encoding."""
-    rows = select(
-        scores,
-        experiment="E6",
-        metric="collapse_length",
-        part="layer",
-        encoding="none",
-        model=STACK,
-    ).set_index("precision")
-    if rows.loc[["bfloat16", "float16"], "value"].isna().any():
-        return NotMeasured("float16 does not collapse at the lengths that ran")
-    low, high = rows.loc["bfloat16"], rows.loc["float16"]
-    ends = [
-        float(high["ci_low"]) / float(low["ci_high"]),
-        float(high["ci_high"]) / float(low["ci_low"]),
-    ]
-    low_end, high_end = (math.log10(end) if math.isfinite(end) else math.inf for end in ends)
-    value = math.log10(high["value"] / low["value"])
+    """log10 of the collapse length in float16 over that in bfloat16, seed by seed, no encoding.
+
+    A seed that does not collapse in float16 counts with the longest length, which its collapse
+    length exceeds.
+    """
+    where = {"experiment": "E6", "part": "layer", "encoding": "none", "model": STACK}
+    rows = scores[(scores["metric"] == "collapse_length") & scores["seed"].notna()]
+    for column, value in where.items():
+        rows = rows[(rows[column] == value).fillna(False).astype(bool)]
+    wide = rows.pivot(index="seed", columns="precision", values="value").astype(float)
+    longest = float(select(scores, metric="gap_ulps", **where)["length"].max())
+    usable = wide[wide["bfloat16"].notna()]
+    if usable.empty:
+        return NotMeasured("bfloat16 does not collapse at the lengths that ran")
+    late = usable["float16"].fillna(longest)
+    found = seed_interval(np.log10(late / usable["bfloat16"]))
     note = (
-        f"{low['value']:.0f} tokens in bfloat16, {high['value']:.0f} in float16; "
-        "ends from least and greatest seed"
+        f"medians {usable['bfloat16'].median():,.0f} and {late.median():,.0f} tokens; "
+        f"{int(usable['float16'].isna().sum())} of {len(usable)} seeds not by {longest:,.0f} in "
+        "float16"
     )
-    high_end = 99.0 if not math.isfinite(high_end) else high_end
-    return [Measured(value, low_end, high_end, int(low["n"]), SYNTHETIC, note)]
+    return [Measured(found.value, found.low, found.high, found.n, SYNTHETIC, note)]
+
+
+def equal_in(precision: str, scores: pd.DataFrame, _: EvidenceOf) -> Found:
+    """Share of seeds with bit-equal outputs at some length; the others may follow later."""
+    where = {"experiment": "E6", "part": "layer", "encoding": "none", "precision": precision}
+    row = select(scores, metric="equal_share", model=STACK, **where).iloc[0]
+    first = select(scores, metric="equal_length", model=STACK, **where).iloc[0]
+    longest = int(select(scores, metric="equal", model=STACK, **where)["length"].max())
+    note = f"one random layer, to {longest:,} tokens; median first length {_length(first['value'])}"
+    value = float(row["value"])
+    return [Measured(value, value, 1.0, int(row["n"]), SYNTHETIC, note)]
 
 
 def in_models(
@@ -142,25 +167,68 @@ def name_differs(text: str, wanted: dict[str, Any]) -> bool:
 def gap_ratio(
     over: str, under: str, note: str, scores: pd.DataFrame, evidence: EvidenceOf
 ) -> Found:
-    """log10 of one panel's gap over another's at the longest length, last digit, float32."""
+    """log10 of one panel's gap over another's, last digit, float32: mean and interval over lengths.
+
+    Lengths from `FROM_DIGITS` on, where the paper sees ones collapse.
+    """
     rows = select(scores, experiment="E4", metric="gap_linf", precision="float32", place="digit")
+    rows = rows[rows["length"] >= FROM_DIGITS]
     found = []
     for model, own in rows.groupby("model", sort=False):
-        longest = own[own["length"] == own["length"].max()].set_index("panel")
-        if not {over, under} <= set(longest.index) or not (longest["value"] > 0).all():
+        wide = own.pivot(index="length", columns="panel", values="value").astype(float)
+        if not {over, under} <= set(wide) or not (wide[[over, under]] > 0).all(axis=None):
             continue
-        a, b = longest.loc[over], longest.loc[under]
-        value = math.log10(a["value"] / b["value"])
-        # A panel of one sequence has no spread; where there are draws their interval counts.
-        ends = [
-            math.log10(max(a[x], 1e-300) / max(b[y], 1e-300))
-            for x, y in (("ci_low", "ci_high"), ("ci_high", "ci_low"))
-        ]
-        text = f"{note}, {int(longest['length'].iloc[0])} digits"
+        each = seed_interval(np.log10(wide[over] / wide[under]))
+        text = f"{note}, lengths {wide.index.min()} to {wide.index.max()}"
         found.append(
-            Measured(value, *ends, int(a["n"]), evidence(str(model)), text, model=str(model))
+            Measured(
+                each.value, each.low, each.high, each.n, evidence(str(model)), text, str(model)
+            )
         )
-    return found or NotMeasured("no gaps in float32")
+    return found or NotMeasured(f"no gaps in float32 from {FROM_DIGITS} digits on")
+
+
+def gap_onset(scores: pd.DataFrame, evidence: EvidenceOf) -> Found:
+    """Digits from which repeated ones are at most a unit apart, bfloat16, last digit."""
+    where = {"experiment": "E4", "precision": "bfloat16", "panel": "count_ones", "place": "digit"}
+    rows = select(scores, metric="collapse_length", **where)
+    found = [
+        measured(row, evidence(str(row["model"])), "last digit", model=str(row["model"]))
+        for _, row in rows[rows["value"].notna()].iterrows()
+    ]
+    if found:
+        return found
+    ends = select(scores, metric="longest_gap_ulps", **where)
+    told = ", ".join(
+        f"{row['model']} {row['value']:.1f} units at {int(row['length'])} digits"
+        for _, row in ends.iterrows()
+    )
+    return NotMeasured(f"no model that ran collapses in bfloat16: {told}")
+
+
+def error_trend(scores: pd.DataFrame, evidence: EvidenceOf) -> Found:
+    """The least rank correlation over tasks, for each model and prompting.
+
+    It is positive for all only if each interval is above 0, and not so as soon as one is below:
+    so the interval runs from the least lower end to the least upper end.
+    """
+    rows = select(scores, experiment="E2", metric="error_trend")
+    found = []
+    for (model, prompting), own in rows.groupby(["model", "prompting"], sort=False):
+        worst = own.sort_values("value").iloc[0]
+        note = f"{prompting}: least of {len(own)} tasks, {worst['task']}"
+        found.append(
+            Measured(
+                float(worst["value"]),
+                float(own["ci_low"].min()),
+                float(own["ci_high"].min()),
+                int(worst["n"]),
+                evidence(str(model)),
+                note,
+                str(model),
+            )
+        )
+    return found or NotMeasured("errors or lengths do not vary")
 
 
 def cure(name: str, note: str, scores: pd.DataFrame, _: EvidenceOf) -> Found:

@@ -39,16 +39,20 @@ MODEL_COLOURS = ("blue", "vermilion", "green", "purple", "orange", "sky")
 
 @dataclass(frozen=True)
 class Data:
-    """Scores, published thresholds by finding, the models and which of them are stand-ins."""
+    """Scores, published thresholds by finding, the models, which of them are stand-ins.
+
+    `trained`: the longest sequence that a stand-in was taught.
+    """
 
     scores: pd.DataFrame
     thresholds: pd.DataFrame
     models: tuple[str, ...]
     stand_ins: frozenset[str]
+    trained: int
 
     def pick(self, **wanted: Any) -> pd.DataFrame:
-        """Rows whose columns have the wanted values."""
-        rows = self.scores
+        """Pooled rows (no single seed) whose columns have the wanted values."""
+        rows = self.scores[self.scores["seed"].isna()]
         for column, value in wanted.items():
             rows = rows[(rows[column] == value).fillna(False).astype(bool)]
         return rows

@@ -26,8 +26,14 @@ def interval(experiment: str, metric: str, found: Interval, **conditions: Any) -
 
 
 def positive(values: ArrayLike) -> Interval:
-    """Student's interval of a mean that cannot be negative."""
-    mean = seed_interval(values)
+    """Geometric mean with Student's interval of the logarithms; where some value is 0, the
+    arithmetic mean with Student's interval, cut at 0.
+    """
+    sample = np.asarray(values, dtype=float)
+    if (sample > 0).all():
+        logs = seed_interval(np.log(sample))
+        return Interval(*np.exp(logs[:3]).tolist(), logs.n)
+    mean = seed_interval(sample)
     return mean._replace(low=max(0.0, mean.low))
 
 
@@ -49,9 +55,9 @@ def gap_rows(
     """Rows of gaps between a sequence and the same with its last token repeated.
 
     `gaps` maps `gap_l1`, `gap_linf`, `equal` and `scale` to arrays (seeds, lengths). Beside them:
-    the gap in units of the last place of the representation's own scale, the length from which on
-    it is at most one such unit, the first length at which both are equal, and the log-log slope
-    over the last two decades of lengths, where no gap there is 0.
+    the gap in units of the last place of the representation's own scale; the length from which on
+    it is at most one such unit, seed by seed too; the first length at which both are equal; and the
+    log-log slope over the last two decades of lengths, where no gap there is 0.
     """
     where = {"precision": precision, **conditions}
     ulps = gaps["gap_linf"] / numerics.ulp(gaps["scale"], precision)
@@ -65,8 +71,12 @@ def gap_rows(
         for column, length in enumerate(lengths):
             found = positive(values[:, column])
             rows.append(interval(experiment, metric, found, length=length, **where))
-    collapse = numerics.over_seeds(numerics.lasting_onset(lengths, ulps <= 1))
-    rows += onset(experiment, "collapse", collapse, **where)
+    onsets = numerics.lasting_onset(lengths, ulps <= 1)
+    rows += onset(experiment, "collapse", numerics.over_seeds(onsets), **where)
+    for index, length in enumerate(onsets):
+        value = length if np.isfinite(length) else np.nan
+        each = exact(experiment, "collapse_length", value, 1, **where)
+        rows.append(each | {"seed": index})
     equal = numerics.over_seeds(numerics.first_onset(lengths, gaps["equal"] > 0))
     rows += onset(experiment, "equal", equal, **where)
     least = max(lengths) / SLOPE_RANGE

@@ -37,8 +37,8 @@ BLOCK = 256  # queries whose weights are held at once
 class Attention:
     """How a token attends: its position encoding, and what is changed to cure collapse.
 
-    `window` lets a token see the last so many tokens only; `sink` adds the logarithm of the number
-    of keys seen to the first key's logit, which gives that key a share that does not fade.
+    `window` lets a token see the last so many tokens only; `sink` gives the first key half of the
+    weight, whatever it holds, as heads that attend to a first token do.
     """
 
     encoding: str = "none"
@@ -118,15 +118,21 @@ def weights_of(
         seen = seen & (distance < how.window)
     if how.encoding == "alibi":
         logits = logits - (ALIBI_SLOPE * distance).to(logits.dtype)
-    if how.sink:
-        count = (at + 1).clamp(max=how.window or int(at.max()) + 1).double().log()
-        logits = logits + torch.where(keys_at[None] == 0, count[:, None], 0.0).to(logits.dtype)
     logits = logits.masked_fill(~seen, -math.inf)
     if own is not None:
         alone = (query * own).sum(-1, keepdim=True) * query.shape[-1] ** -0.5
         logits = torch.cat([logits, alone.to(logits.dtype)], -1)
     exact = logits.double() if logits.dtype == torch.float64 else logits.float()
+    if how.sink:
+        exact = sunk(exact)
     return exact.softmax(-1).to(query.dtype)
+
+
+def sunk(logits: Tensor) -> Tensor:
+    """Logits whose softmax gives the first key half of the weight, all of it if it is alone."""
+    others = logits[..., 1:].logsumexp(-1, keepdim=True)
+    first = torch.where(others.isfinite(), others, logits[..., :1])
+    return torch.cat([first, logits[..., 1:]], -1)
 
 
 class Heads(NamedTuple):
