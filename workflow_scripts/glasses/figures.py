@@ -2,13 +2,13 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
 from workflow_scripts.glasses import figures_theory
-from workflow_scripts.glasses.plots import PRECISIONS, Data, letters, line, missing, numbers
+from workflow_scripts.glasses.plots import PRECISIONS, Data, line, missing, numbers
 from workflow_scripts.shared import figures, job, tables
 from workflow_scripts.shared.figures import COLOURS, PAGE_IN, mark_stand_in
 from workflow_scripts.shared.schemas import SCORES
@@ -29,6 +29,16 @@ PROMPTINGS = {
     "zero_shot": ("zero-shot CoT", "vermilion", "s"),
     "few_shot": ("few-shot CoT", "green", "^"),
 }
+# Most precisions draw the same curve: each stroke leaves the ones below it in sight.
+STROKES: dict[str, dict[str, Any]] = {
+    "float64": {"linewidth": 3.2, "alpha": 0.35},
+    "float32": {"linewidth": 1.8},
+    "bfloat16": {"linewidth": 1.3, "linestyle": (0, (4, 4))},
+    "float16": {"linewidth": 1.3, "linestyle": (0, (1, 4))},
+    "int8_weights": {"linewidth": 1.0, "linestyle": (2, (1, 6))},
+    "int8_cache": {"linewidth": 1.0, "linestyle": (4, (1, 6))},
+    "int4_cache": {"linewidth": 1.0},
+}
 ONSET = "last-element copy of 1...10 starts to return 1"
 NEAR_MACHINE = "Linf gap for counting all-ones prompt is near machine precision"
 ROUND_FROM = "counting answers start to cluster at a round value once length reaches about"
@@ -40,7 +50,8 @@ def copying(data: Data) -> "Figure":
     import matplotlib.pyplot as plt
 
     shown = {
-        "plain": [("E1a", "last", "edge", "last of 1…10"), ("E1a", "first", "edge", "first of 01…1")],
+        "plain": [("E1a", "last", "edge", "last of 1…10"),
+                  ("E1a", "first", "edge", "first of 01…1")],
         "with a hint": [("E1b", "last", "edge", "last of 1…10"),
                         ("E1b", "first", "edge", "first of 01…1")],
         "interleaved": [("E1c", "last", "alternating", "last of 1010…"),
@@ -64,16 +75,17 @@ def copying(data: Data) -> "Figure":
                          edgecolors=data.colour(model), linewidths=0.7, zorder=2)  # fmt: skip
         axes.set_xscale("log")
         axes.axvline(data.published(ONSET), color=COLOURS["black"], linewidth=0.7, linestyle=":")
-        axes.annotate("Gemini 1.5 fails\non the last (paper)", (data.published(ONSET), 0.6), (2, 0),
-                      textcoords="offset points", fontsize=5.5, va="center")  # fmt: skip
-        axes.set_xlim(right=1.6 * numbers(data.pick(experiment="E1a"), "length").max())
+        axes.annotate("Gemini 1.5 begins to fail on the last (paper)", (data.published(ONSET), -0.7),
+                      (4, 0), textcoords="offset points", fontsize=5.5, va="center",
+                      ha="right")  # fmt: skip
+        axes.set_xlim(right=1.6 * np.nanmax(numbers(data.pick(experiment="E1a"), "length")))
         axes.set_xlabel("length, digits (filled: right, open: wrong)")
         axes.set_title(data.label(model))
         if model in data.stand_ins:
             axes.axvspan(axes.get_xlim()[0], data.trained, color=COLOURS["grey"], alpha=0.15, lw=0)
     names = [text for *_, text in lines]
     panels[0][0].set_yticks(range(len(lines)), names)
-    panels[0][0].invert_yaxis()
+    panels[0][0].set_ylim(len(lines) - 0.4, -1.1)
     starts = [0]
     for curves in shown.values():
         starts.append(starts[-1] + len(curves))
@@ -81,8 +93,9 @@ def copying(data: Data) -> "Figure":
         for start in starts[1:-1]:
             axes.axhline(start - 0.5, color=COLOURS["grey"], linewidth=0.5)
     for letter, start, title in zip("abcd", starts, shown, strict=False):
-        panels[0][-1].annotate(f"{letter}  {title}", (1.01, start), xycoords=("axes fraction", "data"),
-                               fontsize=7, va="center", annotation_clip=False)  # fmt: skip
+        panels[0][-1].annotate(f"{letter}  {title}", (1.01, start), fontsize=7, va="center",
+                               xycoords=("axes fraction", "data"),
+                               annotation_clip=False)  # fmt: skip
     return figure
 
 
@@ -121,8 +134,8 @@ def counting(data: Data) -> "Figure":
         panels[0].set_ylabel(f"{model}\nabsolute error")
         if model in data.stand_ins:
             mark_stand_in(panels[-1])
-    grid[0][0].annotate("error = length", (160, 160), (0, 3), textcoords="offset points", ha="right",
-                        fontsize=6, color=COLOURS["grey"])  # fmt: skip
+    grid[0][1].annotate("error = length", (160, 160), (0, 4), textcoords="offset points",
+                        ha="right", fontsize=6, color=COLOURS["grey"])  # fmt: skip
     figure.legend(*grid[0][0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
     return figure
 
@@ -145,8 +158,8 @@ def histograms(data: Data) -> "Figure":
                      color=data.colour(model))  # fmt: skip
             more = counts[counts.index > most].sum()
             if more:
-                axes.annotate(f"{more:.0f} past {most:.0f}", (0.98, 0.6), xycoords="axes fraction",
-                              ha="right", fontsize=6)  # fmt: skip
+                axes.annotate(f"{more:.0f} past {most:.0f}", (0.98, 0.5), xycoords="axes fraction",
+                              ha="right", fontsize=6, backgroundcolor="white")  # fmt: skip
             axes.axvline(data.published(TOP), color=COLOURS["black"], linewidth=0.7, linestyle=":")
             if row == 0:
                 axes.set_title(title, fontsize=8)
@@ -186,7 +199,7 @@ def gaps(data: Data) -> "Figure":
                 label, colour = PRECISIONS[str(precision)]
                 drawn[label] = 1
                 line(axes, own, "length", label, COLOURS[colour], floor=1e-8,
-                     band=precision in ("float32", "bfloat16"), linewidth=1)  # fmt: skip
+                     band=precision == "bfloat16", **STROKES[str(precision)])  # fmt: skip
             _units(axes, data, model)
             axes.set_xscale("log")
             axes.set_yscale("log")

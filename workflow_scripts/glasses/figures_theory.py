@@ -82,14 +82,14 @@ def _paths_drawn(axes: "Axes", tokens: int = 5, layers: int = 3) -> None:
     for place in range(tokens):
         axes.annotate("1" if place else "0", (place, -0.35), ha="center", va="top", fontsize=7)
     axes.annotate(
-        "all that the\nanswer sees",
+        "all that the answer sees",
         (tokens - 1, layers),
-        (-30, 2),
+        (6, 9),
         textcoords="offset points",
         ha="right",
         fontsize=6.5,
     )
-    axes.set_ylim(-0.9, layers + 0.6)
+    axes.set_ylim(-0.9, layers + 0.7)
     axes.set_yticks(
         range(layers + 1), ["tokens", *(f"layer {level + 1}" for level in range(layers))]
     )
@@ -192,8 +192,7 @@ def _depths(axes: "Axes", data: Data) -> None:
         for low, filled in (("bfloat16", True), ("float16", False)):
             own = rows[(rows["encoding"] == name) & (rows["precision"] == low)].sort_values("depth")
             at = np.array([depths.index(depth) for depth in own["depth"]]) + 0.16 * (number - 1.5)
-            draw_onsets(axes, at, own, longest, COLOURS[colour], marker, filled,
-                        label if filled else None)  # fmt: skip
+            draw_onsets(axes, at, own, longest, COLOURS[colour], marker, filled)
     axes.set_yscale("log")
     axes.axhline(longest, color=COLOURS["grey"], linewidth=0.6, linestyle=":")
     axes.annotate(f"arrow: not by {longest:,.0f}", (0, longest), (0, 11),
@@ -204,7 +203,24 @@ def _depths(axes: "Axes", data: Data) -> None:
     axes.set_xticks(range(len(depths)), [str(depth) for depth in depths])
     axes.set_xlabel("layers (filled bfloat16, open float16)")
     axes.set_ylabel("length from which gap ≤ 1 unit")
-    axes.legend(loc="lower right", fontsize=6)
+    axes.legend(handles=_encoding_handles(), loc="lower right", fontsize=6)
+
+
+def _encoding_handles() -> list[Any]:
+    from matplotlib.lines import Line2D
+
+    return [
+        Line2D(
+            [],
+            [],
+            color=COLOURS[colour],
+            marker=marker,
+            markersize=4,
+            linestyle="none",
+            label=label,
+        )
+        for label, colour, marker in ENCODINGS.values()
+    ]
 
 
 def draw_onsets(
@@ -215,7 +231,6 @@ def draw_onsets(
     colour: str,
     marker: str,
     filled: bool,
-    label: str | None,
 ) -> None:
     """Median with least and greatest seed, upright; an arrow where it lies past `longest`."""
     value, low, high = (numbers(rows, name) for name in ("value", "ci_low", "ci_high"))
@@ -223,11 +238,10 @@ def draw_onsets(
     reached = ~np.isnan(value)
     ends = np.stack([value - low, np.where(np.isnan(high), longest * 1.25, high) - value])
     axes.errorbar(at[reached], value[reached], ends[:, reached], color=colour, marker=marker,
-                  markersize=3.5, markerfacecolor=face, linestyle="none", linewidth=0.8,
-                  label=label)  # fmt: skip
+                  markersize=3.5, markerfacecolor=face, linestyle="none",
+                  linewidth=0.8)  # fmt: skip
     axes.plot(at[~reached], np.full((~reached).sum(), longest * 1.12), color=colour,
-              marker="^" if filled else "2", markersize=4, linestyle="none",
-              label=None if reached.any() else label)  # fmt: skip
+              marker="^", markersize=4, linestyle="none", markerfacecolor=face)  # fmt: skip
 
 
 def sensitivity(data: Data) -> "Figure":
@@ -235,8 +249,8 @@ def sensitivity(data: Data) -> "Figure":
     import matplotlib.pyplot as plt
 
     models = [name for name in data.models if len(data.pick(experiment="heard", model=name))]
-    shown = [("none", "no encoding"), ("alibi", "with recency (ALiBi)")]
-    figure, panels = plt.subplots(1, 2 + max(1, len(models)), figsize=(PAGE_IN, 2.6))
+    shown = [("none", "no encoding"), ("alibi", "ALiBi")]
+    figure, panels = plt.subplots(1, 2 + max(1, len(models)), figsize=(PAGE_IN, 2.6), sharey=True)
     rows = data.pick(experiment="G5", model="theory")
     deepest = rows["depth"].max()
     kinds = (
@@ -256,8 +270,6 @@ def sensitivity(data: Data) -> "Figure":
     panels[0].set_ylabel("sensitivity over its mean")
     titles = [f"{text}, L={deepest}" for _, text in shown] + models
     letters(panels, titles)
-    for axes in panels:
-        axes.title.set_fontsize(7.5)
     figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
     return figure
 
@@ -273,6 +285,7 @@ def _profiles(axes: "Axes", rows: Any, kinds: Any) -> None:
 def cures(data: Data) -> "Figure":
     """Length at collapse by cure, on random layers and on the models; and how far from it."""
     import matplotlib.pyplot as plt
+    from matplotlib.lines import Line2D
 
     cells = [(cure, "bfloat16") for cure in CURES]
     cells += [("none", "float16"), ("none", "float32")]
@@ -284,8 +297,7 @@ def cures(data: Data) -> "Figure":
     longest = numbers(data.pick(experiment="cures", metric="gap_ulps", model=STACK), "length").max()
     for number, (encoding, (label, colour, marker)) in enumerate(ENCODINGS.items()):
         own = rows[rows["encoding"] == encoding].set_index(["cure", "precision"])
-        _cure_points(panels[0], own, cells, 0.17 * (number - 1.5), longest, COLOURS[colour], marker,
-                     label)  # fmt: skip
+        _cure_points(panels[0], own, cells, 0.17 * (number - 1.5), longest, COLOURS[colour], marker)
     _finish_cures(panels[0], longest)
     model_longest = 0.0
     for number, model in enumerate(data.models):
@@ -293,9 +305,9 @@ def cures(data: Data) -> "Figure":
         lengths = numbers(data.pick(experiment="E4", metric="gap_ulps", model=model), "length")
         model_longest = max([model_longest, *lengths])
         own = _model_cures(data, model, "collapse_length")
-        _cure_points(panels[1], own, cells, shift, model_longest, data.colour(model), "o", model)
+        _cure_points(panels[1], own, cells, shift, model_longest, data.colour(model), "o")
         units = _model_cures(data, model, "longest_gap_ulps")
-        _cure_points(panels[2], units, cells, shift, 0.0, data.colour(model), "o", model)
+        _cure_points(panels[2], units, cells, shift, 0.0, data.colour(model), "o")
     _finish_cures(panels[1], model_longest)
     panels[2].set_xscale("log")
     panels[2].axvline(1, color=COLOURS["black"], linewidth=0.7, linestyle="--")
@@ -306,8 +318,13 @@ def cures(data: Data) -> "Figure":
     panels[0].set_yticks(range(len(cells)), names)
     panels[0].set_ylim(len(cells) - 0.4, -0.8)
     letters(panels, ["one random layer", "models, copying ones", "how far apart still"])
-    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower left", ncols=4)
-    figure.legend(*panels[1].get_legend_handles_labels(), loc="outside lower right", ncols=2)
+    handles = [
+        Line2D(
+            [], [], color=data.colour(name), marker="o", markersize=4, linestyle="none", label=name
+        )
+        for name in data.models
+    ]
+    figure.legend(handles=[*_encoding_handles(), *handles], loc="outside lower center", ncols=6)
     return figure
 
 
@@ -322,28 +339,27 @@ def _model_cures(data: Data, model: str, metric: str) -> Any:
     return pd.concat([plain, commas, own]).set_index(["cure", "precision"])
 
 
-def _cure_points(axes: "Axes", own: Any, cells: Any, shift: float, longest: float, colour: str,
-                 marker: str, label: str) -> None:  # fmt: skip
-    told = False
+def _cure_points(
+    axes: "Axes", own: Any, cells: Any, shift: float, longest: float, colour: str, marker: str
+) -> None:
+    """A point a cell with its interval; an arrow past `longest` where there is none."""
     for row, key in enumerate(cells):
         if key not in own.index:
             continue
         entry = own.loc[key]
         at = row + shift
         if np.isnan(entry["value"]):
-            axes.plot(longest * 1.15, at, marker=">", color=colour, markersize=4, linestyle="none",
-                      label=None if told else label)  # fmt: skip
-        else:
-            high = longest * 1.15 if np.isnan(entry["ci_high"]) else entry["ci_high"]
-            ends = [[entry["value"] - entry["ci_low"]], [high - entry["value"]]]
-            axes.errorbar(entry["value"], at, xerr=ends, color=colour, marker=marker, markersize=4,
-                          linewidth=0.8, linestyle="none",
-                          label=None if told else label)  # fmt: skip
-        told = True
+            axes.plot(longest * 1.2, at, marker=">", color=colour, markersize=4, linestyle="none")
+            continue
+        high = longest * 1.2 if np.isnan(entry["ci_high"]) else entry["ci_high"]
+        ends = [[entry["value"] - entry["ci_low"]], [high - entry["value"]]]
+        axes.errorbar(entry["value"], at, xerr=ends, color=colour, marker=marker, markersize=4,
+                      linewidth=0.8, linestyle="none")  # fmt: skip
 
 
 def _finish_cures(axes: "Axes", longest: float) -> None:
     axes.set_xscale("log")
     axes.axvline(longest, color=COLOURS["grey"], linewidth=0.6, linestyle=":")
-    axes.set_xlim(30, longest * 1.5)
+    axes.set_xlim(9, longest * 1.6)
+    axes.xaxis.set_minor_formatter("")
     axes.set_xlabel(f"length at collapse, tokens\n(arrow: not by {longest:,.0f})")

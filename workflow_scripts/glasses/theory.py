@@ -15,7 +15,7 @@ from scipy.special import softmax
 from scipy.stats import spearmanr
 
 from workflow_scripts.glasses import numerics, sensitivity
-from workflow_scripts.glasses.rows import Row, exact, interval
+from workflow_scripts.glasses.rows import Row, exact, interval, positive
 from workflow_scripts.shared import job, provenance, seeds, tables
 from workflow_scripts.shared.statistics import seed_interval
 
@@ -220,7 +220,7 @@ def profile(experiment: str, norms: dict[str, NDArray], where: dict[str, Any]) -
     for kind, values in norms.items():
         relative = values / values.mean(1, keepdims=True)
         for place in range(values.shape[1]):
-            found = seed_interval(relative[:, place])
+            found = positive(relative[:, place])
             rows.append(
                 interval(experiment, f"sensitivity_{kind}", found, position=place + 1, **where)
             )
