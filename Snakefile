@@ -25,6 +25,7 @@ include: "rules/stochasticity.smk"
 include: "rules/parallel_sequential.smk"
 include: "rules/change_of_mind.smk"
 include: "rules/perplexity.smk"
+include: "rules/glasses.smk"
 include: "rules/publish.smk"
 
 
@@ -35,6 +36,7 @@ localrules:
     parallel_sequential,
     change_of_mind,
     perplexity,
+    glasses,
     scorecard,
     report,
 
