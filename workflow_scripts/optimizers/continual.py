@@ -151,12 +151,33 @@ class Experiment:
         self.training = Training(self.stream, settings.hidden, CLASSES, rule, replicas)
         self.record = Record(keys)
         self.updates: Parameters = {}  # of the task before
+        self.accuracies: list[Tensor] = []  # (R, T) on all tasks: untrained, then after each
         self.done = 0
 
     def evaluate(self, after: int) -> None:
-        for on in range(self.stream.tasks):
-            accuracy = self.training.accuracy("test", on)
-            self.record.add("task_accuracy", accuracy, task=after, of_task=on + 1)
+        found = [self.training.accuracy("test", on) for on in range(self.stream.tasks)]
+        for on, accuracy in enumerate(found, start=1):
+            self.record.add("task_accuracy", accuracy, task=after, of_task=on)
+        self.accuracies.append(torch.stack(found, 1))
+
+    def summarise(self) -> None:
+        """Average accuracy, forgetting and transfer after each task from the second on."""
+        untrained, *after = self.accuracies
+        for done in range(2, len(after) + 1):
+            matrix = torch.stack(after[:done], 1)[:, :, :done]
+            for metric, values in (
+                ("average_accuracy", measures.average_accuracy(matrix)),
+                ("learned_accuracy", matrix.diagonal(dim1=1, dim2=2).mean(1)),
+                ("forgetting", measures.forgetting(matrix)),
+                ("backward_transfer", measures.backward_transfer(matrix)),
+                ("forward_transfer", measures.forward_transfer(matrix, untrained[:, :done])),
+            ):
+                self.record.add(metric, values, task=done)
+        last = after[-1]
+        self.record.add("earlier_accuracy", last[:, :-1].mean(1), task=len(after))
+        places = torch.arange(len(after) - 1, dtype=last.dtype, device=last.device)
+        places = (places - places.mean()) / (places - places.mean()).square().sum()
+        self.record.add("earlier_accuracy_slope", last[:, :-1] @ places, task=len(after))
 
     def run_task(self) -> None:
         s, training, record = self.settings, self.training, self.record
@@ -201,14 +222,15 @@ class Experiment:
         """All tasks, with a checkpoint after each; the rows of every replica."""
         if checkpoint.exists():
             extra = self.training.restore(checkpoint)
-            self.record.rows, self.updates, self.done = extra
+            self.record.rows, self.updates, self.accuracies, self.done = extra
         with progress.bar(self.stream.tasks, self.stream.name, "task") as bar:
             bar.update(self.done)
             while self.done < self.stream.tasks:
                 self.run_task()
                 bar.update()
-                extra = [self.record.rows, self.updates, self.done]
+                extra = [self.record.rows, self.updates, self.accuracies, self.done]
                 self.training.save(checkpoint, extra)
+        self.summarise()
         flags = pd.DataFrame(self.record.keys).assign(diverged=(~self.training.alive).tolist())
         frame = pd.DataFrame(self.record.rows)
         return frame.merge(flags, on=list(self.record.keys[0]), how="left")

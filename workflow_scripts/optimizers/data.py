@@ -89,7 +89,8 @@ def checked(images: NDArray, labels: NDArray, images_path: str, labels_path: str
     """Images as rows and labels, or `DataError` that names the file of the wrong shape."""
     if images.ndim not in (2, 3) or 0 in images.shape:
         raise DataError(
-            f"{images_path}: images have shape {images.shape}, expected (N, height, width) or (N, D)"
+            f"{images_path}: images have shape {images.shape}, "
+            "expected (N, height, width) or (N, D)"
         )
     if labels.ndim != 1:
         raise DataError(f"{labels_path}: labels have shape {labels.shape}, expected (N,)")
