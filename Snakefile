@@ -23,6 +23,7 @@ include: "rules/inference.smk"
 include: "rules/softmax.smk"
 include: "rules/stochasticity.smk"
 include: "rules/parallel_sequential.smk"
+include: "rules/optimizers.smk"
 include: "rules/publish.smk"
 
 
@@ -31,6 +32,7 @@ localrules:
     softmax,
     stochasticity,
     parallel_sequential,
+    optimizers,
     scorecard,
     report,
 

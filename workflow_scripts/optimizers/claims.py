@@ -119,9 +119,7 @@ def sequential() -> list[Claim]:
                 "difference of effective rank after the last task, Shampoo less rival",
                 NEGATIVE,
                 PROTOCOL,
-                partial(
-                    measurements.difference, metric, "permuted", "steps", RIVALS, layer=layer
-                ),
+                partial(measurements.difference, metric, "permuted", "steps", RIVALS, layer=layer),
                 direction("lower effective rank", "secondary notes, which differ on what of"),
             )
         )

@@ -331,7 +331,10 @@ if __name__ == "__main__":
         main(
             snakemake.output.table,
             kinds,
-            {kind: given[kind] for kind in ("solutions", "sparsity", "landscape", "linear", "theory")},
+            {
+                kind: given[kind]
+                for kind in ("solutions", "sparsity", "landscape", "linear", "theory")
+            },
             tuned_rates(kinds["tuning"]),
             snakemake.params.source,
             provenance=provenance.of(snakemake),
