@@ -59,6 +59,21 @@ class Shampoo:
         return new["momentum"], new
 
 
+# Of the mean eigenvalue: parts the directions that a statistic says nothing of.
+TIE = 1.0e-4
+
+
+def without_ties(matrix: Tensor) -> Tensor:
+    """M with a small falling diagonal added, so that its eigenvectors are all well defined.
+
+    After one gradient most eigenvalues are 0, and which basis of that null space comes out would
+    hang on rounding; Adam in it is not indifferent to that.
+    """
+    mean = matrix.diagonal(dim1=-2, dim2=-1).mean(-1)
+    falling = torch.linspace(1, 0, matrix.shape[-1], dtype=matrix.dtype, device=matrix.device)
+    return matrix + TIE * mean[:, None, None] * torch.diag(falling)
+
+
 @dataclass(frozen=True)
 class Soap:
     """SOAP (Vyas et al. 2024, algorithm 3): Adam in the eigenbasis of Shampoo's statistics.
@@ -87,10 +102,11 @@ class Soap:
         for side, gram, axis in (("left", g @ g.mT, -2), ("right", g.mT @ g, -1)):
             new[side] = moving(state, side, gram, self.decay)
             if moment.refresh:
-                basis, second = self._followed(new[side], state[f"{side}_basis"], new, axis)
+                clear = without_ties(new[side])
+                basis, second = self._followed(clear, state[f"{side}_basis"], new, axis)
                 fresh = moment.count == 1
                 if fresh.any():
-                    first_basis = torch.linalg.eigh(new[side])[1].flip(-1)
+                    first_basis = torch.linalg.eigh(clear)[1].flip(-1)
                     basis = torch.where(fresh, first_basis, basis)
                 new[f"{side}_basis"], new["second"] = basis, second
         left, right = new["left_basis"], new["right_basis"]
