@@ -69,7 +69,8 @@ def theory(metric: str, note: str, scores: pd.DataFrame, _: EvidenceOf, **wanted
     """A quantity in closed form or by exact computation, one entry for each row that fits."""
     rows = select(scores, experiment="theory", metric=metric, **wanted)
     found = []
-    for _, row in rows.iterrows():
+    for at in range(len(rows)):
+        row = rows.iloc[at]
         exponent = "" if pd.isna(row["alpha"]) else f"; exponent {row['alpha']:g}"
         found.append(measured(row, f"{note}{exponent}"))
     return found or NotMeasured("no such computation at this scale")
@@ -78,7 +79,7 @@ def theory(metric: str, note: str, scores: pd.DataFrame, _: EvidenceOf, **wanted
 def worst(metric: str, note: str, scores: pd.DataFrame, _: EvidenceOf) -> Found:
     """The largest of an exact error over all exponents."""
     rows = select(scores, experiment="theory", metric=metric)
-    return [measured(rows.loc[rows["value"].idxmax()], note)]
+    return [measured(rows.sort_values("value").iloc[-1], note)]
 
 
 def beyond_batches(experiment: str, metric: str, scores: pd.DataFrame, _: EvidenceOf) -> Found:
@@ -154,7 +155,7 @@ def pruned_gain(alpha: float, kept: float, scores: pd.DataFrame, _: EvidenceOf) 
     )
     if rows.empty:
         return NotMeasured(f"exponent {alpha:g} is not run")
-    row = rows.loc[(rows["kept"] - kept).abs().idxmin()]
+    row = rows.iloc[int((rows["kept"] - kept).abs().to_numpy().argmin())]
     return [measured(row, f"{100 * row['kept']:.0f} % of the weights kept, exponent {alpha:g}")]
 
 

@@ -177,7 +177,7 @@ class Training:
     def outputs(
         self, part: str, task: int, most: int | None = None
     ) -> tuple[Tensor, Tensor, list[Tensor]]:
-        """Logits (R, N, 10), labels (R, N) and hidden activations (R, N, width) on a task's part."""
+        """Logits (R, N, 10), labels (R, N) and hidden layers (R, N, width) on a task's part."""
         x, y = self.stream.whole(part, task, self.rows, most)
         pieces = [
             vmap(network.forward)(self.parameters, p.to(self.dtype)) for p in x.split(CHUNK, 1)
