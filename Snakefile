@@ -26,6 +26,7 @@ include: "rules/parallel_sequential.smk"
 include: "rules/change_of_mind.smk"
 include: "rules/perplexity.smk"
 include: "rules/glasses.smk"
+include: "rules/optimizers.smk"
 include: "rules/publish.smk"
 
 
@@ -37,6 +38,7 @@ localrules:
     change_of_mind,
     perplexity,
     glasses,
+    optimizers,
     scorecard,
     report,
 

@@ -188,7 +188,7 @@ def _depths(axes: "Axes", data: Data) -> None:
     rows = data.pick(experiment="depth", metric="collapse_length")
     longest = numbers(data.pick(experiment="depth", metric="gap_ulps"), "length").max()
     depths = sorted(rows["depth"].dropna().unique())
-    for number, (name, (label, colour, marker)) in enumerate(ENCODINGS.items()):
+    for number, (name, (_, colour, marker)) in enumerate(ENCODINGS.items()):
         for low, filled in (("bfloat16", True), ("float16", False)):
             own = rows[(rows["encoding"] == name) & (rows["precision"] == low)].sort_values("depth")
             at = np.array([depths.index(depth) for depth in own["depth"]]) + 0.16 * (number - 1.5)
@@ -295,7 +295,7 @@ def cures(data: Data) -> "Figure":
     )
     rows = data.pick(experiment="cures", metric="collapse_length", model=STACK)
     longest = numbers(data.pick(experiment="cures", metric="gap_ulps", model=STACK), "length").max()
-    for number, (encoding, (label, colour, marker)) in enumerate(ENCODINGS.items()):
+    for number, (encoding, (_, colour, marker)) in enumerate(ENCODINGS.items()):
         own = rows[rows["encoding"] == encoding].set_index(["cure", "precision"])
         _cure_points(panels[0], own, cells, 0.17 * (number - 1.5), longest, COLOURS[colour], marker)
     _finish_cures(panels[0], longest)
