@@ -9,7 +9,7 @@ from tests.change_of_mind import made
 from workflow_scripts.change_of_mind import answerers, scores
 from workflow_scripts.change_of_mind.confidence import posterior
 
-SETTINGS = {"bins": 10, "least_ideal_update": 0.02, "bootstrap": 120}
+SETTINGS = {"bins": 10, "least_ideal_update": 0.02, "bootstrap": 80}
 pytestmark = pytest.mark.slow
 
 

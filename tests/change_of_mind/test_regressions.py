@@ -95,7 +95,7 @@ def test_the_likelihood_is_scipys():
 @pytest.mark.slow
 def test_weights_come_back_and_the_true_variant_wins():
     sample, seen = simulated()
-    sampler = bayes.Sampler(2, 100, 150)
+    sampler = bayes.Sampler(2, 100, 250)
     datas = {variant: design.data(sample, seen, variant) for variant in design.VARIANTS}
     fits = {variant: sampler.fit(data, 1) for variant, data in datas.items()}
     rows = list(regressions.compare(sampler, fits, datas))

@@ -147,6 +147,27 @@ BAD = [
         0.4,
         "parallel_sequential.weak_reliability: found 0.4, allowed: at least 0.5",
     ),
+    ("studies/change_of_mind", REMOVE, "studies.change_of_mind: missing"),
+    (
+        "change_of_mind/accuracies",
+        [50, 40, 100],
+        "change_of_mind.accuracies.1: found 40, allowed: at least 50",
+    ),
+    (
+        "change_of_mind/foils/offset",
+        0.6,
+        "change_of_mind.foils.offset: found 0.6, allowed: at most 0.5",
+    ),
+    (
+        "change_of_mind/answerers/biased/shfit",
+        1,
+        "change_of_mind.answerers.biased.shfit: unknown key; did you mean 'shift'?",
+    ),
+    (
+        "change_of_mind/regressions/chains",
+        1,
+        "change_of_mind.regressions.chains: found 1, allowed: at least 2",
+    ),
     ("studies/perplexity", REMOVE, "studies.perplexity: missing"),
     (
         "perplexity/copying/encodings",
