@@ -107,8 +107,10 @@ def first_confidence(data: Data) -> "Figure":
     }
     for model, r2 in fits.items():  # claim 7 is about all conditions together
         if len(r2):
-            axes[0][0].errorbar([], [], [], fmt="o", color=data.colour(model), markersize=2.5,
-                                label=f"{data.label(model)}, all conditions: R² = {r2.iloc[0]:.2f}")  # fmt: skip
+            axes[0][0].errorbar(
+                [], [], [], fmt="o", color=data.colour(model), markersize=2.5,
+                label=f"{data.label(model)}, all conditions: R² = {r2.iloc[0]:.2f}",
+            )  # fmt: skip
     known = data.scalar("R2_linear_confidence_vs_com_all_conditions")
     axes[0][0].plot([], [], label=f"paper (Gemma 3 12B): R² = {known}", **FILLED)
     for panel in axes[1]:
@@ -129,7 +131,7 @@ def sigmoid(data: Data) -> "Figure":
         accuracies = by_accuracy(
             data.pick("change_rate", model=model, display="hidden", advice="opposite")
         )["accuracy"]
-        fits = []
+        fits: list[tuple[Any, Any, int]] = []
         for shade, accuracy in zip(shades, accuracies, strict=False):
             where = {"model": model, "display": "hidden", "advice": "opposite"}
             where |= {"accuracy": accuracy}
@@ -166,8 +168,9 @@ def sigmoid(data: Data) -> "Figure":
             (("inflection_confidence", "midpoint (confidence)"), ("slope", "slope of the sigmoid"))
         ):
             for fit in fits:
+                rows: Any = fit[side]
                 right[side].errorbar(
-                    fit[2], fit[side]["value"], margins(fit[side]), fmt="o", markersize=3,
+                    fit[2], rows["value"], margins(rows), fmt="o", markersize=3,
                     color=COLOURS["blue"], label="fitted sigmoid",
                 )  # fmt: skip
             right[side].plot(known["advice_accuracy_pct"], known[column],
