@@ -25,7 +25,8 @@ def one(name, metric, **wanted):
 
 
 def holds(row, truth):
-    return row["ci_low"] <= truth <= row["ci_high"]
+    rounding = 1e-9  # of what is exactly 0
+    return row["ci_low"] - rounding <= truth <= row["ci_high"] + rounding
 
 
 # What was put in, and the row that must give it back.

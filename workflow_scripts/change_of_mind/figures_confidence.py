@@ -3,7 +3,6 @@
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 
 from workflow_scripts.change_of_mind.plots import (
     ADVICE,

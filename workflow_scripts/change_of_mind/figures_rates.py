@@ -168,9 +168,9 @@ def sigmoid(data: Data) -> "Figure":
             (("inflection_confidence", "midpoint (confidence)"), ("slope", "slope of the sigmoid"))
         ):
             for fit in fits:
-                rows: Any = fit[side]
+                found: Any = fit[side]
                 right[side].errorbar(
-                    fit[2], rows["value"], margins(rows), fmt="o", markersize=3,
+                    fit[2], found["value"], margins(found), fmt="o", markersize=3,
                     color=COLOURS["blue"], label="fitted sigmoid",
                 )  # fmt: skip
             right[side].plot(known["advice_accuracy_pct"], known[column],
