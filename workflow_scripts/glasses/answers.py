@@ -97,8 +97,8 @@ def counting(frame: pd.DataFrame, seed: int, trained: int | None) -> list[Row]:
     rows: list[Row] = []
     chosen = frame[frame["experiment"] == "E2"]
     for (task, prompting), group in chosen.groupby(["task", "prompting"]):
-        where = {"task": task, "prompting": prompting}
-        stream = seeds.derive(seed, "glasses", "E2", task, prompting)
+        where = {"task": str(task), "prompting": str(prompting)}
+        stream = seeds.derive(seed, "glasses", "E2", *where.values())
         readable = group.dropna(subset=["given"])
         error = readable["given"] - readable["truth"]
         for length, here in readable.assign(error=error).groupby("length"):

@@ -28,13 +28,11 @@ ROUNDING = Region(0.0, 1.0e-9)
 
 def all_claims(thresholds_csv: str | Path) -> list[Claim]:
     """The claims, with the published numbers read from their file."""
-    table = pd.read_csv(thresholds_csv).set_index("finding")
+    table = pd.read_csv(thresholds_csv, dtype=str).set_index("finding")
 
-    def published(finding: str, tag: str | None = None) -> Published:
-        row = table.loc[finding]
-        value = str(row["value"])
-        number: float | str = value if "-" in value else float(value)
-        return Published(number, tag or row["confidence"], row["source"])
+    def published(finding: str) -> Published:
+        value, tag, source = (str(table[key][finding]) for key in ("value", "confidence", "source"))
+        return Published(value if "-" in value else float(value), tag, source)
 
     gap_limit = published("Linf gap for counting all-ones prompt is near machine precision")
     at_hundred = published("predicted count that dominates the histogram")

@@ -75,9 +75,9 @@ def copying(data: Data) -> "Figure":
                          edgecolors=data.colour(model), linewidths=0.7, zorder=2)  # fmt: skip
         axes.set_xscale("log")
         axes.axvline(data.published(ONSET), color=COLOURS["black"], linewidth=0.7, linestyle=":")
-        axes.annotate("Gemini 1.5 begins to fail on the last (paper)", (data.published(ONSET), -0.7),
-                      (4, 0), textcoords="offset points", fontsize=5.5, va="center",
-                      ha="right")  # fmt: skip
+        axes.annotate("Gemini 1.5 begins to fail on the last (paper)",
+                      (data.published(ONSET), -0.7), (-4, 0), textcoords="offset points",
+                      fontsize=5.5, va="center", ha="right")  # fmt: skip
         axes.set_xlim(right=1.6 * np.nanmax(numbers(data.pick(experiment="E1a"), "length")))
         axes.set_xlabel("length, digits (filled: right, open: wrong)")
         axes.set_title(data.label(model))

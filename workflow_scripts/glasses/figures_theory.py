@@ -48,7 +48,7 @@ def schematic(data: Data) -> "Figure":
     return figure
 
 
-def _shade(rows: Any, depth: int) -> Any:
+def _shade(rows: Any, depth: Any) -> Any:
     import matplotlib
 
     depths = sorted(rows["depth"].unique())

@@ -58,7 +58,7 @@ class Data:
         return rows
 
     def published(self, finding: str) -> float:
-        return float(self.thresholds.loc[finding, "value"])
+        return float(self.thresholds["value"].astype(str)[finding])
 
     def label(self, model: str) -> str:
         return f"{model} (stand-in)" if model in self.stand_ins else model
