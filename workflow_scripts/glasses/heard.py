@@ -37,7 +37,7 @@ def readable(model: Any, widest: int) -> str | None:
 def norms(model: Any, ids: list[int]) -> dict[str, np.ndarray]:
     """`bound`, `fixed` and `varying`, (tokens,) each: the bound, and ||dy_n/dv_i|| both ways.
 
-    Computed in float64 on a copy.
+    Computed in float64 on a copy; norms that the library takes in float32 stay so.
     """
     own = copy.deepcopy(model).double().cpu().eval()
     for parameter in own.parameters():
