@@ -211,6 +211,11 @@ rule glasses_figures:
             caption="../resources/captions/glasses/precision.rst",
             category="glasses",
         ),
+        equal=report(
+            "results/glasses/figures/equal.png",
+            caption="../resources/captions/glasses/equal.rst",
+            category="glasses",
+        ),
         sensitivity=report(
             "results/glasses/figures/sensitivity.png",
             caption="../resources/captions/glasses/sensitivity.rst",
@@ -233,6 +238,7 @@ rule glasses_figures:
                 "encodings",
                 "variation",
                 "precision",
+                "equal",
                 "sensitivity",
                 "cures",
             ],

@@ -1,4 +1,4 @@
-"""The study's figures: copying, counting and gaps here, theory in `figures_theory`."""
+"""The study's figures: copying, counting and gaps here, the others in the modules beside."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from workflow_scripts.glasses import figures_theory
-from workflow_scripts.glasses.plots import PRECISIONS, Data, line, missing, numbers
+from workflow_scripts.glasses import figures_collapse, figures_theory
+from workflow_scripts.glasses.plots import PRECISIONS, Data, line, numbers
 from workflow_scripts.shared import figures, job, tables
-from workflow_scripts.shared.figures import COLOURS, PAGE_IN, mark_stand_in
+from workflow_scripts.shared.figures import COLOURS, PAGE_IN, mark_stand_in, missing
 from workflow_scripts.shared.schemas import SCORES
 
 if TYPE_CHECKING:
@@ -272,9 +272,10 @@ FIGURES: dict[str, Callable[[Data], "Figure"]] = {
     "layers": layers,
     "encodings": figures_theory.encodings,
     "variation": figures_theory.variation,
-    "precision": figures_theory.precision,
+    "precision": figures_collapse.precision,
+    "equal": figures_collapse.equal,
     "sensitivity": figures_theory.sensitivity,
-    "cures": figures_theory.cures,
+    "cures": figures_collapse.cures,
 }
 
 
