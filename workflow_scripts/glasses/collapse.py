@@ -55,8 +55,8 @@ def independent(
         small = tuple(each * width**-0.5 for each in drawn)
         for encoding, precision in product(stack.ENCODINGS, precisions):
             how = Attention(encoding)
-            pairs = stack.read_independent(drawn, lengths, precision, how)
-            for part, pair in zip(("attention", "normalised"), pairs, strict=True):
+            both = stack.read_independent(drawn, lengths, precision, how)
+            for part, pair in zip(("attention", "normalised"), both, strict=True):
                 found.setdefault(("E8", part, encoding, precision), []).append(pair)
             if precision == "float64":
                 pair, _ = stack.read_independent(small, lengths, precision, how)

@@ -35,7 +35,7 @@ def synthetic(
     if rows.empty:
         return NotMeasured(f"no {metric} in {experiment} at this scale: {note}")
     found = []
-    for _, row in rows.iterrows():
+    for _place, row in rows.iterrows():
         here = wanted | {"encoding": row["encoding"], "part": row["part"]}
         gaps = select(scores, experiment=experiment, metric="gap_l1", model=STACK, **here)
         gaps = gaps.sort_values("length")
