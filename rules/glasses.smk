@@ -181,6 +181,11 @@ rule glasses_figures:
             caption="../resources/captions/glasses/counting.rst",
             category="glasses",
         ),
+        signed=report(
+            "results/glasses/figures/signed.png",
+            caption="../resources/captions/glasses/signed.rst",
+            category="glasses",
+        ),
         histograms=report(
             "results/glasses/figures/histograms.png",
             caption="../resources/captions/glasses/histograms.rst",
@@ -232,6 +237,7 @@ rule glasses_figures:
                 "schematic",
                 "copying",
                 "counting",
+                "signed",
                 "histograms",
                 "gaps",
                 "layers",

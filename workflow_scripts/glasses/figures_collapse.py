@@ -23,10 +23,10 @@ if TYPE_CHECKING:
 
 
 def precision(data: Data) -> "Figure":
-    """Gap in units of the last place by precision, and the length at collapse by depth."""
+    """Gap in units of the last place, by precision and by depth."""
     import matplotlib.pyplot as plt
 
-    figure, panels = plt.subplots(1, 3, figsize=(PAGE_IN, 2.8), width_ratios=[1, 1, 1.1])
+    figure, panels = plt.subplots(1, 3, figsize=(PAGE_IN, 2.6))
     for axes, encoding in zip(panels[:2], ("none", "rotary"), strict=True):
         rows = data.pick(experiment="E6", metric="gap_ulps", part="layer", encoding=encoding)
         for name in ("float32", "float16", "bfloat16"):
@@ -39,30 +39,22 @@ def precision(data: Data) -> "Figure":
     panels[0].set_ylabel("gap, units of the last place")
     panels[0].legend(loc="upper right")
     _depths(panels[2], data)
-    letters(panels, ["no encoding", "rotary", "length at collapse"])
+    letters(panels, ["no encoding", "rotary", "deeper, bfloat16"])
     return figure
 
 
 def _depths(axes: "Axes", data: Data) -> None:
-    rows = data.pick(experiment="depth", metric="collapse_length")
-    longest = numbers(data.pick(experiment="depth", metric="gap_ulps"), "length").max()
-    depths = sorted(rows["depth"].dropna().unique())
-    for number, (name, (_, colour, marker)) in enumerate(ENCODINGS.items()):
-        for low, filled in (("bfloat16", True), ("float16", False)):
-            own = rows[(rows["encoding"] == name) & (rows["precision"] == low)].sort_values("depth")
-            at = np.array([depths.index(depth) for depth in own["depth"]]) + 0.16 * (number - 1.5)
-            draw_onsets(axes, at, own, longest, COLOURS[colour], marker, filled)
+    """Gap in units of the last place of bfloat16, no encoding, by number of layers."""
+    where = {"metric": "gap_ulps", "encoding": "none", "precision": "bfloat16"}
+    rows = data.pick(experiment="depth", **where)
+    styles = zip(("sky", "orange", "purple", "green"), ("o", "s", "^", "D"), strict=True)
+    for (depth, own), (colour, marker) in zip(rows.groupby("depth"), styles, strict=False):
+        label = f"{depth} layer{'s' if depth != 1 else ''}"
+        line(axes, own, "length", label, COLOURS[colour], floor=1e-2, marker=marker, markersize=2)
+    axes.axhline(1, color=COLOURS["black"], linewidth=0.7, linestyle="--")
     axes.set_yscale("log")
-    axes.axhline(longest, color=COLOURS["grey"], linewidth=0.6, linestyle=":")
-    axes.annotate(f"arrow: not by {longest:,.0f}", (0, longest), (0, 11),
-                  textcoords="offset points",
-                  xycoords=("axes fraction", "data"), fontsize=6,
-                  color=COLOURS["grey"])  # fmt: skip
-    axes.set_ylim(20, longest * 3)
-    axes.set_xticks(range(len(depths)), [str(depth) for depth in depths])
-    axes.set_xlabel("layers (filled bfloat16, open float16)")
-    axes.set_ylabel("length from which gap ≤ 1 unit")
-    axes.legend(handles=_encoding_handles(), loc="lower right", fontsize=6)
+    log_lengths(axes, numbers(rows, "length").max(), "length n, tokens")
+    axes.legend(loc="upper right")
 
 
 def _encoding_handles() -> list[Any]:
@@ -80,27 +72,6 @@ def _encoding_handles() -> list[Any]:
         )
         for label, colour, marker in ENCODINGS.values()
     ]
-
-
-def draw_onsets(
-    axes: "Axes",
-    at: np.ndarray,
-    rows: Any,
-    longest: float,
-    colour: str,
-    marker: str,
-    filled: bool,
-) -> None:
-    """Median with least and greatest seed, upright; an arrow where it lies past `longest`."""
-    value, low, high = (numbers(rows, name) for name in ("value", "ci_low", "ci_high"))
-    face = colour if filled else "white"
-    reached = ~np.isnan(value)
-    ends = np.stack([value - low, np.where(np.isnan(high), longest * 1.25, high) - value])
-    axes.errorbar(at[reached], value[reached], ends[:, reached], color=colour, marker=marker,
-                  markersize=3.5, markerfacecolor=face, linestyle="none",
-                  linewidth=0.8)  # fmt: skip
-    axes.plot(at[~reached], np.full((~reached).sum(), longest * 1.12), color=colour,
-              marker="^", markersize=4, linestyle="none", markerfacecolor=face)  # fmt: skip
 
 
 def equal(data: Data) -> "Figure":

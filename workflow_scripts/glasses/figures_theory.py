@@ -98,14 +98,15 @@ def _paths_drawn(axes: "Axes", tokens: int = 5, layers: int = 3) -> None:
 
 
 def encodings(data: Data) -> "Figure":
-    """Figures 8 and 10: L1 gap against length, float64, by encoding, with the bf16 unit."""
+    """Figures 8 and 10: L1 gap against length, float64, by encoding."""
     import matplotlib.pyplot as plt
 
-    figure, panels = plt.subplots(1, 3, figsize=(PAGE_IN, 2.7))
+    figure, panels = plt.subplots(1, 4, figsize=(PAGE_IN, 2.6), sharey=True)
     shown = (
-        ("E6", "attention", "one attention layer (E6)"),
-        ("E6", "layer", "with residual path"),
-        ("E8", "attention", "independent q, k, v (E8)"),
+        ("E6", "attention", "attention (E6)"),
+        ("E6", "vectors", "q, k, v ~ N(0, 1/d)"),
+        ("E6", "layer", "whole layer"),
+        ("E8", "attention", "q, k, v ~ N(0, 1)"),
     )
     for axes, (experiment, part, _) in zip(panels, shown, strict=True):
         rows = data.pick(experiment=experiment, metric="gap_l1", part=part, precision="float64")
@@ -121,8 +122,8 @@ def encodings(data: Data) -> "Figure":
         for power, text in ((-1.0, "1/n"), (-0.5, "1/√n")):
             at = 20 * n[0] ** -power * n**power / 20
             axes.plot(n, at * 0.5, color=COLOURS["grey"], linewidth=0.7, linestyle=":")
-            axes.annotate(text, (n[1], 0.5 * at[1]), (0, -7), textcoords="offset points",
-                          ha="right", fontsize=6, color=COLOURS["grey"])  # fmt: skip
+            axes.annotate(text, (n[1], 0.5 * at[1]), (2, -2), textcoords="offset points",
+                          fontsize=6, color=COLOURS["grey"], annotation_clip=False)  # fmt: skip
     panels[0].set_ylabel("L1 gap of the last token, n and n + 1")
     letters(panels, [title for *_, title in shown])
     figure.legend(
@@ -171,7 +172,8 @@ def variation(data: Data) -> "Figure":
     panels[2].set_ylabel("L1 gap, or weight")
     for axes, experiment in zip(panels, ("E7", "G4", "G3"), strict=True):
         log_lengths(axes, max(numbers(data.pick(experiment=experiment), "length")), "entries n")
-        axes.legend(loc="lower left", fontsize=6)
+        axes.legend(loc="upper right" if experiment == "G3" else "lower left", fontsize=6)
+    panels[2].set_ylim(top=5)
     letters(panels, ["lemma 4.1 (E7)", "where it fails (prop. B.4)", "theorem 4.2's terms"])
     return figure
 

@@ -83,7 +83,9 @@ def line(
     value, low, high = (numbers(rows, name) for name in ("value", "ci_low", "ci_high"))
     if floor is not None:
         value = np.where(value < floor, np.nan, value)
-        low = np.clip(low, floor, None)
+        low, high = (
+            np.where(value >= floor, np.clip(end, floor, None), np.nan) for end in (low, high)
+        )
     at = numbers(rows, x)
     axes.plot(at, value, color=colour, label=label, **style)
     if band:
