@@ -181,6 +181,11 @@ rule glasses_figures:
             caption="../resources/captions/glasses/counting.rst",
             category="glasses",
         ),
+        signed=report(
+            "results/glasses/figures/signed.png",
+            caption="../resources/captions/glasses/signed.rst",
+            category="glasses",
+        ),
         histograms=report(
             "results/glasses/figures/histograms.png",
             caption="../resources/captions/glasses/histograms.rst",
@@ -211,6 +216,11 @@ rule glasses_figures:
             caption="../resources/captions/glasses/precision.rst",
             category="glasses",
         ),
+        equal=report(
+            "results/glasses/figures/equal.png",
+            caption="../resources/captions/glasses/equal.rst",
+            category="glasses",
+        ),
         sensitivity=report(
             "results/glasses/figures/sensitivity.png",
             caption="../resources/captions/glasses/sensitivity.rst",
@@ -227,12 +237,14 @@ rule glasses_figures:
                 "schematic",
                 "copying",
                 "counting",
+                "signed",
                 "histograms",
                 "gaps",
                 "layers",
                 "encodings",
                 "variation",
                 "precision",
+                "equal",
                 "sensitivity",
                 "cures",
             ],

@@ -186,6 +186,20 @@ BAD = [
         "Copy this",
         "perplexity.models.wording: found 'Copy this' (text), allowed: text that matches [{][}]",
     ),
+    ("studies/glasses", REMOVE, "studies.glasses: missing"),
+    ("glasses/stack/width", 63, "glasses.stack.width: found 63, allowed: a multiple of 2"),
+    ("glasses/tasks/draws", 0, "glasses.tasks.draws: found 0, allowed: at least 1"),
+    (
+        "glasses/gaps/precisions",
+        ["float32", "int2_cache"],
+        "glasses.gaps.precisions.1: found 'int2_cache' (text), allowed: float64, float32, bfloat16, "
+        "float16, int8_weights, int8_cache, int4_cache; did you mean 'int8_cache'?",
+    ),
+    (
+        "glasses/tasks/wording",
+        "own",
+        "glasses.tasks.wording: found 'own' (text), allowed: short, paper",
+    ),
     ("inference/batch_tokens", 1, "inference.batch_tokens: found 1, allowed: at least 64"),
 ]
 
