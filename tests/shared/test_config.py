@@ -67,7 +67,7 @@ BAD = [
     (
         "models/embedded-s/engine",
         "transformer",
-        "models.embedded-s.engine: found 'transformer' (text), allowed: transformers; did you mean 'transformers'?",
+        "models.embedded-s.engine: found 'transformer' (text), allowed: transformers, vllm, openai; did you mean 'transformers'?",
     ),
     (
         "models/embedded-s/dtype",

@@ -1,0 +1,315 @@
+"""Models behind any OpenAI-compatible server, asked with care: they may cost money and may fail.
+
+One HTTP request for each sample, so that each has its own seed and is stored once it is paid for.
+When something ends the run (a ceiling, a refusal, a signal), no new requests go out, those on
+their way are waited for and stored, and only then does the run end.
+"""
+
+import json
+import os
+import signal
+import threading
+from collections.abc import Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from types import FrameType
+from typing import Any
+
+from workflow_scripts.inference import chat, openai_payload
+from workflow_scripts.inference.encoding import after
+from workflow_scripts.inference.spending import Amount, Spending
+from workflow_scripts.inference.tasks import Draw, EngineError, Record, Score, Task
+from workflow_scripts.inference.transport import Stopped, TooLong, Transport, Unusable
+from workflow_scripts.shared import files
+from workflow_scripts.shared.fingerprint import fingerprint
+
+CHECK_S = 0.5  # how soon a signal is noticed
+
+
+def load(name: str, spec: dict[str, Any], checkpoint: str, **options: Any) -> "OpenAIEngine":
+    """Make ready to ask; nothing is sent before there is a task.
+
+    Raises `EngineError` when the key's variable is not set, or the model's inside is asked for.
+    """
+    if options.get("attention"):
+        raise EngineError(
+            f"models.{name}.engine: a server does not show attention; engine transformers does"
+        )
+    settings = spec["server"]
+    variable = settings.get("key_variable")
+    key = os.environ.get(variable) if variable else None
+    if variable and not key:
+        raise EngineError(
+            f"models.{name}.server.key_variable: the environment variable {variable} is not set; "
+            f"`export {variable}=…` in the shell that starts snakemake"
+        )
+    identity = {
+        "engine": "openai",
+        "url": settings["url"],
+        "model": spec["source"],
+        "dialect": settings["dialect"],
+        "chat_template": chat.templated(spec),
+        "thinking": spec.get("thinking"),
+        "code": fingerprint("workflow_scripts/inference/openai_payload.py"),
+    }
+    return OpenAIEngine(name, spec, key, identity)
+
+
+class OpenAIEngine:
+    """A model at an address."""
+
+    engine = "openai"
+
+    def __init__(self, name: str, spec: dict[str, Any], key: str | None, identity: dict[str, Any]):
+        self.name = name
+        self.spec = spec
+        self.key = key
+        self.identity = identity
+        self.settings = spec["server"]
+        self.url = self.settings["url"].rstrip("/")
+        self.dtype = spec.get("dtype", "unknown")
+        self.version = f"{self.settings['dialect']} server, {self.url}"
+
+    def run(self, tasks: Sequence[Task]) -> Iterator[list[Record]]:
+        """Do the tasks, some at a time; yield what has arrived.
+
+        Raises `EngineError` before anything is sent where the server cannot do as a request says,
+        and after everything on its way has arrived where one fails or a ceiling is reached.
+        """
+        for task in tasks:
+            why = openai_payload.refusal(self.spec, task.request)
+            if why:
+                raise EngineError(f"models.{self.name}: request {task.request['item']!r}: {why}")
+        spending = Spending(
+            self.name,
+            files.work_folder("spending", url=self.url, model=self.spec["source"]),
+            self.settings["limits"],
+            self.settings.get("prices"),
+        )
+        failure: BaseException | None = None
+        signals = _Signals()
+        asking = _Asking(self, spending, signals.stopping)
+        concurrency = self.settings["concurrency"]
+        with signals, asking.transport.client, ThreadPoolExecutor(concurrency) as threads:
+            waiting = iter(tasks)
+            going: set[Future[Record]] = set()
+            try:
+                while True:
+                    while len(going) < concurrency:
+                        following = None if signals.stopping.is_set() else next(waiting, None)
+                        if following is None:
+                            break
+                        going.add(threads.submit(asking.do, following))
+                    if not going:
+                        break
+                    arrived, going = wait(going, timeout=CHECK_S, return_when=FIRST_COMPLETED)
+                    batch: list[Record] = []
+                    for future in arrived:
+                        error = future.exception()
+                        if error is None:
+                            batch.append(future.result())
+                        elif not isinstance(error, Stopped):
+                            failure = failure or error
+                            signals.stopping.set()
+                    if batch:
+                        yield batch
+            finally:
+                signals.stopping.set()
+        signals.pass_on()
+        if failure is not None:
+            raise failure
+
+
+class _Signals:
+    """While it is entered, the first SIGINT or SIGTERM only sets `stopping`; the next one acts.
+
+    `pass_on` lets the one that came act at last.
+    """
+
+    def __init__(self) -> None:
+        self.stopping = threading.Event()
+        self.came: int | None = None
+        self.before: dict[int, Any] = {}
+
+    def __enter__(self) -> "_Signals":
+        if threading.current_thread() is threading.main_thread():
+            for number in (signal.SIGINT, signal.SIGTERM):
+                self.before[number] = signal.signal(number, self._note)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._restore()
+
+    def _note(self, number: int, _frame: FrameType | None) -> None:
+        self.came = number
+        self.stopping.set()
+        self._restore()
+
+    def _restore(self) -> None:
+        for number, handler in self.before.items():
+            signal.signal(number, handler)
+        self.before = {}
+
+    def pass_on(self) -> None:
+        if self.came is not None:
+            os.kill(os.getpid(), self.came)
+
+
+class _Asking:
+    """One run's calls, from any of its threads."""
+
+    def __init__(self, engine: OpenAIEngine, spending: Spending, stopping: threading.Event):
+        self.spec = engine.spec
+        self.url = engine.url
+        self.extended = engine.settings["dialect"] == "vllm"
+        self.transport = Transport(engine.name, engine.settings, engine.key, spending, stopping)
+        self._lock = threading.Lock()
+        self._replies: set[str] = set()
+        self._sizes: dict[str, int] = {}
+
+    def do(self, task: Task) -> Record:
+        if isinstance(task, Draw):
+            return self._draw(task)
+        return self._exact(task) if self.extended else self._first_token(task)
+
+    def _draw(self, task: Draw) -> Record:
+        request, sample = task
+        if request["max_tokens"] == 0:
+            return _empty(request, sample, "length", 0)
+        try:
+            return self._drawn(request, sample, request["max_tokens"], "length")
+        except TooLong:
+            if not self.extended:
+                return _empty(request, sample, "context", 0)  # how long it is, it does not tell
+        size, context = self._size(request)
+        if size >= context:
+            return _empty(request, sample, "context", size)
+        return self._drawn(request, sample, context - size, "context")
+
+    def _drawn(self, request: dict[str, Any], sample: int, limit: int, at_limit: str) -> Record:
+        path, body = openai_payload.draw(self.spec, request, sample, limit)
+
+        def read(choice: dict[str, Any], spent: Amount) -> Record:
+            record = openai_payload.draw_record(request, sample, choice, spent, at_limit)
+            self._same_prompt(request, spent)
+            return record
+
+        return self._call(path, body, read)
+
+    def _first_token(self, task: Score) -> Record:
+        """Options that are one token, and among the likeliest: the rest have null."""
+        request = task.request
+        path, body = openai_payload.first_token(self.spec, request)
+        options = json.loads(request["choices"])
+
+        def read(choice: dict[str, Any], spent: Amount) -> Record:
+            found = openai_payload.top_logprobs(choice)
+            values = [0.0 if option == "" else found.get(option) for option in options]
+            return openai_payload.score_record(request, spent.prompt_tokens, values, [])
+
+        return self._call(path, body, read)
+
+    def _exact(self, task: Score) -> Record:
+        """Null where the context has no room for one token more, which the server insists on."""
+        request = task.request
+        echo = bool(request["echo_logprobs"])
+        prompt, continuations, context = self._tokens(request)
+        size = len(prompt)
+        values: list[float | None] = []
+        for option in continuations:
+            if not option:
+                values.append(0.0 if size < context else None)
+            elif size + len(option) >= context:
+                values.append(None)
+            else:
+                along = self._along(prompt + option)
+                values.append(sum(value or 0.0 for value in along[size:]))
+        logprobs: list[float | None] = []
+        if echo:
+            logprobs = self._along(prompt) if size < context else [None] * size
+        return openai_payload.score_record(request, size, values, logprobs)
+
+    def _along(self, tokens: list[int]) -> list[float | None]:
+        path, body = openai_payload.along(self.spec, tokens)
+        return self._call(
+            path, body, lambda choice, _: openai_payload.logprobs_along(choice, tokens)
+        )
+
+    def _size(self, request: dict[str, Any]) -> tuple[int, int]:
+        """Tokens of the prompt, and of the context."""
+        found = self._tokenize(openai_payload.prompt_of(self.spec, request))
+        return len(found["tokens"]), found["max_model_len"]
+
+    def _tokens(self, request: dict[str, Any]) -> tuple[list[int], list[list[int]], int]:
+        """Tokens of the prompt and of each option after it, as `encoding.Encoder` has them."""
+        asked = openai_payload.prompt_of(self.spec, request)
+        found = self._tokenize(asked)
+        prompt, context = found["tokens"], found["max_model_len"]
+        options = json.loads(request["choices"])
+        if not options:
+            return prompt, [], context
+        bare = "prompt" in asked
+        text = asked["prompt"] if bare else self._text(prompt)
+        continuations = []
+        for option in options:
+            whole = self._tokenize({"prompt": text + option, "add_special_tokens": bare})
+            alone = self._tokenize({"prompt": option, "add_special_tokens": False})
+            continuations.append(after(prompt, whole["tokens"], alone["tokens"]))
+        return prompt, continuations, context
+
+    def _tokenize(self, content: dict[str, Any]) -> dict[str, Any]:
+        return self._ask("/tokenize", content, "tokens")
+
+    def _text(self, tokens: list[int]) -> str:
+        return self._ask("/detokenize", {"tokens": tokens}, "prompt")["prompt"]
+
+    def _ask(self, path: str, content: dict[str, Any], key: str) -> dict[str, Any]:
+        """A call beside the standard ones, which costs nothing but a request."""
+        root = self.url.removesuffix("/v1")
+        body = {"model": self.spec["source"]} | content
+
+        def read(reply: dict[str, Any]) -> tuple[dict[str, Any], Amount]:
+            reply[key]  # there at all
+            return reply, Amount(requests=1)
+
+        reply, _ = self.transport.call(root + path, body, Amount(requests=1), read)
+        return reply
+
+    def _call(self, path: str, body: dict[str, Any], read: Any) -> Any:
+        def checked(reply: dict[str, Any]) -> tuple[Any, Amount]:
+            choice, spent = openai_payload.choice_of(body, reply)
+            result = read(choice, spent)
+            self._once(reply)
+            return result, spent
+
+        amount = openai_payload.most(body)
+        return self.transport.call(self.url + path, body, amount, checked)[0]
+
+    def _once(self, reply: dict[str, Any]) -> None:
+        """Raise `Unusable` for a reply that has been the reply to another request."""
+        name = reply.get("id")
+        if not name:
+            return
+        with self._lock:
+            if name in self._replies:
+                raise Unusable(f"the reply to another request (id {name})", billed=True)
+            self._replies.add(name)
+
+    def _same_prompt(self, request: dict[str, Any], spent: Amount) -> None:
+        """Raise `Unusable` where a request's prompt has another length than a while ago."""
+        with self._lock:
+            known = self._sizes.setdefault(request["request_id"], spent.prompt_tokens)
+        if known != spent.prompt_tokens:
+            raise Unusable(
+                f"a prompt of {spent.prompt_tokens} tokens, before of {known}", billed=True
+            )
+
+
+def _empty(request: dict[str, Any], sample: int, reason: str, size: int) -> Record:
+    return {
+        "request_id": request["request_id"],
+        "sample": sample,
+        "text": "",
+        "finish_reason": reason,
+        "prompt_tokens": size,
+        "completion_tokens": 0,
+    }
