@@ -164,9 +164,10 @@ class Transport:
 
     def _refusal(self, url: str, response: httpx2.Response, data: bytes) -> Exception:
         status, (code, message) = response.status_code, _complaint(data)
+        if self.key:  # some servers repeat its beginning
+            message = re.sub(re.escape(self.key[:8]) + r"\S*", "[key]", message)
         where = f"models.{self.name}: {url}"
         if status in (401, 403):
-            # Without the server's words: some repeat a part of the key.
             variable = self.settings.get("key_variable")
             told = f"the key in {variable}" if variable else "requests without a key"
             return EngineError(f"{where} refuses {told} (status {status})")

@@ -23,6 +23,7 @@ from workflow_scripts.shared.fingerprint import ROOT, fingerprint
 
 WORKER = "workflow_scripts.inference.vllm_worker"
 ENVIRONMENT = ".venv-vllm"  # what `make vllm` makes
+LOWEST_TEMPERATURE, HIGHEST_TEMPERATURE = 0.01, 2.0  # what vLLM takes as it stands; and 0
 LAST_S = 20  # for the child to take down what it started, before it is made to
 
 
@@ -85,7 +86,10 @@ class VllmEngine:
         self.version = child.version
 
     def run(self, tasks: Sequence[Task]) -> Iterator[list[Record]]:
-        """Do all tasks as one stream; yield finished records a batch at a time."""
+        """Do all tasks as one stream; yield finished records a batch at a time.
+
+        Raises `EngineError` for a temperature that vLLM would change or refuse.
+        """
         rows: dict[str, int] = {}
         requests: list[dict[str, Any]] = []
         draws: list[tuple[int, int]] = []
@@ -93,6 +97,7 @@ class VllmEngine:
         for task in tasks:
             name = task.request["request_id"]
             if name not in rows:
+                self._check(task.request)
                 rows[name] = len(requests)
                 requests.append(task.request)
             if isinstance(task, Draw):
@@ -107,6 +112,15 @@ class VllmEngine:
         finally:
             if not done:  # what is still to come would be taken for the answer to another call
                 self.close()
+
+    def _check(self, request: dict[str, Any]) -> None:
+        temperature = request["temperature"]
+        if temperature and not LOWEST_TEMPERATURE <= temperature <= HIGHEST_TEMPERATURE:
+            raise EngineError(
+                f"models.{self.name}: request {request['item']!r}: vllm takes temperature 0 or "
+                f"{LOWEST_TEMPERATURE} to {HIGHEST_TEMPERATURE}, found {temperature}; engine "
+                "transformers takes any"
+            )
 
     def close(self) -> None:
         """End the child."""

@@ -21,7 +21,6 @@ from workflow_scripts.shared import seeds
 WAITING = 8192
 # A batch of records goes out when it has so many, or is so old.
 BATCH_RECORDS, BATCH_S = 256, 1.0
-LOWEST_TEMPERATURE, HIGHEST_TEMPERATURE = 0.01, 2.0  # what vLLM takes as it stands
 
 # What the user has set goes before these.
 VARIABLES = {
@@ -126,16 +125,9 @@ class Model:
                 done.append(draw.record("", draw.at_limit, 0))
 
     def _sampling(self, request: dict[str, Any], sample: int, limit: int) -> Any:
-        temperature = request["temperature"]
-        if temperature > HIGHEST_TEMPERATURE or 0 < temperature < LOWEST_TEMPERATURE:
-            raise EngineError(
-                f"request {request['item']!r}: vllm takes temperature 0 or "
-                f"{LOWEST_TEMPERATURE} to {HIGHEST_TEMPERATURE}, found {temperature}; the "
-                "transformers engine takes any"
-            )
         stop = json.loads(request["stop"])
         return _params(
-            temperature=temperature,
+            temperature=request["temperature"],
             top_p=request["top_p"],
             top_k=request["top_k"],
             seed=seeds.derive(request["seed"], request["request_id"], sample),
