@@ -33,7 +33,7 @@ TURNS = [{"role": "user", "content": "which way?"}]
 @pytest.fixture(scope="module")
 def checkpoint(tmp_path_factory):
     """vLLM's kernels for CPUs want heads of 32 or more."""
-    return tiny.save(tmp_path_factory.mktemp("wide") / "model", head_dim=32)
+    return tiny.save(tmp_path_factory.mktemp("wide") / "model", head_dim=32, words_only=True)
 
 
 @pytest.fixture(scope="module")

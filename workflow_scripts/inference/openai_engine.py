@@ -174,7 +174,7 @@ class _Asking:
     def _draw(self, task: Draw) -> Record:
         request, sample = task
         if request["max_tokens"] == 0:
-            return _empty(request, sample, "length", 0)
+            return _empty(request, sample, "length", self._size(request)[0] if self.extended else 0)
         try:
             return self._drawn(request, sample, request["max_tokens"], "length")
         except TooLong:
