@@ -1,7 +1,7 @@
 """What the rules share: a checked config, code fingerprints, and the models of each study."""
 
 from workflow_scripts.inference.engines import serving
-from workflow_scripts.models.registry import checkpoint, local_files, models_of
+from workflow_scripts.models.registry import checkpoint, inside_problems, local_files, models_of
 from workflow_scripts.shared.config import ConfigError, check
 from workflow_scripts.shared.fingerprint import fingerprint
 from workflow_scripts.shared.job import project_file

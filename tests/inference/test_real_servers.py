@@ -161,11 +161,13 @@ SERVE = "import sys; from transformers.cli.transformers import main; sys.argv[0]
 
 
 @pytest.mark.slow
-def test_transformers_own_server_answers_as_transformers_does(
-    checkpoint, engine, tmp_path, monkeypatch
-):
+def test_transformers_own_server_answers_as_transformers_does(tmp_path, monkeypatch):
+    """A llama without stop strings: this server takes replies of every qwen3 apart by a template of
+    its own, and finds a stop string in the seam between prompt and reply."""
     pytest.importorskip("fastapi", reason="`transformers serve` needs fastapi, uvicorn and openai")
     monkeypatch.chdir(tmp_path)
+    checkpoint = tiny.save(tmp_path / "model", "llama", words_only=True)
+    engine = engines.load("tiny", tiny.SPEC, str(checkpoint))
     port = free_port()
     command = [sys.executable, "-c", SERVE, "serve", str(checkpoint), "--host", "127.0.0.1"]
     command += ["--port", str(port), "--dtype", "float32", "--device", "cpu"]
@@ -177,7 +179,6 @@ def test_transformers_own_server_answers_as_transformers_does(
             temperature=0.0,
             max_tokens=12,
             seed=i,
-            stop=["e"] if i % 2 else [],
         )
         for i, word in enumerate(tiny.WORDS.split()[:6])
     )
@@ -186,5 +187,4 @@ def test_transformers_own_server_answers_as_transformers_does(
         spec = {"source": str(checkpoint), "engine": "openai", "server": server | {"url": url}}
         theirs = runner.generate(asked, engines.load("served", spec, ""), "served")
     ours = runner.generate(asked, engine, "ours")
-    columns = ["request_id", "sample", "text", "finish_reason", "prompt_tokens"]
-    assert theirs[columns].equals(ours[columns])
+    assert compared_rows(theirs) == compared_rows(ours)

@@ -147,6 +147,90 @@ BAD = [
         0.4,
         "parallel_sequential.weak_reliability: found 0.4, allowed: at least 0.5",
     ),
+    (
+        "models/served",
+        {"source": "m", "engine": "openai"},
+        "models.served.server: missing; a server model needs at least its url",
+    ),
+    (
+        "models/served",
+        {"source": "m", "engine": "openai", "server": {}},
+        "models.served.server.url: missing",
+    ),
+    (
+        "models/served",
+        {"source": "m", "engine": "openai", "server": {"url": "https://user:secret@host/v1"}},
+        "models.served.server.url: found 'https://user:secret@host/v1' (text), allowed: text that matches ^https?://[^@?#]+$",
+    ),
+    (
+        "models/served",
+        {
+            "source": "m",
+            "engine": "openai",
+            "server": {"url": "http://h/v1", "key_variable": "sk-1"},
+        },
+        "models.served.server.key_variable: found 'sk-1' (text), allowed: text that matches ^[A-Z_][A-Z0-9_]*$",
+    ),
+    (
+        "models/served",
+        {
+            "source": "m",
+            "engine": "openai",
+            "server": {"url": "http://h/v1", "limits": {"cost": 5}},
+        },
+        "models.served.server.prices: missing; without them limits.cost cannot be kept",
+    ),
+    (
+        "models/served",
+        {"source": "m", "engine": "openai", "server": {"url": "http://h/v1", "concurency": 5}},
+        "models.served.server.concurency: unknown key; did you mean 'concurrency'?",
+    ),
+    (
+        "models/served",
+        {"source": "m", "engine": "openai", "server": {"url": "http://h/v1"}, "thinking": True},
+        "models.served.thinking: only a server of dialect vllm can be told to think or not",
+    ),
+    (
+        "models/served",
+        {"source": "m", "engine": "openai", "server": {"url": "http://h/v1"}, "dtype": "float32"},
+        "models.served.dtype: engine openai has no use for it, only transformers and vllm",
+    ),
+    (
+        "models/embedded-s/server",
+        {"url": "http://h/v1"},
+        "models.embedded-s.server: engine transformers has no use for it, only openai",
+    ),
+    (
+        "models/embedded-s/tensor_parallel",
+        2,
+        "models.embedded-s.tensor_parallel: engine transformers has no use for it, only vllm",
+    ),
+    (
+        "models/fast",
+        {"source": "owner/name", "engine": "vllm"},
+        "models.fast.revision: missing; a hub model needs its 40-hex commit to be repeatable",
+    ),
+    (
+        "models/fast",
+        {"source": "owner/name", "revision": HEX, "engine": "vllm", "dtype": "float64"},
+        "models.fast.dtype: engine vllm has float32, bfloat16 and float16, found 'float64'",
+    ),
+    (
+        "models/fast",
+        {"source": "owner/name", "revision": HEX, "engine": "vllm", "memory_share": 1.5},
+        "models.fast.memory_share: found 1.5, allowed: less than 1",
+    ),
+    (
+        "inference/server/limits/cost",
+        0,
+        "inference.server.limits.cost: found 0, allowed: more than 0",
+    ),
+    ("inference/server/limits/cost", REMOVE, "inference.server.limits.cost: missing"),
+    (
+        "inference/server/dialect",
+        "vlm",
+        "inference.server.dialect: found 'vlm' (text), allowed: openai, plain, vllm; did you mean 'vllm'?",
+    ),
     ("inference/batch_tokens", 1, "inference.batch_tokens: found 1, allowed: at least 64"),
 ]
 
@@ -211,3 +295,33 @@ def test_snakemake_tells_the_user_before_anything_runs(tmp_path):
     assert result.returncode
     assert "sead: unknown key; did you mean 'seed'?" in result.stdout + result.stderr
     assert "Traceback" not in result.stdout + result.stderr
+
+
+SERVED = "models: {served: {source: m, engine: openai, server: {url: 'http://127.0.0.1:9/v1'}}}\n"
+
+
+@pytest.mark.parametrize(
+    ("difference", "line"),
+    [
+        (
+            "studies: {softmax: [embedded-s, served]}",
+            "studies.softmax: 'served' runs on engine openai; the study reads attention weights and "
+            "logits, which only engine transformers shows",
+        ),
+        (
+            "studies: {parallel_sequential: [embedded-s, served]}\n"
+            "parallel_sequential: {copying: {models: [served]}}",
+            "parallel_sequential.copying.models: 'served' runs on engine openai; attention and "
+            "ablation need the inside of the model",
+        ),
+    ],
+)
+def test_the_inside_of_a_served_model_is_refused_before_anything_runs(tmp_path, difference, line):
+    (tmp_path / "mine.yaml").write_text(SERVED + difference)
+    command = [sys.executable, "-m", "snakemake", "-n", "--configfile", tmp_path / "mine.yaml"]
+    command += ["--snakefile", ROOT / "Snakefile", "--directory", tmp_path]
+    result = subprocess.run(command, capture_output=True, text=True)
+    said = result.stdout + result.stderr
+    assert result.returncode
+    assert line in " ".join(said.split())
+    assert "Traceback" not in said

@@ -142,7 +142,7 @@ def _engine_problems(path: str, spec: dict[str, Any], engine: str) -> Iterator[s
     for key, engines in ENGINE_KEYS.items():
         if key in spec and engine not in engines:
             users = " and ".join(sorted(engines))
-            yield f"{path}.{key}: engine {engine} has no use for it; {users} has"
+            yield f"{path}.{key}: engine {engine} has no use for it, only {users}"
     if engine == "vllm" and spec.get("dtype") == "float64":
         yield f"{path}.dtype: engine vllm has float32, bfloat16 and float16, found 'float64'"
     if engine != "openai":
