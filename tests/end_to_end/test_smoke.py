@@ -17,6 +17,8 @@ from workflow_scripts.shared.fingerprint import ROOT
 from workflow_scripts.shared.schemas import SCORES
 
 STUDIES = list(yaml.safe_load((ROOT / "config.yaml").read_text())["studies"])
+# One worker for the module: its tests share one run of the workflow.
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("smoke")]
 SMOKE = ("--configfile", "presets/smoke.yaml")
 
 
@@ -41,7 +43,6 @@ def run(tmp_path_factory):
     return folder
 
 
-@pytest.mark.slow
 def test_each_study_leaves_scores_claims_and_figures(run):
     for study in STUDIES:
         scores = tables.read(run / "results" / study / "scores.parquet", SCORES)
@@ -51,7 +52,6 @@ def test_each_study_leaves_scores_claims_and_figures(run):
         assert all(path.with_suffix(".pdf").stat().st_size > 1000 for path in figures)
 
 
-@pytest.mark.slow
 def test_every_claim_stands_in_the_scorecard_with_its_scale(run):
     scorecard = pd.read_parquet(run / "results/scorecard.parquet")
     assert set(scorecard["scale"]) == {"smoke"}
@@ -67,7 +67,6 @@ def test_every_claim_stands_in_the_scorecard_with_its_scale(run):
     assert not named["statement"].str.contains("Gemma|Qwen|GPT|OLMo").any()
 
 
-@pytest.mark.slow
 def test_the_report_holds_every_figure_and_nothing_from_outside(run):
     text = (run / "results/report.html").read_text()
     for figure in run.glob("results/*/figures/*.png"):
@@ -76,7 +75,6 @@ def test_the_report_holds_every_figure_and_nothing_from_outside(run):
     assert not re.search(r'<(script|link)[^>]+(src|href)="https?://', text)
 
 
-@pytest.mark.slow
 def test_it_is_up_to_date_and_a_second_run_asks_no_model(run):
     stored = {path: path.stat().st_mtime_ns for path in run.glob("work/responses/*/*")}
     assert stored
@@ -84,7 +82,6 @@ def test_it_is_up_to_date_and_a_second_run_asks_no_model(run):
     assert {path: path.stat().st_mtime_ns for path in run.glob("work/responses/*/*")} == stored
 
 
-@pytest.mark.slow
 def test_lost_responses_come_from_the_store_without_a_model_call(run):
     responses = next(iter(sorted(run.glob("results/*/responses/*.parquet"))))
     before = pd.read_parquet(responses)
@@ -95,7 +92,6 @@ def test_lost_responses_come_from_the_store_without_a_model_call(run):
     pd.testing.assert_frame_equal(pd.read_parquet(responses), before)
 
 
-@pytest.mark.slow
 def test_results_hold_no_path_of_the_machine(run):
     for path in [*run.glob("results/*/claims.json"), *run.glob("results/models/*/card.md")]:
         assert str(run) not in path.read_text()

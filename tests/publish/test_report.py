@@ -10,6 +10,7 @@ import pytest
 
 from workflow_scripts.shared.fingerprint import ROOT
 
+pytestmark = pytest.mark.xdist_group("report")
 SNAKEFILE = """
 import sys
 
