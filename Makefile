@@ -59,6 +59,8 @@ $(VLLM)/stamp: constraints-vllm.txt
 	@echo "== creating $(VLLM) (about two minutes, 2 GB)"
 	@$(PYTHON) -m venv $(VLLM)
 	@$(VLLM)/bin/python -m pip install --quiet "pip==$(PIP_VERSION)"
+	@# torch with whatever its build needs here; all else exactly as listed, with holes on purpose
+	@$(VLLM)/bin/python -m pip install --quiet --constraint constraints-vllm.txt torch
 	@$(VLLM)/bin/python -m pip install --quiet --no-deps --requirement constraints-vllm.txt
 	@touch $@
 

@@ -9,6 +9,7 @@ import json
 import os
 import signal
 import threading
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from types import FrameType
@@ -164,7 +165,7 @@ class _Asking:
         self.transport = Transport(engine.name, engine.settings, engine.key, spending, stopping)
         self._lock = threading.Lock()
         self._replies: set[str] = set()
-        self._sizes: dict[str, int] = {}
+        self._sizes: dict[str, Counter[int]] = {}
 
     def do(self, task: Task) -> Record:
         if isinstance(task, Draw):
@@ -295,13 +296,18 @@ class _Asking:
             self._replies.add(name)
 
     def _same_prompt(self, request: dict[str, Any], spent: Amount) -> None:
-        """Raise `Unusable` where a request's prompt has another length than a while ago."""
+        """Raise `Unusable` unless a request's prompt has the length that it has most often.
+
+        The first reply may be the wrong one, so no length is held for right for ever.
+        """
+        size = spent.prompt_tokens
         with self._lock:
-            known = self._sizes.setdefault(request["request_id"], spent.prompt_tokens)
-        if known != spent.prompt_tokens:
-            raise Unusable(
-                f"a prompt of {spent.prompt_tokens} tokens, before of {known}", billed=True
-            )
+            seen = self._sizes.setdefault(request["request_id"], Counter())
+            seen[size] += 1
+            others = max((count for other, count in seen.items() if other != size), default=0)
+            usual = seen[size] > others
+        if not usual:
+            raise Unusable(f"a prompt of {size} tokens, which had another length before", True)
 
 
 def _empty(request: dict[str, Any], sample: int, reason: str, size: int) -> Record:

@@ -16,6 +16,7 @@ from workflow_scripts.shared import seeds
 DIALECTS = ("openai", "plain", "vllm")
 TOP = 20  # alternatives that a chat server tells at most; 5 on the older endpoint
 TOP_BARE = 5
+HIDDEN_TOKENS = 1024  # a chat template's own words at most, a system prompt of the server's included
 
 # A vLLM server started with its defaults takes whatever is left out from the model's own files.
 STATED = {
@@ -143,6 +144,8 @@ def choice_of(body: dict[str, Any], reply: dict[str, Any]) -> tuple[dict[str, An
     limit = body.get("max_completion_tokens") or body["max_tokens"]
     if spent.completion_tokens > limit or spent.prompt_tokens < 1 or spent.completion_tokens < 0:
         raise WrongReply(f"{usage} tokens, where the reply may have {limit}")
+    if spent.prompt_tokens > most(body).prompt_tokens + HIDDEN_TOKENS:
+        raise WrongReply(f"a prompt of {spent.prompt_tokens} tokens, far longer than the one sent")
     if isinstance(body.get("prompt"), list) and spent.prompt_tokens != len(body["prompt"]):
         raise WrongReply(f"a prompt of {spent.prompt_tokens} tokens, not {len(body['prompt'])}")
     return choice, spent

@@ -315,6 +315,7 @@ def _engine(checkpoint: str, spec: dict[str, Any], context: int, device: str, hu
         # One more than the context: vLLM wants room for a token, even to score a full prompt.
         max_model_len=context + 1,
         max_logprobs=-1,
+        logprobs_mode="raw_logprobs",  # the model's own, before temperature and cuts
         generation_config="vllm",  # nothing from the model's own file of defaults
         enable_prefix_caching=True,
         seed=0,

@@ -98,7 +98,7 @@ def _against_itself(config: dict[str, Any]) -> Iterator[str]:
 def _model_problems(path: str, spec: dict[str, Any], config: dict[str, Any]) -> Iterator[str]:
     source = spec["source"]
     engine = spec.get("engine", "transformers")
-    yield from _engine_problems(path, spec, engine)
+    yield from _engine_problems(path, spec, engine, config)
     if engine == "openai":
         pass  # the source is the name that the server knows
     elif source == "train":
@@ -138,7 +138,9 @@ ENGINE_KEYS = {
 }
 
 
-def _engine_problems(path: str, spec: dict[str, Any], engine: str) -> Iterator[str]:
+def _engine_problems(
+    path: str, spec: dict[str, Any], engine: str, config: dict[str, Any]
+) -> Iterator[str]:
     for key, engines in ENGINE_KEYS.items():
         if key in spec and engine not in engines:
             users = " and ".join(sorted(engines))
@@ -153,7 +155,7 @@ def _engine_problems(path: str, spec: dict[str, Any], engine: str) -> Iterator[s
         yield f"{path}.server: missing; a server model needs at least its url"
         return
     server = spec["server"]
-    dialect = server.get("dialect", "plain")
+    dialect = server.get("dialect", config["inference"]["server"]["dialect"])
     if "thinking" in spec and dialect != "vllm":
         yield f"{path}.thinking: only a server of dialect vllm can be told to think or not"
     if (server.get("limits") or {}).get("cost") is not None and "prices" not in server:
