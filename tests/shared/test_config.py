@@ -231,8 +231,34 @@ BAD = [
         "vlm",
         "inference.server.dialect: found 'vlm' (text), allowed: openai, plain, vllm; did you mean 'vllm'?",
     ),
+    ("studies/perplexity", REMOVE, "studies.perplexity: missing"),
+    (
+        "perplexity/copying/encodings",
+        ["rope", "alibi"],
+        "perplexity.copying.encodings.1: found 'alibi' (text), allowed: rope, nope, sinusoidal",
+    ),
+    ("perplexity/floor", 0, "perplexity.floor: found 0, allowed: more than 0"),
+    ("perplexity/parity/longest", 40, "perplexity.parity.longest: found 40, allowed: at most 24"),
+    (
+        "perplexity/theory/gammas",
+        [0.5],
+        "perplexity.theory.gammas.0: found 0.5, allowed: less than 0.5",
+    ),
+    (
+        "perplexity/models/wording",
+        "Copy this",
+        "perplexity.models.wording: found 'Copy this' (text), allowed: text that matches [{][}]",
+    ),
     ("inference/batch_tokens", 1, "inference.batch_tokens: found 1, allowed: at least 64"),
 ]
+
+
+def test_the_dialect_of_all_servers_counts_for_each():
+    config_ = copy.deepcopy(DEFAULT)
+    served = {"source": "m", "engine": "openai", "server": {"url": "http://h/v1"}, "thinking": True}
+    config_["models"]["served"] = served
+    config_["inference"]["server"]["dialect"] = "vllm"
+    config.check(config_)
 
 
 def test_the_default_config_is_good():
@@ -307,6 +333,16 @@ SERVED = "models: {served: {source: m, engine: openai, server: {url: 'http://127
             "studies: {softmax: [embedded-s, served]}",
             "studies.softmax: 'served' runs on engine openai; the study reads attention weights and "
             "logits, which only engine transformers shows",
+        ),
+        (
+            "studies: {glasses: [embedded-s, served]}",
+            "studies.glasses: 'served' runs on engine openai; the study reads hidden states, which "
+            "only engine transformers shows",
+        ),
+        (
+            "studies: {perplexity: [served]}",
+            "studies.perplexity: 'served' runs on engine openai; the study reads logits at every "
+            "position, which only engine transformers shows",
         ),
         (
             "studies: {parallel_sequential: [embedded-s, served]}\n"

@@ -16,7 +16,7 @@ from workflow_scripts.shared import seeds
 DIALECTS = ("openai", "plain", "vllm")
 TOP = 20  # alternatives that a chat server tells at most; 5 on the older endpoint
 TOP_BARE = 5
-HIDDEN_TOKENS = 1024  # a chat template's own words at most, a system prompt of the server's included
+HIDDEN_TOKENS = 1024  # of a chat template and a server's own system prompt, at most
 
 # A vLLM server started with its defaults takes whatever is left out from the model's own files.
 STATED = {

@@ -79,6 +79,8 @@ def _explain(error: Any) -> Iterator[str]:
             yield f"{path}: found {found}, allowed: a multiple of {allowed}"
         case "minItems" | "minProperties":
             yield f"{path}: found {len(found)} entries, allowed: at least {allowed}"
+        case "maxItems":
+            yield f"{path}: found {len(found)} entries, allowed: at most {allowed}"
         case "uniqueItems":
             yield f"{path}: has an entry twice"
         case _:
