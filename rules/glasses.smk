@@ -76,7 +76,7 @@ rule glasses_requests:
         settings=config["glasses"]["tasks"],
         models={
             name: {
-                "spec": serving(config["models"][name]),
+                "spec": serving(config["models"][name], config["inference"]["server"]),
                 "checkpoint": checkpoint(config["models"], name),
             }
             for name in GLASSES_MODELS

@@ -314,6 +314,21 @@ def test_a_preset_is_good_and_holds_differences_only(preset):
     assert changes["scale"] == preset.stem
 
 
+def test_the_examples_of_the_documentation_are_good(tmp_path):
+    text = (ROOT / "docs/add_a_model.md").read_text()
+    examples = [yaml.safe_load(part.split("```")[0]) for part in text.split("```yaml")[1:]]
+    assert len(examples) == 5
+    (tmp_path / "config.json").write_text("{}")
+    kinds = set()
+    for changes in examples:
+        for spec in changes["models"].values():
+            kinds.add(spec["engine"])
+            if spec["source"].startswith("/data"):
+                spec["source"] = str(tmp_path)  # a folder that is there
+        config.check(merge(copy.deepcopy(DEFAULT), changes))
+    assert kinds == {"transformers", "vllm", "openai"}
+
+
 def test_snakemake_tells_the_user_before_anything_runs(tmp_path):
     command = [sys.executable, "-m", "snakemake", "-n", "--config", "sead=1"]
     command += ["--snakefile", ROOT / "Snakefile", "--directory", tmp_path]
