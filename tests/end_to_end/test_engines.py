@@ -8,9 +8,11 @@ import sys
 import pytest
 import yaml
 
-from tests.inference import hostile, tiny
+from tests.inference import hostile
 from tests.inference.test_openai_engine import KEY
-from tests.inference.test_vllm_engine import PYTHON, with_vllm
+from tests.inference.test_vllm_engine import PYTHON, TOLERANCE, mixed, with_vllm
+from workflow_scripts.inference import engines, runner
+from workflow_scripts.inference.requests import table
 from workflow_scripts.shared import schemas, tables
 from workflow_scripts.shared.fingerprint import ROOT
 
@@ -52,6 +54,7 @@ def test_a_served_model_goes_through_the_rules_and_its_key_stays_outside(tmp_pat
         settings |= {"limits": {"requests": 300}, "longest_wait_s": 0.1}
         served = {"source": hostile.MODEL, "engine": "openai", "server": settings}
         config = {"models": {"served": served}, "studies": {"stochasticity": ["served"]}}
+        config["stochasticity"] = {"decoding": {"recommended": None}}
 
         without = run(tmp_path, config, target)
         said = " ".join((without.stdout + without.stderr).split())
@@ -82,9 +85,12 @@ def test_a_served_model_goes_through_the_rules_and_its_key_stays_outside(tmp_pat
 
 @with_vllm
 @pytest.mark.slow
-def test_a_vllm_model_goes_through_the_rules(tmp_path):
-    folder = tiny.save(tmp_path / "model", head_dim=32, words_only=True)
-    spec = {"source": str(folder), "dtype": "float32", "max_context": 256}
+def test_an_embedded_model_goes_through_the_rules_on_vllm(tmp_path, monkeypatch):
+    """The weights that the workflow trained, once on vLLM and once on transformers."""
+    checkpoint = tmp_path / "results/models/embedded-s/checkpoint"
+    trained = run(tmp_path, {}, "results/models/embedded-s/checkpoint")
+    assert trained.returncode == 0, trained.stdout + trained.stderr
+    spec = {"source": str(checkpoint), "dtype": "float32", "max_context": 256}
     fast = spec | {"engine": "vllm", "python": PYTHON}
     config = {
         "models": {"fast": fast, "same": spec},
@@ -104,8 +110,16 @@ def test_a_vllm_model_goes_through_the_rules(tmp_path):
         (json.loads(a), json.loads(b))
         for a, b in zip(found["choice_logprobs"], other["choice_logprobs"], strict=True)
     ]
-    assert all(a == pytest.approx(b, abs=1e-4) for a, b in scored)
+    assert all(a == pytest.approx(b, abs=TOLERANCE) for a, b in scored)
     assert sum(len(a) for a, _ in scored) > 0
+
+    monkeypatch.chdir(tmp_path)
+    greedy = {}
+    for name, settings in config["models"].items():
+        engine = engines.load(name, settings, str(checkpoint))
+        greedy[name] = runner.generate(table(mixed()), engine, tmp_path / name)
+    assert greedy["fast"]["text"].equals(greedy["same"]["text"])
+    assert greedy["same"]["text"].str.len().sum() > 100
 
 
 ENVIRONMENTS = """

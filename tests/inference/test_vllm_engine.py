@@ -164,6 +164,25 @@ def test_a_draw_depends_on_its_seed_alone(vllm, checkpoint, tmp_path):
     assert alone.equals(mine)
 
 
+@with_vllm
+@pytest.mark.slow
+def test_draws_of_more_prompts_than_one_pass_holds(vllm, tmp_path):
+    """9,600 tokens, where a pass takes 4,096: no prompt is read in parts."""
+    asked = table(
+        request(f"{i}", prompt="a" * (100 + i), temperature=1.0, n=8, max_tokens=4, seed=i)
+        for i in range(12)
+    )
+    whole = runner.generate(asked, vllm, tmp_path / "whole")
+    parts = [
+        runner.generate(asked.iloc[[i]].reset_index(drop=True), vllm, tmp_path / f"{i}")
+        for i in range(0, 12, 5)
+    ]
+    assert whole["prompt_tokens"].sum() > 2 * 4096
+    for part in parts:
+        mine = whole[whole["request_id"].isin(part["request_id"])].reset_index(drop=True)
+        assert part.equals(mine)
+
+
 CHILD = """
 import sys
 from tests.inference import test_vllm_engine as test

@@ -305,8 +305,13 @@ def _engine(checkpoint: str, spec: dict[str, Any], context: int, device: str, hu
     at = {"revision": spec["revision"], "tokenizer_revision": spec["revision"]} if hub else {}
     where: dict[str, Any] = {"tensor_parallel_size": spec.get("tensor_parallel", 1)}
     if device == "cpu":
-        # Compiling takes longer than it saves here.
-        where |= {"enforce_eager": True, "kv_cache_memory_bytes": cache_bytes()}
+        # Compiling takes longer than it saves here. A prompt read in parts has its generator set
+        # back by a draw, which generators on CPUs cannot ("CPU Generator does not use offset").
+        where |= {
+            "enforce_eager": True,
+            "kv_cache_memory_bytes": cache_bytes(),
+            "enable_chunked_prefill": False,
+        }
     else:
         where |= {"gpu_memory_utilization": spec.get("memory_share", 0.9)}
     loaded = LLM(
