@@ -1,6 +1,5 @@
 """Models of the engines that need more than a folder, through the real rules."""
 
-import json
 import os
 import subprocess
 import sys
@@ -10,7 +9,7 @@ import yaml
 
 from tests.inference import hostile
 from tests.inference.test_openai_engine import KEY
-from tests.inference.test_vllm_engine import PYTHON, TOLERANCE, mixed, with_vllm
+from tests.inference.test_vllm_engine import PYTHON, agree, mixed, with_vllm
 from workflow_scripts.inference import engines, runner
 from workflow_scripts.inference.requests import table
 from workflow_scripts.shared import schemas, tables
@@ -106,12 +105,6 @@ def test_an_embedded_model_goes_through_the_rules_on_vllm(tmp_path, monkeypatch)
     assert set(found["engine"]) == {"vllm"}
     keys = ["request_id", "sample", "prompt_tokens"]
     assert found[keys].equals(other[keys])
-    scored = [
-        (json.loads(a), json.loads(b))
-        for a, b in zip(found["choice_logprobs"], other["choice_logprobs"], strict=True)
-    ]
-    assert all(a == pytest.approx(b, abs=TOLERANCE) for a, b in scored)
-    assert sum(len(a) for a, _ in scored) > 0
 
     monkeypatch.chdir(tmp_path)
     greedy = {}
@@ -119,6 +112,7 @@ def test_an_embedded_model_goes_through_the_rules_on_vllm(tmp_path, monkeypatch)
         engine = engines.load(name, settings, str(checkpoint))
         greedy[name] = runner.generate(table(mixed()), engine, tmp_path / name)
     assert greedy["fast"]["text"].equals(greedy["same"]["text"])
+    assert agree(greedy["same"], greedy["fast"]) > 100
     assert greedy["same"]["text"].str.len().sum() > 100
 
 
