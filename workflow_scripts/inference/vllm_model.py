@@ -13,7 +13,8 @@ from typing import Any
 from workflow_scripts.inference import chat
 from workflow_scripts.inference.checkpoint import missing
 from workflow_scripts.inference.encoding import Encoder, end_tokens
-from workflow_scripts.inference.tasks import SCORES, EngineError, Record
+from workflow_scripts.inference.tasks import EngineError, Record
+from workflow_scripts.inference.vllm_jobs import DrawJob, Gathered, Job, ScoreJob, params
 from workflow_scripts.shared import seeds
 
 # Requests inside the engine at once: far more than run together, so that it always has a choice,
@@ -76,16 +77,16 @@ class Model:
         """Records of the tasks, a batch at a time, in the order in which they are finished."""
         self.encoder.read(requests)
         done: list[Record] = []
-        jobs: list[_Job] = [*self._draws(requests, draws, done)]
+        jobs: list[Job] = [*self._draws(requests, draws, done)]
         jobs += self._scores(requests, scores, done)
         jobs.sort(key=lambda job: job.tokens)  # equal beginnings side by side
         yield from self._stream(jobs, done)
 
-    def _stream(self, jobs: "Sequence[_Job]", done: list[Record]) -> Iterator[list[Record]]:
+    def _stream(self, jobs: Sequence[Job], done: list[Record]) -> Iterator[list[Record]]:
         # All at once, as `LLM.generate` does it, but whatever is finished leaves at once: a
         # killed job keeps it.
         engine = self.engine
-        running: dict[str, _Job] = {}
+        running: dict[str, Job] = {}
         waiting = iter(enumerate(jobs))
         more = True
         since = time.monotonic()
@@ -110,14 +111,15 @@ class Model:
 
     def _draws(
         self, requests: list[dict[str, Any]], draws: list[tuple[int, int]], done: list[Record]
-    ) -> "Iterator[_Draw]":
+    ) -> Iterator[DrawJob]:
         for number, sample in draws:
             request = requests[number]
             tokens = self.encoder.tokens_of(request)
             room = self.context - len(tokens)
             fits = request["max_tokens"] <= room
             limit = request["max_tokens"] if fits else max(room, 0)
-            draw = _Draw(self, request, sample, tokens, limit, "length" if fits else "context")
+            at_limit = "length" if fits else "context"
+            draw = DrawJob(self.encoder, self.ends, request, sample, tokens, limit, at_limit)
             if limit > 0:
                 draw.sampling = self._sampling(request, sample, limit)
                 yield draw
@@ -126,7 +128,7 @@ class Model:
 
     def _sampling(self, request: dict[str, Any], sample: int, limit: int) -> Any:
         stop = json.loads(request["stop"])
-        return _params(
+        return params(
             temperature=request["temperature"],
             top_p=request["top_p"],
             top_k=request["top_k"],
@@ -139,13 +141,13 @@ class Model:
 
     def _scores(
         self, requests: list[dict[str, Any]], scores: list[int], done: list[Record]
-    ) -> "Iterator[_Part]":
+    ) -> Iterator[ScoreJob]:
         for number in scores:
             request = requests[number]
             tokens = self.encoder.tokens_of(request)
             options = self.encoder.continuations(request)
             echo = bool(request["echo_logprobs"])
-            score = _Score(request["request_id"], len(tokens), echo, len(options))
+            score = Gathered(request["request_id"], len(tokens), echo, len(options))
             parts = list(self._parts(score, tokens, options, echo))
             score.missing = len(parts)
             if parts:
@@ -154,8 +156,8 @@ class Model:
                 done.append(score.record())
 
     def _parts(
-        self, score: "_Score", tokens: list[int], options: list[list[int]], echo: bool
-    ) -> "Iterator[_Part]":
+        self, score: Gathered, tokens: list[int], options: list[list[int]], echo: bool
+    ) -> Iterator[ScoreJob]:
         """One pass for the prompt and all options of one token; one for each longer option."""
         room = self.context - len(tokens)
         if room < 0:
@@ -163,140 +165,13 @@ class Model:
         single = {i: option[0] for i, option in enumerate(options) if len(option) == 1 <= room}
         if single or echo:
             wanted = sorted(set(single.values()))
-            sampling = _params(
-                prompt_logprobs=0 if echo else None, logprob_token_ids=wanted or None
-            )
-            yield _Part(score, tokens, sampling, single)
+            sampling = params(prompt_logprobs=0 if echo else None, logprob_token_ids=wanted or None)
+            yield ScoreJob(score, tokens, sampling, single)
         for i, option in enumerate(options):
             if not option:
                 score.options[i] = 0.0
             elif 1 < len(option) <= room:
-                yield _Part(score, [*tokens, *option], _params(prompt_logprobs=0), {}, i)
-
-
-class _Draw:
-    """A sample on its way."""
-
-    def __init__(
-        self,
-        model: Model,
-        request: dict[str, Any],
-        sample: int,
-        tokens: list[int],
-        limit: int,
-        at_limit: str,
-    ):
-        self.model = model
-        self.request = request
-        self.sample = sample
-        self.tokens = tokens
-        self.limit = limit
-        self.at_limit = at_limit
-        self.sampling: Any = None
-
-    def finish(self, output: Any) -> Record:
-        made = output.outputs[0]
-        tokens = list(made.token_ids)
-        ended = bool(tokens) and tokens[-1] in self.model.ends
-        # vLLM's own text holds back the last bytes of an unfinished character.
-        text = self.model.encoder.text(tokens[:-1] if ended else tokens)
-        found = [at for stop in json.loads(self.request["stop"]) if (at := text.find(stop)) >= 0]
-        text = text[: min(found)] if found else text
-        stopped = ended or found or made.finish_reason == "stop"
-        return self.record(text, "stop" if stopped else self.at_limit, len(tokens))
-
-    def record(self, text: str, reason: str, made: int) -> Record:
-        return {
-            "request_id": self.request["request_id"],
-            "sample": self.sample,
-            "text": text,
-            "finish_reason": reason,
-            "prompt_tokens": len(self.tokens),
-            "completion_tokens": made,
-        }
-
-
-class _Score:
-    """A request's log-probabilities, gathered from `missing` passes."""
-
-    def __init__(self, request_id: str, size: int, echo: bool, options: int):
-        self.request_id = request_id
-        self.size = size
-        self.echo: list[float | None] = [None] * size if echo else []
-        self.options: list[float | None] = [None] * options
-        self.missing = 0
-
-    def record(self) -> Record:
-        return {
-            "request_id": self.request_id,
-            "sample": SCORES,
-            "prompt_tokens": self.size,
-            "choice_logprobs": self.options,
-            "logprobs": self.echo,
-        }
-
-
-class _Part:
-    """One pass of a score: `single` are options of one token, `long` is a longer one or None."""
-
-    def __init__(
-        self,
-        score: _Score,
-        tokens: list[int],
-        sampling: Any,
-        single: dict[int, int],
-        long: int | None = None,
-    ):
-        self.score = score
-        self.tokens = tokens
-        self.sampling = sampling
-        self.single = single
-        self.long = long
-
-    def finish(self, output: Any) -> Record | None:
-        score = self.score
-        if self.single:
-            found = output.outputs[0].logprobs[0]
-            for option, token in self.single.items():
-                score.options[option] = float(found[token].logprob)
-        along = output.prompt_logprobs
-        if self.long is not None:
-            score.options[self.long] = sum(self._at(along, score.size, len(self.tokens)))
-        elif score.echo:
-            score.echo[1:] = self._at(along, 1, score.size)
-        score.missing -= 1
-        return None if score.missing else score.record()
-
-    def _at(self, along: Any, first: int, last: int) -> list[float]:
-        return [float(along[at][self.tokens[at]].logprob) for at in range(first, last)]
-
-
-_Job = _Draw | _Part
-
-
-def _params(**settings: Any) -> Any:
-    """Sampling parameters with every field that could change a reply written out."""
-    from vllm import SamplingParams
-    from vllm.sampling_params import RequestOutputKind
-
-    return SamplingParams(
-        **{
-            "n": 1,
-            "temperature": 0.0,
-            "top_p": 1.0,
-            "top_k": 0,
-            "min_p": 0.0,
-            "presence_penalty": 0.0,
-            "frequency_penalty": 0.0,
-            "repetition_penalty": 1.0,
-            "max_tokens": 1,
-            "min_tokens": 0,
-            "ignore_eos": False,
-            "detokenize": False,
-            "output_kind": RequestOutputKind.FINAL_ONLY,
-        }
-        | settings
-    )
+                yield ScoreJob(score, [*tokens, *option], params(prompt_logprobs=0), {}, i)
 
 
 def _engine(checkpoint: str, spec: dict[str, Any], context: int, device: str, hub: bool) -> Any:
