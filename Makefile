@@ -56,7 +56,7 @@ lint: .venv/dev.stamp
 vllm: $(VLLM)/stamp
 
 $(VLLM)/stamp: constraints-vllm.txt
-	@echo "== creating $(VLLM) (about two minutes, 2 GB)"
+	@echo "== creating $(VLLM) (about two minutes, 2.5 GB)"
 	@$(PYTHON) -m venv $(VLLM)
 	@$(VLLM)/bin/python -m pip install --quiet "pip==$(PIP_VERSION)"
 	@# torch with whatever its build needs here; all else exactly as listed, with holes on purpose
