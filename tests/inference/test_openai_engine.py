@@ -12,7 +12,7 @@ from email.utils import format_datetime
 import pytest
 
 from tests.inference import hostile
-from workflow_scripts.inference import engines, runner
+from workflow_scripts.inference import engines, runner, transport
 from workflow_scripts.inference.requests import request, table
 from workflow_scripts.inference.store import Store
 from workflow_scripts.shared import seeds
@@ -185,6 +185,19 @@ def test_a_prompt_that_is_too_long_is_a_reply_without_text():
     assert responses["text"][2] == ""
 
 
+def test_waits_between_attempts_grow_and_are_random(monkeypatch):
+    waits = []
+    monkeypatch.setattr(transport.tenacity, "sleep_using_event", lambda event: waits.append)
+    with hostile.serving(lambda *_: hostile.status(500)) as server:
+        with pytest.raises(engines.EngineError, match="in 40 attempts"):
+            ask(server, rows(1, 1), attempts=40, longest_wait_s=8)
+        assert len(server.asked) == 40
+    assert len(waits) == len(set(waits)) == 39
+    bounds = [1, 2, 4] + [8] * 36
+    assert all(0 <= wait <= bound for wait, bound in zip(waits, bounds, strict=True))
+    assert max(waits) > 4 > min(waits[3:])
+
+
 # --- bounds
 
 
@@ -333,6 +346,34 @@ def test_the_vendors_dialect_names_the_limit_as_the_vendor_does():
     assert path == "/v1/chat/completions"
     assert body["max_completion_tokens"] == 50
     assert "max_tokens" not in body
+
+
+def test_a_vllm_server_is_told_every_field_that_its_model_could_set():
+    """Its default is to take what a request leaves out from the model's own files."""
+    with hostile.serving() as server:
+        ask(server, rows(1, 1, top_k=7), dialect="vllm", thinking=False)
+        [(_, path, body, _)] = server.asked
+    assert path == "/v1/chat/completions"
+    del body["seed"], body["messages"]
+    assert body == {
+        "model": hostile.MODEL,
+        "temperature": 0.7,
+        "top_p": 0.9,
+        "top_k": 7,
+        "max_tokens": 50,
+        "n": 1,
+        "min_p": 0.0,
+        "presence_penalty": 0.0,
+        "frequency_penalty": 0.0,
+        "repetition_penalty": 1.0,
+        "min_tokens": 0,
+        "ignore_eos": False,
+        "skip_special_tokens": True,
+        "include_stop_str_in_output": False,
+        "add_generation_prompt": True,
+        "continue_final_message": False,
+        "chat_template_kwargs": {"enable_thinking": False},
+    }
 
 
 def test_bare_prompts_and_untemplated_turns_go_to_the_older_endpoint():

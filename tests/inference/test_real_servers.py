@@ -15,7 +15,7 @@ import pytest
 
 from tests.inference import tiny
 from tests.inference.test_openai_engine import QUICK
-from tests.inference.test_vllm_engine import PYTHON, TOLERANCE, agree, mixed, with_vllm
+from tests.inference.test_vllm_engine import PYTHON, TOLERANCE, agree, misleading, mixed, with_vllm
 from workflow_scripts.inference import engines, runner
 from workflow_scripts.inference.requests import request, table
 
@@ -25,7 +25,7 @@ COLUMNS = ["request_id", "sample", "text", "finish_reason", "prompt_tokens", "co
 
 @pytest.fixture(scope="module")
 def checkpoint(tmp_path_factory):
-    return tiny.save(tmp_path_factory.mktemp("served") / "model", head_dim=32, words_only=True)
+    return misleading(tmp_path_factory.mktemp("served") / "model")
 
 
 @pytest.fixture(scope="module")

@@ -30,10 +30,22 @@ WORDS = tiny.WORDS.split()
 TURNS = [{"role": "user", "content": "which way?"}]
 
 
+def misleading(folder):
+    """A model whose own files ask for other sampling, which must count for nothing.
+
+    vLLM's kernels for CPUs want heads of 32 or more.
+    """
+    tiny.save(folder, head_dim=32, words_only=True)
+    path = folder / "generation_config.json"
+    own = {"do_sample": True, "temperature": 0.05, "top_k": 2, "top_p": 0.3, "min_p": 0.5}
+    own |= {"repetition_penalty": 3.0, "max_new_tokens": 3}
+    path.write_text(json.dumps(json.loads(path.read_text()) | own))
+    return folder
+
+
 @pytest.fixture(scope="module")
 def checkpoint(tmp_path_factory):
-    """vLLM's kernels for CPUs want heads of 32 or more."""
-    return tiny.save(tmp_path_factory.mktemp("wide") / "model", head_dim=32, words_only=True)
+    return misleading(tmp_path_factory.mktemp("wide") / "model")
 
 
 @pytest.fixture(scope="module")
