@@ -3,11 +3,12 @@
     python benchmarks/vllm_runner.py [--model FOLDER] [--rounds 5] [--requests 512]
 
 The peer is `LLM.generate`, given all prompts at once in a process of its own, with the same
-sampling fields; both models stay loaded, and every round runs both, in turn. A ratio is the median
-over rounds of peer's time / our time, and its spread is the least and the greatest: 1 says that
-runner, store and pipe cost nothing. `wall` is what a user waits; `cpu` counts both of our
-processes, though they work side by side, but does not depend on what else the machine does.
-Replies are compared before anything is timed. Needs `make vllm`. One thread each.
+sampling fields, as token ids and back: it is spared what our side does with texts. Both models stay
+loaded, and every round runs both, in turn. A ratio is the median over rounds of peer's time / our
+time, and its spread is the least and the greatest: 1 says that runner, store and pipe cost nothing.
+`wall` is what a user waits; `cpu` counts both of our processes, though they work side by side, but
+does not depend on what else the machine does. Replies are compared before anything is timed. Needs
+`make vllm`. One thread each.
 """
 
 import argparse
