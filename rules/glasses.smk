@@ -2,7 +2,10 @@
 
 from workflow_scripts.glasses.settings import problems as glasses_problems
 
-for problem in glasses_problems(config):
+for problem in [
+    *inside_problems(config, "glasses", "hidden states"),
+    *glasses_problems(config),
+]:
     raise WorkflowError(f"the config cannot be used:\n  {problem}")
 
 GLASSES_MODELS = models_of(config, "glasses")
@@ -73,7 +76,7 @@ rule glasses_requests:
         settings=config["glasses"]["tasks"],
         models={
             name: {
-                "spec": serving(config["models"][name]),
+                "spec": serving(config["models"][name], config["inference"]["server"]),
                 "checkpoint": checkpoint(config["models"], name),
             }
             for name in GLASSES_MODELS
