@@ -152,12 +152,12 @@ def reachable(scores: pd.DataFrame) -> "Figure":
     left.axis("off")
     left.set_title("a  the idea (a drawing)")
     rows = pooled(scores, experiment="theory", metric="outside_span")
-    for at, name in enumerate(present(rows)):
+    for place, name in enumerate(present(rows)):
         mine = rows[rows["optimizer"] == name]
         value = float(mine["value"].iloc[0])
         low, high = float(mine["ci_low"].iloc[0]), float(mine["ci_high"].iloc[0])
         right.errorbar(
-            [at],
+            [place],
             [value],
             [[value - low], [high - value]],
             marker="o",
