@@ -29,11 +29,14 @@ def at_equal_distance(frame: pd.DataFrame) -> pd.DataFrame:
     common = float(last.groupby("optimizer")["value"].mean().min())
     old = plain[(plain["metric"] == "probe_accuracy") & (plain["of_task"] == 1)]
     first = plain[(plain["metric"] == "task_accuracy") & (plain["of_task"] == 1)]
-    learned = first[first["task"] == 1].set_index(keys)["value"]
+    first = first[first["task"] == 1]
+    learned = {
+        (n, s): v for n, s, v in zip(first["optimizer"], first["seed"], first["value"], strict=True)
+    }
     rows = []
     for (name, seed), walked in far.groupby(keys):
         accuracy = old[(old["optimizer"] == name) & (old["seed"] == seed)].sort_values("index")
-        start = float(learned.xs(name).loc[seed])
+        start = float(learned[name, seed])
         distance = np.maximum.accumulate([0.0, *walked["value"]])
         at = np.interp(common, distance, [start, *accuracy["value"]])
         base = walked.iloc[0][[*keys, "stream", "protocol", "state", "rate"]].to_dict()
