@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from workflow_scripts.optimizers import changes
 from workflow_scripts.optimizers.pooling import Row, ends, lost, paired, pooled
 from workflow_scripts.optimizers.sequences import continual
 from workflow_scripts.shared import job, provenance, tables
@@ -182,6 +183,7 @@ def landscape(frame: pd.DataFrame) -> list[Row]:
 
 def main(
     table: str,
+    csv: str,
     tables_of: dict[str, dict[str, str]],
     single: dict[str, str],
     chosen: dict[tuple[str, str], float],
@@ -216,6 +218,7 @@ def main(
     for column in WHOLE:
         frame[column] = frame[column].astype("Int64")
     tables.write(frame, table, SCORES, provenance)
+    changes.write(csv, frame)
 
 
 def tuned_rates(paths: dict[str, str]) -> dict[tuple[str, str], float]:
@@ -239,6 +242,7 @@ if __name__ == "__main__":
         }
         main(
             snakemake.output.table,
+            snakemake.output.changes,
             kinds,
             {
                 kind: given[kind]
