@@ -35,7 +35,8 @@ def _against_schema(config: dict[str, Any]) -> Iterator[str]:
     from jsonschema import Draft202012Validator
     from referencing import Registry, Resource
 
-    schemas = [yaml.safe_load(file.read_text()) for file in sorted(SCHEMAS.glob("*.schema.yaml"))]
+    paths = sorted(SCHEMAS.glob("*.schema.yaml"))
+    schemas = [yaml.load(path.read_text(), yaml.CSafeLoader) for path in paths]
     registry: Registry = Registry().with_resources(
         (schema["$id"], Resource.from_contents(schema)) for schema in schemas if "$id" in schema
     )
