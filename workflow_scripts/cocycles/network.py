@@ -126,7 +126,9 @@ class Run:
         """Tell the node's own next step, and invoke ψ on every edge whose other end has spoken."""
         here = (step, node)
         whole = self.schedule.whole
-        said = self.state[here] if whole else self.layer.gather(self.said[here], self.piece[here])
+        before = self.said[here].copy()
+        again = bool(self.invoked[step, node, node])  # on the loop at the node, where it has one
+        said = self.state[here] if whole else self.layer.gather(before, self.piece[here])
         argument = said if whole else self.piece[here]
         self.said[here], self.spoke[here] = said, True
         self._inherit(step + 1, node, self.state[here], argument)
@@ -134,11 +136,16 @@ class Run:
         said_by = self.said[step]
         mine = np.broadcast_to(argument, (len(ends), *argument.shape))
         self._send(step + 1, ends, self.layer.message(said_by[ends], mine))
-        others = self.senders[node][self.spoke[step, self.senders[node]]]
+        others = self.senders[node]
+        others = others[self.spoke[step, others] & (others != node)]
         first = ~self.invoked[step, node, others]
         others = others[first | self.layer.reads_receiver]
         mine = np.broadcast_to(argument, (len(others), *argument.shape))
         self._send(step + 1, np.full(len(others), node), self.layer.message(mine, said_by[others]))
+        if again and self.layer.reads_receiver and not whole:
+            # Both ends of a loop move at once: the receiver's piece meets what was said before.
+            loop = self.layer.message(argument[None], before[None])
+            self._send(step + 1, np.array([node]), loop)
         self.invoked[step, ends, node] = self.invoked[step, node, others] = True
         self.piece[here], self.moved[here] = self.layer.nothing, False
 
