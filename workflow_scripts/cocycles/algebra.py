@@ -4,12 +4,14 @@ Small structures are enumerated whole; larger ones are drawn. What an execution 
 `execution.py`, which runs it in every order, and what the equations say from `structures.py`.
 """
 
+from functools import partial
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from workflow_scripts.cocycles import execution, monoids, semirings, structures
+from workflow_scripts.cocycles.rows import Row, exact
 from workflow_scripts.shared import job, progress, provenance, seeds, tables
 
 WORD = 3  # messages or chunks in a row: the equations have two, the empty word gives the units
@@ -18,14 +20,7 @@ CARRY_BASES = (2, 3, 10, 16)
 CARRY_MOST = 60  # of numbers added to a digit
 WIDTH = 8  # of the vectors in the drawn cases
 
-Row = dict[str, Any]
-
-
-def row(metric: str, value: float, n: int, **conditions: Any) -> Row:
-    """One exact score: both ends of its interval are the value."""
-    number = float(value)
-    ends = {"value": number, "ci_low": number, "ci_high": number}
-    return {"experiment": "algebra", "metric": metric, "n": n, **ends, **conditions}
+row = partial(exact, "algebra")
 
 
 def node_grouping(order: int, states: int) -> list[Row]:

@@ -75,6 +75,17 @@ def tropical(receiver: Array, sender: Array) -> Layer:
     return Layer(3, message, ZERO, np.maximum, np.maximum, ZERO, np.maximum, risen)
 
 
+def tropical_path(sender: Array) -> Layer:
+    """The tropical PathGNN, whose ψ does not read the receiver: ψ(x, y)_i = max_k(B_ik + y_k)."""
+
+    def message(x: Array, y: Array) -> Array:
+        return tropical_linear(sender, y)
+
+    return Layer(
+        3, message, ZERO, np.maximum, np.maximum, ZERO, np.maximum, risen, reads_receiver=False
+    )
+
+
 def logarithmic(receiver: Array, sender: Array) -> Layer:
     """The paper's L3: ψ bilinear over the log-semiring, ⊕ and φ max."""
 
@@ -149,6 +160,8 @@ def drawn(name: str, width: int, draws: int, rng: np.random.Generator) -> Layer:
     match name:
         case "tropical":
             return tropical(rng.normal(size=shape), rng.normal(size=shape))
+        case "tropical_path":
+            return tropical_path(rng.normal(size=shape))
         case "tropical_integers":
             first, second = rng.integers(-9, 10, (2, *shape)).astype(float)
             return tropical(first, second)
