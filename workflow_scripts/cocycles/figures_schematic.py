@@ -15,12 +15,12 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 PLACES = {
-    "a": (0.0, 0.5),
-    "b": (1.0, 1.0),
-    "c": (1.0, 0.0),
-    "u": (2.0, 1.0),
-    "d": (2.0, 0.0),
-    "e": (3.0, 0.5),
+    "a": (0.0, 0.7),
+    "b": (1.1, 1.4),
+    "c": (1.1, 0.0),
+    "u": (2.2, 1.4),
+    "d": (2.2, 0.0),
+    "e": (3.3, 0.7),
 }
 RADIUS = 0.19
 
@@ -72,7 +72,7 @@ def trace(scores: pd.DataFrame) -> "Figure":
 
     rows = select(scores, experiment="trace")
     frames = sorted(rows["delivery"].dropna().unique())
-    figure, panels = plt.subplots(1, len(frames), figsize=(PAGE_IN, 2.1))
+    figure, panels = plt.subplots(1, len(frames), figsize=(PAGE_IN, 1.6))
     for axes, frame in zip(panels, frames, strict=True):
         now = rows[rows["delivery"] == frame]
         for pair in PAIRS:
@@ -89,23 +89,15 @@ def trace(scores: pd.DataFrame) -> "Figure":
         for pair, values in messages:
             start, end = PLACES[str(pair)[0]], PLACES[str(pair)[1]]
             arrow(axes, start, end, "blue", bend=0.18)
-            x, y = (np.asarray(start) * 0.42 + np.asarray(end) * 0.58).tolist()
             way = np.asarray(end) - np.asarray(start)
-            across = np.array([way[1], -way[0]]) / np.linalg.norm(way) * 0.17
+            length = float(np.linalg.norm(way))
+            across = np.array([way[1], -way[0]]) / length * (0.09 * length + 0.12)
+            x, y = (np.asarray(start) * 0.5 + np.asarray(end) * 0.5 + across).tolist()
             text = ", ".join(f"{value:g}" for value in sorted(values))
-            axes.text(
-                x + across[0],
-                y + across[1],
-                text,
-                fontsize=6,
-                color=COLOURS["blue"],
-                ha="center",
-                va="center",
-                bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.5},
-                zorder=5,
-            )
+            style = {"fontsize": 6, "color": COLOURS["blue"], "ha": "center", "va": "center"}
+            axes.text(x, y, text, zorder=5, **style)
         axes.set_title(f"after {int(frame)} deliveries", fontsize=7)
-        bare(axes, (-0.3, 3.3), (-0.4, 1.4))
+        bare(axes, (-0.3, 3.6), (-0.36, 1.76))
     return figure
 
 
@@ -131,7 +123,7 @@ def flow(scores: pd.DataFrame) -> "Figure":
     """Where arguments and messages go: gather and scatter, and the node that keeps its state."""
     import matplotlib.pyplot as plt
 
-    figure, (left, right) = plt.subplots(1, 2, figsize=(PAGE_IN, 1.9), width_ratios=(1, 0.92))
+    figure, (left, right) = plt.subplots(1, 2, figsize=(PAGE_IN, 1.5), width_ratios=(1.45, 1))
     places = [
         (0.0, 0.0, "senders"),
         (1.95, 0.0, "arguments\nof an edge"),
@@ -145,18 +137,18 @@ def flow(scores: pd.DataFrame) -> "Figure":
         arrow(left, (x0 + 0.7, y0), (x1 - 0.7, y0), shrink=0)
         left.text((x0 + x1) / 2, 0.38, text, ha="center", va="bottom", fontsize=7)
     left.set_title("a  one step of a message-passing network")
-    bare(left, (-0.8, 6.65), (-1.1, 1.1))
-    boxes(right, [(0.0, 0.0, "edge $\\psi$"), (2.6, 0.0, "node, state $s$")], 1.6)
-    arrow(right, (0.82, 0.12), (1.78, 0.12), shrink=0)
+    bare(left, (-0.8, 6.65), (-1.3, 1.5))
+    boxes(right, [(0.0, 0.0, "edge $\\psi$"), (2.6, 0.0, "node, state $s$")], 1.75)
+    arrow(right, (0.9, 0.12), (1.7, 0.12), shrink=0)
     right.text(1.3, 0.2, "$m$", ha="center", va="bottom", fontsize=7)
     arrow(right, (2.2, 0.28), (3.0, 0.28), bend=-1.6, shrink=0)
-    right.text(2.6, 0.78, "$s \\leftarrow m \\bullet s$", ha="center", va="bottom", fontsize=7)
+    right.text(2.6, 1.12, "$s \\leftarrow m \\bullet s$", ha="center", va="bottom", fontsize=7)
     arrow(right, (2.6, -0.26), (0.0, -0.26), bend=-0.35, shrink=0)
     right.text(
         1.3, -0.84, "argument $\\delta_m(s)$, to the edges out", ha="center", va="top", fontsize=7
     )
     right.set_title("b  a node that keeps its state")
-    bare(right, (-0.95, 3.7), (-1.2, 1.15))
+    bare(right, (-0.95, 3.6), (-1.3, 1.5))
     return figure
 
 
@@ -164,7 +156,7 @@ def machines(scores: pd.DataFrame) -> "Figure":
     """Appendix A: a door that opens and closes, and a counter mod 3 that carries."""
     import matplotlib.pyplot as plt
 
-    figure, (left, right) = plt.subplots(1, 2, figsize=(PAGE_IN * 0.8, 2.2))
+    figure, (left, right) = plt.subplots(1, 2, figsize=(PAGE_IN * 0.8, 1.9))
     _, act = structures.door()
     names, labels = ("open", "closed"), ("no-op", "open", "close")
     places = [(0.0, 0.0), (1.6, 0.0)]
@@ -187,7 +179,7 @@ def machines(scores: pd.DataFrame) -> "Figure":
         carried = int(structures.carry(np.array(1), np.array(state), 3))
         colour = "vermilion" if carried else "black"
         arrow(right, place, places[after], colour, bend=-0.2)
-        middle = (np.asarray(place) + np.asarray(places[after])) / 2 * 1.75
+        middle = (np.asarray(place) + np.asarray(places[after])) / 2 * 2.2
         right.text(
             *middle,
             f"+1, sends {carried}",
@@ -197,7 +189,7 @@ def machines(scores: pd.DataFrame) -> "Figure":
             color=COLOURS[colour],
         )
     right.set_title("b  a counter mod 3: $\\delta$ is the carry")
-    bare(right, (-1.7, 1.7), (-1.0, 1.1))
+    bare(right, (-1.7, 1.7), (-1.15, 1.1))
     return figure
 
 

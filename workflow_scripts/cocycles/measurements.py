@@ -67,18 +67,18 @@ def furthest(
     layers: tuple[str, ...], kinds: tuple[str, ...], scores: pd.DataFrame, _: EvidenceOf
 ) -> Found:
     """The largest relative error of the layers' asynchronous runs."""
-    rows = select(scores, experiment="schedules", metric="largest_error")
-    rows = rows[rows["layer"].isin(layers) & rows["kind"].isin(kinds)]
-    note = f"{', '.join(kinds)}; degrees to {rows['degree'].max():g}; random weights"
+    rows, means = (
+        select(scores, experiment="schedules", metric=metric)
+        for metric in ("largest_error", "relative_error")
+    )
+    rows, means = (
+        part[part["layer"].isin(layers) & part["kind"].isin(kinds)] for part in (rows, means)
+    )
+    note = (
+        f"{', '.join(kinds)}; degrees to {rows['degree'].max():g}; random weights; "
+        f"mean {means['value'].mean():.2g}"
+    )
     return counted(rows["value"].max(), rows["n"].sum(), note)
-
-
-def error(layer: str, kind: str, scores: pd.DataFrame, _: EvidenceOf) -> Found:
-    """Mean relative error of a layer's asynchronous runs at the greatest degree."""
-    rows = select(scores, experiment="schedules", metric="relative_error", layer=layer, kind=kind)
-    row = rows.sort_values("degree").iloc[-1]
-    note = f"{kind}, degree {row['degree']:g}; random weights; interval over graphs"
-    return [measured(row, THEORY, note)]
 
 
 def map_violations(layer: str, aggregator: str, scores: pd.DataFrame, _: EvidenceOf) -> Found:

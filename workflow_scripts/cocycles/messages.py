@@ -101,7 +101,7 @@ def curve(rule: str, under_way: list[int]) -> list[Row]:
 
 NAMES = "abcdeu"
 PAIRS = {"ab": 2.0, "ac": 7.0, "bc": 3.0, "bu": 9.0, "cu": 1.0, "cd": 4.0, "de": 2.0, "eu": 5.0}
-FRAMES = (2, 5, 9)  # deliveries after which the trace is looked at
+FRAMES = (2, 6, 12)  # deliveries after which the trace is looked at
 
 
 def trace(seed: int) -> list[Row]:
