@@ -47,7 +47,8 @@ def test_what_is_no_monoid_is_refused():
 def test_a_power_set_has_the_union(points):
     lattice = monoids.power_set(points)
     assert lattice.size == 2**points
-    assert lattice.idempotent and lattice.commutative
+    assert lattice.idempotent
+    assert lattice.commutative
     sets = [frozenset(p for p in range(points) if mask >> p & 1) for mask in range(2**points)]
     for a, b in itertools.product(range(2**points), repeat=2):
         assert sets[lattice.table[a, b]] == sets[a] | sets[b]

@@ -92,7 +92,8 @@ def test_graphs_are_connected_sparse_and_symmetric():
         assert (matrix != matrix.T).nnz == 0, family
         assert np.isfinite(floyd_warshall(graph)).all()
         assert 3.6 < graph.edges / graph.nodes < 4.1
-        assert graph.lengths.min() >= 1 and graph.lengths.max() <= relaxation.LONGEST
+        assert graph.lengths.min() >= 1
+        assert graph.lengths.max() <= relaxation.LONGEST
 
 
 def test_one_rule_falls_silent_and_the_other_never_does():
