@@ -33,6 +33,7 @@ localrules:
     parallel_sequential,
     scorecard,
     report,
+    archive,
 
 
 rule all:

@@ -1,4 +1,13 @@
-"""Scorecard and report, from what every study leaves behind."""
+"""Scorecard, report and archive, from what every study leaves behind."""
+
+from workflow_scripts.publish.code import identity
+from workflow_scripts.shared.files import content_hash
+from workflow_scripts.shared.fingerprint import ROOT
+
+
+def code_identity(wildcards):
+    """Commit of the project and any difference from it: an archive holds just that code."""
+    return identity(ROOT)
 
 
 report: "../resources/captions/workflow.rst"
@@ -63,6 +72,30 @@ rule publish_report:
         "../workflow_scripts/publish/report.py"
 
 
+rule publish_archive:
+    input:
+        studies=study_outputs,
+        models=rules.models.input,
+        scorecard=rules.publish_scorecard.output,
+        report=rules.publish_report.output.report,
+    output:
+        latest="results/archive/latest.zip",
+    log:
+        "logs/publish_archive/archive.log",
+    conda:
+        "../envs/publish.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    params:
+        code=fingerprint("workflow_scripts/publish/archive.py"),
+        project=code_identity,
+        config=content_hash(config),
+    script:
+        "../workflow_scripts/publish/archive.py"
+
+
 rule scorecard:
     input:
         rules.publish_scorecard.output,
@@ -71,3 +104,8 @@ rule scorecard:
 rule report:
     input:
         rules.publish_report.output,
+
+
+rule archive:
+    input:
+        rules.publish_archive.output,
