@@ -92,6 +92,7 @@ rule publish_archive:
         code=fingerprint("workflow_scripts/publish/archive.py"),
         project=code_identity,
         config=content_hash(config),
+        checkpoints={name: checkpoint(config["models"], name) for name in config["models"]},
     script:
         "../workflow_scripts/publish/archive.py"
 

@@ -24,11 +24,14 @@ ELSEWHERE = "models-elsewhere"  # stands for the folders of models that are not 
 def main(
     targets: list[str],
     config: dict[str, Any],
+    checkpoints: Mapping[str, str],
     latest: str | Path,
     folder: Path = Path(),
     root: Path = ROOT,
 ) -> Path:
     """Archive the targets and all that they were made from; `folder` is the run's, `root` the code.
+
+    `checkpoints` maps each model to the folder or hub id that it is loaded from.
 
     Writes `faultlines-<date>-<hash>.zip` beside `latest`, which becomes a link to it, and gives its
     path. The date is that of the last result, or of SOURCE_DATE_EPOCH where that is set (seconds
@@ -43,9 +46,9 @@ def main(
     source = code.read(root)
     published_s = float(os.environ.get("SOURCE_DATE_EPOCH") or max(each.end_s for each in ran))
     members = {name: Member(data) for name, data in source.files.items()}
-    members |= _results(ran, records, folder)
-    members |= _run(config, source, folder)
-    members |= _weights_elsewhere(config, folder)
+    members |= _results(ran, folder, published_s)
+    models = machine.models(config, checkpoints, folder)
+    members |= _run(config, source, models) | _weights_elsewhere(models)
     for each in ran:
         jobs.measure(each, folder)
         each.inputs = [jobs.in_project(path, folder, root) for path in each.inputs]
@@ -68,30 +71,35 @@ def main(
     return path
 
 
-def _results(
-    ran: Iterable[jobs.Job], records: Mapping[str, dict[str, Any]], folder: Path
-) -> dict[str, Member]:
-    """What the jobs made, with the time it was made, and their logs and benchmarks."""
+def _results(ran: Iterable[jobs.Job], folder: Path, time_s: float) -> dict[str, Member]:
+    """What the jobs made, and their logs and benchmarks.
+
+    All bear one time: none is newer than another (Snakemake looks at benchmarks too), so the
+    unpacked archive is up to date, whatever was copied or touched before. When each was made is in
+    its record.
+    """
     members = {}
     for each in ran:
         for output in each.outputs:
             for path in jobs.files_of(folder / output):
                 name = path.relative_to(folder).as_posix()
-                members[name] = Member(path.read_bytes(), float(records[output]["endtime"]))
+                members[name] = Member(path.read_bytes(), time_s)
         for name in (each.log, each.benchmark):
             if (folder / name).is_file():
-                members[name] = Member((folder / name).read_bytes())
+                members[name] = Member((folder / name).read_bytes(), time_s)
     return members
 
 
-def _run(config: dict[str, Any], source: code.Code, folder: Path) -> dict[str, Member]:
+def _run(
+    config: dict[str, Any], source: code.Code, models: dict[str, dict[str, Any]]
+) -> dict[str, Member]:
     """How it was run: settings, code, environment, machine, models."""
     state = {"commit": source.commit, "dirty": source.dirty, "untracked": source.untracked}
     notes = {
         "config.json": config,
         "code.json": state,
         "machine.json": machine.hardware(),
-        "models.json": machine.models(config, folder),
+        "models.json": models,
     }
     members = {f"run/{name}": _json(content) for name, content in notes.items()}
     members["run/environment.txt"] = Member(machine.packages().encode())
@@ -100,12 +108,11 @@ def _run(config: dict[str, Any], source: code.Code, folder: Path) -> dict[str, M
     return members
 
 
-def _weights_elsewhere(config: dict[str, Any], folder: Path) -> dict[str, Member]:
+def _weights_elsewhere(models: dict[str, dict[str, Any]]) -> dict[str, Member]:
     """For a model in a folder of its own, a folder in its place that says which weights it had."""
-    known = machine.models(config, folder)
     return {
-        f"{ELSEWHERE}/{name}/weights.json": _json(known[name]["weights_sha256"])
-        for name, spec in config["models"].items()
+        f"{ELSEWHERE}/{name}/weights.json": _json(spec["weights_sha256"])
+        for name, spec in models.items()
         if os.path.isabs(spec["source"])
     }
 
@@ -129,7 +136,8 @@ def _records(ran: Iterable[jobs.Job], records: Mapping[str, dict[str, Any]]) -> 
 
 
 def _json(content: Any) -> Member:
-    text = json.dumps(content, indent=2, sort_keys=True, ensure_ascii=False)
+    # Keys keep their order: Snakemake takes settings in another order for other settings.
+    text = json.dumps(content, indent=2, ensure_ascii=False)
     return Member((text + "\n").encode())
 
 
@@ -205,5 +213,6 @@ if __name__ == "__main__":
         main(
             list(snakemake.input),
             snakemake.config,
+            snakemake.params.checkpoints,
             snakemake.output.latest,
         )

@@ -5,11 +5,10 @@ import os
 import platform
 import subprocess
 import sys
+from collections.abc import Mapping
 from importlib import metadata
 from pathlib import Path
 from typing import Any
-
-from workflow_scripts.models import registry
 
 WEIGHTS = (".safetensors", ".bin", ".pt", ".gguf")
 
@@ -57,22 +56,19 @@ def _gpus() -> list[str]:
     return done.stdout.strip().splitlines()
 
 
-def models(config: dict[str, Any], folder: Path) -> dict[str, dict[str, Any]]:
+def models(
+    config: dict[str, Any], checkpoints: Mapping[str, str], folder: Path
+) -> dict[str, dict[str, Any]]:
     """For each model of the config: its settings, and the SHA-256 of its weights where they are.
 
-    An embedded model's weights lie in the run's `folder`, those of a hub model in the hub's cache
-    if this machine has it.
+    `checkpoints` maps a model to what it is loaded from: a folder, below the run's `folder` where
+    it is not absolute, or a hub id, whose weights are in the hub's cache if this machine has them.
     """
     found = {}
     for name, spec in config["models"].items():
-        weights = _weights(_weights_folder(config["models"], name, folder))
+        weights = _weights(_weights_folder(checkpoints[name], spec.get("revision"), folder))
         found[name] = {**spec, "weights_sha256": weights or None}
     return found
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def _weights(place: Path | None) -> dict[str, str]:
@@ -82,13 +78,18 @@ def _weights(place: Path | None) -> dict[str, str]:
     return {path.relative_to(place).as_posix(): _sha256(path) for path in paths if path.is_file()}
 
 
-def _weights_folder(specs: registry.Models, name: str, folder: Path) -> Path | None:
-    place = folder / registry.checkpoint(specs, name)
+def _sha256(path: Path) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _weights_folder(checkpoint: str, revision: str | None, folder: Path) -> Path | None:
+    place = folder / checkpoint
     if place.is_dir():
         return place
     hub = os.environ.get("HF_HUB_CACHE") or os.path.join(
         os.environ.get("HF_HOME") or os.path.expanduser("~/.cache/huggingface"), "hub"
     )
-    repository = "models--" + specs[name]["source"].replace("/", "--")
-    snapshot = Path(hub) / repository / "snapshots" / str(specs[name].get("revision"))
+    repository = "models--" + checkpoint.replace("/", "--")
+    snapshot = Path(hub) / repository / "snapshots" / str(revision)
     return snapshot if snapshot.is_dir() else None

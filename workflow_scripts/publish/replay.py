@@ -44,6 +44,8 @@ def choose(folder: Path, studies: Iterable[str], budget_s: float) -> list[jobs.J
     records = jobs.read_records(folder)
     made = [output for output in records if output.startswith("results/")]
     ran = jobs.behind(made, records)
+    for job in ran:
+        jobs.measure(job, folder)
     chosen = []
     for study in studies:
         spent = 0.0
