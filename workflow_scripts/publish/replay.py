@@ -58,46 +58,84 @@ def choose(folder: Path, studies: Iterable[str], budget_s: float) -> list[jobs.J
     return chosen
 
 
-def run(folder: Path, chosen: list[jobs.Job], cores: int = 1) -> None:
-    """Delete the outputs of the chosen jobs in an unpacked archive and have Snakemake make them.
+def waves(folder: Path, chosen: list[jobs.Job]) -> list[list[jobs.Job]]:
+    """The chosen jobs, in groups of which none needs another one's results, near or far.
 
-    Raises `ArchiveError` when the unpacked archive is not up to date before, or when a job fails.
+    Making a result anew makes Snakemake run all that follows from it, so what a job needs has to
+    be as archived when its turn comes.
     """
-    arguments = ["--configfile", CONFIG, "--cores", str(cores)]
+    records = jobs.read_records(folder)
+    needs = {
+        job.name: {each.name for each in jobs.behind(job.outputs[:1], records)} for job in chosen
+    }
+    groups: list[list[jobs.Job]] = []
+    for job in chosen:
+        for group in groups:
+            if not any(
+                each.name in needs[job.name] or job.name in needs[each.name] for each in group
+            ):
+                group.append(job)
+                break
+        else:
+            groups.append([job])
+    return groups
+
+
+def check_current(folder: Path) -> None:
+    """Raises `ArchiveError` with the reasons when the unpacked archive is not up to date."""
     try:
-        stale = explain.plan(arguments, folder)
+        stale = explain.plan(["--configfile", CONFIG], folder)
     except explain.PlanError as error:
         raise ArchiveError(f"the archived workflow cannot be planned: {error}") from error
     if stale:
         raise ArchiveError(f"the archive is not up to date:\n{explain.table(stale)}")
-    outputs = [output for job in chosen for output in job.outputs]
-    for output in outputs:
-        for path in jobs.files_of(folder / output):
-            path.unlink()
-    command = [sys.executable, "-m", "snakemake", *outputs, *arguments]
+
+
+def run(folder: Path, group: list[jobs.Job], members: Mapping[str, Member]) -> dict[str, bytes]:
+    """Delete the outputs of the jobs in an unpacked archive, have Snakemake make them, read them.
+
+    Afterwards the folder is as before. Raises `ArchiveError` when a job fails.
+    """
+    outputs = [output for job in group for output in job.outputs]
+    names = [
+        path.relative_to(folder).as_posix()
+        for output in outputs
+        for path in jobs.files_of(folder / output)
+    ]
+    for name in names:
+        (folder / name).unlink()
+    command = [sys.executable, "-m", "snakemake", *outputs]
+    command += ["--configfile", CONFIG, "--cores", "1"]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
     if done.returncode:
         last = "\n".join((done.stdout + done.stderr).strip().splitlines()[-LAST_LINES:])
         raise ArchiveError(f"a job that had run before fails: {last}")
+    # A folder's file that is not made again counts as empty.
+    made = dict.fromkeys(names, b"") | {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for output in outputs
+        for path in jobs.files_of(folder / output)
+    }
+    touched = [name for job in group for name in (job.log, job.benchmark)]
+    unpack({name: members[name] for name in [*names, *touched] if name in members}, folder)
+    return made
 
 
 def compare(
-    folder: Path, chosen: list[jobs.Job], members: Mapping[str, Member], tolerance: float
+    made: Mapping[str, bytes], members: Mapping[str, Member], tolerance: float
 ) -> list[Again]:
-    """Each result of the chosen jobs beside the archived one.
+    """Each result that was made anew beside the archived one.
 
     Bytes are compared; with a tolerance above zero, numbers of tables and JSON that differ by less
     than that, relative to the larger, count as equal too.
     """
-    found = []
-    for job in chosen:
-        for output in job.outputs:
-            for path in jobs.files_of(folder / output):
-                name = path.relative_to(folder).as_posix()
-                if path.name != ".snakemake_timestamp":
-                    equal, how = _compare(name, members[name].data, path.read_bytes(), tolerance)
-                    found.append(Again(name, equal, how))
-    return found
+    return [
+        Again(name, *_compare(name, members[name].data, data, tolerance))
+        if name in members
+        else Again(name, False, "not in the archive")
+        for name, data in sorted(made.items())
+        if not name.endswith(".snakemake_timestamp")
+    ]
 
 
 def _compare(name: str, before: bytes, now: bytes, tolerance: float) -> tuple[bool, str]:
@@ -164,5 +202,8 @@ def all_of(
         else:
             studies = json.loads(members[CONFIG].data)["studies"]
             chosen = choose(folder, studies, budget_s)
-        run(folder, chosen)
-        return compare(folder, chosen, members, tolerance)
+        check_current(folder)
+        made: dict[str, bytes] = {}
+        for group in waves(folder, chosen):
+            made |= run(folder, group, members)
+        return compare(made, members, tolerance)
