@@ -53,9 +53,9 @@ main(sys.argv[1:])
 """
 
 
-def make_up_to_date(folder: Path) -> None:
+def make_up_to_date(folder: Path, *arguments: str) -> None:
     """Run the whole workflow, planned and recorded by Snakemake as ever, with empty results."""
-    command = [sys.executable, "-c", PRETEND, "--cores", "2"]
+    command = [sys.executable, "-c", PRETEND, "--cores", "2", *arguments]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
 

@@ -2,7 +2,6 @@
 
 import ast
 import re
-import shutil
 
 import pytest
 import yaml
@@ -12,20 +11,6 @@ from workflow_scripts.shared.fingerprint import ROOT
 
 pytestmark = pytest.mark.xdist_group("reruns")
 MODULES = sorted(path.relative_to(ROOT) for path in (ROOT / "workflow_scripts").rglob("*.py"))
-
-
-@pytest.fixture(scope="module")
-def finished(tmp_path_factory):
-    """The project with every result up to date."""
-    folder = project.copy(tmp_path_factory.mktemp("finished"))
-    project.make_up_to_date(folder)
-    return folder
-
-
-@pytest.fixture
-def tree(finished, tmp_path):
-    """A copy to change; copied times keep the results up to date."""
-    return shutil.copytree(finished, tmp_path / "tree")
 
 
 def test_nothing_changed_nothing_runs(tree):

@@ -1,17 +1,13 @@
 """The whole workflow at smoke scale: killed on the way, run again, and then up to date."""
 
-import os
 import re
-import signal
-import subprocess
-import sys
-import time
 
 import pandas as pd
 import pytest
 import yaml
 
 from tests.end_to_end import project
+from tests.end_to_end.conftest import SMOKE
 from workflow_scripts.shared import tables
 from workflow_scripts.shared.fingerprint import ROOT
 from workflow_scripts.shared.schemas import SCORES
@@ -19,28 +15,6 @@ from workflow_scripts.shared.schemas import SCORES
 STUDIES = list(yaml.safe_load((ROOT / "config.yaml").read_text())["studies"])
 # One worker for the module: its tests share one run of the workflow.
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("smoke")]
-SMOKE = ("--configfile", "presets/smoke.yaml")
-
-
-@pytest.fixture(scope="module")
-def run(tmp_path_factory):
-    """The folder of a run whose first attempt was killed while a model was training."""
-    folder = project.copy(tmp_path_factory.mktemp("smoke"))
-    command = [sys.executable, "-m", "snakemake", "--cores", "2", *SMOKE]
-    with (folder / "first.log").open("w") as log:
-        first = subprocess.Popen(
-            command, cwd=folder, stdout=log, stderr=log, start_new_session=True
-        )
-        deadline = time.monotonic() + 300
-        while first.poll() is None and not list(folder.glob("work/models/*/state.pt")):
-            assert time.monotonic() < deadline, (folder / "first.log").read_text()
-            time.sleep(0.05)
-        os.killpg(first.pid, signal.SIGKILL)
-        first.wait()
-    assert not (folder / "results/report.html").exists()
-    project.snakemake(folder, "--unlock", *SMOKE)
-    project.snakemake(folder, *SMOKE)
-    return folder
 
 
 def test_each_study_leaves_scores_claims_and_figures(run):
