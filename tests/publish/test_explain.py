@@ -28,7 +28,7 @@ localrule all:
     jobid: 0
     reason: Input files updated by another job: results/tiny/scores.parquet
 """
-CHANGED = (
+CHANGED = "Params have changed since last execution: Union of exclusive params before and now"
     "Params have changed since last execution: Union of exclusive params before and now across"
 )
 FORMS = [
@@ -42,21 +42,21 @@ FORMS = [
         "Software environment definition has changed since last execution",
         "its environment file changed",
     ),
-    (f"{CHANGED} all output: before: 7 now: 8 ", "setting changed: 7 → 8"),
+    (f"{CHANGED} across all output: before: 7 now: 8 ", "setting changed: 7 → 8"),
     (
-        f"{CHANGED} all output: before: '0123456789abcdef' now: 'fedcba9876543210' ",
+        f"{CHANGED} across all output: before: '0123456789abcdef' now: 'fedcba9876543210' ",
         "code changed",
     ),
     (
-        f"{CHANGED} all output: before: '0123456789abcdef',7 now: 8,'fedcba9876543210' ",
+        f"{CHANGED} across all output: before: '0123456789abcdef',7 now: 8,'fedcba9876543210' ",
         "code changed, setting changed: 7 → 8",
     ),
     (
-        f"{CHANGED} all output: before: {{'a': 1, 'b': [2]}} now: {{'a': 1, 'b': [3]}} ",
+        f"{CHANGED} across all output: before: {{'a': 1, 'b': [2]}} now: {{'a': 1, 'b': [3]}} ",
         "setting changed: b [2] → [3]",
     ),
     (
-        f"{CHANGED} all output: before: <nothing exclusive> now: 8 ",
+        f"{CHANGED} across all output: before: <nothing exclusive> now: 8 ",
         "setting changed: <nothing exclusive> → 8",
     ),
     ("Something new in Snakemake", "Something new in Snakemake"),
