@@ -29,8 +29,6 @@ localrule all:
     reason: Input files updated by another job: results/tiny/scores.parquet
 """
 CHANGED = "Params have changed since last execution: Union of exclusive params before and now"
-    "Params have changed since last execution: Union of exclusive params before and now across"
-)
 FORMS = [
     ("Forced execution", "asked for by --forcerun or --force"),
     ("Missing output files: a", "missing: a"),
