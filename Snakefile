@@ -23,6 +23,7 @@ include: "rules/inference.smk"
 include: "rules/softmax.smk"
 include: "rules/stochasticity.smk"
 include: "rules/parallel_sequential.smk"
+include: "rules/change_of_mind.smk"
 include: "rules/publish.smk"
 
 
@@ -31,6 +32,7 @@ localrules:
     softmax,
     stochasticity,
     parallel_sequential,
+    change_of_mind,
     scorecard,
     report,
     archive,

@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import NamedTuple
 
 from workflow_scripts.shared.fingerprint import ROOT
 
@@ -60,25 +61,43 @@ def make_up_to_date(folder: Path, *arguments: str) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def reasons(folder: Path, *arguments: str) -> dict[str, tuple[str, str]]:
-    """What a dry-run plans: job id -> (rule, reason)."""
+class Job(NamedTuple):
+    """A job that a dry-run plans."""
+
+    rule: str
+    outputs: list[str]
+    reason: str
+
+
+def plan(folder: Path, *arguments: str) -> list[Job]:
+    """What a dry-run would run."""
     text = snakemake(folder, "-n", *arguments)
     blocks = re.split(r"^(?:local)?rule (\w+):$", text, flags=re.MULTILINE)[1:]
-    found = {}
+    jobs = []
     for rule, block in zip(blocks[::2], blocks[1::2], strict=True):
-        number = re.search(r"jobid: (\d+)", block)
-        reason = re.search(r"reason: (.+)", block)
-        assert number, block
-        found[number[1]] = (rule, reason[1] if reason else "")
-    return found
+        outputs, reason = (re.search(rf"{key}: (.+)", block) for key in ("output", "reason"))
+        names = outputs[1].split(", ") if outputs else []
+        jobs.append(Job(rule, names, reason[1] if reason else ""))
+    return jobs
+
+
+def rules(jobs: list[Job]) -> set[str]:
+    return {job.rule for job in jobs}
 
 
 def changed(folder: Path, *arguments: str) -> set[str]:
-    """Rules that would run for a reason of their own, not because another job runs before them."""
-    planned = reasons(folder, *arguments).values()
-    return {rule for rule, reason in planned if "Params have changed" in reason}
+    """Rules whose own parameters have changed. Forgets how their results were made.
+
+    Of a job that follows another one, Snakemake names that as its only reason. So the first ones
+    are taken out of the way, until no job is left that has a reason of its own.
+    """
+    found: set[str] = set()
+    while own := [job for job in plan(folder, *arguments) if "Params have changed" in job.reason]:
+        found |= rules(own)
+        snakemake(folder, "--cleanup-metadata", *(name for job in own for name in job.outputs))
+    return found
 
 
 def all_rules(folder: Path) -> set[str]:
     """Rules that the default target needs."""
-    return {rule for rule, _ in reasons(folder, "--forceall").values()}
+    return rules(plan(folder, "--forceall"))

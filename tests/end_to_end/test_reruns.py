@@ -9,12 +9,11 @@ import yaml
 from tests.end_to_end import project
 from workflow_scripts.shared.fingerprint import ROOT
 
-pytestmark = pytest.mark.xdist_group("reruns")
 MODULES = sorted(path.relative_to(ROOT) for path in (ROOT / "workflow_scripts").rglob("*.py"))
 
 
 def test_nothing_changed_nothing_runs(tree):
-    assert project.reasons(tree) == {}
+    assert project.plan(tree) == []
 
 
 @pytest.mark.slow
@@ -30,7 +29,7 @@ def test_comments_docstrings_and_formatting_re_run_nothing(tree):
         text = "# A remark.\n\n" + ast.unparse(parsed) + "\n\n\n# The end.\n"
         assert text != (ROOT / module).read_text()
         (tree / module).write_text(text)
-    assert project.reasons(tree) == {}
+    assert project.plan(tree) == []
 
 
 def scripts_reaching(module):
@@ -83,9 +82,7 @@ def test_a_changed_line_re_runs_exactly_the_rules_that_reach_it(tree, module, so
     assert some <= expected
     path = tree / "workflow_scripts" / module
     path.write_text(path.read_text() + "\n\ndef added(number):\n    return number + 1\n")
-    assert project.changed(tree) <= expected
-    # Of a job that follows another one, Snakemake names that as its only reason.
-    assert expected <= {rule for rule, _ in project.reasons(tree).values()}
+    assert project.changed(tree) == expected
 
 
 # Differences from config.yaml, and the rules that read the setting.
@@ -115,12 +112,7 @@ SETTINGS = [
 @pytest.mark.parametrize(("difference", "rules"), SETTINGS, ids=[text for text, _ in SETTINGS])
 def test_a_changed_setting_re_runs_exactly_the_rules_that_read_it(tree, difference, rules):
     (tree / "mine.yaml").write_text(difference)
-    arguments = ("--configfile", "mine.yaml")
-    changed = project.changed(tree, *arguments)
-    assert changed <= rules
-    # Of a job that follows another one, Snakemake names that as its only reason.
-    planned = project.reasons(tree, *arguments).values()
-    assert rules - changed <= {rule for rule, reason in planned if "by another job" in reason}
+    assert project.changed(tree, "--configfile", "mine.yaml") == rules
 
 
 @pytest.mark.slow
@@ -129,8 +121,8 @@ def test_one_more_model_runs_its_own_jobs_and_what_joins_the_models(tree):
     new = config["models"]["embedded-s"] | {"steps": 9}
     studies = {"stochasticity": [*config["studies"]["stochasticity"], "embedded-xs"]}
     (tree / "mine.yaml").write_text(yaml.dump({"models": {"embedded-xs": new}, "studies": studies}))
-    planned = project.reasons(tree, "--configfile", "mine.yaml")
-    fresh = {rule for rule, reason in planned.values() if "Missing output" in reason}
+    planned = project.plan(tree, "--configfile", "mine.yaml")
+    fresh = project.rules([job for job in planned if "Missing output" in job.reason])
     assert fresh == {
         "inference_generate",
         "models_train",
@@ -139,13 +131,13 @@ def test_one_more_model_runs_its_own_jobs_and_what_joins_the_models(tree):
         "models_card",
         "stochasticity_sequential",
     }
-    assert not any(rule.startswith("softmax") for rule, _ in planned.values())
+    assert not any(rule.startswith("softmax") for rule in project.rules(planned))
 
 
 @pytest.mark.slow
 def test_a_lost_result_is_made_again_and_nothing_else_than_what_follows(tree):
     (tree / "results/softmax/claims.json").unlink()
-    assert {rule for rule, _ in project.reasons(tree).values()} == {
+    assert project.rules(project.plan(tree)) == {
         "softmax_claims",
         "publish_scorecard",
         "publish_report",

@@ -237,6 +237,12 @@ def test_a_missing_model_is_one_line_with_key_and_remedy(tmp_path, monkeypatch):
         engines.load("big", tiny.SPEC, str(tmp_path / "empty"))
 
 
+def test_a_models_own_batch_tokens_go_before_the_default(checkpoint):
+    spec = tiny.SPEC | {"batch_tokens": 77}
+    assert engines.load("tiny", spec, str(checkpoint), batch_tokens=99).batch_tokens == 77
+    assert engines.load("tiny", tiny.SPEC, str(checkpoint), batch_tokens=99).batch_tokens == 99
+
+
 def test_a_missing_template_is_one_line_with_key_and_remedy(tmp_path):
     folder = tiny.save(tmp_path / "model")
     (folder / "chat_template.jinja").unlink()

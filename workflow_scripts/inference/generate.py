@@ -19,12 +19,10 @@ def main(
 ) -> None:
     """Read the request table, ask the model for what the store lacks, write the response table.
 
-    `spec` is the model's entry under `models`; its own `batch_tokens` goes before the default.
+    `spec` is the model's entry under `models`.
     """
     asked = tables.read(requests, schemas.REQUESTS)
-    engine = engines.load(
-        model, spec, checkpoint, batch_tokens=spec.get("batch_tokens", batch_tokens)
-    )
+    engine = engines.load(model, spec, checkpoint, batch_tokens=batch_tokens)
     tables.write(
         runner.generate(asked, engine, runner.store_of(engine)),
         responses,

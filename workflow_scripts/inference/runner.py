@@ -15,9 +15,12 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-def store_of(engine: Engine) -> Path:
-    """The engine's folder of responses, named by a hash of all but the request that decides one."""
-    return files.work_folder("responses", **engine.identity)
+def store_of(engine: Engine, kind: str = "responses") -> Path:
+    """The engine's folder of responses, named by a hash of all but the request that decides one.
+
+    `kind` keeps the replies of some requests apart from the others.
+    """
+    return files.work_folder(kind, **engine.identity)
 
 
 def generate(requests: "pd.DataFrame", engine: Engine, store_folder: str | Path) -> "pd.DataFrame":

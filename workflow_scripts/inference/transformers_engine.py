@@ -33,7 +33,8 @@ def load(
 ) -> "TransformersEngine":
     """Load a causal language model and its tokenizer, on the GPU if there is one.
 
-    `batch_tokens` bounds rows x final length (tokens) of a batch and so its memory. Raises
+    `batch_tokens` bounds rows x final length (tokens) of a batch and so its memory; the model's own
+    setting of that name goes before it. Raises
     `EngineError` when the checkpoint is not there or has no chat template that it needs.
     """
     hub = not os.path.isdir(checkpoint)
@@ -68,6 +69,7 @@ def load(
         "versions": _version(),
         "code": fingerprint("workflow_scripts/inference/transformers_engine.py"),
     }
+    batch_tokens = spec.get("batch_tokens", batch_tokens)
     return TransformersEngine(name, spec, model, tokenizer, identity, batch_tokens, reuse_prefixes)
 
 

@@ -25,7 +25,7 @@ from workflow_scripts.parallel_sequential.arms import (
 from workflow_scripts.parallel_sequential.contracts import ATTEMPTS, CHOICES, KEY, QUESTIONS
 from workflow_scripts.parallel_sequential.dialogue import MATH, Dialogue
 from workflow_scripts.parallel_sequential.grading import Grader
-from workflow_scripts.shared import files, job, provenance, tables
+from workflow_scripts.shared import job, provenance, tables
 
 
 def rows_of(
@@ -239,6 +239,12 @@ def plan_of(
     return Rounds(grader, dialogues, sampling, settings["attempts"], settings["tries"])
 
 
+def levels_of(questions: pd.DataFrame) -> dict[tuple[str, str], str]:
+    """The level of difficulty of each (domain, question)."""
+    keys = zip(questions["domain"], questions["question"], strict=True)
+    return dict(zip(keys, questions["level"], strict=True))
+
+
 def collect(
     engine: engines.Engine,
     store: Path,
@@ -248,8 +254,7 @@ def collect(
     seed: int,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """The attempts and the choices of one model."""
-    keys = zip(questions["domain"], questions["question"], strict=True)
-    levels = dict(zip(keys, questions["level"], strict=True))
+    levels = levels_of(questions)
     first = plan.first(questions, settings["chains"])
     asked, answered = rounds.converse(first, plan.follow, engine, store)
     rows = list(rows_of(asked, answered, plan, levels))
@@ -282,11 +287,9 @@ def main(
     provenance: dict[str, Any] | None = None,
 ) -> None:
     """Run every arm of one model; write its attempts and its choices."""
-    engine = engines.load(
-        model, spec, checkpoint, batch_tokens=spec.get("batch_tokens", batch_tokens)
-    )
+    engine = engines.load(model, spec, checkpoint, batch_tokens=batch_tokens)
     # A folder of its own: each round reads the whole store, so it holds this study's replies only.
-    store = files.work_folder("attempts", **engine.identity)
+    store = runner.store_of(engine, "attempts")
     asked = tables.read(questions, QUESTIONS)
     plan = plan_of(spec, asked, settings, seed)
     frame, choices = collect(engine, store, plan, asked, settings, seed)

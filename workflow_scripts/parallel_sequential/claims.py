@@ -33,9 +33,7 @@ def build(attempts: int) -> list[Claim]:
         return partial(measurements.every, metric, note, {"domain": MATH} | wanted)
 
     def ungraded(metric: str, note: str, **wanted: Any) -> Any:
-        return partial(
-            measurements.ungraded, metric, note, DISPUTED, {"domain": MATH, "k": attempts} | wanted
-        )
+        return partial(every(metric, note, k=attempts, **wanted), reason=DISPUTED)
 
     def least(metric: str, column: str, note: str, *leave_out: str, **wanted: Any) -> Any:
         wanted = {"domain": MATH, "k": attempts} | wanted

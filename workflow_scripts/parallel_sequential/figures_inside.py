@@ -11,13 +11,12 @@ from workflow_scripts.parallel_sequential.plots import (
     curve,
     grid,
     k_axis,
-    missing,
     panels,
-    pick,
     points,
     zero,
 )
-from workflow_scripts.shared.figures import COLOURS, PAGE_IN
+from workflow_scripts.parallel_sequential.scoring import pick
+from workflow_scripts.shared.figures import COLOURS, PAGE_IN, missing
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -7,18 +7,16 @@ import pandas as pd
 from workflow_scripts.parallel_sequential.dialogue import CODE, INSTRUCTIONS
 from workflow_scripts.parallel_sequential.plots import (
     ARMS,
-    PALETTE,
     Cast,
     curve,
     grid,
     k_axis,
-    margins,
     panels,
-    pick,
     points,
     zero,
 )
-from workflow_scripts.shared.figures import COLOURS, PAGE_IN
+from workflow_scripts.parallel_sequential.scoring import pick
+from workflow_scripts.shared.figures import COLOURS, CYCLE, PAGE_IN, margins
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -232,8 +230,8 @@ def controls(scores: pd.DataFrame, cast: Cast) -> "Figure":
         gains = pick(scores, "gain_over_sequential", aggregator=primary(domain), **own)
         changes = pick(scores, "later_accuracy_change", experiment="P9", **own)
         for rows, label, colour in (
-            (gains, f"{AGGREGATORS[primary(domain)]} of {cast.attempts}", PALETTE[0]),
-            (changes, "share of right later attempts", PALETTE[4]),
+            (gains, f"{AGGREGATORS[primary(domain)]} of {cast.attempts}", CYCLE[0]),
+            (changes, "share of right later attempts", CYCLE[4]),
         ):
             rows = rows.set_index("arm").reindex(names).dropna(subset=["value"])
             points(panel, rows, [names.index(name) for name in rows.index], colour, label)

@@ -13,9 +13,9 @@ import pandas as pd
 from workflow_scripts.inference import engines, runner
 from workflow_scripts.inference import requests as inference
 from workflow_scripts.parallel_sequential.arms import SEQUENTIAL, Rounds
-from workflow_scripts.parallel_sequential.attempts import named, plan_of, rows_of
+from workflow_scripts.parallel_sequential.attempts import levels_of, named, plan_of, rows_of
 from workflow_scripts.parallel_sequential.contracts import ATTEMPTS, QUESTIONS
-from workflow_scripts.shared import files, job, provenance, tables
+from workflow_scripts.shared import job, provenance, tables
 
 SEED, MODEL = "other_seed", "other_model"
 
@@ -75,14 +75,11 @@ def main(
     provenance: dict[str, Any] | None = None,
 ) -> None:
     """Run the arms of one model; `donor` holds another model's attempts, if there is one."""
-    engine = engines.load(
-        model, spec, checkpoint, batch_tokens=spec.get("batch_tokens", batch_tokens)
-    )
-    store = files.work_folder("attempts", **engine.identity)
+    engine = engines.load(model, spec, checkpoint, batch_tokens=batch_tokens)
+    store = runner.store_of(engine, "attempts")
     wanted = tables.read(questions, QUESTIONS)
     plan = plan_of(spec, wanted, settings, seed)
-    keys = zip(wanted["domain"], wanted["question"], strict=True)
-    levels = dict(zip(keys, wanted["level"], strict=True))
+    levels = levels_of(wanted)
     own = tables.read(attempts, ATTEMPTS)
     able = set(own.loc[(own["arm"] == SEQUENTIAL) & (own["attempt"] > 1), "domain"])
     givers = {SEED: (own, 1)} if own["chain"].max() else {}

@@ -6,18 +6,11 @@ from typing import Any
 import pandas as pd
 
 from workflow_scripts.parallel_sequential.dialogue import CODE, MATH
+from workflow_scripts.parallel_sequential.scoring import pick
 from workflow_scripts.shared.claims import Evidence, Measured, NotMeasured
 
 Found = Sequence[Measured] | NotMeasured
 EvidenceOf = Callable[[str], Evidence]
-
-
-def pick(scores: pd.DataFrame, metric: str, **wanted: Any) -> pd.DataFrame:
-    """Rows with a value whose columns have the wanted values."""
-    rows = scores[(scores["metric"] == metric) & scores["value"].notna()]
-    for column, value in wanted.items():
-        rows = rows[(rows[column] == value).fillna(False).astype(bool)]
-    return rows
 
 
 def measured(row: pd.Series, evidence: EvidenceOf, note: str, **more: Any) -> Measured:
@@ -34,23 +27,14 @@ def measured(row: pd.Series, evidence: EvidenceOf, note: str, **more: Any) -> Me
 
 
 def every(
-    metric: str, note: str, wanted: dict[str, Any], scores: pd.DataFrame, evidence: EvidenceOf
-) -> Found:
-    """One measurement for each model that has such a row."""
-    rows = pick(scores, metric, **wanted)
-    found = [measured(row, evidence, note) for _, row in rows.iterrows()]
-    return found or NotMeasured(absence(scores, wanted.get("domain", MATH)))
-
-
-def ungraded(
     metric: str,
     note: str,
-    reason: str,
     wanted: dict[str, Any],
     scores: pd.DataFrame,
     evidence: EvidenceOf,
+    reason: str | None = None,
 ) -> Found:
-    """The same, measured but not graded, for `reason`."""
+    """One measurement for each model that has such a row; with a `reason`, none is graded."""
     rows = pick(scores, metric, **wanted)
     found = [measured(row, evidence, note, reason=reason) for _, row in rows.iterrows()]
     return found or NotMeasured(absence(scores, wanted.get("domain", MATH)))

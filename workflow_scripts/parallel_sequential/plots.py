@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pandas as pd
 
-from workflow_scripts.shared.figures import COLOURS, mark_stand_in
+from workflow_scripts.parallel_sequential.scoring import pick
+from workflow_scripts.shared.figures import COLOURS, margins, mark_stand_in
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -15,7 +15,6 @@ ARMS = {
     "parallel": ("parallel", "blue", "o"),
     "sequential": ("sequential", "vermilion", "s"),
 }
-PALETTE = ("blue", "vermilion", "green", "purple", "orange", "sky", "black", "grey")
 
 
 @dataclass(frozen=True)
@@ -31,15 +30,6 @@ class Cast:
         axes.set_title(f"{model}, {domain}" if domain else model)
         if model in self.stand_ins:
             mark_stand_in(axes)
-
-
-def pick(scores: pd.DataFrame, metric: str, **wanted: Any) -> pd.DataFrame:
-    """Rows with a value whose columns have the wanted values (or one of a list of them)."""
-    rows = scores[(scores["metric"] == metric) & scores["value"].notna()]
-    for column, value in wanted.items():
-        values = list(value) if isinstance(value, (list, tuple, set)) else [value]
-        rows = rows[rows[column].isin(values)]
-    return rows
 
 
 def panels(scores: pd.DataFrame, cast: Cast) -> list[tuple[str, str]]:
@@ -60,13 +50,6 @@ def grid(count: int, width: float, height: float, **more: Any) -> tuple[Any, lis
     for spare in axes.flat[max(count, 1) :]:
         spare.set_visible(False)
     return figure, list(axes.flat[: max(count, 1)])
-
-
-def margins(rows: pd.DataFrame) -> np.ndarray:
-    """Distances of the interval's ends from the value, shape (2, n), for error bars."""
-    low = (rows["value"] - rows["ci_low"]).fillna(0.0).clip(lower=0)
-    high = (rows["ci_high"] - rows["value"]).fillna(0.0).clip(lower=0)
-    return np.stack([low.to_numpy(), high.to_numpy()])
 
 
 def curve(
@@ -106,10 +89,3 @@ def k_axis(axes: "Axes", attempts: int, label: str = "attempts k") -> None:
     axes.set_xlabel(label)
     step = max(1, attempts // 8)
     axes.set_xticks(range(1, attempts + 1, step))
-
-
-def missing(axes: "Axes", text: str) -> None:
-    """Say in an empty panel why it is empty."""
-    axes.text(0.5, 0.5, text, transform=axes.transAxes, ha="center", va="center", fontsize=7)
-    axes.set_xticks([])
-    axes.set_yticks([])

@@ -59,3 +59,12 @@ def table(rows: list[Row]) -> pd.DataFrame:
     frame["k"] = frame["k"].astype("Int64")
     floats = {"value": float, "ci_low": float, "ci_high": float}
     return frame[COLUMNS].astype(floats)
+
+
+def pick(scores: pd.DataFrame, metric: str, **wanted: Any) -> pd.DataFrame:
+    """Rows with a value whose columns have the wanted values (or one of a list of them)."""
+    rows = scores[(scores["metric"] == metric) & scores["value"].notna()]
+    for column, value in wanted.items():
+        values = list(value) if isinstance(value, (list, tuple, set)) else [value]
+        rows = rows[rows[column].isin(values)]
+    return rows

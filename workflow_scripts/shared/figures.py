@@ -3,9 +3,12 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from workflow_scripts.shared import files
 
 if TYPE_CHECKING:
+    import pandas as pd
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
@@ -101,3 +104,17 @@ def mark_stand_in(axes: "Axes", text: str = "stand-in model") -> None:
         fontstyle="italic",
         color=COLOURS["grey"],
     )
+
+
+def margins(rows: "pd.DataFrame") -> np.ndarray:
+    """Distances of each score's interval from its value, shape (2, n), for error bars."""
+    low = (rows["value"] - rows["ci_low"]).fillna(0.0).clip(lower=0)
+    high = (rows["ci_high"] - rows["value"]).fillna(0.0).clip(lower=0)
+    return np.stack([low.to_numpy(), high.to_numpy()])
+
+
+def missing(axes: "Axes", text: str = "nobody took part") -> None:
+    """Say in an empty panel why it is empty."""
+    axes.text(0.5, 0.5, text, transform=axes.transAxes, ha="center", va="center", fontsize=7)
+    axes.set_xticks([])
+    axes.set_yticks([])

@@ -71,7 +71,7 @@ def _models(axes: "Axes", scores: pd.DataFrame) -> None:
     axes.plot(n, floor["value"], color=COLOURS["grey"], linestyle=":")
     for text, height, points in (
         ("ln n", np.log(n), 3),
-        (f"floor at $\\delta$ = {spread:g}", floor["value"], -12),
+        (f"floor at $\\delta$ = {spread:g}", floor["value"], -33),
     ):
         end = (n[-1], float(np.asarray(height)[-1]))
         axes.annotate(text, end, (0, points), textcoords="offset points", ha="right", fontsize=6)

@@ -10,7 +10,7 @@ import pandas as pd
 from workflow_scripts.inference import engines, runner, sandbox
 from workflow_scripts.inference import requests as inference
 from workflow_scripts.inference.replies import program
-from workflow_scripts.shared import files, job, progress, provenance, tables
+from workflow_scripts.shared import job, progress, provenance, tables
 from workflow_scripts.stochasticity import parsing, targets
 from workflow_scripts.stochasticity.draws import CONDITIONS, DRAWS
 from workflow_scripts.stochasticity.requests import direct
@@ -81,10 +81,8 @@ def main(
     provenance: dict[str, Any] | None = None,
 ) -> None:
     """Ask one model for its programs, run them, write draws with `seeded` and `network_cut`."""
-    engine = engines.load(
-        model, spec, checkpoint, batch_tokens=spec.get("batch_tokens", batch_tokens)
-    )
-    store = files.work_folder("responses", **engine.identity)
+    engine = engines.load(model, spec, checkpoint, batch_tokens=batch_tokens)
+    store = runner.store_of(engine)
     requests = inference.table(
         direct(
             "S11",

@@ -9,13 +9,12 @@ import pandas as pd
 
 from workflow_scripts.models.corpora import sampling_words as words
 from workflow_scripts.shared import figures, job, schemas, tables
-from workflow_scripts.shared.figures import COLOURS, PAGE_IN
+from workflow_scripts.shared.figures import COLOURS, PAGE_IN, margins
 from workflow_scripts.stochasticity import figures_maps, figures_sequences, targets
 from workflow_scripts.stochasticity.controls import RIGGED, TRUE
 from workflow_scripts.stochasticity.plots import (
     TITLES,
     Cast,
-    margins,
     p_heat,
     p_scale,
     p_text,
@@ -155,7 +154,7 @@ def letters(scores: pd.DataFrame, cast: Cast) -> "Figure":
         axes.errorbar(place, here["value"], margins(here), fmt="none", ecolor="black", lw=0.8)
     axes.axhline(0.25, color=COLOURS["black"], lw=0.9, ls="--")
     axes.set_xticks(range(4), list(words.LETTERS))
-    axes.set_xlabel("place of the right option (published: strong preference for C)")
+    axes.set_xlabel("place of the right option\n(published: strong preference for C)")
     axes.set_ylabel("share of questions")
     axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0))
     return figure

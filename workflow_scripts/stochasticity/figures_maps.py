@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from workflow_scripts.shared.figures import COLOURS, PAGE_IN
+from workflow_scripts.shared.figures import COLOURS, PAGE_IN, margins
 from workflow_scripts.stochasticity import targets
 from workflow_scripts.stochasticity.controls import RIGGED, TRUE
-from workflow_scripts.stochasticity.plots import TITLES, Cast, margins, p_text, pick
+from workflow_scripts.stochasticity.plots import TITLES, Cast, p_text, pick
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from workflow_scripts.shared.figures import COLOURS
+from workflow_scripts.shared.figures import COLOURS, CYCLE
 from workflow_scripts.stochasticity.controls import RIGGED, TRUE
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-PALETTE = ("blue", "vermilion", "green", "purple", "orange", "sky")
+PALETTE = CYCLE[:6]  # black and grey are the controls'
 TITLES = {
     "digit": "digit 0–9",
     "uniform": "uniform on [0, 1]",
@@ -51,13 +51,6 @@ def pick(scores: pd.DataFrame, **wanted: Any) -> pd.DataFrame:
     return rows
 
 
-def margins(rows: pd.DataFrame) -> np.ndarray:
-    """Distances of the interval's ends from the value, shape (2, n), for error bars."""
-    low = (rows["value"] - rows["ci_low"]).fillna(0.0).clip(lower=0)
-    high = (rows["ci_high"] - rows["value"]).fillna(0.0).clip(lower=0)
-    return np.stack([low.to_numpy(), high.to_numpy()])
-
-
 def p_text(p: float) -> str:
     """A p-value for a cell of a table."""
     if p >= 0.001:
@@ -82,7 +75,7 @@ def p_heat(axes: "Axes", values: np.ndarray, rows: Sequence[str], columns: Seque
     axes.tick_params(length=0)
     for (i, j), p in np.ndenumerate(values):
         text = "–" if np.isnan(p) else p_text(float(p))
-        axes.text(j, i, text, ha="center", va="center", fontsize=6)
+        axes.text(j, i, text, ha="center", va="center", fontsize=6 if len(text) < 6 else 5)
     return image
 
 
@@ -91,10 +84,3 @@ def p_scale(figure: Any, image: Any, axes: Any) -> None:
     bar = figure.colorbar(image, ax=axes, shrink=0.8, pad=0.02)
     bar.set_ticks([-6, -3, np.log10(0.05), 0], labels=["≤ 1e-6", "0.001", "0.05", "1"])
     bar.set_label("p")
-
-
-def missing(axes: "Axes", text: str = "nobody took part") -> None:
-    """Say in an empty panel why it is empty."""
-    axes.text(0.5, 0.5, text, transform=axes.transAxes, ha="center", va="center", fontsize=7)
-    axes.set_xticks([])
-    axes.set_yticks([])

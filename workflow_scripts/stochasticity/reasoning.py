@@ -7,7 +7,7 @@ from typing import Any
 from workflow_scripts.inference import engines, runner
 from workflow_scripts.inference import requests as inference
 from workflow_scripts.models.corpora import sampling_words as words
-from workflow_scripts.shared import files, job, provenance, tables
+from workflow_scripts.shared import job, provenance, tables
 from workflow_scripts.stochasticity import draws as reading
 from workflow_scripts.stochasticity.requests import direct
 
@@ -28,9 +28,9 @@ def main(
         model,
         spec | {"thinking": True},
         checkpoint,
-        batch_tokens=spec.get("batch_tokens", batch_tokens),
+        batch_tokens=batch_tokens,
     )
-    store = files.work_folder("responses", **engine.identity)
+    store = runner.store_of(engine)
     requests = inference.table(
         direct(
             "S4",

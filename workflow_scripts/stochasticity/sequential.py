@@ -11,10 +11,10 @@ from typing import Any
 
 import pandas as pd
 
-from workflow_scripts.inference import engines, rounds
+from workflow_scripts.inference import engines, rounds, runner
 from workflow_scripts.inference import requests as inference
 from workflow_scripts.models.corpora import sampling_words as words
-from workflow_scripts.shared import files, job, provenance, tables
+from workflow_scripts.shared import job, provenance, tables
 from workflow_scripts.stochasticity import parsing, targets
 from workflow_scripts.stochasticity.draws import DRAWS
 from workflow_scripts.stochasticity.requests import direct
@@ -125,11 +125,9 @@ def main(
     provenance: dict[str, Any] | None = None,
 ) -> None:
     """Run all chains of one model and write their draws."""
-    engine = engines.load(
-        model, spec, checkpoint, batch_tokens=spec.get("batch_tokens", batch_tokens)
-    )
+    engine = engines.load(model, spec, checkpoint, batch_tokens=batch_tokens)
     # A folder of its own: each round reads the whole store, so it holds the chains only.
-    store = files.work_folder("chains", **engine.identity)
+    store = runner.store_of(engine, "chains")
     first = start(settings, tokens, seed)
     tables.write(read(*rounds.converse(first, follow, engine, store)), path, DRAWS, provenance)
 
