@@ -1,8 +1,16 @@
 """Scorecard, report and archive, from what every study leaves behind."""
 
+from pathlib import Path
+
 from workflow_scripts.publish.code import identity
 from workflow_scripts.shared.files import content_hash
 from workflow_scripts.shared.fingerprint import ROOT
+
+
+# Snakemake stops at a link to an archive that was moved away, rather than making it again.
+LATEST = Path("results/archive/latest.zip")
+if LATEST.is_symlink() and not LATEST.exists():
+    LATEST.unlink()
 
 
 def code_identity(wildcards):
@@ -79,7 +87,7 @@ rule publish_archive:
         scorecard=rules.publish_scorecard.output,
         report=rules.publish_report.output.report,
     output:
-        latest="results/archive/latest.zip",
+        latest=str(LATEST),
     log:
         "logs/publish_archive/archive.log",
     conda:

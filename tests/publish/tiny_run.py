@@ -50,6 +50,7 @@ rule tiny_claims:
     output:
         claims="results/tiny/claims.json",
         figure=report("results/tiny/figures/line.png", category="tiny"),
+        pdf="results/tiny/figures/line.pdf",
     log:
         "logs/tiny_claims/claims.log",
     params:
@@ -93,8 +94,8 @@ from workflow_scripts.shared import job, provenance, tables
 
 if __name__ == "__main__":
     with job.running(snakemake):
-        print("working in", Path.cwd(), "for", os.environ["LOGNAME"], "at", Path.home())
-        print("with", os.environ["TINY_API_KEY"])
+        print("working in", Path.cwd(), "for", os.environ.get("LOGNAME"), "at", Path.home())
+        print("with", os.environ.get("TINY_API_KEY"))
         draws = np.random.default_rng(snakemake.params.seed).normal(size=1000)
         origin = provenance.of(snakemake)
         tables.write(pd.DataFrame({"draw": draws}), snakemake.output.table, provenance=origin)

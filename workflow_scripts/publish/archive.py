@@ -83,10 +83,10 @@ def _results(ran: Iterable[jobs.Job], folder: Path, time_s: float) -> dict[str, 
         for output in each.outputs:
             for path in jobs.files_of(folder / output):
                 name = path.relative_to(folder).as_posix()
-                members[name] = Member(path.read_bytes(), time_s)
+                members[name] = Member(path.read_bytes, time_s)
         for name in (each.log, each.benchmark):
             if (folder / name).is_file():
-                members[name] = Member((folder / name).read_bytes(), time_s)
+                members[name] = Member((folder / name).read_bytes, time_s)
     return members
 
 
@@ -159,9 +159,10 @@ def clean(members: Mapping[str, Member], wanted: list[private.Trace]) -> dict[st
     """
     cleaned, redacted, problems = dict(members), {}, []
     for name, member in members.items():
-        found = private.find(name, member.data, wanted)
+        data = member.data
+        found = private.find(name, data, wanted)
         if found and name.startswith(("results/", "logs/", "run/", f"{jobs.RECORDS}/")):
-            data = private.redact(name, member.data, wanted)
+            data = private.redact(name, data, wanted)
             redacted[name] = found
             cleaned[name] = Member(data, member.time_s)
             found = private.find(name, data, wanted)

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from workflow_scripts.publish.jobs import Job
-from workflow_scripts.publish.packing import Member, sha256
+from workflow_scripts.publish.packing import Member
 
 METADATA = "ro-crate-metadata.json"
 RECORDS = ".snakemake/metadata/"
@@ -93,9 +93,9 @@ def describe(
     tools = sorted({job.script for job in jobs if job.script})
     for path, member in sorted(members.items()):
         properties: dict[str, Any] = {
-            "contentSize": str(len(member.data)),
+            "contentSize": str(member.size),
             "encodingFormat": FORMATS.get(_suffix(path), "text/plain"),
-            "sha256": sha256(member.data),
+            "sha256": member.digest,
         }
         if path in tools:
             properties |= {"@type": ["File", "SoftwareSourceCode"], "name": path}

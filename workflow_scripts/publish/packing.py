@@ -4,8 +4,9 @@ import calendar
 import hashlib
 import time
 import zipfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property, partial
 from pathlib import Path, PurePosixPath
 
 MANIFEST = "manifest-sha256.txt"  # in the format of sha256sum, so that `sha256sum -c` reads it too
@@ -18,10 +19,33 @@ class ArchiveError(ValueError):
 
 @dataclass(frozen=True)
 class Member:
-    """One file of an archive: its bytes and its time (seconds since 1970, of a result: made)."""
+    """One file of an archive: its bytes, or how to read them, and its time in s since 1970.
 
-    data: bytes
+    Read when asked for and not kept, so that an archive may be larger than memory.
+    """
+
+    content: bytes | Callable[[], bytes]
     time_s: float = EPOCH
+
+    @property
+    def data(self) -> bytes:
+        """The bytes."""
+        return self.content if isinstance(self.content, bytes) else self.content()
+
+    @cached_property
+    def _measured(self) -> tuple[str, int]:
+        data = self.data
+        return sha256(data), len(data)
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the bytes when they were first read, hexadecimal."""
+        return self._measured[0]
+
+    @property
+    def size(self) -> int:
+        """Number of bytes."""
+        return self._measured[1]
 
 
 def sha256(data: bytes) -> str:
@@ -31,14 +55,15 @@ def sha256(data: bytes) -> str:
 
 def manifest(members: Mapping[str, Member]) -> bytes:
     """One line a file, `<sha256>  <path>`, by path."""
-    lines = (f"{sha256(member.data)}  {name}\n" for name, member in sorted(members.items()))
+    lines = (f"{member.digest}  {name}\n" for name, member in sorted(members.items()))
     return "".join(lines).encode()
 
 
 def write(members: Mapping[str, Member], path: Path) -> None:
     """Write the files and their manifest as a zip whose bytes depend on nothing else.
 
-    Raises `ArchiveError` where a file bears the manifest's name.
+    Raises `ArchiveError` where a file bears the manifest's name, or is other than when it was
+    first read.
     """
     if MANIFEST in members:
         raise ArchiveError(f"{MANIFEST}: the name is taken by the manifest")
@@ -49,7 +74,10 @@ def write(members: Mapping[str, Member], path: Path) -> None:
             entry.compress_type = zipfile.ZIP_DEFLATED
             entry.create_system = 3  # Unix, wherever it is written, so that the mode is read
             entry.external_attr = 0o100644 << 16
-            bundle.writestr(entry, member.data)
+            data = member.data
+            if sha256(data) != member.digest:
+                raise ArchiveError(f"{name}: changed while it was being archived")
+            bundle.writestr(entry, data)
 
 
 def read(path: Path) -> tuple[dict[str, Member], list[str]]:
@@ -63,23 +91,23 @@ def read(path: Path) -> tuple[dict[str, Member], list[str]]:
         bundle = zipfile.ZipFile(path)
     except (OSError, zipfile.BadZipFile) as error:
         raise ArchiveError(f"{path}: cannot be read as a zip ({error})") from error
-    with bundle:
-        for entry in bundle.infolist():
-            name = entry.filename
-            if name in members:
-                problems.append(f"{name}: there twice")
-            elif PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts:
-                problems.append(f"{name}: leads out of the archive")
+    seen = set()
+    for entry in bundle.infolist():
+        name = entry.filename
+        # The times were written as UTC.
+        member = Member(partial(bundle.read, entry), float(calendar.timegm(entry.date_time)))
+        if name in seen:
+            problems.append(f"{name}: there twice")
+        elif PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts:
+            problems.append(f"{name}: leads out of the archive")
+        else:
+            try:
+                _ = member.digest
+            except Exception as error:  # a damaged stream fails in many ways
+                problems.append(f"{name}: damaged ({error})")
             else:
-                try:
-                    data = bundle.read(entry)
-                except Exception as error:  # a damaged stream fails in many ways
-                    problems.append(f"{name}: damaged ({error})")
-                    data = None
-                if data is not None:
-                    # The times were written as UTC.
-                    time_s = calendar.timegm((*entry.date_time, 0, 0, 0))
-                    members[name] = Member(data, float(time_s))
+                members[name] = member
+        seen.add(name)
     return members, problems
 
 
@@ -105,6 +133,6 @@ def compare(members: Mapping[str, Member], unreadable: Iterable[str] = ()) -> li
                 problems.append(f"{name}: missing")
         elif name not in stated:
             problems.append(f"{name}: added, the manifest does not know it")
-        elif sha256(members[name].data) != stated[name]:
+        elif members[name].digest != stated[name]:
             problems.append(f"{name}: changed, its SHA-256 is not the manifest's")
     return problems

@@ -1,9 +1,12 @@
 """Jobs of an archive run again where it lies, and their results held against the archived ones."""
 
+import base64
+import itertools
 import json
 import math
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -17,7 +20,8 @@ from workflow_scripts.publish.packing import ArchiveError, Member
 
 CONFIG = "run/config.json"
 # Written into a result, but no part of it: the commit is recorded, the code's fingerprint compared.
-COMMIT = re.compile(rb'"commit": "[^"]*"')
+COMMIT, NO_COMMIT = re.compile(rb'"commit": "[^"]*"'), b'"commit": ""'
+FAILURE = re.compile(r"^\w+: \w+: .*\(traceback in .*\)$", re.MULTILINE)
 LAST_LINES = 5
 
 
@@ -40,7 +44,11 @@ def unpack(members: Mapping[str, Member], folder: Path) -> None:
 
 
 def choose(folder: Path, studies: Iterable[str], budget_s: float) -> list[jobs.Job]:
-    """Of each study its quickest jobs by the record: one, and more while the budget holds."""
+    """Of each study its quickest jobs by the record: one, and more while the budget holds.
+
+    A job whose environment has torch may train or ask a model, which takes longer than its record
+    says where it had found a checkpoint or earlier replies: it is chosen only for want of others.
+    """
     records = jobs.read_records(folder)
     made = [output for output in records if output.startswith("results/")]
     ran = jobs.behind(made, records)
@@ -48,14 +56,16 @@ def choose(folder: Path, studies: Iterable[str], budget_s: float) -> list[jobs.J
         jobs.measure(job, folder)
     chosen = []
     for study in studies:
-        spent = 0.0
-        for job in sorted(ran, key=lambda each: (each.seconds, each.name)):
-            if job.outputs[0].split("/")[1] == study and job.script:
-                spent += job.seconds
-                if spent > budget_s and spent != job.seconds:
-                    break
-                chosen.append(job)
+        its = [job for job in ran if job.script and job.outputs[0].split("/")[1] == study]
+        its = [job for job in its if not _with_torch(records[job.outputs[0]])] or its
+        its.sort(key=lambda job: (job.seconds, job.name))
+        spent = list(itertools.accumulate(job.seconds for job in its))
+        chosen += its[: max(1, sum(seconds <= budget_s for seconds in spent))]
     return chosen
+
+
+def _with_torch(record: Mapping[str, Any]) -> bool:
+    return b" torch" in base64.b64decode(record["conda_env"] or "")
 
 
 def waves(folder: Path, chosen: list[jobs.Job]) -> list[list[jobs.Job]]:
@@ -102,14 +112,16 @@ def run(folder: Path, group: list[jobs.Job], members: Mapping[str, Member]) -> d
         for output in outputs
         for path in jobs.files_of(folder / output)
     ]
-    for name in names:
-        (folder / name).unlink()
+    for output in outputs:
+        path = folder / output
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
     command = [sys.executable, "-m", "snakemake", *outputs]
     command += ["--configfile", CONFIG, "--cores", "1"]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
     if done.returncode:
-        last = "\n".join((done.stdout + done.stderr).strip().splitlines()[-LAST_LINES:])
-        raise ArchiveError(f"a job that had run before fails: {last}")
+        text = done.stdout + done.stderr
+        said = FAILURE.findall(text) or text.strip().splitlines()[-LAST_LINES:]
+        raise ArchiveError("a job that had run before fails: " + "\n".join(said))
     # A folder's file that is not made again counts as empty.
     made = dict.fromkeys(names, b"") | {
         path.relative_to(folder).as_posix(): path.read_bytes()
@@ -152,12 +164,14 @@ def _compare(name: str, before: bytes, now: bytes, tolerance: float) -> tuple[bo
 
 def _without_commit(name: str, data: bytes) -> bytes:
     if not name.endswith(".parquet"):
-        return COMMIT.sub(b"", data)
+        return COMMIT.sub(NO_COMMIT, data)
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     table = pq.read_table(pa.BufferReader(data))
-    metadata = {key: COMMIT.sub(b"", value) for key, value in (table.schema.metadata or {}).items()}
+    metadata = {
+        key: COMMIT.sub(NO_COMMIT, value) for key, value in (table.schema.metadata or {}).items()
+    }
     sink = pa.BufferOutputStream()
     pq.write_table(table.replace_schema_metadata(metadata), sink)
     return sink.getvalue().to_pybytes()
