@@ -24,6 +24,9 @@ include: "rules/softmax.smk"
 include: "rules/stochasticity.smk"
 include: "rules/parallel_sequential.smk"
 include: "rules/change_of_mind.smk"
+include: "rules/perplexity.smk"
+include: "rules/glasses.smk"
+include: "rules/optimizers.smk"
 include: "rules/publish.smk"
 
 
@@ -33,6 +36,9 @@ localrules:
     stochasticity,
     parallel_sequential,
     change_of_mind,
+    perplexity,
+    glasses,
+    optimizers,
     scorecard,
     report,
     archive,

@@ -13,6 +13,15 @@ wildcard_constraints:
 CHANGE_OF_MIND_MODELS = models_of(config, "change_of_mind")
 CHANGE_OF_MIND_PUBLISHED = project_file("resources/published")
 CHANGE_OF_MIND_ANSWERERS = list(config["change_of_mind"]["answerers"])
+# Of every model, then of the artificial answerers.
+CHANGE_OF_MIND_TRIALS = [
+    f"results/change_of_mind/{folder}/{name}/trials.parquet"
+    for folder, names in (
+        ("answers", CHANGE_OF_MIND_MODELS),
+        ("answerers", CHANGE_OF_MIND_ANSWERERS),
+    )
+    for name in names
+]
 CHANGE_OF_MIND_FIGURES = [
     "paradigm",
     "change_rate",
@@ -32,43 +41,6 @@ CHANGE_OF_MIND_FIGURES = [
     "posterior",
     "recovery",
 ]
-
-
-def change_of_mind_world(wildcards):
-    """The world whose questions the wildcard's model is asked."""
-    if config["models"][wildcards.model]["source"] == "train":
-        return "embedded"
-    difficult = wildcards.model in config["change_of_mind"]["foils"]["difficult_models"]
-    return "cities-difficult" if difficult else "cities"
-
-
-def change_of_mind_questions(wildcards):
-    """The question table of the wildcard's model."""
-    return f"results/change_of_mind/questions/{change_of_mind_world(wildcards)}.parquet"
-
-
-def change_of_mind_offset(wildcards):
-    """How far foils lie from the truth, as a share of the latitude."""
-    foils = config["change_of_mind"]["foils"]
-    return foils["difficult" if wildcards.world == "cities-difficult" else "offset"]
-
-
-def change_of_mind_files(wildcards):
-    """Files of the user's that take the place of made questions."""
-    paths = config["change_of_mind"]["files"].values()
-    return [] if wildcards.world == "embedded" else [path for path in paths if path]
-
-
-def change_of_mind_trials(wildcards):
-    """Trials of every model, then of the artificial answerers."""
-    names = [*CHANGE_OF_MIND_MODELS, *CHANGE_OF_MIND_ANSWERERS]
-    folders = ["answers"] * len(CHANGE_OF_MIND_MODELS) + ["answerers"] * len(
-        CHANGE_OF_MIND_ANSWERERS
-    )
-    return [
-        f"results/change_of_mind/{folder}/{name}/trials.parquet"
-        for folder, name in zip(folders, names, strict=True)
-    ]
 
 
 rule change_of_mind_questions:
@@ -113,7 +85,7 @@ rule change_of_mind_ask:
     benchmark:
         "logs/benchmarks/change_of_mind_ask/{model}.tsv"
     conda:
-        "../envs/models.yaml"
+        model_environment
     threads: 1
     resources:
         mem_mb=config["inference"]["mem_mb"],
@@ -190,7 +162,7 @@ rule change_of_mind_regressions:
 
 rule change_of_mind_scores:
     input:
-        trials=change_of_mind_trials,
+        trials=CHANGE_OF_MIND_TRIALS,
         regressions=rules.change_of_mind_regressions.output.table,
     output:
         scores="results/change_of_mind/scores.parquet",
