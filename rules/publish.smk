@@ -6,7 +6,6 @@ from workflow_scripts.publish.code import identity
 from workflow_scripts.shared.files import content_hash
 from workflow_scripts.shared.fingerprint import ROOT
 
-
 # Snakemake stops at a link to an archive that was moved away, rather than making it again.
 LATEST = Path("results/archive/latest.zip")
 if LATEST.is_symlink() and not LATEST.exists():

@@ -23,7 +23,7 @@ def names(folder, *arguments):
 
 
 def rules(folder, *arguments):
-    return {rule for rule, _ in project.reasons(folder, *arguments).values()} - {"all"}
+    return project.rules(project.plan(folder, *arguments)) - {"all"}
 
 
 @pytest.mark.slow
@@ -158,7 +158,7 @@ def test_explain_says_for_each_planned_job_why_it_would_run(tree):
     arguments = ["--configfile", "mine.yaml", "--forcerun", "stochasticity_requests"]
     planned = explain.plan(arguments, tree)
     assert sorted(job.rule for job in planned) == sorted(
-        rule for rule, _ in project.reasons(tree, *arguments).values() if rule != "all"
+        job.rule for job in project.plan(tree, *arguments) if job.outputs
     )
     lines = explain.table(planned).splitlines()
     assert len(lines) == len(planned) + 1
