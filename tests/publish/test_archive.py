@@ -18,7 +18,7 @@ import yaml
 
 from tests.publish import tiny_run
 from tests.publish.tiny_run import KEY, USER, git, snakemake
-from workflow_scripts.publish import packing, private, validate
+from workflow_scripts.publish import code, packing, private, validate
 from workflow_scripts.shared.fingerprint import ROOT
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("archive")]
@@ -360,3 +360,10 @@ def test_keys_of_known_forms_are_found_wherever_they_hide():
     for name, data in [("a.log", key), ("a.pdf", packed), ("a.html", page)]:
         assert private.find(name, data, wanted) == ["an API key"]
     assert private.find("a.log", b"a task-force and its sk-learn", wanted) == []
+
+
+def test_the_project_itself_holds_nothing_that_stops_its_archive():
+    files = code.read(ROOT).files
+    wanted = private.traces({}, b"\n".join(files.values()))
+    found = {name: private.find(name, data, wanted) for name, data in files.items()}
+    assert {name: kinds for name, kinds in found.items() if kinds} == {}

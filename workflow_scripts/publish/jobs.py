@@ -13,6 +13,10 @@ from typing import Any
 from workflow_scripts.publish.packing import ArchiveError
 
 RECORDS = Path(".snakemake/metadata")
+REMEDY = (
+    "copy .snakemake along with the results, or make records that they were found as they are: "
+    "snakemake --touch --forceall"
+)
 SCRIPT = re.compile(r"workflow_scripts/[\w/]+\.py")
 
 
@@ -60,7 +64,7 @@ def read_records(folder: Path) -> dict[str, dict[str, Any]]:
             except (binascii.Error, UnicodeDecodeError, json.JSONDecodeError) as error:
                 raise ArchiveError(f"{path}: cannot be read as a record ({error})") from error
     if not records:
-        raise ArchiveError(f"{folder / RECORDS}: no records of what ran; run `snakemake --touch`")
+        raise ArchiveError(f"{folder / RECORDS}: no records of what ran; {REMEDY}")
     return records
 
 
@@ -93,9 +97,11 @@ def behind(targets: Iterable[str], records: dict[str, dict[str, Any]]) -> list[J
         outputs = sorted(siblings[key])
         found[key] = _job(records[output], outputs, [records[name] for name in outputs])
 
+    targets = list(targets)
+    if lost := [target for target in targets if target not in records]:
+        more = f" and {len(lost) - 1} more" if len(lost) > 1 else ""
+        raise ArchiveError(f"{lost[0]}{more}: no record of the job that made it; {REMEDY}")
     for target in targets:
-        if target not in records:
-            raise ArchiveError(f"{target}: no record of the job that made it; run it again")
         visit(target)
     return list(found.values())
 
