@@ -224,6 +224,15 @@ def test_zenodo_gets_what_its_form_requires(members):
     assert {entry["identifier"] for entry in form["related_identifiers"]} == papers
 
 
+def test_the_paper_of_every_study_is_cited():
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
+    cited = {entry["identifiers"][0]["value"] for entry in citation["references"]}
+    studies = yaml.safe_load((ROOT / "config.yaml").read_text())["studies"]
+    for study in studies:
+        text = (ROOT / "workflow_scripts" / study / "README.md").read_text()
+        assert "arXiv:" + re.search(r"arXiv\s+(\d{4}\.\d{5})", text)[1] in cited, study
+
+
 def test_verify_replays_the_study_and_finds_the_same_bytes(project):
     text, status = verify(project, project / LATEST)
     assert status == 0, text

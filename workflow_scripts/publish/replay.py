@@ -23,6 +23,7 @@ CONFIG = "run/config.json"
 COMMIT, NO_COMMIT = re.compile(rb'"commit": "[^"]*"'), b'"commit": ""'
 FAILURE = re.compile(r"^\w+: \w+: .*\(traceback in .*\)$", re.MULTILINE)
 LAST_LINES = 5
+START_S = 2.0  # of a job, whatever it does: Snakemake, Python, the imports
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,7 @@ def choose(folder: Path, studies: Iterable[str], budget_s: float) -> list[jobs.J
         its = [job for job in ran if job.script and job.outputs[0].split("/")[1] == study]
         its = [job for job in its if not _with_torch(records[job.outputs[0]])] or its
         its.sort(key=lambda job: (job.seconds, job.name))
-        spent = list(itertools.accumulate(job.seconds for job in its))
+        spent = list(itertools.accumulate(max(job.seconds, START_S) for job in its))
         chosen += its[: max(1, sum(seconds <= budget_s for seconds in spent))]
     return chosen
 

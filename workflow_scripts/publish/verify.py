@@ -18,7 +18,7 @@ from pathlib import Path
 from workflow_scripts.publish import machine, packing, replay, validate
 from workflow_scripts.publish.packing import ArchiveError, Member
 
-BUDGET_S = 30.0  # seconds of recorded time that a study's replayed jobs may take
+BUDGET_S = 5.0  # seconds of recorded time that a study's replayed jobs may take
 GPU_TOLERANCE = 1e-3  # relative, where a GPU made the results or makes them again
 
 
