@@ -2,19 +2,13 @@
 
 from pathlib import Path
 
-from workflow_scripts.publish.code import identity
+from workflow_scripts.publish.code import project_identity
 from workflow_scripts.shared.files import content_hash
-from workflow_scripts.shared.fingerprint import ROOT
 
 # Snakemake stops at a link to an archive that was moved away, rather than making it again.
 LATEST = Path("results/archive/latest.zip")
 if LATEST.is_symlink() and not LATEST.exists():
     LATEST.unlink()
-
-
-def code_identity(wildcards):
-    """Commit of the project and any difference from it: an archive holds just that code."""
-    return identity(ROOT)
 
 
 report: "../resources/captions/workflow.rst"
@@ -97,7 +91,7 @@ rule publish_archive:
         runtime=30,
     params:
         code=fingerprint("workflow_scripts/publish/archive.py"),
-        project=code_identity,
+        project=project_identity,
         config=content_hash(config),
         checkpoints={name: checkpoint(config["models"], name) for name in config["models"]},
     script:

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from workflow_scripts.shared.fingerprint import ROOT
 
 FOLDERS = ("workflow_scripts", "rules", "schemas", "resources", "envs", "presets", "profiles")
-FILES = ("Snakefile", "config.yaml", "CITATION.cff")
+FILES = ("Snakefile", "config.yaml", "CITATION.cff", "LICENSE", "README.md", ".gitignore")
 
 
 def copy(folder: Path) -> Path:

@@ -1,6 +1,8 @@
 """The whole workflow at smoke scale: killed on the way, run again, and then up to date."""
 
 import re
+import subprocess
+import sys
 
 import pandas as pd
 import pytest
@@ -69,3 +71,14 @@ def test_lost_responses_come_from_the_store_without_a_model_call(run):
 def test_results_hold_no_path_of_the_machine(run):
     for path in [*run.glob("results/*/claims.json"), *run.glob("results/models/*/card.md")]:
         assert str(run) not in path.read_text()
+
+
+def test_its_archive_is_whole_and_a_job_of_each_study_replays_to_the_same_bytes(run):
+    project.snakemake(run, "archive", *SMOKE)
+    archive = run / "results/archive/latest.zip"
+    command = [sys.executable, "-m", "workflow_scripts.publish.verify", str(archive)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "conforms to profile provenance-run-crate" in done.stdout
+    for study in STUDIES:
+        assert re.search(rf"replay +│ ok +│ results/{study}/\S+: same bytes", done.stdout), study

@@ -4,8 +4,10 @@ import subprocess
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from workflow_scripts.shared import files
+from workflow_scripts.shared.fingerprint import ROOT
 
 RESULTS = ("results/", "work/", "logs/")
 
@@ -52,6 +54,11 @@ def identity(root: Path) -> str:
         return code.commit
     new = {name: code.files[name].decode(errors="replace") for name in code.untracked}
     return f"{code.commit}-dirty-{files.content_hash([code.diff.decode(errors='replace'), new])}"
+
+
+def project_identity(wildcards: Any) -> str:
+    """That of this project, as a rule's parameter: an archive holds just that code."""
+    return identity(ROOT)
 
 
 _NEW = ("--others", "--exclude-standard", "-z")

@@ -17,10 +17,12 @@ from typing import Any
 
 from workflow_scripts.publish import explain, jobs
 from workflow_scripts.publish.packing import ArchiveError, Member
+from workflow_scripts.shared.tables import PROVENANCE_KEY
 
 CONFIG = "run/config.json"
-# Written into a result, but no part of it: the commit is recorded, the code's fingerprint compared.
-COMMIT, NO_COMMIT = re.compile(rb'"commit": "[^"]*"'), b'"commit": ""'
+# Noted in a result, but no part of it: code is compared by its fingerprint, results by themselves.
+NOTED = {"commit", "versions"}
+COMMIT = re.compile(rb'"commit": "[^"]*"|\bcommit ([0-9a-f]{40}(-dirty)?|unknown)\b')
 FAILURE = re.compile(r"^\w+: \w+: .*\(traceback in .*\)$", re.MULTILINE)
 LAST_LINES = 5
 START_S = 2.0  # of a job, whatever it does: Snakemake, Python, the imports
@@ -154,28 +156,37 @@ def compare(
 def _compare(name: str, before: bytes, now: bytes, tolerance: float) -> tuple[bool, str]:
     if before == now:
         return True, "same bytes"
-    before, now = _without_commit(name, before), _without_commit(name, now)
+    (before, then), (now, here) = _without_provenance(name, before), _without_provenance(name, now)
+    differs = sorted(key for key in then | here if then.get(key) != here.get(key))
+    noted = f" but for the {', '.join(differs)} noted in it" if differs else ""
+    allowed = set(differs) <= NOTED
     if before == now:
-        return True, "same bytes, but for the commit noted in it"
+        return allowed, "same bytes" + noted
     if tolerance > 0 and name.endswith((".parquet", ".json")):
         distance = _distance(_content(name, before), _content(name, now))
-        return distance <= tolerance, f"numbers differ by up to {distance:.2g}"
+        return allowed and distance <= tolerance, f"numbers differ by up to {distance:.2g}{noted}"
     return False, "other bytes"
 
 
-def _without_commit(name: str, data: bytes) -> bytes:
-    if not name.endswith(".parquet"):
-        return COMMIT.sub(NO_COMMIT, data)
-    import pyarrow as pa
-    import pyarrow.parquet as pq
+def _without_provenance(name: str, data: bytes) -> tuple[bytes, dict[str, Any]]:
+    """A result without what it says of its making, and that; see `shared/provenance.py`."""
+    if name.endswith(".parquet"):
+        import pyarrow as pa
+        import pyarrow.parquet as pq
 
-    table = pq.read_table(pa.BufferReader(data))
-    metadata = {
-        key: COMMIT.sub(NO_COMMIT, value) for key, value in (table.schema.metadata or {}).items()
-    }
-    sink = pa.BufferOutputStream()
-    pq.write_table(table.replace_schema_metadata(metadata), sink)
-    return sink.getvalue().to_pybytes()
+        table = pq.read_table(pa.BufferReader(data))
+        metadata = dict(table.schema.metadata or {})
+        noted = json.loads(metadata.pop(PROVENANCE_KEY, b"{}"))
+        sink = pa.BufferOutputStream()
+        pq.write_table(table.replace_schema_metadata(metadata), sink)
+        return sink.getvalue().to_pybytes(), noted
+    if name.endswith(".json"):
+        content = json.loads(data)
+        noted = content.pop("provenance", {}) if isinstance(content, dict) else {}
+        if "versions" in content and "commit" in content:
+            content, noted = {}, content  # all of it is provenance, as beside a model's weights
+        return json.dumps(content).encode(), noted
+    return COMMIT.sub(b"", data), {}
 
 
 def _content(name: str, data: bytes) -> Any:
