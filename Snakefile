@@ -43,6 +43,7 @@ localrules:
     cocycles,
     scorecard,
     report,
+    archive,
 
 
 rule all:
