@@ -23,6 +23,10 @@ include: "rules/inference.smk"
 include: "rules/softmax.smk"
 include: "rules/stochasticity.smk"
 include: "rules/parallel_sequential.smk"
+include: "rules/change_of_mind.smk"
+include: "rules/perplexity.smk"
+include: "rules/glasses.smk"
+include: "rules/optimizers.smk"
 include: "rules/publish.smk"
 
 
@@ -31,6 +35,10 @@ localrules:
     softmax,
     stochasticity,
     parallel_sequential,
+    change_of_mind,
+    perplexity,
+    glasses,
+    optimizers,
     scorecard,
     report,
 

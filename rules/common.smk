@@ -1,7 +1,7 @@
 """What the rules share: a checked config, code fingerprints, and the models of each study."""
 
 from workflow_scripts.inference.engines import serving
-from workflow_scripts.models.registry import checkpoint, local_files, models_of
+from workflow_scripts.models.registry import checkpoint, inside_problems, local_files, models_of
 from workflow_scripts.shared.config import ConfigError, check
 from workflow_scripts.shared.fingerprint import fingerprint
 from workflow_scripts.shared.job import project_file
@@ -30,7 +30,14 @@ def model_files(wildcards):
 
 def model_serving(wildcards):
     """Settings of the wildcard's model that loading and asking it read."""
-    return serving(config["models"][wildcards.model])
+    return serving(config["models"][wildcards.model], config["inference"]["server"])
+
+
+def model_environment(wildcards):
+    """The environment that the wildcard's model runs in: vLLM cannot share one with the rest."""
+    if config["models"][wildcards.model].get("engine") == "vllm":
+        return "../envs/vllm.yaml"
+    return "../envs/models.yaml"
 
 
 def model_checkpoint(wildcards):
@@ -41,3 +48,28 @@ def model_checkpoint(wildcards):
 def study_outputs(wildcards):
     """What the target rules of all studies ask for."""
     return [path for study in config["studies"] for path in getattr(rules, study).input]
+
+
+def change_of_mind_world(wildcards):
+    """The world whose questions the wildcard's model is asked."""
+    if config["models"][wildcards.model]["source"] == "train":
+        return "embedded"
+    difficult = wildcards.model in config["change_of_mind"]["foils"]["difficult_models"]
+    return "cities-difficult" if difficult else "cities"
+
+
+def change_of_mind_questions(wildcards):
+    """The question table of the wildcard's model."""
+    return f"results/change_of_mind/questions/{change_of_mind_world(wildcards)}.parquet"
+
+
+def change_of_mind_offset(wildcards):
+    """How far foils lie from the truth, as a share of the latitude."""
+    foils = config["change_of_mind"]["foils"]
+    return foils["difficult" if wildcards.world == "cities-difficult" else "offset"]
+
+
+def change_of_mind_files(wildcards):
+    """Files of the user's that take the place of made questions."""
+    paths = config["change_of_mind"]["files"].values()
+    return [] if wildcards.world == "embedded" else [path for path in paths if path]

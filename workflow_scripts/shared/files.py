@@ -93,6 +93,12 @@ def content_hash(content: Any) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
+def file_hash(path: str | Path) -> str:
+    """Hash a file by its bytes: 16 hex digits."""
+    with Path(path).open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()[:16]
+
+
 def work_folder(kind: str, **determinants: Any) -> Path:
     """Folder for a job's partial state: `work/<kind>/<hash of all that determines the content>`.
 

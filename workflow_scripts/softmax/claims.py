@@ -11,7 +11,7 @@ from typing import Any
 
 import pandas as pd
 
-from workflow_scripts.shared import claims, job, provenance, tables
+from workflow_scripts.shared import claims, job, provenance, readings, tables
 from workflow_scripts.shared.claims import Claim, Evidence, Published, Region
 from workflow_scripts.shared.schemas import SCORES
 from workflow_scripts.softmax import measurements
@@ -40,7 +40,7 @@ def all_claims(accuracy_csv: str | Path, spread_csv: str | Path) -> list[Claim]:
             "weights outside the bounds",
             NONE,
             THEORY,
-            partial(measurements.exact, "S1", "bound_violations", "random bounded logits"),
+            partial(readings.exact, "S1", "bound_violations", "random bounded logits"),
         ),
         Claim(
             "S1b",
@@ -49,7 +49,7 @@ def all_claims(accuracy_csv: str | Path, spread_csv: str | Path) -> list[Claim]:
             "log-log slope of the largest weight against n",
             Region(-1.01, -0.99),
             THEORY,
-            partial(measurements.exact, "S1", "max_weight_slope", "uniform logits, large n"),
+            partial(readings.exact, "S1", "max_weight_slope", "uniform logits, large n"),
         ),
         Claim(
             "S2",
@@ -67,7 +67,7 @@ def all_claims(accuracy_csv: str | Path, spread_csv: str | Path) -> list[Claim]:
             "random heads over the bound",
             NONE,
             THEORY,
-            partial(measurements.exact, "S3", "spread_bound_violations", "random Q, K and inputs"),
+            partial(readings.exact, "S3", "spread_bound_violations", "random Q, K and inputs"),
         ),
         Claim(
             "S3b",
@@ -85,7 +85,7 @@ def all_claims(accuracy_csv: str | Path, spread_csv: str | Path) -> list[Claim]:
             "rises of entropy with beta",
             NONE,
             THEORY,
-            partial(measurements.exact, "S4", "entropy_rises", "random bounded logits"),
+            partial(readings.exact, "S4", "entropy_rises", "random bounded logits"),
         ),
         Claim(
             "S4b",
@@ -94,7 +94,7 @@ def all_claims(accuracy_csv: str | Path, spread_csv: str | Path) -> list[Claim]:
             "largest error of -beta Var(e) against a finite difference, nats",
             ROUNDING,
             THEORY,
-            partial(measurements.exact, "S4", "entropy_slope_error", "random bounded logits"),
+            partial(readings.exact, "S4", "entropy_slope_error", "random bounded logits"),
         ),
         Claim(
             "S5a",
@@ -103,7 +103,7 @@ def all_claims(accuracy_csv: str | Path, spread_csv: str | Path) -> list[Claim]:
             "rows whose entropy rose",
             NONE,
             THEORY,
-            partial(measurements.exact, "S5", "flattened_rows", "published polynomial"),
+            partial(readings.exact, "S5", "flattened_rows", "published polynomial"),
         ),
         Claim(
             "S5b",
@@ -174,7 +174,7 @@ def all_claims(accuracy_csv: str | Path, spread_csv: str | Path) -> list[Claim]:
             POSITIVE,
             PAPER_MODEL,
             partial(
-                measurements.untested, "CLRS-Text fine-tuning (E6) is not part of this workflow yet"
+                readings.untested, "CLRS-Text fine-tuning (E6) is not part of this workflow yet"
             ),
             Published("vast majority of 30 algorithms", second, "section 5"),
         ),
@@ -202,7 +202,7 @@ def all_claims(accuracy_csv: str | Path, spread_csv: str | Path) -> list[Claim]:
             "largest difference from the direct form",
             ROUNDING,
             THEORY,
-            partial(measurements.exact, "S10", "streaming_error", "two passes over the keys"),
+            partial(readings.exact, "S10", "streaming_error", "two passes over the keys"),
         ),
         Claim(
             "S10b",
@@ -211,7 +211,7 @@ def all_claims(accuracy_csv: str | Path, spread_csv: str | Path) -> list[Claim]:
             "log-log slope of the largest weight against n, adaptive temperature",
             Region(-1.01, -0.99),
             THEORY,
-            partial(measurements.exact, "S10", "max_weight_slope", "uniform logits, large n"),
+            partial(readings.exact, "S10", "max_weight_slope", "uniform logits, large n"),
         ),
         Claim(
             "S11",

@@ -1,47 +1,15 @@
 """What the scores say about each claim: one function measures one quantity."""
 
-from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
 from workflow_scripts.shared.claims import Evidence, Measured, NotMeasured
+from workflow_scripts.shared.readings import EvidenceOf, Found, measured, one, select
 
 IN_DISTRIBUTION = 16  # items, the largest set in training
 
-Found = Sequence[Measured] | NotMeasured
-EvidenceOf = Callable[[str], Evidence]
 Accuracies = dict[int, tuple[float, float]]  # items -> baseline and adaptive, %
-
-
-def select(scores: pd.DataFrame, **wanted: Any) -> pd.DataFrame:
-    """Pooled rows (no single seed) whose columns have the wanted values."""
-    rows = scores[scores["seed"].isna()]
-    for column, value in wanted.items():
-        rows = rows[(rows[column] == value).fillna(False).astype(bool)]
-    return rows
-
-
-def one(scores: pd.DataFrame, **wanted: Any) -> pd.Series:
-    """The single row that fits. Raises `LookupError` when none or several do."""
-    rows = select(scores, **wanted)
-    if len(rows) != 1:
-        raise LookupError(f"scores: {len(rows)} rows for {wanted}, expected one")
-    return rows.iloc[0]
-
-
-def measured(row: pd.Series, evidence: Evidence, note: str, **more: Any) -> Measured:
-    ends = [row["value"] if pd.isna(row[end]) else row[end] for end in ("ci_low", "ci_high")]
-    return Measured(
-        float(row["value"]), float(ends[0]), float(ends[1]), int(row["n"]), evidence, note, **more
-    )
-
-
-def exact(experiment: str, metric: str, note: str, scores: pd.DataFrame, _: EvidenceOf) -> Found:
-    """A check in closed form, of `theory.parquet`."""
-    row = one(scores, experiment=experiment, metric=metric, model="theory")
-    return [measured(row, Evidence.THEORY, f"{note}; {int(row['n'])} cases")]
 
 
 def scale(scores: pd.DataFrame, experiment: str = "E1") -> str:
@@ -217,10 +185,6 @@ def way_out(scores: pd.DataFrame, _: EvidenceOf) -> Found:
         )
         for _, row in rows[rows["items"] == items].iterrows()
     ]
-
-
-def untested(reason: str, *_: Any) -> Found:
-    return NotMeasured(reason)
 
 
 def published_accuracy(path: str | Path) -> Accuracies:

@@ -1,0 +1,133 @@
+"""Training many networks: one vectorised run against one after another; the cost of an optimiser.
+
+    python benchmarks/optimizers_steps.py --seeds 10 --steps 40
+
+Vectorised: `torch.func` over a stack of networks, each with a rate of its own. One after another:
+the same code with one network at a time, and, where torch has the optimiser, plain `torch.nn` and
+`torch.optim`. All do the same work on the same batches and take turns, step by step, so that a
+busy machine slows all alike. Process time, mean over the steps, so that what is dear only at every
+tenth step counts as it should. The last column is the optimiser's step over SGD's, both vectorised.
+"""
+
+import argparse
+import statistics
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+import yaml
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from workflow_scripts.optimizers import data, updates
+from workflow_scripts.optimizers.data import CLASSES
+from workflow_scripts.optimizers.streams import Stream
+from workflow_scripts.optimizers.training import Replica, Training
+from workflow_scripts.shared.fingerprint import ROOT
+
+LIBRARY = {
+    "sgd": lambda p: torch.optim.SGD(p, lr=1e-3, momentum=0.9),
+    "adam": lambda p: torch.optim.Adam(p, lr=1e-3),
+    "adamw": lambda p: torch.optim.AdamW(p, lr=1e-3),
+}
+WARM_UP = 11  # steps; a whole round of refreshes, so that every kind of step has run once
+
+
+class Together:
+    """A vectorised run, one step a call."""
+
+    def __init__(self, rule: updates.Rule, stream: Stream, rows: list[int], steps: int) -> None:
+        settings = yaml.safe_load((ROOT / "config.yaml").read_text())["optimizers"]
+        self.batch, hidden = settings["batch"], settings["hidden"]
+        self.training = Training(stream, hidden, CLASSES, rule, [Replica(r, 1e-3) for r in rows])
+        self.index, self.noise = stream.draws(0, steps, self.batch)
+        self.at = 0
+
+    def __call__(self) -> None:
+        training, step = self.training, self.at
+        rows = training.rows
+        x, y = training.stream.batch(0, rows, self.index[rows, step])
+        refresh = step % training.rule.refresh_every == 0
+        training.advance(x, y, self.noise[rows, step], refresh)
+        self.at += 1
+
+
+class Modules:
+    """Plain modules and `torch.optim`, one network after another."""
+
+    def __init__(self, name: str, together: Together) -> None:
+        self.together, self.at = together, 0
+        self.networks, self.optimisers = [], []
+        layers = list(together.training.parameters.values())
+        for row in range(len(layers[0])):
+            parts: list[torch.nn.Module] = []
+            for matrix in layers:
+                linear = torch.nn.Linear(matrix.shape[2] - 1, matrix.shape[1])
+                with torch.no_grad():
+                    linear.weight.copy_(matrix[row, :, :-1])
+                    linear.bias.copy_(matrix[row, :, -1])
+                parts += [linear, torch.nn.ReLU()]
+            self.networks.append(torch.nn.Sequential(*parts[:-1]))
+            self.optimisers.append(LIBRARY[name](self.networks[-1].parameters()))
+
+    def __call__(self) -> None:
+        t = self.together
+        rows = t.training.rows
+        x, y = t.training.stream.batch(0, rows, t.index[rows, self.at])
+        for row, (network, optimiser) in enumerate(
+            zip(self.networks, self.optimisers, strict=True)
+        ):
+            optimiser.zero_grad()
+            torch.nn.functional.cross_entropy(network(x[row]), y[row]).backward()
+            optimiser.step()
+        self.at += 1
+
+
+def each(parts: list[Together]) -> Callable[[], None]:
+    def step() -> None:
+        for part in parts:
+            part()
+
+    return step
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--seeds", type=int, default=10)
+    parser.add_argument("--steps", type=int, default=40)
+    arguments = parser.parse_args()
+    torch.set_num_threads(1)
+    settings = yaml.safe_load((ROOT / "config.yaml").read_text())["optimizers"]
+    parts = data.split("digits", 300, 300, 1)
+    rows, steps = list(range(arguments.seeds)), arguments.steps + WARM_UP
+    stream = Stream("single", 1, parts, [str(row) for row in rows], 1)
+    ways: dict[tuple[str, str], Callable[[], None]] = {}
+    for name, entry in settings["optimizers"].items():
+        rule = updates.rule(name, entry["settings"])
+        together = Together(rule, stream, rows, steps)
+        if name in LIBRARY:
+            ways[name, "modules"] = Modules(name, together)
+        ways[name, "together"] = together
+        ways[name, "alone"] = each([Together(rule, stream, [row], steps) for row in rows])
+    times: dict[tuple[str, str], list[float]] = {way: [] for way in ways}
+    for turn in range(steps):
+        for way, step in ways.items():
+            start = time.process_time()
+            step()
+            if turn >= WARM_UP:
+                times[way].append(1000 * (time.process_time() - start))
+    mean = {way: statistics.fmean(sample) for way, sample in times.items()}
+    print(f"{arguments.seeds} networks, {arguments.steps} steps, 1 thread; ms of CPU a step, mean")
+    print(f"{'':18}{'together':>10}{'alone':>10}{'gain':>7}{'torch.nn':>10}{'gain':>7}{'/ SGD':>8}")
+    for name in settings["optimizers"]:
+        together_, alone = mean[name, "together"], mean[name, "alone"]
+        line = f"{name:18}{together_:10.2f}{alone:10.2f}{alone / together_:7.1f}"
+        modules = mean.get((name, "modules"))
+        line += f"{modules:10.2f}{modules / together_:7.1f}" if modules else f"{'–':>10}{'–':>7}"
+        print(f"{line}{together_ / mean['sgd', 'together']:8.2f}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,278 @@
+"""Study `glasses`: "Transformers need glasses!" (2406.04267)."""
+
+from workflow_scripts.glasses.settings import problems as glasses_problems
+
+for problem in [
+    *inside_problems(config, "glasses", "hidden states"),
+    *glasses_problems(config),
+]:
+    raise WorkflowError(f"the config cannot be used:\n  {problem}")
+
+GLASSES_MODELS = models_of(config, "glasses")
+GLASSES_TRAINED = [name for name in GLASSES_MODELS if config["models"][name]["source"] == "train"]
+GLASSES_PUBLISHED = project_file("resources/published/glasses_thresholds.csv")
+
+
+rule glasses_theory:
+    output:
+        table="results/glasses/theory.parquet",
+    log:
+        "logs/glasses_theory/theory.log",
+    benchmark:
+        "logs/benchmarks/glasses_theory/theory.tsv"
+    conda:
+        "../envs/models.yaml"
+    threads: 1
+    resources:
+        mem_mb=1500,
+        runtime=20,
+    params:
+        code=fingerprint("workflow_scripts/glasses/theory.py"),
+        settings=config["glasses"]["theory"],
+        seed=config["seed"],
+    script:
+        "../workflow_scripts/glasses/theory.py"
+
+
+rule glasses_collapse:
+    output:
+        table="results/glasses/collapse.parquet",
+    log:
+        "logs/glasses_collapse/collapse.log",
+    benchmark:
+        "logs/benchmarks/glasses_collapse/collapse.tsv"
+    conda:
+        "../envs/models.yaml"
+    threads: 1
+    resources:
+        mem_mb=2500,
+        runtime=120,
+    params:
+        code=fingerprint("workflow_scripts/glasses/collapse.py"),
+        settings={
+            key: value for key, value in config["glasses"]["stack"].items() if key != "precisions"
+        },
+        precisions=config["glasses"]["stack"]["precisions"],
+        seed=config["seed"],
+    script:
+        "../workflow_scripts/glasses/collapse.py"
+
+
+rule glasses_requests:
+    input:
+        models=[path for name in GLASSES_MODELS for path in local_files(config["models"], name)],
+    output:
+        requests="results/glasses/requests.parquet",
+    log:
+        "logs/glasses_requests/requests.log",
+    conda:
+        "../envs/models.yaml"
+    threads: 1
+    resources:
+        mem_mb=1500,
+        runtime=10,
+    params:
+        code=fingerprint("workflow_scripts/glasses/requests.py", "resources/nouns.txt"),
+        settings=config["glasses"]["tasks"],
+        models={
+            name: {
+                "spec": serving(config["models"][name], config["inference"]["server"]),
+                "checkpoint": checkpoint(config["models"], name),
+            }
+            for name in GLASSES_MODELS
+        },
+        seed=config["seed"],
+    script:
+        "../workflow_scripts/glasses/requests.py"
+
+
+rule glasses_models:
+    input:
+        model=model_files,
+        requests=rules.glasses_requests.output.requests,  # made only if every prompt fits
+    output:
+        table="results/glasses/models/{model}.parquet",
+    log:
+        "logs/glasses_models/{model}.log",
+    benchmark:
+        "logs/benchmarks/glasses_models/{model}.tsv"
+    conda:
+        "../envs/models.yaml"
+    threads: 1
+    resources:
+        mem_mb=config["inference"]["mem_mb"],
+        runtime=config["inference"]["runtime_min"],
+        gpu=config["inference"]["gpu"],
+    params:
+        code=fingerprint("workflow_scripts/glasses/models.py"),
+        spec=model_serving,
+        checkpoint=model_checkpoint,
+        settings=config["glasses"]["gaps"],
+        heard=config["glasses"]["heard"],
+        seed=config["seed"],
+    script:
+        "../workflow_scripts/glasses/models.py"
+
+
+rule glasses_scores:
+    input:
+        theory=rules.glasses_theory.output.table,
+        collapse=rules.glasses_collapse.output.table,
+        gaps=expand("results/glasses/models/{model}.parquet", model=GLASSES_MODELS),
+        requests=rules.glasses_requests.output.requests,
+        responses=expand("results/glasses/responses/{model}.parquet", model=GLASSES_MODELS),
+    output:
+        table="results/glasses/scores.parquet",
+    log:
+        "logs/glasses_scores/scores.log",
+    benchmark:
+        "logs/benchmarks/glasses_scores/scores.tsv"
+    conda:
+        "../envs/analysis.yaml"
+    threads: 1
+    resources:
+        mem_mb=1500,
+        runtime=20,
+    params:
+        code=fingerprint("workflow_scripts/glasses/scores.py"),
+        models=GLASSES_MODELS,
+        trained={name: config["embedded"]["corpus"]["longest"] for name in GLASSES_TRAINED},
+        thinking={name: config["models"][name].get("thinking", False) for name in GLASSES_MODELS},
+        seed=config["seed"],
+    script:
+        "../workflow_scripts/glasses/scores.py"
+
+
+rule glasses_claims:
+    input:
+        scores=rules.glasses_scores.output.table,
+        thresholds=GLASSES_PUBLISHED,
+    output:
+        claims="results/glasses/claims.json",
+    log:
+        "logs/glasses_claims/claims.log",
+    conda:
+        "../envs/analysis.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        code=fingerprint("workflow_scripts/glasses/claims.py"),
+        models={name: config["models"][name] for name in GLASSES_MODELS},
+    script:
+        "../workflow_scripts/glasses/claims.py"
+
+
+rule glasses_figures:
+    input:
+        scores=rules.glasses_scores.output.table,
+        thresholds=GLASSES_PUBLISHED,
+    output:
+        schematic=report(
+            "results/glasses/figures/schematic.png",
+            caption="../resources/captions/glasses/schematic.rst",
+            category="glasses",
+        ),
+        copying=report(
+            "results/glasses/figures/copying.png",
+            caption="../resources/captions/glasses/copying.rst",
+            category="glasses",
+        ),
+        counting=report(
+            "results/glasses/figures/counting.png",
+            caption="../resources/captions/glasses/counting.rst",
+            category="glasses",
+        ),
+        signed=report(
+            "results/glasses/figures/signed.png",
+            caption="../resources/captions/glasses/signed.rst",
+            category="glasses",
+        ),
+        histograms=report(
+            "results/glasses/figures/histograms.png",
+            caption="../resources/captions/glasses/histograms.rst",
+            category="glasses",
+        ),
+        gaps=report(
+            "results/glasses/figures/gaps.png",
+            caption="../resources/captions/glasses/gaps.rst",
+            category="glasses",
+        ),
+        layers=report(
+            "results/glasses/figures/layers.png",
+            caption="../resources/captions/glasses/layers.rst",
+            category="glasses",
+        ),
+        encodings=report(
+            "results/glasses/figures/encodings.png",
+            caption="../resources/captions/glasses/encodings.rst",
+            category="glasses",
+        ),
+        variation=report(
+            "results/glasses/figures/variation.png",
+            caption="../resources/captions/glasses/variation.rst",
+            category="glasses",
+        ),
+        precision=report(
+            "results/glasses/figures/precision.png",
+            caption="../resources/captions/glasses/precision.rst",
+            category="glasses",
+        ),
+        equal=report(
+            "results/glasses/figures/equal.png",
+            caption="../resources/captions/glasses/equal.rst",
+            category="glasses",
+        ),
+        sensitivity=report(
+            "results/glasses/figures/sensitivity.png",
+            caption="../resources/captions/glasses/sensitivity.rst",
+            category="glasses",
+        ),
+        cures=report(
+            "results/glasses/figures/cures.png",
+            caption="../resources/captions/glasses/cures.rst",
+            category="glasses",
+        ),
+        pdf=expand(
+            "results/glasses/figures/{figure}.pdf",
+            figure=[
+                "schematic",
+                "copying",
+                "counting",
+                "signed",
+                "histograms",
+                "gaps",
+                "layers",
+                "encodings",
+                "variation",
+                "precision",
+                "equal",
+                "sensitivity",
+                "cures",
+            ],
+        ),
+    log:
+        "logs/glasses_figures/figures.log",
+    benchmark:
+        "logs/benchmarks/glasses_figures/figures.tsv"
+    conda:
+        "../envs/analysis.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        code=fingerprint("workflow_scripts/glasses/figures.py"),
+        models=GLASSES_MODELS,
+        stand_ins=GLASSES_TRAINED,
+        trained=config["embedded"]["corpus"]["longest"],
+    script:
+        "../workflow_scripts/glasses/figures.py"
+
+
+rule glasses:
+    input:
+        scores=rules.glasses_scores.output.table,
+        figures=rules.glasses_figures.output,
+        claims=rules.glasses_claims.output.claims,

@@ -1,0 +1,362 @@
+"""Study `perplexity`: "Perplexity Cannot Always Tell Right from Wrong" (2601.22950)."""
+
+from workflow_scripts.perplexity.settings import problems as perplexity_problems
+
+for problem in [
+    *inside_problems(config, "perplexity", "logits at every position"),
+    *perplexity_problems(config),
+]:
+    raise WorkflowError(f"the config cannot be used:\n  {problem}")
+
+
+wildcard_constraints:
+    copier="rope|nope|sinusoidal",
+
+
+PERPLEXITY_FIGURES = [
+    "sketch",
+    "copying",
+    "isoperplexity",
+    "parity",
+    "correlation",
+    "theory",
+    "selection",
+]
+PERPLEXITY_PUBLISHED = project_file("resources/published")
+PERPLEXITY_COPIERS = config["perplexity"]["copying"]["encodings"]
+PERPLEXITY_MODELS = models_of(config, "perplexity")
+
+
+rule perplexity_theory:
+    output:
+        table="results/perplexity/theory.parquet",
+    log:
+        "logs/perplexity_theory/theory.log",
+    benchmark:
+        "logs/benchmarks/perplexity_theory/theory.tsv"
+    conda:
+        "../envs/analysis.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        code=fingerprint("workflow_scripts/perplexity/theory.py"),
+        cases=config["perplexity"]["theory"]["cases"],
+        draws=config["perplexity"]["theory"]["draws"],
+        sizes=config["perplexity"]["theory"]["sizes"],
+        gammas=config["perplexity"]["theory"]["gammas"],
+        accuracies=config["perplexity"]["theory"]["accuracies"],
+        union_gammas=config["perplexity"]["theory"]["union_gammas"],
+        union_gap=config["perplexity"]["theory"]["union_gap"],
+        thetas=config["perplexity"]["theory"]["thetas"],
+        seed=config["seed"],
+    script:
+        "../workflow_scripts/perplexity/theory.py"
+
+
+rule perplexity_copiers:
+    output:
+        weights="results/perplexity/copiers/{copier}.safetensors",
+        curve="results/perplexity/copiers/{copier}.curve.parquet",
+    log:
+        "logs/perplexity_copiers/{copier}.log",
+    benchmark:
+        "logs/benchmarks/perplexity_copiers/{copier}.tsv"
+    conda:
+        "../envs/models.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=240,
+    params:
+        code=fingerprint("workflow_scripts/perplexity/copiers.py"),
+        width=config["perplexity"]["copying"]["width"],
+        layers=config["perplexity"]["copying"]["layers"],
+        heads=config["perplexity"]["copying"]["heads"],
+        longest=config["perplexity"]["copying"]["longest"],
+        batch=config["perplexity"]["copying"]["batch"],
+        steps=config["perplexity"]["copying"]["steps"],
+        seeds=config["perplexity"]["copying"]["seeds"],
+        learning_rate=config["perplexity"]["copying"]["learning_rate"],
+        warmup_steps=config["perplexity"]["copying"]["warmup_steps"],
+        final_rate=config["perplexity"]["copying"]["final_rate"],
+        weight_decay=config["perplexity"]["copying"]["weight_decay"],
+        checkpoint_every=config["perplexity"]["copying"]["checkpoint_every"],
+        seed=config["seed"],
+    script:
+        "../workflow_scripts/perplexity/copiers.py"
+
+
+rule perplexity_copies:
+    input:
+        weights="results/perplexity/copiers/{copier}.safetensors",
+    output:
+        table="results/perplexity/copies/{copier}.parquet",
+        steps="results/perplexity/copies/{copier}.steps.parquet",
+    log:
+        "logs/perplexity_copies/{copier}.log",
+    benchmark:
+        "logs/benchmarks/perplexity_copies/{copier}.tsv"
+    conda:
+        "../envs/models.yaml"
+    threads: 1
+    resources:
+        mem_mb=2500,
+        runtime=60,
+    params:
+        code=fingerprint("workflow_scripts/perplexity/copies.py"),
+        sizes=config["perplexity"]["copying"]["sizes"],
+        gradient_sizes=config["perplexity"]["copying"]["gradient_sizes"],
+        random_sizes=config["perplexity"]["copying"]["random_sizes"],
+        strings=config["perplexity"]["copying"]["strings"],
+        floor=config["perplexity"]["floor"],
+        seed=config["seed"],
+    script:
+        "../workflow_scripts/perplexity/copies.py"
+
+
+rule perplexity_parity:
+    output:
+        weights="results/perplexity/parity/checkpoints.safetensors",
+        curve="results/perplexity/parity/curve.parquet",
+    log:
+        "logs/perplexity_parity/parity.log",
+    benchmark:
+        "logs/benchmarks/perplexity_parity/parity.tsv"
+    conda:
+        "../envs/models.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=240,
+    params:
+        code=fingerprint("workflow_scripts/perplexity/parity.py"),
+        encoding=config["perplexity"]["parity"]["encoding"],
+        width=config["perplexity"]["parity"]["width"],
+        layers=config["perplexity"]["parity"]["layers"],
+        heads=config["perplexity"]["parity"]["heads"],
+        longest=config["perplexity"]["parity"]["longest"],
+        batch=config["perplexity"]["parity"]["batch"],
+        steps=config["perplexity"]["parity"]["steps"],
+        seeds=config["perplexity"]["parity"]["seeds"],
+        learning_rate=config["perplexity"]["parity"]["learning_rate"],
+        warmup_steps=config["perplexity"]["parity"]["warmup_steps"],
+        final_rate=config["perplexity"]["parity"]["final_rate"],
+        weight_decay=config["perplexity"]["parity"]["weight_decay"],
+        keep_every=config["perplexity"]["parity"]["keep_every"],
+        seed=config["seed"],
+    script:
+        "../workflow_scripts/perplexity/parity.py"
+
+
+rule perplexity_checkpoints:
+    input:
+        weights="results/perplexity/parity/checkpoints.safetensors",
+    output:
+        table="results/perplexity/parity/checkpoints.parquet",
+    log:
+        "logs/perplexity_checkpoints/checkpoints.log",
+    benchmark:
+        "logs/benchmarks/perplexity_checkpoints/checkpoints.tsv"
+    conda:
+        "../envs/models.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=60,
+    params:
+        code=fingerprint("workflow_scripts/perplexity/checkpoints.py"),
+        sizes=config["perplexity"]["parity"]["sizes"],
+        longest=config["perplexity"]["parity"]["longest"],
+        strings=config["perplexity"]["parity"]["strings"],
+        seeds=config["perplexity"]["parity"]["seeds"],
+        keep_every=config["perplexity"]["parity"]["keep_every"],
+        floor=config["perplexity"]["floor"],
+        seed=config["seed"],
+    script:
+        "../workflow_scripts/perplexity/checkpoints.py"
+
+
+rule perplexity_models:
+    input:
+        model=model_files,
+    output:
+        table="results/perplexity/models/{model}.parquet",
+        steps="results/perplexity/models/{model}.steps.parquet",
+    log:
+        "logs/perplexity_models/{model}.log",
+    benchmark:
+        "logs/benchmarks/perplexity_models/{model}.tsv"
+    conda:
+        "../envs/models.yaml"
+    threads: 1
+    resources:
+        mem_mb=config["inference"]["mem_mb"],
+        runtime=config["inference"]["runtime_min"],
+        gpu=config["inference"]["gpu"],
+    params:
+        code=fingerprint("workflow_scripts/perplexity/models.py"),
+        spec=model_serving,
+        checkpoint=model_checkpoint,
+        batch_tokens=config["inference"]["batch_tokens"],
+        wording=config["perplexity"]["models"]["wording"],
+        sizes=config["perplexity"]["models"]["sizes"],
+        random_sizes=config["perplexity"]["models"]["random_sizes"],
+        strings=config["perplexity"]["models"]["strings"],
+        floor=config["perplexity"]["floor"],
+        seed=config["seed"],
+    script:
+        "../workflow_scripts/perplexity/models.py"
+
+
+rule perplexity_selection:
+    input:
+        copies=expand("results/perplexity/copies/{copier}.parquet", copier=PERPLEXITY_COPIERS),
+        checkpoints="results/perplexity/parity/checkpoints.parquet",
+        models=expand("results/perplexity/models/{model}.steps.parquet", model=PERPLEXITY_MODELS),
+    output:
+        table="results/perplexity/selection.parquet",
+        csv=report(
+            "results/perplexity/selection.csv",
+            caption="../resources/captions/perplexity/selection_table.rst",
+            category="perplexity",
+        ),
+    log:
+        "logs/perplexity_selection/selection.log",
+    benchmark:
+        "logs/benchmarks/perplexity_selection/selection.tsv"
+    conda:
+        "../envs/analysis.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        code=fingerprint("workflow_scripts/perplexity/selection.py"),
+        pool=config["perplexity"]["selection"]["pool"],
+        pools=config["perplexity"]["selection"]["pools"],
+        parity_longest=config["perplexity"]["parity"]["longest"],
+        copying_longest=config["perplexity"]["copying"]["longest"],
+        trained_sizes=config["perplexity"]["models"]["random_sizes"]["trained"],
+        floor=config["perplexity"]["floor"],
+        seed=config["seed"],
+    script:
+        "../workflow_scripts/perplexity/selection.py"
+
+
+rule perplexity_scores:
+    input:
+        theory="results/perplexity/theory.parquet",
+        copies=expand("results/perplexity/copies/{copier}.parquet", copier=PERPLEXITY_COPIERS),
+        checkpoints="results/perplexity/parity/checkpoints.parquet",
+        models=expand("results/perplexity/models/{model}.parquet", model=PERPLEXITY_MODELS),
+        selection="results/perplexity/selection.parquet",
+    output:
+        table="results/perplexity/scores.parquet",
+    log:
+        "logs/perplexity_scores/scores.log",
+    benchmark:
+        "logs/benchmarks/perplexity_scores/scores.tsv"
+    conda:
+        "../envs/analysis.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        code=fingerprint("workflow_scripts/perplexity/scores.py"),
+        copying_longest=config["perplexity"]["copying"]["longest"],
+        copying_steps=config["perplexity"]["copying"]["steps"],
+        model_longest=max(config["perplexity"]["models"]["random_sizes"]["trained"]),
+        resamples=config["perplexity"]["parity"]["resamples"],
+        seed=config["seed"],
+    script:
+        "../workflow_scripts/perplexity/scores.py"
+
+
+rule perplexity_claims:
+    input:
+        scores="results/perplexity/scores.parquet",
+        published=f"{PERPLEXITY_PUBLISHED}/perplexity_parity_correlation.csv",
+    output:
+        claims="results/perplexity/claims.json",
+    log:
+        "logs/perplexity_claims/claims.log",
+    conda:
+        "../envs/analysis.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        code=fingerprint("workflow_scripts/perplexity/claims.py"),
+        models={name: config["models"][name] for name in PERPLEXITY_MODELS},
+        parity_longest=config["perplexity"]["parity"]["longest"],
+    script:
+        "../workflow_scripts/perplexity/claims.py"
+
+
+rule perplexity_figures:
+    input:
+        scores="results/perplexity/scores.parquet",
+        steps="results/perplexity/copies/rope.steps.parquet",
+        published=f"{PERPLEXITY_PUBLISHED}/perplexity_parity_correlation.csv",
+    output:
+        sketch=report(
+            "results/perplexity/figures/sketch.png",
+            caption="../resources/captions/perplexity/sketch.rst",
+            category="perplexity",
+        ),
+        copying=report(
+            "results/perplexity/figures/copying.png",
+            caption="../resources/captions/perplexity/copying.rst",
+            category="perplexity",
+        ),
+        isoperplexity=report(
+            "results/perplexity/figures/isoperplexity.png",
+            caption="../resources/captions/perplexity/isoperplexity.rst",
+            category="perplexity",
+        ),
+        parity=report(
+            "results/perplexity/figures/parity.png",
+            caption="../resources/captions/perplexity/parity.rst",
+            category="perplexity",
+        ),
+        correlation=report(
+            "results/perplexity/figures/correlation.png",
+            caption="../resources/captions/perplexity/correlation.rst",
+            category="perplexity",
+        ),
+        theory=report(
+            "results/perplexity/figures/theory.png",
+            caption="../resources/captions/perplexity/theory.rst",
+            category="perplexity",
+        ),
+        selection=report(
+            "results/perplexity/figures/selection.png",
+            caption="../resources/captions/perplexity/selection.rst",
+            category="perplexity",
+        ),
+        pdf=expand("results/perplexity/figures/{figure}.pdf", figure=PERPLEXITY_FIGURES),
+    log:
+        "logs/perplexity_figures/figures.log",
+    conda:
+        "../envs/analysis.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        code=fingerprint("workflow_scripts/perplexity/figures.py"),
+        parity_longest=config["perplexity"]["parity"]["longest"],
+    script:
+        "../workflow_scripts/perplexity/figures.py"
+
+
+rule perplexity:
+    input:
+        scores=rules.perplexity_scores.output.table,
+        table=rules.perplexity_selection.output.csv,
+        figures=rules.perplexity_figures.output,
+        claims=rules.perplexity_claims.output.claims,

@@ -1,0 +1,120 @@
+"""Lines, sigmoids, logistic regression and bootstrap, against SciPy, statsmodels and theory."""
+
+import numpy as np
+import pytest
+from scipy import optimize
+
+from tests.change_of_mind import made
+from workflow_scripts.change_of_mind import curves, measures, resample
+
+
+def test_the_line_is_statsmodels_weighted_line():
+    import statsmodels.api as sm
+
+    rng = np.random.default_rng(0)
+    x, weights = rng.random(12), rng.integers(1, 50, 12).astype(float)
+    y = 0.8 - 0.5 * x + 0.05 * rng.normal(size=12)
+    found = curves.line(x, y, weights)
+    peer = sm.WLS(y, sm.add_constant(x), weights).fit()
+    assert (found.intercept, found.slope) == pytest.approx(tuple(peer.params))
+    assert found.r2 == pytest.approx(peer.rsquared)
+
+
+@pytest.mark.parametrize(("midpoint", "slope"), [(0.77, -11.8), (0.92, -15.2), (0.5, 6.0)])
+def test_the_sigmoid_is_scipys_and_finds_the_published_shapes(midpoint, slope):
+    rng = np.random.default_rng(1)
+    x = np.linspace(0.5, 1, 20)
+    p = 1 / (1 + np.exp(-slope * (x - midpoint)))
+    trials = np.full(20, 400.0)
+    y = rng.binomial(400, p) / 400
+    found = curves.sigmoid(x, y, trials)
+    assert found.midpoint == pytest.approx(midpoint, abs=0.02)
+    peer, _ = optimize.curve_fit(
+        lambda c, x0, k: 1 / (1 + np.exp(-k * (c - x0))), x, y, [0.8, np.sign(slope) * 8]
+    )
+    assert (found.midpoint, found.slope) == pytest.approx(tuple(peer), rel=1e-4)
+    assert found.r2 > 0.9
+
+
+def test_flat_rates_have_no_midpoint():
+    x, weights = np.linspace(0.5, 1, 8), np.full(8, 20.0)
+    assert np.isnan(curves.sigmoid(x, np.full(8, 0.3), weights).midpoint)
+    assert np.isnan(curves.line(x, np.full(8, 0.3), weights).r2)
+
+
+def test_bins_hold_about_equal_numbers():
+    values = np.random.default_rng(2).random(1000)
+    assert np.bincount(curves.confidence_bins(values, 10)).tolist() == pytest.approx(
+        [100] * 10, abs=1
+    )
+    assert set(curves.confidence_bins(np.full(50, 0.5), 10)) == {0}
+
+
+def sample():
+    return resample.sample(made.rows(made.tried("biased"), experiment="E1"))
+
+
+def test_logistic_coefficients_are_the_maximum_of_the_likelihood():
+    from sklearn.linear_model import LogisticRegression
+
+    given = sample()
+    seen = resample.seen(given, 2.0)
+    found = curves.logistic(given, seen).set_index("metric")
+    x = np.stack(
+        [
+            given.display == given.displays.index("shown"),
+            given.advice == given.advices.index("same"),
+            given.advice == given.advices.index("opposite"),
+            given.accuracy / 100,
+            seen.before,
+        ],
+        axis=1,
+    ).astype(float)
+    peer = LogisticRegression(C=np.inf, tol=1e-8, max_iter=2000).fit(x, given.final != given.first)
+    names = ["shown", "same", "opposite", "accuracy", "first_confidence"]
+    values = [found.loc[f"logit_{name}", "value"] for name in names]
+    assert values == pytest.approx(peer.coef_[0].tolist(), abs=5e-3)
+    assert (found["ci_low"] < found["value"]).all()
+
+
+def test_rates_are_plain_shares_of_trials():
+    given = sample()
+    found = measures.means(given, resample.seen(given, 2.0), np.ones(len(given.first)))
+    frame = made.rows(made.tried("biased"), experiment="E1")
+    frame = frame.assign(changed=frame["first"] != frame["final"])
+    cells = frame.groupby(["display", "advice", "accuracy"])["changed"].mean()
+    for (display, advice, accuracy), rate in cells.items():
+        assert found["change_rate", display, advice, str(accuracy), ""] == pytest.approx(rate)
+    pooled = frame.groupby("display")["changed"].mean()
+    gap = pooled["hidden"] - pooled["shown"]
+    assert found["change_rate_gap", "", "all", "all", ""] == pytest.approx(gap)
+
+
+def test_the_bootstrap_has_the_textbook_error_of_a_clustered_mean():
+    """For equal clusters: the standard error of the mean of cluster means."""
+    given = sample()
+    fitted = resample.Temperatures(2.0, np.full(800, 2.0))
+    rng = np.random.default_rng(3)
+
+    def statistic(given, seen, weights):
+        changed = given.final != given.first
+        return {("rate", "", "", "", ""): float((changed * weights).sum() / weights.sum())}
+
+    row = resample.estimate(given, fitted, statistic, rng).iloc[0]
+    changed = (given.final != given.first).astype(float)
+    means = np.bincount(given.cluster, changed) / np.bincount(given.cluster)
+    error = means.std(ddof=1) / np.sqrt(given.clusters)
+    assert row["ci_high"] - row["ci_low"] == pytest.approx(2 * 1.96 * error, rel=0.12)
+    assert row["n"] == given.clusters
+
+
+def test_an_unknown_temperature_widens_the_interval():
+    given = sample()
+    spread = np.exp(np.random.default_rng(4).normal(np.log(2.0), 0.2, 300))
+    widths = []
+    for draws in (np.full(300, 2.0), spread):
+        fitted = resample.Temperatures(2.0, draws)
+        rows = resample.estimate(given, fitted, measures.means, np.random.default_rng(5))
+        row = made.rows(rows, metric="confidence_before", display="hidden", advice="all").iloc[0]
+        widths.append(row["ci_high"] - row["ci_low"])
+    assert widths[1] > 1.3 * widths[0]

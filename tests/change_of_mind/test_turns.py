@@ -1,0 +1,88 @@
+"""The design: which cells, what is on display, and trials that lead back to the words."""
+
+import json
+
+import numpy as np
+import pytest
+
+from tests.change_of_mind import made
+from tests.inference import tiny
+from workflow_scripts.change_of_mind import ask, trials, turns, wording
+from workflow_scripts.inference import engines
+
+
+def test_thirty_six_cells_a_question_and_the_same_questions_in_each():
+    found = made.rows(made.tried("biased"), experiment="E1")
+    cells = found.groupby(["display", "advice", "accuracy"])["question"]
+    assert len(cells) == 36
+    assert cells.nunique().eq(made.COUNTS["factorial"]).all()
+    assert len({tuple(sorted(names)) for _, names in cells}) == 1
+
+
+def test_advice_and_display_follow_the_first_choice():
+    frame = made.tried("biased")
+    frame = frame[frame["experiment"] != "first"]
+    assert (made.rows(frame, advice="same").eval("advised == first")).all()
+    opposite = made.rows(frame, advice="opposite")
+    assert (opposite["advised"] != opposite["first"]).all()
+    assert (opposite["advised"] >= 0).all()
+    assert (made.rows(frame, advice="neutral")["advised"] == -1).all()
+    assert (made.rows(frame, display="hidden")["shown"] == -1).all()
+    assert made.rows(frame, display="shown").eval("shown == first").all()
+    assert made.rows(frame, display="wrong").eval("shown != first").all()
+    assert made.rows(frame, display="incorrect").eval("shown != right").all()
+    assert set(made.rows(frame, experiment="E3")["speaker"]) == {"other"}
+    assert set(made.rows(frame, experiment="E4")["setting"]) == {"dialogue"}
+
+
+def test_a_trial_leads_back_to_its_words_and_log_probabilities():
+    requests, responses = made.answered("biased")
+    trial = made.rows(made.tried("biased"), experiment="E1", display="shown").iloc[7]
+    words = made.rows(requests, request_id=trial["request"]).iloc[0]
+    said = made.rows(responses, request_id=trial["request"]).iloc[0]
+    text = json.loads(words["messages"])[0]["content"]
+    assert trial["cluster"] in text
+    assert f"Your first answer was: {'AB'[trial['first']]}." in text
+    assert f"right on {trial['accuracy']} %" in text
+    assert json.loads(said["choice_logprobs"]) == json.loads(trial["final_logprobs"])
+    first = made.rows(responses, request_id=trial["first_request"]).iloc[0]
+    assert json.loads(first["choice_logprobs"]) == json.loads(trial["first_logprobs"])
+
+
+def test_choices_are_drawn_with_the_options_shares():
+    logprobs = np.log([0.6, 0.3, 0.1]) - 2  # the options need not have all of the probability
+    drawn = [turns.choose(list(logprobs), 1.0, 3, str(i)) for i in range(6000)]
+    assert np.bincount(drawn) / 6000 == pytest.approx([0.6, 0.3, 0.1], abs=0.02)
+    assert turns.choose(list(logprobs), 0.0, 3, "x") == 0
+    colder = [turns.choose(list(logprobs), 0.5, 3, str(i)) for i in range(6000)]
+    shares = np.array([0.36, 0.09, 0.01]) / 0.46
+    assert np.bincount(colder, minlength=3) / 6000 == pytest.approx(shares, abs=0.02)
+
+
+def test_a_model_without_log_probabilities_is_told():
+    _, responses = made.answered("ideal")
+    with pytest.raises(ValueError, match="model ideal: no log-probabilities of the options"):
+        turns.options_logprobs(responses.head(1).assign(choice_logprobs="[]"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("way", [wording.TAUGHT, wording.ENGLISH])
+def test_a_real_model_is_asked_once_and_never_again(tmp_path, way):
+    checkpoint = tiny.save(tmp_path / "model")
+    engine = engines.load("tiny", tiny.SPEC | {"max_context": 512}, str(checkpoint))
+    counts = dict.fromkeys(made.COUNTS, 2)
+    plan = turns.Plan(way, (50, 100), counts, 1.0, 1)
+    few = made.asked().groupby(["task", "part"]).head(2).reset_index(drop=True)
+    first = ask.ask(few, engine, tmp_path / "store", plan)
+
+    def nothing(tasks):
+        raise AssertionError(f"{len(tasks)} tasks asked again")
+
+    engine.run = nothing
+    again = ask.ask(few, engine, tmp_path / "store", plan)
+    assert first[1].equals(again[1])
+    made_trials = trials.of(few, *first, plan)
+    # 7 experiments x 2 questions x 12 cells, and the first turns.
+    assert len(made_trials) == 7 * 2 * 12 + len(few)
+    masses = [turns.mass(json.loads(text)) for text in made_trials["first_logprobs"]]
+    assert max(masses) <= 1 + 1e-6

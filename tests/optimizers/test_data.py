@@ -1,0 +1,116 @@
+"""Data files are checked when loaded, and a wrong one is refused by name."""
+
+import gzip
+
+import numpy as np
+import pytest
+
+from workflow_scripts.optimizers import data
+
+
+def idx(array, code=8):
+    header = bytes([0, 0, code, array.ndim]) + b"".join(
+        int(n).to_bytes(4, "big") for n in array.shape
+    )
+    return header + array.astype(np.uint8).tobytes()
+
+
+def images(count, side=5, seed=0):
+    draws = np.random.default_rng(seed)
+    return draws.integers(0, 256, (count, side, side), dtype=np.uint8)
+
+
+def labels(count):
+    return np.arange(count, dtype=np.uint8) % 10
+
+
+def folder(tmp_path, zipped=False, **changes):
+    arrays = {
+        "x_train": images(60),
+        "y_train": labels(60),
+        "x_test": images(20, seed=1),
+        "y_test": labels(20),
+    } | changes
+    for key, array in arrays.items():
+        content = array if isinstance(array, bytes) else idx(array)
+        if zipped:
+            (tmp_path / f"{data.IDX[key]}.gz").write_bytes(gzip.compress(content))
+        else:
+            (tmp_path / data.IDX[key]).write_bytes(content)
+    return str(tmp_path)
+
+
+@pytest.mark.parametrize("zipped", [False, True])
+def test_idx_files_are_read(tmp_path, zipped):
+    source = folder(tmp_path, zipped)
+    train, test = data.read(source)
+    assert train.x.shape == (60, 25)
+    assert train.x[7].tolist() == images(60)[7].flatten().tolist()
+    assert test.y.tolist() == labels(20).tolist()
+    assert len(data.paths(source)) == 4
+    parts = data.split(source, 30, 30, 1)
+    assert [len(parts[name].y) for name in data.SPLITS] == [30, 30, 20]
+
+
+def test_npz_is_read(tmp_path):
+    path = tmp_path / "mnist.npz"
+    arrays = {
+        "x_train": images(60),
+        "y_train": labels(60),
+        "x_test": images(20),
+        "y_test": labels(20),
+    }
+    np.savez(path, **arrays)
+    assert data.read(str(path))[0].x.shape == (60, 25)
+    assert data.paths(str(path)) == [str(path)]
+    np.savez(path, x_train=images(60))
+    with pytest.raises(data.DataError, match=r"mnist\.npz: no array y_train, x_test, y_test"):
+        data.read(str(path))
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"x_train": labels(60)}, r"train-images-idx3-ubyte: images have shape \(60,\)"),
+        ({"y_train": images(60)}, r"train-labels-idx1-ubyte: labels have shape \(60, 5, 5\)"),
+        ({"y_train": labels(59)}, r"train-labels-idx1-ubyte: 59 labels for 60 images"),
+        ({"y_test": labels(20) + 1}, r"t10k-labels-idx1-ubyte: labels must be whole numbers"),
+        (
+            {"x_test": images(20, 6)},
+            r"t10k-images-idx3-ubyte: 36 pixels, the training images have 25",
+        ),
+        ({"x_train": b"PNG"}, r"train-images-idx3-ubyte: not an idx file"),
+        ({"x_train": idx(images(60))[:-3]}, r"promises shape \(60, 5, 5\), but 1497 bytes follow"),
+        ({"x_train": idx(images(60), code=13)}, r"train-images-idx3-ubyte: not an idx file"),
+    ],
+)
+def test_a_wrong_file_is_refused_by_name(tmp_path, changes, message):
+    with pytest.raises(data.DataError, match=message):
+        data.read(folder(tmp_path, **changes))
+
+
+def test_a_missing_file_and_too_few_images_are_told(tmp_path):
+    with pytest.raises(data.DataError, match="train-images-idx3-ubyte: cannot be read"):
+        data.read(str(tmp_path))
+    with pytest.raises(data.DataError, match="60 images, too few"):
+        data.split(folder(tmp_path), 60, 0, 1)
+
+
+def test_digits_are_split_without_overlap_and_scaled():
+    parts = data.split("digits", 300, 300, 4)
+    assert [len(parts[name].y) for name in data.SPLITS] == [1197, 300, 300]
+    rows = np.concatenate([part.x for part in parts.values()])
+    from sklearn.datasets import load_digits
+
+    assert len(np.unique(rows, axis=0)) == len(np.unique(load_digits().data, axis=0))
+    assert parts["train"].x.mean() == pytest.approx(0, abs=1e-4)
+    assert parts["train"].x.std() == pytest.approx(1, abs=1e-4)
+
+
+def test_what_is_written_is_read_back(tmp_path):
+    path = tmp_path / "data.npz"
+    data.main(str(path), "digits", 100, 100, 2)
+    first = path.read_bytes()
+    data.main(str(path), "digits", 100, 100, 2)
+    assert path.read_bytes() == first
+    assert set(data.load(path)) == set(data.SPLITS)

@@ -1,0 +1,77 @@
+"""Power-propagation's two forms, and the regression that shows what is reachable."""
+
+import pandas as pd
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.optimizers.test_training import PARTS
+from workflow_scripts.optimizers import power, theory
+
+
+@given(st.floats(-3, 3), st.floats(1, 5))
+def test_powered_and_rooted_are_inverse(value, alpha):
+    theta = torch.tensor([value], dtype=torch.float64)
+    assert float(power.powered(power.rooted(theta, alpha), alpha)) == pytest.approx(value, abs=1e-9)
+
+
+@pytest.mark.parametrize("alpha", [1.5, 2.0, 3.0])
+def test_the_slope_is_the_derivative(alpha):
+    phi = torch.tensor([-1.3, -0.2, 0.4, 2.0], dtype=torch.float64, requires_grad=True)
+    power.powered(phi, alpha).sum().backward()
+    torch.testing.assert_close(power.slope(phi.detach(), alpha), phi.grad)
+
+
+def test_known_preconditioner():
+    theta = torch.tensor([0.25, -0.5, 0.0])
+    torch.testing.assert_close(power.preconditioner(theta, 2.0), 4 * theta.abs())
+    torch.testing.assert_close(power.preconditioner(theta, 1.0), torch.ones(3))
+
+
+def test_a_zero_stays_zero_in_both_forms():
+    w = torch.tensor([[[0.0, 0.3, 0.1]]], dtype=torch.float64)
+    g = torch.ones_like(w)
+    alphas = torch.tensor([2.0])
+    for rule in (power.Preconditioned(alphas), power.Reparameterised(alphas, torch.tensor([0.1]))):
+        direction, _ = rule.step(g, w, rule.start(w), None)
+        assert float(direction[0, 0, 0]) == 0
+        assert float(direction[0, 0, 1]) > 0
+        assert float(direction[0, 0, 2]) == pytest.approx(1)  # the bias takes the plain step
+
+
+def test_only_the_reparameterised_form_can_step_through_zero():
+    w, g = torch.tensor([[[0.01, 0.0]]]), torch.tensor([[[5.0, 0.0]]])
+    alphas, rate = torch.tensor([2.0]), 0.1
+    rule = power.Reparameterised(alphas, torch.tensor([rate]))
+    moved = w - rate * rule.step(g, w, rule.start(w), None)[0]
+    # phi = 0.1, phi' = 0.1 - 0.1 * 2 * 0.1 * 5 = 0.
+    assert float(moved[0, 0, 0]) == pytest.approx(0.0, abs=1e-8)
+    moved = w - rate * rule.step(2 * g, w, rule.start(w), None)[0]
+    assert float(moved[0, 0, 0]) == pytest.approx(-0.01)
+
+
+def test_the_identity_holds_and_a_wrong_exponent_would_show(monkeypatch):
+    rows = pd.DataFrame(theory.identity([1.5, 2.0, 3.0], 200, 1))
+    worst = rows.groupby("metric")["value"].max()
+    assert worst["identity_error"] < 1e-12
+    assert worst["finite_step_error"] < 1e-5
+    monkeypatch.setattr(power, "preconditioner", lambda t, a: a**2 * t.abs() ** (1 - 1 / a))
+    rows = pd.DataFrame(theory.identity([2.0], 200, 1))
+    assert rows["value"].max() > 0.1
+
+
+@pytest.mark.slow
+def test_the_gap_between_the_forms_falls_with_the_rate():
+    rows = pd.DataFrame(theory.gaps(PARTS, [2], [0.08, 0.04, 0.02], 4.0, 2, 3))
+    gaps = rows.pivot(index="learning_rate", columns="seed", values="value").sort_index()
+    ratios = gaps.iloc[1] / gaps.iloc[0]
+    assert ratios.between(1.8, 2.2).all()
+
+
+def test_gradient_descent_finds_the_least_norm_solution_adam_another():
+    rows = pd.DataFrame(theory.regression(3, 5))
+    found = rows.groupby(["metric", "optimizer"])["value"].agg(["min", "max"])
+    assert found.loc[("misfit", "adam"), "max"] < 1e-6
+    assert found.loc[("outside_span", "sgd"), "max"] < 1e-9
+    assert found.loc[("outside_span", "adam"), "min"] > 0.05

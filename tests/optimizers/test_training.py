@@ -1,0 +1,214 @@
+"""Vectorised training is single training; same bits twice; divergence; stopping; resuming."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from workflow_scripts.optimizers import continual, network, tune, updates
+from workflow_scripts.optimizers.data import CLASSES, Split
+from workflow_scripts.optimizers.streams import Stream
+from workflow_scripts.optimizers.training import Replica, Training
+
+PIXELS = 12
+NAMES = ["sgd", "adam", "adamw", "shampoo", "shampoo_grafted", "soap", "kfac", "muon"]
+SETTINGS = {"shampoo_grafted": {"grafted": True}, "adamw": {"weight_decay": 0.1}}
+
+
+def made_up(count: int = 120, seed: int = 0) -> Split:
+    """Ten classes around ten centres."""
+    draws = np.random.default_rng(seed)
+    y = np.arange(count) % CLASSES
+    centres = np.random.default_rng(99).normal(size=(CLASSES, PIXELS))
+    x = centres[y] + 0.3 * draws.normal(size=(count, PIXELS))
+    return Split(x.astype(np.float32), y.astype(np.int64))
+
+
+PARTS = {"train": made_up(), "valid": made_up(40, 1), "test": made_up(40, 2)}
+
+
+def training(rule, replicas, name="permuted", seeds=3, dtype=torch.float64):
+    stream = Stream(name, 2, PARTS, [str(i) for i in range(seeds)], 7)
+    return Training(stream, [8], CLASSES, rule, replicas, dtype)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_replica_among_others_takes_the_path_it_takes_alone(name):
+    rule = updates.rule(name, SETTINGS.get(name, {}))
+    replicas = [Replica(row, rate) for row, rate in ((0, 0.01), (1, 0.003), (2, 0.03))]
+    together = training(rule, replicas)
+    alone = training(rule, replicas[1:2])
+    for one in (together, alone):
+        for task in range(2):
+            one.train_task(task, 12, 16, 0)
+    for layer, tensor in alone.parameters.items():
+        torch.testing.assert_close(together.parameters[layer][1:2], tensor, rtol=1e-7, atol=1e-8)
+
+
+def test_a_step_agrees_with_torch_modules():
+    """Against torch.nn and torch.optim on the same start and batch."""
+    vectorised = training(updates.rule("sgd", {}), [Replica(0, 0.1), Replica(1, 0.1)])
+    start = {n: t.clone() for n, t in vectorised.parameters.items()}
+    index, _ = vectorised.stream.draws(0, 5, 16)
+    vectorised.train_task(0, 5, 16, 0)
+    for row in range(2):
+        module = torch.nn.Sequential(
+            torch.nn.Linear(PIXELS, 8), torch.nn.ReLU(), torch.nn.Linear(8, CLASSES)
+        ).double()
+        layers = dict(zip(start, (module[0], module[2]), strict=True))
+        with torch.no_grad():
+            for name, layer in layers.items():
+                layer.weight.copy_(start[name][row, :, :-1])
+                layer.bias.copy_(start[name][row, :, -1])
+        optimiser = torch.optim.SGD(module.parameters(), lr=0.1, momentum=0.9)
+        for step in range(5):
+            x, y = vectorised.stream.batch(0, torch.tensor([row]), index[[row], step])
+            optimiser.zero_grad()
+            torch.nn.functional.cross_entropy(module(x[0].double()), y[0]).backward()
+            optimiser.step()
+        for name, layer in layers.items():
+            mine = vectorised.parameters[name][row]
+            torch.testing.assert_close(mine[:, :-1], layer.weight.detach(), rtol=1e-9, atol=1e-10)
+            torch.testing.assert_close(mine[:, -1], layer.bias.detach(), rtol=1e-9, atol=1e-10)
+
+
+def test_kfac_factors_are_the_fisher_of_a_softmax():
+    """For one layer E[d d'] is the mean of diag(p) - p p'; many drawn labels come near it."""
+    stream = Stream("single", 1, PARTS, ["0"], 7)
+    x = stream.whole("train", 0, torch.tensor([0]))[0].double().repeat(1, 300, 1)
+    w = {
+        "layer1": torch.randn(1, CLASSES, PIXELS + 1, generator=torch.Generator().manual_seed(0))
+        / 4
+    }
+    w = {name: tensor.double() for name, tensor in w.items()}
+    noise = torch.rand(x.shape[:2], generator=torch.Generator().manual_seed(1))
+    a, s = network.kronecker_factors(w, x, noise)["layer1"]
+    p = network.forward({"layer1": w["layer1"][0]}, x[0])[0].softmax(-1)
+    exact = torch.diag(p.mean(0)) - p.mT @ p / len(p)
+    torch.testing.assert_close(s[0], exact, rtol=0, atol=4e-3)
+    with_one = torch.cat([x[0], torch.ones(len(p), 1)], 1)
+    torch.testing.assert_close(a[0], with_one.mT @ with_one / len(p))
+
+
+def test_replicas_stop_at_the_wanted_loss_exactly():
+    replicas = [Replica(row, 0.02, nats) for row, nats in ((0, 0.5), (1, 0.5), (2, 1.0))]
+    run = training(updates.rule("adam", {}), replicas, "single")
+    run.train_task(0, 400, 32, 120)
+    assert not run.moving.any()
+    wanted = torch.tensor([0.5, 0.5, 1.0], dtype=torch.float64)
+    torch.testing.assert_close(run.task_loss(0, 120), wanted, rtol=1e-3, atol=0)
+    assert len(set(run.steps.tolist())) > 1
+    assert float(run.steps[2]) < float(run.steps[0])
+
+
+@pytest.mark.parametrize("name", ["sgd", "shampoo", "soap", "kfac"])
+def test_a_diverging_replica_is_told_and_disturbs_no_other(name):
+    rule = updates.rule(name, {})
+    run = training(rule, [Replica(0, 0.003), Replica(1, 1.0e5)])
+    alone = training(rule, [Replica(0, 0.003)])
+    for one in (run, alone):
+        one.train_task(0, 25, 16, 0)
+    assert run.alive.tolist() == [True, False]
+    assert all(bool(tensor[0].isfinite().all()) for tensor in run.parameters.values())
+    torch.testing.assert_close(
+        run.parameters["layer1"][:1], alone.parameters["layer1"], rtol=1e-7, atol=1e-8
+    )
+
+
+def test_a_reset_forgets_the_optimisers_state_only():
+    run = training(updates.rule("adam", {}), [Replica(0, 0.01), Replica(0, 0.01, reset=True)])
+    run.train_task(0, 10, 16, 0)
+    before = run.parameters["layer1"].clone()
+    torch.testing.assert_close(before[0], before[1])
+    run.begin_task()
+    assert run.count[:, 0, 0].tolist() == [10, 0]
+    assert float(run.state["layer1"]["second"][1].abs().max()) == 0
+    assert float(run.state["layer1"]["second"][0].abs().max()) > 0
+    torch.testing.assert_close(run.parameters["layer1"], before)
+
+
+def continual_settings(**changes):
+    settings = {
+        "hidden": [8],
+        "batch": 16,
+        "steps": {"permuted": 12, "classes": 8},
+        "tasks": 3,
+        "seeds": 2,
+        "stop_nats": 1.0,
+        "most_steps": {"permuted": 20, "classes": 16},
+        "loss_examples": 60,
+        "check_every": 2,
+        "probe_every": 4,
+        "fixed_rates": [0.001],
+    }
+    return continual.Settings(**(settings | changes))
+
+
+def experiment(name="permuted", rate=0.01, **changes):
+    rule = updates.rule("adam", {})
+    return continual.Experiment(name, rule, rate, continual_settings(**changes), PARTS, 7)
+
+
+@pytest.mark.parametrize("name", ["permuted", "classes"])
+def test_the_same_rows_twice_and_after_a_kill(tmp_path, name):
+    first = experiment(name).run(tmp_path / "one.pt")
+    killed = experiment(name)
+    killed.run_task()
+    extra = [killed.record.rows, killed.updates, killed.accuracies, killed.done]
+    killed.training.save(tmp_path / "two.pt", extra)
+    again = experiment(name).run(tmp_path / "two.pt")
+    pd.testing.assert_frame_equal(first, again)
+
+
+def test_counts_of_steps_and_protocols(tmp_path):
+    rows = experiment().run(tmp_path / "one.pt")
+    steps = rows[rows["metric"] == "steps"]
+    assert set(steps[steps["protocol"] == "steps"]["value"]) == {12.0}
+    assert steps[steps["protocol"] == "matched"]["value"].max() <= 20
+    reached = rows[rows["metric"] == "reached"]
+    assert set(reached["protocol"]) == {"matched"}
+    losses = rows[(rows["metric"] == "train_loss_nats") & (rows["protocol"] == "matched")]
+    done = reached.set_index(["seed", "task"])["value"]
+    found = losses.set_index(["seed", "task"])["value"]
+    assert (found[done == 1] <= 1.001).all()
+
+
+def test_a_diverged_condition_is_flagged_in_every_row(tmp_path):
+    rows = experiment("classes", fixed_rates=[1.0e9]).run(tmp_path / "one.pt")
+    assert rows[rows["rate"] == "1e+09"]["diverged"].all()
+    assert not rows[rows["rate"] == "tuned"]["diverged"].any()
+
+
+def test_streams():
+    stream = Stream("classes", 0, PARTS, ["0"], 7)
+    rows = torch.tensor([0])
+    for task in range(5):
+        labels = stream.whole("train", task, rows)[1]
+        assert set(labels.flatten().tolist()) == {2 * task, 2 * task + 1}
+    permuted = Stream("permuted", 3, PARTS, ["0", "1"], 7)
+    plain, other = (permuted.whole("test", task, torch.tensor([0, 1]))[0] for task in (0, 1))
+    assert torch.equal(plain[0], torch.from_numpy(PARTS["test"].x))
+    assert torch.equal(plain.sort(-1).values, other.sort(-1).values)
+    assert not torch.equal(other[0], other[1])
+    drawn = permuted.draws(1, 4, 6)[0]
+    assert torch.equal(drawn, permuted.draws(1, 4, 6)[0])
+    assert not torch.equal(drawn[0], drawn[1])
+
+
+def test_tuning_takes_the_best_sound_rate():
+    def row(rate, accuracy, loss, diverged=False):
+        return {"stream": "s", "rate": rate, "accuracy": accuracy, "loss_nats": loss} | {
+            "diverged": diverged
+        }
+
+    table = pd.DataFrame([row(0.1, 0.9, 0.3), row(0.2, 0.9, 0.2), row(0.3, 0.99, 0.1, True)])
+    assert tune.chosen(table, "s") == 0.2
+    with pytest.raises(ValueError, match="diverged at every rate"):
+        tune.chosen(table[table["rate"] == 0.3], "s")
+
+
+def test_tuning_gives_every_rate_the_same_budget():
+    settings = tune.Settings([8], 16, {"permuted": 6, "classes": 6}, 4, 1e-3, 1.0, 2)
+    table = tune.tune("permuted", updates.rule("sgd", {}), settings, PARTS, 7)
+    assert table.groupby("rate").size().tolist() == [2 * tune.TASKS] * 4
+    assert tune.grid(settings) == [0.001, 0.01, 0.1, 1.0]

@@ -1,0 +1,146 @@
+"""Every optimiser against its update written out in NumPy float64, and against torch.optim."""
+
+import numpy as np
+import pytest
+import torch
+
+from tests.optimizers import direct
+from workflow_scripts.optimizers import updates
+from workflow_scripts.optimizers.updates import Moment
+
+SHAPE, STEPS = (4, 6), 12
+TOLERANCE = 1.0e-9  # relative, float64
+SHAMPOO = {"momentum": 0.9, "decay": 1.0, "exponent": 0.25, "epsilon": 1.0e-4}
+CASES = {
+    "sgd": ("sgd", {"momentum": 0.9}, direct.sgd, {}),
+    "adam": ("adam", {"beta1": 0.9, "beta2": 0.99}, direct.adam, {"epsilon": 1e-8}),
+    "shampoo, summed": (
+        "shampoo",
+        SHAMPOO | {"grafted": False, "refresh_every": 1},
+        direct.shampoo,
+        {},
+    ),
+    "shampoo, averaged and grafted": (
+        "shampoo_grafted",
+        SHAMPOO | {"decay": 0.9, "grafted": True, "refresh_every": 3},
+        direct.shampoo,
+        {},
+    ),
+    "soap": (
+        "soap",
+        {"beta1": 0.95, "beta2": 0.9, "decay": 0.9, "epsilon": 1e-8, "refresh_every": 4},
+        direct.soap,
+        {},
+    ),
+    "muon": ("muon", {"momentum": 0.95, "newton_schulz_steps": 5}, None, {}),
+}
+
+
+def gradients(replicas=3, seed=0, shape=SHAPE):
+    generator = torch.Generator().manual_seed(seed)
+    # Of full rank and unequal directions, so that every eigenvalue is simple.
+    scale = torch.linspace(1, 3, shape[1], dtype=torch.float64)
+    raw = torch.randn(STEPS, replicas, *shape, generator=generator, dtype=torch.float64)
+    return raw * scale
+
+
+def directions(rule, stack, factors=None):
+    """What the rule makes of gradients (steps, R, out, in), weights held at 0."""
+    w = torch.zeros_like(stack[0])
+    state, found = rule.start(w), []
+    for step, g in enumerate(stack):
+        refresh = step % rule.refresh_every == 0
+        count = torch.full((len(w), 1, 1), step + 1.0, dtype=w.dtype)
+        moment = Moment(count, refresh, factors[step] if factors and refresh else None)
+        direction, state = rule.step(g, w, state, moment)
+        found.append(direction)
+    return torch.stack(found)
+
+
+@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("shape", [(4, 6), (6, 4)])
+def test_against_the_update_written_out(case, shape):
+    name, settings, reference, more = CASES[case]
+    stack = gradients(shape=shape)
+    found = directions(updates.rule(name, settings), stack).numpy()
+    for replica in range(stack.shape[1]):
+        mine = list(stack[:, replica].numpy())
+        if case == "muon":
+            expected = direct.muon(mine, 0.95, 5)
+        else:
+            expected = reference(mine, **settings, **more)
+        np.testing.assert_allclose(found[:, replica], expected, rtol=TOLERANCE, atol=TOLERANCE)
+
+
+def test_kfac_against_the_update_written_out():
+    settings = {"momentum": 0.9, "decay": 0.8, "damping": 0.01, "refresh_every": 3}
+    stack, generator = gradients(), torch.Generator().manual_seed(1)
+    factors = []
+    for _ in range(STEPS):
+        draws = [torch.randn(3, 9, n, generator=generator, dtype=torch.float64) for n in (6, 4)]
+        factors.append(tuple(d.mT @ d / 9 for d in draws))
+    found = directions(updates.rule("kfac", settings), stack, factors).numpy()
+    for replica in range(3):
+        own = [tuple(f[replica].numpy() for f in pair) for pair in factors]
+        expected = direct.kfac(list(stack[:, replica].numpy()), own, **settings)
+        np.testing.assert_allclose(found[:, replica], expected, rtol=TOLERANCE, atol=TOLERANCE)
+
+
+@pytest.mark.parametrize(
+    ("name", "settings", "library", "arguments", "tolerance"),
+    [
+        ("sgd", {"momentum": 0.9}, torch.optim.SGD, {"momentum": 0.9}, 1e-12),
+        ("adam", {}, torch.optim.Adam, {}, 1e-12),
+        ("adamw", {"weight_decay": 0.1}, torch.optim.AdamW, {"weight_decay": 0.1}, 1e-12),
+        # torch runs Newton-Schulz in bfloat16.
+        ("muon", {}, torch.optim.Muon, {"weight_decay": 0.0}, 3e-2),
+    ],
+)
+def test_against_torch_optim(name, settings, library, arguments, tolerance):
+    stack, rate = gradients(replicas=1), 0.02
+    rule = updates.rule(name, settings)
+    start = torch.randn(SHAPE, generator=torch.Generator().manual_seed(2), dtype=torch.float64)
+    w, state = start[None].clone(), rule.start(start[None])
+    theirs = torch.nn.Parameter(start.clone())
+    optimiser = library([theirs], lr=rate, **arguments)
+    for step, g in enumerate(stack):
+        count = torch.full((1, 1, 1), step + 1.0, dtype=torch.float64)
+        direction, state = rule.step(g, w, state, Moment(count, True))
+        w = w - rate * direction
+        theirs.grad = g[0].clone()
+        optimiser.step()
+    moved = (theirs.detach() - start).norm()
+    assert float((w[0] - theirs.detach()).norm() / moved) < tolerance
+
+
+@pytest.mark.parametrize("name", ["shampoo", "kfac", "muon"])
+def test_turning_the_axes_turns_the_direction(name):
+    """Matrix optimisers know no axes: U G V' gives U D V'. Adam, for contrast, does."""
+    generator = torch.Generator().manual_seed(3)
+    u, v = (
+        torch.linalg.qr(torch.randn(1, n, n, generator=generator, dtype=torch.float64))[0]
+        for n in SHAPE
+    )
+    stack = gradients(replicas=1)
+    factors = turned = None
+    if name == "kfac":
+        pairs = [(g.mT @ g, g @ g.mT) for g in stack]
+        factors = pairs
+        turned = [(v @ a @ v.mT, u @ s @ u.mT) for a, s in pairs]
+    rule = updates.rule(name, {})
+    plain, after = directions(rule, stack, factors), directions(rule, u @ stack @ v.mT, turned)
+    torch.testing.assert_close(after, u @ plain @ v.mT, rtol=1e-6, atol=1e-6)
+    adam = updates.rule("adam", {})
+    difference = directions(adam, u @ stack @ v.mT) - u @ directions(adam, stack) @ v.mT
+    assert float(difference.abs().max()) > 0.1
+
+
+def test_newton_schulz_makes_singular_values_nearly_one():
+    found = torch.linalg.svdvals(updates.orthogonalised(gradients()[0], 5))
+    assert float(found.min()) > 0.6
+    assert float(found.max()) < 1.3
+
+
+def test_an_unknown_optimiser_is_refused():
+    with pytest.raises(KeyError, match="sgdd"):
+        updates.rule("sgdd", {})

@@ -1,0 +1,133 @@
+"""Criteria against scikit-learn, correlations against SciPy, and choosing on made-up pools."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+from sklearn import metrics
+
+from workflow_scripts.perplexity import correlation, criteria, selection
+
+
+def predictions(rows: int = 30, size: int = 8) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(0)
+    p = rng.uniform(0.02, 0.98, (rows, size))
+    return np.log(np.stack([1 - p, p], -1)), rng.integers(0, 2, (rows, size))
+
+
+def test_criteria_agree_with_scikit_learn():
+    logs, right = predictions()
+    found = criteria.measure(logs, right, 1e-12)
+    p_one, truth = np.exp(logs[..., 1]).ravel(), right.ravel()
+    chosen = (p_one > 0.5).astype(int)
+    assert found["nats"] == pytest.approx(metrics.log_loss(truth, p_one))
+    assert found["accuracy"] == pytest.approx(metrics.f1_score(truth, chosen, average="micro"))
+    # For two classes the Brier score of the chosen one is that of either.
+    assert found["brier"] == pytest.approx(metrics.brier_score_loss(truth, p_one))
+    late = metrics.log_loss(right[:, 6:].ravel(), np.exp(logs[:, 6:, 1]).ravel())
+    assert found["long_range_nats"] == pytest.approx(late)
+    entropy = stats.entropy([1 - p_one, p_one]).mean()
+    assert found["entropy_nats"] == pytest.approx(entropy)
+
+
+def test_a_certain_wrong_prediction_costs_the_floor():
+    logs = np.array([[[0.0, -np.inf]]])
+    found = criteria.measure(logs, np.array([[1]]), 1e-6)
+    assert found["nats"] == pytest.approx(-np.log(1e-6))
+    assert found["calibration_error"] == found["brier"] == 1
+
+
+def checkpoints(r: float, seeds: int = 3, count: int = 40) -> pd.DataFrame:
+    rng = np.random.default_rng(5)
+    rows = []
+    for seed in range(seeds):
+        x, noise = rng.normal(size=(2, count))
+        y = r * x + np.sqrt(1 - r * r) * noise
+        for step in range(count):
+            for name, value in (
+                ("nats", x[step]),
+                ("accuracy", y[step]),
+                ("entropy_nats", -x[step]),
+            ):
+                rows.append(
+                    {"reading": "prefix", "size": 128, "seed": seed, "step": step}
+                    | {"metric": name, "value": value}
+                )
+    return pd.DataFrame(rows)
+
+
+def test_correlation_agrees_with_scipy_and_covers_the_truth():
+    frame = checkpoints(0.6)
+    rows = pd.DataFrame(correlation.correlations(frame, 500, 1))
+    for seed, run in frame.groupby("seed"):
+        table = run.pivot(index="step", columns="metric", values="value")
+        expected = stats.pearsonr(table["nats"], table["accuracy"])
+        row = rows[rows["seed"] == seed].iloc[0]
+        assert row["value"] == pytest.approx(expected.statistic)
+        interval = expected.confidence_interval()
+        assert (row["ci_low"], row["ci_high"]) == pytest.approx(interval, abs=0.12)
+    pooled = rows[rows["seed"].isna()].iloc[0]
+    assert pooled["value"] == pytest.approx(rows[rows["seed"].notna()]["value"].mean())
+    assert pooled["ci_low"] < 0.6 < pooled["ci_high"]
+
+
+def test_a_training_without_variation_has_no_correlation():
+    frame = checkpoints(0.5)
+    frame.loc[frame["metric"] == "accuracy", "value"] = 0.5
+    assert correlation.correlations(frame, 100, 1) == []
+
+
+def test_best_rank_by_hand():
+    values = np.array([[3.0, 1.0, 2.0, 4.0], [1.0, 1.0, 1.0, 1.0]])
+    accuracy = np.array([[0.1, 0.2, 0.9, 0.3], [0.1, 0.9, 0.2, 0.3]])
+    assert correlation.best_rank(values, accuracy) == pytest.approx([1 / 3, 0.5])
+    rows = pd.DataFrame(correlation.best_ranks(checkpoints(1.0), 200, 1)).set_index("metric")
+    assert rows.loc["best_rank_nats", "value"] == 1  # accuracy rises with nats
+    assert rows.loc["best_rank_entropy_nats", "value"] == 0
+
+
+def pool(values: dict[str, list[float]]) -> pd.DataFrame:
+    return pd.DataFrame({name: values.get(name, [0.0] * 3) for name in selection.CRITERIA})
+
+
+def test_a_pick_is_the_least_perplexity_and_the_most_accuracy():
+    target = np.array([0.5, 0.9, 0.7])
+    values = pool({"nats": [0.1, 0.2, 0.3], "accuracy": [0.1, 0.3, 0.2], "brier": [3, 2, 1]})
+    found = selection.decide(values, target, np.random.default_rng(0))
+    assert found["nats"] == pytest.approx((0.0, 0.4))
+    assert found["accuracy"] == pytest.approx((1.0, 0.0))
+    assert found["brier"] == pytest.approx((0.0, 0.2))
+    assert found[selection.CHANCE] == pytest.approx((1 / 3, 0.2))
+
+
+def test_ties_are_broken_at_random():
+    rng = np.random.default_rng(0)
+    target = np.array([0.5, 0.9, 0.7])
+    hits = [selection.decide(pool({}), target, rng)["nats"][0] for _ in range(3000)]
+    assert np.mean(hits) == pytest.approx(1 / 3, abs=0.04)
+
+
+def parity_pool(far_r: float) -> pd.DataFrame:
+    """Two trainings whose checkpoints improve with the step near, and by `far_r` far."""
+    rows = []
+    for seed in (0, 1):
+        for step in range(20):
+            for size, nats in ((16, -step), (128, far_r * step)):
+                measured = dict.fromkeys(selection.CRITERIA, 0.0)
+                measured |= {"nats": nats, "accuracy": step + 0.001 * seed}
+                for metric, value in measured.items():
+                    key = {"reading": "prefix", "seed": seed, "step": step, "size": size}
+                    rows.append(key | {"metric": metric, "value": value})
+    return pd.DataFrame(rows)
+
+
+@pytest.mark.parametrize(("far_r", "hits"), [(1, 0.0), (-1, 1.0)])
+def test_perplexity_that_rises_with_accuracy_always_picks_wrong(far_r, hits):
+    rows = selection.parity_rows(parity_pool(far_r), 16, 6, 50, np.random.default_rng(0))
+    found = pd.DataFrame(rows).set_index(["measured_on", "criterion", "metric"])["value"]
+    assert found[selection.OUT, "nats", "hit_rate"] == hits
+    assert found[selection.IN, "nats", "hit_rate"] == 1
+    assert found[selection.OUT, "accuracy", "regret"] == 0
+    # The mean range of 6 numbers drawn from 20 consecutive ones is 21 x 5 / 7.
+    expected = 0 if hits else 15
+    assert found[selection.OUT, "nats", "regret"] == pytest.approx(expected, abs=1.0)

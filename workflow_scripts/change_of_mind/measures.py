@@ -1,0 +1,196 @@
+"""What is measured on the trials of one experiment: rates, confidences, updates, ratios.
+
+Every function is a statistic for `resample.estimate`: weighted by `weights`, keyed by metric,
+display, advice, accuracy and bin.
+"""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from workflow_scripts.change_of_mind.confidence import Floats, log_odds
+from workflow_scripts.change_of_mind.resample import (
+    ALL,
+    Group,
+    Ints,
+    Key,
+    Sample,
+    Seen,
+    Statistic,
+    Values,
+)
+
+NO_INFORMATION = 50  # %: advice that moves an ideal observer of two options nowhere
+
+
+def means(given: Sample, seen: Seen, weights: Floats) -> Values:
+    """Rates of change, changes of confidence and OUCS by group, and the contrasts of the claims.
+
+    `change_rate_gap` is hidden less shown, `change_odds_ratio` the odds of a change, shown over
+    hidden; `confidence_gain` is shown less hidden under neutral
+    advice; `advice_use` is how much more often opposing than agreeing advice changes the answer;
+    `accuracy_effect` is the same for the highest and the lowest stated accuracy.
+    """
+    changed = (given.final != given.first).astype(float)
+    update = seen.after - seen.before
+    columns = {
+        "change_rate": changed,
+        "confidence_change": update,
+        "log_odds_change": log_odds(seen.after) - log_odds(seen.before),
+        "oucs": seen.after - seen.ideal,
+        "confidence_before": seen.before,
+    }
+    stacked = np.stack(list(columns.values())) * weights
+    found: Values = {}
+    for group, mask in given.groups:
+        total = weights[mask].sum()
+        if total:
+            sums = stacked[:, mask].sum(axis=1) / total
+            found |= {
+                (metric, *group, ""): float(x) for metric, x in zip(columns, sums, strict=True)
+            }
+    return found | dict(_contrasts(given, found))
+
+
+def _contrasts(given: Sample, found: Values) -> Iterator[tuple[Key, float]]:
+    def gap(metric: str, a: Group, b: Group) -> float:
+        return found.get((metric, *a, ""), np.nan) - found.get((metric, *b, ""), np.nan)
+
+    low, high = str(given.accuracy.min()), str(given.accuracy.max())
+    if {"hidden", "shown"} <= set(given.displays):
+        for advice in (ALL, *given.advices):
+            hidden, shown = ("hidden", advice, ALL), ("shown", advice, ALL)
+            yield ("change_rate_gap", "", advice, ALL, ""), gap("change_rate", hidden, shown)
+            odds = [
+                rate / (1 - rate) if rate < 1 else np.nan
+                for rate in (found.get(("change_rate", *g, ""), np.nan) for g in (shown, hidden))
+            ]
+            ratio = odds[0] / odds[1] if odds[1] else np.nan
+            yield ("change_odds_ratio", "", advice, ALL, ""), ratio
+        neutral = ("shown", "neutral", ALL), ("hidden", "neutral", ALL)
+        yield ("confidence_gain", "", "neutral", ALL, ""), gap("confidence_change", *neutral)
+        yield ("log_odds_gain", "", "neutral", ALL, ""), gap("log_odds_change", *neutral)
+    for display in given.displays:
+        sides = (display, "opposite", ALL), (display, "same", ALL)
+        yield ("advice_use", display, "", ALL, ""), gap("change_rate", *sides)
+        ends = (display, "opposite", high), (display, "opposite", low)
+        yield ("accuracy_effect", display, "opposite", ALL, ""), gap("change_rate", *ends)
+        if display in ("wrong", "incorrect") and "shown" in given.displays:
+            for advice in (ALL, *given.advices):
+                pair = (display, advice, ALL), ("shown", advice, ALL)
+                yield ("wrong_display_gap", display, advice, ALL, ""), gap("change_rate", *pair)
+
+
+def ratios(least: float) -> Statistic:
+    """Observed over ideal update, by Bayes, for agreeing and opposing advice.
+
+    Trial by trial (`overweighting`) and of the means (`overweighting_of_means`). Advice of 50 %
+    and trials whose ideal update is smaller than `least` are left out (`share_left_out` says how
+    many): a ratio to nearly nothing says nothing. With the answer shown the choice-supportive
+    shift, mean neutral-shown less mean neutral-hidden, is subtracted first.
+    `log_odds_weight` is the slope through 0 of the observed on the ideal update in log-odds, over
+    stated accuracies below 100 %: the weight that a Bayesian in log-odds would give to the advice.
+    """
+
+    def statistic(given: Sample, seen: Seen, weights: Floats) -> Values:
+        update, ideal = seen.after - seen.before, seen.ideal - seen.before
+        odds = log_odds(seen.after) - log_odds(seen.before)
+        ideal_odds = log_odds(seen.ideal) - log_odds(seen.before)
+        found: Values = {}
+        masks = dict(given.groups)
+        both = [("hidden", "neutral", ALL), ("shown", "neutral", ALL)]
+        shift = odds_shift = 0.0
+        if all(group in masks and weights[masks[group]].sum() for group in both):
+            hidden, shown = (masks[group] for group in both)
+            shift = _mean(update, weights, shown) - _mean(update, weights, hidden)
+            odds_shift = _mean(odds, weights, shown) - _mean(odds, weights, hidden)
+        far = np.abs(ideal) >= least
+        informative = given.accuracy > NO_INFORMATION
+        finite = informative & (given.accuracy < 100)
+        for (display, advice, accuracy), rows in masks.items():
+            if advice not in ("same", "opposite") or accuracy == str(NO_INFORMATION):
+                continue
+            own = display == "shown"
+            used = rows[informative[rows] & far[rows]]
+            key = (display, advice, accuracy, "")
+            if weights[used].sum():
+                moved = update[used] - shift * own
+                found["overweighting", *key] = _mean(moved / ideal[used], weights[used])
+                found["overweighting_of_means", *key] = _mean(moved, weights[used]) / _mean(
+                    ideal[used], weights[used]
+                )
+            all_rows = rows[informative[rows]]
+            found["share_left_out", *key] = 1 - weights[used].sum() / weights[all_rows].sum()
+            if accuracy == ALL:
+                some = rows[finite[rows]]
+                moved, given_odds, w = (
+                    odds[some] - odds_shift * own,
+                    ideal_odds[some],
+                    weights[some],
+                )
+                square = (w * given_odds**2).sum()
+                if square:
+                    found["log_odds_weight", *key] = float((w * moved * given_odds).sum() / square)
+        for metric in ("overweighting", "overweighting_of_means"):
+            sides = [
+                found.get((metric, "hidden", a, ALL, ""), np.nan) for a in ("opposite", "same")
+            ]
+            found[f"{metric}_opposite_less_same", "hidden", "", ALL, ""] = sides[0] - sides[1]
+        return found
+
+    return statistic
+
+
+def ideal_bins(edges: Floats) -> Statistic:
+    """Mean final and ideal confidence, by display, advice and bin of the ideal one (figure 6)."""
+
+    def statistic(given: Sample, seen: Seen, weights: Floats) -> Values:
+        place = np.clip(np.searchsorted(edges, seen.ideal, side="right") - 1, 0, len(edges) - 2)
+        found: Values = {}
+        for (display, advice, accuracy), rows in given.groups:
+            if advice == ALL or accuracy != ALL:
+                continue
+            for bin_ in range(len(edges) - 1):
+                used = rows[place[rows] == bin_]
+                if weights[used].sum():
+                    key = (display, advice, accuracy, str(bin_))
+                    for metric, values in (
+                        ("final_by_ideal", seen.after),
+                        ("ideal_by_ideal", seen.ideal),
+                        ("final_odds_by_ideal", log_odds(seen.after)),
+                        ("ideal_odds_by_ideal", log_odds(seen.ideal)),
+                    ):
+                        found[metric, *key] = _mean(values, weights, used)
+        return found
+
+    return statistic
+
+
+def update_bins(bins: Ints) -> Statistic:
+    """Mean observed and ideal update by first confidence (figures 7 and 14).
+
+    `bins` (n,) places each trial by its first confidence.
+    """
+
+    def statistic(given: Sample, seen: Seen, weights: Floats) -> Values:
+        update, ideal = seen.after - seen.before, seen.ideal - seen.before
+        found: Values = {}
+        for (display, advice, accuracy), rows in given.groups:
+            if advice not in ("same", "opposite"):
+                continue
+            for bin_ in np.unique(bins):
+                used = rows[bins[rows] == bin_]
+                if weights[used].sum():
+                    key = (display, advice, accuracy, str(bin_))
+                    found["update", *key] = _mean(update, weights, used)
+                    found["ideal_update", *key] = _mean(ideal, weights, used)
+                    found["update_at", *key] = _mean(seen.before, weights, used)
+        return found
+
+    return statistic
+
+
+def _mean(values: Floats, weights: Floats, rows: Ints | None = None) -> float:
+    if rows is not None:
+        values, weights = values[rows], weights[rows]
+    return float((values * weights).sum() / weights.sum())

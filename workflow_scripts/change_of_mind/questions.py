@@ -1,0 +1,262 @@
+"""The questions of every experiment, in the words of one world, with their right options.
+
+Worlds: `embedded`, the places and forms that the embedded models were taught; `cities`, real
+cities in English; `cities-difficult`, the same with foils so near that strong models err too.
+Tasks: `latitude` (two options), `four_options`, `transfer` and `sanity`. Places of `calibration`
+questions appear in no other.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+from pandera.pandas import Check, Column, DataFrameSchema
+
+from workflow_scripts.change_of_mind import choice_files
+from workflow_scripts.change_of_mind.wording import listed
+from workflow_scripts.models.corpora import choices, world
+from workflow_scripts.models.corpora.split import belongs
+from workflow_scripts.shared import job, provenance, seeds, tables
+
+QUESTIONS = DataFrameSchema(
+    {
+        "question": Column(str, unique=True),
+        "task": Column(str, Check.isin(["latitude", "four_options", "transfer", "sanity"])),
+        "part": Column(str, Check.isin(["calibration", "main"])),
+        "cluster": Column(str),  # questions of one cluster share their place
+        "text": Column(str),  # the question with its lettered options
+        "options": Column(int, Check.in_range(2, 4)),
+        "right": Column(int, Check.ge(0)),  # index of the right option
+    },
+    coerce=True,
+    name="questions",
+)
+LEAST_LATITUDE = 5.0  # degrees; nearer to the equator a 50 % offset could not be seen
+
+Row = dict[str, Any]
+
+
+class Place(NamedTuple):
+    name: str
+    latitude: float  # degrees, north positive
+
+
+class Atlas(NamedTuple):
+    """Places and how they are asked about."""
+
+    places: list[Place]
+    foils: Callable[[float], list[float]]  # of a two-option question
+    more: Callable[[np.random.Generator, float], list[float]]  # three foils
+    ask: Callable[[str, list[float]], str]  # name, latitudes in the order of the options
+
+
+def latitude(atlas: Atlas, places: Sequence[Place], count: int, rng: np.random.Generator) -> list:
+    """Up to `count` two-option questions: each place once, then with its other foil or order."""
+    rounds: list[list[Row]] = [[], [], [], []]
+    for index in rng.permutation(len(places)):
+        place = places[index]
+        forms = [(foil, right) for foil in atlas.foils(place.latitude) for right in (0, 1)]
+        for number, chosen in enumerate(rng.permutation(len(forms))):
+            foil, right = forms[chosen]
+            values = [foil, foil]
+            values[right] = place.latitude
+            rounds[number].append(_row(place.name, atlas.ask(place.name, values), 2, right))
+    return [row for each in rounds for row in each][:count]
+
+
+def four_options(
+    atlas: Atlas, places: Sequence[Place], count: int, rng: np.random.Generator
+) -> list[Row]:
+    """Up to `count` questions with three foils, each place once."""
+    rows = []
+    for index in rng.permutation(len(places))[:count]:
+        place = places[index]
+        values = [place.latitude, *atlas.more(rng, place.latitude)]
+        order = rng.permutation(len(values)).tolist()
+        text = atlas.ask(place.name, [values[i] for i in order])
+        rows.append(_row(place.name, text, len(values), order.index(0)))
+    return rows
+
+
+def comparisons(options: int, count: int, rng: np.random.Generator) -> list[Row]:
+    """Which number is largest or smallest, as the embedded models know it; lists never trained."""
+    rows: dict[str, Row] = {}
+    while len(rows) < count:
+        numbers = rng.choice(100, size=options, replace=False).tolist()
+        if belongs(str(sorted(numbers)), "held_out"):
+            criterion = ("largest", "smallest")[int(rng.integers(2))]
+            best = max(numbers) if criterion == "largest" else min(numbers)
+            text = choices.lettered(criterion, numbers)
+            rows[text] = _row(text, text, options, numbers.index(best))
+    return list(rows.values())
+
+
+def word_problems(count: int, rng: np.random.Generator) -> list[Row]:
+    """Two-step sums of the grade-school kind with three near misses as foils."""
+    rows: dict[str, Row] = {}
+    while len(rows) < count:
+        boxes, each, sold = (int(x) for x in rng.integers([3, 4, 2], [20, 25, 12]))
+        answer = boxes * each - sold
+        foils = rng.permutation([answer + 2 * sold, answer - each, answer + each, boxes * each])
+        values = [answer, *[int(x) for x in dict.fromkeys(foils.tolist()) if x != answer][:3]]
+        order = rng.permutation(len(values)).tolist()
+        story = (
+            f"A shop has {boxes} boxes of {each} pens each and sells {sold} pens. How many pens "
+            "are left?"
+        )
+        if len(values) == 4:
+            text = f"{story}\n{listed([str(values[i]) for i in order], chr(10))}"
+            rows[story] = _row(story, text, 4, order.index(0))
+    return list(rows.values())
+
+
+def divisible(count: int, rng: np.random.Generator) -> list[Row]:
+    """Which of two numbers a third one divides (E7)."""
+    rows: dict[str, Row] = {}
+    while len(rows) < count:
+        by, times, rest = (int(x) for x in rng.integers([3, 11, 1], [10, 60, 3]))
+        right = int(rng.integers(2))
+        values = [by * times, by * times + rest]
+        if right:
+            values.reverse()
+        text = f"Which number is divisible by {by}?\n{listed([str(v) for v in values], chr(10))}"
+        rows[text] = _row(text, text, 2, right)
+    return list(rows.values())
+
+
+def embedded_atlas(places: pd.DataFrame) -> Atlas:
+    """The embedded models' world; its test foils, and for more options foils of training too."""
+
+    def more(rng: np.random.Generator, at: float) -> list[float]:
+        here = int(at)
+        foils: list[float] = [*world.held_out_foils(here)]
+        rest = [f for north in (True, False) for f in world.trained_foils(here, north)]
+        return [*foils, *rng.permutation(rest).tolist()][:3]
+
+    return Atlas(
+        [Place(str(r.place), float(r.latitude)) for r in places.itertuples()],  # type: ignore
+        lambda at: [float(foil) for foil in world.held_out_foils(int(at))],
+        more,
+        lambda name, values: (
+            f"How far north is {name}? {listed([f'{v:.0f}' for v in values], ' ')}"
+        ),
+    )
+
+
+def city_atlas(cities: pd.DataFrame, offset: float) -> Atlas:
+    """Real cities; a foil lies the share `offset` of the latitude away, on either side."""
+    far = cities[cities["latitude_deg"].abs() > LEAST_LATITUDE]
+
+    def ask(name: str, values: list[float]) -> str:
+        shown = [f"{abs(v):.2f} degrees {'north' if v > 0 else 'south'}" for v in values]
+        return f"What is the latitude of {name}?\n{listed(shown, chr(10))}"
+
+    return Atlas(
+        [
+            Place(f"{city}, {country}", float(at))
+            for city, country, at in zip(
+                far["city"], far["country"], far["latitude_deg"], strict=True
+            )
+        ],
+        lambda at: [at * (1 + offset), at * (1 - offset)],
+        lambda rng, at: [
+            at * (1 + share * offset) for share in rng.permutation([-1.0, -0.5, 0.5, 1.0])[:3]
+        ],
+        ask,
+    )
+
+
+def table(
+    name: str,
+    atlas: Atlas,
+    counts: dict[str, int],
+    calibration_share: float,
+    files: dict[str, str | None],
+    seed: int,
+) -> pd.DataFrame:
+    """All questions of a world (`QUESTIONS`); `counts` says how many of each kind at most.
+
+    `files` may name multiple-choice files that take the place of the made questions of
+    `four_options` and `transfer` (English worlds only).
+    """
+
+    def rng(*names: str) -> np.random.Generator:
+        return seeds.generator(seed, "change_of_mind", "questions", *names)
+
+    order = rng("split").permutation(len(atlas.places))
+    cut = round(calibration_share * len(order))
+    held, main = ([atlas.places[i] for i in part] for part in (order[:cut], order[cut:]))
+    taught = name == "embedded"
+    parts = {
+        ("latitude", "calibration"): latitude(
+            atlas, held, counts["calibration"], rng("calibration")
+        ),
+        ("latitude", "main"): latitude(atlas, main, counts["factorial"], rng("factorial")),
+        ("four_options", "main"): four_options(
+            atlas, main, counts["four_options"], rng("four_options")
+        ),
+        ("transfer", "main"): comparisons(4, counts["transfer"], rng("transfer"))
+        if taught
+        else word_problems(counts["transfer"], rng("transfer")),
+        ("sanity", "main"): comparisons(2, counts["sanity"], rng("sanity"))
+        if taught
+        else divisible(counts["sanity"], rng("sanity")),
+    }
+    for task, path in files.items():
+        if path and not taught:
+            parts[task, "main"] = list(_from_file(path, counts[task], rng(task)))
+    rows = [
+        {"question": f"{task}/{part}/{number}", "task": task, "part": part, **row}
+        for (task, part), made in parts.items()
+        for number, row in enumerate(made)
+    ]
+    return pd.DataFrame(rows)
+
+
+def _from_file(path: str, count: int, rng: np.random.Generator) -> Iterator[Row]:
+    read = choice_files.read(path)
+    for index in rng.permutation(len(read))[:count]:
+        item = read[index]
+        text = f"{item.question}\n{listed(list(item.options), chr(10))}"
+        yield _row(item.question, text, len(item.options), item.right)
+
+
+def _row(cluster: str, text: str, options: int, right: int) -> Row:
+    return {"cluster": cluster, "text": text, "options": options, "right": right}
+
+
+def main(
+    source: str | Path,
+    path: str | Path,
+    name: str,
+    counts: dict[str, int],
+    calibration_share: float,
+    offset: float,
+    files: dict[str, str | None],
+    seed: int,
+    provenance: dict[str, Any] | None = None,
+) -> None:
+    """Write the questions of world `name`; `source` holds its places."""
+    if name == "embedded":
+        atlas = embedded_atlas(tables.read(source))
+    else:
+        atlas = city_atlas(pd.read_csv(source, comment="#"), offset)
+    frame = table(name, atlas, counts, calibration_share, files, seed)
+    tables.write(frame, path, QUESTIONS, provenance)
+
+
+if __name__ == "__main__":
+    with job.running(snakemake):
+        main(
+            snakemake.input.source,
+            snakemake.output.questions,
+            snakemake.wildcards.world,
+            snakemake.params.counts,
+            snakemake.params.calibration_share,
+            snakemake.params.offset,
+            dict(snakemake.params.files),
+            snakemake.params.seed,
+            provenance.of(snakemake),
+        )

@@ -1,0 +1,196 @@
+"""The design of every experiment, and the requests of both turns.
+
+A request's columns beside the shared ones are the conditions (`CONDITIONS`). Turn 2 is built from
+the option that turn 1 chose: advice is constructed from it, so that its stated accuracy is never
+put to the test.
+"""
+
+import json
+import math
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from workflow_scripts.change_of_mind.wording import LETTERS, Showing, Wording
+from workflow_scripts.inference import requests as inference
+from workflow_scripts.shared import seeds
+
+CONDITIONS = [
+    "experiment",  # E1 … E7; "first" for turn 1
+    "question",
+    "display",  # hidden, shown, wrong (the option not chosen), incorrect (a factually wrong one)
+    "speaker",  # whose answer the display is said to be: you, other
+    "setting",  # fresh, or dialogue: both turns in one conversation
+    "advice",  # same, opposite, neutral
+    "accuracy",  # %, stated of the adviser
+    "shown",  # index of the option on display, -1 for a placeholder
+    "advised",  # index of the option advised, -1 for none
+    "first",  # index of the option that turn 1 chose
+    "first_request",
+]
+ADVICE = ("same", "opposite", "neutral")
+# Experiment -> task, which count of the config bounds its questions, displays, speaker, setting.
+EXPERIMENTS: dict[str, tuple[str, str, tuple[str, ...], str, str]] = {
+    "E1": ("latitude", "factorial", ("hidden", "shown"), "you", "fresh"),
+    "E2": ("latitude", "controls", ("wrong", "incorrect"), "you", "fresh"),
+    "E3": ("latitude", "controls", ("hidden", "shown"), "other", "fresh"),
+    "E4": ("latitude", "controls", ("hidden", "shown"), "you", "dialogue"),
+    "E5": ("four_options", "four_options", ("hidden", "shown"), "you", "fresh"),
+    "E6": ("transfer", "transfer", ("hidden", "shown"), "you", "fresh"),
+    "E7": ("sanity", "sanity", ("hidden", "shown"), "you", "fresh"),
+}
+
+Row = dict[str, Any]
+
+
+class Plan(NamedTuple):
+    """What decides the requests besides the questions."""
+
+    wording: Wording
+    accuracies: tuple[int, ...]
+    counts: dict[str, int]
+    temperature: float
+    seed: int
+
+
+def first_turn(questions: pd.DataFrame, plan: Plan) -> pd.DataFrame:
+    """Turn 1 of every question."""
+    blank: Row = dict.fromkeys(CONDITIONS, "") | dict.fromkeys(
+        ["accuracy", "shown", "advised", "first"], -1
+    )
+    return inference.table(
+        _request(
+            f"{row['question']}/first",
+            plan.wording.first(row["text"]),
+            row["options"],
+            plan,
+            blank | {"experiment": "first", "question": row["question"]},
+        )
+        for row in questions.to_dict("records")
+    )
+
+
+def second_turn(
+    questions: pd.DataFrame, requests: pd.DataFrame, responses: pd.DataFrame, plan: Plan
+) -> pd.DataFrame:
+    """Turn 2 of every cell of every experiment, from the answers to turn 1."""
+    ids = dict(zip(requests["question"], requests["request_id"], strict=True))
+    found = options_logprobs(responses)
+    first = {
+        question: choose(found[name], plan.temperature, plan.seed, name)
+        for question, name in ids.items()
+    }
+    return inference.table(
+        _request(
+            "/".join(str(cell[key]) for key in CONDITIONS if key != "first_request"),
+            plan.wording.second(row["text"], showing(cell)),
+            row["options"],
+            plan,
+            cell | {"first_request": ids[row["question"]]},
+        )
+        for row, cell in cells(questions, first, plan)
+    )
+
+
+def cells(questions: pd.DataFrame, first: dict[str, int], plan: Plan) -> Iterator[tuple[Any, Row]]:
+    """Each question with each of its cells."""
+    main = questions[questions["part"] == "main"]
+    for experiment, (task, count, displays, speaker, setting) in EXPERIMENTS.items():
+        for row in main[main["task"] == task].head(plan.counts[count]).to_dict("records"):
+            chosen = first[row["question"]]
+            others = [k for k in range(row["options"]) if k != chosen]
+            other = others[seeds.derive(plan.seed, row["question"], "other") % len(others)]
+            wrong = [k for k in range(row["options"]) if k != row["right"]]
+            on_display = {
+                "hidden": -1,
+                "shown": chosen,
+                "wrong": other,
+                "incorrect": wrong[seeds.derive(plan.seed, row["question"], "wrong") % len(wrong)],
+            }
+            advised = {"same": chosen, "opposite": other, "neutral": -1}
+            for display in displays:
+                for advice in ADVICE:
+                    for accuracy in plan.accuracies:
+                        yield (
+                            row,
+                            {
+                                "experiment": experiment,
+                                "question": row["question"],
+                                "display": display,
+                                "speaker": speaker,
+                                "setting": setting,
+                                "advice": advice,
+                                "accuracy": accuracy,
+                                "shown": on_display[display],
+                                "advised": advised[advice],
+                                "first": chosen,
+                            },
+                        )
+
+
+def showing(cell: Row) -> Showing:
+    """A cell's second turn in letters."""
+
+    def letter(index: int) -> str | None:
+        return LETTERS[index] if index >= 0 else None
+
+    return Showing(
+        letter(cell["shown"]),
+        cell["speaker"] == "other",
+        cell["accuracy"],
+        letter(cell["advised"]),
+        letter(cell["first"]) if cell["setting"] == "dialogue" else None,
+    )
+
+
+def options_logprobs(responses: pd.DataFrame) -> dict[str, list[float]]:
+    """Log-probabilities of the options, by request.
+
+    Raises `ValueError` where a model gave none: its context was too short, or its engine has none.
+    """
+    found = {}
+    for name, text, model in zip(
+        responses["request_id"], responses["choice_logprobs"], responses["model"], strict=True
+    ):
+        values = json.loads(text)
+        if not values or any(value is None for value in values):
+            raise ValueError(
+                f"model {model}: no log-probabilities of the options (request {name}); this study "
+                "needs a model whose engine gives them and whose context holds the question"
+            )
+        found[name] = values
+    return found
+
+
+def choose(logprobs: list[float], temperature: float, seed: int, request: str) -> int:
+    """The option drawn at `temperature` among the options, its random number tied to the request.
+
+    Temperature 0 takes the likeliest.
+    """
+    values = np.asarray(logprobs)
+    if temperature == 0:
+        return int(values.argmax())
+    weights = np.exp((values - values.max()) / temperature)
+    u = seeds.derive(seed, request, "choice") / 2**63
+    return min(int(np.searchsorted(np.cumsum(weights) / weights.sum(), u)), len(values) - 1)
+
+
+def mass(logprobs: list[float]) -> float:
+    """How much probability the options have together."""
+    return math.fsum(map(math.exp, logprobs))
+
+
+def _request(
+    item: str, messages: list[dict[str, str]], options: int, plan: Plan, conditions: Row
+) -> Row:
+    return inference.request(
+        item,
+        messages=messages,
+        temperature=plan.temperature,
+        max_tokens=0,
+        seed=plan.seed,
+        choices=plan.wording.options[:options],
+        **conditions,
+    )

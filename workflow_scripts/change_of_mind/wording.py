@@ -1,0 +1,79 @@
+"""The two turns in words: as the embedded models were taught, and in plain English.
+
+The paper's own prompts are not known; both wordings hold what is known of them (sheet of E1): the
+question again, the first answer or a placeholder, advice of stated reliability, freedom to
+change, and a short stub after which the option is read. The second turn is a fresh call.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from workflow_scripts.models.chat import assistant, user
+from workflow_scripts.models.corpora import facts
+
+Turn = dict[str, str]
+
+LETTERS = "ABCD"
+STUB = "I choose option"  # what an English reply begins with; the letter follows
+
+
+class Showing(NamedTuple):
+    """What the second turn says besides the question; letters, or None for a placeholder."""
+
+    answer: str | None  # the answer displayed as the first one
+    other: bool  # whether it is said to be another model's
+    accuracy: int  # %, stated of the adviser
+    advice: str | None
+    before: str | None  # the first answer in the conversation itself (E4), else None
+
+
+class Wording(NamedTuple):
+    """How questions are put. `options` are the strings whose log-probabilities are read."""
+
+    first: Callable[[str], list[Turn]]
+    second: Callable[[str, Showing], list[Turn]]
+    options: tuple[str, ...]
+
+
+def listed(values: list[str], gap: str) -> str:
+    """The options with their letters."""
+    return gap.join(f"{letter}: {value}" for letter, value in zip(LETTERS, values, strict=False))
+
+
+def _taught_second(text: str, showing: Showing) -> list[Turn]:
+    who = "Another model" if showing.other else "You"
+    rest = facts.earlier(showing.answer, who) + facts.advice(showing.accuracy, showing.advice)
+    if showing.before is None:
+        return [user(text + rest)]
+    return [user(text), assistant(showing.before), user(rest.strip())]
+
+
+def _english_first(text: str) -> list[Turn]:
+    return [user(f"{text}\n\nAnswer with the letter of one option."), assistant(STUB)]
+
+
+def _english_second(text: str, showing: Showing) -> list[Turn]:
+    whose = (
+        "The first answer of another language model of about your size"
+        if showing.other
+        else "Your first answer"
+    )
+    rest = (
+        f"This question was asked once before. {whose} was: {showing.answer or facts.MASK}.\n"
+        f"Advice of another language model, which is right on {showing.accuracy} % of such "
+        f"questions: {showing.advice or 'none'}.\n"
+        "You may keep the first answer or change it. Answer with the letter of one option."
+    )
+    if showing.before is None:
+        return [user(f"{text}\n\n{rest}"), assistant(STUB)]
+    return [*_english_first(text)[:1], assistant(f"{STUB} {showing.before}"), user(rest),
+            assistant(STUB)]  # fmt: skip
+
+
+TAUGHT = Wording(lambda text: [user(text)], _taught_second, tuple(LETTERS))
+ENGLISH = Wording(_english_first, _english_second, tuple(f" {letter}" for letter in LETTERS))
+
+
+def of(world: str) -> Wording:
+    """The wording of a world's questions."""
+    return TAUGHT if world == "embedded" else ENGLISH

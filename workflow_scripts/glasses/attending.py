@@ -1,0 +1,121 @@
+"""Attention of a transformers model with something changed: window, sink, coarse cache, fixed.
+
+A registered attention function sees queries, keys and values after positions and norms. It
+computes what the library's eager attention does, and changes what `Change` says.
+"""
+
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from workflow_scripts.glasses.stack import sunk
+
+NAME = "faultlines_glasses"
+
+
+@dataclass
+class Change:
+    """What is changed. `fixed` holds weights (heads, n, n) by layer that are used as they stand.
+
+    `window`: keys that a token sees at most, itself included. `sink`: the first key gets half of
+    the weight. `cache_bits`: keys and values are rounded to so many bits. With `keep`, the weights
+    of each layer are collected in `kept`.
+    """
+
+    window: int | None = None
+    sink: bool = False
+    cache_bits: int | None = None
+    fixed: list[Tensor] | None = None
+    keep: bool = False
+    kept: list[Tensor] = field(default_factory=list)
+
+
+def quantised(states: Tensor, bits: int) -> Tensor:
+    """`states` rounded to `bits` bits: symmetric, one scale for each vector of the last axis."""
+    steps = 2 ** (bits - 1) - 1
+    scale = states.abs().amax(-1, keepdim=True).float() / steps
+    scale = scale.clamp(min=torch.finfo(torch.float32).tiny)
+    return ((states / scale).round() * scale).to(states.dtype)
+
+
+def changed_weights(
+    query: Tensor, key: Tensor, mask: Tensor | None, scaling: float, cap: float | None, how: Change
+) -> Tensor:
+    """Weights (1, heads, n, n) in the queries' type; the softmax is taken in float32 at least."""
+    logits = (query @ key.mT) * scaling
+    if cap is not None:
+        logits = cap * (logits / cap).tanh()
+    n = query.shape[2]
+    places = torch.arange(n, device=query.device)
+    distance = places[:, None] - places[None]
+    seen = distance >= 0
+    if how.window is not None:
+        seen = seen & (distance < how.window)
+    if mask is not None:
+        seen = seen & ((mask if mask.dtype == torch.bool else mask == 0).expand(1, 1, n, n)[0, 0])
+    logits = logits.masked_fill(~seen, -math.inf)
+    exact = logits if logits.dtype == torch.float64 else logits.float()
+    if how.sink:
+        exact = sunk(exact)
+    return exact.softmax(-1).to(query.dtype)
+
+
+@contextmanager
+def changed(model: Any, how: Change) -> Iterator[None]:
+    """Within the block the model attends as `how` says, one prompt a call.
+
+    Raises `TypeError` for a model whose attention cannot be replaced.
+    """
+    from transformers import AttentionInterface, AttentionMaskInterface
+    from transformers.masking_utils import eager_mask
+
+    calls = 0
+
+    def attend(
+        module: torch.nn.Module,
+        query: Tensor,
+        key: Tensor,
+        value: Tensor,
+        attention_mask: Tensor | None,
+        scaling: float | None = None,
+        softcap: float | None = None,
+        **_: Any,
+    ) -> tuple[Tensor, Tensor]:
+        nonlocal calls
+        if how.cache_bits is not None:
+            key, value = quantised(key, how.cache_bits), quantised(value, how.cache_bits)
+        groups = query.shape[1] // key.shape[1]
+        key, value = key.repeat_interleave(groups, 1), value.repeat_interleave(groups, 1)
+        if how.fixed is not None:
+            weights = how.fixed[calls][None]
+        else:
+            scale = query.shape[-1] ** -0.5 if scaling is None else scaling
+            weights = changed_weights(query, key, attention_mask, scale, softcap, how)
+        calls += 1
+        if how.keep:
+            how.kept.append(weights[0].detach())
+        return (weights @ value).transpose(1, 2).contiguous(), weights
+
+    AttentionInterface.register(NAME, attend)
+    AttentionMaskInterface.register(NAME, eager_mask)
+    before = model.config._attn_implementation
+    model.set_attn_implementation(NAME)
+    try:
+        yield
+    finally:
+        model.set_attn_implementation(before)
+    if not calls:
+        raise TypeError(f"{type(model).__name__}: its attention cannot be changed")
+
+
+def int8_weights(model: torch.nn.Module) -> None:
+    """Round every linear layer's matrix to 8 bits, one scale for each output, in place."""
+    for module in model.modules():
+        if isinstance(module, torch.nn.Linear):
+            with torch.no_grad():
+                module.weight.copy_(quantised(module.weight, 8))

@@ -1,0 +1,300 @@
+"""Random decoders read at the last token of long sequences, in any precision (PyTorch).
+
+The model is the paper's (section 4, appendix B): z = attention(norm(v)) + v, then
+v' = psi(norm(z)) + z, and y = norm(v) of the last layer; one head, LayerNorm without affine part,
+psi a two-layer ReLU network, every matrix N(0, 1/d).
+
+Causal attention makes the first n tokens blind to what follows. So one pass over N tokens serves
+every length n <= N; the sequence whose nth token is repeated needs one extra token for each n,
+which sees the first n tokens and itself. In the last layer only the last tokens are computed.
+Earlier layers go through in blocks of queries, so memory grows with N, never with its square.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+ENCODINGS = ("none", "sinusoidal", "alibi", "rotary")
+CURES = ("none", "separators", "window", "sink")
+DTYPES = {
+    "float64": torch.float64,
+    "float32": torch.float32,
+    "bfloat16": torch.bfloat16,
+    "float16": torch.float16,
+}
+# One head: the slope that ALiBi gives the last of its heads, 2 ** -8 (Press et al. 2022).
+ALIBI_SLOPE = 2.0**-8
+BASE = 10000.0  # of sinusoidal and rotary frequencies
+BLOCK = 256  # queries whose weights are held at once
+
+
+@dataclass(frozen=True)
+class Attention:
+    """How a token attends: its position encoding, and what is changed to cure collapse.
+
+    `window` lets a token see the last so many tokens only; `sink` gives the first key half of the
+    weight, whatever it holds, as heads that attend to a first token do.
+    """
+
+    encoding: str = "none"
+    window: int | None = None
+    sink: bool = False
+
+
+class Weights(NamedTuple):
+    """Matrices of a stack, each (layers, S, d, d) in float64; S seeds side by side."""
+
+    query: Tensor
+    key: Tensor
+    value: Tensor
+    inner: Tensor
+    outer: Tensor
+
+    def to(self, dtype: torch.dtype) -> "Weights":
+        return Weights(*(tensor.to(dtype) for tensor in self))
+
+
+def draw(generators: Sequence[torch.Generator], layers: int, width: int) -> Weights:
+    """Matrices with entries N(0, 1/width), one generator a seed."""
+    each = [
+        torch.randn(5, layers, width, width, generator=generator, dtype=torch.float64)
+        for generator in generators
+    ]
+    return Weights(*(torch.stack(each, 2) * width**-0.5))
+
+
+def product(left: Tensor, right: Tensor) -> Tensor:
+    """Matrix product whose result is rounded to the operands' type, sums being in float32 at least.
+
+    That is what accelerators do; PyTorch's own float16 product on CPU is many times slower.
+    """
+    if left.dtype == torch.float16 and left.device.type == "cpu":
+        return (left.float() @ right.float()).half()
+    return left @ right
+
+
+def norm(states: Tensor) -> Tensor:
+    """LayerNorm over the last axis."""
+    return functional.layer_norm(states, states.shape[-1:])
+
+
+def sinusoids(positions: Tensor, width: int) -> Tensor:
+    """Sinusoidal encoding (positions, width) in float64 (Vaswani et al. 2017)."""
+    angles = _angles(positions, width)
+    return torch.stack([angles.sin(), angles.cos()], -1).flatten(-2)
+
+
+def rotate(states: Tensor, positions: Tensor) -> Tensor:
+    """Rotary encoding of (S, n, width) at `positions` (n,) (Su et al. 2021), pairs interleaved."""
+    angles = _angles(positions, states.shape[-1])
+    sin, cos = angles.sin().to(states.dtype), angles.cos().to(states.dtype)
+    even, odd = states[..., 0::2], states[..., 1::2]
+    return torch.stack([even * cos - odd * sin, even * sin + odd * cos], -1).flatten(-2)
+
+
+def _angles(positions: Tensor, width: int) -> Tensor:
+    powers = torch.arange(0, width, 2, dtype=torch.float64) / width
+    return positions.double()[:, None] * BASE**-powers
+
+
+def weights_of(
+    query: Tensor, key: Tensor, at: Tensor, keys_at: Tensor, how: Attention, own: Tensor | None
+) -> Tensor:
+    """Attention weights (S, q, k), or (S, q, k + 1) with a last column for the query's own key.
+
+    query: (S, q, d) at positions `at` (q,); key: (S, k, d) at `keys_at` (k,). With `own` (S, q, d)
+    a query sees the keys before its position and its own key; without, those up to its position.
+    Logits are rounded to the operands' type; the softmax is taken in float32 at least.
+    """
+    distance = at[:, None] - keys_at[None]
+    logits = product(query, key.mT) * query.shape[-1] ** -0.5
+    seen = distance > 0 if own is not None else distance >= 0
+    if how.window is not None:
+        seen = seen & (distance < how.window)
+    if how.encoding == "alibi":
+        logits = logits - (ALIBI_SLOPE * distance).to(logits.dtype)
+    logits = logits.masked_fill(~seen, -math.inf)
+    if own is not None:
+        alone = (query * own).sum(-1, keepdim=True) * query.shape[-1] ** -0.5
+        logits = torch.cat([logits, alone.to(logits.dtype)], -1)
+    exact = logits.double() if logits.dtype == torch.float64 else logits.float()
+    if how.sink:
+        exact = sunk(exact)
+    return exact.softmax(-1).to(query.dtype)
+
+
+def sunk(logits: Tensor) -> Tensor:
+    """Logits whose softmax gives the first key half of the weight, all of it if it is alone."""
+    others = logits[..., 1:].logsumexp(-1, keepdim=True)
+    first = torch.where(others.isfinite(), others, logits[..., :1])
+    return torch.cat([first, logits[..., 1:]], -1)
+
+
+class Heads(NamedTuple):
+    """Queries, keys and values of a layer, each (S, n, d), encoded for their positions (n,)."""
+
+    query: Tensor
+    key: Tensor
+    value: Tensor
+    at: Tensor
+
+
+def heads(query: Tensor, key: Tensor, value: Tensor, at: Tensor, how: Attention) -> Heads:
+    if how.encoding == "rotary":
+        query, key = rotate(query, at), rotate(key, at)
+    return Heads(query, key, value, at)
+
+
+def attend_rows(main: Heads, rows: Tensor, how: Attention) -> Tensor:
+    """What the tokens `rows` (r,) attend to, (S, r, d)."""
+    weights = weights_of(main.query[:, rows], main.key, main.at[rows], main.at, how, None)
+    return product(weights, main.value)
+
+
+def attend_blocks(main: Heads, how: Attention) -> Tensor:
+    """What every token attends to, (S, n, d), a block of queries at a time."""
+    parts = []
+    for start in range(0, len(main.at), BLOCK):
+        rows = main.at[start : start + BLOCK]
+        end = start + len(rows)
+        first = 0 if how.window is None else max(0, start - how.window)
+        weights = weights_of(
+            main.query[:, start:end],
+            main.key[:, first:end],
+            rows,
+            main.at[first:end],
+            how,
+            None,
+        )
+        parts.append(product(weights, main.value[:, first:end]))
+    return torch.cat(parts, 1)
+
+
+def attend_extra(main: Heads, extra: Heads, how: Attention) -> Tensor:
+    """What extra tokens attend to, (S, g, d): the main tokens before their position, themselves."""
+    weights = weights_of(extra.query, main.key, extra.at, main.at, how, extra.key)
+    return product(weights[..., :-1], main.value) + weights[..., -1:] * extra.value
+
+
+class Pair(NamedTuple):
+    """Last-token representations, each (S, lengths, d): of the sequence, and with it repeated."""
+
+    plain: Tensor
+    repeated: Tensor
+
+
+@torch.inference_mode()
+def read(
+    weights: Weights,
+    tokens: Tensor,
+    lengths: Sequence[int],
+    depths: Sequence[int],
+    precision: str,
+    how: Attention,
+) -> dict[int, Pair]:
+    """Representations of the last token after each of `depths` layers.
+
+    tokens: (S, N, d) float64, N at least the longest of `lengths`. Everything is rounded to
+    `precision` first and computed in it.
+    """
+    dtype = DTYPES[precision]
+    matrices = weights.to(dtype)
+    rows = torch.tensor(lengths) - 1
+    at, extra_at = torch.arange(tokens.shape[1]), torch.tensor(lengths)
+    main, extra = (states.to(dtype) for states in placed(tokens, rows, at, extra_at, how))
+    found = {}
+    for layer in range(max(depths)):
+        last = layer + 1 == max(depths)
+        inner = _project(matrices, layer, norm(main), at, how)
+        outer = _project(matrices, layer, norm(extra), extra_at, how)
+        if last:
+            main, mixed = main[:, rows], attend_rows(inner, rows, how)
+        else:
+            mixed = attend_blocks(inner, how)
+        extra = _feed(matrices, layer, attend_extra(inner, outer, how) + extra)
+        main = _feed(matrices, layer, mixed + main)
+        if layer + 1 in depths:
+            found[layer + 1] = Pair(norm(main if last else main[:, rows]), norm(extra))
+    return found
+
+
+@torch.inference_mode()
+def read_attention(
+    weights: Weights, tokens: Tensor, lengths: Sequence[int], precision: str, how: Attention
+) -> Pair:
+    """E6 by its letter: the output of one attention layer, without residual path or network."""
+    matrices = weights.to(DTYPES[precision])
+    rows = torch.tensor(lengths) - 1
+    at, extra_at = torch.arange(tokens.shape[1]), torch.tensor(lengths)
+    main, extra = placed(tokens, rows, at, extra_at, how)
+    inner = _project(matrices, 0, main.to(matrices.query.dtype), at, how)
+    outer = _project(matrices, 0, extra.to(matrices.query.dtype), extra_at, how)
+    return Pair(attend_rows(inner, rows, how), attend_extra(inner, outer, how))
+
+
+def placed(
+    tokens: Tensor, rows: Tensor, at: Tensor, extra_at: Tensor, how: Attention
+) -> tuple[Tensor, Tensor]:
+    """Tokens (S, N, d) and the repeated ones (S, lengths, d), with sinusoids if they have them."""
+    main, extra = tokens, tokens[:, rows]
+    if how.encoding == "sinusoidal":
+        main = main + sinusoids(at, tokens.shape[-1])
+        extra = extra + sinusoids(extra_at, tokens.shape[-1])
+    return main, extra
+
+
+def _project(weights: Weights, layer: int, states: Tensor, at: Tensor, how: Attention) -> Heads:
+    query, key, value = (
+        product(states, matrix[layer]) for matrix in (weights.query, weights.key, weights.value)
+    )
+    return heads(query, key, value, at, how)
+
+
+def _feed(weights: Weights, layer: int, states: Tensor) -> Tensor:
+    hidden = product(norm(states), weights.inner[layer]).relu()
+    return product(hidden, weights.outer[layer]) + states
+
+
+@torch.inference_mode()
+def read_independent(
+    drawn: Sequence[Tensor],
+    lengths: Sequence[int],
+    precision: str,
+    how: Attention,
+) -> tuple[Pair, Pair]:
+    """E8: queries, keys and values drawn by themselves, (S, N, d) each, one attention, no residual.
+
+    Sinusoids are added to all three. Returns the attention's output as it is, and normalised.
+    """
+    dtype = DTYPES[precision]
+    rows = torch.tensor(lengths) - 1
+    at, extra_at = torch.arange(drawn[0].shape[1]), torch.tensor(lengths)
+
+    def encoded(states: Sequence[Tensor], where: Tensor) -> Heads:
+        if how.encoding == "sinusoidal":
+            shift = sinusoids(where, states[0].shape[-1])
+            states = [each + shift for each in states]
+        query, key, value = (each.to(dtype) for each in states)
+        return heads(query, key, value, where, how)
+
+    main = encoded(drawn, at)
+    extra = encoded([each[:, rows] for each in drawn], extra_at)
+    plain, repeated = attend_rows(main, rows, how), attend_extra(main, extra, how)
+    return Pair(plain, repeated), Pair(norm(plain), norm(repeated))
+
+
+def gaps(pair: Pair) -> dict[str, Tensor]:
+    """L1 and L-infinity distance, equality and scale (largest magnitude), each (S, lengths)."""
+    plain, repeated = pair.plain.double(), pair.repeated.double()
+    apart = (plain - repeated).abs()
+    return {
+        "gap_l1": apart.sum(-1),
+        "gap_linf": apart.amax(-1),
+        "equal": (apart.amax(-1) == 0).double(),
+        "scale": plain.abs().amax(-1),
+    }

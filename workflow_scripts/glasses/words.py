@@ -1,0 +1,110 @@
+"""The prompts of E1, E2 and E5, in the words the embedded models are taught and after the paper.
+
+The paper's prompts are described in its appendix C.1 and C.5 and known in part only, so `paper` is
+our wording of them: what is asked, in which order, and the marker before the answer are the
+paper's. `short` asks the same of a model that knows the prompts of its training alone; promptings
+and orders are put around them, which it was never taught.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from workflow_scripts.models.corpora import copying
+from workflow_scripts.models.corpora.copying import COUNTED_WORD, NOUNS
+
+ONES_RATE = 0.7  # of Bernoulli bits (captions and appendix C); also of the counted word, assumed
+BLOCK = 5  # digits of one block in the blog's reading of "interleaved"
+MARKER = "Answer:"
+
+
+@dataclass(frozen=True)
+class Wording:
+    """Templates with {} where the sequence stands; `before` and `after` go around a prompt."""
+
+    asks: dict[str, str]
+    hint: str
+    think: str
+    examples: str
+    wrappers: tuple[str, ...] = ("{}",)
+
+
+SHORT = Wording(
+    {task: prompt + "?" for task, prompt in copying.PROMPTS.items()}
+    | {
+        "type1": "Last digit of this, as one digit: {}?",
+        "type2": "As one digit, last digit of {}?",
+    },
+    hint=" It may not be 1.",
+    think=" Think step by step.",
+    examples="111111111111 is 11111 11111 11, 2*5+2=12. 111111 is 11111 1, 1*5+1=6. ",
+)
+PAPER = Wording(
+    {
+        "sum": f"What is {{}}? End with '{MARKER}' and the number.",
+        "ones": f"How many ones are in the sequence {{}}? End with '{MARKER}' and the number.",
+        "word": f"How many times does the word '{COUNTED_WORD}' appear in the sentence '{{}}'? "
+        f"End with '{MARKER}' and the number.",
+        "last": f"Here is a sequence: {{}} What is its last digit? Reply with '{MARKER}' "
+        "and the digit.",
+        "first": f"Here is a sequence: {{}} What is its first digit? Reply with '{MARKER}' "
+        "and the digit.",
+        "type1": f"What is the last digit of the sequence below? Reply with '{MARKER}' and the "
+        "digit.\n{}",
+        "type2": f"Reply with '{MARKER}' and a digit: what is the last digit of the sequence "
+        "below?\n{}",
+    },
+    hint=" Hint: it need not be a 1, so look carefully.",
+    think=" Think step by step and show how you get there.",
+    examples=(
+        "Two examples of how to count. 12 ones: 11111 11111 11 are two groups of five and two "
+        f"more, 2*5+2 = 12. {MARKER} 12\n6 ones: 11111 1 are one group of five and one more, "
+        f"1*5+1 = 6. {MARKER} 6\nThink step by step and show how you get there.\n"
+    ),
+    wrappers=("{}", "I have a question. {}", "{} Thank you."),
+)
+WORDINGS = {"short": SHORT, "paper": PAPER}
+PROMPTINGS = ("plain", "zero_shot", "few_shot")
+
+
+def prompt(wording: Wording, asked: str, shown: str, prompting: str, wrapper: int = 0) -> str:
+    """The whole prompt; `prompting` is one of `PROMPTINGS`, or `hint`."""
+    text = wording.asks[asked].format(shown)
+    match prompting:
+        case "hint":
+            text += wording.hint
+        case "zero_shot":
+            text += wording.think
+        case "few_shot":
+            text = wording.examples + text
+    return wording.wrappers[wrapper].format(text)
+
+
+def copied(family: str, side: str, length: int) -> str:
+    """A sequence of E1 whose first or last (`side`) digit is 0.
+
+    `edge`: that digit is the only 0. `alternating`: 1010… or 0101…. `blocks`: 11110 or 01111 over
+    and over. Those two are cut to a length that keeps the 0 at its end.
+    """
+    if family == "edge":
+        text = "1" * (length - 1) + "0"
+    elif family == "alternating":
+        text = "10" * (length // 2)
+    else:
+        text = ("1" * (BLOCK - 1) + "0") * max(1, length // BLOCK)
+    return text if side == "last" else text[::-1]
+
+
+def counted(task: str, length: int, rng: np.random.Generator | None) -> tuple[str, int]:
+    """What a counting task shows, of `length` items, and the right answer."""
+    if task == "sum":
+        return copying.ones(length), length
+    if task == "ones":
+        return "1" * length, length
+    assert rng is not None
+    hits = rng.random(length) < ONES_RATE
+    if task == "bits":
+        return "".join(str(int(hit)) for hit in hits), int(hits.sum())
+    nouns = [noun for noun in NOUNS.read_text(encoding="utf-8").split() if noun != COUNTED_WORD]
+    drawn = [COUNTED_WORD if hit else nouns[int(rng.integers(len(nouns)))] for hit in hits]
+    return " ".join(drawn), int(hits.sum())

@@ -1,0 +1,179 @@
+"""Images and labels: scikit-learn's digits, or MNIST-style files, checked and split.
+
+Files are given as a folder with the four idx files of MNIST (plain or gzipped), or as one `.npz`
+with `x_train`, `y_train`, `x_test`, `y_test`.
+"""
+
+import gzip
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from workflow_scripts.shared import files, job, seeds
+
+DIGITS = "digits"
+CLASSES = 10
+IDX = {
+    "x_train": "train-images-idx3-ubyte",
+    "y_train": "train-labels-idx1-ubyte",
+    "x_test": "t10k-images-idx3-ubyte",
+    "y_test": "t10k-labels-idx1-ubyte",
+}
+IDX_UNSIGNED_BYTES = 0x08
+SPLITS = ("train", "valid", "test")
+
+
+class DataError(ValueError):
+    """A data file that cannot be used; the message names the file and what is wrong with it."""
+
+
+class Split(NamedTuple):
+    """Inputs, shape (N, D) float32, and labels 0 to 9, shape (N,) int64."""
+
+    x: NDArray[np.float32]
+    y: NDArray[np.int64]
+
+
+def paths(source: str) -> list[str]:
+    """The files that a source consists of, none for the digits."""
+    if source == DIGITS:
+        return []
+    folder = Path(source)
+    if folder.suffix == ".npz":
+        return [source]
+    return [str(_idx_file(folder, name)) for name in IDX.values()]
+
+
+def _idx_file(folder: Path, name: str) -> Path:
+    zipped = folder / f"{name}.gz"
+    return zipped if zipped.exists() else folder / name
+
+
+def read_idx(path: str | Path) -> NDArray[np.uint8]:
+    """An idx file of unsigned bytes, gzipped or not. Raises `DataError` naming the file."""
+    opener = gzip.open if str(path).endswith(".gz") else open
+    try:
+        with opener(path, "rb") as stream:
+            content = stream.read()
+    except (OSError, EOFError) as error:
+        raise DataError(f"{path}: cannot be read ({error})") from error
+    if len(content) < 4 or content[:2] != b"\0\0" or content[2] != IDX_UNSIGNED_BYTES:
+        raise DataError(f"{path}: not an idx file of unsigned bytes")
+    dimensions = content[3]
+    header = 4 + 4 * dimensions
+    shape = tuple(np.frombuffer(content[4:header], ">u4").astype(int).tolist())
+    if len(shape) != dimensions or len(content) != header + int(np.prod(shape)):
+        raise DataError(
+            f"{path}: its header promises shape {shape}, but {len(content) - header} bytes follow"
+        )
+    return np.frombuffer(content, np.uint8, offset=header).reshape(shape)
+
+
+def read_npz(path: str | Path) -> dict[str, NDArray[Any]]:
+    """The four arrays of an npz file. Raises `DataError` naming the file."""
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            missing = [key for key in IDX if key not in archive]
+            if missing:
+                raise DataError(f"{path}: no array {', '.join(missing)}")
+            return {key: archive[key] for key in IDX}
+    except (OSError, ValueError) as error:
+        if isinstance(error, DataError):
+            raise
+        raise DataError(f"{path}: not an npz file ({error})") from error
+
+
+def checked(images: NDArray, labels: NDArray, images_path: str, labels_path: str) -> Split:
+    """Images as rows and labels, or `DataError` that names the file of the wrong shape."""
+    if images.ndim not in (2, 3) or 0 in images.shape:
+        raise DataError(
+            f"{images_path}: images have shape {images.shape}, "
+            "expected (N, height, width) or (N, D)"
+        )
+    if labels.ndim != 1:
+        raise DataError(f"{labels_path}: labels have shape {labels.shape}, expected (N,)")
+    if len(images) != len(labels):
+        raise DataError(f"{labels_path}: {len(labels)} labels for {len(images)} images")
+    whole = labels.astype(np.int64)
+    if (whole != labels).any() or whole.min() < 0 or whole.max() >= CLASSES:
+        raise DataError(f"{labels_path}: labels must be whole numbers from 0 to {CLASSES - 1}")
+    rows = images.reshape(len(images), -1).astype(np.float32)
+    if not np.isfinite(rows).all():
+        raise DataError(f"{images_path}: images hold NaN or infinity")
+    return Split(rows, whole)
+
+
+def read(source: str) -> tuple[Split, Split | None]:
+    """Training and test images of a source; the digits come as one set, without a test set."""
+    if source == DIGITS:
+        from sklearn.datasets import load_digits
+
+        images, labels = load_digits(return_X_y=True)
+        return checked(images, labels, DIGITS, DIGITS), None
+    if source.endswith(".npz"):
+        arrays = read_npz(source)
+        names = dict.fromkeys(arrays, source)
+    else:
+        names = dict(zip(IDX, paths(source), strict=True))
+        arrays = {key: read_idx(path) for key, path in names.items()}
+    parts = [
+        checked(arrays[f"x_{part}"], arrays[f"y_{part}"], names[f"x_{part}"], names[f"y_{part}"])
+        for part in ("train", "test")
+    ]
+    if parts[0].x.shape[1] != parts[1].x.shape[1]:
+        raise DataError(
+            f"{names['x_test']}: {parts[1].x.shape[1]} pixels, the training images have "
+            f"{parts[0].x.shape[1]}"
+        )
+    return parts[0], parts[1]
+
+
+def split(source: str, valid: int, test: int, seed: int) -> dict[str, Split]:
+    """Train, validation and test sets with pixels of mean 0 and variance 1 over the training set.
+
+    The last `valid` images of a shuffled training set are held out; `test` images too where the
+    source has no test set of its own. Raises `DataError` when too few are left.
+    """
+    train, own_test = read(source)
+    order = seeds.generator(seed, "optimizers", "split").permutation(len(train.y))
+    held = valid + (test if own_test is None else 0)
+    if held >= len(order):
+        raise DataError(f"{source}: {len(order)} images, too few to hold {held} of them out")
+    at = {"train": order[:-held], "valid": order[-valid:]}
+    parts = {name: Split(train.x[index], train.y[index]) for name, index in at.items()}
+    between = order[-held:-valid]
+    parts["test"] = own_test or Split(train.x[between], train.y[between])
+    for name, part in parts.items():
+        lacking = set(range(CLASSES)) - set(part.y.tolist())
+        if lacking:
+            raise DataError(f"{source}: the {name} set has no image of class {min(lacking)}")
+    mean, sd = parts["train"].x.mean(), parts["train"].x.std()
+    return {name: Split((part.x - mean) / sd, part.y) for name, part in parts.items()}
+
+
+def load(path: str | Path) -> dict[str, Split]:
+    """The three sets, as `main` wrote them."""
+    with np.load(path, allow_pickle=False) as archive:
+        return {name: Split(archive[f"x_{name}"], archive[f"y_{name}"]) for name in SPLITS}
+
+
+def main(path: str, source: str, valid: int, test: int, seed: int) -> None:
+    parts = split(source, valid, test, seed)
+    arrays: dict[str, Any] = {}
+    for name, part in parts.items():
+        arrays |= {f"x_{name}": part.x, f"y_{name}": part.y}
+    with files.atomic(path) as temporary, temporary.open("wb") as stream:
+        np.savez(stream, **arrays)
+
+
+if __name__ == "__main__":
+    with job.running(snakemake):
+        main(
+            snakemake.output.data,
+            snakemake.params.source,
+            snakemake.params.valid,
+            snakemake.params.test,
+            snakemake.params.seed,
+        )

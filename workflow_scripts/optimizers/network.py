@@ -1,0 +1,113 @@
+"""Multi-layer perceptrons, many at once: every tensor carries a leading axis of R replicas.
+
+A layer is one matrix, shape (R, out, in + 1), whose last column is the bias, so that every
+optimiser sees the same matrices and nothing but matrices. Gradients come from `torch.func`.
+"""
+
+from collections.abc import Sequence
+from math import sqrt
+
+import torch
+from torch import Tensor
+from torch.func import grad, grad_and_value, vmap
+from torch.nn.functional import cross_entropy, linear
+
+Parameters = dict[str, Tensor]
+# Standard deviation of a normal cut off at two of its own, which the initial scale makes up for.
+TRUNCATED_SD = 0.87962566103423978
+
+
+def layer_names(layers: int) -> list[str]:
+    return [f"layer{index}" for index in range(1, layers + 1)]
+
+
+def initial(seed: int, sizes: Sequence[int]) -> Parameters:
+    """One network: weights from a truncated normal of variance 1/fan_in, biases 0.
+
+    The variance scaling of the official power-propagation notebook. `sizes` are the widths from
+    input to output; shapes are (out, in + 1), without the axis of replicas.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    parameters = {}
+    for name, inputs, outputs in zip(
+        layer_names(len(sizes) - 1), sizes[:-1], sizes[1:], strict=True
+    ):
+        weight = torch.empty(outputs, inputs)
+        sd = 1 / sqrt(inputs) / TRUNCATED_SD
+        torch.nn.init.trunc_normal_(weight, 0.0, sd, -2 * sd, 2 * sd, generator=generator)
+        parameters[name] = torch.cat([weight, torch.zeros(outputs, 1)], 1)
+    return parameters
+
+
+def stack(networks: Sequence[Parameters]) -> Parameters:
+    return {name: torch.stack([network[name] for network in networks]) for name in networks[0]}
+
+
+def forward(parameters: Parameters, x: Tensor) -> tuple[Tensor, list[Tensor]]:
+    """Logits (N, 10) and the hidden activations of each ReLU layer, of one network.
+
+    `x` has shape (N, D), the parameters (out, in + 1).
+    """
+    hidden: list[Tensor] = []
+    *inner, last = parameters.values()
+    for matrix in inner:
+        x = linear(x, matrix[:, :-1], matrix[:, -1]).relu()
+        hidden.append(x)
+    return linear(x, last[:, :-1], last[:, -1]), hidden
+
+
+def loss(parameters: Parameters, x: Tensor, y: Tensor) -> Tensor:
+    """Mean cross-entropy in nats of one network."""
+    return cross_entropy(forward(parameters, x)[0], y)
+
+
+gradients_and_losses = vmap(grad_and_value(loss))
+losses = vmap(loss)
+
+
+def _probed_loss(probes: list[Tensor], parameters: Parameters, x: Tensor, y: Tensor) -> Tensor:
+    """Summed cross-entropy with a zero `probe` (N, out) added to each layer's pre-activation."""
+    *inner, last = zip(parameters.values(), probes, strict=True)
+    for matrix, probe in inner:
+        x = (linear(x, matrix[:, :-1], matrix[:, -1]) + probe).relu()
+    matrix, probe = last
+    return cross_entropy(linear(x, matrix[:, :-1], matrix[:, -1]) + probe, y, reduction="sum")
+
+
+def kronecker_factors(
+    parameters: Parameters, x: Tensor, noise: Tensor
+) -> dict[str, tuple[Tensor, Tensor]]:
+    """K-FAC's two factors of each layer (Martens and Grosse 2015, section 3).
+
+    For each layer E[a a'] of its inputs, shape (R, in + 1, in + 1), and E[d d'] of the gradients
+    at its pre-activations, shape (R, out, out), with labels drawn from the network itself: the
+    Fisher matrix, not the empirical one. `noise` is uniform, shape (R, N), and picks the labels.
+    """
+    logits, hidden = vmap(forward)(parameters, x)
+    cumulative = logits.softmax(-1).cumsum(-1)
+    labels = (noise[..., None] > cumulative).sum(-1).clamp(max=logits.shape[-1] - 1)
+    probes = [
+        torch.zeros(*x.shape[:2], matrix.shape[1], dtype=x.dtype, device=x.device)
+        for matrix in parameters.values()
+    ]
+    deltas = vmap(grad(_probed_loss))(probes, parameters, x, labels)
+    examples = x.shape[1]
+    factors = {}
+    for name, inputs, delta in zip(parameters, [x, *hidden], deltas, strict=True):
+        with_one = torch.cat([inputs, torch.ones_like(inputs[..., :1])], -1)
+        factors[name] = (with_one.mT @ with_one / examples, delta.mT @ delta / examples)
+    return factors
+
+
+def flatten(parameters: Parameters) -> Tensor:
+    """All parameters of each replica as one vector, shape (R, P)."""
+    return torch.cat([tensor.flatten(1) for tensor in parameters.values()], 1)
+
+
+def unflatten(vectors: Tensor, like: Parameters) -> Parameters:
+    """The inverse of `flatten`, for vectors of shape (R, P)."""
+    parts = vectors.split([tensor[0].numel() for tensor in like.values()], 1)
+    return {
+        name: part.reshape(len(vectors), *like[name].shape[1:])
+        for name, part in zip(like, parts, strict=True)
+    }

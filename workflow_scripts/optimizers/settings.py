@@ -1,0 +1,18 @@
+"""What the schema cannot say about this study's settings: one line a mistake."""
+
+from collections.abc import Iterator
+from typing import Any
+
+
+def problems(config: dict[str, Any]) -> Iterator[str]:
+    """Ranges whose ends are the wrong way round."""
+    settings = config["optimizers"]
+    ranges = {f"optimizers.{name}": entry for name, entry in settings["optimizers"].items()}
+    ranges |= {name: settings[name] for name in ("landscape", "linear")}
+    for name, entry in ranges.items():
+        least, most = entry["rates"]["least"], entry["rates"]["most"]
+        if least >= most:
+            yield (
+                f"optimizers.{name}.rates.most: found {most}, allowed: more than "
+                f"rates.least = {least}"
+            )

@@ -1,0 +1,124 @@
+"""Solutions of different optimisers and seeds beside each other: functions and straight lines.
+
+For each pair, the mean total variation between the two networks' predictions on the test set, and
+the barrier on the straight line between their weights: the largest excess of the training loss
+over the straight line between the two losses. No units are permuted to align the networks.
+"""
+
+from itertools import combinations
+from typing import Any
+
+import pandas as pd
+import torch
+from torch import Tensor
+from torch.func import vmap
+
+from workflow_scripts.optimizers import data, measures, network
+from workflow_scripts.optimizers.data import Split
+from workflow_scripts.optimizers.network import Parameters
+from workflow_scripts.optimizers.training import CHUNK, blend
+from workflow_scripts.shared import job, progress, provenance, tables
+
+
+def read_solutions(path: str) -> tuple[Parameters, Parameters, Tensor]:
+    """Weights with the first and with the second order of batches, and which seeds are sound.
+
+    Shapes (S, out, in + 1) and (2, S).
+    """
+    from safetensors.torch import load_file
+
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    tensors = load_file(path, device=device)
+    sound = tensors.pop("sound")
+    names = sorted(tensors)
+    half = len(sound) // 2
+    first = {name: tensors[name][:half] for name in names}
+    return first, {name: tensors[name][half:] for name in names}, sound.view(2, half)
+
+
+def logits(parameters: Parameters, x: Tensor) -> Tensor:
+    """Predictions (R, N, 10) on one set of inputs (N, D)."""
+    run = vmap(network.forward, in_dims=(0, None))
+    return torch.cat([run(parameters, part)[0] for part in x.split(CHUNK)], 1)
+
+
+def losses(parameters: Parameters, x: Tensor, y: Tensor) -> Tensor:
+    """Mean cross-entropy of each replica on one set, shape (R,)."""
+    predicted = logits(parameters, x)
+    targets = y.expand(len(predicted), -1)
+    return torch.nn.functional.cross_entropy(predicted.mT, targets, reduction="none").mean(1)
+
+
+def barrier(first: Parameters, second: Parameters, x: Tensor, y: Tensor, points: int) -> Tensor:
+    """Largest excess of the loss over the chord, in nats, at `points` inner points, shape (R,)."""
+    count = len(next(iter(first.values())))
+    ends = [losses(parameters, x, y) for parameters in (first, second)]
+    excess = []
+    for share in torch.linspace(0, 1, points + 2, device=x.device)[1:-1]:
+        between = losses(blend(first, second, share.expand(count)), x, y)
+        excess.append(between - torch.lerp(ends[0], ends[1], share))
+    return torch.stack(excess).amax(0).clamp(min=0)
+
+
+def compare(
+    found: dict[str, tuple[Parameters, Parameters, Tensor]],
+    parts: dict[str, Split],
+    loss_examples: int,
+    points: int,
+) -> pd.DataFrame:
+    """Rows of `function_distance` and `barrier_nats` for every pair and seed.
+
+    `pair` is `batches` (one optimiser, one start, other batches), `optimizers` (one start and
+    order of batches, two optimisers) or `seeds` (one optimiser, two starts; each start is used in
+    one pair only).
+    """
+    device = next(iter(next(iter(found.values()))[0].values())).device
+    x = torch.from_numpy(parts["train"].x[:loss_examples]).to(device)
+    y = torch.from_numpy(parts["train"].y[:loss_examples]).to(device)
+    test = torch.from_numpy(parts["test"].x).to(device)
+    pairs: list[tuple[dict[str, str], Parameters, Parameters, Tensor]] = []
+    for name, (first, second, sound) in found.items():
+        key = {"pair": "batches", "optimizer": name, "other": name}
+        pairs.append((key, first, second, sound.all(0)))
+        even = len(sound[0]) - len(sound[0]) % 2
+        halves = [{n: t[at:even:2] for n, t in first.items()} for at in (0, 1)]
+        both = sound[0, 0:even:2] & sound[0, 1:even:2]
+        pairs.append((key | {"pair": "seeds"}, halves[0], halves[1], both))
+    for one, other in combinations(found, 2):
+        key = {"pair": "optimizers", "optimizer": one, "other": other}
+        both = found[one][2][0] & found[other][2][0]
+        pairs.append((key, found[one][0], found[other][0], both))
+    rows: list[dict[str, Any]] = []
+    for key, first, second, sound in progress.track(pairs, description="pairs", unit="pair"):
+        distance = measures.function_distance(logits(first, test), logits(second, test))
+        height = barrier(first, second, x, y, points)
+        for metric, values in (("function_distance", distance), ("barrier_nats", height)):
+            for seed, (value, use) in enumerate(zip(values.tolist(), sound.tolist(), strict=True)):
+                rows.append(key | {"metric": metric, "seed": seed, "value": value, "sound": use})
+    return pd.DataFrame(rows)
+
+
+def main(
+    table: str,
+    data_file: str,
+    solution_files: dict[str, str],
+    loss_examples: int,
+    points: int,
+    provenance: dict[str, Any],
+) -> None:
+    found = {name: read_solutions(path) for name, path in solution_files.items()}
+    frame = compare(found, data.load(data_file), loss_examples, points)
+    tables.write(frame, table, provenance=provenance)
+
+
+if __name__ == "__main__":
+    with job.running(snakemake):
+        params = snakemake.params
+        main(
+            snakemake.output.table,
+            snakemake.input.data,
+            dict(zip(params.optimizers, snakemake.input.solutions, strict=True)),
+            params.loss_examples,
+            params.points,
+            provenance=provenance.of(snakemake),
+        )

@@ -1,0 +1,232 @@
+"""Training of many networks in one vectorised run, on `torch.func`.
+
+A replica has a seed (its start, its tasks, its batches), a learning rate, a loss at which it
+stops, and a rule for what happens to the optimiser's state between tasks. Replicas never mix:
+each one's path is the path it takes alone.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.func import vmap
+
+from workflow_scripts.optimizers import network
+from workflow_scripts.optimizers.network import Parameters
+from workflow_scripts.optimizers.streams import Stream
+from workflow_scripts.optimizers.updates import Moment, Rule, State
+from workflow_scripts.shared import files, seeds
+
+DIVERGED_NATS = 1000.0  # a batch loss above this, or one that is no number, ends a replica
+GRADIENT_LIMIT = 1.0e6  # and so does a gradient of this norm
+HALVINGS = 14  # of the last step, to stop at the wanted loss to 1e-4 of that step
+CHUNK = 2000  # examples of a set evaluated at once
+
+
+@dataclass(frozen=True)
+class Replica:
+    """One network to train: `stop_nats` 0 means never; `reset` clears the state between tasks."""
+
+    row: int  # which of the stream's seeds
+    rate: float
+    stop_nats: float = 0.0
+    reset: bool = False
+
+
+class Training:
+    """Replicas at some step of a stream."""
+
+    def __init__(
+        self,
+        stream: Stream,
+        hidden: Sequence[int],
+        classes: int,
+        rule: Rule,
+        replicas: Sequence[Replica],
+        dtype: torch.dtype = torch.float32,
+    ) -> None:
+        self.stream, self.rule, self.dtype = stream, rule, dtype
+        device = stream.device
+        sizes = [stream.x["train"].shape[1], *hidden, classes]
+        starts = [seeds.derive(stream.seed, "optimizers", "start", n) for n in stream.start_names]
+        networks = [network.initial(start, sizes) for start in starts]
+        stacked = network.stack([networks[replica.row] for replica in replicas])
+        self.parameters = {n: t.to(device, dtype) for n, t in stacked.items()}
+        self.rows = torch.tensor([replica.row for replica in replicas], device=device)
+        self.rates = self._column([replica.rate for replica in replicas])
+        self.stops = torch.tensor([replica.stop_nats for replica in replicas], device=device)
+        self.resets = torch.tensor([replica.reset for replica in replicas], device=device)
+        count = len(replicas)
+        self.alive = torch.ones(count, dtype=torch.bool, device=device)
+        self.moving = torch.ones(count, dtype=torch.bool, device=device)
+        self.resting = torch.zeros(count, dtype=torch.bool, device=device)  # at its limit of steps
+        self.steps = torch.zeros(count, dtype=torch.long, device=device)  # within the task
+        self.state = self._fresh_state()
+        self.count = torch.zeros(count, 1, 1, dtype=dtype, device=device)  # since a reset
+
+    def _column(self, values: list[float]) -> Tensor:
+        column = torch.tensor(values, dtype=self.dtype, device=self.stream.device)
+        return column[:, None, None]
+
+    def _fresh_state(self) -> dict[str, State]:
+        return {name: self.rule.start(tensor) for name, tensor in self.parameters.items()}
+
+    def begin_task(self) -> None:
+        """Let all replicas move again, and clear the optimiser's state where it is asked for."""
+        self.moving = torch.ones_like(self.moving)
+        self.resting = torch.zeros_like(self.resting)
+        self.steps = torch.zeros_like(self.steps)
+        if self.resets.any():
+            keep = ~self.resets
+            fresh = self._fresh_state()
+            self.state = {n: chosen(keep, self.state[n], fresh[n]) for n in self.state}
+            self.count = torch.where(keep[:, None, None], self.count, 0.0)
+
+    def train_task(
+        self,
+        task: int,
+        steps: int,
+        batch: int,
+        loss_examples: int,
+        check_every: int = 1,
+        after_step: Callable[[int], object] | None = None,
+        limits: Tensor | None = None,
+    ) -> None:
+        """Train on one task for `steps`, or as many as `limits`, shape (R,), gives each replica.
+
+        `after_step(step)` is called after each step, from 1 on.
+
+        Every `check_every` steps, replicas with a stopping loss are held once their loss over the
+        task's first `loss_examples` training examples has reached it: at the point of the last
+        step's segment where it is the wanted loss.
+        """
+        self.begin_task()
+        index, noise = self.stream.draws(task, steps, batch)
+        stopping = bool((self.stops > 0).any())
+        for step in range(steps):
+            if not self.active.any():
+                break
+            x, y = self.stream.batch(task, self.rows, index[self.rows, step])
+            before = self.parameters
+            refresh = step % self.rule.refresh_every == 0
+            self.advance(x.to(self.dtype), y, noise[self.rows, step], refresh)
+            if stopping and (step + 1) % check_every == 0:
+                self._stop(task, loss_examples, before)
+            if after_step is not None:
+                after_step(step + 1)
+            if limits is not None:
+                self.resting = self.steps >= limits.to(self.steps.device)
+
+    @property
+    def active(self) -> Tensor:
+        return self.alive & self.moving & ~self.resting
+
+    def advance(self, x: Tensor, y: Tensor, noise: Tensor, refresh: bool) -> None:
+        """One step on a batch: x (R, B, D), y (R, B), noise (R, B)."""
+        gradients, loss = network.gradients_and_losses(self.parameters, x, y)
+        norms = torch.stack([g.flatten(1).norm(dim=1) for g in gradients.values()]).amax(0)
+        sound = (loss < DIVERGED_NATS) & (norms < GRADIENT_LIMIT)  # false for NaN, too
+        self.alive = self.alive & (sound | ~self.active)
+        active = self.active
+        everyone = bool(active.all())
+        if not everyone:  # so that no infinity reaches an eigendecomposition
+            held = active[:, None, None]
+            gradients = {n: torch.where(held, g, 0.0) for n, g in gradients.items()}
+        factors: dict[str, Any] = {}
+        if self.rule.needs_factors and refresh:
+            factors = network.kronecker_factors(self.parameters, x, noise)
+            if not everyone:
+                factors = {
+                    n: tuple(torch.where(held, f, 0.0) for f in pair) for n, pair in factors.items()
+                }
+        count = self.count + 1
+        new_parameters, new_state = {}, {}
+        for name, w in self.parameters.items():
+            moment = Moment(count, refresh, factors.get(name))
+            direction, new_state[name] = self.rule.step(
+                gradients[name], w, self.state[name], moment
+            )
+            new_parameters[name] = w - self.rates * direction
+        if not everyone:
+            new_parameters = chosen(active, new_parameters, self.parameters)
+            new_state = {n: chosen(active, new_state[n], self.state[n]) for n in new_state}
+            count = torch.where(active[:, None, None], count, self.count)
+        self.parameters, self.state, self.count = new_parameters, new_state, count
+        self.steps = self.steps + active
+
+    def _stop(self, task: int, examples: int, before: Parameters) -> None:
+        arrived = self.active & (self.stops > 0)
+        if not arrived.any():
+            return
+        x, y = self.stream.whole("train", task, self.rows, examples)
+        x = x.to(self.dtype)
+        arrived &= network.losses(self.parameters, x, y) <= self.stops
+        if not arrived.any():
+            return
+        some = arrived.nonzero()[:, 0]
+        start = {n: t[some] for n, t in before.items()}
+        end = {n: t[some] for n, t in self.parameters.items()}
+        at = crossing(start, end, x[some], y[some], self.stops[some])
+        for name, tensor in self.parameters.items():
+            self.parameters[name] = tensor.index_copy(0, some, at[name])
+        self.moving = self.moving & ~arrived
+
+    def outputs(
+        self, part: str, task: int, most: int | None = None
+    ) -> tuple[Tensor, Tensor, list[Tensor]]:
+        """Logits (R, N, 10), labels (R, N) and hidden layers (R, N, width) on a task's part."""
+        x, y = self.stream.whole(part, task, self.rows, most)
+        pieces = [
+            vmap(network.forward)(self.parameters, p.to(self.dtype)) for p in x.split(CHUNK, 1)
+        ]
+        logits = torch.cat([piece[0] for piece in pieces], 1)
+        hidden = [torch.cat(layers, 1) for layers in zip(*(p[1] for p in pieces), strict=True)]
+        return logits, y, hidden
+
+    def accuracy(self, part: str, task: int) -> Tensor:
+        """Share of right answers, shape (R,)."""
+        logits, y, _ = self.outputs(part, task)
+        return (logits.argmax(-1) == y).to(self.dtype).mean(1)
+
+    def task_loss(self, task: int, examples: int) -> Tensor:
+        """Mean training loss in nats over the task's first `examples`, shape (R,)."""
+        x, y = self.stream.whole("train", task, self.rows, examples)
+        return network.losses(self.parameters, x.to(self.dtype), y)
+
+    def save(self, path: Path, extra: Any) -> None:
+        """Keep everything a resumed run needs; `extra` is the caller's own record."""
+        names = ("parameters", "state", "count", "alive", "moving", "steps")
+        with files.atomic(path) as temporary:
+            torch.save({n: getattr(self, n) for n in names} | {"extra": extra}, temporary)
+
+    def restore(self, path: Path) -> Any:
+        content = torch.load(path, weights_only=True, map_location=self.stream.device)
+        extra = content.pop("extra")
+        for name, value in content.items():
+            setattr(self, name, value)
+        return extra
+
+
+def chosen(mask: Tensor, yes: dict[str, Tensor], no: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Replica by replica one of two sets of tensors, all of shape (R, ., .)."""
+    return {name: torch.where(mask[:, None, None], yes[name], no[name]) for name in yes}
+
+
+def blend(start: Parameters, end: Parameters, share: Tensor) -> Parameters:
+    """Points at `share`, shape (R,), of the way from `start` to `end`."""
+    column = share[:, None, None]
+    return {name: torch.lerp(start[name], end[name], column) for name in start}
+
+
+def crossing(start: Parameters, end: Parameters, x: Tensor, y: Tensor, nats: Tensor) -> Parameters:
+    """Where the segment from `start` (loss above `nats`) to `end` (not above) crosses it."""
+    low = torch.zeros(len(nats), dtype=x.dtype, device=x.device)
+    high = torch.ones_like(low)
+    for _ in range(HALVINGS):
+        middle = (low + high) / 2
+        above = network.losses(blend(start, end, middle), x, y) > nats
+        low, high = torch.where(above, middle, low), torch.where(above, high, middle)
+    return blend(start, end, high)

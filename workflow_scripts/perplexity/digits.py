@@ -1,0 +1,78 @@
+"""How a model's tokenizer spells a string of bits, and what to do where it merges digits."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from workflow_scripts.inference.engines import EngineError
+
+WAYS = {"plain": "", "spaced": " "}  # between two bits
+
+
+@dataclass(frozen=True)
+class Spelling:
+    """A question and the frame of its answer of n bits, as tokens.
+
+    `prompt` are the question's tokens, the same number whatever the bits; `answer` the tokens of
+    n zeros, of which those at `slots` are bits: `zeros` and `ones` hold the two tokens of each.
+    """
+
+    prompt: list[int]
+    answer: list[int]
+    slots: list[int]
+    zeros: list[int]
+    ones: list[int]
+
+    def written(self, bits: Sequence[int]) -> list[int]:
+        """The answer's tokens with these bits."""
+        tokens = list(self.answer)
+        for at, bit, zero, one in zip(self.slots, bits, self.zeros, self.ones, strict=True):
+            tokens[at] = one if bit else zero
+        return tokens
+
+
+def text(bits: Sequence[int], way: str) -> str:
+    return WAYS[way].join(map(str, bits))
+
+
+def question(wording: str, bits: Sequence[int], way: str) -> list[dict[str, str]]:
+    """The chat turn that asks for a copy of `bits`; `wording` holds {} where they stand."""
+    return [{"role": "user", "content": wording.format(text(bits, way))}]
+
+
+def spelling(engine: Any, wording: str, bits: Sequence[int], way: str) -> Spelling | None:
+    """The tokens of a question about `bits` and of its answer; None where digits merge.
+
+    They do not merge when the answers of all zeros and of all ones have as many tokens as each
+    other and differ in one token for each bit.
+    """
+    turns = question(wording, bits, way)
+    prompt = engine.encode(messages=turns)
+    found = []
+    for bit in (0, 1):
+        answer = {"role": "assistant", "content": text([bit] * len(bits), way)}
+        whole = engine.encode(messages=[*turns, answer])
+        if whole[: len(prompt)] != prompt:
+            return None
+        found.append(whole[len(prompt) :])
+    zeros, ones = found
+    if len(zeros) != len(ones):
+        return None
+    slots = [at for at, pair in enumerate(zip(zeros, ones, strict=True)) if pair[0] != pair[1]]
+    if len(slots) != len(bits):
+        return None
+    return Spelling(prompt, zeros, slots, [zeros[at] for at in slots], [ones[at] for at in slots])
+
+
+def way_of(engine: Any, wording: str, size: int) -> str:
+    """The first of `WAYS` in which each of `size` bits is a token of its own.
+
+    Raises `EngineError` naming the model when the tokenizer merges digits in all of them.
+    """
+    for way in WAYS:
+        if spelling(engine, wording, [0] * size, way) is not None:
+            return way
+    raise EngineError(
+        f"models.{engine.name}: its tokenizer merges digits even with spaces between them, so that "
+        "a bit is not a token; take the model from studies.perplexity"
+    )
