@@ -27,6 +27,7 @@ include: "rules/change_of_mind.smk"
 include: "rules/perplexity.smk"
 include: "rules/glasses.smk"
 include: "rules/optimizers.smk"
+include: "rules/cocycles.smk"
 include: "rules/publish.smk"
 
 
@@ -39,6 +40,7 @@ localrules:
     perplexity,
     glasses,
     optimizers,
+    cocycles,
     scorecard,
     report,
 

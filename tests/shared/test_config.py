@@ -285,6 +285,17 @@ BAD = [
         "glasses.tasks.wording: found 'own' (text), allowed: short, paper",
     ),
     ("inference/batch_tokens", 1, "inference.batch_tokens: found 1, allowed: at least 64"),
+    (
+        "cocycles/algebra/order",
+        4,
+        "cocycles.algebra.order: found 4, allowed: at most 3",
+    ),
+    (
+        "cocycles/schedules/degrees",
+        [0.5, 1.5],
+        "cocycles.schedules.degrees.1: found 1.5, allowed: at most 1",
+    ),
+    ("cocycles/messages/graphs", 1, "cocycles.messages.graphs: found 1, allowed: at least 2"),
 ]
 
 

@@ -114,10 +114,11 @@ def carries(rng: np.random.Generator, cases: int) -> list[Row]:
         base = int(rng.choice(CARRY_BASES))
         places = int(rng.integers(1, 9))
         digits = rng.integers(0, base, places).tolist()
-        numbers = [rng.integers(0, 4 * base, rng.integers(0, 5)).tolist() for _ in range(places)]
-        ends = execution.add_with_carries(digits, numbers, base, rng)
-        total = sum((d + sum(part)) * base**i for i, (d, part) in enumerate(zip(digits, numbers)))
-        wrong += sum(digit * base**i for i, digit in enumerate(ends)) != total
+        added = [rng.integers(0, 4 * base, rng.integers(0, 5)).tolist() for _ in range(places)]
+        ends = execution.add_with_carries(digits, added, base, rng)
+        columns = enumerate(zip(digits, added, strict=True))
+        total = sum((digit + sum(part)) * base**place for place, (digit, part) in columns)
+        wrong += sum(digit * base**place for place, digit in enumerate(ends)) != total
     return [row("carry_violations", broken, seen), row("addition_errors", wrong, cases)]
 
 

@@ -65,9 +65,7 @@ def node_ignores_grouping(
     return good
 
 
-def edge_ignores_grouping(
-    arguments: Monoid, messages: Monoid, batch: Table, longest: int
-) -> Flags:
+def edge_ignores_grouping(arguments: Monoid, messages: Monoid, batch: Table, longest: int) -> Flags:
     """For each ψ of the batch, shape (P, |A|): no grouping of its arguments shows in the messages.
 
     The network may also invoke ψ once on the sum of all, which is what a synchronous one does.

@@ -99,6 +99,44 @@ def curve(rule: str, under_way: list[int]) -> list[Row]:
     ]
 
 
+NAMES = "abcdeu"
+PAIRS = {"ab": 2.0, "ac": 7.0, "bc": 3.0, "bu": 9.0, "cu": 1.0, "cd": 4.0, "de": 2.0, "eu": 5.0}
+FRAMES = (2, 6, 12)  # deliveries after which the trace is looked at
+
+
+def trace(seed: int) -> list[Row]:
+    """Three moments of one run on a graph of six nodes, from node a: states, messages under way."""
+    pairs = {tuple(sorted(map(NAMES.index, pair))): length for pair, length in PAIRS.items()}
+    both = sorted(
+        [(v, u, x) for (v, u), x in pairs.items()] + [(u, v, x) for (v, u), x in pairs.items()]
+    )
+    senders, ends, lengths = zip(*both, strict=True)
+    start = np.searchsorted(senders, np.arange(len(NAMES) + 1))
+    graph = relaxation.Graph(start, np.asarray(ends), np.asarray(lengths))
+    rows: list[Row] = []
+    deliveries = iter(range(1, 1 << 30))
+
+    def watch(now: float, node: int, states: list[float], queue: relaxation.Queue) -> None:
+        if next(deliveries) not in FRAMES:
+            return
+        base = {"rule": "silent", "time": now, "delivery": FRAMES[len({r["time"] for r in rows})]}
+        for name, state in zip(NAMES, states, strict=True):
+            heard = state if np.isfinite(state) else None
+            rows.append(
+                {"experiment": "trace", "metric": "state", "n": 1, "value": heard}
+                | base
+                | {"place": name}
+            )
+        for _, _, end, message, _, sender in queue:
+            place = NAMES[sender] + NAMES[end]
+            rows.append(exact("trace", "message", message, 1, place=place, **base))
+        rows.append(exact("trace", "moved", 1, 1, place=NAMES[node], **base))
+
+    rng = seeds.generator(seed, "cocycles", "trace")
+    relaxation.events(graph, rng, relaxation.Habits(), watch=watch)
+    return rows
+
+
 def main(
     table: str,
     sizes: list[int],
@@ -108,7 +146,8 @@ def main(
     seed: int,
     provenance: dict[str, Any],
 ) -> None:
-    rows = [*costs(sizes, graphs, seed), *argument_rules(rule_nodes, rule_runs, seed)]
+    rows = costs(sizes, graphs, seed)
+    rows += argument_rules(rule_nodes, rule_runs, seed) + trace(seed)
     tables.write(pd.DataFrame(rows), table, provenance=provenance)
 
 

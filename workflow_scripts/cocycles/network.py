@@ -72,6 +72,7 @@ class Run:
         self.invoked = np.zeros((steps + 1, nodes, nodes), dtype=bool)
         self.known = np.zeros((steps + 1, nodes), dtype=bool)  # has a state from the step before
         self.moved = np.zeros((steps + 1, nodes), dtype=bool)
+        self.updated = np.zeros((steps + 1, nodes), dtype=bool)
         self.state[0] = self.piece[0] = inputs
         self.moved[0] = True
         self.queue: list[tuple[float, int, int, int, Array]] = []
@@ -92,8 +93,9 @@ class Run:
         return self.state[self.steps]
 
     def _settle(self, step: int, node: int) -> None:
-        """Apply φ to what still waits."""
-        if step and (self.group[step, node] != self.layer.unit).any():
+        """Apply φ to what still waits, and once where no message came."""
+        waiting = (self.group[step, node] != self.layer.unit).any()
+        if step and (waiting or not self.updated[step, node]):
             self._update(step, node)
 
     def _deliver(self, step: int, node: int, message: Array) -> None:
@@ -112,6 +114,7 @@ class Run:
             new = self.layer.update(self.state[here], self.group[here])
         else:
             new = self.layer.update(self.own[here], self.inbox[here])
+        self.updated[here] = True
         self._move(step, node, new, self.group[here])
         self.group[here] = self.layer.unit
 
@@ -154,7 +157,7 @@ class Run:
         here = (step, node)
         self.own[here] = state
         if self.known[here]:
-            new = self.layer.update(state, self.inbox[here])
+            new, self.updated[here] = self.layer.update(state, self.inbox[here]), True
         else:
             new, self.known[here] = state, True
         message = self.layer.combine(argument, self.group[here])

@@ -145,8 +145,8 @@ def delays(rng: np.random.Generator) -> Iterator[float]:
         yield from rng.exponential(size=4096).tolist()
 
 
-# (when it arrives or its value, number, where to, what it says, when it arrives)
-Queue = list[tuple[float, int, int, float, float]]
+# (when it arrives or its value, number, where to, what it says, when it arrives, where from)
+Queue = list[tuple[float, int, int, float, float, int]]
 Watch = Callable[[float, int, list[float], Queue], None]
 
 
@@ -167,7 +167,7 @@ def events(
     state = [np.inf] * graph.nodes
     inbox = [np.inf] * graph.nodes
     delay, number = delays(rng), 0
-    queue: Queue = [(0.0, 0, 0, 0.0, 0.0)]
+    queue: Queue = [(0.0, 0, 0, 0.0, 0.0, 0)]
     out = Outcome(np.empty(0))
     now = 0.0
     while queue:
@@ -175,12 +175,12 @@ def events(
             out.quiet = False
             break
         before = len(queue)
-        _, number_of, node, message, now = heapq.heappop(queue)
+        _, number_of, node, message, now, _ = heapq.heappop(queue)
         if habits.grouped and number_of > 0:
             if inbox[node] == np.inf:
                 number += 1
                 wake = now + next(delay)
-                heapq.heappush(queue, (wake, -number, node, 0.0, wake))
+                heapq.heappush(queue, (wake, -number, node, 0.0, wake, node))
             inbox[node] = min(inbox[node], message)
             continue
         if number_of < 0:
@@ -202,7 +202,7 @@ def events(
                 copies = 2 if habits.twice and rng.random() < habits.twice else 1
                 for _ in range(copies):
                     key = sent if habits.nearest_first else arrives
-                    heapq.heappush(queue, (key, number, ends[edge], sent, arrives))
+                    heapq.heappush(queue, (key, number, ends[edge], sent, arrives, node))
                     arrives += next(delay)
         out.under_way.append(len(queue))
         out.falls += len(queue) < before

@@ -37,8 +37,8 @@ def relative(found: layers.Array, expected: layers.Array) -> layers.Array:
 
 def runs(
     name: str, shape: dict[str, int], degrees: list[float], seed: int
-) -> Iterator[tuple[str, float, int, layers.Array, int]]:
-    """Kind, degree, graph, relative error of each draw (D,), and how many draws moved a bit."""
+) -> Iterator[tuple[str, float, layers.Array, int]]:
+    """Kind, degree, relative error of each draw (D,), and how many draws moved a bit."""
     nodes, width, draws, steps = (shape[key] for key in ("nodes", "width", "draws", "steps"))
     for graph in range(shape["graphs"]):
         rng = seeds.generator(seed, "cocycles", "schedules", name, graph)
@@ -55,24 +55,28 @@ def runs(
                 run = network.Run(layer, adjacency, inputs, steps, schedule, rng)
                 found = run.run()
                 moved = int((found != expected).any((0, 2)).sum())
-                yield kind, degree, graph, relative(found, expected), moved
+                yield kind, degree, relative(found, expected), moved
 
 
 def residuals(shape: dict[str, int], degrees: list[float], seed: int) -> list[Row]:
     """Errors by layer, kind and degree: mean over graphs, over each graph's draws before."""
     rows = []
     for name in progress.track(LAYERS, description="layers"):
+        columns = ("kind", "degree", "mean", "largest", "moved")
         frame = pd.DataFrame(
-            {"kind": kind, "degree": degree, "error": error.mean(), "top": error.max(), "bits": moved}
-            for kind, degree, _, error, moved in runs(name, shape, degrees, seed)
+            (
+                (kind, degree, error.mean(), error.max(), moved)
+                for kind, degree, error, moved in runs(name, shape, degrees, seed)
+            ),
+            columns=columns,
         )
         for (kind, degree), part in frame.groupby(["kind", "degree"], sort=False):
             place = {"layer": name, "kind": kind, "degree": degree}
             n = len(part) * shape["draws"]
             rows += [
-                mean("schedules", "relative_error", part["error"], **place),
-                exact("schedules", "largest_error", part["top"].max(), n, **place),
-                exact("schedules", "runs_that_differ", part["bits"].sum(), n, **place),
+                mean("schedules", "relative_error", part["mean"], **place),
+                exact("schedules", "largest_error", part["largest"].max(), n, **place),
+                exact("schedules", "runs_that_differ", part["moved"].sum(), n, **place),
             ]
     return rows
 
@@ -118,9 +122,10 @@ def main(
 if __name__ == "__main__":
     with job.running(snakemake):
         params = snakemake.params
+        shape = {key: params[key] for key in ("nodes", "width", "draws", "steps", "graphs")}
         main(
             snakemake.output.table,
-            params.shape,
+            shape,
             params.degrees,
             params.cases,
             params.seed,

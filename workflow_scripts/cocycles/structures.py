@@ -123,3 +123,9 @@ def falling_silent(lattice: Monoid) -> Table:
 def carry(added: NDArray[np.int64], digit: NDArray[np.int64], base: int = 10) -> NDArray[np.int64]:
     """Proposition 3.4: how many carries a digit emits when a number is added to it."""
     return (added + digit) // base
+
+
+def door() -> tuple[Monoid, Table]:
+    """Appendix A: messages 1, open (1), close (2), the later one wins; states open 0, closed 1."""
+    messages = Monoid(np.array([[0, 1, 2], [1, 1, 1], [2, 2, 2]]))
+    return messages, np.array([[0, 1], [0, 0], [1, 1]])
