@@ -23,7 +23,7 @@ rule cocycles_algebra:
     threads: 1
     resources:
         mem_mb=2000,
-        runtime=30,
+        runtime=120,
     params:
         code=fingerprint("workflow_scripts/cocycles/algebra.py"),
         order=config["cocycles"]["algebra"]["order"],

@@ -91,8 +91,23 @@ def test_grouping_shows_where_the_rule_is_no_cocycle():
     rule = np.array([[[0], [1]], [[1], [1]]])
     act = np.zeros((2, 1), dtype=int)
     assert structures.is_cocycle(group, act, group, rule).tolist() == [True, False]
-    seen = execution.node_ignores_grouping(group, act, group, rule, 3)
+    words = execution.all_words(2, 3)
+    seen = execution.node_ignores_grouping(group, act, group, rule, words)
     assert seen.tolist() == [True, False]
+
+
+def test_large_structures_hold_cocycles_and_rules_that_are_none():
+    rows = algebra.large_grouping(np.random.default_rng(0), 5)
+    assert told(rows, "large_grouping_exceptions")["value"] == 0
+    assert 5 <= told(rows, "large_cocycles")["value"] < told(rows, "large_cocycles")["n"]
+
+
+def test_products_and_cyclic_groups_are_what_they_are_called():
+    both = monoids.direct_product(monoids.cyclic(3), monoids.chain(2))
+    assert both.commutative
+    for a, b in itertools.product(range(6), repeat=2):
+        expected = ((a // 2 + b // 2) % 3) * 2 + max(a % 2, b % 2)
+        assert both.table[a, b] == expected
 
 
 def test_the_forward_half_of_proposition_4_1_fails_and_the_backward_half_holds():

@@ -52,6 +52,15 @@ def propositions() -> list[Claim]:
             "every rule over small monoids",
         ),
         algebraic(
+            "C1c",
+            "The same on larger structures, drawn: messages of up to 16 elements act on "
+            "themselves, arguments are a cyclic group.",
+            "proposition 3.1",
+            "argument rules for which only one of the two holds",
+            "large_grouping_exceptions",
+            "cocycles, and rules that differ from them in one entry",
+        ),
+        algebraic(
             "C2a",
             "A one-input edge function can be invoked asynchronously if and only if it is a "
             "monoid homomorphism.",

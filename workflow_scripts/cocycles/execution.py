@@ -5,7 +5,7 @@ one message before it delivers them, or to deliver nothing (the unit). Whether t
 that freedom is found by doing it in every way. Nothing here knows what a cocycle is.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import product
 
 import numpy as np
@@ -50,11 +50,11 @@ def run_node(
 
 
 def node_ignores_grouping(
-    messages: Monoid, act: Table, arguments: Monoid, batch: Table, longest: int
+    messages: Monoid, act: Table, arguments: Monoid, batch: Table, words: Iterable[Word]
 ) -> Flags:
-    """For each argument rule of the batch: no grouping of any word shows in what is emitted."""
+    """For each argument rule of the batch: no grouping of these words shows in what is emitted."""
     good = np.ones(len(batch), dtype=bool)
-    for word in all_words(messages.size, longest):
+    for word in words:
         for state in range(act.shape[1]):
             ends = [
                 run_node(act, arguments, batch, state, tuple(map(messages.product, blocks)))

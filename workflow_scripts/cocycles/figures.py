@@ -84,7 +84,7 @@ def residuals(scores: pd.DataFrame) -> "Figure":
     axes.set_yticks(range(len(LAYERS)), list(LAYERS.values()))
     axes.grid(False)
     for edge in (0.5, 2.5, 4.5):
-        axes.axvline(edge, color="w", linewidth=2)
+        axes.axvline(edge, color=COLOURS["grey"], linewidth=0.6)
     for name, (first, last) in LEVELS.items():
         axes.text((first + last) / 2, -0.62, name, ha="center", va="bottom", fontsize=7)
     figure.colorbar(image, ax=axes, label="relative error, mean", extend="both", pad=0.01)
@@ -109,7 +109,7 @@ def degrees(scores: pd.DataFrame) -> "Figure":
             )
         axes.set_title(KINDS[kind].replace("\n", " "))
         axes.set_yscale("symlog", linthresh=1e-3, linscale=0.6)
-        axes.set_ylim(-3e-4, None)
+        axes.set_ylim(-3e-4, 10)
         axes.set_xlabel("degree of asynchrony")
     panels[0].set_ylabel("relative error of the result")
     handles, labels = panels[0].get_legend_handles_labels()

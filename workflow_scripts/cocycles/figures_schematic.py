@@ -179,7 +179,7 @@ def machines(scores: pd.DataFrame) -> "Figure":
         carried = int(structures.carry(np.array(1), np.array(state), 3))
         colour = "vermilion" if carried else "black"
         arrow(right, place, places[after], colour, bend=-0.2)
-        middle = (np.asarray(place) + np.asarray(places[after])) / 2 * 2.2
+        middle = (np.asarray(place) + np.asarray(places[after])) / 2 * (2.6, 2.0)
         right.text(
             *middle,
             f"+1, sends {carried}",

@@ -120,6 +120,17 @@ def chain(length: int) -> Monoid:
     return Monoid(np.maximum.outer(np.arange(length), np.arange(length)))
 
 
+def cyclic(order: int) -> Monoid:
+    """Whole numbers mod `order` under +."""
+    return Monoid(np.add.outer(np.arange(order), np.arange(order)) % order)
+
+
+def direct_product(first: Monoid, second: Monoid) -> Monoid:
+    """Pairs, number a·|second| + b, multiplied entry by entry."""
+    a, b = np.divmod(np.arange(first.size * second.size), second.size)
+    return Monoid(first.table[a[:, None], a] * second.size + second.table[b[:, None], b])
+
+
 def power_set(points: int) -> Monoid:
     """Subsets of `points` points, as bit masks, under union."""
     return Monoid(np.bitwise_or.outer(np.arange(1 << points), np.arange(1 << points)))

@@ -81,8 +81,8 @@ class Outcome:
 
     `messages` were sent until nothing was under way any more (or the limit), `useful` until the
     last state moved, at `time`, in mean latencies of a message (without meaning where the nearest
-    message comes first). `under_way` holds how many messages were on their way after each delivery,
-    and `falls` counts the deliveries that lowered it.
+    message comes first). `falls` counts the deliveries that lowered the number of messages under
+    way; `under_way` holds that number after each delivery of a run with a limit.
     """
 
     distances: Distances
@@ -204,7 +204,8 @@ def events(
                     key = sent if habits.nearest_first else arrives
                     heapq.heappush(queue, (key, number, ends[edge], sent, arrives, node))
                     arrives += next(delay)
-        out.under_way.append(len(queue))
+        if most_messages is not None:
+            out.under_way.append(len(queue))
         out.falls += len(queue) < before
         if watch is not None:
             watch(now, node, state, queue)
