@@ -30,6 +30,7 @@ class Settings:
     max_grad_norm: float
     chunk_steps: int  # message steps that a gradient runs back through
     validate_every: int = 50  # steps, where there is a validation set
+    inverted_pointers: bool = False  # see `features.Encoders`
 
 
 Sets = Mapping[str, Sequence[Trajectories]]  # algorithm -> its training sets, one a size
@@ -55,7 +56,7 @@ class Training:
         specs = {name: sets[0].spec for name, sets in data.items()}
         with torch.random.fork_rng():
             torch.manual_seed(seeds.derive(seed, "clrs", "initial"))
-            self.network = Reasoner(specs, settings.width, processor)
+            self.network = Reasoner(specs, settings.width, processor, settings.inverted_pointers)
         self.network.to(self.device)
         self.optimiser = torch.optim.Adam(self.network.parameters(), lr=settings.learning_rate)
         self.schedules = {
