@@ -1,6 +1,9 @@
 """Study `cocycles`: "Asynchronous Algorithmic Alignment with Cocycles" (2306.15632)."""
 
+COCYCLES_FIGURE_2 = project_file("resources/published/cocycles_figure2_digitised.csv")
 COCYCLES_FIGURES = [
+    "tasks",
+    "asynchrony",
     "trace",
     "flow",
     "machines",
@@ -110,6 +113,7 @@ rule cocycles_scores:
 rule cocycles_claims:
     input:
         scores="results/cocycles/scores.parquet",
+        figure_2=COCYCLES_FIGURE_2,
     output:
         claims="results/cocycles/claims.json",
     log:
@@ -129,7 +133,18 @@ rule cocycles_claims:
 rule cocycles_figures:
     input:
         scores="results/cocycles/scores.parquet",
+        figure_2=COCYCLES_FIGURE_2,
     output:
+        tasks=report(
+            "results/cocycles/figures/tasks.png",
+            caption="../resources/captions/cocycles/tasks.rst",
+            category="cocycles",
+        ),
+        asynchrony=report(
+            "results/cocycles/figures/asynchrony.png",
+            caption="../resources/captions/cocycles/asynchrony.rst",
+            category="cocycles",
+        ),
         trace=report(
             "results/cocycles/figures/trace.png",
             caption="../resources/captions/cocycles/trace.rst",

@@ -1,13 +1,14 @@
 """The study's figures: one function draws one figure from the scores."""
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
-from workflow_scripts.cocycles import figures_schematic
+from workflow_scripts.cocycles import figures_schematic, figures_trained
 from workflow_scripts.shared import figures, job, tables
 from workflow_scripts.shared.figures import COLOURS, PAGE_IN, margins
 from workflow_scripts.shared.readings import select
@@ -183,17 +184,19 @@ FIGURES: dict[str, Callable[[pd.DataFrame], "Figure"]] = {
     "degrees": degrees,
     "rules": rules,
     "convergence": convergence,
+    "asynchrony": figures_trained.asynchrony,
 }
 
 
-def main(scores: str, pngs: list[str]) -> None:
+def main(scores: str, figure_2_csv: str, pngs: list[str]) -> None:
     figures.use_style()
     frame = tables.read(scores, SCORES)
+    drawn = FIGURES | {"tasks": partial(figures_trained.tasks, published=pd.read_csv(figure_2_csv))}
     for png in pngs:
-        figures.save(FIGURES[Path(png).stem](frame), png)
+        figures.save(drawn[Path(png).stem](frame), png)
 
 
 if __name__ == "__main__":
     with job.running(snakemake):
         pngs = [path for path in snakemake.output if path.endswith(".png")]
-        main(snakemake.input.scores, pngs)
+        main(snakemake.input.scores, snakemake.input.figure_2, pngs)

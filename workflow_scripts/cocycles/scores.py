@@ -8,7 +8,7 @@ from workflow_scripts.shared import job, provenance, tables
 from workflow_scripts.shared.schemas import SCORES
 
 CONDITIONS = [
-    *("layer", "aggregator", "kind", "degree"),
+    *("algorithm", "other", "layer", "aggregator", "kind", "degree"),
     *("family", "nodes", "way", "rule", "delivery", "time", "place"),
 ]
 
