@@ -19,6 +19,7 @@ NOTHING = -torch.inf
 # By how much a state weighs less than features at first. A message adds one map of the receiver and
 # one of the sender, and each passes a shift of the state on: without this, states double each step.
 CALM = 4.0
+SHARE = 0.1  # of a state's weights in a linear layer before, to the same end
 SMALLEST = torch.finfo(torch.float32).tiny
 
 
@@ -172,19 +173,10 @@ class SumPhi(Processor):
         return self.norm(new)
 
 
-class MaxMax(Processor):
-    """L2: ψ linear, ⊕ and φ the maximum."""
+class Maximum(Processor):
+    """⊕ and φ the maximum; φ starts from the features, so that a state is max(features, inbox)."""
 
-    level, nothing, unit = 2, 0.0, NOTHING
-
-    def __init__(self, width: int) -> None:
-        super().__init__()
-        self.receiver, self.sender = linear(2 * width, width), linear(2 * width, width)
-        self.edge, self.graph = linear(width, width), linear(width, width)
-
-    def message(self, receiver: Tensor, sender: Tensor, edges: Edges, graph: Tensor) -> Tensor:
-        rest = self.receiver(receiver) + self.graph(graph)[:, None]
-        return edges.through(self.edge) + self.sender(sender)[:, :, None] + rest[:, None]
+    unit = NOTHING
 
     def aggregate(self, messages: Tensor) -> Tensor:
         return messages.amax(1)
@@ -196,18 +188,36 @@ class MaxMax(Processor):
         return torch.maximum(state, arrived)
 
 
-class Logarithmic(MaxMax):
+class MaxMax(Maximum):
+    """L2: ψ linear, ⊕ and φ the maximum."""
+
+    level, nothing = 2, 0.0
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.receiver, self.sender = linear(2 * width, width), linear(2 * width, width)
+        self.edge, self.graph = linear(width, width), linear(width, width)
+
+    def message(self, receiver: Tensor, sender: Tensor, edges: Edges, graph: Tensor) -> Tensor:
+        rest = self.receiver(receiver) + self.graph(graph)[:, None]
+        return edges.through(self.edge) + self.sender(sender)[:, :, None] + rest[:, None]
+
+
+class Logarithmic(Maximum):
     """L3: ψ linear over the log-semiring in each input, ⊕ and φ the maximum.
 
     `first` puts a linear layer before it, which the paper does on tasks that it doesn't name.
     """
 
-    level, nothing, unit = 3, NOTHING, NOTHING
+    level, nothing = 3, NOTHING
 
     def __init__(self, width: int, first: bool = False) -> None:
-        Processor.__init__(self)
-        inputs, calm_from = (width, 0) if first else (2 * width, width)
+        super().__init__()
+        inputs, calm_from = (width, None) if first else (2 * width, width)
         self.before = linear(2 * width, width) if first else None
+        if self.before is not None:
+            with torch.no_grad():
+                self.before.weight[:, width:] *= SHARE
         self.receiver = LogLinear(inputs, width, calm_from)
         self.sender = LogLinear(inputs, width, calm_from)
         self.edge, self.graph = LogLinear(width, width), LogLinear(width, width)

@@ -5,7 +5,7 @@ layer before it) that is better on validation, as the paper picks it for each ta
 """
 
 from collections.abc import Iterator
-from itertools import combinations
+from itertools import permutations
 from typing import Any
 
 import pandas as pd
@@ -71,8 +71,8 @@ def pooled(frame: pd.DataFrame, algorithm: str, steps: int) -> Iterator[Row]:
         place = {"model": level, "algorithm": algorithm, "variant": name}
         yield exact("training", "training_steps", steps, 1, **place)
         for found, part in levels[level].groupby(keys, dropna=False, sort=False):
-            named = dict(zip(keys, found, strict=True))
-            experiment, metric = named.pop("experiment"), named.pop("metric")
+            named: Row = dict(zip(keys, found, strict=True))
+            experiment, metric = str(named.pop("experiment")), str(named.pop("metric"))
             if metric in SINGLE:
                 yield exact(experiment, metric, part["value"].iloc[0], 1, **named, **place)
             elif metric == "map_largest_gap":
@@ -82,14 +82,15 @@ def pooled(frame: pd.DataFrame, algorithm: str, steps: int) -> Iterator[Row]:
             if experiment == "training":
                 for seed, value in zip(part["seed"], part["value"], strict=True):
                     yield exact(experiment, metric, value, 1, **place) | {"seed": seed}
-    for first, second in combinations(sorted(levels), 2):
-        place = {"model": second, "other": first, "algorithm": algorithm}
-        scores = [
-            levels[level].query("experiment == 'training' and metric == 'ood_score'")
-            for level in (second, first)
-        ]
-        after, before = (part.set_index("seed")["value"] for part in scores)
-        yield mean("training", "ood_difference", after - before, **place)
+    for level, other in permutations(sorted(levels), 2):
+        place = {"model": level, "other": other, "algorithm": algorithm}
+        own, others = (
+            levels[name]
+            .query("experiment == 'training' and metric == 'ood_score'")
+            .set_index("seed")["value"]
+            for name in (level, other)
+        )
+        yield mean("training", "ood_difference", own - others, **place)
 
 
 def main(
