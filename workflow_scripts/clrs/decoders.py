@@ -147,9 +147,7 @@ def _max_plus_head(pairs: Tensor, targets: Tensor, head: nn.Linear) -> Tensor:
     return torch.stack(rows, 1)
 
 
-def log_sinkhorn(
-    logits: Tensor, steps: int, noise: torch.Generator | None = None
-) -> Tensor:
+def log_sinkhorn(logits: Tensor, steps: int, noise: torch.Generator | None = None) -> Tensor:
     """Logarithm of a nearly doubly stochastic matrix with an empty diagonal, (B, N, N).
 
     With `noise`, Gumbel noise is added first (Mena et al. 2018).

@@ -15,7 +15,7 @@ from workflow_scripts.clrs import decoders
 from workflow_scripts.clrs.decoders import Decoders, Latent
 from workflow_scripts.clrs.features import Columns, EdgeMap, Edges, Encoders, adjacency
 from workflow_scripts.clrs.processors import Factory
-from workflow_scripts.clrs.specs import Location, Spec, Stage, Type
+from workflow_scripts.clrs.specs import Location, Spec, Stage
 from workflow_scripts.clrs.trajectories import Batch
 
 Tensors = dict[str, Tensor]
@@ -50,7 +50,7 @@ class Reasoner(nn.Module):
         inverted_pointers: bool = False,
     ) -> None:
         super().__init__()
-        self.specs, self.width = dict(specs), width
+        self.specs, self.width, self.inverted_pointers = dict(specs), width, inverted_pointers
         self.processor = processor(width)
         self.encoders = nn.ModuleDict(
             {name: Encoders(spec, width, inverted_pointers) for name, spec in specs.items()}
@@ -60,9 +60,7 @@ class Reasoner(nn.Module):
             {name: Decoders(spec, width, messages) for name, spec in specs.items()}
         )
 
-    def forward(
-        self, batch: Batch, noise: torch.Generator | None = None
-    ) -> Predictions:
+    def forward(self, batch: Batch, noise: torch.Generator | None = None) -> Predictions:
         """Predictions of all steps of a batch; `noise` as for `Decoders`, in training only."""
         return next(self.chunks(batch, noise=noise))
 
@@ -100,9 +98,7 @@ class Reasoner(nn.Module):
             if last.start < last.stop:
                 done.append(latent.rows(last))
             if step + 1 in (start + length, steps):
-                outputs = (
-                    decoder(Stage.OUTPUT, decoders.join(done[::-1]), noise) if done else {}
-                )
+                outputs = decoder(Stage.OUTPUT, decoders.join(done[::-1]), noise) if done else {}
                 finished = slice(last.start, stop)
                 yield Predictions(start, hints, outputs, finished)
                 hints, done, stop, start = [], [], last.start, step + 1
@@ -178,5 +174,3 @@ def still_running(batch: Batch) -> list[int]:
     """How many samples, the longest first, take part in each message step."""
     counts = [int((batch.lengths > step + 1).sum()) for step in range(message_steps(batch))]
     return [len(batch.lengths), *counts[1:]]
-
-

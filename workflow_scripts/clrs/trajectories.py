@@ -65,9 +65,11 @@ class Trajectories:
     def __len__(self) -> int:
         return len(self.lengths)
 
-    def batch(
-        self, indices: NDArray[np.int64], random: np.random.Generator | None = None
-    ) -> Batch:
+    @property
+    def nodes(self) -> int:
+        return int(self.columns["input/pos"].shape[1])
+
+    def batch(self, indices: NDArray[np.int64], random: np.random.Generator | None = None) -> Batch:
         """The samples at `indices`, longest first.
 
         With `random`, the input `pos` is an ordered sequence of uniform numbers in place of even
