@@ -170,9 +170,7 @@ def tasks(given, found):
 
 
 def on_time(deadlines):
-    return all(
-        deadline >= place + 1 for place, deadline in enumerate(sorted(deadlines))
-    )
+    return all(deadline >= place + 1 for place, deadline in enumerate(sorted(deadlines)))
 
 
 def graph_of(given, directed=False, weights=False):
