@@ -7,7 +7,7 @@ import torch
 clrs = pytest.importorskip("clrs")
 
 from clrs._src import evaluation, probing  # noqa: E402
-from clrs._src import losses as theirs
+from clrs._src import losses as theirs  # noqa: E402
 
 from workflow_scripts.clrs import decoders, losses, sampling, scoring, specs  # noqa: E402
 from workflow_scripts.clrs.specs import Stage, Type  # noqa: E402
