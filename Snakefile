@@ -41,6 +41,7 @@ localrules:
     optimizers,
     scorecard,
     report,
+    archive,
 
 
 rule all:

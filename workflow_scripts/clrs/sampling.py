@@ -6,7 +6,6 @@ end, in the smallest type that holds them.
 """
 
 import inspect
-import itertools
 import warnings
 from collections.abc import Iterator
 from typing import Any
