@@ -6,6 +6,11 @@ wildcard_constraints:
     reasoner="[a-z0-9_]+",
 
 
+TRAINED_REASONERS = [
+    name for name, reasoner in config["clrs"]["reasoners"].items() if reasoner["steps"]
+]
+
+
 rule clrs_export:
     output:
         data="results/clrs/data/{algorithm}.npz",
