@@ -5,17 +5,22 @@ BIN := .venv/bin
 VLLM := .venv-vllm
 PIP_VERSION := 26.3
 TARGETS ?=
+ARCHIVE ?= results/archive/latest.zip
+ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test lint vllm test-vllm rulegraph clean
+.PHONY: help setup run explain archive verify test lint vllm test-vllm rulegraph clean
 
 help:
-	@echo "make run    set up .venv, then run the default workflow and print the scorecard"
-	@echo "make test   set up .venv, then run the tests"
-	@echo "make lint   formatters, linters, type checker"
-	@echo "make vllm   set up .venv-vllm: vLLM for CPUs, for models with engine vllm"
+	@echo "make run      set up .venv, then run the default workflow and print the scorecard"
+	@echo "make explain  why each job would run, one line a job (ARGS= for snakemake's arguments)"
+	@echo "make archive  results/archive/: the run as one zip to publish"
+	@echo "make verify   check an archive and replay a part of it (ARCHIVE=file.zip)"
+	@echo "make test     set up .venv, then run the tests"
+	@echo "make lint     formatters, linters, type checker"
+	@echo "make vllm     set up .venv-vllm: vLLM for CPUs, for models with engine vllm"
 	@echo "make test-vllm  set up both, then run the tests that need vLLM"
-	@echo "make clean  remove .venv and .venv-vllm (results stay)"
+	@echo "make clean    remove .venv and .venv-vllm (results stay)"
 
 setup: .venv/run.stamp
 
@@ -45,6 +50,16 @@ run: setup
 	@$(BIN)/snakemake $(TARGETS)
 	@$(BIN)/python -m rich.markdown results/scorecard.md
 	@echo "report: results/report.html"
+
+explain: setup
+	@$(BIN)/python -m workflow_scripts.publish.explain $(ARGS)
+
+archive: setup
+	@$(BIN)/snakemake archive
+	@echo "archive: results/archive/$$(readlink results/archive/latest.zip)"
+
+verify: .venv/dev.stamp
+	@OMP_NUM_THREADS=1 $(BIN)/python -m workflow_scripts.publish.verify $(ARCHIVE) $(ARGS)
 
 test: .venv/dev.stamp
 	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadgroup

@@ -4,6 +4,7 @@ As in `clrs/_src/decoders.py`; permutations go through Sinkhorn's operator in lo
 """
 
 from dataclasses import dataclass
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -86,7 +87,7 @@ class Decoders(nn.Module):
         }
 
     def _decode(self, feature: Feature, latent: Latent, noise: torch.Generator | None) -> Tensor:
-        heads = self.heads[feature.name]
+        heads = cast("list[nn.Linear]", list(cast(nn.ModuleList, self.heads[feature.name])))
         if feature.location == Location.NODE:
             if not reads_edges(feature):
                 return _squeezed(feature, heads[0](latent.nodes))

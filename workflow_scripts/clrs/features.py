@@ -8,6 +8,7 @@ the multiplications of a step.
 """
 
 from dataclasses import dataclass, field
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -118,10 +119,11 @@ class Encoders(nn.Module):
 
     def maps(self) -> dict[Location, EdgeMap]:
         """The affine map of each location, over the columns of inputs, then hints."""
-        zero = next(iter(self.linear.values())).bias.new_zeros
+        linear = cast("dict[str, nn.Linear]", dict(self.linear.items()))
+        zero = next(iter(linear.values())).bias.new_zeros
         found = {}
         for location, names in self.layout.items():
-            layers = [self.linear[name] for name in names]
+            layers = [linear[name] for name in names]
             weights = [layer.weight.mT for layer in layers] or [zero(0, self.width)]
             bias = sum((layer.bias for layer in layers), zero(self.width))
             found[location] = EdgeMap(torch.cat(weights), bias)

@@ -10,6 +10,7 @@ messages (B, N, N, W) or None. `edges.dense()` gives the latent vectors of edges
 """
 
 from collections.abc import Callable
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -99,9 +100,10 @@ class Triplets(nn.Module):
         self.graph, self.out = linear(width, features), linear(features, width)
 
     def forward(self, z: Tensor, edges: Edges, graph: Tensor) -> Tensor:
-        first = edges.through(self.edge[0]) + self.node[0](z)[:, :, None]
-        second = edges.through(self.edge[1])
-        rest = edges.through(self.edge[2]) + self.node[2](z)[:, None]
+        by_edge = cast("list[nn.Linear]", list(self.edge))
+        first = edges.through(by_edge[0]) + self.node[0](z)[:, :, None]
+        second = edges.through(by_edge[1])
+        rest = edges.through(by_edge[2]) + self.node[2](z)[:, None]
         rest = rest + (self.node[1](z) + self.graph(graph)[:, None])[:, :, None]
         return self.out(max_plus(first, second) + rest).relu_()
 

@@ -7,6 +7,7 @@ training as in testing; each sample's outputs are read at its own last step.
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -86,7 +87,7 @@ class Reasoner(nn.Module):
         The caller may run backward on each chunk before it asks for the next: memory then holds
         one chunk of a long trajectory. The numbers predicted do not depend on `length`.
         """
-        decoder = self.decoders[batch.algorithm]
+        decoder = cast(Decoders, self.decoders[batch.algorithm])
         steps = message_steps(batch)
         length = length or steps
         hints: list[Tensors] = []
@@ -107,7 +108,8 @@ class Reasoner(nn.Module):
         self, batch: Batch, cut_every: int | None = None, always_messages: bool = False
     ) -> Iterator[tuple[Latent, Tensors, slice]]:
         """Latent state, predicted hints, and the samples whose last step it is, step by step."""
-        encoder, decoder = self.encoders[batch.algorithm], self.decoders[batch.algorithm]
+        encoder = cast(Encoders, self.encoders[batch.algorithm])
+        decoder = cast(Decoders, self.decoders[batch.algorithm])
         features = encoder.features
         by_name = {feature.name: feature for feature in features[Stage.HINT]}
         running = [*still_running(batch), 0]

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from workflow_scripts.clrs import specs
 from workflow_scripts.clrs.specs import Feature, Location, Stage, Type
 
+STRING_NODES = 20  # of a string matcher in training: text and needle together
 TEST_SEED = 3  # of the package's own test set (`clrs.CLRS30["test"]`)
 TEST_SAMPLES = 32  # times the package's multiplier for algorithms with few outputs
 STORED = {
@@ -42,6 +43,17 @@ def package() -> Any:
         from clrs._src import algorithms, samplers
 
     return clrs, algorithms, samplers
+
+
+def nodes_of(algorithm: str, size: int, split: str) -> int:
+    """Nodes of a set of one size, as Ibarz et al. (2022, appendix A.2) have it.
+
+    String matchers always train on 20 characters, and are tested with a needle of a quarter of
+    the size beside it: 80 in place of 64. Any other algorithm has `size` nodes.
+    """
+    if algorithm not in specs.STRING_MATCHERS:
+        return size
+    return STRING_NODES if split != "test" else size + size // 4
 
 
 def training_options(algorithm: str) -> dict[str, Any]:
@@ -118,10 +130,18 @@ def draw(drawn: Any, algorithm: str, count: int) -> tuple[specs.Spec, Columns]:
     Inputs and outputs have shape (count, ...); hints have shape (sum of lengths, ...), sample
     after sample.
     """
+    return _columns(
+        algorithm, [points for points, _ in zip(trajectories(drawn), range(count), strict=False)]
+    )
+
+
+def _columns(
+    algorithm: str, samples: list[tuple[list[Any], list[Any], list[Any]]]
+) -> tuple[specs.Spec, Columns]:
     parts: dict[str, list[Column]] = {}
     lengths = []
     spec: specs.Spec = ()
-    for (inputs, outputs, hints), _ in zip(trajectories(drawn), range(count), strict=False):
+    for inputs, outputs, hints in samples:
         spec = spec or spec_of(algorithm, [*inputs, *outputs, *hints])
         lengths.append(hints[0].data.shape[0])
         for stage, points in (("input", inputs), ("output", outputs)):
@@ -135,6 +155,43 @@ def draw(drawn: Any, algorithm: str, count: int) -> tuple[specs.Spec, Columns]:
         for key, column in parts.items()
     }
     return spec, columns | {"lengths": np.asarray(lengths, dtype=np.int32)}
+
+
+def draw_pairs(
+    drawn: Any, algorithm: str, count: int, seen: set[str], tries: int
+) -> tuple[specs.Spec, Columns]:
+    """At most `count` trajectories with CLRS-Text, of prompts not in `seen`; adds theirs to it.
+
+    Columns as of `draw`, and `question` and `answer`, shape (count,), text. Stops after `tries`
+    draws at the latest.
+    """
+    kept = []
+    for points, _ in zip(trajectories(drawn), range(tries), strict=False):
+        question, answer = text(algorithm, *points)
+        if question in seen:
+            continue
+        seen.add(question)
+        kept.append((points, question, answer))
+        if len(kept) == count:
+            break
+    spec, columns = _columns(algorithm, [points for points, _, _ in kept])
+    return spec, columns | {
+        "question": np.array([question for _, question, _ in kept]),
+        "answer": np.array([answer for _, _, answer in kept]),
+    }
+
+
+def text(
+    algorithm: str, inputs: list[Any], outputs: list[Any], hints: list[Any]
+) -> tuple[str, str]:
+    """CLRS-Text of one sample, without hints: prompt and answer."""
+    _, _, samplers = package()
+    from clrs._src.clrs_text import clrs_utils
+
+    lengths = np.array([hints[0].data.shape[0]])
+    sample = samplers.Feedback(samplers.Features(inputs, hints, lengths), outputs)
+    question, answer = clrs_utils.format_clrs_example(algorithm, sample)
+    return str(question), str(answer)
 
 
 def _hull_sampler(drawn: Any) -> Any:

@@ -6,6 +6,7 @@ the exported files. Nothing here imports the package.
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 
 MASKED = -1  # value of an entry of a mask or a category that does not count
 
@@ -123,7 +124,7 @@ def of_stage(spec: Spec, stage: Stage) -> Spec:
     return tuple(feature for feature in spec if feature.stage == stage)
 
 
-def to_json(spec: Spec) -> list[dict[str, str | int]]:
+def to_json(spec: Spec) -> list[dict[str, Any]]:
     return [
         {
             "name": feature.name,
@@ -136,7 +137,7 @@ def to_json(spec: Spec) -> list[dict[str, str | int]]:
     ]
 
 
-def from_json(rows: list[dict[str, str | int]]) -> Spec:
+def from_json(rows: list[dict[str, Any]]) -> Spec:
     return tuple(
         Feature(
             str(row["name"]),

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
@@ -35,6 +36,22 @@ def write(
 
 def read(path: str | Path, processors: Mapping[str, Factory] = PROCESSORS) -> Reasoner:
     """The reasoner in a file, on the CPU. Raises `ValueError` naming a file that holds none."""
+    shape, tensors = _content(path)
+    reasoner = _build(shape, processors)
+    reasoner.load_state_dict(tensors)
+    return reasoner.eval()
+
+
+def untrained(
+    path: str | Path, seed: int, processors: Mapping[str, Factory] = PROCESSORS
+) -> Reasoner:
+    """A reasoner like the one in a file, with the weights that training starts from."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return _build(_content(path)[0], processors).eval()
+
+
+def _content(path: str | Path) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
     try:
         with safe_open(path, framework="pt") as stream:
             shape = json.loads((stream.metadata() or {}).get("reasoner", "null"))
@@ -43,11 +60,13 @@ def read(path: str | Path, processors: Mapping[str, Factory] = PROCESSORS) -> Re
         raise ValueError(f"{path}: no reasoner ({error}); make it again") from error
     if shape is None:
         raise ValueError(f"{path}: has weights, but not of a reasoner")
-    reasoner = Reasoner(
+    return shape, tensors
+
+
+def _build(shape: dict[str, Any], processors: Mapping[str, Factory]) -> Reasoner:
+    return Reasoner(
         {name: specs.from_json(rows) for name, rows in shape["specs"].items()},
         shape["width"],
         processors[shape["processor"]],
         shape["inverted_pointers"],
     )
-    reasoner.load_state_dict(tensors)
-    return reasoner.eval()
