@@ -28,6 +28,8 @@ include: "rules/perplexity.smk"
 include: "rules/glasses.smk"
 include: "rules/optimizers.smk"
 include: "rules/cocycles.smk"
+include: "rules/clrs.smk"
+include: "rules/transnar.smk"
 include: "rules/publish.smk"
 
 
@@ -41,6 +43,8 @@ localrules:
     glasses,
     optimizers,
     cocycles,
+    clrs,
+    transnar,
     scorecard,
     report,
     archive,

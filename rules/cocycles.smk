@@ -1,6 +1,12 @@
 """Study `cocycles`: "Asynchronous Algorithmic Alignment with Cocycles" (2306.15632)."""
 
 COCYCLES_FIGURE_2 = project_file("resources/published/cocycles_figure2_digitised.csv")
+
+
+wildcard_constraints:
+    processor="l[a-z0-9_]+",
+
+
 COCYCLES_FIGURES = [
     "tasks",
     "asynchrony",
@@ -89,11 +95,82 @@ rule cocycles_messages:
         "../workflow_scripts/cocycles/messages.py"
 
 
+rule cocycles_train:
+    input:
+        data="results/clrs/data/{algorithm}.npz",
+    output:
+        models=expand(
+            "results/cocycles/reasoners/{{processor}}/{{algorithm}}/{index}.safetensors",
+            index=range(config["cocycles"]["training"]["seeds"]),
+        ),
+        curve="results/cocycles/reasoners/{processor}/{algorithm}/curve.parquet",
+    log:
+        "logs/cocycles_train/{processor}/{algorithm}.log",
+    benchmark:
+        "logs/benchmarks/cocycles_train/{processor}/{algorithm}.tsv"
+    conda:
+        "../envs/models.yaml"
+    threads: 1
+    resources:
+        mem_mb=3000,
+        runtime=config["cocycles"]["training"]["runtime_min"],
+        gpu=config["cocycles"]["training"]["gpu"],
+    params:
+        code=fingerprint("workflow_scripts/cocycles/train.py"),
+        width=config["cocycles"]["training"]["width"],
+        steps=config["cocycles"]["training"]["steps"],
+        batch=config["cocycles"]["training"]["batch"],
+        learning_rate=config["cocycles"]["training"]["learning_rate"],
+        max_grad_norm=config["cocycles"]["training"]["max_grad_norm"],
+        chunk_steps=config["cocycles"]["training"]["chunk_steps"],
+        validate_every=config["cocycles"]["training"]["validate_every"],
+        inverted_pointers=config["cocycles"]["training"]["inverted_pointers"],
+        checkpoint_every=config["cocycles"]["training"]["checkpoint_every"],
+        seed=config["seed"],
+    script:
+        "../workflow_scripts/cocycles/train.py"
+
+
+rule cocycles_trained:
+    input:
+        data="results/clrs/data/{algorithm}.npz",
+        models=expand(
+            "results/cocycles/reasoners/{processor}/{{algorithm}}/{index}.safetensors",
+            processor=config["cocycles"]["training"]["processors"],
+            index=range(config["cocycles"]["training"]["seeds"]),
+        ),
+    output:
+        table="results/cocycles/trained/{algorithm}.parquet",
+    log:
+        "logs/cocycles_trained/{algorithm}.log",
+    benchmark:
+        "logs/benchmarks/cocycles_trained/{algorithm}.tsv"
+    conda:
+        "../envs/models.yaml"
+    threads: 1
+    resources:
+        mem_mb=3000,
+        runtime=240,
+    params:
+        code=fingerprint("workflow_scripts/cocycles/trained.py"),
+        processors=config["cocycles"]["training"]["processors"],
+        steps=config["cocycles"]["training"]["steps"],
+        degrees=config["cocycles"]["training"]["degrees"],
+        samples=config["cocycles"]["training"]["samples"],
+        seed=config["seed"],
+    script:
+        "../workflow_scripts/cocycles/trained.py"
+
+
 rule cocycles_scores:
     input:
         algebra="results/cocycles/algebra.parquet",
         schedules="results/cocycles/schedules.parquet",
         messages="results/cocycles/messages.parquet",
+        trained=expand(
+            "results/cocycles/trained/{algorithm}.parquet",
+            algorithm=config["cocycles"]["training"]["algorithms"],
+        ),
     output:
         table="results/cocycles/scores.parquet",
     log:

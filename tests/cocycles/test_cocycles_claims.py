@@ -31,7 +31,7 @@ def table(tmp_path_factory):
     algebra.main(paths[0], 2, 2, 3, 20, 1, {})
     schedules.main(paths[1], SHAPE, [1.0], 5, 1, {})
     messages.main(paths[2], [16], 2, 8, 2, 1, {})
-    scores.main(str(folder / "scores.parquet"), paths, {})
+    scores.main(str(folder / "scores.parquet"), paths, [], {})
     return tables.read(folder / "scores.parquet", SCORES)
 
 

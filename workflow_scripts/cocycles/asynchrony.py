@@ -1,0 +1,114 @@
+"""Trained networks run asynchronously, and the two sums of their log-semiring maps."""
+
+import math
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from workflow_scripts.clrs import testing
+from workflow_scripts.clrs.reasoner import Reasoner
+from workflow_scripts.clrs.trajectories import Batch, Trajectories
+from workflow_scripts.cocycles.processors import Freedom, Logarithmic, Processor
+from workflow_scripts.cocycles.rows import Row
+from workflow_scripts.shared import seeds
+
+KINDS = ("updates", "duplicates", "increments")
+BATCH = 32  # trajectories at once
+PAIRS = 2000  # of arguments on which the maps are tried
+LOG_2 = math.log(2)  # how far two pieces can part: Σ exp(max) <= Σ exp + Σ exp <= 2 max
+
+
+def processor(network: Reasoner) -> Processor:
+    assert isinstance(network.processor, Processor)
+    return network.processor
+
+
+def first(data: Trajectories, count: int) -> Trajectories:
+    """The first `count` trajectories of a set, or all that it has."""
+    stop = int(data.starts[min(count, len(data))])
+    columns = {
+        key: column[:stop] if key.startswith("hint/") else column[:count]
+        for key, column in data.columns.items()
+    }
+    return Trajectories(data.algorithm, data.package_spec, columns)
+
+
+def batches(data: Trajectories) -> Iterator[Batch]:
+    order = np.argsort(-data.lengths, kind="stable")
+    for start in range(0, len(order), BATCH):
+        yield data.batch(order[start : start + BATCH])
+
+
+@torch.inference_mode()
+def states(network: Reasoner, data: Trajectories) -> list[Tensor]:
+    """Hidden states after every message step of every batch, (B, N, W) each."""
+    return [
+        latent.nodes[..., -network.width :]
+        for batch in batches(data)
+        for latent in network.latents(batch)
+    ]
+
+
+def runs(network: Reasoner, data: Trajectories, degrees: list[float], seed: int) -> Iterator[Row]:
+    """Relative error of the hidden states and score of each asynchronous run of one network.
+
+    The error is Euclidean, over all steps, trajectories and nodes together. Degree 0 is the
+    synchronous run.
+    """
+    plain = testing.score(network, data, BATCH)["score"]
+    for kind in KINDS:
+        yield {"kind": kind, "degree": 0.0, "metric": "relative_error", "value": 0.0}
+        yield {"kind": kind, "degree": 0.0, "metric": "ood_score", "value": plain}
+    expected = states(network, data)
+    scale = math.sqrt(sum(float((state**2).sum()) for state in expected))
+    for kind in KINDS:
+        for degree in degrees:
+            place = {"kind": kind, "degree": degree}
+            random = torch.Generator()
+            random.manual_seed(seeds.derive(seed, "cocycles", "asynchrony", kind, str(degree)))
+            try:
+                processor(network).freedom = Freedom(kind, degree, random)
+                found = states(network, data)
+                score = testing.score(network, data, BATCH)["score"]
+            finally:
+                processor(network).freedom = None
+            gap = math.sqrt(
+                sum(float(((a - b) ** 2).sum()) for a, b in zip(found, expected, strict=True))
+            )
+            yield place | {"metric": "relative_error", "value": gap / scale}
+            yield place | {"metric": "ood_score", "value": score}
+
+
+@torch.inference_mode()
+def maps(network: Reasoner, data: Trajectories, seed: int) -> Iterator[Row]:
+    """How well a trained layer's maps of receiver and sender keep each sum, on real arguments.
+
+    Arguments are those of two nodes of one trajectory at one step. The gap is that between ψ(a ⊕ b)
+    and ψ(a) ⊕ ψ(b), the largest and the mean over coordinates and pairs.
+    """
+    layer = processor(network)
+    if not isinstance(layer, Logarithmic):
+        return
+    random = seeds.generator(seed, "cocycles", "maps")
+    latents = [latent.nodes for batch in batches(data) for latent in network.latents(batch)]
+    width = network.width
+    pairs = []
+    for _ in range(PAIRS):
+        rows = latents[random.integers(len(latents))]
+        row = rows[random.integers(len(rows)), :, : 2 * width]  # features and the state before
+        pairs.append(row[random.choice(len(row), 2, replace=False)])
+    a, b = layer.prepared(torch.stack(pairs)).double().unbind(1)
+    for total, add in (("max", torch.maximum), ("logsumexp", torch.logaddexp)):
+        gaps = torch.cat(
+            [
+                (part.double()(add(a, b)) - add(part(a), part(b))).abs()
+                for part in (layer.receiver, layer.sender)
+            ]
+        )
+        place = {"aggregator": total}
+        yield place | {"metric": "map_largest_gap", "value": float(gaps.max())}
+        yield place | {"metric": "map_mean_gap", "value": float(gaps.mean())}
+    layer.float()
+    yield {"aggregator": "max", "metric": "map_gap_bound", "value": LOG_2}

@@ -1,0 +1,126 @@
+"""E1 and E2 on trained networks: scores of each processor, and what asynchrony does to them.
+
+One table an algorithm. "L3" is the variant of the logarithmic processor (with or without a linear
+layer before it) that is better on validation, as the paper picks it for each task.
+"""
+
+from collections.abc import Iterator
+from itertools import permutations
+from typing import Any
+
+import pandas as pd
+
+from workflow_scripts.clrs import testing, weights
+from workflow_scripts.cocycles import asynchrony
+from workflow_scripts.cocycles.processors import PROCESSORS
+from workflow_scripts.cocycles.rows import Row, exact, mean
+from workflow_scripts.cocycles.train import sets
+from workflow_scripts.shared import job, progress, provenance, tables
+
+LEVELS = {"l1": "L1", "l2": "L2", "l3": "L3", "l3_linear": "L3"}
+SINGLE = ("map_gap_bound",)  # the same for all seeds
+
+
+def measured(
+    models: dict[str, list[str]],
+    data: str,
+    algorithm: str,
+    degrees: list[float],
+    samples: int,
+    seed: int,
+) -> pd.DataFrame:
+    """One row a processor, seed, condition and metric; asynchronous runs of `samples` only."""
+    _, valid, test = sets(data, algorithm)
+    few = asynchrony.first(test, samples)
+    rows: list[Row] = []
+    jobs = [(name, i, path) for name, paths in models.items() for i, path in enumerate(paths)]
+    for name, index, path in progress.track(jobs, description=algorithm, unit="network"):
+        network = weights.read(path, PROCESSORS)
+        base = {"processor": name, "seed": index}
+        scores = {"validation_score": valid, "ood_score": test}
+        rows += [
+            base
+            | {"experiment": "training", "metric": metric}
+            | {"value": testing.score(network, part)["score"]}
+            for metric, part in scores.items()
+        ]
+        found = [
+            *asynchrony.runs(network, few, degrees, seed),
+            *asynchrony.maps(network, few, seed),
+        ]
+        rows += [base | {"experiment": "trained"} | row for row in found]
+    return pd.DataFrame(rows)
+
+
+def picked(frame: pd.DataFrame) -> dict[str, str]:
+    """The processor that stands for each level: of two variants the better one on validation."""
+    valid = frame[frame["metric"] == "validation_score"].groupby("processor")["value"].mean()
+    best: dict[str, str] = {}
+    for name, score in valid.items():
+        level = LEVELS[str(name)]
+        if level not in best or score > valid[best[level]]:
+            best[level] = str(name)
+    return best
+
+
+def pooled(frame: pd.DataFrame, algorithm: str, steps: int) -> Iterator[Row]:
+    """Rows over seeds, those of each seed that `overall` needs, and differences of levels."""
+    keys = ["experiment", "metric", "kind", "degree", "aggregator"]
+    levels = {level: frame[frame["processor"] == name] for level, name in picked(frame).items()}
+    for level, name in picked(frame).items():
+        place = {"model": level, "algorithm": algorithm, "variant": name}
+        yield exact("training", "training_steps", steps, 1, **place)
+        for found, part in levels[level].groupby(keys, dropna=False, sort=False):
+            named: Row = dict(zip(keys, found, strict=True))
+            experiment, metric = str(named.pop("experiment")), str(named.pop("metric"))
+            if metric in SINGLE:
+                yield exact(experiment, metric, part["value"].iloc[0], 1, **named, **place)
+            elif metric == "map_largest_gap":
+                yield exact(experiment, metric, part["value"].max(), len(part), **named, **place)
+            else:
+                yield mean(experiment, metric, part["value"], **named, **place)
+            if experiment == "training":
+                for seed, value in zip(part["seed"], part["value"], strict=True):
+                    yield exact(experiment, metric, value, 1, **place) | {"seed": seed}
+    for level, other in permutations(sorted(levels), 2):
+        place = {"model": level, "other": other, "algorithm": algorithm}
+        own, others = (
+            levels[name]
+            .query("experiment == 'training' and metric == 'ood_score'")
+            .set_index("seed")["value"]
+            for name in (level, other)
+        )
+        yield mean("training", "ood_difference", own - others, **place)
+
+
+def main(
+    models: dict[str, list[str]],
+    data: str,
+    table: str,
+    algorithm: str,
+    degrees: list[float],
+    samples: int,
+    steps: int,
+    seed: int,
+    provenance: dict[str, Any],
+) -> None:
+    frame = measured(models, data, algorithm, degrees, samples, seed)
+    rows = list(pooled(frame, algorithm, steps))
+    tables.write(pd.DataFrame(rows), table, provenance=provenance)
+
+
+if __name__ == "__main__":
+    with job.running(snakemake):
+        params = snakemake.params
+        paths = list(snakemake.input.models)
+        main(
+            {name: [path for path in paths if f"/{name}/" in path] for name in params.processors},
+            snakemake.input.data,
+            snakemake.output.table,
+            snakemake.wildcards.algorithm,
+            params.degrees,
+            params.samples,
+            params.steps,
+            params.seed,
+            provenance=provenance.of(snakemake),
+        )
