@@ -188,8 +188,8 @@ def all_claims(table_2_csv: str | Path, algorithms: Sequence[str], width: int) -
         ),
         Claim(
             "R1",
-            "Triplet-GMPNN, taught one algorithm on up to 16 nodes, scores as published at 64 (read "
-            "as: within 5 points or above).",
+            "Triplet-GMPNN, taught one algorithm on up to 16 nodes, scores as published at 64 "
+            "(read as: within 5 points or above).",
             "Ibarz et al. 2022, table 2",
             "score less the published one",
             Region(low=-0.05),

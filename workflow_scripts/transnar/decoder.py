@@ -132,7 +132,7 @@ class Model(nn.Module):
         )
         config._attn_implementation = attention
         self.decoder = LlamaForCausalLM(config)
-        names = PLACES if shape.labels else ()
+        names: tuple[str, ...] = PLACES if shape.labels else ()
         self.places = nn.ModuleDict({n: _embedding(shape, shape.width, 0.02) for n in names})
         self.couplings = nn.ModuleList()
         self.sources: dict[str, Tensor] = {}

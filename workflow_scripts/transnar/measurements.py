@@ -35,7 +35,7 @@ def gain(
     for role in roles:
         wanted = ALL | {"experiment": "E1", "metric": f"{metric}_difference", "form": form}
         rows = select(scores, **wanted, arm=arm, other=other, reading="plain", role=role)
-        for _, row in rows.iterrows():
+        for _place, row in rows.iterrows():
             shape = "" if form == "free" else ", shape given"
             note = f"{arm} less {other}, {row['nodes']} nodes ({role}){shape}"
             found.append(measured(row, _evidence(paper_like), note))
@@ -56,7 +56,7 @@ def reading_change(
     for role in roles:
         wanted = ALL | {"experiment": "E1", "metric": "clrs_score_difference", "form": form}
         rows = select(scores, **wanted, arm=arm, other="plain", reading=reading, role=role)
-        for _, row in rows.iterrows():
+        for _place, row in rows.iterrows():
             note = f"{arm}, {reading} less plain, {row['nodes']} nodes ({role})"
             found.append(measured(row, _evidence(paper_like), note))
     return found or NotMeasured(f"no {reading} reading of arm {arm} in this run")
@@ -111,7 +111,7 @@ def parse(paper_like: bool, scores: pd.DataFrame, _: EvidenceOf) -> Found:
             scores, **ALL, experiment="E1", metric="parse_score", arm="hybrid", reading="plain",
             form="free", role=role,
         )  # fmt: skip
-        for _, row in rows.iterrows():
+        for _place, row in rows.iterrows():
             note = f"hybrid, {row['nodes']} nodes ({role})"
             found.append(measured(row, _evidence(paper_like), note))
     return found or NotMeasured("arm hybrid is not in this run")
@@ -121,9 +121,10 @@ def reasoners(scores: pd.DataFrame, _: EvidenceOf) -> Found:
     """Our reasoners less the published ones, at the published test size and steps or fewer."""
     rows = select(scores, experiment="reasoner", metric="score_less_published")
     found = []
-    for _, row in rows.iterrows():
+    for _place, row in rows.iterrows():
         evidence = _evidence(row["steps"] >= PUBLISHED_STEPS)
-        note = f"{row['algorithm']}, {row['nodes']} nodes, {row['steps']:,} of {PUBLISHED_STEPS:,} steps"
+        steps = f"{row['steps']:,} of {PUBLISHED_STEPS:,} steps"
+        note = f"{row['algorithm']}, {row['nodes']} nodes, {steps}"
         found.append(measured(row, evidence, note))
     return found or NotMeasured("no reasoner was trained in this run")
 
@@ -151,7 +152,7 @@ def gains_of(
                 scores, experiment="E1", metric="clrs_score_difference", arm="hybrid",
                 other="text", reading="plain", form="free", role=role, algorithm=algorithm,
             )  # fmt: skip
-            for _, row in rows.iterrows():
+            for _place, row in rows.iterrows():
                 note = f"{algorithm}, {row['nodes']} nodes ({role})"
                 found.append(measured(row, _evidence(paper_like), note))
     return found or NotMeasured("none of these algorithms is in this run")

@@ -5,7 +5,7 @@ are paired by seed. `role` says what a size is to the training. Reasoners stand 
 Ibarz et al. (2022), whose scores are of Triplet-GMPNN at 64 nodes (80 for strings).
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -48,7 +48,7 @@ def by_seed(answers: pd.DataFrame, sizes: dict[str, int]) -> pd.DataFrame:
     )
 
 
-def _ends(values: Sequence[float]) -> Row:
+def _ends(values: "pd.Series[Any]") -> Row:
     found = seed_interval(values)
     return {"value": found.value, "ci_low": found.low, "ci_high": found.high, "n": found.n}
 
@@ -111,9 +111,14 @@ def taught(path: str, name: str, steps: int, published: pd.DataFrame) -> Iterato
             yield row | {"seed": one["seed"], "value": one["value"], "n": int(one["samples"])}
         yield row | _ends(rows["value"])
         if role == "extrapolation":
-            known = published.loc[algorithm]
+            known = float(published["mean_pct"].to_dict()[algorithm]) / 100
             less = row | {"metric": "score_less_published"}
-            yield less | _ends(rows["value"] - known["mean_pct"] / 100)
+            yield less | _ends(rows["value"] - known)
+
+
+def _records(frame: pd.DataFrame) -> Iterator[Row]:
+    for record in frame.to_dict("records"):
+        yield {str(name): value for name, value in record.items()}
 
 
 def table_of(
@@ -125,7 +130,7 @@ def table_of(
 ) -> pd.DataFrame:
     frame = by_seed(pd.concat([tables.read(path) for path in answers], ignore_index=True), sizes)
     seeds = frame.dropna(subset="prompts").rename(columns={"prompts": "n"})
-    rows: list[Row] = [{"experiment": "E1"} | row for row in seeds.to_dict("records")]
+    rows: list[Row] = [{"experiment": "E1", **row} for row in _records(seeds)]
     for found in (pooled(frame), compared(frame), gaps(frame)):
         rows += [{"experiment": "E1"} | row for row in found]
     published = reasoner_scores(published_csv)
