@@ -29,11 +29,9 @@ if __name__ == "__main__":
     project, script, path = sys.argv[1:]
     with open(path, "rb") as file:
         given = pickle.load(file)
-    job = SimpleNamespace(
-        **{
-            key: Named(*value) if isinstance(value, tuple) else value
-            for key, value in given.items()
-        }
-    )
+    sections = {
+        key: Named(*value) if isinstance(value, tuple) else value for key, value in given.items()
+    }
+    job = SimpleNamespace(**sections)
     sys.path.insert(0, project)
     runpy.run_path(script, init_globals={"snakemake": job}, run_name="__main__")
