@@ -18,6 +18,9 @@ class Named(list):
         for name, value in names.items():
             setattr(self, name, value)
 
+    def __getitem__(self, key):
+        return self._names[key] if isinstance(key, str) else super().__getitem__(key)
+
     def items(self):
         return self._names.items()
 

@@ -25,6 +25,8 @@ pytestmark = [
 ]
 # That of vLLM needs a GPU, and packages left out where there is none: see `make test-vllm`.
 NAMES = [path.stem for path in sorted((ROOT / "envs").glob("*.yaml")) if path.stem != "vllm"]
+# Made for models that can reason or run code, of which the smoke run has none.
+RARE = [f"results/stochasticity/{what}/embedded-s.parquet" for what in ("reasoning", "code_tool")]
 MODEL_ENVIRONMENT = "models"  # of embedded models, where a rule asks `model_environment`
 
 
@@ -77,7 +79,7 @@ def run(folder, of, *targets):
 def ran(tmp_path_factory):
     """The whole workflow, each rule in its environment."""
     folder = project.copy(tmp_path_factory.mktemp("environments"))
-    return run(folder, environment_of_rules(), "all", "archive")
+    return run(folder, environment_of_rules(), "all", "archive", *RARE)
 
 
 @pytest.mark.parametrize("name", NAMES)
