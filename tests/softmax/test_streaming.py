@@ -8,10 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import special, stats
 
+from workflow_scripts.shared import sharpening
 from workflow_scripts.shared.fingerprint import ROOT
-from workflow_scripts.softmax import polynomial, streaming
+from workflow_scripts.softmax import streaming
 
-COEFFICIENTS = polynomial.published(
+COEFFICIENTS = sharpening.published(
     ROOT / "resources/published/softmax_adaptive_temperature_polynomial.csv"
 )
 
