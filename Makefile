@@ -3,13 +3,14 @@ SHELL := bash
 PYTHON ?= python3
 BIN := .venv/bin
 VLLM := .venv-vllm
+ENVS := .venv-envs
 PIP_VERSION := 26.3
 TARGETS ?=
 ARCHIVE ?= results/archive/latest.zip
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run explain archive verify test lint vllm test-vllm rulegraph clean
+.PHONY: help setup run explain archive verify test lint vllm test-vllm test-envs rulegraph clean
 
 help:
 	@echo "make run      set up .venv, then run the default workflow and print the scorecard"
@@ -20,7 +21,8 @@ help:
 	@echo "make lint     formatters, linters, type checker"
 	@echo "make vllm     set up .venv-vllm: vLLM for CPUs, for models with engine vllm"
 	@echo "make test-vllm  set up both, then run the tests that need vLLM"
-	@echo "make clean    remove .venv and .venv-vllm (results stay)"
+	@echo "make test-envs  each environment of envs/ by itself, then every rule in its own (20 minutes, 6 GB)"
+	@echo "make clean    remove .venv, .venv-vllm and .venv-envs (results stay)"
 
 setup: .venv/run.stamp
 
@@ -83,10 +85,13 @@ test-vllm: .venv/dev.stamp vllm
 	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -rs tests/inference/test_vllm_engine.py \
 		tests/inference/test_real_servers.py tests/end_to_end/test_engines.py
 
+test-envs: .venv/dev.stamp
+	@OMP_NUM_THREADS=1 FAULTLINES_ENVS=$(ENVS) $(BIN)/python -m pytest -rs tests/environments
+
 rulegraph: setup
 	@mkdir -p work
 	@$(BIN)/snakemake --forceall --rulegraph > work/rulegraph.dot
 	@tred work/rulegraph.dot | dot -Tsvg > docs/rulegraph.svg
 
 clean:
-	rm -rf .venv $(VLLM)
+	rm -rf .venv $(VLLM) $(ENVS)
