@@ -113,7 +113,7 @@ def gap(aggregator: str, scores: pd.DataFrame, _: EvidenceOf) -> Found:
     note = f"{worst['algorithm']}; mean {mean:.2g} over {len(rows)} tasks"
     bounds = select(scores, experiment="trained", metric="map_gap_bound", model="L3")
     if aggregator == "max" and not bounds.empty:
-        note += f"; bound log k = {bounds['value'].max():.2f}"
+        note += f"; bound log 2 = {bounds['value'].max():.2f}"
     value = float(worst["value"])
     return [Measured(value, value, value, int(rows["n"].sum()), Evidence.PROTOCOL, note)]
 

@@ -57,9 +57,7 @@ def tasks(scores: pd.DataFrame, published: pd.DataFrame) -> "Figure":
         mine = ours[ours["model"] == model].set_index("algorithm")
         mine = mine.loc[[name for name in order if name in mine.index]]
         x = np.array([order.get_loc(name) for name in mine.index], dtype=float) + shift + 0.1
-        axes.errorbar(
-            x + shift + 0.1, mine["value"], margins(mine), markersize=4, zorder=3, **style
-        )
+        axes.errorbar(x, mine["value"], margins(mine), markersize=4, zorder=3, **style)
     for place in range(1, len(order)):
         axes.axvline(place - 0.5, color="#CCCCCC", linestyle=":", linewidth=0.6)
     axes.set_xticks(range(len(order)), [name.replace("_", " ") for name in order], rotation=90)
@@ -168,7 +166,7 @@ def gaps(axes: "Axes", scores: pd.DataFrame) -> None:
     if not bound.empty:
         axes.axhline(bound.max(), color=COLOURS["black"], linewidth=0.7, linestyle="--")
         axes.annotate(
-            "bound, log k",
+            "bound, log 2",
             (1, bound.max()),
             (-2, 2),
             xycoords=("axes fraction", "data"),
