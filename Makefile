@@ -2,17 +2,20 @@
 SHELL := bash
 PYTHON ?= python3
 BIN := .venv/bin
+VLLM := .venv-vllm
 PIP_VERSION := 26.3
 TARGETS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test lint rulegraph clean
+.PHONY: help setup run test lint vllm test-vllm rulegraph clean
 
 help:
 	@echo "make run    set up .venv, then run the default workflow and print the scorecard"
 	@echo "make test   set up .venv, then run the tests"
 	@echo "make lint   formatters, linters, type checker"
-	@echo "make clean  remove .venv (results stay)"
+	@echo "make vllm   set up .venv-vllm: vLLM for CPUs, for models with engine vllm"
+	@echo "make test-vllm  set up both, then run the tests that need vLLM"
+	@echo "make clean  remove .venv and .venv-vllm (results stay)"
 
 setup: .venv/run.stamp
 
@@ -50,10 +53,25 @@ lint: .venv/dev.stamp
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/snakefmt --check Snakefile rules
 	@$(BIN)/mypy && $(BIN)/snakemake --lint
 
+vllm: $(VLLM)/stamp
+
+$(VLLM)/stamp: constraints-vllm.txt
+	@echo "== creating $(VLLM) (about two minutes, 2.5 GB)"
+	@$(PYTHON) -m venv $(VLLM)
+	@$(VLLM)/bin/python -m pip install --quiet "pip==$(PIP_VERSION)"
+	@# torch with whatever its build needs here; all else exactly as listed, with holes on purpose
+	@$(VLLM)/bin/python -m pip install --quiet --constraint constraints-vllm.txt torch
+	@$(VLLM)/bin/python -m pip install --quiet --no-deps --requirement constraints-vllm.txt
+	@touch $@
+
+test-vllm: .venv/dev.stamp vllm
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -rs tests/inference/test_vllm_engine.py \
+		tests/inference/test_real_servers.py tests/end_to_end/test_engines.py
+
 rulegraph: setup
 	@mkdir -p work
 	@$(BIN)/snakemake --forceall --rulegraph > work/rulegraph.dot
 	@tred work/rulegraph.dot | dot -Tsvg > docs/rulegraph.svg
 
 clean:
-	rm -rf .venv
+	rm -rf .venv $(VLLM)

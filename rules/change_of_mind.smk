@@ -85,7 +85,7 @@ rule change_of_mind_ask:
     benchmark:
         "logs/benchmarks/change_of_mind_ask/{model}.tsv"
     conda:
-        "../envs/models.yaml"
+        model_environment
     threads: 1
     resources:
         mem_mb=config["inference"]["mem_mb"],

@@ -1,7 +1,7 @@
 """What the rules share: a checked config, code fingerprints, and the models of each study."""
 
 from workflow_scripts.inference.engines import serving
-from workflow_scripts.models.registry import checkpoint, local_files, models_of
+from workflow_scripts.models.registry import checkpoint, inside_problems, local_files, models_of
 from workflow_scripts.shared.config import ConfigError, check
 from workflow_scripts.shared.fingerprint import fingerprint
 from workflow_scripts.shared.job import project_file
@@ -30,7 +30,14 @@ def model_files(wildcards):
 
 def model_serving(wildcards):
     """Settings of the wildcard's model that loading and asking it read."""
-    return serving(config["models"][wildcards.model])
+    return serving(config["models"][wildcards.model], config["inference"]["server"])
+
+
+def model_environment(wildcards):
+    """The environment that the wildcard's model runs in: vLLM cannot share one with the rest."""
+    if config["models"][wildcards.model].get("engine") == "vllm":
+        return "../envs/vllm.yaml"
+    return "../envs/models.yaml"
 
 
 def model_checkpoint(wildcards):

@@ -2,7 +2,10 @@
 
 from workflow_scripts.glasses.settings import problems as glasses_problems
 
-for problem in glasses_problems(config):
+for problem in [
+    *inside_problems(config, "glasses", "hidden states"),
+    *glasses_problems(config),
+]:
     raise WorkflowError(f"the config cannot be used:\n  {problem}")
 
 GLASSES_MODELS = models_of(config, "glasses")
@@ -73,7 +76,7 @@ rule glasses_requests:
         settings=config["glasses"]["tasks"],
         models={
             name: {
-                "spec": serving(config["models"][name]),
+                "spec": serving(config["models"][name], config["inference"]["server"]),
                 "checkpoint": checkpoint(config["models"], name),
             }
             for name in GLASSES_MODELS
@@ -181,6 +184,11 @@ rule glasses_figures:
             caption="../resources/captions/glasses/counting.rst",
             category="glasses",
         ),
+        signed=report(
+            "results/glasses/figures/signed.png",
+            caption="../resources/captions/glasses/signed.rst",
+            category="glasses",
+        ),
         histograms=report(
             "results/glasses/figures/histograms.png",
             caption="../resources/captions/glasses/histograms.rst",
@@ -211,6 +219,11 @@ rule glasses_figures:
             caption="../resources/captions/glasses/precision.rst",
             category="glasses",
         ),
+        equal=report(
+            "results/glasses/figures/equal.png",
+            caption="../resources/captions/glasses/equal.rst",
+            category="glasses",
+        ),
         sensitivity=report(
             "results/glasses/figures/sensitivity.png",
             caption="../resources/captions/glasses/sensitivity.rst",
@@ -227,12 +240,14 @@ rule glasses_figures:
                 "schematic",
                 "copying",
                 "counting",
+                "signed",
                 "histograms",
                 "gaps",
                 "layers",
                 "encodings",
                 "variation",
                 "precision",
+                "equal",
                 "sensitivity",
                 "cures",
             ],

@@ -12,7 +12,7 @@ rule inference_generate:
     benchmark:
         "logs/benchmarks/inference_generate/{study}-{model}.tsv"
     conda:
-        "../envs/models.yaml"
+        model_environment
     threads: 1
     resources:
         mem_mb=config["inference"]["mem_mb"],

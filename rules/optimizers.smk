@@ -282,6 +282,11 @@ rule optimizers_scores:
         theory="results/optimizers/theory.parquet",
     output:
         table="results/optimizers/scores.parquet",
+        changes=report(
+            "results/optimizers/changes.csv",
+            caption="../resources/captions/optimizers/changes_table.rst",
+            category="optimizers",
+        ),
     log:
         "logs/optimizers_scores/scores.log",
     benchmark:
@@ -395,6 +400,6 @@ rule optimizers_figures:
 
 rule optimizers:
     input:
-        scores=rules.optimizers_scores.output.table,
+        scores=rules.optimizers_scores.output,
         figures=rules.optimizers_figures.output,
         claims=rules.optimizers_claims.output.claims,

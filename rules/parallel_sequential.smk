@@ -91,7 +91,7 @@ rule parallel_sequential_attempts:
     benchmark:
         "logs/benchmarks/parallel_sequential_attempts/{model}.tsv"
     conda:
-        "../envs/models.yaml"
+        model_environment
     threads: 1
     resources:
         mem_mb=config["inference"]["mem_mb"],
@@ -121,7 +121,7 @@ rule parallel_sequential_foreign:
     benchmark:
         "logs/benchmarks/parallel_sequential_foreign/{model}.tsv"
     conda:
-        "../envs/models.yaml"
+        model_environment
     threads: 1
     resources:
         mem_mb=config["inference"]["mem_mb"],

@@ -2,7 +2,10 @@
 
 from workflow_scripts.perplexity.settings import problems as perplexity_problems
 
-for problem in perplexity_problems(config):
+for problem in [
+    *inside_problems(config, "perplexity", "logits at every position"),
+    *perplexity_problems(config),
+]:
     raise WorkflowError(f"the config cannot be used:\n  {problem}")
 
 

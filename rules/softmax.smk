@@ -1,5 +1,8 @@
 """Study `softmax`: "softmax is not enough (for sharp out-of-distribution)" (2410.01104)."""
 
+for problem in inside_problems(config, "softmax", "attention weights and logits"):
+    raise WorkflowError(f"the config cannot be used:\n  {problem}")
+
 
 wildcard_constraints:
     training="retrieval|comparison",

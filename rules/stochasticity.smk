@@ -55,7 +55,7 @@ rule stochasticity_sequential:
     benchmark:
         "logs/benchmarks/stochasticity_sequential/{model}.tsv"
     conda:
-        "../envs/models.yaml"
+        model_environment
     threads: 1
     resources:
         mem_mb=config["inference"]["mem_mb"],
@@ -83,7 +83,7 @@ rule stochasticity_reasoning:
     benchmark:
         "logs/benchmarks/stochasticity_reasoning/{model}.tsv"
     conda:
-        "../envs/models.yaml"
+        model_environment
     threads: 1
     resources:
         mem_mb=config["inference"]["mem_mb"],
@@ -111,7 +111,7 @@ rule stochasticity_code_tool:
     benchmark:
         "logs/benchmarks/stochasticity_code_tool/{model}.tsv"
     conda:
-        "../envs/models.yaml"
+        model_environment
     threads: 1
     resources:
         mem_mb=config["inference"]["mem_mb"],

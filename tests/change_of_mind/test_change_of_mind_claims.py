@@ -51,6 +51,7 @@ def test_published_numbers_come_from_the_files():
     found = {claim.id: claim.published.value for claim in built() if claim.published}
     assert found["1a"] == pytest.approx(0.194)
     assert found["1b"] == -3.4
+    assert found["1c"] == 0.29
     assert found["4"] == 0.21
     assert found["5"] == pytest.approx(-0.019)
     assert (found["6a"], found["6b"]) == (2.58, 1.095)
@@ -99,10 +100,23 @@ def test_minds_hardly_change_only_if_under_both_kinds_of_advice():
 
 
 def test_a_sampler_that_did_not_converge_decides_nothing():
-    lead = row("elpd_lead_of_D", 9, 5, 13, experiment="E5", variant="C")
-    assert judged("10a", lead)["verdict"] == Verdict.SUPPORTED
+    leads = [row("elpd_lead_of_D", 9, 5, 13, experiment="E5", variant=v) for v in "ABC"]
+    assert judged("10a", *leads)["verdict"] == Verdict.SUPPORTED
     bad = row("r_hat_max", 1.4, None, None, experiment="E5", variant="B")
-    assert "did not converge" in judged("10a", lead, bad)["reason"]
+    assert "did not converge" in judged("10a", *leads, bad)["reason"]
+
+
+@pytest.mark.parametrize(
+    ("value", "low", "high", "verdict"),
+    [(1, -2, 4, "inconclusive"), (-4, -6, -2, "contradicted"), (20, 15, 25, "supported")],
+)
+def test_d_wins_only_if_it_leads_each_rival(value, low, high, verdict):
+    leads = [row("elpd_lead_of_D", 9, 5, 13, experiment="E5", variant=v) for v in "AC"]
+    rival = row("elpd_lead_of_D", value, low, high, experiment="E5", variant="B")
+    found = judged("10a", *leads, rival)
+    assert found["verdict"] == verdict
+    assert found["measured"]["value"] == min(9, value)
+    assert judged("10a", *leads)["measured"] is None  # a rival is missing
 
 
 def test_what_contradicts_itself_is_recorded_and_not_graded():

@@ -54,9 +54,14 @@ def save(
     context: int = 512,
     seed: int = 0,
     vocabulary: int = 320,
+    words_only: bool = False,
     **settings: object,
 ) -> Path:
-    """Make a model of `architecture` in `folder`. `spread` is the weights' standard deviation."""
+    """Make a model of `architecture` in `folder`. `spread` is the weights' standard deviation.
+
+    With `words_only`, tokens that are one byte are seldom drawn: half a character has no text, and
+    servers say nothing of it.
+    """
     words = tokenizer(vocabulary)
     names = {
         "gpt2": {"n_embd": hidden, "n_layer": layers, "n_head": 4, "n_positions": context},
@@ -85,6 +90,10 @@ def save(
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         model = AutoModelForCausalLM.from_config(config)
+    if words_only:
+        first = words.convert_tokens_to_ids("!")
+        with torch.no_grad():
+            model.get_input_embeddings().weight[first : first + 256] *= 0.1
     model.generation_config = GenerationConfig(
         eos_token_id=words.eos_token_id, pad_token_id=words.pad_token_id, do_sample=False
     )

@@ -67,7 +67,7 @@ BAD = [
     (
         "models/embedded-s/engine",
         "transformer",
-        "models.embedded-s.engine: found 'transformer' (text), allowed: transformers; did you mean 'transformers'?",
+        "models.embedded-s.engine: found 'transformer' (text), allowed: transformers, vllm, openai; did you mean 'transformers'?",
     ),
     (
         "models/embedded-s/dtype",
@@ -147,6 +147,111 @@ BAD = [
         0.4,
         "parallel_sequential.weak_reliability: found 0.4, allowed: at least 0.5",
     ),
+    ("studies/change_of_mind", REMOVE, "studies.change_of_mind: missing"),
+    (
+        "change_of_mind/accuracies",
+        [50, 40, 100],
+        "change_of_mind.accuracies.1: found 40, allowed: at least 50",
+    ),
+    (
+        "change_of_mind/foils/offset",
+        0.6,
+        "change_of_mind.foils.offset: found 0.6, allowed: at most 0.5",
+    ),
+    (
+        "change_of_mind/answerers/biased/shfit",
+        1,
+        "change_of_mind.answerers.biased.shfit: unknown key; did you mean 'shift'?",
+    ),
+    (
+        "change_of_mind/regressions/chains",
+        1,
+        "change_of_mind.regressions.chains: found 1, allowed: at least 2",
+    ),
+    (
+        "models/served",
+        {"source": "m", "engine": "openai"},
+        "models.served.server: missing; a server model needs at least its url",
+    ),
+    (
+        "models/served",
+        {"source": "m", "engine": "openai", "server": {}},
+        "models.served.server.url: missing",
+    ),
+    (
+        "models/served",
+        {"source": "m", "engine": "openai", "server": {"url": "https://user:secret@host/v1"}},
+        "models.served.server.url: found 'https://user:secret@host/v1' (text), allowed: text that matches ^https?://[^@?#]+$",
+    ),
+    (
+        "models/served",
+        {
+            "source": "m",
+            "engine": "openai",
+            "server": {"url": "http://h/v1", "key_variable": "sk-1"},
+        },
+        "models.served.server.key_variable: found 'sk-1' (text), allowed: text that matches ^[A-Z_][A-Z0-9_]*$",
+    ),
+    (
+        "models/served",
+        {
+            "source": "m",
+            "engine": "openai",
+            "server": {"url": "http://h/v1", "limits": {"cost": 5}},
+        },
+        "models.served.server.prices: missing; without them limits.cost cannot be kept",
+    ),
+    (
+        "models/served",
+        {"source": "m", "engine": "openai", "server": {"url": "http://h/v1", "concurency": 5}},
+        "models.served.server.concurency: unknown key; did you mean 'concurrency'?",
+    ),
+    (
+        "models/served",
+        {"source": "m", "engine": "openai", "server": {"url": "http://h/v1"}, "thinking": True},
+        "models.served.thinking: only a server of dialect vllm can be told to think or not",
+    ),
+    (
+        "models/served",
+        {"source": "m", "engine": "openai", "server": {"url": "http://h/v1"}, "dtype": "float32"},
+        "models.served.dtype: engine openai has no use for it, only transformers and vllm",
+    ),
+    (
+        "models/embedded-s/server",
+        {"url": "http://h/v1"},
+        "models.embedded-s.server: engine transformers has no use for it, only openai",
+    ),
+    (
+        "models/embedded-s/tensor_parallel",
+        2,
+        "models.embedded-s.tensor_parallel: engine transformers has no use for it, only vllm",
+    ),
+    (
+        "models/fast",
+        {"source": "owner/name", "engine": "vllm"},
+        "models.fast.revision: missing; a hub model needs its 40-hex commit to be repeatable",
+    ),
+    (
+        "models/fast",
+        {"source": "owner/name", "revision": HEX, "engine": "vllm", "dtype": "float64"},
+        "models.fast.dtype: engine vllm has float32, bfloat16 and float16, found 'float64'",
+    ),
+    (
+        "models/fast",
+        {"source": "owner/name", "revision": HEX, "engine": "vllm", "memory_share": 1.5},
+        "models.fast.memory_share: found 1.5, allowed: less than 1",
+    ),
+    (
+        "inference/server/limits/cost",
+        0,
+        "inference.server.limits.cost: found 0, allowed: more than 0",
+    ),
+    ("inference/server/limits/cost", REMOVE, "inference.server.limits.cost: missing"),
+    (
+        "inference/server/dialect",
+        "vlm",
+        "inference.server.dialect: found 'vlm' (text), allowed: openai, plain, vllm; did you mean 'vllm'?",
+    ),
     ("studies/perplexity", REMOVE, "studies.perplexity: missing"),
     (
         "perplexity/copying/encodings",
@@ -165,8 +270,30 @@ BAD = [
         "Copy this",
         "perplexity.models.wording: found 'Copy this' (text), allowed: text that matches [{][}]",
     ),
+    ("studies/glasses", REMOVE, "studies.glasses: missing"),
+    ("glasses/stack/width", 63, "glasses.stack.width: found 63, allowed: a multiple of 2"),
+    ("glasses/tasks/draws", 0, "glasses.tasks.draws: found 0, allowed: at least 1"),
+    (
+        "glasses/gaps/precisions",
+        ["float32", "int2_cache"],
+        "glasses.gaps.precisions.1: found 'int2_cache' (text), allowed: float64, float32, bfloat16, "
+        "float16, int8_weights, int8_cache, int4_cache; did you mean 'int8_cache'?",
+    ),
+    (
+        "glasses/tasks/wording",
+        "own",
+        "glasses.tasks.wording: found 'own' (text), allowed: short, paper",
+    ),
     ("inference/batch_tokens", 1, "inference.batch_tokens: found 1, allowed: at least 64"),
 ]
+
+
+def test_the_dialect_of_all_servers_counts_for_each():
+    config_ = copy.deepcopy(DEFAULT)
+    served = {"source": "m", "engine": "openai", "server": {"url": "http://h/v1"}, "thinking": True}
+    config_["models"]["served"] = served
+    config_["inference"]["server"]["dialect"] = "vllm"
+    config.check(config_)
 
 
 def test_the_default_config_is_good():
@@ -222,6 +349,21 @@ def test_a_preset_is_good_and_holds_differences_only(preset):
     assert changes["scale"] == preset.stem
 
 
+def test_the_examples_of_the_documentation_are_good(tmp_path):
+    text = (ROOT / "docs/add_a_model.md").read_text()
+    examples = [yaml.safe_load(part.split("```")[0]) for part in text.split("```yaml")[1:]]
+    assert len(examples) == 5
+    (tmp_path / "config.json").write_text("{}")
+    kinds = set()
+    for changes in examples:
+        for spec in changes["models"].values():
+            kinds.add(spec["engine"])
+            if spec["source"].startswith("/data"):
+                spec["source"] = str(tmp_path)  # a folder that is there
+        config.check(merge(copy.deepcopy(DEFAULT), changes))
+    assert kinds == {"transformers", "vllm", "openai"}
+
+
 def test_snakemake_tells_the_user_before_anything_runs(tmp_path):
     command = [sys.executable, "-m", "snakemake", "-n", "--config", "sead=1"]
     command += ["--snakefile", ROOT / "Snakefile", "--directory", tmp_path]
@@ -229,3 +371,43 @@ def test_snakemake_tells_the_user_before_anything_runs(tmp_path):
     assert result.returncode
     assert "sead: unknown key; did you mean 'seed'?" in result.stdout + result.stderr
     assert "Traceback" not in result.stdout + result.stderr
+
+
+SERVED = "models: {served: {source: m, engine: openai, server: {url: 'http://127.0.0.1:9/v1'}}}\n"
+
+
+@pytest.mark.parametrize(
+    ("difference", "line"),
+    [
+        (
+            "studies: {softmax: [embedded-s, served]}",
+            "studies.softmax: 'served' runs on engine openai; the study reads attention weights and "
+            "logits, which only engine transformers shows",
+        ),
+        (
+            "studies: {glasses: [embedded-s, served]}",
+            "studies.glasses: 'served' runs on engine openai; the study reads hidden states, which "
+            "only engine transformers shows",
+        ),
+        (
+            "studies: {perplexity: [served]}",
+            "studies.perplexity: 'served' runs on engine openai; the study reads logits at every "
+            "position, which only engine transformers shows",
+        ),
+        (
+            "studies: {parallel_sequential: [embedded-s, served]}\n"
+            "parallel_sequential: {copying: {models: [served]}}",
+            "parallel_sequential.copying.models: 'served' runs on engine openai; attention and "
+            "ablation need the inside of the model",
+        ),
+    ],
+)
+def test_the_inside_of_a_served_model_is_refused_before_anything_runs(tmp_path, difference, line):
+    (tmp_path / "mine.yaml").write_text(SERVED + difference)
+    command = [sys.executable, "-m", "snakemake", "-n", "--configfile", tmp_path / "mine.yaml"]
+    command += ["--snakefile", ROOT / "Snakefile", "--directory", tmp_path]
+    result = subprocess.run(command, capture_output=True, text=True)
+    said = result.stdout + result.stderr
+    assert result.returncode
+    assert line in " ".join(said.split())
+    assert "Traceback" not in said

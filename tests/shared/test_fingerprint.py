@@ -27,6 +27,7 @@ DEEP = "one = 1\n"
 def project(tmp_path, monkeypatch):
     """A project of three modules: script -> helper -> deep, the last import inside a function."""
     monkeypatch.setattr(fingerprint, "ROOT", tmp_path)
+    monkeypatch.chdir(tmp_path)
     shared = tmp_path / PACKAGE / "shared"
     shared.mkdir(parents=True)
     (tmp_path / "script.py").write_text(SCRIPT)
@@ -37,9 +38,14 @@ def project(tmp_path, monkeypatch):
     return tmp_path
 
 
+def forget():
+    """As in a new process, where only the file of known sources is left."""
+    for name in ("_imports", "_tree_hash", "_meaning", "_known"):
+        getattr(fingerprint, name).cache_clear()
+
+
 def take(*paths):
-    for cached in (fingerprint._parse, fingerprint._imports, fingerprint._tree_hash):
-        cached.cache_clear()
+    forget()
     return fingerprint.fingerprint(*(paths or ["script.py"]))
 
 
@@ -88,6 +94,20 @@ def test_a_data_file_counts_by_its_bytes(project):
     assert take("script.py", "numbers.csv") != before
 
 
+def test_known_sources_are_not_parsed_again_and_a_spoilt_store_is_no_harm(project, monkeypatch):
+    before = take()
+    (store,) = (project / "work").iterdir()
+    with monkeypatch.context() as patched:
+        patched.setattr(fingerprint, "_parse", None)
+        assert take() == before
+    store.write_text('{"cut sho')
+    assert take() == before
+    store.unlink()
+    (project / "work").rmdir()
+    (project / "work").touch()  # so that nothing can be kept
+    assert take() == before
+
+
 def test_cycles_end(project):
     deep = project / PACKAGE / "shared" / "deep.py"
     deep.write_text("import workflow_scripts.shared.helper as back\none = 1\n")
@@ -110,7 +130,7 @@ def test_every_rule_fingerprints_its_own_script():
 
 def test_every_project_import_is_found():
     """Imports by text search, an independent count, are all among the parsed ones."""
-    fingerprint._imports.cache_clear()
+    forget()
     for module in (ROOT / PACKAGE).rglob("*.py"):
         found = {path.stem for path in fingerprint._imports(module)}
         for node in ast.parse(module.read_text()).body:

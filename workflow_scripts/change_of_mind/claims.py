@@ -73,7 +73,7 @@ def build(published: dict[str, Any], models: Sequence[str]) -> list[Claim]:
             "change-of-mind rate, hidden less shown, all advice",
             POSITIVE,
             direct("change_rate_gap", "the gap over all advice", advice="all"),
-            (overall["difference_pp"] / 100, SECOND, both),
+            (round(overall["difference_pp"] / 100, 3), SECOND, both),
         ),
         claim(
             "1b",
@@ -83,6 +83,21 @@ def build(published: dict[str, Any], models: Sequence[str]) -> list[Claim]:
             NEGATIVE,
             direct("logit_shown", "the coefficient (covariates assumed)"),
             (scalar("logit_coef_display_shown"), SECOND, notes),
+        ),
+        claim(
+            "1c",
+            "Shown its own first answer, a model has lower odds of changing its mind",
+            "journal version",
+            "odds of a change, shown over hidden, all advice",
+            Region(0.0, 1 - 1.0e-9),
+            direct("change_odds_ratio", "the odds ratio over all advice", advice="all"),
+            (
+                round(
+                    1 - scalar("odds_reduction_pct_when_answer_shown", "Nature Machine") / 100, 2
+                ),
+                SECOND,
+                "summaries of the journal version",
+            ),
         ),
         claim(
             "2",
@@ -95,8 +110,10 @@ def build(published: dict[str, Any], models: Sequence[str]) -> list[Claim]:
                 models,
                 "change_rate",
                 "rate, answer shown",
+                True,
                 {"experiment": "E1", "display": "shown", "accuracy": "all"},
-                [{"advice": "same"}, {"advice": "neutral"}],
+                "advice",
+                ("same", "neutral"),
             ),
             ("about 0", SECOND, notes),
         ),
@@ -243,9 +260,18 @@ def build(published: dict[str, Any], models: Sequence[str]) -> list[Claim]:
             "10a",
             "Of four nested regressions, that with a shown flag and separate weights wins",
             "E5",
-            "ELPD of D less that of C, its closest rival",
+            "ELPD of D less that of its closest rival (in the paper C)",
             POSITIVE,
-            direct("elpd_lead_of_D", "the lead", experiment="E5", variant="C"),
+            partial(
+                measuring.extreme,
+                models,
+                "elpd_lead_of_D",
+                "the lead over the closest rival",
+                False,
+                {"experiment": "E5"},
+                "variant",
+                ("A", "B", "C"),
+            ),
             (float(elpd["C", "SimpleQA"]), SECOND, f"{notes}, table 4"),
         ),
         claim(
@@ -301,10 +327,10 @@ def build(published: dict[str, Any], models: Sequence[str]) -> list[Claim]:
         ),
         claim(
             "E4",
-            "In one conversation, showing and hiding the answer differ (direction not known)",
+            "In one conversation, showing the answer makes no difference (5 points)",
             "E4",
             "change-of-mind rate, hidden less shown, both turns in one conversation",
-            Region(),
+            Region(-0.05, 0.05),
             direct(
                 "change_rate_gap",
                 "the gap over all advice",

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
-import pandas as pd
+import numpy as np
 
 from workflow_scripts.change_of_mind.plots import (
     ADVICE,
@@ -60,6 +60,7 @@ def _against_ideal(data: Data, metric: str, label: str) -> "Figure":
     for panels, model in zip(axes, data.models, strict=True):
         for panel, (advice, title) in zip(panels, ADVICE.items(), strict=True):
             panel.plot(ends, ends, color=COLOURS["black"], linestyle="--", linewidth=0.8)
+            panel.set_ylim(ends[0] - 0.05 * np.ptp(ends), ends[1] + 0.15 * np.ptp(ends))
             for display in ("hidden", "shown"):
                 where = {"model": model, "display": display, "advice": advice, "accuracy": "all"}
                 rows = joined(data.pick(f"ideal_{metric}", **where),
@@ -108,7 +109,10 @@ def updates(data: Data) -> "Figure":
             if model == data.models[0]:
                 panel.set_title(f"{accuracy} %")
         name_row(data, panels, model, "update")
-    figure.supxlabel("confidence in the first answer (panels: stated accuracy)", fontsize=8)
+    middle = axes[-1][len(accuracies) // 2]
+    middle.set_xlabel("confidence in the first answer (panels: stated accuracy)", loc="center")
+    if len(accuracies) % 2 == 0:
+        middle.xaxis.set_label_coords(-0.1, -0.17)  # below the gap in the middle of the row
     handles = [Line2D([], [], color=COLOURS[ADVICE_COLOURS[a]], marker="o", linestyle="none",
                       label=ADVICE[a]) for a in ("same", "opposite")]  # fmt: skip
     handles.append(Line2D([], [], color=COLOURS["black"], linestyle="--", label="ideal observer"))
@@ -140,7 +144,7 @@ def oucs(data: Data) -> "Figure":
         panel.set_xlim(-0.5, 1.5)
         panel.set_title(title)
     axes[0].set_ylabel("OUCS (confidence less ideal)")
-    legend(figure, axes[0], 5)
+    legend(figure, axes[0], 3)
     return figure
 
 
@@ -162,11 +166,13 @@ def overweighting(data: Data) -> "Figure":
                 at = place + 0.15 * (number - (len(data.models) - 1) / 2)
                 panel.errorbar(at, row["value"], margins(row), fmt="o", color=data.colour(model),
                                label=data.label(model))  # fmt: skip
-            if display == "hidden":
+            # What is published are means of ratios.
+            if display == "hidden" and metric == "overweighting":
                 panel.plot(place + 0.3, known[advice], label="paper (Gemma 3 12B)", **FILLED)
         panel.axhline(1, color=COLOURS["black"], linewidth=0.8, linestyle="--")
         panel.axhline(0, color=COLOURS["black"], linewidth=0.5)
         panel.set_xticks(range(len(cases)), [f"{advice},\n{display}" for display, advice in cases])
+        panel.set_xlim(-0.5, len(cases) - 0.5)
         panel.set_title(title)
     axes[0].set_ylabel("observed / ideal update")
     legend(figure, axes[0])
@@ -201,6 +207,7 @@ def reliability(data: Data) -> "Figure":
             fontsize=6,
         )  # fmt: skip
         panel.set_title(model)
+        panel.set_ylim(-0.05, 1.15)
         panel.set_xlabel("confidence in the first answer")
         if model in data.stand_ins:
             mark_stand_in(panel)
@@ -213,44 +220,45 @@ def recovery(data: Data) -> "Figure":
     """Artificial answerers: what the estimators say against the parameters put in."""
     import matplotlib.pyplot as plt
 
-    figure, axes = plt.subplots(1, 4, figsize=(PAGE_IN, 2.3), width_ratios=[1, 1, 1, 1.6])
-    cases: tuple[tuple[str, dict[str, str], str, str], ...] = (
-        ("temperature", {}, "temperature", "temperature"),
-        ("log_odds_gain", {}, "shift", "shift towards shown\nanswer, log-odds"),
-        ("log_odds_weight", {}, "", "weight of advice,\nlog-odds"),
+    figure, axes = plt.subplots(1, 4, figsize=(PAGE_IN, 2.4), width_ratios=[1, 1, 1, 1.4])
+    hidden = {"display": "hidden"}
+    cases: tuple[tuple[str, str, tuple[tuple[str, dict[str, str]], ...]], ...] = (
+        ("a  temperature", "temperature", (("temperature", {}),)),
+        ("b  shift to the\nshown answer", "log_odds_gain", (("shift", {}),)),
+        (
+            "c  weights of\nadvice",
+            "log_odds_weight",
+            tuple((f"{a}_weight", hidden | {"advice": a}) for a in ("same", "opposite")),
+        ),
     )
-    for panel, (metric, _, name, title) in zip(axes, cases, strict=False):
-        truth, found = [], []
-        for answerer, own in data.answerers.items():
-            if name:
-                truth.append(own[name])
-                found.append(data.pick(metric, model=answerer))
-            else:
-                for advice in ("same", "opposite"):
-                    truth.append(own[f"{advice}_weight"])
-                    found.append(data.pick(metric, model=answerer, advice=advice, display="hidden"))
-        rows = pd.concat([row.iloc[:1] for row in found])
-        panel.errorbar(truth, rows["value"], margins(rows), fmt="o", color=COLOURS["blue"])
-        ends = [min([*truth, 0]) - 0.2, max(truth) * 1.25 + 0.2]
+    looks = dict(zip(data.answerers, (("vermilion", "o"), ("blue", "s"), ("green", "^"),
+                                      ("purple", "v")), strict=False))  # fmt: skip
+    for panel, (title, metric, parameters) in zip(axes, cases, strict=False):
+        for number, (answerer, own) in enumerate(data.answerers.items()):
+            colour, marker = looks.get(answerer, ("grey", "D"))
+            for name, where in parameters:
+                row = data.pick(metric, model=answerer, **where).iloc[:1]
+                at = own[name] + 0.05 * (number - (len(data.answerers) - 1) / 2)
+                panel.errorbar(at, row["value"], margins(row), fmt=marker, markersize=3.5,
+                               color=COLOURS[colour], label=answerer)  # fmt: skip
+        put_in = [own[name] for own in data.answerers.values() for name, _ in parameters]
+        ends = [min([*put_in, 0]) - 0.2, max(put_in) * 1.25 + 0.2]
         panel.plot(ends, ends, color=COLOURS["black"], linestyle="--", linewidth=0.8)
         panel.set_title(title)
-        panel.set_xlabel("put in")
+        panel.set_xlabel("put in" if metric == "temperature" else "put in, log-odds")
     axes[0].set_ylabel("recovered")
     panel = axes[3]
-    colours = ("vermilion", "blue", "green", "purple")
+    groups = [(advice, display) for advice in ADVICE for display in ("hidden", "shown")]
     for number, answerer in enumerate(data.answerers):
-        places = []
-        for display, advice in ((d, a) for a in ADVICE for d in ("hidden", "shown")):
+        colour, marker = looks.get(answerer, ("grey", "D"))
+        for place, (advice, display) in enumerate(groups):
             row = data.pick("oucs", model=answerer, display=display, advice=advice, accuracy="all")
-            places.append(f"{advice}, {display}")
-            panel.errorbar(row["value"], [len(places) - 1 + 0.2 * number], xerr=margins(row),
-                           fmt="o", markersize=3, color=COLOURS[colours[number % 4]],
-                           label=answerer)  # fmt: skip
-        panel.set_yticks(range(len(places)), places)
+            panel.errorbar(row["value"], [place + 0.2 * number], xerr=margins(row), fmt=marker,
+                           markersize=3, color=COLOURS[colour], label=answerer)  # fmt: skip
+    panel.set_yticks(range(len(groups)), [f"{advice}, {display}" for advice, display in groups])
     panel.axvline(0, color=COLOURS["black"], linewidth=0.6)
-    panel.set_title("OUCS")
-    panel.invert_yaxis()
-    handles, labels = panel.get_legend_handles_labels()
-    unique = dict(zip(labels, handles, strict=True))
-    figure.legend(unique.values(), unique.keys(), loc="outside lower right", ncols=2)
+    panel.set_ylim(len(groups) - 0.4, -0.5)
+    panel.set_title("d  OUCS")
+    panel.set_xlabel("confidence less ideal")
+    legend(figure, panel)
     return figure

@@ -88,6 +88,7 @@ def transfer(data: Data) -> "Figure":
         2, count, figsize=(min(PAGE_IN, 2.9 * count + 0.8), 4.6), squeeze=False
     )
     keys = ["display", "advice", "accuracy"]
+    paper = data.scalar("R2_model_D_on_GSM_MC")
     looks = {"same": ("green", "o"), "opposite": ("vermilion", "s"), "neutral": ("grey", "^")}
     for column, model in enumerate(data.models):
         panel = axes[0][column]
@@ -105,7 +106,8 @@ def transfer(data: Data) -> "Figure":
                        label=f"{advice}, {display}")  # fmt: skip
         panel.plot([0, 1], [0, 1], "--", color=COLOURS["black"], linewidth=0.8)
         r2 = data.pick("r2_cells", experiment="E6", model=model).iloc[0]
-        panel.text(0.04, 0.96, f"R² = {r2['value']:.2f} (paper 0.97)", va="top",
+        shown = f"{r2['value']:.2f}".replace("-", "−")
+        panel.text(0.04, 0.96, f"R² = {shown} (paper {paper})", va="top",
                    transform=panel.transAxes, fontsize=6.5)  # fmt: skip
         panel.set_title(model)
         panel.set_xlabel("predicted confidence, mean of a cell")
@@ -153,7 +155,7 @@ def paradigm(data: Data) -> "Figure":
          "hidden: “You answered xx”", "orange"),
         (31, 2, 33, 16, "advice of another model\n\nsame, opposite or neutral,\n"
          "said to be right 50 … 100 % of the time", "green"),
-        (72, 12, 27, 16, "turn 2, a fresh call\n\nThe question again, display\nand advice. "
+        (71, 12, 28, 16, "turn 2, a fresh call\n\nThe question again, display\nand advice. "
          "Final option and\nconfidence are read.", "sky"),
     )  # fmt: skip
     for x, y, width, height, text, colour in boxes:
@@ -169,11 +171,11 @@ def paradigm(data: Data) -> "Figure":
             )
         )
         axes.text(x + width / 2, y + height / 2, text, ha="center", va="center", fontsize=7)
-    for start, end in (((23, 22), (31, 29)), ((23, 18), (31, 11)), ((64, 29), (72, 22)),
-                       ((64, 11), (72, 18))):  # fmt: skip
+    for start, end in (((23, 22), (31, 29)), ((23, 18), (31, 11)), ((64, 29), (71, 22)),
+                       ((64, 11), (71, 18))):  # fmt: skip
         axes.annotate("", end, start, arrowprops={"arrowstyle": "->", "linewidth": 1})
     axes.text(12, 9.5, "choice and\nconfidence c", ha="center", va="top", fontsize=6.5)
-    axes.text(85.5, 9.5, "change of mind: another option than in turn 1\n"
-              "ideal observer: Bayes’ rule on c and the stated accuracy", ha="center", va="top",
+    axes.text(85, 9.5, "change of mind: another option than in\nturn 1; ideal observer: Bayes’ "
+              "rule on c\nand the stated accuracy", ha="center", va="top",
               fontsize=6.5)  # fmt: skip
     return figure

@@ -86,7 +86,6 @@ def first_confidence(data: Data) -> "Figure":
                 colour = data.colour(model)
                 panel.errorbar(
                     rows["at"], rows["value"], margins(rows), fmt="o", color=colour, markersize=2.5,
-                    label=data.label(model),
                 )  # fmt: skip
                 fit = {
                     part: data.pick(f"line_{part}", **where)["value"].iloc[0]
@@ -103,9 +102,20 @@ def first_confidence(data: Data) -> "Figure":
             panel.set_title(f"{title}, {display}")
             panel.set_ylim(-0.03, 1.05)
         panels[0].set_ylabel("change-of-mind rate")
+    fits = {
+        model: data.pick("line_r2", model=model, display="all")["value"] for model in data.models
+    }
+    for model, r2 in fits.items():  # claim 7 is about all conditions together
+        if len(r2):
+            axes[0][0].errorbar(
+                [], [], [], fmt="o", color=data.colour(model), markersize=2.5,
+                label=f"{data.label(model)}, all conditions: R² = {r2.iloc[0]:.2f}",
+            )  # fmt: skip
+    known = data.scalar("R2_linear_confidence_vs_com_all_conditions")
+    axes[0][0].plot([], [], label=f"paper (Gemma 3 12B): R² = {known}", **FILLED)
     for panel in axes[1]:
         panel.set_xlabel("confidence in the first answer")
-    legend(figure, axes[0][0])
+    legend(figure, axes[0][0], 2)
     return figure
 
 
@@ -113,14 +123,15 @@ def sigmoid(data: Data) -> "Figure":
     """Figure 4: hidden-opposite at each stated accuracy against hidden-neutral, with the fits."""
     from matplotlib import colormaps
 
-    figure, axes = grid(data, 2, 2.1, sharex="col", width_ratios=[1.5, 1])
+    figure, axes = grid(data, 3, 2.1, sharex="col", width_ratios=[1.8, 1, 1])
     shades = colormaps["viridis"](np.linspace(0.05, 0.85, 6))
     known = data.published["sigmoid"]
-    for (panel, right), model in zip(axes, data.models, strict=True):
+    paper = [data.scalar(f"R2_{kind}_hidden_opposite") for kind in ("sigmoid", "linear")]
+    for (panel, *right), model in zip(axes, data.models, strict=True):
         accuracies = by_accuracy(
             data.pick("change_rate", model=model, display="hidden", advice="opposite")
         )["accuracy"]
-        middles = []
+        fits: list[tuple[Any, Any, int]] = []
         for shade, accuracy in zip(shades, accuracies, strict=False):
             where = {"model": model, "display": "hidden", "advice": "opposite"}
             where |= {"accuracy": accuracy}
@@ -135,7 +146,7 @@ def sigmoid(data: Data) -> "Figure":
                 x = np.linspace(rows["at"].min(), rows["at"].max(), 100)
                 curve = 1 / (1 + np.exp(-slope["value"].iloc[0] * (x - midpoint["value"].iloc[0])))
                 panel.plot(x, curve, color=shade, label=label)
-                middles.append(midpoint.assign(at=int(accuracy)))
+                fits.append((midpoint, slope, int(accuracy)))
             else:
                 panel.plot([], [], color=shade, label=label)
         where = {"model": model, "display": "hidden", "advice": "neutral", "accuracy": "all"}
@@ -145,17 +156,33 @@ def sigmoid(data: Data) -> "Figure":
         panel.plot(rows["at"], rows["value"], "x--", color=COLOURS["grey"], markersize=3,
                    linewidth=1, label="neutral")  # fmt: skip
         panel.set_ylim(-0.03, 1.05)
-        for row in middles:
-            right.errorbar(row["at"], row["value"], margins(row), fmt="o", markersize=3,
-                           color=data.colour(model), label="midpoint of the sigmoid")  # fmt: skip
-        right.plot(known["advice_accuracy_pct"], known["inflection_confidence"],
-                   label="paper (Gemma 3 12B)", **FILLED)  # fmt: skip
-        right.set_ylabel("confidence at the midpoint")
-        right.set_xticks(range(50, 101, 10))
-        right.set_ylim(-1.05, 2.05)
-        name_row(data, (panel, right), model, "change-of-mind rate")
+        pooled: dict[str, Any] = {"model": model, "advice": "opposite", "accuracy": "all"}
+        r2 = [data.pick(f"{kind}_r2", display="hidden", **pooled) for kind in ("sigmoid", "line")]
+        if all(map(len, r2)):
+            panel.text(
+                0.02, 0.02, f"all accuracies, R²: sigmoid {r2[0]['value'].iloc[0]:.2f}, "
+                f"line {r2[1]['value'].iloc[0]:.2f}\n(paper: {paper[0]}, {paper[1]})",
+                transform=panel.transAxes, fontsize=6,
+            )  # fmt: skip
+        for side, (column, name) in enumerate(
+            (("inflection_confidence", "midpoint (confidence)"), ("slope", "slope of the sigmoid"))
+        ):
+            for fit in fits:
+                found: Any = fit[side]
+                right[side].errorbar(
+                    fit[2], found["value"], margins(found), fmt="o", markersize=3,
+                    color=COLOURS["blue"], label="fitted sigmoid",
+                )  # fmt: skip
+            right[side].plot(known["advice_accuracy_pct"], known[column],
+                             label="paper (Gemma 3 12B)", **FILLED)  # fmt: skip
+            right[side].set_ylabel(name)
+            right[side].set_xticks(range(50, 101, 10))
+        low, high = right[0].get_ylim()
+        right[0].set_ylim(low, high + 0.15 * (high - low))
+        name_row(data, (panel, right[0]), model, "change-of-mind rate")
     axes[-1][0].set_xlabel("confidence in the first answer")
-    axes[-1][1].set_xlabel("stated accuracy of the advice, %")
+    for panel in axes[-1][1:]:
+        panel.set_xlabel("stated accuracy, %")
     handles = [
         dict(zip(labels, found, strict=True))
         for found, labels in (panel.get_legend_handles_labels() for panel in axes[0])
@@ -171,7 +198,7 @@ def controls(data: Data) -> "Figure":
     cases = (
         ("E2", "a  an answer not given", ("hidden", "shown", "wrong", "incorrect")),
         ("E3", "b  said to be another model's", ("hidden", "shown")),
-        ("E4", "c  both turns in one conversation", ("hidden", "shown")),
+        ("E4", "c  in one conversation", ("hidden", "shown")),
     )
     groups = ["same", "neutral", "opposite", "all"]
     scalars = data.published["scalars"].set_index("quantity")["value"]
@@ -199,8 +226,7 @@ def controls(data: Data) -> "Figure":
                 if (experiment, display) in paper:
                     panel.plot(
                         3.32 + 0.1 * number, float(paper[experiment, display]) / 100,
-                        label="paper (Gemma 3 12B)", clip_on=False,
-                        **(FILLED | {"color": COLOURS[DISPLAY[display][1]]}),
+                        clip_on=False, **(FILLED | {"color": COLOURS[DISPLAY[display][1]]}),
                     )  # fmt: skip
             panel.set_xticks(range(len(groups)), groups)
             panel.set_xlim(-0.5, 3.75)
@@ -210,5 +236,6 @@ def controls(data: Data) -> "Figure":
         name_row(data, panels, model, "rate of leaving\nthe first answer")
     for panel in axes[-1]:
         panel.set_xlabel("advice")
-    legend(figure, axes[0][0], 5)
+    axes[0][0].plot([], [], label="paper (Gemma 3 12B), in the display's colour", **FILLED)
+    legend(figure, axes[0][0], 3)
     return figure

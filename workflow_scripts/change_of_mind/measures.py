@@ -26,7 +26,8 @@ NO_INFORMATION = 50  # %: advice that moves an ideal observer of two options now
 def means(given: Sample, seen: Seen, weights: Floats) -> Values:
     """Rates of change, changes of confidence and OUCS by group, and the contrasts of the claims.
 
-    `change_rate_gap` is hidden less shown; `confidence_gain` is shown less hidden under neutral
+    `change_rate_gap` is hidden less shown, `change_odds_ratio` the odds of a change, shown over
+    hidden; `confidence_gain` is shown less hidden under neutral
     advice; `advice_use` is how much more often opposing than agreeing advice changes the answer;
     `accuracy_effect` is the same for the highest and the lowest stated accuracy.
     """
@@ -60,6 +61,12 @@ def _contrasts(given: Sample, found: Values) -> Iterator[tuple[Key, float]]:
         for advice in (ALL, *given.advices):
             hidden, shown = ("hidden", advice, ALL), ("shown", advice, ALL)
             yield ("change_rate_gap", "", advice, ALL, ""), gap("change_rate", hidden, shown)
+            odds = [
+                rate / (1 - rate) if rate < 1 else np.nan
+                for rate in (found.get(("change_rate", *g, ""), np.nan) for g in (shown, hidden))
+            ]
+            ratio = odds[0] / odds[1] if odds[1] else np.nan
+            yield ("change_odds_ratio", "", advice, ALL, ""), ratio
         neutral = ("shown", "neutral", ALL), ("hidden", "neutral", ALL)
         yield ("confidence_gain", "", "neutral", ALL, ""), gap("confidence_change", *neutral)
         yield ("log_odds_gain", "", "neutral", ALL, ""), gap("log_odds_change", *neutral)

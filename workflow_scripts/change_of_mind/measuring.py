@@ -40,24 +40,27 @@ def extreme(
     models: Sequence[str],
     metric: str,
     note: str,
+    largest: bool,
     wanted: dict[str, Any],
-    choices: Sequence[dict[str, Any]],
+    column: str,
+    choices: Sequence[str],
     scores: pd.DataFrame,
     evidence: EvidenceOf,
 ) -> Found:
-    """For a claim about several conditions: the largest of a score over `choices`."""
+    """For a claim about several conditions: the largest (or least) of a score over `choices`.
+
+    The claim holds only if it holds in each condition, so both ends of the interval are the
+    largest (or least) ends of any. A model that lacks a condition is left out.
+    """
     found = []
     for model in models:
-        rows = [
-            pick(scores, metric, model=model, **wanted, **choice).iloc[:1] for choice in choices
-        ]
-        joined = pd.concat(rows)
-        if len(joined):
-            row = joined.sort_values("value").iloc[-1]
-            where = f"{note} ({row['advice']} advice)"
-            # All conditions hold only if each interval does: the largest upper end decides.
-            row = row.copy()
-            row["ci_high"] = joined["ci_high"].max()
+        rows = pick(scores, metric, model=model, **wanted)
+        rows = rows[rows[column].isin(choices)].sort_values("value", ascending=not largest)
+        if set(rows[column]) == set(choices):
+            row = rows.iloc[0].copy()
+            ends = rows[["ci_low", "ci_high"]]
+            row["ci_low"], row["ci_high"] = ends.max() if largest else ends.min()
+            where = f"{note} ({column} {row[column]})"
             found.append(_measured(model, row, evidence, where, _weak(scores, model, row, None)))
     return found or NotMeasured(f"no model of this run has {note}")
 

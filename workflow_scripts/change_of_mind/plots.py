@@ -42,6 +42,11 @@ class Data:
     def colour(self, model: str) -> str:
         return COLOURS[PALETTE[self.models.index(model) % len(PALETTE)]]
 
+    def scalar(self, quantity: str) -> float:
+        """A published number of which there is only one."""
+        rows = self.published["scalars"]
+        return float(rows[rows["quantity"] == quantity]["value"].iloc[0])
+
     def pick(self, metric: str, **wanted: Any) -> pd.DataFrame:
         """Rows with a value whose columns have the wanted values; E1 unless said otherwise."""
         wanted = {"experiment": "E1"} | wanted

@@ -41,9 +41,10 @@ def compare(
         yield where | _normal("elpd_loo", float(found.elpd_loo), float(found.se))
         bad = float((found.pareto_k.to_numpy() > 0.7).mean())
         yield where | {"metric": "share_pareto_k_over_0.7", "value": bad}
-        summary = arviz.summary(traces, kind="diagnostics")
+        summary = arviz.summary(traces, kind="diagnostics", round_to="none")
         yield where | {"metric": "r_hat_max", "value": float(summary["r_hat"].max())}
         yield where | {"metric": "ess_bulk_min", "value": float(summary["ess_bulk"].min())}
+        yield where | {"metric": "ess_tail_min", "value": float(summary["ess_tail"].min())}
         yield where | {"metric": "divergences", "value": float(fit.divergences)}
         if variant == "D":
             yield from posterior(fit, n)

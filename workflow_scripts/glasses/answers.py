@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.stats import spearmanr
+from scipy.stats import rankdata
 
 from workflow_scripts.glasses.rows import Row, exact, interval
 from workflow_scripts.glasses.words import MARKER
@@ -97,8 +97,8 @@ def counting(frame: pd.DataFrame, seed: int, trained: int | None) -> list[Row]:
     rows: list[Row] = []
     chosen = frame[frame["experiment"] == "E2"]
     for (task, prompting), group in chosen.groupby(["task", "prompting"]):
-        where = {"task": task, "prompting": prompting}
-        stream = seeds.derive(seed, "glasses", "E2", task, prompting)
+        where = {"task": str(task), "prompting": str(prompting)}
+        stream = seeds.derive(seed, "glasses", "E2", *where.values())
         readable = group.dropna(subset=["given"])
         error = readable["given"] - readable["truth"]
         for length, here in readable.assign(error=error).groupby("length"):
@@ -131,12 +131,11 @@ def trend(lengths: pd.Series, errors: pd.Series, seed: int, where: dict[str, Any
         return []
 
     def statistic(x: np.ndarray, y: np.ndarray, axis: int) -> np.ndarray:
-        pairs = np.broadcast_arrays(x, y)
-        if pairs[0].ndim == 1:
-            return np.nan_to_num(spearmanr(*pairs).statistic)
-        return np.array(
-            [np.nan_to_num(spearmanr(a, b).statistic) for a, b in zip(*pairs, strict=True)]
-        )
+        """Correlation of the ranks along the last axis; 0 where one side does not vary."""
+        ranks = [rankdata(side, axis=-1) for side in np.broadcast_arrays(x, y)]
+        a, b = (each - each.mean(-1, keepdims=True) for each in ranks)
+        norm = np.sqrt((a * a).sum(-1) * (b * b).sum(-1))
+        return np.divide((a * b).sum(-1), norm, out=np.zeros_like(norm), where=norm > 0)
 
     found = bootstrap(
         (lengths.to_numpy(float), errors.to_numpy(float)), statistic, seed, resamples=300

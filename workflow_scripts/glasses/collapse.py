@@ -1,13 +1,16 @@
 """E6, E8 and what follows from them: representational collapse in random decoders.
 
-E8 (figure 10): queries, keys and values drawn by themselves, one attention, four encodings. E6
-(figure 8): tokens N(0, 1) through random projections, one layer; the attention alone, and the whole
-layer with its residual path. `depth`: whole layers on top of each other. `cures`: digits through
+E8 (figure 10): queries, keys and values drawn by themselves from N(0, 1), one attention, four
+encodings. E6 (figure 8): the paper's N(0, 1/d) for queries, keys and values can be read as entries
+of the projections or of the vectors. So tokens N(0, 1) go through random projections, one layer:
+the attention alone, and the whole layer with its residual path; and vectors N(0, 1/d) are drawn by
+themselves. `depth`: whole layers on top of each other. `cures`: digits through
 whole layers, with separators, a window or a sink. Each in several precisions; float64 is the
 reference. The sizes that the paper does not give are in config.yaml.
 """
 
 from collections.abc import Sequence
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -45,23 +48,23 @@ def stacked(found: Sequence[stack.Pair]) -> dict[str, np.ndarray]:
 def independent(
     lengths: Sequence[int], count: int, width: int, precisions: Sequence[str], seed: int
 ) -> list[Row]:
-    """E8. One seed at a time: at 100,000 tokens a seed's draws take 150 MB."""
-    cases = [(encoding, name) for encoding in stack.ENCODINGS for name in precisions]
-    raw: dict[tuple[str, str], list[stack.Pair]] = {case: [] for case in cases}
-    normed: dict[tuple[str, str], list[stack.Pair]] = {case: [] for case in cases}
+    """E8, and in float64 E6's vectors; the draws of a seed take 150 MB at 100,000 tokens."""
+    found: dict[tuple[str, str, str, str], list[stack.Pair]] = {}
     for generator in progress.track(generators(seed, count, "E8"), description="E8", unit="seed"):
-        query, key, value = (normal(generator, 1, max(lengths), width) for _ in range(3))
-        for encoding, precision in cases:
-            found = stack.read_independent(
-                (query, key, value), lengths, precision, Attention(encoding)
-            )
-            raw[encoding, precision].append(found[0])
-            normed[encoding, precision].append(found[1])
+        drawn = tuple(normal(generator, 1, max(lengths), width) for _ in range(3))
+        small = tuple(each * width**-0.5 for each in drawn)
+        for encoding, precision in product(stack.ENCODINGS, precisions):
+            how = Attention(encoding)
+            both = stack.read_independent(drawn, lengths, precision, how)
+            for part, pair in zip(("attention", "normalised"), both, strict=True):
+                found.setdefault(("E8", part, encoding, precision), []).append(pair)
+            if precision == "float64":
+                pair, _ = stack.read_independent(small, lengths, precision, how)
+                found.setdefault(("E6", "vectors", encoding, precision), []).append(pair)
     rows = []
-    for encoding, precision in cases:
-        for part, pairs in (("attention", raw), ("normalised", normed)):
-            gaps = stacked(pairs[encoding, precision])
-            rows += gap_rows("E8", lengths, gaps, precision, encoding=encoding, part=part)
+    for (name, part, encoding, precision), pairs in found.items():
+        gaps = stacked(pairs)
+        rows += gap_rows(name, lengths, gaps, precision, encoding=encoding, part=part)
     return rows
 
 
@@ -73,23 +76,24 @@ def projected(
     precisions: Sequence[str],
     seed: int,
 ) -> list[Row]:
-    """E6 where `depths` is 1, else `depth`: random tokens through whole layers."""
+    """E6 where `depths` is 1, else `depth`: random tokens through whole layers, seed by seed."""
     name = "E6" if max(depths) == 1 else "depth"
-    streams = generators(seed, count, name)
-    weights = stack.draw(streams, max(depths), width)
-    tokens = torch.cat([normal(stream, 1, max(lengths), width) for stream in streams])
-    cases = [(encoding, precision) for encoding in stack.ENCODINGS for precision in precisions]
+    found: dict[tuple[str, int, str, str], list[stack.Pair]] = {}
+    for stream in progress.track(generators(seed, count, name), description=name, unit="seed"):
+        weights = stack.draw([stream], max(depths), width)
+        tokens = normal(stream, 1, max(lengths), width)
+        for encoding, precision in product(stack.ENCODINGS, precisions):
+            how = Attention(encoding)
+            whole = stack.read(weights, tokens, lengths, depths, precision, how)
+            for depth, pair in whole.items():
+                found.setdefault(("layer", depth, encoding, precision), []).append(pair)
+            if name == "E6":
+                pair = stack.read_attention(weights, tokens, lengths, precision, how)
+                found.setdefault(("attention", 1, encoding, precision), []).append(pair)
     rows = []
-    for encoding, precision in progress.track(cases, description=name, unit="case"):
-        how = Attention(encoding)
-        found = stack.read(weights, tokens, lengths, depths, precision, how)
-        where = {"encoding": encoding, "part": "layer"}
-        for depth, pair in found.items():
-            rows += gap_rows(name, lengths, stacked([pair]), precision, depth=depth, **where)
-        if name == "E6":
-            pair = stack.read_attention(weights, tokens, lengths, precision, how)
-            where["part"] = "attention"
-            rows += gap_rows(name, lengths, stacked([pair]), precision, depth=1, **where)
+    for (part, depth, encoding, precision), pairs in found.items():
+        where = {"encoding": encoding, "part": part, "depth": depth}
+        rows += gap_rows(name, lengths, stacked(pairs), precision, **where)
     return rows
 
 

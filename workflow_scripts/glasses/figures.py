@@ -1,4 +1,4 @@
-"""The study's figures: copying, counting and gaps here, theory in `figures_theory`."""
+"""The study's figures: copying, counting and gaps here, the others in the modules beside."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from workflow_scripts.glasses import figures_theory
-from workflow_scripts.glasses.plots import PRECISIONS, Data, line, missing, numbers
+from workflow_scripts.glasses import figures_collapse, figures_theory
+from workflow_scripts.glasses.plots import PRECISIONS, Data, line, numbers
 from workflow_scripts.shared import figures, job, tables
-from workflow_scripts.shared.figures import COLOURS, PAGE_IN, mark_stand_in
+from workflow_scripts.shared.figures import COLOURS, PAGE_IN, mark_stand_in, missing
 from workflow_scripts.shared.schemas import SCORES
 
 if TYPE_CHECKING:
@@ -35,8 +35,8 @@ STROKES: dict[str, dict[str, Any]] = {
     "float32": {"linewidth": 1.8},
     "bfloat16": {"linewidth": 1.3, "linestyle": (0, (4, 4))},
     "float16": {"linewidth": 1.3, "linestyle": (0, (1, 4))},
-    "int8_weights": {"linewidth": 1.0, "linestyle": (2, (1, 6))},
-    "int8_cache": {"linewidth": 1.0, "linestyle": (4, (1, 6))},
+    "int8_weights": {"linestyle": "none", "marker": "x", "markersize": 3},
+    "int8_cache": {"linestyle": "none", "marker": "+", "markersize": 5},
     "int4_cache": {"linewidth": 1.0},
 }
 ONSET = "last-element copy of 1...10 starts to return 1"
@@ -75,9 +75,9 @@ def copying(data: Data) -> "Figure":
                          edgecolors=data.colour(model), linewidths=0.7, zorder=2)  # fmt: skip
         axes.set_xscale("log")
         axes.axvline(data.published(ONSET), color=COLOURS["black"], linewidth=0.7, linestyle=":")
-        axes.annotate("Gemini 1.5 begins to fail on the last (paper)", (data.published(ONSET), -0.7),
-                      (4, 0), textcoords="offset points", fontsize=5.5, va="center",
-                      ha="right")  # fmt: skip
+        axes.annotate("Gemini 1.5 begins to fail on the last (paper)",
+                      (data.published(ONSET), -0.7), (-4, 0), textcoords="offset points",
+                      fontsize=5.5, va="center", ha="right")  # fmt: skip
         axes.set_xlim(right=1.6 * np.nanmax(numbers(data.pick(experiment="E1a"), "length")))
         axes.set_xlabel("length, digits (filled: right, open: wrong)")
         axes.set_title(data.label(model))
@@ -106,7 +106,17 @@ def _shades(colour: str) -> "Colormap":
 
 
 def counting(data: Data) -> "Figure":
-    """Figures 3 and 6: absolute error against length, tasks by columns, models by rows."""
+    """Figures 3 and 6: absolute error against length."""
+    return _errors(data, "absolute_error", "absolute error")
+
+
+def signed(data: Data) -> "Figure":
+    """Which way the counts are wrong."""
+    return _errors(data, "signed_error", "answer − truth")
+
+
+def _errors(data: Data, metric: str, name: str) -> "Figure":
+    """Errors against length, tasks by columns, models by rows."""
     import matplotlib.pyplot as plt
 
     figure, grid = plt.subplots(
@@ -116,25 +126,29 @@ def counting(data: Data) -> "Figure":
     for row, (panels, model) in enumerate(zip(grid, data.models, strict=True)):
         for axes, (task, title) in zip(panels, TASKS.items(), strict=True):
             for prompting, (label, colour, marker) in PROMPTINGS.items():
-                rows = data.pick(experiment="E2", metric="absolute_error", task=task, model=model)
+                rows = data.pick(experiment="E2", metric=metric, task=task, model=model)
                 own = rows[rows["prompting"] == prompting]
                 line(axes, own, "length", label, COLOURS[colour], marker=marker, markersize=2.5)
             own = data.pick(experiment="E2", metric="accuracy", task=task, model=model)
             n = np.unique(numbers(own, "length"))
-            axes.plot(n, n, color=COLOURS["grey"], linewidth=0.7, linestyle=":")
+            ticks = [0, 1, 10, 100, 1000, 10_000]
+            if metric == "signed_error":
+                ticks = [-1000, -100, -10, 0, 10, 100, 1000, 10_000]
+            axes.plot(n, np.sign(ticks[0] + 0.5) * n, color=COLOURS["grey"], linewidth=0.7,
+                      linestyle=":")  # fmt: skip
+            if model in data.stand_ins:
+                axes.axvspan(0, data.trained, color=COLOURS["grey"], alpha=0.15, lw=0)
             if row == 0:
                 axes.set_title(title, fontsize=8)
             if row == len(grid) - 1:
                 axes.set_xlabel("items")
             axes.set_yscale("symlog", linthresh=1, linscale=0.5)
-            axes.set_ylim(0, 2e4)
-            axes.set_yticks(
-                [0, 1, 10, 100, 1000, 10000], ["0", "1", "10", "100", "1,000", "10,000"]
-            )
-        panels[0].set_ylabel(f"{model}\nabsolute error")
+            axes.set_ylim(ticks[0], 2e4)
+            axes.set_yticks(ticks, [f"{tick:,}" for tick in ticks])
+        panels[0].set_ylabel(f"{model}\n{name}")
         if model in data.stand_ins:
             mark_stand_in(panels[-1])
-    grid[0][1].annotate("error = length", (160, 160), (0, 4), textcoords="offset points",
+    grid[0][1].annotate("dotted: the answer 0", (160, 160), (0, 6), textcoords="offset points",
                         ha="right", fontsize=6, color=COLOURS["grey"])  # fmt: skip
     figure.legend(*grid[0][0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
     return figure
@@ -161,6 +175,8 @@ def histograms(data: Data) -> "Figure":
                 axes.annotate(f"{more:.0f} past {most:.0f}", (0.98, 0.5), xycoords="axes fraction",
                               ha="right", fontsize=6, backgroundcolor="white")  # fmt: skip
             axes.axvline(data.published(TOP), color=COLOURS["black"], linewidth=0.7, linestyle=":")
+            if model in data.stand_ins:
+                axes.axvspan(0, data.trained, color=COLOURS["grey"], alpha=0.15, lw=0)
             if row == 0:
                 axes.set_title(title, fontsize=8)
             if row == len(grid) - 1:
@@ -189,7 +205,6 @@ def gaps(data: Data) -> "Figure":
         len(data.models), len(shown), figsize=(PAGE_IN, 0.9 + 1.6 * len(data.models)),
         sharex=True, sharey=True, squeeze=False,
     )  # fmt: skip
-    drawn: dict[str, int] = {}
     for row, (panels, model) in enumerate(zip(grid, data.models, strict=True)):
         for axes, (panel, title) in zip(panels, shown.items(), strict=True):
             rows = data.pick(experiment="E4", metric="gap_heads", model=model, panel=panel,
@@ -197,14 +212,13 @@ def gaps(data: Data) -> "Figure":
             rows = rows[rows["layer"] == rows["layer"].max()]
             for precision, own in rows.groupby("precision", sort=False):
                 label, colour = PRECISIONS[str(precision)]
-                drawn[label] = 1
                 line(axes, own, "length", label, COLOURS[colour], floor=1e-8,
                      band=precision == "bfloat16", **STROKES[str(precision)])  # fmt: skip
             _units(axes, data, model)
             axes.set_xscale("log")
             axes.set_yscale("log")
             axes.axvline(data.published(NEAR_MACHINE), color=COLOURS["black"], linewidth=0.6,
-                         linestyle=":")  # fmt: skip
+                         linestyle=":", label="Gemma 7B, machine precision (paper)")  # fmt: skip
             if row == 0:
                 axes.set_title(title, fontsize=8)
             if row == len(grid) - 1:
@@ -213,7 +227,7 @@ def gaps(data: Data) -> "Figure":
         if model in data.stand_ins:
             mark_stand_in(panels[-1])
     figure.legend(*grid[0][0].get_legend_handles_labels(), loc="outside lower center",
-                  ncols=max(1, len(drawn)))  # fmt: skip
+                  ncols=5)  # fmt: skip
     return figure
 
 
@@ -226,7 +240,8 @@ def _units(axes: "Axes", data: Data, model: str) -> None:
         numbers(units, "value") > 0, numbers(units, "value"), np.nan
     )
     if len(ratio) and not np.isnan(ratio).all():
-        axes.axhline(np.nanmedian(ratio), color=COLOURS["vermilion"], linewidth=0.7, linestyle="--")
+        axes.axhline(np.nanmedian(ratio), color=COLOURS["vermilion"], linewidth=0.7,
+                     linestyle="--", label="one unit, bfloat16")  # fmt: skip
 
 
 def layers(data: Data) -> "Figure":
@@ -237,6 +252,10 @@ def layers(data: Data) -> "Figure":
     figure, grid = plt.subplots(
         len(data.models), 2, figsize=(PAGE_IN, 0.5 + 1.5 * len(data.models)), squeeze=False
     )
+    every = data.pick(experiment="E4", metric="gap_layer", panel="count_ones", precision="float32")
+    found = numbers(every, "value")
+    found = found[found > 0]
+    ends = (found.min(), found.max()) if len(found) else (1e-5, 10.0)
     image = None
     for row, (panels, model) in enumerate(zip(grid, data.models, strict=True)):
         for axes, place in zip(panels, ("digit", "reply"), strict=True):
@@ -246,10 +265,10 @@ def layers(data: Data) -> "Figure":
                 missing(axes, "float32 was not run")
                 continue
             table = rows.pivot(index="layer", columns="length", values="value").astype(float)
-            image = axes.imshow(table, cmap="viridis", norm=LogNorm(1e-5, 10), aspect="auto")
+            image = axes.imshow(table, cmap="viridis", norm=LogNorm(*ends), aspect="auto")
             names = [f"layer {layer}" for layer in table.index[:-1]] + ["final norm"]
             axes.set_yticks(range(len(names)), names)
-            axes.set_xticks(range(len(table.columns)), [str(n) for n in table.columns])
+            axes.set_xticks(range(len(table.columns)), [str(n) for n in table.columns], rotation=60)
             axes.grid(False)
             axes.set_title(f"{model}, {'last digit' if place == 'digit' else 'start of the reply'}")
             if row == len(grid) - 1:
@@ -267,14 +286,16 @@ FIGURES: dict[str, Callable[[Data], "Figure"]] = {
     "schematic": figures_theory.schematic,
     "copying": copying,
     "counting": counting,
+    "signed": signed,
     "histograms": histograms,
     "gaps": gaps,
     "layers": layers,
     "encodings": figures_theory.encodings,
     "variation": figures_theory.variation,
-    "precision": figures_theory.precision,
+    "precision": figures_collapse.precision,
+    "equal": figures_collapse.equal,
     "sensitivity": figures_theory.sensitivity,
-    "cures": figures_theory.cures,
+    "cures": figures_collapse.cures,
 }
 
 

@@ -245,7 +245,7 @@ def measure(engine: Any, settings: dict[str, Any], seed: int) -> list[Row]:
             reader = Reader(model)
             found = panels(reader, prompts, ["copy_ones"], lengths, settings["draws"], seed)
         sides = found["copy_ones"]
-        where = {"panel": "copy_ones", "cure": cure}
+        where: dict[str, Any] = {"panel": "copy_ones", "cure": cure}
         rows += rows_of("cures", lengths, reader.heads, *sides, settings["cured_in"], **where)
     merged = float(prompts.digits.merges is not None)
     return [*rows, {"experiment": "E4", "metric": "digits_merged", "value": merged, "n": 1}]

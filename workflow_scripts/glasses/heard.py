@@ -37,7 +37,7 @@ def readable(model: Any, widest: int) -> str | None:
 def norms(model: Any, ids: list[int]) -> dict[str, np.ndarray]:
     """`bound`, `fixed` and `varying`, (tokens,) each: the bound, and ||dy_n/dv_i|| both ways.
 
-    Computed in float64 on a copy.
+    Computed in float64 on a copy; norms that the library takes in float32 stay so.
     """
     own = copy.deepcopy(model).double().cpu().eval()
     for parameter in own.parameters():
@@ -96,7 +96,7 @@ def _bound(model: Any, embeddings: Tensor, seen: Change) -> Tensor:
     return _norm_jacobians(model.base_model.norm, final[0])[-1] * paths[-1]
 
 
-def _collect(module: torch.nn.Module, into: list[Tensor]) -> Any:
+def _collect(module: Any, into: list[Tensor]) -> Any:
     def hook(_module: Any, inputs: tuple[Tensor, ...]) -> None:
         into.append(inputs[0][0].detach())
 
@@ -114,7 +114,7 @@ def _head_norms(attention: Any, config: Any) -> Tensor:
     return torch.linalg.matrix_norm(outputs @ values, ord=2)
 
 
-def _norm_jacobians(module: torch.nn.Module, states: Tensor) -> Tensor:
+def _norm_jacobians(module: Any, states: Tensor) -> Tensor:
     """Spectral norm of the norm's Jacobian at each state, (tokens,)."""
     jacobians = torch.func.vmap(torch.func.jacrev(module))(states)
     return torch.linalg.matrix_norm(jacobians, ord=2)

@@ -29,15 +29,21 @@ def synthetic(
     scores: pd.DataFrame,
     _: EvidenceOf,
 ) -> Found:
-    """Rows of the random stacks that fit, named by their encoding where there are several."""
+    """Rows of the random stacks that fit, named by their encoding and the gap that is left."""
     rows = select(scores, experiment=experiment, metric=metric, model=STACK, **wanted)
     rows = rows[rows["value"].notna()]
     if rows.empty:
         return NotMeasured(f"no {metric} in {experiment} at this scale: {note}")
-    return [
-        measured(row, SYNTHETIC, f"{ENCODINGS.get(row['encoding'], row['encoding'])}: {note}")
-        for _, row in rows.iterrows()
-    ]
+    found = []
+    for _place, row in rows.iterrows():
+        here = wanted | {"encoding": row["encoding"], "part": row["part"]}
+        gaps = select(scores, experiment=experiment, metric="gap_l1", model=STACK, **here)
+        gaps = gaps.sort_values("length")
+        ends = " to ".join(f"{gaps['value'].iloc[end]:.2g}" for end in (0, -1))
+        told = f"{ENCODINGS[row['encoding']]}: {note}; the gap goes from {ends}"
+        told += f" over {gaps['length'].iloc[0]} to {gaps['length'].iloc[-1]:,} tokens"
+        found.append(measured(row, SYNTHETIC, told))
+    return found
 
 
 def theory(
@@ -241,10 +247,6 @@ def cure(name: str, note: str, scores: pd.DataFrame, _: EvidenceOf) -> Found:
         measured(row, SYNTHETIC, f"no encoding, {int(row['length']):,} tokens; {note}")
         for _, row in rows.iterrows()
     ]
-
-
-def untested(reason: str, *_: Any) -> Found:
-    return NotMeasured(reason)
 
 
 def u_shape(scores: pd.DataFrame, _: EvidenceOf) -> Found:

@@ -53,7 +53,8 @@ def main(
     seed: int,
     provenance: dict[str, Any],
 ) -> None:
-    engine: Any = engines.load(model, spec, checkpoint)
+    # Attention is replaced anyway, and not every architecture has the default one.
+    engine: Any = engines.load(model, spec, checkpoint, attention="eager")
     rows = gaps.measure(engine, settings, seeds.derive(seed, "glasses", "gaps"))
     rows += sensitivity(engine, heard_settings, settings["wording"], seed)
     tables.write(pd.DataFrame(rows).assign(model=model), table, provenance=provenance)

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from workflow_scripts.shared.figures import COLOURS
+from workflow_scripts.shared.readings import select
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -51,14 +52,10 @@ class Data:
     trained: int
 
     def pick(self, **wanted: Any) -> pd.DataFrame:
-        """Pooled rows (no single seed) whose columns have the wanted values."""
-        rows = self.scores[self.scores["seed"].isna()]
-        for column, value in wanted.items():
-            rows = rows[(rows[column] == value).fillna(False).astype(bool)]
-        return rows
+        return select(self.scores, **wanted)
 
     def published(self, finding: str) -> float:
-        return float(self.thresholds.loc[finding, "value"])
+        return float(self.thresholds["value"].astype(str)[finding])
 
     def label(self, model: str) -> str:
         return f"{model} (stand-in)" if model in self.stand_ins else model
@@ -86,7 +83,9 @@ def line(
     value, low, high = (numbers(rows, name) for name in ("value", "ci_low", "ci_high"))
     if floor is not None:
         value = np.where(value < floor, np.nan, value)
-        low = np.clip(low, floor, None)
+        low, high = (
+            np.where(value >= floor, np.clip(end, floor, None), np.nan) for end in (low, high)
+        )
     at = numbers(rows, x)
     axes.plot(at, value, color=colour, label=label, **style)
     if band:
@@ -97,11 +96,6 @@ def log_lengths(axes: "Axes", longest: float, label: str) -> None:
     axes.set_xscale("log")
     axes.set_xlim(right=longest * 1.15)
     axes.set_xlabel(label)
-
-
-def missing(axes: "Axes", text: str) -> None:
-    """Say in an empty panel why it is empty."""
-    axes.text(0.5, 0.5, text, transform=axes.transAxes, ha="center", va="center", fontsize=7)
 
 
 def letters(panels: Sequence["Axes"], titles: Sequence[str]) -> None:

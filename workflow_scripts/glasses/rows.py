@@ -32,7 +32,8 @@ def positive(values: ArrayLike) -> Interval:
     sample = np.asarray(values, dtype=float)
     if (sample > 0).all():
         logs = seed_interval(np.log(sample))
-        return Interval(*np.exp(logs[:3]).tolist(), logs.n)
+        value, low, high = np.exp(logs[:3]).tolist()
+        return Interval(value, low, high, logs.n)
     mean = seed_interval(sample)
     return mean._replace(low=max(0.0, mean.low))
 

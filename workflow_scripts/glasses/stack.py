@@ -262,7 +262,7 @@ def _feed(weights: Weights, layer: int, states: Tensor) -> Tensor:
 
 @torch.inference_mode()
 def read_independent(
-    drawn: tuple[Tensor, Tensor, Tensor],
+    drawn: Sequence[Tensor],
     lengths: Sequence[int],
     precision: str,
     how: Attention,

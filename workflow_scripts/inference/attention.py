@@ -15,7 +15,7 @@ from transformers import AttentionInterface, AttentionMaskInterface
 from transformers.masking_utils import sdpa_mask
 
 from workflow_scripts.inference.cache import BLOCK, MIN_ROWS, up
-from workflow_scripts.inference.engines import EngineError
+from workflow_scripts.inference.tasks import EngineError
 
 NAME = "faultlines"
 

@@ -37,3 +37,11 @@ def plain(turns: Sequence[Turn]) -> str:
     if turns[-1]["role"] != "assistant":
         lines.append("Assistant:")
     return "\n\n".join(lines)
+
+
+def no_template(name: str) -> str:
+    """What to say of model `name` when its tokenizer has no chat template, but should."""
+    return (
+        f"models.{name}: its tokenizer has no chat template; set models.{name}.chat_template: "
+        "false to have chat turns written out as plain text (docs/add_a_model.md)"
+    )

@@ -14,7 +14,7 @@ import torch
 
 from workflow_scripts.inference import prefill, sampling
 from workflow_scripts.inference.cache import BLOCK, MIN_ROWS, Prompts, Rows, up
-from workflow_scripts.inference.engines import Draw, Record
+from workflow_scripts.inference.tasks import Draw, Record
 from workflow_scripts.inference.texts import Stops
 from workflow_scripts.shared import seeds
 

@@ -1,27 +1,11 @@
 """What runs a model: a name in the config to a function that loads it."""
 
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any, NamedTuple, Protocol
+from collections.abc import Callable
+from typing import Any
 
+from workflow_scripts.inference.tasks import Draw, Engine, EngineError, Record, Score, Task
 
-class EngineError(RuntimeError):
-    """A model that cannot be loaded or asked; the message names the config key and the remedy."""
-
-
-class Draw(NamedTuple):
-    """Sample `sample` of a request (a row of the request table as a dict)."""
-
-    request: dict[str, Any]
-    sample: int
-
-
-class Score(NamedTuple):
-    """A request's option and prompt log-probabilities, which do not depend on the sample."""
-
-    request: dict[str, Any]
-
-
-Task = Draw | Score
+__all__ = ["Draw", "Engine", "EngineError", "Record", "Score", "Task", "load", "serving"]
 
 SERVING = (
     "source",
@@ -32,30 +16,15 @@ SERVING = (
     "thinking",
     "max_context",
     "batch_tokens",
+    "tensor_parallel",
+    "memory_share",
+    "python",
+    "server",
 )
-
-# A finished task, as it is stored: `request_id`, `sample` (-1 for scores) and, for a draw, `text`,
-# `finish_reason`, `prompt_tokens`, `completion_tokens`; for scores, `prompt_tokens`,
-# `choice_logprobs` and `logprobs` (natural logarithms; null where the context cannot hold them).
-Record = dict[str, Any]
-
-
-class Engine(Protocol):
-    """What the runner needs of an engine. `identity` holds all that decides its replies."""
-
-    name: str
-    engine: str
-    dtype: str
-    version: str
-    identity: dict[str, Any]
-
-    def run(self, tasks: Sequence[Task]) -> Iterator[list[Record]]:
-        """Do the tasks in any order; yield what is finished, a batch at a time."""
-        ...
 
 
 def load(name: str, spec: dict[str, Any], checkpoint: str, **options: Any) -> Engine:
-    """Load model `name` of the config from `checkpoint` (a folder or a hub id).
+    """Load model `name` of the config from `checkpoint` (a folder, a hub id, a server's name).
 
     `spec` is the model's entry under `models`; `options` go to the engine (for transformers:
     `batch_tokens`, `attention`). Raises `EngineError` when the model is not there.
@@ -63,9 +32,16 @@ def load(name: str, spec: dict[str, Any], checkpoint: str, **options: Any) -> En
     return ENGINES[spec.get("engine", "transformers")](name, spec, checkpoint, **options)
 
 
-def serving(spec: dict[str, Any]) -> dict[str, Any]:
-    """The part of a model's settings that loading and asking it read: not how it was trained."""
-    return {key: value for key, value in spec.items() if key in SERVING}
+def serving(spec: dict[str, Any], server: dict[str, Any]) -> dict[str, Any]:
+    """The part of a model's settings that loading and asking it read: not how it was trained.
+
+    `server` holds what every server model is asked with, unless its own settings say otherwise.
+    """
+    found = {key: value for key, value in spec.items() if key in SERVING}
+    if "server" in found:
+        found["server"] = server | found["server"]
+        found["server"]["limits"] = server["limits"] | spec["server"].get("limits", {})
+    return found
 
 
 def _transformers(name: str, spec: dict[str, Any], checkpoint: str, **options: Any) -> Engine:
@@ -74,4 +50,20 @@ def _transformers(name: str, spec: dict[str, Any], checkpoint: str, **options: A
     return transformers_engine.load(name, spec, checkpoint, **options)
 
 
-ENGINES: dict[str, Callable[..., Engine]] = {"transformers": _transformers}
+def _vllm(name: str, spec: dict[str, Any], checkpoint: str, **options: Any) -> Engine:
+    from workflow_scripts.inference import vllm_engine
+
+    return vllm_engine.load(name, spec, checkpoint, **options)
+
+
+def _openai(name: str, spec: dict[str, Any], checkpoint: str, **options: Any) -> Engine:
+    from workflow_scripts.inference import openai_engine
+
+    return openai_engine.load(name, spec, checkpoint, **options)
+
+
+ENGINES: dict[str, Callable[..., Engine]] = {
+    "transformers": _transformers,
+    "vllm": _vllm,
+    "openai": _openai,
+}

@@ -8,7 +8,7 @@ from torch.nn import functional
 from workflow_scripts.inference import attention
 from workflow_scripts.inference.attention import Layout
 from workflow_scripts.inference.cache import MIN_ROWS, Prompts, Rows, up
-from workflow_scripts.inference.engines import EngineError
+from workflow_scripts.inference.tasks import EngineError
 
 HIDDEN = 1 << 30  # the position of a padded key: no query comes after it
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from workflow_scripts.inference import runner
-from workflow_scripts.inference.engines import Engine
+from workflow_scripts.inference.tasks import Engine
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -5,8 +5,8 @@ import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from workflow_scripts.inference.engines import Draw, Engine, Record, Score, Task
-from workflow_scripts.inference.store import SCORES, Store
+from workflow_scripts.inference.store import Store
+from workflow_scripts.inference.tasks import SCORES, Draw, Engine, Record, Score, Task
 from workflow_scripts.shared import files, progress, schemas, tables
 
 if TYPE_CHECKING:

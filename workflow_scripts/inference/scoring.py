@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from workflow_scripts.inference import prefill
-from workflow_scripts.inference.engines import Record, Score
-from workflow_scripts.inference.store import SCORES
+from workflow_scripts.inference.tasks import SCORES, Record, Score
 
 if TYPE_CHECKING:
     from workflow_scripts.inference.transformers_engine import TransformersEngine

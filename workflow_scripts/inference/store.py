@@ -13,9 +13,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from workflow_scripts.inference.engines import Record
-
-SCORES = -1  # the `sample` of a request's option and prompt log-probabilities
+from workflow_scripts.inference.tasks import Record
 
 Key = tuple[str, int]
 

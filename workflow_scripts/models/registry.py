@@ -1,6 +1,7 @@
 """Where the models of the config come from, and what loads them."""
 
 import os
+from collections.abc import Iterator
 from typing import Any
 
 Models = dict[str, dict[str, Any]]
@@ -12,7 +13,7 @@ def models_of(config: dict[str, Any], study: str) -> list[str]:
 
 
 def checkpoint(models: Models, name: str) -> str:
-    """Path or hub id that transformers and vLLM load the model from."""
+    """Path or hub id that the model loads from, or the name that its server knows it by."""
     spec = models[name]
     if spec["source"] == "train":
         return f"results/models/{name}/checkpoint"
@@ -21,6 +22,8 @@ def checkpoint(models: Models, name: str) -> str:
 
 def local_files(models: Models, name: str) -> list[str]:
     """Paths that must exist before the model loads: a trained or local folder, or nothing."""
+    if models[name].get("engine") == "openai":
+        return []
     path = checkpoint(models, name)
     return [path] if models[name]["source"] == "train" or os.path.isdir(path) else []
 
@@ -28,3 +31,14 @@ def local_files(models: Models, name: str) -> list[str]:
 def embedded(models: Models) -> list[str]:
     """Names of the models that the workflow trains itself."""
     return [name for name, spec in models.items() if spec["source"] == "train"]
+
+
+def inside_problems(config: dict[str, Any], study: str, what: str) -> Iterator[str]:
+    """One line for each model of a study whose engine does not show `what` inside the model."""
+    for name in models_of(config, study):
+        engine = config["models"][name].get("engine", "transformers")
+        if engine != "transformers":
+            yield (
+                f"studies.{study}: {name!r} runs on engine {engine}; the study reads {what}, "
+                "which only engine transformers shows"
+            )

@@ -203,7 +203,7 @@ class Experiment:
         )
         training.train_task(self.done, most, s.batch, s.loss_examples, s.check_every, probe, limits)
         self.done += 1
-        place = {"task": self.done}
+        place: Row = {"task": self.done}
         record.add("steps", training.steps, **place)
         record.add("reached", ~training.moving, training.stops > 0, **place)
         record.add("train_loss_nats", training.task_loss(self.done - 1, s.loss_examples), **place)

@@ -161,13 +161,11 @@ def load(path: str | Path) -> dict[str, Split]:
 
 def main(path: str, source: str, valid: int, test: int, seed: int) -> None:
     parts = split(source, valid, test, seed)
-    arrays = {f"{letter}_{name}": array for name in SPLITS for letter, array in _named(parts[name])}
+    arrays: dict[str, Any] = {}
+    for name, part in parts.items():
+        arrays |= {f"x_{name}": part.x, f"y_{name}": part.y}
     with files.atomic(path) as temporary, temporary.open("wb") as stream:
         np.savez(stream, **arrays)
-
-
-def _named(part: Split) -> list[tuple[str, NDArray]]:
-    return [("x", part.x), ("y", part.y)]
 
 
 if __name__ == "__main__":

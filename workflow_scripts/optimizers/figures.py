@@ -57,7 +57,7 @@ def forgetting(scores: pd.DataFrame) -> "Figure":
         line(left, average[average["optimizer"] == name], "task", name, marker="o", markersize=2.5)
         line(right, overlap[overlap["optimizer"] == name], "task", name)
     names = present(rows)
-    for at, (way, wanted) in enumerate(WAYS.items()):
+    for at, wanted in enumerate(WAYS.values()):
         found = last(pooled(rows, **wanted)).set_index("optimizer")
         for index, name in enumerate(names):
             if name in found.index:
@@ -71,7 +71,6 @@ def forgetting(scores: pd.DataFrame) -> "Figure":
                 middle.errorbar(
                     value["value"], [at + shift], xerr=around, linestyle="none", **style
                 )
-        del way
     middle.set_yticks(range(len(WAYS)), [way.replace(", ", ",\n") for way in WAYS])
     middle.invert_yaxis()
     middle.set_xlabel("accuracy forgotten")
@@ -136,7 +135,7 @@ def classes(scores: pd.DataFrame) -> "Figure":
         ("adam", "0.0001", "Adam, rate 1e-4", "blue", "--"),
         ("shampoo", "tuned", "Shampoo", "vermilion", "-"),
     ]
-    figure, grid = plt.subplots(1, 4, figsize=(PAGE_IN, 2.5), width_ratios=[1.5, 1, 1, 1])
+    figure, grid = plt.subplots(1, 4, figsize=(PAGE_IN, 2.8), width_ratios=[1.5, 1, 1, 1])
     accuracy = rows[rows["metric"] == "task_accuracy"]
     others = [n for n in present(rows) if n not in ("adam", "shampoo", "adamw")]
     for name in others:
@@ -163,18 +162,19 @@ def classes(scores: pd.DataFrame) -> "Figure":
         axes.set_xlabel("class")
         if cosines.empty:
             continue
+        cosines = cosines.assign(other=cosines["other"].astype(int))
         matrix = cosines.pivot(index="index", columns="other", values="value").to_numpy(float)
         image = axes.imshow(matrix, cmap="viridis", vmin=0, vmax=1)
     grid[1].set_ylabel("class")
     grid[0].set_xticks(range(1, 6), PAIR_LABELS)
     grid[0].set_xlabel("pair of digits, in the order learned")
     grid[0].set_ylabel("final accuracy")
-    grid[0].set_ylim(-0.03, 1.05)
+    grid[0].set_ylim(-0.03, 1.15)
     grid[0].axhline(0.1, color=COLOURS["grey"], linestyle=":", linewidth=0.8)
     if image is not None:
         figure.colorbar(image, ax=grid[1:], label="cosine of mean activations", shrink=0.7)
-    stand_in(grid[1], rows)
-    shared_legend(figure, grid[0], 8)
+    stand_in(grid[0], rows)
+    shared_legend(figure, grid[0], 4)
     return figure
 
 

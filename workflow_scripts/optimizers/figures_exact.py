@@ -101,6 +101,8 @@ def linear(scores: pd.DataFrame) -> "Figure":
     )
     right.set_xscale("log")
     right.invert_xaxis()
+    right.set_xticks([0.5, 0.2, 0.1, 0.05, 0.02], ["0.5", "0.2", "0.1", "0.05", "0.02"])
+    right.minorticks_off()
     right.set_xlabel("share of the first loss")
     right.set_ylabel("effective rank of the product")
     right.set_title("b  small random start")
@@ -126,6 +128,9 @@ def power(scores: pd.DataFrame) -> "Figure":
     axes.plot([], [], color=COLOURS["grey"], linestyle=":", label="in proportion to the rate")
     axes.set_xscale("log")
     axes.set_yscale("log")
+    rates = sorted(rows["learning_rate"].astype(float).unique())
+    axes.set_xticks(rates, [f"{rate:g}" for rate in rates])
+    axes.tick_params(axis="x", which="minor", bottom=False, labelbottom=False)
     axes.set_xlabel("learning rate, at the same rate × steps")
     axes.set_ylabel("gap between end points /\ndistance walked")
     axes.legend()
@@ -152,12 +157,12 @@ def reachable(scores: pd.DataFrame) -> "Figure":
     left.axis("off")
     left.set_title("a  the idea (a drawing)")
     rows = pooled(scores, experiment="theory", metric="outside_span")
-    for at, name in enumerate(present(rows)):
+    for place, name in enumerate(present(rows)):
         mine = rows[rows["optimizer"] == name]
         value = float(mine["value"].iloc[0])
         low, high = float(mine["ci_low"].iloc[0]), float(mine["ci_high"].iloc[0])
         right.errorbar(
-            [at],
+            [place],
             [value],
             [[value - low], [high - value]],
             marker="o",

@@ -114,12 +114,12 @@ def pairs(scores: pd.DataFrame) -> "Figure":
         "other batches": found[found["pair"] == "batches"],
         "other seed": found[found["pair"] == "seeds"],
     }
-    for (text, values), colour in zip(places.items(), ("blue", "vermilion"), strict=True):
-        values = values.set_index("optimizer")
-        kept = [name for name in names if name in values.index]
+    for (text, barriers), colour in zip(places.items(), ("blue", "vermilion"), strict=True):
+        barriers = barriers.set_index("optimizer")
+        kept = [name for name in names if name in barriers.index]
         at = [names.index(name) for name in kept]
-        mean = values.loc[kept, "value"].to_numpy(float)
-        around = np.abs(values.loc[kept, ["ci_low", "ci_high"]].to_numpy(float).T - mean)
+        mean = barriers.loc[kept, "value"].to_numpy(float)
+        around = np.abs(barriers.loc[kept, ["ci_low", "ci_high"]].to_numpy(float).T - mean)
         style = {"color": COLOURS[colour], "marker": "o", "markersize": 3, "label": text}
         axes.errorbar(mean, at, xerr=around, linestyle="none", **style)
     axes.set_yticks(range(len(names)), [""] * len(names))

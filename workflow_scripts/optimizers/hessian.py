@@ -29,7 +29,8 @@ def lanczos(multiply: Callable[[Tensor], Tensor], start: Tensor, steps: int) -> 
     """
     steps = min(steps, start.shape[1])
     basis = [start / start.norm(dim=1, keepdim=True)]
-    diagonal, beside = [], []
+    diagonal: list[Tensor] = []
+    beside: list[Tensor] = []
     for _ in range(steps):
         image = multiply(basis[-1])
         quotient = (image * basis[-1]).sum(1)

@@ -56,7 +56,7 @@ def solve(
             settings.most_steps,
             settings.batch,
             settings.loss_examples,
-            after_step=lambda _: bar.update() and None,
+            after_step=lambda _: bar.update(),
         )
     training.state = {"start": start}
     return training

@@ -70,9 +70,12 @@ class Reparameterised:
     refresh_every: int = field(default=1, init=False)
 
     def start(self, w: Tensor) -> State:
-        return {"phi": rooted(w, exponents(self.alphas, w))}
+        alpha = exponents(self.alphas, w)
+        phi = rooted(w, alpha)
+        return {"phi": phi, "gain": phi.abs() ** (alpha - 1)}
 
     def step(self, g: Tensor, w: Tensor, state: State, moment: Moment) -> tuple[Tensor, State]:
         alpha, rate = exponents(self.alphas, w), self.rates.to(w)[:, None, None]
-        phi = state["phi"] - rate * slope(state["phi"], alpha) * g
-        return (w - powered(phi, alpha)) / rate, {"phi": phi}
+        phi = state["phi"] - rate * alpha * state["gain"] * g
+        gain = phi.abs() ** (alpha - 1)  # kept for the next step's slope: powers are the dear part
+        return (w - phi * gain) / rate, {"phi": phi, "gain": gain}

@@ -5,15 +5,17 @@ what a mean was taken over. Intervals are over seeds; differences are paired by 
 optimisers share starts, tasks and batches.
 """
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from workflow_scripts.optimizers import changes
+from workflow_scripts.optimizers.pooling import Row, ends, lost, paired, pooled
+from workflow_scripts.optimizers.sequences import continual
 from workflow_scripts.shared import job, provenance, tables
 from workflow_scripts.shared.schemas import SCORES
-from workflow_scripts.shared.statistics import Interval, seed_interval
+from workflow_scripts.shared.statistics import seed_interval
 
 WHOLE = ("task", "of_task", "index")
 CONDITIONS = [
@@ -21,47 +23,8 @@ CONDITIONS = [
     *("kept", "task", "of_task", "layer", "index", "x", "y", "loss_share", "learning_rate", "time"),
 ]
 REFERENCE = "sgd"
-RIVALS = ("sgd", "adam", "adamw")  # every optimiser is set against these, seed by seed
-COMPARED = (  # after the last task
-    *("average_accuracy", "learned_accuracy", "forgetting", "backward_transfer"),
-    *("forward_transfer", "activation_effective_rank", "weight_effective_rank"),
-    *("class_cosine_mean", "class_cosine_sd"),
-)
+ORDERS = ("first", "second")  # of the batches
 BEYOND_BATCHES = ("sharpness", "activation_effective_rank")  # of solutions, as log ratios
-Row = dict[str, Any]
-
-
-def ends(interval: Interval) -> Row:
-    low, high = interval.low, interval.high
-    return {"value": interval.value, "ci_low": low, "ci_high": high, "n": interval.n}
-
-
-def pooled(frame: pd.DataFrame, keys: Sequence[str]) -> list[Row]:
-    """Mean over seeds of every metric and condition; rows without a value are left out."""
-    rows = []
-    groups = frame.dropna(subset="value").groupby([*keys, "metric"], dropna=False, sort=False)
-    for place, values in groups["value"]:
-        names = dict(zip([*keys, "metric"], place, strict=True))
-        rows.append(names | ends(seed_interval(values)))
-    return rows
-
-
-def lost(frame: pd.DataFrame, keys: Sequence[str], metric: str, column: str) -> list[Row]:
-    """How many runs of each condition were kept out, and of how many."""
-    runs = frame[[*keys, "run", column]].drop_duplicates()
-    rows = []
-    for place, flags in runs.groupby(list(keys), dropna=False, sort=False)[column]:
-        count = {"metric": metric, "value": float(flags.sum()), "n": len(flags)}
-        rows.append(dict(zip(keys, place, strict=True)) | count)
-    return rows
-
-
-def paired(first: pd.Series, second: pd.Series, metric: str, **place: Any) -> list[Row]:
-    """Mean difference over the seeds that both have; nothing where they share none."""
-    both = pd.concat([first, second], axis=1, join="inner").dropna()
-    if both.empty:
-        return []
-    return [place | {"metric": metric} | ends(seed_interval(both.iloc[:, 0] - both.iloc[:, 1]))]
 
 
 def tuning(frame: pd.DataFrame, chosen: dict[tuple[str, str], float]) -> list[Row]:
@@ -85,67 +48,6 @@ def tuning(frame: pd.DataFrame, chosen: dict[tuple[str, str], float]) -> list[Ro
     return rows
 
 
-def at_equal_distance(frame: pd.DataFrame) -> pd.DataFrame:
-    """Accuracy lost on the first task when the weights have moved the same distance on the second.
-
-    The distance is the largest that every optimiser reaches: the least, over optimisers, of the
-    mean distance at the last look.
-    """
-    keys = ["optimizer", "seed"]
-    plain = frame[(frame["stream"] == "permuted") & (frame["rate"] == "tuned")]
-    plain = plain[(plain["protocol"] == "steps") & (plain["state"] == "kept")]
-    far = plain[plain["metric"] == "probe_distance"].sort_values("index")
-    if far.empty:
-        return frame.iloc[:0]
-    last = far.groupby(keys)["value"].last()
-    common = float(last.groupby("optimizer").mean().min())
-    old = plain[(plain["metric"] == "probe_accuracy") & (plain["of_task"] == 1)]
-    learned = plain[(plain["metric"] == "task_accuracy") & (plain["of_task"] == 1)]
-    learned = learned[learned["task"] == 1].set_index(keys)["value"]
-    rows = []
-    for key, walked in far.groupby(keys):
-        accuracy = old[(old["optimizer"] == key[0]) & (old["seed"] == key[1])].sort_values("index")
-        distance = np.maximum.accumulate([0.0, *walked["value"]])
-        at = np.interp(common, distance, [learned[key], *accuracy["value"]])
-        base = walked.iloc[0][[*keys, "stream", "protocol", "state", "rate"]].to_dict()
-        place = {"metric": "forgetting_at_distance", "index": None, "time": common}
-        rows.append(base | place | {"value": float(learned[key] - at)})
-    return pd.DataFrame(rows)
-
-
-def continual(frame: pd.DataFrame) -> list[Row]:
-    """E1 to E3: means, counts of what diverged, and differences between optimisers."""
-    frame = frame.assign(run=frame["seed"])
-    condition = ["optimizer", "stream", "protocol", "state", "rate"]
-    rows = lost(frame, condition, "diverged_runs", "diverged")
-    sound = frame[~frame["diverged"]]
-    sound = pd.concat([sound, at_equal_distance(sound)], ignore_index=True)
-    rows += pooled(sound, [*condition, "task", "of_task", "layer", "index", "time"])
-    final = sound[sound["task"] == sound.groupby("stream")["task"].transform("max")]
-    single = pd.concat(
-        [
-            final[final["metric"].isin(COMPARED)],
-            sound[sound["metric"] == "forgetting_at_distance"],
-        ]
-    )
-    single = single[single["layer"].isna() | single["layer"].isin(["layer1", "hidden1"])]
-    keys = ["stream", "protocol", "state", "metric", "layer"]
-    for place, group in single.groupby(keys, dropna=False, sort=False):
-        named = dict(zip(keys, place, strict=True))
-        metric = f"{named.pop('metric')}_difference"
-        columns = {
-            key: values.set_index("seed")["value"]
-            for key, values in group.groupby(["optimizer", "rate"], sort=False)
-        }
-        for (name, rate), values in columns.items():
-            for (rival, other_rate), others in columns.items():
-                if rate == "tuned" and rival in RIVALS and rival != name:
-                    label = rival if other_rate == "tuned" else f"{rival} {other_rate}"
-                    base = named | {"optimizer": name, "other": label}
-                    rows += paired(values, others, metric, **base)
-    return [{"experiment": "continual"} | row for row in rows]
-
-
 def matched(frame: pd.DataFrame) -> list[Row]:
     """Solutions at one training loss: means, ratios to SGD, and what batches alone change."""
     reached = frame[frame["metric"] == "reached"].set_index(["optimizer", "seed", "order"])["value"]
@@ -161,7 +63,7 @@ def matched(frame: pd.DataFrame) -> list[Row]:
     rows += pooled(first, ["optimizer", "layer", "kept"])
     keys = ["metric", "layer", "kept"]
     for place, group in first.groupby(keys, dropna=False, sort=False):
-        named = dict(zip(keys, place, strict=True))
+        named: Row = dict(zip(keys, place, strict=True))
         metric = named.pop("metric")
         columns = {n: v.set_index("seed")["value"] for n, v in group.groupby("optimizer")}
         for name, values in columns.items():
@@ -188,13 +90,19 @@ def beyond_batches(sound: pd.DataFrame) -> list[Row]:
         found = sound[sound["metric"] == metric]
         found = found[found["layer"].isna() | (found["layer"] == "hidden1")]
         logs = found.assign(value=np.log(found["value"]))
-        wide = logs.pivot(index="seed", columns=["order", "optimizer"], values="value").dropna()
-        if wide.empty or wide["first"].shape[1] < 2:
+        first, second = (
+            logs[logs["order"] == order].pivot(index="seed", columns="optimizer", values="value")
+            for order in ORDERS
+        )
+        names = first.columns.intersection(second.columns)
+        first, second = first[names].dropna(), second[names].dropna()
+        seeds = first.index.intersection(second.index)
+        if seeds.empty or len(names) < 2:
             continue
-        values = wide["first"].to_numpy()
+        values = first.loc[seeds].to_numpy()
         pairs = np.triu_indices(values.shape[1], 1)
         between = np.abs(values[:, pairs[0]] - values[:, pairs[1]]).mean(1)
-        within = (wide["first"] - wide["second"]).abs().mean(axis=1).to_numpy()
+        within = np.abs(values - second.loc[seeds].to_numpy()).mean(1)
         excess = {"metric": f"{metric}_beyond_batches"} | ends(seed_interval(between - within))
         rows.append(excess)
     return rows
@@ -205,8 +113,8 @@ def pairs(frame: pd.DataFrame) -> list[Row]:
     sound = frame[frame["sound"]]
     rows = pooled(sound, ["pair", "optimizer", "other"])
     distances = sound[sound["metric"] == "function_distance"]
-    noise = distances[distances["pair"] == "batches"]
-    noise = noise.set_index(["optimizer", "seed"])["value"]
+    own = distances[distances["pair"] == "batches"]
+    noise = own.set_index(["optimizer", "seed"])["value"]
     between = distances[distances["pair"] == "optimizers"].copy()
     for side in ("optimizer", "other"):
         index = pd.MultiIndex.from_frame(between[[side, "seed"]])
@@ -226,16 +134,16 @@ def sparsity(frame: pd.DataFrame) -> list[Row]:
     sound = frame[~frame["diverged"]]
     rows += pooled(sound, ["form", "alpha", "kept"])
     curves = sound[sound["metric"] == "pruned_accuracy"]
-    for (form, kept), group in curves.groupby(["form", "kept"]):
+    for at, group in curves.groupby(["form", "kept"]):
         columns = {a: v.set_index("seed")["value"] for a, v in group.groupby("alpha")}
         for alpha, values in columns.items():
             if alpha != 1 and 1 in columns:
-                place = {"form": form, "kept": kept, "alpha": alpha}
-                rows += paired(values, columns[1], "pruned_accuracy_gain", **place)
-    for (alpha, kept), group in curves.groupby(["alpha", "kept"]):
+                gained: Row = dict(zip(("form", "kept"), at, strict=True)) | {"alpha": alpha}
+                rows += paired(values, columns[1], "pruned_accuracy_gain", **gained)
+    for at, group in curves.groupby(["alpha", "kept"]):
         columns = {f: v.set_index("seed")["value"] for f, v in group.groupby("form")}
         if len(columns) == 2:
-            place = {"alpha": alpha, "kept": kept}
+            place: Row = dict(zip(("alpha", "kept"), at, strict=True))
             both = columns["preconditioned"], columns["reparameterised"]
             rows += paired(*both, "pruned_accuracy_difference_of_forms", **place)
     return [{"experiment": "sparsity"} | row for row in rows]
@@ -252,15 +160,17 @@ def theory(frame: pd.DataFrame) -> list[Row]:
     """Exact rows as they are; per-seed rows pooled; the order of the paths' gap in the rate."""
     exact = frame[frame["ci_low"].notna()]
     by_seed = frame[frame["ci_low"].isna()]
-    rows = exact.to_dict("records")
+    rows: list[dict[Any, Any]] = exact.to_dict("records")
     keys = ["optimizer", "alpha", "learning_rate"]
     rows += [{"experiment": "theory"} | row for row in pooled(by_seed, keys)]
     gaps = by_seed[by_seed["metric"] == "path_gap"]
     for alpha, group in gaps.groupby("alpha"):
         wide = group.pivot(index="learning_rate", columns="seed", values="value").sort_index()
-        small = np.log(wide.iloc[:2])  # the two smallest rates: the limit is what is asked for
-        step = np.diff(np.log(wide.index[:2]))[0]
-        orders = (small.iloc[1] - small.iloc[0]) / step
+        small = wide.iloc[:2].apply(
+            np.log
+        )  # the two smallest rates: the limit is what is asked for
+        step = float(np.log(wide.index[1] / wide.index[0]))
+        orders = (small.loc[wide.index[1]] - small.loc[wide.index[0]]) / step
         order = {"experiment": "theory", "alpha": alpha, "metric": "path_gap_order"}
         rows.append(order | ends(seed_interval(orders)))
     return [{str(key): value for key, value in row.items()} for row in rows]
@@ -273,6 +183,7 @@ def landscape(frame: pd.DataFrame) -> list[Row]:
 
 def main(
     table: str,
+    csv: str,
     tables_of: dict[str, dict[str, str]],
     single: dict[str, str],
     chosen: dict[tuple[str, str], float],
@@ -307,6 +218,7 @@ def main(
     for column in WHOLE:
         frame[column] = frame[column].astype("Int64")
     tables.write(frame, table, SCORES, provenance)
+    changes.write(csv, frame)
 
 
 def tuned_rates(paths: dict[str, str]) -> dict[tuple[str, str], float]:
@@ -330,6 +242,7 @@ if __name__ == "__main__":
         }
         main(
             snakemake.output.table,
+            snakemake.output.changes,
             kinds,
             {
                 kind: given[kind]

@@ -41,8 +41,8 @@ def identity(alphas: Sequence[float], cases: int, seed: int) -> list[Row]:
     rows = []
     for alpha in alphas:
         draws = seeds.generator(seed, "optimizers", "identity", str(alpha))
-        theta = draws.normal(size=cases)
-        theta = torch.from_numpy(theta + 0.05 * np.sign(theta))
+        drawn = draws.normal(size=cases)
+        theta = torch.from_numpy(drawn + 0.05 * np.sign(drawn))
         gradient = torch.from_numpy(draws.normal(size=cases))
         phi = power.rooted(theta, alpha)
         by_chain = power.slope(phi, alpha) ** 2 * gradient

@@ -92,7 +92,7 @@ class Training:
         batch: int,
         loss_examples: int,
         check_every: int = 1,
-        after_step: Callable[[int], None] | None = None,
+        after_step: Callable[[int], object] | None = None,
         limits: Tensor | None = None,
     ) -> None:
         """Train on one task for `steps`, or as many as `limits`, shape (R,), gives each replica.

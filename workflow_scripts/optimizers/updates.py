@@ -32,8 +32,13 @@ class Moment:
 class Rule(Protocol):
     """An optimiser: its first state for a matrix, and one step."""
 
-    needs_factors: bool
-    refresh_every: int  # steps between two preconditioners
+    @property
+    def needs_factors(self) -> bool: ...
+
+    @property
+    def refresh_every(self) -> int:
+        """Steps between two preconditioners."""
+        ...
 
     def start(self, w: Tensor) -> State: ...
 

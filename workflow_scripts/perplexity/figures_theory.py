@@ -82,7 +82,7 @@ def _inequality(axes: "Axes", ours: pd.DataFrame, curve: Any, sizes_axis: Any) -
     axes.set_ylabel("difference of log-perplexity, nats")
     axes.set_title("a  lemma 3.1, rotary copiers")
     sizes_axis(axes, ours)
-    axes.legend(loc="lower right", fontsize=6)
+    axes.legend(loc="center left", bbox_to_anchor=(0.0, 0.33), fontsize=6)
 
 
 def _gradients(axes: "Axes", ours: pd.DataFrame, curve: Any, sizes_axis: Any) -> None:

@@ -35,7 +35,8 @@ def _against_schema(config: dict[str, Any]) -> Iterator[str]:
     from jsonschema import Draft202012Validator
     from referencing import Registry, Resource
 
-    schemas = [yaml.safe_load(file.read_text()) for file in sorted(SCHEMAS.glob("*.schema.yaml"))]
+    paths = sorted(SCHEMAS.glob("*.schema.yaml"))
+    schemas = [yaml.load(path.read_text(), yaml.CSafeLoader) for path in paths]
     registry: Registry = Registry().with_resources(
         (schema["$id"], Resource.from_contents(schema)) for schema in schemas if "$id" in schema
     )
@@ -99,7 +100,11 @@ def _against_itself(config: dict[str, Any]) -> Iterator[str]:
 
 def _model_problems(path: str, spec: dict[str, Any], config: dict[str, Any]) -> Iterator[str]:
     source = spec["source"]
-    if source == "train":
+    engine = spec.get("engine", "transformers")
+    yield from _engine_problems(path, spec, engine, config)
+    if engine == "openai":
+        pass  # the source is the name that the server knows
+    elif source == "train":
         if spec["hidden_size"] % (2 * spec["heads"]):
             yield (
                 f"{path}.hidden_size: found {spec['hidden_size']}, allowed: a multiple of "
@@ -121,6 +126,43 @@ def _model_problems(path: str, spec: dict[str, Any], config: dict[str, Any]) -> 
     for study in spec.get("paper_model_of", []):
         if study not in config["studies"]:
             yield f"{path}.paper_model_of: no study {study!r}{_nearest(study, config['studies'])}"
+
+
+# Keys that only some engines read, and dtypes that an engine does not have.
+ENGINE_KEYS = {
+    "server": {"openai"},
+    "tensor_parallel": {"vllm"},
+    "memory_share": {"vllm"},
+    "python": {"vllm"},
+    "batch_tokens": {"transformers"},
+    "revision": {"transformers", "vllm"},
+    "max_context": {"transformers", "vllm"},
+    "dtype": {"transformers", "vllm"},
+}
+
+
+def _engine_problems(
+    path: str, spec: dict[str, Any], engine: str, config: dict[str, Any]
+) -> Iterator[str]:
+    for key, engines in ENGINE_KEYS.items():
+        if key in spec and engine not in engines:
+            users = " and ".join(sorted(engines))
+            yield f"{path}.{key}: engine {engine} has no use for it, only {users}"
+    if engine == "vllm" and spec.get("dtype") == "float64":
+        yield f"{path}.dtype: engine vllm has float32, bfloat16 and float16, found 'float64'"
+    if engine != "openai":
+        return
+    if spec["source"] == "train":
+        yield f"{path}.engine: a model that is trained here runs on transformers or vllm"
+    if "server" not in spec:
+        yield f"{path}.server: missing; a server model needs at least its url"
+        return
+    server = spec["server"]
+    dialect = server.get("dialect", config["inference"]["server"]["dialect"])
+    if "thinking" in spec and dialect != "vllm":
+        yield f"{path}.thinking: only a server of dialect vllm can be told to think or not"
+    if (server.get("limits") or {}).get("cost") is not None and "prices" not in server:
+        yield f"{path}.server.prices: missing; without them limits.cost cannot be kept"
 
 
 def _join(error: Any, key: Any) -> str:

@@ -7,12 +7,24 @@ re-runs exactly the rules whose script reaches its module.
 """
 
 import ast
+import contextlib
 import hashlib
+import json
+import os
+import sys
 from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = "workflow_scripts"
+
+
+class Meaning(NamedTuple):
+    """What a module's source says: the hash of its tree and the dotted names it imports."""
+
+    tree: str
+    imports: list[str]
 
 
 def fingerprint(*scripts: str) -> str:
@@ -43,24 +55,35 @@ def reached(*scripts: str) -> set[Path]:
 
 
 @cache
-def _parse(path: Path) -> ast.Module:
-    return ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
-
-
-@cache
 def _tree_hash(path: Path) -> str:
     if path.suffix != ".py":
         return hashlib.sha256(path.read_bytes()).hexdigest()
-    tree = _WithoutDocstrings().visit(ast.parse(path.read_text(encoding="utf-8")))
-    return hashlib.sha256(ast.dump(tree).encode()).hexdigest()
+    return _meaning(path).tree
 
 
 @cache
 def _imports(path: Path) -> frozenset[Path]:
     if path.suffix != ".py":
         return frozenset()
+    names = _meaning(path).imports
+    files = (ROOT / (name.replace(".", "/") + ".py") for name in names)
+    return frozenset(file for file in files if file.is_file())
+
+
+@cache
+def _meaning(path: Path) -> Meaning:
+    source = path.read_bytes()
+    key = hashlib.sha256(source).hexdigest()
+    if key not in (known := _known()):
+        known[key] = _parse(path, source)
+        _keep(known)
+    return known[key]
+
+
+def _parse(path: Path, source: bytes) -> Meaning:
+    tree = ast.parse(source, filename=str(path))
     names: set[str] = set()
-    for node in ast.walk(_parse(path)):
+    for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             names.update(alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -68,8 +91,33 @@ def _imports(path: Path) -> frozenset[Path]:
                 raise SyntaxError(f"{path}: relative import; write `from {PACKAGE}.… import …`")
             names.add(node.module or "")
             names.update(f"{node.module}.{alias.name}" for alias in node.names)
-    files = (ROOT / (name.replace(".", "/") + ".py") for name in names if name.startswith(PACKAGE))
-    return frozenset(file for file in files if file.is_file())
+    dump = ast.dump(_WithoutDocstrings().visit(tree))
+    ours = sorted(name for name in names if name.startswith(PACKAGE))
+    return Meaning(hashlib.sha256(dump.encode()).hexdigest(), ours)
+
+
+# Parsing every module takes longer than the rest of planning, and every cluster job plans anew. So
+# what a source says is kept under the hash of its bytes, in a file for this Python and this module.
+@cache
+def _store() -> Path:
+    own = hashlib.sha256(Path(__file__).read_bytes()).hexdigest()[:16]
+    return Path("work") / f"fingerprints-{sys.implementation.cache_tag}-{own}.json"
+
+
+@cache
+def _known() -> dict[str, Meaning]:
+    try:
+        return {key: Meaning(*entry) for key, entry in json.loads(_store().read_text()).items()}
+    except (OSError, ValueError, TypeError):
+        return {}
+
+
+def _keep(known: dict[str, Meaning]) -> None:
+    with contextlib.suppress(OSError):  # a folder that cannot be written to only costs time
+        _store().parent.mkdir(exist_ok=True)
+        part = _store().with_suffix(f".{os.getpid()}.part")
+        part.write_text(json.dumps(known))
+        part.replace(_store())
 
 
 class _WithoutDocstrings(ast.NodeTransformer):

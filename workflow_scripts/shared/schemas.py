@@ -23,12 +23,15 @@ REQUESTS = DataFrameSchema(
     name="requests",
 )
 
+# The model's own end or a stop string; the request's limit; the context's; a server's filter.
+FINISH_REASONS = ["stop", "length", "context", "filtered"]
+
 RESPONSES = DataFrameSchema(
     {
         "request_id": Column(str),
         "sample": Column(int, Check.ge(0)),
         "text": Column(str),
-        "finish_reason": Column(str, Check.isin(["stop", "length", "context"])),
+        "finish_reason": Column(str, Check.isin(FINISH_REASONS)),
         "prompt_tokens": Column(int, Check.ge(0)),
         "completion_tokens": Column(int, Check.ge(0)),
         "choice_logprobs": Column(str),  # JSON list, one natural log-probability for each choice

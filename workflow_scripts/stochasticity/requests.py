@@ -59,7 +59,8 @@ def decoding(settings: dict[str, Any], draws: int, tokens: int, seed: int) -> It
     """S3: the plain prompt over a grid of temperature and top-p, and at a vendor's own setting."""
     grid = [(t, p, 0) for t in settings["temperatures"] for p in settings["top_ps"]]
     own = settings["recommended"]
-    grid.append((own["temperature"], own["top_p"], own["top_k"]))
+    if own:
+        grid.append((own["temperature"], own["top_p"], own["top_k"]))
     for target in settings["targets"]:
         for temperature, top_p, top_k in grid:
             yield direct(

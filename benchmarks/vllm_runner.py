@@ -1,0 +1,166 @@
+"""Tokens per second of the runner with engine vllm beside vLLM's own offline call.
+
+    python benchmarks/vllm_runner.py [--model FOLDER] [--rounds 5] [--requests 512]
+
+The peer is `LLM.generate`, given all prompts at once in a process of its own, with the same
+sampling fields, as token ids and back: it is spared what our side does with texts. Both models stay
+loaded, and every round runs both, in turn. A ratio is the median over rounds of peer's time / our
+time, and its spread is the least and the greatest: 1 says that runner, store and pipe cost nothing.
+`wall` is what a user waits; `cpu` counts both of our processes, though they work side by side, but
+does not depend on what else the machine does. Replies are compared before anything is timed. Needs
+`make vllm`. One thread each.
+"""
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from benchmarks.runner import prompts
+from tests.inference import tiny
+from workflow_scripts.inference import engines, requests, runner, vllm_engine
+from workflow_scripts.inference.vllm_model import CPU_VARIABLES, VARIABLES
+from workflow_scripts.shared import job, provenance, seeds
+
+HISTORY = Path(__file__).parent / "history" / "vllm_runner.jsonl"
+
+# Settings of the engine that decide speed are those of `vllm_model._engine`.
+PEER = """
+import json, os, sys, time
+answers = os.fdopen(os.dup(1), "w")
+os.dup2(2, 1)
+from vllm import LLM, SamplingParams
+model = LLM(model=sys.argv[1], dtype="float32", max_model_len=int(sys.argv[2]) + 1, seed=0,
+            enforce_eager=True, enable_chunked_prefill=False, kv_cache_memory_bytes=1 << 30,
+            generation_config="vllm")
+for line in sys.stdin:
+    asked = json.loads(line)
+    prompts = [{"prompt_token_ids": ids} for ids in asked["ids"]]
+    params = [SamplingParams(**each) for each in asked["params"]]
+    wall, cpu = time.perf_counter(), time.process_time()
+    made = model.generate(prompts, params, use_tqdm=False)
+    took = {"wall": time.perf_counter() - wall, "cpu": time.process_time() - cpu}
+    tokens = [list(each.outputs[0].token_ids) for each in made]
+    print(json.dumps({"took": took, "tokens": tokens}), file=answers, flush=True)
+"""
+
+
+class Peer:
+    """A process with the model loaded."""
+
+    def __init__(self, python: str, model: str, context: int):
+        self.process = subprocess.Popen(
+            [python, "-c", PEER, model, str(context)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env=os.environ | VARIABLES | CPU_VARIABLES,
+        )
+
+    def ask(self, asked: str) -> dict[str, Any]:
+        assert self.process.stdin
+        assert self.process.stdout
+        self.process.stdin.write(asked + "\n")
+        self.process.stdin.flush()
+        return json.loads(self.process.stdout.readline())
+
+
+def cpu_s(process: int) -> float:
+    """Seconds that another process has computed, all of its threads together."""
+    fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def main(model: str | None, rounds: int, count: int) -> None:
+    job.set_threads(1)
+    os.environ["OMP_NUM_THREADS"] = "1"  # of the children
+    if model is None:
+        model = str(tiny.save(Path(tempfile.mkdtemp()), hidden=128, layers=4, head_dim=32))
+    context, longest = 512, 64
+    spec = {"source": model, "engine": "vllm", "dtype": "float32", "max_context": context}
+    engine = engines.load("bench", spec, model)
+    reader = engines.load("reader", spec | {"engine": "transformers"}, model, batch_tokens=16384)
+    peer = Peer(vllm_engine.interpreter("bench", spec), model, context)
+    texts = prompts(count, 60, seed=1)
+    cases = {"greedy": 0.0, "sampled": 1.0}
+    HISTORY.parent.mkdir(exist_ok=True)
+    print(f"{'case':10} {'runner tok/s':>13} {'vLLM tok/s':>13}  ratios and their spread")
+    for case, temperature in cases.items():
+        table = requests.table(
+            requests.request(
+                str(i), prompt=text, temperature=temperature, max_tokens=longest, seed=0
+            )
+            for i, text in enumerate(texts)
+        )
+        ends = [int(token) for token in reader.ends.nonzero()[0]]
+        common = {"temperature": temperature, "max_tokens": longest, "stop_token_ids": ends}
+        params = [
+            common | {"detokenize": False, "seed": seeds.derive(0, name, 0)}
+            for name in table["request_id"]
+        ]
+        ids = [reader.encode(prompt=text) for text in texts]
+        asked = json.dumps({"ids": ids, "params": params})
+
+        def ours(table: Any = table) -> Any:
+            with tempfile.TemporaryDirectory() as folder:
+                return runner.generate(table, engine, folder)
+
+        mine, theirs = ours(), peer.ask(asked)["tokens"]
+        texts_of = [
+            reader.text([token for token in tokens if token not in ends]) for tokens in theirs
+        ]
+        equal = sum(a == b for a, b in zip(mine["text"], texts_of, strict=True))
+        print(f"{case}: {equal} of {count} replies equal")
+        ratios: dict[str, list[float]] = {"wall": [], "cpu": []}
+        walls: dict[str, list[float]] = {"ours": [], "peer": []}
+        child = engine.child.process.pid
+        for _ in range(rounds):
+            wall, cpu = time.perf_counter(), time.process_time() + cpu_s(child)
+            ours()
+            took = {
+                "wall": time.perf_counter() - wall,
+                "cpu": time.process_time() + cpu_s(child) - cpu,
+            }
+            other = peer.ask(asked)["took"]
+            walls["ours"].append(took["wall"])
+            walls["peer"].append(other["wall"])
+            for kind, found in ratios.items():
+                found.append(other[kind] / took[kind])
+        tokens = int(mine["completion_tokens"].sum())
+        row: dict[str, Any] = {"case": case}
+        row |= {
+            f"{name}_tokens_per_s": round(tokens / statistics.median(seconds))
+            for name, seconds in walls.items()
+        }
+        for kind, found in ratios.items():
+            row[f"{kind}_ratio"] = round(statistics.median(found), 3)
+            row[f"{kind}_spread"] = [round(min(found), 3), round(max(found), 3)]
+        print(
+            f"{case:10} {row['ours_tokens_per_s']:13,} {row['peer_tokens_per_s']:13,}  "
+            f"wall {row['wall_ratio']:.3f} {row['wall_spread']}  "
+            f"cpu {row['cpu_ratio']:.3f} {row['cpu_spread']}"
+        )
+        note = {"rounds": rounds, "requests": count, "model": model, "version": engine.version}
+        note |= {"commit": provenance.commit()}
+        with HISTORY.open("a", encoding="utf-8") as stream:
+            stream.write(json.dumps(row | note) + "\n")
+    engine.close()
+    peer.process.kill()
+    peer.process.wait()
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--model", help="a model folder; without it a random one is made")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--requests", type=int, default=512)
+    given = parser.parse_args()
+    main(given.model, given.rounds, given.requests)

@@ -1,0 +1,145 @@
+"""Replies read as numbers, sequences as they are asked about, and answerers with known habits."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from workflow_scripts.glasses import answers, requests, words
+
+TASKS = {
+    "wording": "short",
+    "copy_lengths": [4, 8, 100, 300],
+    "count_lengths": [4, 12, 101, 160],
+    "draws": 3,
+    "reply_tokens": 8,
+}
+
+
+@pytest.mark.parametrize(
+    ("reply", "number"),
+    [
+        ("There are 12.", 12),
+        ("5 groups of 5 and 2, 5*5+2=27", 27),
+        ("I see 3. Answer: 14 ones, or 15", 14),
+        ("Answer: 1 no wait. Answer: 0", 0),
+        ("none at all", None),
+        ("Answer: many", None),
+        ("11111111111111", None),  # a copied sequence is no count
+        ("0007", 7),
+    ],
+)
+def test_numbers_of_replies(reply, number):
+    assert answers.number(reply) == number
+
+
+@given(st.sampled_from(["edge", "alternating", "blocks"]), st.integers(4, 200))
+def test_the_asked_element_is_0_and_its_mirror_is_the_other_side(family, length):
+    last, first = (words.copied(family, side, length) for side in ("last", "first"))
+    assert (last[-1], first[0]) == ("0", "0")
+    assert last[::-1] == first
+    assert length - words.BLOCK < len(last) <= max(length, words.BLOCK)
+    assert set(last) == {"0", "1"}
+    if family == "edge":
+        assert (len(last), last.count("0")) == (length, 1)
+
+
+@given(st.integers(1, 60), st.integers(0, 50))
+def test_truths_are_counts_of_what_is_shown(length, seed):
+    rng = np.random.default_rng(seed)
+    for task, unit in (("sum", "1"), ("ones", "1"), ("bits", "1"), ("word", words.COUNTED_WORD)):
+        shown, truth = words.counted(task, length, rng)
+        found = shown.split().count(unit) if task == "word" else shown.count(unit)
+        assert found == truth
+        if task in requests.RANDOM_TASKS:
+            assert len(shown.split() if task == "word" else shown) == length
+        else:
+            assert truth == length
+
+
+def test_ones_come_at_the_published_rate():
+    rng = np.random.default_rng(0)
+    for task in requests.RANDOM_TASKS:
+        _, truth = words.counted(task, 4000, rng)
+        assert truth / 4000 == pytest.approx(0.7, abs=0.03)
+
+
+def test_promptings_are_put_around_the_question():
+    for wording in words.WORDINGS.values():
+        plain = words.prompt(wording, "ones", "111", "plain")
+        assert words.prompt(wording, "ones", "111", "hint") == plain + wording.hint
+        assert words.prompt(wording, "ones", "111", "few_shot") == wording.examples + plain
+        assert "2*5+2" in wording.examples
+        assert "1*5+1" in wording.examples
+
+
+def answered(answer):
+    """Replies of an answerer (a function of a request) to the study's requests, as `read` gives."""
+    rows = [*requests.copies("short", TASKS, 0), *requests.orders("short", TASKS, 0)]
+    table = pd.DataFrame([*rows, *requests.counts("short", TASKS, 0)])
+    replies = pd.DataFrame(
+        {
+            "request_id": table["request_id"],
+            "model": "made",
+            "text": [answer(row) for row in table.to_dict("records")],
+        }
+    )
+    return answers.read(table, replies, {"made": False})
+
+
+def told(rows, metric, **wanted):
+    return [
+        row["value"]
+        for row in rows
+        if row["metric"] == metric and all(row.get(k) == v for k, v in wanted.items())
+    ]
+
+
+def test_an_answerer_that_is_right_has_no_errors_and_no_trend():
+    frame = answered(lambda row: f"Answer: {row['truth']}")
+    rows = [*answers.copying(frame, 0), *answers.counting(frame, 0, 60)]
+    for metric in ("accuracy", "accuracy_all", "accuracy_within", "accuracy_beyond"):
+        assert set(told(rows, metric)) == {1.0}
+    assert set(told(rows, "absolute_error")) == set(told(rows, "signed_error")) == {0.0}
+    assert not told(rows, "error_trend")
+    assert np.isnan(told(rows, "first_error_length")).all()
+    assert set(told(rows, "first_over_last")) == {0.0}
+
+
+def test_an_answerer_that_stops_at_100_piles_up_there():
+    frame = answered(lambda row: str(min(row["truth"], 100)))
+    rows = answers.counting(frame, 0, 100)
+    assert told(rows, "signed_error", task="sum", prompting="plain", length=160) == [-60.0]
+    assert told(rows, "absolute_error", task="sum", prompting="plain", length=160) == [60.0]
+    assert told(rows, "top_answer", task="sum", prompting="plain") == [100.0]
+    # Ones: 101 and 160 become 100; bits of 160 end near 112, of 101 near 71.
+    assert told(rows, "hundred_share", task="ones", prompting="plain") == [1.0]
+    assert told(rows, "within_trained", task="ones", prompting="plain") == [1.0]
+    # Only 101 is no round number itself, and it is answered by a round one.
+    assert told(rows, "round_share", task="sum", prompting="plain") == [1.0]
+    assert told(rows, "error_trend", task="sum", prompting="plain")[0] > 0.7
+    histogram = {r["answer"]: r["value"] for r in rows if r["metric"] == "answers"
+                 and r["task"] == "sum" and r["prompting"] == "plain"}  # fmt: skip
+    assert histogram == {4.0: 1.0, 12.0: 1.0, 100.0: 2.0}
+
+
+def test_an_answerer_that_forgets_the_end_copies_the_first_better():
+    def forgets(row):
+        if row["experiment"] == "E2":
+            return "none"
+        late = row["task"] != "first" and row["length"] >= 100
+        hinted = row["prompting"] == "hint" or row["family"] == "alternating"
+        return "1" if late and not hinted else "0"
+
+    frame = answered(forgets)
+    rows = answers.copying(frame, 0)
+    assert told(rows, "first_over_last") == [0.5]
+    assert told(rows, "hint_gain") == [0.5]
+    assert told(rows, "alternating_gain") == [0.5]
+    assert told(rows, "blocks_gain") == [0.0]
+    assert told(rows, "order_difference") == [0.0]
+    assert told(rows, "first_error_length", experiment="E1a", task="last") == [100.0]
+    assert told(rows, "accuracy_longest", experiment="E5", task="type1") == [0.0]
+    unreadable = told(answers.counting(frame, 0, None), "unreadable")
+    assert set(unreadable) == {1.0}

@@ -1,0 +1,116 @@
+"""Attention with something changed, against the library's own and against plain arithmetic."""
+
+import copy
+
+import numpy as np
+import pytest
+import torch
+
+from tests.inference import tiny
+from workflow_scripts.glasses.attending import (
+    Change,
+    changed,
+    changed_weights,
+    int8_weights,
+    quantised,
+)
+from workflow_scripts.inference import engines
+
+torch.set_num_threads(1)
+IDS = torch.tensor([[5, 9, 9, 30, 9, 41, 7, 7, 12, 3]])
+
+
+def loaded(folder, architecture, **settings):
+    tiny.save(folder / architecture, architecture, hidden=32, spread=0.3, **settings)
+    return engines.load("tiny", tiny.SPEC, str(folder / architecture), attention="eager").model
+
+
+@torch.inference_mode()
+def logits(model):
+    return model(input_ids=IDS, use_cache=False).logits
+
+
+@pytest.mark.parametrize("architecture", ["qwen3", "llama", "gemma2", "mistral"])
+def test_with_nothing_changed_it_is_the_librarys_attention(architecture, tmp_path):
+    model = loaded(tmp_path, architecture, sliding_window=4)
+    wanted = logits(model)
+    with changed(model, Change()):
+        found = logits(model)
+    torch.testing.assert_close(found, wanted, atol=2e-5, rtol=1e-4)
+    torch.testing.assert_close(logits(model), wanted)  # and put back
+
+
+def test_a_window_is_that_of_a_model_with_sliding_windows(tmp_path):
+    windowed = loaded(tmp_path / "a", "mistral", sliding_window=4)
+    model = loaded(tmp_path / "b", "mistral", sliding_window=None)
+    model.load_state_dict(windowed.state_dict())
+    wanted = logits(windowed)
+    assert (logits(model) - wanted).abs().max() > 1e-2
+    with changed(model, Change(window=4)):
+        found = logits(model)
+    torch.testing.assert_close(found, wanted, atol=2e-5, rtol=1e-4)
+
+
+def test_a_sink_takes_half_and_leaves_the_rest_in_proportion():
+    generator = torch.Generator().manual_seed(0)
+    query, key = torch.randn(2, 1, 2, 6, 4, generator=generator, dtype=torch.float64)
+    plain = changed_weights(query, key, None, 0.5, None, Change())
+    sink = changed_weights(query, key, None, 0.5, None, Change(sink=True))
+    scores = np.exp(0.5 * (query[0, 0].numpy() @ key[0, 0].numpy().T))
+    np.testing.assert_allclose(plain[0, 0, 3, :4], scores[3, :4] / scores[3, :4].sum())
+    np.testing.assert_allclose(sink[0, :, 1:, 0], 0.5)
+    np.testing.assert_allclose(sink[0, 0, 4, 1:5], 0.5 * scores[4, 1:5] / scores[4, 1:5].sum())
+    assert (sink[0, :, 0, 0] == 1).all()
+    np.testing.assert_allclose(sink.sum(-1), 1.0)
+
+
+def test_a_coarse_cache_attends_to_rounded_keys_and_values(tmp_path):
+    model = loaded(tmp_path, "llama")
+    exact = logits(model)
+    errors = []
+    for bits in (16, 8, 4):
+        with changed(model, Change(cache_bits=bits)):
+            errors.append(float((logits(model) - exact).abs().mean()))
+    assert 0 < errors[0] < errors[1] / 50
+    assert errors[1] < errors[2] / 5
+
+
+@pytest.mark.parametrize("bits", [8, 4])
+def test_rounding_is_torchs_symmetric_quantisation(bits):
+    states = torch.randn(5, 33, generator=torch.Generator().manual_seed(1))
+    most = 2 ** (bits - 1) - 1
+    scale = states.abs().amax(-1) / most
+    wanted = torch.fake_quantize_per_channel_affine(
+        states, scale, torch.zeros(5, dtype=torch.int32), 0, -most, most
+    )
+    found = quantised(states, bits)
+    torch.testing.assert_close(found, wanted)
+    assert ((found - states).abs() <= scale[:, None] * 0.5001).all()
+    assert (quantised(torch.zeros(2, 3), bits) == 0).all()
+
+
+def test_weights_of_8_bits_have_at_most_255_levels_an_output(tmp_path):
+    model = loaded(tmp_path, "llama")
+    before = copy.deepcopy(model.state_dict())
+    int8_weights(model)
+    for name, module in model.named_modules():
+        if isinstance(module, torch.nn.Linear):
+            old = before[f"{name}.weight"]
+            step = old.abs().amax(1, keepdim=True) / 127
+            levels = module.weight / step.clamp(min=1e-30)  # the padding token's row is 0
+            torch.testing.assert_close(levels, levels.round(), atol=1e-3, rtol=0)
+            assert 0 < (module.weight - old).abs().max() <= step.max() * 0.5001
+
+
+def test_a_model_whose_attention_stays_is_named():
+    class Deaf(torch.nn.Module):
+        config = type("Config", (), {"_attn_implementation": "eager"})()
+
+        def set_attn_implementation(self, name):
+            pass
+
+    with (
+        pytest.raises(TypeError, match="Deaf: its attention cannot be changed"),
+        changed(Deaf(), Change()),
+    ):
+        pass

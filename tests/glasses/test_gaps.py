@@ -1,0 +1,231 @@
+"""Reading a model at two places by hooks, the prompts, and what is refused before any work."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from tests.inference import tiny
+from tests.inference.test_digits import merging
+from workflow_scripts.glasses import gaps, models, requests, words
+from workflow_scripts.glasses.attending import Change
+from workflow_scripts.inference import engines
+from workflow_scripts.inference.engines import EngineError
+from workflow_scripts.shared import schemas, tables
+
+torch.set_num_threads(1)
+SETTINGS = {
+    "wording": "short",
+    "precisions": ["float32", "bfloat16", "float16", "int8_weights", "int8_cache", "int4_cache"],
+    "lengths": {"least": 4, "most": 24, "points": 4},
+    "draws": 2,
+    "cured_in": "bfloat16",
+    "window": 4,
+}
+TASKS = {
+    "wording": "short",
+    "copy_lengths": [4, 20],
+    "count_lengths": [4, 12],
+    "draws": 2,
+    "reply_tokens": 8,
+}
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory):
+    return tiny.save(tmp_path_factory.mktemp("tiny") / "model", layers=3, spread=0.3)
+
+
+@pytest.fixture(scope="module")
+def engine(checkpoint):
+    return engines.load("tiny", tiny.SPEC, str(checkpoint))
+
+
+def hooks(model):
+    return [
+        hook
+        for module in model.modules()
+        for kind in (module._forward_hooks, module._forward_pre_hooks)
+        for hook in kind
+    ]
+
+
+def test_hooks_see_what_the_library_returns_and_keep_two_rows(engine):
+    ids, places = list(range(10, 22)), (7, 11)
+    with torch.inference_mode():
+        wanted = engine.model(torch.tensor([ids]), output_hidden_states=True).hidden_states
+    before = hooks(engine.model)
+    found = gaps.Reader(engine.model).read(ids, places)
+    assert hooks(engine.model) == before
+    assert found.shape == (4, 2, 64)
+    # The library gives the states before each layer, and the last ones after the final norm.
+    for layer in (1, 2):
+        np.testing.assert_allclose(found[layer - 1], wanted[layer][0, places], rtol=1e-5)
+    np.testing.assert_allclose(found[3], wanted[3][0, places], rtol=1e-5)
+    assert not np.allclose(found[2], found[3], rtol=0.1)
+
+
+def test_the_vocabulary_is_asked_at_one_place_only(engine):
+    sizes = []
+    head = engine.model.get_output_embeddings()
+    watch = head.register_forward_hook(lambda _m, _i, out: sizes.append(out.shape[1]))
+    gaps.Reader(engine.model).read(list(range(10, 30)), (3, 19))
+    watch.remove()
+    assert sizes == [1]
+
+
+@pytest.mark.parametrize("kind", ["ones", "digits", "separated"])
+def test_pairs_differ_by_one_repeated_digit(kind):
+    for length in range(2, 14):
+        plain, longer = gaps.pair(kind, length, np.random.default_rng(length))
+        bare, more = plain.replace(",", ""), longer.replace(",", "")
+        assert (len(bare), more) == (length, bare + bare[-1])
+        assert bare[-1] == "1"
+        assert plain.count(",") == ((length - 1) // 3 if kind == "separated" else 0)
+
+
+def test_prompts_end_where_the_reply_begins_and_know_their_last_digit(engine):
+    prompts = gaps.Prompts(engine, "short")
+    ids, (digit, reply) = prompts.tokens("count", "1011")
+    text = engine.tokenizer.decode(ids[: digit + 1])
+    assert text.endswith("1011")
+    assert reply == len(ids) - 1
+    assert engine.tokenizer.decode(ids).startswith("<|user|>Count the ones in 1011?")
+
+
+def exploding(*_given, **_named):
+    raise AssertionError("the model was asked")
+
+
+def test_a_length_past_the_context_is_refused_before_any_work(engine, monkeypatch):
+    monkeypatch.setattr(engine.model, "forward", exploding)
+    longer = SETTINGS | {"lengths": {"least": 4, "most": 4000, "points": 4}}
+    with pytest.raises(EngineError, match=r"glasses\.gaps\.lengths: \d+ digits: \d+ tokens .*tiny"):
+        gaps.measure(engine, longer, 0)
+
+
+@pytest.fixture(scope="module")
+def frame(engine):
+    return pd.DataFrame(gaps.measure(engine, SETTINGS, 0))
+
+
+def test_every_precision_panel_and_cure_is_measured(frame):
+    e4 = frame[frame["experiment"] == "E4"]
+    for precision in SETTINGS["precisions"]:
+        own = e4[(e4["precision"] == precision) & (e4["metric"] == "gap_linf")]
+        assert set(own["panel"]) == set(gaps.PANELS)
+        assert set(own["place"]) == {"digit", "reply"}
+        assert (own["value"] > 0).any()
+    assert set(frame["cure"].dropna()) == {"window", "sink"}
+    assert e4.loc[e4["metric"] == "digits_merged", "value"].tolist() == [0.0]
+
+
+def test_heads_are_parts_of_the_vector_and_the_greatest_is_the_whole(frame):
+    own = frame[(frame["panel"] == "count_ones") & (frame["precision"] == "float32")]
+    own = own[(own["place"] == "digit") & (own["experiment"] == "E4")]
+    heads = own[own["metric"] == "gap_head"]
+    assert heads["head"].nunique() == 4
+    whole = own[own["metric"] == "gap_linf"].set_index("length")["value"]
+    np.testing.assert_allclose(heads.groupby("length")["value"].max(), whole, rtol=1e-9)
+    layers = own[own["metric"] == "gap_layer"]
+    assert layers["layer"].nunique() == 4  # three layers and the final norm
+    last = layers[layers["layer"] == 4].set_index("length")["value"]
+    np.testing.assert_allclose(last, whole, rtol=1e-9)
+
+
+def test_gaps_are_those_of_two_plain_forward_passes(engine, frame):
+    prompts = gaps.Prompts(engine, "short")
+    finals = []
+    for shown in ("1" * 24, "1" * 25):
+        ids, (digit, _) = prompts.tokens("count", shown)
+        with torch.inference_mode():
+            states = engine.model(torch.tensor([ids]), output_hidden_states=True).hidden_states
+        finals.append(states[-1][0, digit])
+    own = frame[(frame["panel"] == "count_ones") & (frame["precision"] == "float32")]
+    own = own[(own["place"] == "digit") & (own["length"] == 24) & (own["metric"] == "gap_l1")]
+    wanted = float((finals[0] - finals[1]).abs().sum())
+    assert own["value"].item() == pytest.approx(wanted, rel=1e-3)
+
+
+def test_a_copy_in_another_precision_leaves_the_model_alone(engine):
+    before = {name: value.clone() for name, value in engine.model.state_dict().items()}
+    for precision in ("float16", "int8_weights"):
+        with gaps.in_precision(engine.model, precision, Change()) as own:
+            gaps.Reader(own).read([5, 6, 7], (1, 2))
+            assert own.dtype == (torch.float16 if precision == "float16" else torch.float32)
+    for name, value in engine.model.state_dict().items():
+        assert torch.equal(value, before[name])
+
+
+def test_a_precision_that_the_model_refuses_is_named_and_left_out(engine, monkeypatch, caplog):
+    run = gaps.panels
+
+    def fails_in_half(reader, *given):
+        if reader.model.dtype == torch.float16:
+            raise RuntimeError("no kernel for half")
+        return run(reader, *given)
+
+    monkeypatch.setattr(gaps, "panels", fails_in_half)
+    few = SETTINGS | {"precisions": ["float32", "float16"]}
+    rows = pd.DataFrame(gaps.measure(engine, few, 0))
+    assert "models.tiny does not run in float16 (no kernel for half)" in caplog.text
+    kept = rows[rows["experiment"] == "E4"]
+    assert set(kept["precision"].dropna()) == {"float32"}
+
+
+def test_a_tokenizer_that_merges_digits_is_fed_them_one_by_one(caplog):
+    tokenizer = merging()
+    tokenizer.chat_template = tiny.TEMPLATE
+    engine = SimpleNamespace(name="merger", tokenizer=tokenizer, spec=tiny.SPEC)
+    prompts = gaps.Prompts(engine, "short")
+    assert "models.merger: its tokenizer merges digits" in caplog.text
+    for length in (5, 6):
+        ids, (digit, _) = prompts.tokens("count", "1" * length)
+        ones = [token == prompts.digits.alone["1"] for token in ids]
+        assert sum(ones) == length
+        assert all(ones[digit - length + 1 : digit + 1])
+
+
+def test_requests_hold_every_experiment_and_the_right_answers(checkpoint, tmp_path):
+    path = str(tmp_path / "requests.parquet")
+    given = {"tiny": {"spec": tiny.SPEC | {"max_context": 512}, "checkpoint": str(checkpoint)}}
+    requests.main(path, TASKS, given, 1)
+    table = tables.read(path, schemas.REQUESTS)
+    assert set(table["experiment"]) == {"E1a", "E1b", "E1c", "E5", "E2"}
+    counted = table[table["experiment"] == "E2"]
+    assert set(counted["task"]) == {"sum", "ones", "bits", "word"}
+    assert set(counted["prompting"]) == set(words.PROMPTINGS)
+    assert (table.loc[table["experiment"] != "E2", "truth"] == 0).all()
+    assert (table["temperature"] == 0).all()
+    for row in counted[counted["prompting"] == "plain"].itertuples():
+        signs = {"sum": "1", "ones": "1", "bits": "1", "word": words.COUNTED_WORD}[row.task]
+        shown = row.messages.split(":")[-1] if row.task != "word" else row.messages
+        found = shown.count(signs)
+        # The wording of the word task names the word itself once.
+        assert found - (row.task == "word") == row.truth, row.messages
+
+
+def test_an_overlong_request_is_refused_without_the_models_weights(checkpoint, tmp_path):
+    import shutil
+
+    folder = tmp_path / "weightless"
+    shutil.copytree(checkpoint, folder, ignore=shutil.ignore_patterns("*.safetensors"))
+    given = {"tiny": {"spec": tiny.SPEC | {"max_context": 40}, "checkpoint": str(folder)}}
+    path = tmp_path / "requests.parquet"
+    with pytest.raises(
+        EngineError, match=r"E2/\w+/few_shot.*exceed the context of models\.tiny, 40"
+    ):
+        requests.main(str(path), TASKS, given, 1)
+    assert not path.exists()
+
+
+def test_sensitivity_is_measured_or_left_out_with_its_reason(engine, caplog):
+    settings = {"widest": 1024, "digits": 4, "prompts": 2}
+    rows = pd.DataFrame(models.sensitivity(engine, settings, "short", 0))
+    broken = rows[rows["metric"] == "bound_violations_fixed"]
+    assert broken["value"].item() == 0
+    assert broken["n"].item() == 2 * rows["position"].max()
+    assert models.sensitivity(engine, settings | {"widest": 8}, "short", 0) == []
+    assert "models.tiny: no sensitivity, its width is 64" in caplog.text

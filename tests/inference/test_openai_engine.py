@@ -1,0 +1,451 @@
+"""The engine for servers, against one that fails in every way that servers do."""
+
+import json
+import math
+import os
+import signal
+import threading
+import time
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+
+import pytest
+
+from tests.inference import hostile
+from workflow_scripts.inference import engines, runner, transport
+from workflow_scripts.inference.requests import request, table
+from workflow_scripts.inference.store import Store
+from workflow_scripts.shared import seeds
+
+KEY = "sk-canary-0123456789abcdef"
+QUICK = {
+    "dialect": "plain",
+    "concurrency": 4,
+    "requests_per_min": 600000,
+    "timeout_s": 0.5,
+    "attempts": 8,
+    "longest_wait_s": 0.05,
+    "limits": {"requests": None, "tokens": None, "cost": None},
+}
+
+pytestmark = pytest.mark.usefixtures("folder")
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """`work/` of a test is its own."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def load(server, **settings):
+    """The engine on a server's address. `settings` go to the model, or to its `server`."""
+    mine = {key: settings.pop(key) for key in ("thinking", "chat_template") if key in settings}
+    spec = {"source": hostile.MODEL, "engine": "openai", **mine}
+    return engines.load("served", spec | {"server": QUICK | {"url": server.url} | settings}, "")
+
+
+def rows(items=6, n=4, **fields):
+    settings = {"temperature": 0.7, "top_p": 0.9, "max_tokens": 50, "seed": 3} | fields
+    return table(
+        request(f"{i}", messages=[{"role": "user", "content": f"question {i}"}], n=n, **settings)
+        for i in range(items)
+    )
+
+
+def ask(server, asked, **settings):
+    engine = load(server, **settings)
+    return runner.generate(asked, engine, runner.store_of(engine))
+
+
+def stored(server, **settings):
+    return Store(runner.store_of(load(server, **settings))).records
+
+
+def spent(folder):
+    [path] = (folder / "work" / "spending").rglob("spent.jsonl")
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    return {key: sum(line[key] for line in lines) for key in lines[0]}
+
+
+def test_every_sample_is_asked_once_with_every_field_and_a_seed_of_its_own(folder):
+    asked = rows(stop=["\n"])
+    with hostile.serving() as server:
+        responses = ask(server, asked)
+        bodies = [body for _, _, body, _ in server.asked]
+        ask(server, asked)
+        assert len(server.asked) == len(bodies) == len(responses) == 24
+    assert len({body["seed"] for body in bodies}) == 24
+    first = asked.iloc[0]
+    assert {seeds.derive(3, first["request_id"], sample) for sample in range(4)} == {
+        body["seed"] for body in bodies if body["messages"] == json.loads(first["messages"])
+    }
+    for body in bodies:
+        del body["seed"], body["messages"]
+        assert body == {
+            "model": hostile.MODEL,
+            "temperature": 0.7,
+            "top_p": 0.9,
+            "max_tokens": 50,
+            "stop": ["\n"],
+        }
+    assert spent(folder)["requests"] == 24
+    assert spent(folder)["completion_tokens"] == 72
+    assert spent(folder)["prompt_tokens"] == responses["prompt_tokens"].sum()
+
+
+@pytest.mark.parametrize("name", hostile.FAULTS)
+def test_a_fault_changes_nothing_but_time(folder, name):
+    asked = rows()
+    with hostile.serving() as sound:
+        expected = ask(sound, asked)
+    count = 5 if name in ("hang", "trickle", "enormous") else 1000
+    faulty = [number for number in range(1, 200) if number % 3 == 0][:count]
+    fault = hostile.FAULTS[name]
+    with hostile.serving(lambda number, body: fault if number in faulty else None) as server:
+        responses = ask(server, asked)
+        hit = sum(number in faulty for number in range(len(server.asked)))
+    assert hit >= min(count, 8)
+    columns = ["request_id", "sample", "text", "finish_reason", "completion_tokens"]
+    assert responses[columns].equals(expected[columns])
+
+
+@pytest.mark.parametrize("form", ["seconds", "date"])
+def test_retry_after_is_waited_for_by_all(form):
+    wait_s = 1.0 if form == "seconds" else 2.0  # dates have whole seconds
+    began = []
+
+    def fault(number, body):
+        if number:
+            return None
+        began.append(time.monotonic())
+        then = format_datetime(datetime.now(UTC) + timedelta(seconds=wait_s), usegmt=True)
+        return hostile.status(429, Retry_After="1" if form == "seconds" else then)
+
+    with hostile.serving(fault) as server:
+        ask(server, rows(8, 4), longest_wait_s=3)
+        times = sorted(at for at, *_ in server.asked)
+    # Those already on their way when the server asked for the pause come in as they are.
+    later = [at for at in times if at > began[0] + 0.3]
+    assert len(later) >= 32 - 8
+    assert min(later) >= began[0] + 0.95
+
+
+def test_a_pause_longer_than_allowed_ends_the_run_and_keeps_the_replies():
+    def fault(number, body):
+        return hostile.status(429, Retry_After="3600") if number == 10 else None
+
+    with hostile.serving(fault) as server:
+        with pytest.raises(engines.EngineError, match=r"asks to wait 3600 s.*longest_wait_s"):
+            ask(server, rows())
+        assert len(stored(server)) == len(server.answered) >= 10
+        assert len(server.asked) <= 15
+
+
+def test_a_server_that_stays_broken_ends_the_run_and_keeps_the_replies():
+    with hostile.serving(lambda n, _: hostile.status(500) if n >= 7 else None) as server:
+        with pytest.raises(engines.EngineError, match="in 3 attempts, the last: status 500"):
+            ask(server, rows(), attempts=3)
+        assert len(stored(server)) == len(server.answered) == 7
+
+
+def test_nobody_there():
+    with hostile.serving() as server:
+        pass
+    with pytest.raises(engines.EngineError, match="no connection"):
+        ask(server, rows(1, 1), attempts=2)
+
+
+@pytest.mark.parametrize(
+    ("code", "message"),
+    [
+        (401, "refuses requests without a key"),
+        (403, "refuses requests without a key"),
+        (404, "is not there, or does not know the model: no such model"),
+        (400, r"refuses the request \(status 400\): no such model"),
+        (302, r"refuses the request \(status 302\)"),
+    ],
+)
+def test_a_refusal_is_told_at_once(code, message):
+    with hostile.serving(lambda *_: hostile.status(code, "no such model")) as server:
+        with pytest.raises(engines.EngineError, match=message):
+            ask(server, rows())
+        assert len(server.asked) <= QUICK["concurrency"]
+
+
+def test_a_prompt_that_is_too_long_is_a_reply_without_text():
+    def fault(number, body):
+        if "question 2" in body["messages"][0]["content"]:
+            return hostile.status(400, "This model's maximum context length is 8 tokens.")
+        return None
+
+    with hostile.serving(fault) as server:
+        responses = ask(server, rows(4, 1))
+    assert list(responses["finish_reason"]) == ["stop", "stop", "context", "stop"]
+    assert responses["text"][2] == ""
+
+
+def test_waits_between_attempts_grow_and_are_random(monkeypatch):
+    waits = []
+    monkeypatch.setattr(transport.tenacity, "sleep_using_event", lambda event: waits.append)
+    with hostile.serving(lambda *_: hostile.status(500)) as server:
+        with pytest.raises(engines.EngineError, match="in 40 attempts"):
+            ask(server, rows(1, 1), attempts=40, longest_wait_s=8)
+        assert len(server.asked) == 40
+    assert len(waits) == len(set(waits)) == 39
+    bounds = [1, 2, 4] + [8] * 36
+    assert all(0 <= wait <= bound for wait, bound in zip(waits, bounds, strict=True))
+    assert max(waits) > 4 > min(waits[3:])
+
+
+# --- bounds
+
+
+def test_concurrency_is_bounded_and_used():
+    with hostile.serving(work_s=0.05) as server:
+        ask(server, rows(), concurrency=3)
+    assert server.busiest == 3
+
+
+def test_the_rate_is_bounded():
+    with hostile.serving() as server:
+        ask(server, rows(3, 4), requests_per_min=1200, concurrency=12)
+        times = [at for at, *_ in server.asked]
+    assert times[-1] - times[0] >= 0.05 * 11 * 0.9
+
+
+@pytest.mark.parametrize(
+    ("limits", "prices", "allowed"),
+    [
+        ({"requests": 9}, None, 9),
+        # A reply takes 3 tokens, but may take 50; before it is there, a prompt counts by its bytes.
+        ({"tokens": 400}, None, 24),
+        ({"cost": 0.0004}, {"prompt": 1.0, "completion": 1.0}, 24),
+    ],
+    ids=["requests", "tokens", "cost"],
+)
+def test_a_ceiling_is_never_exceeded_and_what_was_paid_for_is_kept(folder, limits, prices, allowed):
+    more = {"prices": prices} if prices else {}
+    limits = QUICK["limits"] | limits
+    [(key, value)] = [(key, value) for key, value in limits.items() if value is not None]
+    asked = rows()
+    with hostile.serving() as server:
+        with pytest.raises(engines.EngineError, match=rf"server\.limits\.{key} is .*run again"):
+            ask(server, asked, limits=limits, **more)
+        first = len(server.asked)
+        assert 0 < first <= allowed
+        assert len(stored(server)) == first == len(server.answered)
+        total = spent(folder)
+        tokens = total["prompt_tokens"] + total["completion_tokens"]
+        assert {"requests": total["requests"], "tokens": tokens, "cost": tokens / 1e6}[key] <= value
+        # A second run is under the same ceiling, and with a higher one asks only for the rest.
+        with pytest.raises(engines.EngineError, match=rf"limits\.{key}"):
+            ask(server, asked, limits=limits, **more)
+        responses = ask(server, asked, limits=QUICK["limits"], **more)
+        assert len(server.asked) == 24
+    with hostile.serving() as sound:
+        assert responses["text"].equals(ask(sound, asked)["text"])
+
+
+def test_a_ceiling_holds_over_engines_that_share_a_model(folder):
+    limits = QUICK["limits"] | {"requests": 20}
+    with hostile.serving(work_s=0.01) as server:
+        threads = []
+        for part in range(3):
+            engine = load(server, limits=limits)
+            asked = rows(seed=part)
+
+            def work(engine=engine, asked=asked):
+                with pytest.raises(engines.EngineError, match="requests is 20"):
+                    runner.generate(asked, engine, runner.store_of(engine))
+
+            threads.append(threading.Thread(target=work))
+            threads[-1].start()
+        for thread in threads:
+            thread.join()
+        assert len(server.asked) == 20
+        assert len(stored(server)) == 20
+
+
+def test_what_may_have_been_billed_counts_in_full(folder):
+    with hostile.serving(lambda n, _: hostile.half if n < 2 else None) as server:
+        ask(server, rows(1, 1))
+    assert spent(folder)["requests"] == 3
+    assert spent(folder)["completion_tokens"] == 2 * 50 + 3
+
+
+# --- stops
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_a_stop_keeps_everything_paid_for(folder, number):
+    asked = rows(10, 10)
+    with hostile.serving(work_s=0.05) as server:
+        child = os.fork()
+        if child == 0:
+            status = 1
+            try:
+                signal.signal(signal.SIGINT, signal.default_int_handler)
+                ask(server, asked)
+                status = 0
+            except KeyboardInterrupt:
+                status = 130
+            finally:
+                os._exit(status)
+        while len(server.answered) < 20:
+            time.sleep(0.01)
+        os.kill(child, number)
+        ended = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+        time.sleep(0.3)  # what a killed child had on its way
+        assert ended == (130 if number == signal.SIGINT else -number)
+        kept, paid = len(stored(server)), len(server.answered)
+        assert paid < 100
+        # SIGKILL leaves no time to store what is just arriving.
+        assert paid - kept <= (2 * QUICK["concurrency"] if number == signal.SIGKILL else 0)
+        before = len(server.asked)
+        responses = ask(server, asked)
+        assert len(server.asked) - before == 100 - kept
+    assert len(responses) == 100
+
+
+# --- what a server cannot do
+
+
+@pytest.mark.parametrize(
+    ("fields", "why"),
+    [
+        ({"top_k": 5}, "top_k is 5"),
+        ({"echo_logprobs": True}, "it asks for log-probabilities of its prompt"),
+        (
+            {"messages": [{"role": "assistant", "content": "It is"}]},
+            "its last turn is the assistant's",
+        ),
+    ],
+)
+@pytest.mark.parametrize("dialect", ["openai", "plain"])
+def test_what_the_dialect_cannot_do_is_told_before_anything_is_sent(dialect, fields, why):
+    settings = {"temperature": 1.0, "max_tokens": 5, "seed": 1}
+    fields = {"messages": [{"role": "user", "content": "?"}]} | fields
+    asked = table([request("fine", prompt="x", **settings), request("odd", **settings, **fields)])
+    with hostile.serving() as server:
+        with pytest.raises(engines.EngineError, match=f"request 'odd': {why}"):
+            ask(server, asked, dialect=dialect)
+        assert server.asked == []
+
+
+def test_attention_of_a_served_model_is_refused():
+    spec = {"source": "m", "engine": "openai", "server": QUICK | {"url": "http://127.0.0.1:9/v1"}}
+    with pytest.raises(engines.EngineError, match="a server does not show attention"):
+        engines.load("served", spec, "", attention="eager")
+
+
+def test_the_vendors_dialect_names_the_limit_as_the_vendor_does():
+    with hostile.serving() as server:
+        ask(server, rows(1, 1), dialect="openai")
+        [(_, path, body, _)] = server.asked
+    assert path == "/v1/chat/completions"
+    assert body["max_completion_tokens"] == 50
+    assert "max_tokens" not in body
+
+
+def test_a_vllm_server_is_told_every_field_that_its_model_could_set():
+    """Its default is to take what a request leaves out from the model's own files."""
+    with hostile.serving() as server:
+        ask(server, rows(1, 1, top_k=7), dialect="vllm", thinking=False)
+        [(_, path, body, _)] = server.asked
+    assert path == "/v1/chat/completions"
+    del body["seed"], body["messages"]
+    assert body == {
+        "model": hostile.MODEL,
+        "temperature": 0.7,
+        "top_p": 0.9,
+        "top_k": 7,
+        "max_tokens": 50,
+        "n": 1,
+        "min_p": 0.0,
+        "presence_penalty": 0.0,
+        "frequency_penalty": 0.0,
+        "repetition_penalty": 1.0,
+        "min_tokens": 0,
+        "ignore_eos": False,
+        "skip_special_tokens": True,
+        "include_stop_str_in_output": False,
+        "add_generation_prompt": True,
+        "continue_final_message": False,
+        "chat_template_kwargs": {"enable_thinking": False},
+    }
+
+
+def test_bare_prompts_and_untemplated_turns_go_to_the_older_endpoint():
+    settings = {"temperature": 0.0, "max_tokens": 5, "seed": 1}
+    turns = [{"role": "user", "content": "north?"}]
+    asked = table([request("a", prompt="x", **settings), request("b", messages=turns, **settings)])
+    with hostile.serving() as server:
+        ask(server, asked, chat_template=False)
+        found = {body["prompt"]: path for _, path, body, _ in server.asked}
+    assert found == {"x": "/v1/completions", "User: north?\n\nAssistant:": "/v1/completions"}
+
+
+def test_options_are_read_from_the_likeliest_first_tokens():
+    def fault(number, body):
+        if not body.get("logprobs"):
+            return None
+        assert body["top_logprobs"] == 20
+        assert body["temperature"] == body["top_p"] == 1
+        top = [{"token": "A", "logprob": math.log(0.75)}, {"token": "B", "logprob": -3.5}]
+        choice = {"index": 0, "finish_reason": "length", "message": {"content": "A"}}
+        told = {"logprobs": {"content": [{"token": "A", "top_logprobs": top}]}}
+        usage = {"prompt_tokens": 9, "completion_tokens": 1}
+        return hostile.changed(choices=[choice | told], usage=usage)
+
+    with hostile.serving(fault) as server:
+        responses = ask(server, rows(1, 1, choices=["A", "B", "neither"]))
+    assert json.loads(responses["choice_logprobs"][0]) == [math.log(0.75), -3.5, None]
+
+
+def test_thoughts_that_come_apart_are_put_back():
+    message = {"content": "7", "reasoning_content": "three and four"}
+    choice = {"index": 0, "finish_reason": "content_filter", "message": message}
+    with hostile.serving(lambda *_: hostile.changed(choices=[choice])) as server:
+        responses = ask(server, rows(1, 1))
+    assert responses["text"][0] == "<think>\nthree and four\n</think>\n\n7"
+    assert responses["finish_reason"][0] == "filtered"
+
+
+# --- keys
+
+
+def test_a_key_comes_from_the_environment_and_is_sent(monkeypatch):
+    with hostile.serving() as server:
+        with pytest.raises(engines.EngineError, match="variable MODEL_KEY is not set"):
+            load(server, key_variable="MODEL_KEY")
+        monkeypatch.setenv("MODEL_KEY", KEY)
+        ask(server, rows(1, 1), key_variable="MODEL_KEY")
+        [(_, _, _, headers)] = server.asked
+    assert headers["Authorization"] == f"Bearer {KEY}"
+
+
+def test_a_key_is_in_no_file_and_no_message(folder, monkeypatch, caplog, capfd):
+    """A server that repeats the key wherever it can."""
+    monkeypatch.setenv("MODEL_KEY", KEY)
+    caplog.set_level("DEBUG")
+
+    def fault(number, body):
+        if number % 3 == 1:
+            return hostile.status(503, f"no capacity for {KEY}")
+        if number < 12:
+            choice = {"index": 0, "finish_reason": "stop", "message": {"content": f"hello {KEY}"}}
+            return hostile.changed(choices=[choice])
+        return hostile.status(401 if number % 2 else 400, f"Incorrect API key: {KEY[:12]}***")
+
+    with hostile.serving(fault) as server:
+        with pytest.raises(engines.EngineError) as raised:
+            ask(server, rows(), key_variable="MODEL_KEY")
+        assert {r["text"] for r in stored(server, key_variable="MODEL_KEY").values()} == {
+            "hello [key]"
+        }
+    told = capfd.readouterr()
+    texts = [str(raised.value), caplog.text, told.out, told.err]
+    texts += [path.read_text() for path in folder.rglob("*") if path.is_file()]
+    assert len(texts) > 5
+    assert not any(KEY[:8] in text for text in texts)  # nor a part of it, as some servers tell it

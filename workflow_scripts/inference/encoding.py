@@ -1,0 +1,107 @@
+"""Prompts and options as token ids, the same for every engine that has the tokenizer at hand."""
+
+import json
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from workflow_scripts.inference import chat
+from workflow_scripts.inference.tasks import EngineError
+
+
+class Encoder:
+    """A model's tokenizer, and what it made of the requests given to `read`."""
+
+    def __init__(self, tokenizer: Any, spec: dict[str, Any]):
+        self.tokenizer = tokenizer
+        self.spec = spec
+        self._tokens: dict[str, list[int]] = {}
+        self._options: dict[str, list[list[int]]] = {}
+
+    def encode(
+        self, messages: Sequence[dict[str, str]] | None = None, prompt: str | None = None
+    ) -> list[int]:
+        """Token ids of chat turns as the model's template renders them, or of a bare prompt.
+
+        A last turn by the assistant is left open, for the model to go on with.
+        """
+        return self._ids([self._rendered(messages, prompt)])[0]
+
+    def read(self, requests: Iterable[dict[str, Any]]) -> None:
+        """Tokenise the prompts and options of all requests, in one call each.
+
+        An option's tokens are those that the tokenizer gives prompt and option together, where the
+        prompt's own come out unchanged; where they merge across the seam, the option's by itself.
+        Raises `EngineError` for a prompt without tokens.
+        """
+        requests = list({request["request_id"]: request for request in requests}.values())
+        texts = [self._rendered(*_prompt(request)) for request in requests]
+        prompts = self._ids(texts)
+        self._tokens = {}
+        for request, tokens in zip(requests, prompts, strict=True):
+            if not tokens:
+                raise EngineError(f"request {request['item']!r}: its prompt has no tokens")
+            self._tokens[request["request_id"]] = tokens
+        options = [json.loads(request["choices"]) for request in requests]
+        pairs = [(i, option) for i, group in enumerate(options) for option in group]
+        self._options = {name: [] for name in self._tokens}
+        if not pairs:
+            return
+        joined = self._ids([(texts[i][0] + option, texts[i][1]) for i, option in pairs])
+        alone = self._ids([(option, False) for _, option in pairs])
+        for (i, _), whole, part in zip(pairs, joined, alone, strict=True):
+            self._options[requests[i]["request_id"]].append(after(prompts[i], whole, part))
+
+    def tokens_of(self, request: dict[str, Any]) -> list[int]:
+        """Token ids of the prompt of a request that was read."""
+        return self._tokens[request["request_id"]]
+
+    def continuations(self, request: dict[str, Any]) -> list[list[int]]:
+        """Token ids of each option after the prompt of a request that was read."""
+        return self._options[request["request_id"]]
+
+    def text(self, tokens: Sequence[int]) -> str:
+        """The text of reply tokens, without special tokens."""
+        return self.tokenizer.decode(tokens, skip_special_tokens=True)
+
+    def _rendered(
+        self, messages: Sequence[dict[str, str]] | None, prompt: str | None
+    ) -> tuple[str, bool]:
+        """The text that the model reads, and whether the tokenizer adds its special tokens."""
+        if messages is None:
+            return prompt or "", True
+        return chat.render(self.tokenizer, self.spec, messages), not chat.templated(self.spec)
+
+    def _ids(self, texts: Sequence[tuple[str, bool]]) -> list[list[int]]:
+        ids: list[list[int]] = [[] for _ in texts]
+        for special in {special for _, special in texts}:
+            chosen = [number for number, (_, each) in enumerate(texts) if each == special]
+            found = self._batch_ids([texts[number][0] for number in chosen], special)
+            for number, tokens in zip(chosen, found, strict=True):
+                ids[number] = tokens
+        return ids
+
+    def _batch_ids(self, texts: list[str], special: bool) -> list[list[int]]:
+        if self.tokenizer.is_fast:
+            # The library below: the wrapper spends as long again on masks and type ids.
+            encode = self.tokenizer.backend_tokenizer.encode_batch_fast
+            return [found.ids for found in encode(texts, add_special_tokens=special)]
+        return self.tokenizer(texts, add_special_tokens=special)["input_ids"]
+
+
+def after(prompt: list[int], whole: list[int], alone: list[int]) -> list[int]:
+    """An option's tokens: those of prompt and option together past the prompt's, or its own."""
+    size = len(prompt)
+    kept = whole[:size] == prompt and (len(whole) > size or not alone)
+    return whole[size:] if kept else alone
+
+
+def _prompt(request: dict[str, Any]) -> tuple[list[dict[str, str]] | None, str | None]:
+    if isinstance(request["messages"], str):
+        return json.loads(request["messages"]), None
+    return None, request["prompt"]
+
+
+def end_tokens(tokenizer: Any, configured: int | list[int] | None) -> list[int]:
+    """Tokens that end a reply: the tokenizer's own, and those of the generation config."""
+    ends = configured if isinstance(configured, list) else [configured]
+    return sorted({tokenizer.eos_token_id, *ends} - {None})

@@ -1,0 +1,154 @@
+"""Models behind any OpenAI-compatible server, asked with care: they may cost money and may fail.
+
+One HTTP request for each sample, so that each has its own seed and is stored once it is paid for.
+When something ends the run (a ceiling, a refusal, a signal), no new requests go out, those on
+their way are waited for and stored, and only then does the run end.
+"""
+
+import os
+import signal
+import threading
+from collections.abc import Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from types import FrameType
+from typing import Any
+
+from workflow_scripts.inference import chat, openai_payload
+from workflow_scripts.inference.openai_calls import Calls
+from workflow_scripts.inference.spending import Spending
+from workflow_scripts.inference.tasks import EngineError, Record, Task
+from workflow_scripts.inference.transport import Stopped, Transport
+from workflow_scripts.shared import files
+from workflow_scripts.shared.fingerprint import fingerprint
+
+CHECK_S = 0.5  # how soon a signal is noticed
+
+
+def load(name: str, spec: dict[str, Any], checkpoint: str, **options: Any) -> "OpenAIEngine":
+    """Make ready to ask; nothing is sent before there is a task.
+
+    Raises `EngineError` when the key's variable is not set, or the model's inside is asked for.
+    """
+    if options.get("attention"):
+        raise EngineError(
+            f"models.{name}.engine: a server does not show attention; engine transformers does"
+        )
+    settings = spec["server"]
+    variable = settings.get("key_variable")
+    key = os.environ.get(variable) if variable else None
+    if variable and not key:
+        raise EngineError(
+            f"models.{name}.server.key_variable: the environment variable {variable} is not set; "
+            f"`export {variable}=…` in the shell that starts snakemake"
+        )
+    identity = {
+        "engine": "openai",
+        "url": settings["url"],
+        "model": spec["source"],
+        "dialect": settings["dialect"],
+        "chat_template": chat.templated(spec),
+        "thinking": spec.get("thinking"),
+        "code": fingerprint("workflow_scripts/inference/openai_payload.py"),
+    }
+    return OpenAIEngine(name, spec, key, identity)
+
+
+class OpenAIEngine:
+    """A model at an address."""
+
+    engine = "openai"
+
+    def __init__(self, name: str, spec: dict[str, Any], key: str | None, identity: dict[str, Any]):
+        self.name = name
+        self.spec = spec
+        self.key = key
+        self.identity = identity
+        self.settings = spec["server"]
+        self.url = self.settings["url"].rstrip("/")
+        self.dtype = spec.get("dtype", "unknown")
+        self.version = f"{self.settings['dialect']} server, {self.url}"
+
+    def run(self, tasks: Sequence[Task]) -> Iterator[list[Record]]:
+        """Do the tasks, some at a time; yield what has arrived.
+
+        Raises `EngineError` before anything is sent where the server cannot do as a request says,
+        and after everything on its way has arrived where one fails or a ceiling is reached.
+        """
+        for task in tasks:
+            why = openai_payload.refusal(self.spec, task.request)
+            if why:
+                raise EngineError(f"models.{self.name}: request {task.request['item']!r}: {why}")
+        spending = Spending(
+            self.name,
+            files.work_folder("spending", url=self.url, model=self.spec["source"]),
+            self.settings["limits"],
+            self.settings.get("prices"),
+        )
+        failure: BaseException | None = None
+        signals = _Signals()
+        transport = Transport(self.name, self.settings, self.key, spending, signals.stopping)
+        calls = Calls(self.spec, self.url, transport)
+        concurrency = self.settings["concurrency"]
+        with signals, transport.client, ThreadPoolExecutor(concurrency) as threads:
+            waiting = iter(tasks)
+            going: set[Future[Record]] = set()
+            try:
+                while True:
+                    while len(going) < concurrency:
+                        following = None if signals.stopping.is_set() else next(waiting, None)
+                        if following is None:
+                            break
+                        going.add(threads.submit(calls.do, following))
+                    if not going:
+                        break
+                    arrived, going = wait(going, timeout=CHECK_S, return_when=FIRST_COMPLETED)
+                    batch: list[Record] = []
+                    for future in arrived:
+                        error = future.exception()
+                        if error is None:
+                            batch.append(future.result())
+                        elif not isinstance(error, Stopped):
+                            failure = failure or error
+                            signals.stopping.set()
+                    if batch:
+                        yield batch
+            finally:
+                signals.stopping.set()
+        signals.pass_on()
+        if failure is not None:
+            raise failure
+
+
+class _Signals:
+    """While it is entered, the first SIGINT or SIGTERM only sets `stopping`; the next one acts.
+
+    `pass_on` lets the one that came act at last.
+    """
+
+    def __init__(self) -> None:
+        self.stopping = threading.Event()
+        self.came: int | None = None
+        self.before: dict[int, Any] = {}
+
+    def __enter__(self) -> "_Signals":
+        if threading.current_thread() is threading.main_thread():
+            for number in (signal.SIGINT, signal.SIGTERM):
+                self.before[number] = signal.signal(number, self._note)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._restore()
+
+    def _note(self, number: int, _frame: FrameType | None) -> None:
+        self.came = number
+        self.stopping.set()
+        self._restore()
+
+    def _restore(self) -> None:
+        for number, handler in self.before.items():
+            signal.signal(number, handler)
+        self.before = {}
+
+    def pass_on(self) -> None:
+        if self.came is not None:
+            os.kill(os.getpid(), self.came)

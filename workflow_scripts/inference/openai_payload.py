@@ -1,0 +1,211 @@
+"""What is sent to an OpenAI-compatible server for a task, and what its reply says.
+
+Servers differ in what they take. `openai` is the vendor's own: standard fields only. `plain` is any
+server that takes the older standard fields. `vllm` has extensions with which every sampling field
+is stated, an open last turn is continued, and options of any length are scored exactly.
+"""
+
+import json
+from typing import Any
+
+from workflow_scripts.inference import chat
+from workflow_scripts.inference.spending import Amount
+from workflow_scripts.inference.tasks import SCORES, Record
+from workflow_scripts.shared import seeds
+
+DIALECTS = ("openai", "plain", "vllm")
+TOP = 20  # alternatives that a chat server tells at most; 5 on the older endpoint
+TOP_BARE = 5
+HIDDEN_TOKENS = 1024  # of a chat template and a server's own system prompt, at most
+
+# A vLLM server started with its defaults takes whatever is left out from the model's own files.
+STATED = {
+    "n": 1,
+    "min_p": 0.0,
+    "presence_penalty": 0.0,
+    "frequency_penalty": 0.0,
+    "repetition_penalty": 1.0,
+    "min_tokens": 0,
+    "ignore_eos": False,
+    "skip_special_tokens": True,
+    "include_stop_str_in_output": False,
+}
+
+
+class WrongReply(ValueError):
+    """A reply that cannot be one to what was sent."""
+
+
+def refusal(spec: dict[str, Any], request: dict[str, Any]) -> str | None:
+    """Why the server's dialect cannot do as the request says, or None."""
+    dialect = spec["server"]["dialect"]
+    if dialect == "vllm":
+        return None
+    turns = turns_of(request)
+    if request["top_k"]:
+        return f"top_k is {request['top_k']}, which dialect {dialect} cannot state"
+    if turns and chat.templated(spec) and turns[-1]["role"] == "assistant":
+        return f"its last turn is the assistant's, which dialect {dialect} cannot continue"
+    if request["echo_logprobs"]:
+        return f"it asks for log-probabilities of its prompt, which dialect {dialect} does not tell"
+    return None
+
+
+def turns_of(request: dict[str, Any]) -> list[dict[str, str]] | None:
+    """The request's chat turns, or None for a bare prompt."""
+    return json.loads(request["messages"]) if isinstance(request["messages"], str) else None
+
+
+def prompt_of(spec: dict[str, Any], request: dict[str, Any]) -> dict[str, Any]:
+    """`messages` or `prompt`, as the server gets them."""
+    turns = turns_of(request)
+    if turns is None:
+        return {"prompt": request["prompt"]}
+    if chat.templated(spec):
+        return {"messages": turns} | _template(spec, turns)
+    return {"prompt": chat.plain(turns)}
+
+
+def _template(spec: dict[str, Any], turns: list[dict[str, str]]) -> dict[str, Any]:
+    if spec["server"]["dialect"] != "vllm":
+        return {}
+    started = turns[-1]["role"] == "assistant"
+    switch = {"enable_thinking": spec["thinking"]} if "thinking" in spec else {}
+    return {
+        "add_generation_prompt": not started,
+        "continue_final_message": started,
+        "chat_template_kwargs": switch,
+    }
+
+
+def draw(
+    spec: dict[str, Any], request: dict[str, Any], sample: int, limit: int
+) -> tuple[str, dict[str, Any]]:
+    """Path and body that ask for one sample of at most `limit` tokens."""
+    dialect = spec["server"]["dialect"]
+    prompt = prompt_of(spec, request)
+    talk = "messages" in prompt
+    body = {
+        "model": spec["source"],
+        **prompt,
+        "temperature": request["temperature"],
+        "top_p": request["top_p"],
+        "seed": seeds.derive(request["seed"], request["request_id"], sample),
+        "max_completion_tokens" if dialect == "openai" and talk else "max_tokens": limit,
+    }
+    if json.loads(request["stop"]):
+        body["stop"] = json.loads(request["stop"])
+    if dialect == "vllm":
+        body |= STATED | {"top_k": request["top_k"]}
+    return "/chat/completions" if talk else "/completions", body
+
+
+def first_token(spec: dict[str, Any], request: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+    """Path and body that ask for the likeliest first tokens of a reply."""
+    path, body = draw(spec, request | {"temperature": 1.0, "top_p": 1.0, "stop": "[]"}, SCORES, 1)
+    more = {"logprobs": True, "top_logprobs": TOP} if "messages" in body else {"logprobs": TOP_BARE}
+    return path, body | more
+
+
+def along(spec: dict[str, Any], tokens: list[int]) -> tuple[str, dict[str, Any]]:
+    """Path and body that ask a vLLM server for the log-probability of each of the tokens."""
+    body = {"model": spec["source"], "prompt": tokens, "max_tokens": 1, "temperature": 0.0}
+    return "/completions", body | STATED | {"top_k": 0, "top_p": 1.0, "prompt_logprobs": 0}
+
+
+def most(body: dict[str, Any]) -> Amount:
+    """The worst that a call can cost: a token has at least one byte of text."""
+    prompt = body.get("prompt")
+    if isinstance(prompt, list):
+        size = len(prompt)
+    else:
+        turns = body.get("messages", [])
+        size = len((prompt or "").encode())
+        size += sum(len(turn["content"].encode()) + 16 for turn in turns)
+    limit = body.get("max_completion_tokens", body.get("max_tokens", 0))
+    return Amount(1, size, limit)
+
+
+def choice_of(body: dict[str, Any], reply: dict[str, Any]) -> tuple[dict[str, Any], Amount]:
+    """The reply's one choice, and what it cost.
+
+    Raises `WrongReply` where the reply cannot belong to `body`, and lookup or type errors where
+    it has not the shape of one.
+    """
+    asked, answered = body["model"], reply["model"]
+    if asked not in answered and answered not in asked:
+        raise WrongReply(f"a reply of model {answered!r}, asked was {asked!r}")
+    kind = "chat.completion" if "messages" in body else "text_completion"
+    if reply.get("object", kind) != kind:
+        raise WrongReply(f"a {reply['object']!r}, asked was a {kind!r}")
+    [choice] = reply["choices"]
+    usage = reply["usage"]
+    spent = Amount(1, int(usage["prompt_tokens"]), int(usage["completion_tokens"]))
+    limit = body.get("max_completion_tokens") or body["max_tokens"]
+    if spent.completion_tokens > limit or spent.prompt_tokens < 1 or spent.completion_tokens < 0:
+        raise WrongReply(f"{usage} tokens, where the reply may have {limit}")
+    if spent.prompt_tokens > most(body).prompt_tokens + HIDDEN_TOKENS:
+        raise WrongReply(f"a prompt of {spent.prompt_tokens} tokens, far longer than the one sent")
+    if isinstance(body.get("prompt"), list) and spent.prompt_tokens != len(body["prompt"]):
+        raise WrongReply(f"a prompt of {spent.prompt_tokens} tokens, not {len(body['prompt'])}")
+    return choice, spent
+
+
+def draw_record(
+    request: dict[str, Any], sample: int, choice: dict[str, Any], spent: Amount, at_limit: str
+) -> Record:
+    """The record of a sample. Thoughts that came apart stand before it, in <think> marks."""
+    if "message" in choice:
+        message = choice["message"]
+        thoughts = message.get("reasoning_content") or message.get("reasoning") or ""
+        text = message["content"] or ""
+        if thoughts:
+            text = f"<think>\n{thoughts}\n</think>\n\n{text}"
+    else:
+        text = choice["text"]
+    if not isinstance(text, str):
+        raise TypeError(f"a text that is {type(text).__name__}")
+    found = [at for stop in json.loads(request["stop"]) if (at := text.find(stop)) >= 0]
+    reasons = {"stop": "stop", "length": at_limit, "content_filter": "filtered"}
+    return {
+        "request_id": request["request_id"],
+        "sample": sample,
+        "text": text[: min(found)] if found else text,
+        "finish_reason": reasons[choice["finish_reason"]],
+        "prompt_tokens": spent.prompt_tokens,
+        "completion_tokens": spent.completion_tokens,
+    }
+
+
+def top_logprobs(choice: dict[str, Any]) -> dict[str, float]:
+    """Text of a first token -> its log-probability, of the likeliest."""
+    told = choice["logprobs"]
+    if "content" in told:
+        entries = told["content"][0]["top_logprobs"]
+        return {entry["token"]: float(entry["logprob"]) for entry in entries}
+    return {token: float(value) for token, value in told["top_logprobs"][0].items()}
+
+
+def logprobs_along(choice: dict[str, Any], tokens: list[int]) -> list[float | None]:
+    """The log-probability of each token after those before it; null for the first."""
+    told = choice["prompt_logprobs"]
+    if len(told) != len(tokens):
+        raise WrongReply(f"log-probabilities of {len(told)} tokens, asked were {len(tokens)}")
+    return [None] + [
+        float(each[str(token)]["logprob"]) for each, token in zip(told[1:], tokens[1:], strict=True)
+    ]
+
+
+def score_record(
+    request: dict[str, Any],
+    size: int,
+    options: list[float | None],
+    echo: list[float | None],
+) -> Record:
+    return {
+        "request_id": request["request_id"],
+        "sample": SCORES,
+        "prompt_tokens": size,
+        "choice_logprobs": options,
+        "logprobs": echo,
+    }

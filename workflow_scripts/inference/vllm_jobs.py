@@ -1,0 +1,134 @@
+"""What vLLM is asked for a task, and how its outputs become the task's record."""
+
+import json
+from typing import Any
+
+from workflow_scripts.inference.encoding import Encoder
+from workflow_scripts.inference.tasks import SCORES, Record
+
+
+class DrawJob:
+    """A sample on its way."""
+
+    def __init__(
+        self,
+        encoder: Encoder,
+        ends: list[int],
+        request: dict[str, Any],
+        sample: int,
+        tokens: list[int],
+        limit: int,
+        at_limit: str,
+    ):
+        self.encoder = encoder
+        self.ends = ends
+        self.request = request
+        self.sample = sample
+        self.tokens = tokens
+        self.limit = limit
+        self.at_limit = at_limit
+        self.sampling: Any = None
+
+    def finish(self, output: Any) -> Record:
+        made = output.outputs[0]
+        tokens = list(made.token_ids)
+        ended = bool(tokens) and tokens[-1] in self.ends
+        # vLLM's own text holds back the last bytes of an unfinished character.
+        text = self.encoder.text(tokens[:-1] if ended else tokens)
+        found = [at for stop in json.loads(self.request["stop"]) if (at := text.find(stop)) >= 0]
+        text = text[: min(found)] if found else text
+        stopped = ended or found or made.finish_reason == "stop"
+        return self.record(text, "stop" if stopped else self.at_limit, len(tokens))
+
+    def record(self, text: str, reason: str, made: int) -> Record:
+        return {
+            "request_id": self.request["request_id"],
+            "sample": self.sample,
+            "text": text,
+            "finish_reason": reason,
+            "prompt_tokens": len(self.tokens),
+            "completion_tokens": made,
+        }
+
+
+class Gathered:
+    """A request's log-probabilities, gathered from `missing` passes."""
+
+    def __init__(self, request_id: str, size: int, echo: bool, options: int):
+        self.request_id = request_id
+        self.size = size
+        self.echo: list[float | None] = [None] * size if echo else []
+        self.options: list[float | None] = [None] * options
+        self.missing = 0
+
+    def record(self) -> Record:
+        return {
+            "request_id": self.request_id,
+            "sample": SCORES,
+            "prompt_tokens": self.size,
+            "choice_logprobs": self.options,
+            "logprobs": self.echo,
+        }
+
+
+class ScoreJob:
+    """One pass of a score: `single` are options of one token, `long` is a longer one or None."""
+
+    def __init__(
+        self,
+        score: Gathered,
+        tokens: list[int],
+        sampling: Any,
+        single: dict[int, int],
+        long: int | None = None,
+    ):
+        self.score = score
+        self.tokens = tokens
+        self.sampling = sampling
+        self.single = single
+        self.long = long
+
+    def finish(self, output: Any) -> Record | None:
+        score = self.score
+        if self.single:
+            found = output.outputs[0].logprobs[0]
+            for option, token in self.single.items():
+                score.options[option] = float(found[token].logprob)
+        along = output.prompt_logprobs
+        if self.long is not None:
+            score.options[self.long] = sum(self._at(along, score.size, len(self.tokens)))
+        elif score.echo:
+            score.echo[1:] = self._at(along, 1, score.size)
+        score.missing -= 1
+        return None if score.missing else score.record()
+
+    def _at(self, along: Any, first: int, last: int) -> list[float]:
+        return [float(along[at][self.tokens[at]].logprob) for at in range(first, last)]
+
+
+Job = DrawJob | ScoreJob
+
+
+def params(**settings: Any) -> Any:
+    """Sampling parameters with every field that could change a reply written out."""
+    from vllm import SamplingParams
+    from vllm.sampling_params import RequestOutputKind
+
+    return SamplingParams(
+        **{
+            "n": 1,
+            "temperature": 0.0,
+            "top_p": 1.0,
+            "top_k": 0,
+            "min_p": 0.0,
+            "presence_penalty": 0.0,
+            "frequency_penalty": 0.0,
+            "repetition_penalty": 1.0,
+            "max_tokens": 1,
+            "min_tokens": 0,
+            "ignore_eos": False,
+            "detokenize": False,
+            "output_kind": RequestOutputKind.FINAL_ONLY,
+        }
+        | settings
+    )

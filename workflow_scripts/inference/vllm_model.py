@@ -1,0 +1,210 @@
+"""A model inside vLLM: tasks become its requests, its outputs become records.
+
+Imported under the Python that has vLLM, by `vllm_worker.py`; vLLM itself is imported late, after
+its environment variables are set.
+"""
+
+import json
+import os
+import time
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from workflow_scripts.inference import chat
+from workflow_scripts.inference.checkpoint import missing
+from workflow_scripts.inference.encoding import Encoder, end_tokens
+from workflow_scripts.inference.tasks import EngineError, Record
+from workflow_scripts.inference.vllm_jobs import DrawJob, Gathered, Job, ScoreJob, params
+from workflow_scripts.shared import seeds
+
+# Requests inside the engine at once: far more than run together, so that it always has a choice,
+# and few enough to hold.
+WAITING = 8192
+# A batch of records goes out when it has so many, or is so old.
+BATCH_RECORDS, BATCH_S = 256, 1.0
+
+# What the user has set goes before these.
+VARIABLES = {
+    "VLLM_NO_USAGE_STATS": "1",
+    "DO_NOT_TRACK": "1",
+    "VLLM_LOGGING_LEVEL": "ERROR",
+    "VLLM_ALLOW_LONG_MAX_MODEL_LEN": "1",  # by the one token that `_engine` adds
+}
+# One process, and no pinning of threads: pinned, jobs side by side were up to 80 times slower.
+CPU_VARIABLES = {
+    "VLLM_ENABLE_V1_MULTIPROCESSING": "0",
+    "VLLM_CPU_OMP_THREADS_BIND": "nobind",
+    "TORCHDYNAMO_DISABLE": "1",  # compiling its helpers takes longer than it saves
+}
+
+
+class Model:
+    """A loaded model. `context` is the most tokens that prompt and reply may have together."""
+
+    def __init__(self, name: str, spec: dict[str, Any], checkpoint: str, device: str):
+        hub = not os.path.isdir(checkpoint)
+        variables = VARIABLES | (CPU_VARIABLES if device == "cpu" else {})
+        if not hub:
+            # A local folder never needs the network; asking it for a missing file would only stall.
+            variables |= {"HF_HUB_OFFLINE": "1"}
+        os.environ.update(variables | dict(os.environ))
+        from transformers import AutoConfig, AutoTokenizer, GenerationConfig
+
+        at = {"revision": spec["revision"]} if hub and "revision" in spec else {}
+        try:
+            tokenizer = AutoTokenizer.from_pretrained(checkpoint, **at)
+            config = AutoConfig.from_pretrained(checkpoint, **at).get_text_config()
+        except (OSError, ValueError) as error:
+            raise EngineError(missing(name, checkpoint, error)) from error
+        if chat.templated(spec) and not tokenizer.chat_template:
+            raise EngineError(chat.no_template(name))
+        try:
+            configured = GenerationConfig.from_pretrained(checkpoint, **at).eos_token_id
+        except OSError:
+            configured = config.eos_token_id
+        limits = [getattr(config, "max_position_embeddings", None), spec.get("max_context")]
+        self.context: int = min((limit for limit in limits if limit), default=1 << 20)
+        self.encoder = Encoder(tokenizer, spec)
+        self.ends = end_tokens(tokenizer, configured)
+        self.engine = _engine(checkpoint, spec, self.context, device, hub)
+
+    def run(
+        self,
+        requests: list[dict[str, Any]],
+        draws: list[tuple[int, int]],
+        scores: list[int],
+    ) -> Iterator[list[Record]]:
+        """Records of the tasks, a batch at a time, in the order in which they are finished."""
+        self.encoder.read(requests)
+        done: list[Record] = []
+        jobs: list[Job] = [*self._draws(requests, draws, done)]
+        jobs += self._scores(requests, scores, done)
+        jobs.sort(key=lambda job: job.tokens)  # equal beginnings side by side
+        yield from self._stream(jobs, done)
+
+    def _stream(self, jobs: Sequence[Job], done: list[Record]) -> Iterator[list[Record]]:
+        # All at once, as `LLM.generate` does it, but whatever is finished leaves at once: a
+        # killed job keeps it.
+        engine = self.engine
+        running: dict[str, Job] = {}
+        waiting = iter(enumerate(jobs))
+        more = True
+        since = time.monotonic()
+        while more or running:
+            while more and len(running) < WAITING:
+                number, job = next(waiting, (0, None))
+                if job is None:
+                    more = False
+                    break
+                running[str(number)] = job
+                engine.add_request(str(number), {"prompt_token_ids": job.tokens}, job.sampling)
+            for output in engine.step() if running else ():
+                if output.finished:
+                    record = running.pop(output.request_id).finish(output)
+                    if record is not None:
+                        done.append(record)
+            if len(done) >= BATCH_RECORDS or (done and time.monotonic() - since > BATCH_S):
+                yield done
+                done, since = [], time.monotonic()
+        if done:
+            yield done
+
+    def _draws(
+        self, requests: list[dict[str, Any]], draws: list[tuple[int, int]], done: list[Record]
+    ) -> Iterator[DrawJob]:
+        for number, sample in draws:
+            request = requests[number]
+            tokens = self.encoder.tokens_of(request)
+            room = self.context - len(tokens)
+            fits = request["max_tokens"] <= room
+            limit = request["max_tokens"] if fits else max(room, 0)
+            at_limit = "length" if fits else "context"
+            draw = DrawJob(self.encoder, self.ends, request, sample, tokens, limit, at_limit)
+            if limit > 0:
+                draw.sampling = self._sampling(request, sample, limit)
+                yield draw
+            else:
+                done.append(draw.record("", draw.at_limit, 0))
+
+    def _sampling(self, request: dict[str, Any], sample: int, limit: int) -> Any:
+        stop = json.loads(request["stop"])
+        return params(
+            temperature=request["temperature"],
+            top_p=request["top_p"],
+            top_k=request["top_k"],
+            seed=seeds.derive(request["seed"], request["request_id"], sample),
+            stop=stop,
+            stop_token_ids=self.ends,
+            max_tokens=limit,
+            detokenize=bool(stop),
+        )
+
+    def _scores(
+        self, requests: list[dict[str, Any]], scores: list[int], done: list[Record]
+    ) -> Iterator[ScoreJob]:
+        for number in scores:
+            request = requests[number]
+            tokens = self.encoder.tokens_of(request)
+            options = self.encoder.continuations(request)
+            echo = bool(request["echo_logprobs"])
+            score = Gathered(request["request_id"], len(tokens), echo, len(options))
+            parts = list(self._parts(score, tokens, options, echo))
+            score.missing = len(parts)
+            if parts:
+                yield from parts
+            else:
+                done.append(score.record())
+
+    def _parts(
+        self, score: Gathered, tokens: list[int], options: list[list[int]], echo: bool
+    ) -> Iterator[ScoreJob]:
+        """One pass for the prompt and all options of one token; one for each longer option."""
+        room = self.context - len(tokens)
+        if room < 0:
+            return
+        single = {i: option[0] for i, option in enumerate(options) if len(option) == 1 <= room}
+        if single or echo:
+            wanted = sorted(set(single.values()))
+            sampling = params(prompt_logprobs=0 if echo else None, logprob_token_ids=wanted or None)
+            yield ScoreJob(score, tokens, sampling, single)
+        for i, option in enumerate(options):
+            if not option:
+                score.options[i] = 0.0
+            elif 1 < len(option) <= room:
+                yield ScoreJob(score, [*tokens, *option], params(prompt_logprobs=0), {}, i)
+
+
+def _engine(checkpoint: str, spec: dict[str, Any], context: int, device: str, hub: bool) -> Any:
+    from vllm import LLM
+
+    at = {"revision": spec["revision"], "tokenizer_revision": spec["revision"]} if hub else {}
+    where: dict[str, Any] = {"tensor_parallel_size": spec.get("tensor_parallel", 1)}
+    if device == "cpu":
+        # Compiling takes longer than it saves here. A prompt read in parts has its generator set
+        # back by a draw, which generators on CPUs cannot ("CPU Generator does not use offset").
+        where |= {
+            "enforce_eager": True,
+            "kv_cache_memory_bytes": cache_bytes(),
+            "enable_chunked_prefill": False,
+        }
+    else:
+        where |= {"gpu_memory_utilization": spec.get("memory_share", 0.9)}
+    loaded = LLM(
+        model=checkpoint,
+        dtype=spec.get("dtype", "float32"),  # left out, float32 weights become bfloat16
+        # One more than the context: vLLM wants room for a token, even to score a full prompt.
+        max_model_len=context + 1,
+        max_logprobs=-1,
+        logprobs_mode="raw_logprobs",  # the model's own, before temperature and cuts
+        generation_config="vllm",  # nothing from the model's own file of defaults
+        enable_prefix_caching=True,
+        seed=0,
+        **where,
+        **at,
+    )
+    return loaded.llm_engine
+
+
+def cache_bytes() -> int:
+    """Memory for keys and values on CPU: VLLM_CPU_KVCACHE_SPACE GiB, or one."""
+    return int(os.environ.get("VLLM_CPU_KVCACHE_SPACE", "1")) << 30
