@@ -106,8 +106,10 @@ class Cluster:
         """Write the configuration, start every daemon, return once all nodes are idle."""
         if reason := why_not():
             raise RuntimeError(reason)
-        for name in ("etc", "munge", "run", "spool", "state", "log"):
+        for name in ("etc", "munge", "run", "spool", "state", "log", "dev"):
             (self.root / name).mkdir(parents=True, exist_ok=True)
+        for device in ("gpu0", "gpu1"):
+            (self.root / "dev" / device).touch()
         (self.root / "faultlines").touch()
         self._configure()
         munge = self.root / "munge"
@@ -133,7 +135,7 @@ class Cluster:
                 f"CPUs=4 RealMemory=4000{extra} State=UNKNOWN\n"
             )
             if kind:
-                gres += f"NodeName={node} Name=gpu Type=h200 Count=2\n"
+                gres += f"NodeName={node} Name=gpu Type=h200 File={self.root}/dev/gpu[0-1]\n"
         (self.root / "etc/slurm.conf").write_text(text + PARTITIONS)
         (self.root / "etc/gres.conf").write_text(gres)
         ETC.mkdir(exist_ok=True)
