@@ -5,12 +5,14 @@ BIN := .venv/bin
 VLLM := .venv-vllm
 PIP_VERSION := 26.3
 TARGETS ?=
+ARGS ?= --configfile presets/paper.yaml
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test lint vllm test-vllm rulegraph clean
+.PHONY: help setup run cost test lint vllm test-vllm rulegraph clean
 
 help:
 	@echo "make run    set up .venv, then run the default workflow and print the scorecard"
+	@echo "make cost   what a run would ask of a cluster, by rule; ARGS=... as for snakemake"
 	@echo "make test   set up .venv, then run the tests"
 	@echo "make lint   formatters, linters, type checker"
 	@echo "make vllm   set up .venv-vllm: vLLM for CPUs, for models with engine vllm"
@@ -45,6 +47,9 @@ run: setup
 	@$(BIN)/snakemake $(TARGETS)
 	@$(BIN)/python -m rich.markdown results/scorecard.md
 	@echo "report: results/report.html"
+
+cost: setup
+	@$(BIN)/python -m workflow_scripts.publish.cost $(ARGS)
 
 test: .venv/dev.stamp
 	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadgroup
