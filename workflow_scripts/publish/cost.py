@@ -26,6 +26,7 @@ from workflow_scripts.shared.fingerprint import ROOT
 PROFILE = "profiles/slurm"
 BENCHMARKS = Path("logs/benchmarks")
 SCORECARD = Path("results/scorecard.parquet")
+COLUMNS = ("cpu_h", "gpu_h", "most_cpu_h", "most_gpu_h")
 
 
 class Job(NamedTuple):
@@ -154,19 +155,15 @@ def show(jobs: list[Job], hours: dict[str, float], planned: str, console: Consol
     table = Table(box=box.SIMPLE_HEAD, header_style="")
     for name in ("rule", "jobs", "CPU-h", "GPU-h", "at most CPU-h", "at most GPU-h", "measured"):
         table.add_column(name, justify="left" if name == "rule" else "right")
-    for row in rows.itertuples():
-        table.add_row(
-            row.rule,
-            str(row.jobs),
-            *map(_hours, (row.cpu_h, row.gpu_h, row.most_cpu_h, row.most_gpu_h)),
-            f"{row.measured} of {row.jobs}",
-        )
+    for row in rows.to_dict("records"):
+        hours_of_rule = (_hours(row[column]) for column in COLUMNS)
+        share = f"{row['measured']} of {row['jobs']}"
+        table.add_row(row["rule"], str(row["jobs"]), *hours_of_rule, share)
     table.add_section()
-    columns = ("cpu_h", "gpu_h", "most_cpu_h", "most_gpu_h")
     table.add_row(
         "in all",
         str(rows["jobs"].sum()),
-        *(_hours(rows[column].sum()) for column in columns),
+        *(_hours(rows[column].sum()) for column in COLUMNS),
         f"{rows['measured'].sum()} of {rows['jobs'].sum()}",
     )
     console.print(table)
