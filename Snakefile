@@ -10,6 +10,7 @@ min_version("9.27.0")
 sys.path.insert(0, str(workflow.basedir))
 
 from workflow_scripts.shared.job import export_python_path
+from workflow_scripts.shared.left_behind import take_over
 
 export_python_path()
 
@@ -41,6 +42,10 @@ localrules:
     optimizers,
     scorecard,
     report,
+
+
+onstart:
+    take_over(workflow.dag)
 
 
 rule all:

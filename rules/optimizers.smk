@@ -40,8 +40,8 @@ rule optimizers_data:
         "../envs/analysis.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=growing(1000),
+        runtime=growing(10),
     params:
         code=fingerprint("workflow_scripts/optimizers/data.py"),
         source=config["optimizers"]["data"]["source"],
@@ -65,8 +65,8 @@ rule optimizers_tune:
         "../envs/models.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=240,
+        mem_mb=growing(2000),
+        runtime=growing(240),
     params:
         code=fingerprint("workflow_scripts/optimizers/tune.py"),
         rule=lookup("optimizers/optimizers/{optimizer}", within=config),
@@ -94,8 +94,8 @@ rule optimizers_continual:
         "../envs/models.yaml"
     threads: 1
     resources:
-        mem_mb=3000,
-        runtime=480,
+        mem_mb=growing(3000),
+        runtime=growing(480),
     params:
         code=fingerprint("workflow_scripts/optimizers/continual.py"),
         rule=lookup("optimizers/optimizers/{optimizer}", within=config),
@@ -127,8 +127,8 @@ rule optimizers_matched:
         "../envs/models.yaml"
     threads: 1
     resources:
-        mem_mb=3000,
-        runtime=480,
+        mem_mb=growing(3000),
+        runtime=growing(480),
     params:
         code=fingerprint("workflow_scripts/optimizers/matched.py"),
         rule=lookup("optimizers/optimizers/{optimizer}", within=config),
@@ -159,8 +159,8 @@ rule optimizers_solutions:
         "../envs/models.yaml"
     threads: 1
     resources:
-        mem_mb=3000,
-        runtime=60,
+        mem_mb=growing(3000),
+        runtime=growing(60),
     params:
         code=fingerprint("workflow_scripts/optimizers/solutions.py"),
         optimizers=OPTIMIZERS,
@@ -183,8 +183,8 @@ rule optimizers_sparsity:
         "../envs/models.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=480,
+        mem_mb=growing(2000),
+        runtime=growing(480),
     params:
         code=fingerprint("workflow_scripts/optimizers/sparsity.py"),
         sparsity=config["optimizers"]["sparsity"],
@@ -205,8 +205,8 @@ rule optimizers_landscape:
         "../envs/models.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=60,
+        mem_mb=growing(2000),
+        runtime=growing(60),
     params:
         code=fingerprint("workflow_scripts/optimizers/landscape.py"),
         rules=config["optimizers"]["optimizers"],
@@ -226,8 +226,8 @@ rule optimizers_linear:
         "../envs/models.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=60,
+        mem_mb=growing(2000),
+        runtime=growing(60),
     params:
         code=fingerprint("workflow_scripts/optimizers/linear.py"),
         rules=config["optimizers"]["optimizers"],
@@ -250,8 +250,8 @@ rule optimizers_theory:
         "../envs/models.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=60,
+        mem_mb=growing(2000),
+        runtime=growing(60),
     params:
         code=fingerprint("workflow_scripts/optimizers/theory.py"),
         theory=config["optimizers"]["theory"],
@@ -295,8 +295,8 @@ rule optimizers_scores:
         "../envs/models.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=growing(1000),
+        runtime=growing(10),
     params:
         code=fingerprint("workflow_scripts/optimizers/scores.py"),
         optimizers=OPTIMIZERS,
@@ -316,8 +316,8 @@ rule optimizers_claims:
         "../envs/analysis.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=growing(1000),
+        runtime=growing(10),
     params:
         code=fingerprint("workflow_scripts/optimizers/claims.py"),
     script:
@@ -390,8 +390,8 @@ rule optimizers_figures:
         "../envs/analysis.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=growing(1000),
+        runtime=growing(10),
     params:
         code=fingerprint("workflow_scripts/optimizers/figures.py"),
     script:

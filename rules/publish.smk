@@ -22,8 +22,8 @@ rule publish_scorecard:
         "../envs/publish.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=5,
+        mem_mb=growing(1000),
+        runtime=growing(5),
     params:
         code=fingerprint(
             "workflow_scripts/publish/scorecard.py",
@@ -54,8 +54,8 @@ rule publish_report:
         "../envs/publish.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=growing(1000),
+        runtime=growing(10),
     params:
         code=fingerprint("workflow_scripts/publish/report.py"),
         targets=["scorecard", "models", *config["studies"]],

@@ -62,8 +62,8 @@ GresTypes=gpu
 DefMemPerCPU=500
 """
 PARTITIONS = """
-PartitionName=cpu Nodes=c1,c2 Default=YES MaxTime=1:00:00 State=UP
-PartitionName=gpu Nodes=g1,g2 MaxTime=1:00:00 State=UP
+PartitionName=cpu Nodes=c1,c2 Default=YES MaxTime=2-0 State=UP
+PartitionName=gpu Nodes=g1,g2 MaxTime=2-0 State=UP
 """
 
 
@@ -118,8 +118,12 @@ class Cluster:
         key.write_bytes(os.urandom(1024))
         key.chmod(0o400)
         options = ("key", "socket", "pid", "log", "seed")
-        self._daemon("munged", "--force", *(f"--{o}-file={munge / o}" for o in options if o != "socket"),
-                     f"--socket={munge / 'socket'}")
+        self._daemon(
+            "munged",
+            "--force",
+            *(f"--{o}-file={munge / o}" for o in options if o != "socket"),
+            f"--socket={munge / 'socket'}",
+        )
         self.start_controller()
         for node in NODES:
             self.start_node(node)
@@ -161,16 +165,16 @@ class Cluster:
 
     def stop_node(self, node: str) -> None:
         """As when its power fails: the daemon and the jobs that it runs are gone at once."""
-        daemon = self._pid(node)
         self._end(node, signal.SIGKILL)
         for job in call("squeue", "-h", "-w", node, "-o", "%i").split():
             for pid in _processes_of(job):
                 _kill(pid, signal.SIGKILL)
-        del daemon
 
     def wait_until_idle(self) -> None:
         """Until every node can take a job."""
-        wait("all nodes idle", lambda: set(call("sinfo", "-h", "-N", "-o", "%t").split()) == {"idle"})
+        wait(
+            "all nodes idle", lambda: set(call("sinfo", "-h", "-N", "-o", "%t").split()) == {"idle"}
+        )
 
     def stop(self) -> None:
         """End every daemon and take the links away."""
@@ -181,12 +185,6 @@ class Cluster:
         for name in FILES:
             if _ours(ETC / name):
                 (ETC / name).unlink()
-
-    def _pid(self, name: str) -> int | None:
-        try:
-            return int((self.root / "run" / f"{name}.pid").read_text())
-        except (OSError, ValueError):
-            return None
 
     def _end(self, name: str, number: int = signal.SIGTERM) -> None:
         self._end_pid(self.root / "run" / f"{name}.pid", number)
@@ -217,7 +215,10 @@ def _processes_of(job: str) -> list[int]:
             title = (folder / "cmdline").read_bytes()
         except OSError:
             continue
-        if f"SLURM_JOB_ID={job}".encode() in environment or f"slurmstepd: [{job}.".encode() in title:
+        if (
+            f"SLURM_JOB_ID={job}".encode() in environment
+            or f"slurmstepd: [{job}.".encode() in title
+        ):
             found.append(int(folder.name))
     return found
 
