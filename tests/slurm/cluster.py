@@ -8,6 +8,7 @@ itself, because the job step of Snakemake's plugin does not hand SLURM_CONF on; 
 there, and nothing is started on a machine that has a Slurm of its own.
 """
 
+import contextlib
 import os
 import shutil
 import signal
@@ -136,7 +137,7 @@ class Cluster:
             extra = " Gres=gpu:h200:2" if kind else ""
             text += (
                 f"NodeName={node} NodeHostname={host} NodeAddr=127.0.0.1 Port={17001 + number} "
-                f"CPUs=4 RealMemory=4000{extra} State=UNKNOWN\n"
+                f"CPUs=4 RealMemory=16000{extra} State=UNKNOWN\n"
             )
             if kind:
                 gres += f"NodeName={node} Name=gpu Type=h200 File={self.root}/dev/gpu[0-1]\n"
@@ -167,7 +168,7 @@ class Cluster:
         """As when its power fails: the daemon and the jobs that it runs are gone at once."""
         self._end(node, signal.SIGKILL)
         for job in call("squeue", "-h", "-w", node, "-o", "%i").split():
-            for pid in _processes_of(job):
+            for pid in processes_of(job):
                 _kill(pid, signal.SIGKILL)
 
     def wait_until_idle(self) -> None:
@@ -200,13 +201,11 @@ class Cluster:
 
 
 def _kill(pid: int, number: int) -> None:
-    try:
+    with contextlib.suppress(ProcessLookupError):
         os.kill(pid, number)
-    except ProcessLookupError:
-        pass
 
 
-def _processes_of(job: str) -> list[int]:
+def processes_of(job: str) -> list[int]:
     """Processes that a Slurm job started, and the daemon's step managers of it."""
     found = []
     for folder in Path("/proc").glob("[0-9]*"):
