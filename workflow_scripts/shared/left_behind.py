@@ -32,8 +32,8 @@ def take_over(dag: Any) -> list[str]:
     jobs = left(queue(), comments(dag), Path.cwd())
     if jobs:
         print(
-            f"cancelling {len(jobs)} jobs that an earlier run left in Slurm's queue for the same "
-            f"outputs ({' '.join(jobs)}); they are submitted again and go on from work/",
+            f"cancelling {len(jobs)} jobs that an earlier run left in Slurm's queue "
+            f"({' '.join(jobs)}); they are submitted again and go on from work/",
             file=sys.stderr,
         )
         subprocess.run(["scancel", *jobs], check=True)

@@ -9,9 +9,7 @@ from tqdm import tqdm
 T = TypeVar("T")
 
 
-def bar(
-    total: int | None = None, description: str = "", unit: str = "it", done: int = 0
-) -> tqdm:
+def bar(total: int | None = None, description: str = "", unit: str = "it", done: int = 0) -> tqdm:
     """A tqdm bar on stderr; in a file it becomes one plain line every ten seconds.
 
     `done` of the total was done before, by a job that was killed: the bar starts there.
