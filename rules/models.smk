@@ -1,10 +1,11 @@
 """Embedded language models: corpus, tokenizer, training, evaluation, card."""
 
-from workflow_scripts.models.registry import embedded
+from workflow_scripts.models.registry import embedded, from_hub
 
 
 localrules:
     models,
+    models_fetch,
 
 
 rule models:
@@ -165,3 +166,21 @@ rule models_card:
         code=fingerprint("workflow_scripts/models/card.py"),
     script:
         "../workflow_scripts/models/card.py"
+
+
+rule models_fetch:
+    output:
+        fetched="results/models/fetched.json",
+    log:
+        "logs/models_fetch/fetch.log",
+    conda:
+        "../envs/models.yaml"
+    threads: 1
+    resources:
+        mem_mb=growing(2000),
+        runtime=growing(240),
+    params:
+        code=fingerprint("workflow_scripts/models/fetch.py"),
+        models=from_hub(config["models"]),
+    script:
+        "../workflow_scripts/models/fetch.py"
