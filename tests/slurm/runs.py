@@ -1,5 +1,6 @@
 """Runs of the workflow on the cluster of the tests, and what can befall them."""
 
+import contextlib
 import os
 import re
 import signal
@@ -130,8 +131,9 @@ def state_file(local: Path, training: str, normaliser: str) -> Path:
 def signal_scripts(job: str, number: int) -> None:
     """Send a signal to what computes in a Slurm job, not to what surrounds it."""
     for pid in processes_of(job):
-        if b".snakemake/scripts/" in Path(f"/proc/{pid}/cmdline").read_bytes():
-            os.kill(pid, number)
+        with contextlib.suppress(OSError):  # it may end at this moment
+            if b".snakemake/scripts/" in Path(f"/proc/{pid}/cmdline").read_bytes():
+                os.kill(pid, number)
 
 
 def outputs(folder: Path) -> dict[str, bytes]:
