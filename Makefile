@@ -5,22 +5,26 @@ BIN := .venv/bin
 VLLM := .venv-vllm
 PIP_VERSION := 26.3
 TARGETS ?=
-ARGS ?= --configfile presets/paper.yaml
+ARCHIVE ?= results/archive/latest.zip
+ARGS ?=
 SLURM = $(BIN)/snakemake --workflow-profile profiles/slurm
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run cluster cost test test-slurm lint vllm test-vllm rulegraph clean
+.PHONY: help setup run explain cluster cost archive verify test test-slurm lint vllm test-vllm rulegraph clean
 
 help:
-	@echo "make run    set up .venv, then run the default workflow and print the scorecard"
-	@echo "make cluster  run on a Slurm cluster, or go on after an interruption; ARGS=... for snakemake"
-	@echo "make cost   what a run would ask of a cluster, by rule; ARGS=... as for snakemake"
-	@echo "make test   set up .venv, then run the tests"
-	@echo "make test-slurm  as root, with slurm-wlm and munge: the tests that start a Slurm of their own"
-	@echo "make lint   formatters, linters, type checker"
-	@echo "make vllm   set up .venv-vllm: vLLM for CPUs, for models with engine vllm"
+	@echo "make run      set up .venv, then run the default workflow and print the scorecard"
+	@echo "make explain  why each job would run, one line a job (ARGS= for snakemake's arguments)"
+	@echo "make cluster  run on a Slurm cluster, or go on after an interruption (ARGS=)"
+	@echo "make cost     what a run would ask of a cluster, by rule (ARGS=)"
+	@echo "make archive  results/archive/: the run as one zip to publish"
+	@echo "make verify   check an archive and replay a part of it (ARCHIVE=file.zip)"
+	@echo "make test     set up .venv, then run the tests"
+	@echo "make test-slurm  as root, with slurm-wlm and munge: the tests that start a Slurm"
+	@echo "make lint     formatters, linters, type checker"
+	@echo "make vllm     set up .venv-vllm: vLLM for CPUs, for models with engine vllm"
 	@echo "make test-vllm  set up both, then run the tests that need vLLM"
-	@echo "make clean  remove .venv and .venv-vllm (results stay)"
+	@echo "make clean    remove .venv and .venv-vllm (results stay)"
 
 setup: .venv/run.stamp
 
@@ -62,6 +66,16 @@ cluster: setup
 
 cost: setup
 	@$(BIN)/python -m workflow_scripts.publish.cost $(ARGS)
+
+explain: setup
+	@$(BIN)/python -m workflow_scripts.publish.explain $(ARGS)
+
+archive: setup
+	@$(BIN)/snakemake archive
+	@echo "archive: results/archive/$$(readlink results/archive/latest.zip)"
+
+verify: .venv/dev.stamp
+	@OMP_NUM_THREADS=1 $(BIN)/python -m workflow_scripts.publish.verify $(ARCHIVE) $(ARGS)
 
 test: .venv/dev.stamp
 	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadgroup -m "not slurm"

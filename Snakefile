@@ -28,6 +28,8 @@ include: "rules/change_of_mind.smk"
 include: "rules/perplexity.smk"
 include: "rules/glasses.smk"
 include: "rules/optimizers.smk"
+include: "rules/clrs.smk"
+include: "rules/transnar.smk"
 include: "rules/publish.smk"
 
 
@@ -40,8 +42,11 @@ localrules:
     perplexity,
     glasses,
     optimizers,
+    clrs,
+    transnar,
     scorecard,
     report,
+    archive,
 
 
 onstart:

@@ -5,21 +5,18 @@
 Vectorised: `torch.func` over a stack of networks, each with a rate of its own. One after another:
 the same code with one network at a time, and, where torch has the optimiser, plain `torch.nn` and
 `torch.optim`. All do the same work on the same batches and take turns, step by step, so that a
-busy machine slows all alike. Process time, mean over the steps, so that what is dear only at every
-tenth step counts as it should. The last column is the optimiser's step over SGD's, both vectorised.
+busy machine slows all alike. Process time, of `REFRESH` steps at a time, so that what is dear only
+at every tenth step counts as it should. `over_sgd` is the optimiser's time over SGD's, both
+vectorised.
 """
 
 import argparse
-import statistics
-import sys
-import time
 from collections.abc import Callable
-from pathlib import Path
+from typing import Any
 
+import comparison
 import torch
 import yaml
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from workflow_scripts.optimizers import data, updates
 from workflow_scripts.optimizers.data import CLASSES
@@ -32,7 +29,8 @@ LIBRARY = {
     "adam": lambda p: torch.optim.Adam(p, lr=1e-3),
     "adamw": lambda p: torch.optim.AdamW(p, lr=1e-3),
 }
-WARM_UP = 11  # steps; a whole round of refreshes, so that every kind of step has run once
+REFRESH = 10  # steps; in as many every optimiser has refreshed all that it keeps
+KINDS = ("together", "alone", "modules")
 
 
 class Together:
@@ -93,6 +91,14 @@ def each(parts: list[Together]) -> Callable[[], None]:
     return step
 
 
+def several(step: Callable[[], None]) -> Callable[[], None]:
+    def steps() -> None:
+        for _ in range(REFRESH):
+            step()
+
+    return steps
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seeds", type=int, default=10)
@@ -101,9 +107,9 @@ def main() -> None:
     torch.set_num_threads(1)
     settings = yaml.safe_load((ROOT / "config.yaml").read_text())["optimizers"]
     parts = data.split("digits", 300, 300, 1)
-    rows, steps = list(range(arguments.seeds)), arguments.steps + WARM_UP
+    rows, steps = list(range(arguments.seeds)), arguments.steps + REFRESH
     stream = Stream("single", 1, parts, [str(row) for row in rows], 1)
-    ways: dict[tuple[str, str], Callable[[], None]] = {}
+    ways: dict[Any, Callable[[], None]] = {}
     for name, entry in settings["optimizers"].items():
         rule = updates.rule(name, entry["settings"])
         together = Together(rule, stream, rows, steps)
@@ -111,22 +117,16 @@ def main() -> None:
             ways[name, "modules"] = Modules(name, together)
         ways[name, "together"] = together
         ways[name, "alone"] = each([Together(rule, stream, [row], steps) for row in rows])
-    times: dict[tuple[str, str], list[float]] = {way: [] for way in ways}
-    for turn in range(steps):
-        for way, step in ways.items():
-            start = time.process_time()
-            step()
-            if turn >= WARM_UP:
-                times[way].append(1000 * (time.process_time() - start))
-    mean = {way: statistics.fmean(sample) for way, sample in times.items()}
-    print(f"{arguments.seeds} networks, {arguments.steps} steps, 1 thread; ms of CPU a step, mean")
-    print(f"{'':18}{'together':>10}{'alone':>10}{'gain':>7}{'torch.nn':>10}{'gain':>7}{'/ SGD':>8}")
+    taken = comparison.in_turns(
+        {way: several(step) for way, step in ways.items()}, arguments.steps // REFRESH
+    )
+    found = []
     for name in settings["optimizers"]:
-        together_, alone = mean[name, "together"], mean[name, "alone"]
-        line = f"{name:18}{together_:10.2f}{alone:10.2f}{alone / together_:7.1f}"
-        modules = mean.get((name, "modules"))
-        line += f"{modules:10.2f}{modules / together_:7.1f}" if modules else f"{'–':>10}{'–':>7}"
-        print(f"{line}{together_ / mean['sgd', 'together']:8.2f}")
+        own = {kind: taken[name, kind] for kind in KINDS if (name, kind) in taken}
+        over = min(taken[name, "together"]) / min(taken["sgd", "together"])
+        case = f"{name}, {REFRESH} steps of {arguments.seeds} networks"
+        found += comparison.rows(case, own, over_sgd=round(over, 2))
+    comparison.report("optimizers_steps", found)
 
 
 if __name__ == "__main__":

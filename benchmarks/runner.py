@@ -4,16 +4,12 @@
 
 Peers: a plain loop of `model.generate` (batches in arrival order, left-padded, the reply cut at its
 stop string afterwards), and the `hf` backend of lm-evaluation-harness (dependency group `bench`).
-Every round runs all three, in turn; a ratio is the median over rounds of peer's time / our time,
-and its spread is the least and the greatest. Only useful tokens count: those of the reply up to
-its stop.
-Replies and option scores are compared before anything is timed. One thread.
+Every round runs all three, in turn. Only useful tokens count: those of the reply up to its stop.
+Replies and option scores are compared before anything is timed. One thread, wall time.
 """
 
 import argparse
 import json
-import statistics
-import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -21,16 +17,14 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import comparison
 import numpy as np
 import torch
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
 from tests.inference import tiny
 from workflow_scripts.inference import engines, requests, runner
-from workflow_scripts.shared import job, provenance
+from workflow_scripts.shared import job
 
-HISTORY = Path(__file__).parent / "history" / "runner.jsonl"
 SPEC = {"source": "a folder", "engine": "transformers", "dtype": "float32"}
 
 
@@ -131,17 +125,6 @@ def harness_scores(peer: Any, texts: list[str], options: list[str]) -> list[list
     return [found[i : i + len(options)] for i in range(0, len(found), len(options))]
 
 
-def interleaved(runs: dict[str, Callable[[], Any]], rounds: int) -> dict[str, list[float]]:
-    """Seconds of each run in each round, one after the other, so that all see the same load."""
-    taken: dict[str, list[float]] = {name: [] for name in runs}
-    for _ in range(rounds):
-        for name, run in runs.items():
-            start = time.perf_counter()
-            run()
-            taken[name].append(time.perf_counter() - start)
-    return taken
-
-
 def main(model: str | None, rounds: int, batch: int, batch_tokens: int) -> None:
     job.set_threads(1)
     if model is None:
@@ -234,35 +217,13 @@ def main(model: str | None, rounds: int, batch: int, batch_tokens: int) -> None:
             },
         )
 
-    print(f"\n{'case':28} {'peer':16} {'ours tok/s':>11} {'peer tok/s':>11} {'ratio':>6}  spread")
-    HISTORY.parent.mkdir(exist_ok=True)
+    found: list[dict[str, Any]] = []
+    notes = {"peers_batch": batch, "batch_tokens": batch_tokens, "parameters": size}
     for case, (tokens, runs) in cases.items():
-        taken = interleaved(runs, rounds)
-        for name in [name for name in runs if name != "ours"]:
-            ratios = [a / b for a, b in zip(taken[name], taken["ours"], strict=True)]
-            row = {
-                "case": case,
-                "peer": name,
-                "ours_tokens_per_s": round(tokens / statistics.median(taken["ours"])),
-                "peer_tokens_per_s": round(tokens / statistics.median(taken[name])),
-                "ratio": round(statistics.median(ratios), 2),
-                "spread": [round(min(ratios), 2), round(max(ratios), 2)],
-            }
-            print(
-                f"{case:28} {name:16} {row['ours_tokens_per_s']:11,} "
-                f"{row['peer_tokens_per_s']:11,} {row['ratio']:6.2f}  {row['spread']}"
-            )
-            note = {
-                "rounds": rounds,
-                "peers_batch": batch,
-                "batch_tokens": batch_tokens,
-                "parameters": size,
-                "commit": provenance.commit(),
-                "versions": provenance.versions(),
-                "at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-            }
-            with HISTORY.open("a", encoding="utf-8") as stream:
-                stream.write(json.dumps(row | note) + "\n")
+        taken = comparison.in_turns(runs, rounds, warm_up=0, clock=time.perf_counter)
+        for row in comparison.rows(case, taken, tokens=tokens, **notes):
+            found.append(row | {"ours_tokens_per_s": round(1000 * tokens / row["ours_ms"])})
+    comparison.report("runner", found)
 
 
 if __name__ == "__main__":

@@ -3,21 +3,15 @@
     python benchmarks/softmax_seeds.py --seeds 10 --steps 40
 
 All three do the same work (same sets, same initial weights, AdamW on every head). They take
-turns, step by step, so that a busy machine slows all alike; the fastest and the median step are
-reported, in process time.
+turns, step by step; process time.
 """
 
 import argparse
-import statistics
-import sys
-import time
 from collections.abc import Callable
-from pathlib import Path
 
+import comparison
 import torch
 from torch.func import functional_call, grad_and_value, vmap
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from workflow_scripts.softmax import retrieval
 from workflow_scripts.softmax.retrieval import Parameters, Sets
@@ -146,17 +140,9 @@ def main() -> None:
         "torch.func: stack_module_state, vmap": with_torch_func(arguments.seeds),
         "one after another": one_after_another(arguments.seeds),
     }
-    times: dict[str, list[float]] = {name: [] for name in ways}
-    for turn in range(arguments.steps + 3):
-        for name, step in ways.items():
-            start = time.process_time()
-            step()
-            if turn >= 3:  # the first steps allocate
-                times[name].append(1000 * (time.process_time() - start))
-    print(f"{arguments.seeds} heads, {arguments.steps} steps, 1 thread; ms of CPU a step")
-    print(f"{'':46}{'fastest':>9}{'median':>9}")
-    for name, sample in times.items():
-        print(f"{name:46}{min(sample):9.1f}{statistics.median(sample):9.1f}")
+    taken = comparison.in_turns(ways, arguments.steps, warm_up=3)  # the first steps allocate
+    case = f"a step of {arguments.seeds} heads"
+    comparison.report("softmax_seeds", comparison.rows(case, taken))
 
 
 if __name__ == "__main__":

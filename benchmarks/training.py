@@ -12,18 +12,14 @@ thread, process time.
 
 import argparse
 import json
-import statistics
-import sys
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
+import comparison
 import numpy as np
 import torch
 import yaml
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from workflow_scripts.models import architecture, batches, chat, corpus, tokenizer, training
 from workflow_scripts.shared.fingerprint import ROOT
@@ -113,14 +109,11 @@ def main(name: str, steps: int) -> None:
             print("first losses:", {loop: round(value, 4) for loop, value in losses.items()})
         counted.append(int(encoded.lengths[chosen].sum()))
     kept = slice(WARM_UP, None)
-    print(f"{name}, {steps} steps of about {settings.batch_tokens} tokens")
-    print(f"{'':24}{'tokens/s':>10}{'ours is faster by':>20}{'spread':>16}")
-    for loop, times in seconds.items():
-        rate = sum(counted[kept]) / sum(times[kept])
-        ratios = [t / o for t, o in zip(times[kept], seconds["ours"][kept], strict=True)]
-        low, high = np.quantile(ratios, [0.1, 0.9])
-        middle = statistics.median(ratios)
-        print(f"{loop:24}{rate:10,.0f}{middle:20.2f}{f'{low:.2f} to {high:.2f}':>16}")
+    tokens = sum(counted[kept])
+    taken = {loop: times[kept] for loop, times in seconds.items()}
+    case = f"{name}, a step of about {settings.batch_tokens} tokens"
+    notes = {"ours_tokens_per_s": round(tokens / sum(taken["ours"]))}
+    comparison.report("training", comparison.rows(case, taken, **notes))
 
 
 if __name__ == "__main__":

@@ -16,21 +16,18 @@ import json
 import os
 import statistics
 import subprocess
-import sys
 import tempfile
 import time
 from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+import comparison
+from runner import prompts
 
-from benchmarks.runner import prompts
 from tests.inference import tiny
 from workflow_scripts.inference import engines, requests, runner, vllm_engine
 from workflow_scripts.inference.vllm_model import CPU_VARIABLES, VARIABLES
-from workflow_scripts.shared import job, provenance, seeds
-
-HISTORY = Path(__file__).parent / "history" / "vllm_runner.jsonl"
+from workflow_scripts.shared import job, seeds
 
 # Settings of the engine that decide speed are those of `vllm_model._engine`.
 PEER = """
@@ -91,8 +88,7 @@ def main(model: str | None, rounds: int, count: int) -> None:
     peer = Peer(vllm_engine.interpreter("bench", spec), model, context)
     texts = prompts(count, 60, seed=1)
     cases = {"greedy": 0.0, "sampled": 1.0}
-    HISTORY.parent.mkdir(exist_ok=True)
-    print(f"{'case':10} {'runner tok/s':>13} {'vLLM tok/s':>13}  ratios and their spread")
+    found_rows: list[dict[str, Any]] = []
     for case, temperature in cases.items():
         table = requests.table(
             requests.request(
@@ -143,15 +139,9 @@ def main(model: str | None, rounds: int, count: int) -> None:
         for kind, found in ratios.items():
             row[f"{kind}_ratio"] = round(statistics.median(found), 3)
             row[f"{kind}_spread"] = [round(min(found), 3), round(max(found), 3)]
-        print(
-            f"{case:10} {row['ours_tokens_per_s']:13,} {row['peer_tokens_per_s']:13,}  "
-            f"wall {row['wall_ratio']:.3f} {row['wall_spread']}  "
-            f"cpu {row['cpu_ratio']:.3f} {row['cpu_spread']}"
-        )
-        note = {"rounds": rounds, "requests": count, "model": model, "version": engine.version}
-        note |= {"commit": provenance.commit()}
-        with HISTORY.open("a", encoding="utf-8") as stream:
-            stream.write(json.dumps(row | note) + "\n")
+        notes = {"rounds": rounds, "requests": count, "vllm": engine.version}
+        found_rows.append(row | notes)
+    comparison.report("vllm_runner", found_rows)
     engine.close()
     peer.process.kill()
     peer.process.wait()

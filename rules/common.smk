@@ -82,3 +82,9 @@ def change_of_mind_files(wildcards):
     """Files of the user's that take the place of made questions."""
     paths = config["change_of_mind"]["files"].values()
     return [] if wildcards.world == "embedded" else [path for path in paths if path]
+
+
+def reasoner_data(wildcards):
+    """Exported trajectories of the algorithms that the wildcard's reasoner learns."""
+    algorithms = config["clrs"]["reasoners"][wildcards.reasoner]["algorithms"]
+    return [f"results/clrs/data/{algorithm}.npz" for algorithm in algorithms]

@@ -1,6 +1,6 @@
 """Embedded language models: corpus, tokenizer, training, evaluation, card."""
 
-from workflow_scripts.models.registry import embedded, from_hub
+from workflow_scripts.models.registry import CHECKPOINT, TOKENIZER, embedded, from_hub
 
 
 localrules:
@@ -41,7 +41,7 @@ rule models_tokenizer:
     input:
         corpus="results/models/corpus/train.parquet",
     output:
-        folder=directory("results/models/tokenizer"),
+        folder=multiext("results/models/tokenizer/", *TOKENIZER),
     log:
         "logs/models_tokenizer/tokenizer.log",
     conda:
@@ -61,9 +61,9 @@ rule models_train:
     input:
         train="results/models/corpus/train.parquet",
         held_out="results/models/corpus/held_out.parquet",
-        tokenizer="results/models/tokenizer",
+        tokenizer=multiext("results/models/tokenizer/", *TOKENIZER),
     output:
-        checkpoint=directory("results/models/{model}/checkpoint"),
+        checkpoint=multiext("results/models/{model}/checkpoint/", *CHECKPOINT),
         curve="results/models/{model}/learning_curve.parquet",
     log:
         "logs/models_train/{model}.log",
@@ -92,7 +92,7 @@ rule models_train:
 
 rule models_evaluate:
     input:
-        checkpoint="results/models/{model}/checkpoint",
+        checkpoint=multiext("results/models/{model}/checkpoint/", *CHECKPOINT),
         held_out="results/models/corpus/held_out.parquet",
     output:
         skills="results/models/{model}/skills.parquet",
@@ -141,7 +141,7 @@ rule models_curve:
 
 rule models_card:
     input:
-        checkpoint="results/models/{model}/checkpoint",
+        checkpoint=multiext("results/models/{model}/checkpoint/", *CHECKPOINT),
         curve="results/models/{model}/learning_curve.parquet",
         skills="results/models/{model}/skills.parquet",
         train="results/models/corpus/train.parquet",

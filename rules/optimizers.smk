@@ -11,7 +11,9 @@ wildcard_constraints:
     optimizer="[a-z_]+",
 
 
-OPTIMIZERS = list(config["optimizers"]["optimizers"])
+OPTIMIZERS = {
+    name: settings for name, settings in config["optimizers"]["optimizers"].items() if settings
+}
 OPTIMIZERS_FIGURES = [
     "forgetting",
     "rank",
@@ -147,7 +149,7 @@ rule optimizers_solutions:
         data="results/optimizers/data.npz",
         solutions=expand(
             "results/optimizers/matched/{optimizer}.safetensors",
-            optimizer=OPTIMIZERS,
+            optimizer=list(OPTIMIZERS),
         ),
     output:
         table="results/optimizers/solutions.parquet",
@@ -163,7 +165,7 @@ rule optimizers_solutions:
         runtime=growing(60),
     params:
         code=fingerprint("workflow_scripts/optimizers/solutions.py"),
-        optimizers=OPTIMIZERS,
+        optimizers=list(OPTIMIZERS),
         loss_examples=config["optimizers"]["solutions"]["loss_examples"],
         points=config["optimizers"]["solutions"]["line_points"],
     script:
@@ -209,7 +211,7 @@ rule optimizers_landscape:
         runtime=growing(60),
     params:
         code=fingerprint("workflow_scripts/optimizers/landscape.py"),
-        rules=config["optimizers"]["optimizers"],
+        rules=OPTIMIZERS,
         landscape=config["optimizers"]["landscape"],
     script:
         "../workflow_scripts/optimizers/landscape.py"
@@ -230,7 +232,7 @@ rule optimizers_linear:
         runtime=growing(60),
     params:
         code=fingerprint("workflow_scripts/optimizers/linear.py"),
-        rules=config["optimizers"]["optimizers"],
+        rules=OPTIMIZERS,
         linear=config["optimizers"]["linear"],
         seed=config["seed"],
     script:
@@ -265,15 +267,15 @@ rule optimizers_scores:
     input:
         tuning=expand(
             "results/optimizers/tuning/{optimizer}.parquet",
-            optimizer=OPTIMIZERS,
+            optimizer=list(OPTIMIZERS),
         ),
         continual=expand(
             "results/optimizers/continual/{optimizer}.parquet",
-            optimizer=OPTIMIZERS,
+            optimizer=list(OPTIMIZERS),
         ),
         matched=expand(
             "results/optimizers/matched/{optimizer}.parquet",
-            optimizer=OPTIMIZERS,
+            optimizer=list(OPTIMIZERS),
         ),
         solutions="results/optimizers/solutions.parquet",
         sparsity="results/optimizers/sparsity.parquet",
@@ -299,7 +301,7 @@ rule optimizers_scores:
         runtime=growing(10),
     params:
         code=fingerprint("workflow_scripts/optimizers/scores.py"),
-        optimizers=OPTIMIZERS,
+        optimizers=list(OPTIMIZERS),
         source=config["optimizers"]["data"]["source"],
     script:
         "../workflow_scripts/optimizers/scores.py"

@@ -1,4 +1,14 @@
-"""Scorecard and report, from what every study leaves behind."""
+"""Scorecard, report and archive, from what every study leaves behind."""
+
+from pathlib import Path
+
+from workflow_scripts.publish.code import project_identity
+from workflow_scripts.shared.files import content_hash
+
+# Snakemake stops at a link to an archive that was moved away, rather than making it again.
+LATEST = Path("results/archive/latest.zip")
+if LATEST.is_symlink() and not LATEST.exists():
+    LATEST.unlink()
 
 
 report: "../resources/captions/workflow.rst"
@@ -63,6 +73,31 @@ rule publish_report:
         "../workflow_scripts/publish/report.py"
 
 
+rule publish_archive:
+    input:
+        studies=study_outputs,
+        models=rules.models.input,
+        scorecard=rules.publish_scorecard.output,
+        report=rules.publish_report.output.report,
+    output:
+        latest=str(LATEST),
+    log:
+        "logs/publish_archive/archive.log",
+    conda:
+        "../envs/publish.yaml"
+    threads: 1
+    resources:
+        mem_mb=growing(2000),
+        runtime=growing(30),
+    params:
+        code=fingerprint("workflow_scripts/publish/archive.py"),
+        project=project_identity,
+        config=content_hash(config),
+        checkpoints={name: checkpoint(config["models"], name) for name in config["models"]},
+    script:
+        "../workflow_scripts/publish/archive.py"
+
+
 rule scorecard:
     input:
         rules.publish_scorecard.output,
@@ -71,3 +106,8 @@ rule scorecard:
 rule report:
     input:
         rules.publish_report.output,
+
+
+rule archive:
+    input:
+        rules.publish_archive.output,

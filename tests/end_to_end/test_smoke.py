@@ -1,17 +1,15 @@
 """The whole workflow at smoke scale: killed on the way, run again, and then up to date."""
 
-import os
 import re
-import signal
 import subprocess
 import sys
-import time
 
 import pandas as pd
 import pytest
 import yaml
 
 from tests.end_to_end import project
+from tests.end_to_end.conftest import SMOKE
 from workflow_scripts.shared import tables
 from workflow_scripts.shared.fingerprint import ROOT
 from workflow_scripts.shared.schemas import SCORES
@@ -19,28 +17,6 @@ from workflow_scripts.shared.schemas import SCORES
 STUDIES = list(yaml.safe_load((ROOT / "config.yaml").read_text())["studies"])
 # One worker for the module: its tests share one run of the workflow.
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("smoke")]
-SMOKE = ("--configfile", "presets/smoke.yaml")
-
-
-@pytest.fixture(scope="module")
-def run(tmp_path_factory):
-    """The folder of a run whose first attempt was killed while a model was training."""
-    folder = project.copy(tmp_path_factory.mktemp("smoke"))
-    command = [sys.executable, "-m", "snakemake", "--cores", "2", *SMOKE]
-    with (folder / "first.log").open("w") as log:
-        first = subprocess.Popen(
-            command, cwd=folder, stdout=log, stderr=log, start_new_session=True
-        )
-        deadline = time.monotonic() + 300
-        while first.poll() is None and not list(folder.glob("work/models/*/state.pt")):
-            assert time.monotonic() < deadline, (folder / "first.log").read_text()
-            time.sleep(0.05)
-        os.killpg(first.pid, signal.SIGKILL)
-        first.wait()
-    assert not (folder / "results/report.html").exists()
-    project.snakemake(folder, "--unlock", *SMOKE)
-    project.snakemake(folder, *SMOKE)
-    return folder
 
 
 def test_each_study_leaves_scores_claims_and_figures(run):
@@ -95,3 +71,14 @@ def test_lost_responses_come_from_the_store_without_a_model_call(run):
 def test_results_hold_no_path_of_the_machine(run):
     for path in [*run.glob("results/*/claims.json"), *run.glob("results/models/*/card.md")]:
         assert str(run) not in path.read_text()
+
+
+def test_its_archive_is_whole_and_a_job_of_each_study_replays_to_the_same_bytes(run):
+    project.snakemake(run, "archive", *SMOKE)
+    archive = run / "results/archive/latest.zip"
+    command = [sys.executable, "-m", "workflow_scripts.publish.verify", str(archive)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "conforms to profile provenance-run-crate" in done.stdout
+    for study in STUDIES:
+        assert re.search(rf"replay +│ ok +│ results/{study}/\S+: same bytes", done.stdout), study

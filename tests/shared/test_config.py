@@ -147,6 +147,16 @@ BAD = [
         0.4,
         "parallel_sequential.weak_reliability: found 0.4, allowed: at least 0.5",
     ),
+    (
+        "optimizers/optimizers/sgd",
+        None,
+        "optimizers.optimizers.sgd: found None, allowed: object",
+    ),
+    (
+        "optimizers/optimizers/soap/settings/beta1",
+        2,
+        "optimizers.optimizers.soap.settings.beta1: found 2, allowed: less than 1",
+    ),
     ("studies/change_of_mind", REMOVE, "studies.change_of_mind: missing"),
     (
         "change_of_mind/accuracies",

@@ -198,7 +198,7 @@ def main(
 if __name__ == "__main__":
     with job.running(snakemake):
         main(
-            snakemake.input.checkpoint,
+            Path(snakemake.input.checkpoint[0]).parent,
             snakemake.input.curve,
             snakemake.input.skills,
             snakemake.input.train,

@@ -181,7 +181,7 @@ def main(
 if __name__ == "__main__":
     with job.running(snakemake):
         main(
-            snakemake.input.checkpoint,
+            Path(snakemake.input.checkpoint[0]).parent,
             snakemake.input.held_out,
             snakemake.output.skills,
             snakemake.wildcards.model,

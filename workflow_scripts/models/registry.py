@@ -5,6 +5,10 @@ from collections.abc import Iterator
 from typing import Any
 
 Models = dict[str, dict[str, Any]]
+# Files of a tokenizer's folder and of a checkpoint's. Rules declare them one by one: unlike a
+# folder's, their content tells Snakemake whether they changed, whatever a copy did to their times.
+TOKENIZER = ("tokenizer.json", "tokenizer_config.json", "chat_template.jinja", "provenance.json")
+CHECKPOINT = ("model.safetensors", "config.json", "generation_config.json", *TOKENIZER)
 
 
 def models_of(config: dict[str, Any], study: str) -> list[str]:
@@ -21,11 +25,13 @@ def checkpoint(models: Models, name: str) -> str:
 
 
 def local_files(models: Models, name: str) -> list[str]:
-    """Paths that must exist before the model loads: a trained or local folder, or nothing."""
+    """Paths that must exist before the model loads: a checkpoint's files, a folder, or nothing."""
     if models[name].get("engine") == "openai":
         return []
     path = checkpoint(models, name)
-    return [path] if models[name]["source"] == "train" or os.path.isdir(path) else []
+    if models[name]["source"] == "train":
+        return [f"{path}/{file}" for file in CHECKPOINT]
+    return [path] if os.path.isdir(path) else []
 
 
 def embedded(models: Models) -> list[str]:

@@ -78,7 +78,7 @@ if __name__ == "__main__":
     with job.running(snakemake):
         main(
             snakemake.input.corpus,
-            snakemake.output.folder,
+            Path(snakemake.output.folder[0]).parent,
             snakemake.params.vocab_size,
             provenance.of(snakemake),
         )

@@ -79,8 +79,8 @@ if __name__ == "__main__":
         main(
             snakemake.input.train,
             snakemake.input.held_out,
-            snakemake.input.tokenizer,
-            snakemake.output.checkpoint,
+            Path(snakemake.input.tokenizer[0]).parent,
+            Path(snakemake.output.checkpoint[0]).parent,
             snakemake.output.curve,
             snakemake.wildcards.model,
             snakemake.params.seed,

@@ -7,7 +7,8 @@ from typing import Any
 def problems(config: dict[str, Any]) -> Iterator[str]:
     """Ranges whose ends are the wrong way round."""
     settings = config["optimizers"]
-    ranges = {f"optimizers.{name}": entry for name, entry in settings["optimizers"].items()}
+    chosen = settings["optimizers"].items()
+    ranges = {f"optimizers.{name}": entry for name, entry in chosen if entry}
     ranges |= {name: settings[name] for name in ("landscape", "linear")}
     for name, entry in ranges.items():
         least, most = entry["rates"]["least"], entry["rates"]["most"]

@@ -1,4 +1,4 @@
-"""Attention weights and their entropy, with masked positions kept out of both (PyTorch).
+"""Attention weights, with masked positions kept out of them (PyTorch).
 
 Logits have shape (..., n). A mask has a shape that broadcasts to them and is True where an item
 takes part; a masked item gets weight 0, and the entropy, the maximum and the count of items do
@@ -11,13 +11,11 @@ sigmoid attention, Ramapuram et al. 2024 (2409.04431).
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import torch
 from entmax import entmax15, sparsemax  # type: ignore[import-untyped]
 from torch import Tensor
-
-from workflow_scripts.softmax.polynomial import LOG_GUARD, inverse_temperature
 
 # Far below any support of sparsemax and entmax (at most 2 under the maximum), yet finite: their
 # sums over sorted logits turn an infinity into NaN.
@@ -82,24 +80,3 @@ def first_scale(normaliser: str, items: int) -> float:
     the weight 1/(n+1).
     """
     return {"ssmax": 1.0 / math.log(items), "sigmoid": -math.log(items)}.get(normaliser, 1.0)
-
-
-def entropy_nats(weights: Tensor) -> Tensor:
-    """Shannon entropy over the last axis, shape (...), guarded as in the paper's listing.
-
-    A masked item has weight exactly 0 and adds exactly 0.
-    """
-    return -(weights * (weights + LOG_GUARD).log()).sum(-1)
-
-
-def adaptive(
-    logits: Tensor,
-    coefficients: Sequence[float],
-    mask: Tensor | None = None,
-    domain: tuple[float, float] | None = None,
-) -> Tensor:
-    """Softmax at the paper's adaptive temperature, weights of the logits' shape (figure 4)."""
-    open_logits = masked(logits, mask)
-    entropy = entropy_nats(open_logits.softmax(-1))
-    beta = inverse_temperature(coefficients, entropy, domain)
-    return (open_logits * beta[..., None]).softmax(-1)

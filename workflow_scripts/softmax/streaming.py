@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from workflow_scripts.softmax import polynomial
+from workflow_scripts.shared import sharpening
 
 Array = NDArray[np.floating]
 
@@ -21,8 +21,8 @@ def direct(query: Array, key: Array, value: Array, coefficients: Sequence[float]
     """The paper's listing, all logits at once: (q, d), (n, d), (n, v) -> (q, v)."""
     logits = query @ key.T
     weights = _softmax(logits)
-    entropy = -(weights * np.log(weights + polynomial.LOG_GUARD)).sum(-1)
-    beta = polynomial.inverse_temperature(coefficients, entropy)
+    entropy = -(weights * np.log(weights + sharpening.LOG_GUARD)).sum(-1)
+    beta = sharpening.inverse_temperature(coefficients, entropy)
     return _softmax(beta[:, None] * logits) @ value
 
 
@@ -31,12 +31,17 @@ def streamed(
 ) -> Array:
     """As `direct`, with O(q x block) memory beyond the inputs and the output."""
     maximum, entropy = row_statistics(query, key, block)
-    beta = polynomial.inverse_temperature(coefficients, entropy)
+    beta = sharpening.inverse_temperature(coefficients, entropy).astype(query.dtype)
     total = np.zeros(len(query), dtype=query.dtype)
     output = np.zeros((len(query), value.shape[1]), dtype=query.dtype)
+    # Blocks are overwritten in place: memory taken anew for each costs more than the arithmetic.
+    held = np.empty((len(query), block), dtype=query.dtype)
     for start in range(0, len(key), block):
         part = slice(start, start + block)
-        weights = np.exp(beta[:, None] * (query @ key[part].T - maximum[:, None]))
+        weights = np.matmul(query, key[part].T, out=held[:, : len(key[part])])
+        weights -= maximum[:, None]
+        weights *= beta[:, None]
+        np.exp(weights, out=weights)
         total += weights.sum(-1)
         output += weights @ value[part]
     return output / total[:, None]
@@ -47,13 +52,17 @@ def row_statistics(query: Array, key: Array, block: int) -> tuple[Array, Array]:
     maximum = np.full(len(query), -np.inf, dtype=query.dtype)
     total = np.zeros(len(query), dtype=query.dtype)
     moment = np.zeros(len(query), dtype=query.dtype)  # sum of exp(e - maximum) (e - maximum)
+    held = np.empty((2, len(query), block), dtype=query.dtype)
     for start in range(0, len(key), block):
-        logits = query @ key[start : start + block].T
-        risen = np.maximum(maximum, logits.max(-1))
+        part = key[start : start + block]
+        below, weights = held[:, :, : len(part)]
+        np.matmul(query, part.T, out=below)
+        risen = np.maximum(maximum, below.max(-1))
         drop = np.where(np.isfinite(maximum), maximum - risen, 0.0)
-        below = logits - risen[:, None]
-        weights = np.exp(below)
-        moment = np.exp(drop) * (moment + drop * total) + (weights * below).sum(-1)
+        below -= risen[:, None]
+        np.exp(below, out=weights)
+        below *= weights
+        moment = np.exp(drop) * (moment + drop * total) + below.sum(-1)
         total = np.exp(drop) * total + weights.sum(-1)
         maximum = risen
     return maximum, np.log(total) - moment / total

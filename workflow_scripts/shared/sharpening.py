@@ -1,13 +1,17 @@
-"""The paper's adaptive temperature as a function of the attention entropy.
+"""Adaptive temperature: attention sharpened by a polynomial of its entropy.
 
 Paper: "softmax is not enough (for sharp out-of-distribution)", figure 4 (listing). The inverse
 temperature beta is a degree-4 polynomial of the Shannon entropy H in nats, never below 1, and 1
 for H <= 0.5. Coefficients stand highest power first everywhere here.
 """
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 LEAST_ENTROPY_NATS = 0.5  # listing: below it the head is sharp enough to be left alone
 LOG_GUARD = 1.0e-9  # listing: keeps log away from 0
@@ -56,3 +60,26 @@ def window(coefficients: Sequence[float]) -> list[float]:
     shifted = [*coefficients[:-1], coefficients[-1] - 1.0]
     roots = np.roots(shifted)
     return sorted(float(root.real) for root in roots if abs(root.imag) < 1e-9)
+
+
+def entropy_nats(weights: "Tensor") -> "Tensor":
+    """Shannon entropy over the last axis, shape (...), guarded as in the paper's listing.
+
+    A masked item has weight exactly 0 and adds exactly 0.
+    """
+    return -(weights * (weights + LOG_GUARD).log()).sum(-1)
+
+
+def adaptive(
+    logits: "Tensor",
+    coefficients: Sequence[float],
+    mask: "Tensor | None" = None,
+    domain: tuple[float, float] | None = None,
+) -> "Tensor":
+    """Softmax at the paper's adaptive temperature, weights of the logits' shape (figure 4).
+
+    Logits are (..., n); a mask is True where an item takes part, others get weight 0.
+    """
+    seen = logits if mask is None else logits.masked_fill(~mask, -math.inf)
+    beta = inverse_temperature(coefficients, entropy_nats(seen.softmax(-1)), domain)
+    return (seen * beta[..., None]).softmax(-1)

@@ -1,0 +1,134 @@
+"""CLRS-30 trajectories a second, from drawing to batches: the package's sampler loop and ours.
+
+    python benchmarks/clrs_sampling.py --samples 256 --nodes 16
+
+The package's loop draws batches of 32 with random positions and the preprocessing that its example
+applies. Ours draws into columns, writes the file, reads it again, and cuts the same number of
+batches. Both draw the same samples (same seeds), in processes of their own that take turns; then
+as many processes as there are cores. Importing the package is left out of both.
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+BATCH = 32
+DEFAULT = ["bfs", "bellman_ford", "insertion_sort", "minimum", "floyd_warshall", "jarvis_march"]
+
+
+def theirs(algorithm: str, nodes: int, samples: int, seed: int) -> None:
+    import numpy as np
+
+    from workflow_scripts.clrs import sampling, specs
+
+    clrs, _, _ = sampling.package()
+    options = sampling.training_options(algorithm)
+    if algorithm not in specs.STRING_MATCHERS:
+        options.pop("length_needle")
+    drawn, spec = clrs.build_sampler(
+        algorithm, num_samples=-1, seed=seed, length=nodes, track_max_steps=False, **options
+    )
+    batches = iter(lambda: drawn.next(BATCH), None)
+    batches = clrs.process_random_pos(batches, np.random.RandomState(seed))
+    spec, batches = clrs.process_permutations(spec, batches, True)
+    if algorithm in specs.STATIC_PREDECESSOR:
+        spec, batches = clrs.process_pred_as_input(spec, batches)
+    for _ in range(samples // BATCH):
+        next(batches)
+
+
+def ours(algorithm: str, nodes: int, samples: int, seed: int) -> None:
+    import numpy as np
+
+    from workflow_scripts.clrs import sampling, store, trajectories
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / f"{algorithm}.npz"
+        options = sampling.training_options(algorithm)
+        spec, columns = sampling.draw(
+            sampling.sampler(algorithm, nodes, seed, options), algorithm, samples
+        )
+        store.write(path, spec, {("train", nodes): columns})
+        sets = trajectories.read(path, algorithm, "train", nodes)
+        schedule = trajectories.Schedule(sets.lengths, BATCH, seed)
+        random = np.random.default_rng(seed)
+        for step in range(samples // BATCH):
+            sets.batch(schedule.step(step), random)
+
+
+def work(which: str, arguments: argparse.Namespace, seed: int) -> dict[str, float]:
+    """Seconds of wall time for each algorithm, in this process."""
+    import torch
+
+    from workflow_scripts.clrs import sampling
+
+    torch.set_num_threads(1)
+    sampling.package()
+    found = {}
+    for algorithm in arguments.algorithms:
+        {"theirs": theirs, "ours": ours}[which](algorithm, 8, BATCH, 0)  # caches, imports
+        start = time.perf_counter()
+        {"theirs": theirs, "ours": ours}[which](algorithm, arguments.nodes, arguments.samples, seed)
+        found[algorithm] = time.perf_counter() - start
+    return found
+
+
+def rates(which: str, processes: int, arguments: argparse.Namespace) -> dict[str, float]:
+    """Trajectories a second of each algorithm, all processes together."""
+    command = [sys.executable, "-W", "ignore", __file__, "--samples", str(arguments.samples)]
+    command += ["--nodes", str(arguments.nodes), "--algorithms", *arguments.algorithms]
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "TF_CPP_MIN_LOG_LEVEL": "3"}
+    running = [
+        subprocess.Popen(
+            [*command, "--work", which, "--seed", str(seed)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env=environment,
+            text=True,
+        )
+        for seed in range(processes)
+    ]
+    seconds = [json.loads(process.communicate()[0].splitlines()[-1]) for process in running]
+    return {
+        algorithm: sum(arguments.samples / found[algorithm] for found in seconds)
+        for algorithm in arguments.algorithms
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--algorithms", nargs="+", default=DEFAULT)
+    parser.add_argument("--nodes", type=int, default=16)
+    parser.add_argument("--samples", type=int, default=256)
+    parser.add_argument("--rounds", type=int, default=2, help="the best round counts")
+    parser.add_argument("--work", choices=["theirs", "ours"], help=argparse.SUPPRESS)
+    parser.add_argument("--seed", type=int, default=0, help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.work:
+        print(json.dumps(work(arguments.work, arguments, arguments.seed)))
+        return
+    print(f"{arguments.samples} trajectories of {arguments.nodes} nodes; a second, and the ratio")
+    print(f"{'':28s}{'processes':>10s}{'package':>10s}{'ours':>10s}{'ratio':>8s}")
+    for processes in dict.fromkeys([1, os.cpu_count() or 1]):
+        rounds = [
+            {which: rates(which, processes, arguments) for which in ("theirs", "ours")}
+            for _ in range(arguments.rounds)
+        ]
+        for algorithm in arguments.algorithms:
+            best = {w: max(found[w][algorithm] for found in rounds) for w in ("theirs", "ours")}
+            ratio = best["ours"] / best["theirs"]
+            print(
+                f"{algorithm:28s}{processes:10d}{best['theirs']:10.0f}{best['ours']:10.0f}"
+                f"{ratio:8.2f}"
+            )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,194 @@
+"""Study `transnar`: "Transformers meet Neural Algorithmic Reasoners" (2406.09308)."""
+
+from workflow_scripts.transnar.settings import problems as transnar_problems
+
+for problem in transnar_problems(config):
+    raise WorkflowError(f"the config cannot be used:\n  {problem}")
+
+
+wildcard_constraints:
+    arm="[a-z_]+",
+
+
+TRANSNAR_ARMS = config["transnar"]["arms"]
+TRANSNAR_PUBLISHED = "resources/published"
+TRANSNAR_FIGURES = ["scores", "families", "ablations", "reasoners", "curves", "architecture"]
+TRANSNAR_DATA = expand(
+    "results/clrs/data/{algorithm}.npz", algorithm=config["transnar"]["algorithms"]
+)
+TRANSNAR_REASONERS = expand(
+    "results/clrs/reasoners/{reasoner}/{index}.safetensors",
+    reasoner=config["transnar"]["reasoner"],
+    index=range(config["clrs"]["train"]["seeds"]),
+)
+TRANSNAR_DECODERS = expand(
+    "results/transnar/decoders/{{arm}}/{index}.safetensors",
+    index=range(config["transnar"]["train"]["seeds"]),
+)
+
+
+rule transnar_train:
+    input:
+        data=TRANSNAR_DATA,
+        reasoners=TRANSNAR_REASONERS,
+        polynomial=project_file(f"{TRANSNAR_PUBLISHED}/softmax_adaptive_temperature_polynomial.csv"),
+    output:
+        models=TRANSNAR_DECODERS,
+        curve="results/transnar/decoders/{arm}/curve.parquet",
+    log:
+        "logs/transnar_train/{arm}.log",
+    benchmark:
+        "logs/benchmarks/transnar_train/{arm}.tsv"
+    conda:
+        "../envs/models.yaml"
+    threads: 1
+    resources:
+        mem_mb=growing(3000),
+        runtime=growing(config["transnar"]["train"]["runtime_min"]),
+        gpu=config["transnar"]["train"]["gpu"],
+    params:
+        code=fingerprint("workflow_scripts/transnar/train.py"),
+        algorithms=config["transnar"]["algorithms"],
+        decoder=config["transnar"]["decoder"],
+        train={
+            key: value
+            for key, value in config["transnar"]["train"].items()
+            if key not in ("runtime_min", "gpu", "seeds")
+        },
+        seed=config["seed"],
+    script:
+        "../workflow_scripts/transnar/train.py"
+
+
+rule transnar_evaluate:
+    input:
+        models=TRANSNAR_DECODERS,
+        data=TRANSNAR_DATA,
+        reasoners=TRANSNAR_REASONERS,
+        polynomial=project_file(f"{TRANSNAR_PUBLISHED}/softmax_adaptive_temperature_polynomial.csv"),
+    output:
+        table="results/transnar/answers/{arm}.parquet",
+    log:
+        "logs/transnar_evaluate/{arm}.log",
+    benchmark:
+        "logs/benchmarks/transnar_evaluate/{arm}.tsv"
+    conda:
+        "../envs/models.yaml"
+    threads: 1
+    resources:
+        mem_mb=growing(3000),
+        runtime=growing(240),
+    params:
+        code=fingerprint("workflow_scripts/transnar/evaluate.py"),
+        algorithms=config["transnar"]["algorithms"],
+        batch=config["transnar"]["test_batch"],
+        seed=config["seed"],
+    script:
+        "../workflow_scripts/transnar/evaluate.py"
+
+
+rule transnar_scores:
+    input:
+        answers=expand("results/transnar/answers/{arm}.parquet", arm=TRANSNAR_ARMS),
+        reasoners=expand("results/clrs/tests/{reasoner}.parquet", reasoner=TRAINED_REASONERS),
+        published=project_file(f"{TRANSNAR_PUBLISHED}/transnar_ibarz2022_table2.csv"),
+    output:
+        table="results/transnar/scores.parquet",
+    log:
+        "logs/transnar_scores/scores.log",
+    benchmark:
+        "logs/benchmarks/transnar_scores/scores.tsv"
+    conda:
+        "../envs/analysis.yaml"
+    threads: 1
+    resources:
+        mem_mb=growing(2000),
+        runtime=growing(10),
+    params:
+        code=fingerprint("workflow_scripts/transnar/scores.py"),
+        reasoners={name: config["clrs"]["reasoners"][name] for name in TRAINED_REASONERS},
+        sizes=config["transnar"]["sizes"],
+    script:
+        "../workflow_scripts/transnar/scores.py"
+
+
+rule transnar_claims:
+    input:
+        scores="results/transnar/scores.parquet",
+        published=project_file(f"{TRANSNAR_PUBLISHED}/transnar_ibarz2022_table2.csv"),
+    output:
+        claims="results/transnar/claims.json",
+    log:
+        "logs/transnar_claims/claims.log",
+    conda:
+        "../envs/analysis.yaml"
+    threads: 1
+    resources:
+        mem_mb=growing(1000),
+        runtime=growing(10),
+    params:
+        code=fingerprint("workflow_scripts/transnar/claims.py"),
+        algorithms=config["transnar"]["algorithms"],
+        width=config["transnar"]["decoder"]["width"],
+    script:
+        "../workflow_scripts/transnar/claims.py"
+
+
+rule transnar_figures:
+    input:
+        scores="results/transnar/scores.parquet",
+        curves=expand("results/transnar/decoders/{arm}/curve.parquet", arm=TRANSNAR_ARMS),
+    output:
+        scores=report(
+            "results/transnar/figures/scores.png",
+            caption="../resources/captions/transnar/scores.rst",
+            category="transnar",
+        ),
+        families=report(
+            "results/transnar/figures/families.png",
+            caption="../resources/captions/transnar/families.rst",
+            category="transnar",
+        ),
+        ablations=report(
+            "results/transnar/figures/ablations.png",
+            caption="../resources/captions/transnar/ablations.rst",
+            category="transnar",
+        ),
+        reasoners=report(
+            "results/transnar/figures/reasoners.png",
+            caption="../resources/captions/transnar/reasoners.rst",
+            category="transnar",
+        ),
+        curves=report(
+            "results/transnar/figures/curves.png",
+            caption="../resources/captions/transnar/curves.rst",
+            category="transnar",
+        ),
+        architecture=report(
+            "results/transnar/figures/architecture.png",
+            caption="../resources/captions/transnar/architecture.rst",
+            category="transnar",
+        ),
+        pdf=expand("results/transnar/figures/{figure}.pdf", figure=TRANSNAR_FIGURES),
+    log:
+        "logs/transnar_figures/figures.log",
+    conda:
+        "../envs/analysis.yaml"
+    threads: 1
+    resources:
+        mem_mb=growing(1000),
+        runtime=growing(10),
+    params:
+        code=fingerprint("workflow_scripts/transnar/figures.py"),
+        arms=TRANSNAR_ARMS,
+        sizes=config["transnar"]["sizes"],
+        trained=config["transnar"]["data"]["text_train"]["sizes"],
+    script:
+        "../workflow_scripts/transnar/figures.py"
+
+
+rule transnar:
+    input:
+        scores=rules.transnar_scores.output.table,
+        figures=rules.transnar_figures.output,
+        claims=rules.transnar_claims.output.claims,

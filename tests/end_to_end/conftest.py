@@ -1,0 +1,52 @@
+"""What the end-to-end tests share: one finished tree, and one real run at smoke scale."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from tests.end_to_end import project
+
+SMOKE = ("--configfile", "presets/smoke.yaml")
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory):
+    """The project with every result up to date, and empty."""
+    folder = project.copy(tmp_path_factory.mktemp("finished"))
+    project.make_up_to_date(folder)
+    return folder
+
+
+@pytest.fixture
+def tree(finished, tmp_path):
+    """A copy to change; copied times keep the results up to date."""
+    return shutil.copytree(finished, tmp_path / "tree")
+
+
+@pytest.fixture(scope="session")
+def run(tmp_path_factory):
+    """The folder of a real run whose first attempt was killed while a model was training.
+
+    Whoever changes something in it puts it back; its modules are of one xdist group, `smoke`.
+    """
+    folder = project.copy(tmp_path_factory.mktemp("smoke"))
+    command = [sys.executable, "-m", "snakemake", "--cores", "2", *SMOKE]
+    with (folder / "first.log").open("w") as log:
+        first = subprocess.Popen(
+            command, cwd=folder, stdout=log, stderr=log, start_new_session=True
+        )
+        deadline = time.monotonic() + 300
+        while first.poll() is None and not list(folder.glob("work/models/*/state.pt")):
+            assert time.monotonic() < deadline, (folder / "first.log").read_text()
+            time.sleep(0.05)
+        os.killpg(first.pid, signal.SIGKILL)
+        first.wait()
+    assert not (folder / "results/report.html").exists()
+    project.snakemake(folder, "--unlock", *SMOKE)
+    project.snakemake(folder, *SMOKE)
+    return folder

@@ -1,0 +1,63 @@
+"""The three scores on answers made by hand, and tokens that give their text back."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from workflow_scripts.transnar import answers, tokens
+
+
+@pytest.mark.parametrize(
+    ("answer", "truth", "expected"),
+    [
+        ("[3 3 0 3]", "[3 3 0 3]", (1, 1, 1)),
+        ("[3 1 0 3]", "[3 3 0 3]", (1, 1, 0.75)),
+        ("[3 3 0]", "[3 3 0 3]", (0, 1, 0)),
+        ("[3 3 0 3", "[3 3 0 3]", (0, 1, 0)),
+        ("3 3 0 3]", "[3 3 0 3]", (0, 1, 0)),
+        ("[3 x 0 3]", "[3 3 0 3]", (0, 0, 0)),
+        ("", "[3 3 0 3]", (0, 1, 0)),
+        ("[[0 1], [1 1]]", "[[0 1], [1 0]]", (1, 1, 0.75)),
+        ("[[0 1 1], [0]]", "[[0 1], [1 0]]", (0, 1, 0)),
+        ("[0.120 0.5]", "[0.12 0.25]", (1, 1, 0.5)),
+        ("2", "2", (1, 1, 1)),
+        ("1, 4", "1, 3", (1, 1, 0.5)),
+    ],
+)
+def test_scores_of_answers_made_by_hand(answer, truth, expected):
+    found = answers.score(answer, truth)
+    assert (found.shape, found.parse, found.clrs) == expected
+
+
+def test_a_malformed_truth_is_refused():
+    with pytest.raises(ValueError, match="not an answer"):
+        answers.score("[1]", "[1")
+
+
+matrices = st.lists(st.lists(st.integers(0, 99), min_size=1, max_size=5), min_size=1, max_size=4)
+
+
+@given(matrices)
+def test_tokens_give_the_text_back(rows):
+    body = ", ".join("[" + " ".join(map(str, row)) + "]" for row in rows)
+    text = f"bfs:\ns: 3, A: [{body}]\npi:\n"
+    assert tokens.decode(tokens.encode(text)) == text
+
+
+@given(matrices)
+def test_structure_is_the_place_in_the_matrix(rows):
+    """Against a count of the lists themselves."""
+    digits = [[value % 10 for value in row] for row in rows]
+    text = "[" + ", ".join("[" + " ".join(map(str, row)) + "]" for row in digits) + "]"
+    ids = tokens.encode(text)
+    found = [
+        (place, column)
+        for token, place, column in zip(ids, *tokens.structure(ids), strict=True)
+        if tokens.VOCABULARY[token].strip().isdigit()
+    ]
+    assert found == [(r, c) for r, row in enumerate(digits) for c in range(len(row))]
+
+
+def test_an_unknown_character_is_named():
+    with pytest.raises(ValueError, match="'é' at 2"):
+        tokens.encode("A:é")

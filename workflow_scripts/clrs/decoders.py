@@ -1,0 +1,201 @@
+"""From latent vectors to predictions, and from predictions to what is fed back or scored.
+
+As in `clrs/_src/decoders.py`; permutations go through Sinkhorn's operator in logarithms.
+"""
+
+from dataclasses import dataclass
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+
+from workflow_scripts.clrs.features import Edges, truncated_normal
+from workflow_scripts.clrs.specs import Feature, Location, Spec, Stage, Type
+
+TEMPERATURE = 0.1  # of Sinkhorn's operator
+STEPS = 10  # of Sinkhorn's operator inside the network
+SCORING_STEPS = 50  # more of them before a permutation is scored
+
+Tensors = dict[str, Tensor]
+
+
+@dataclass(frozen=True)
+class Latent:
+    """What a message step leaves for the decoders."""
+
+    nodes: Tensor  # (B, N, 3 W): encoded inputs and hints, state before, state after
+    edges: Edges
+    messages: Tensor | None  # (B, N, N, W) from processors with edge outputs, when asked for
+    graph: Tensor  # (B, W)
+
+    def rows(self, which: slice) -> "Latent":
+        messages = None if self.messages is None else self.messages[which]
+        return Latent(self.nodes[which], self.edges.rows(which), messages, self.graph[which])
+
+
+def join(parts: list[Latent]) -> Latent:
+    """Latents of several steps of one forward pass as one, along the batch."""
+    messages = [part.messages for part in parts if part.messages is not None]
+    return Latent(
+        torch.cat([part.nodes for part in parts]),
+        Edges(torch.cat([part.edges.values for part in parts]), parts[0].edges.map),
+        torch.cat(messages) if messages else None,
+        torch.cat([part.graph for part in parts]),
+    )
+
+
+def reads_edges(feature: Feature) -> bool:
+    """Whether a feature's decoder reads the latent vectors of edges."""
+    return feature.location == Location.EDGE or feature.type in (
+        Type.POINTER,
+        Type.PERMUTATION_POINTER,
+    )
+
+
+class Decoders(nn.Module):
+    """Decoders of one algorithm's hints and outputs."""
+
+    def __init__(self, spec: Spec, width: int, edge_messages: bool) -> None:
+        super().__init__()
+        self.features = {
+            stage: [feature for feature in spec if feature.stage == stage]
+            for stage in (Stage.HINT, Stage.OUTPUT)
+        }
+        edge = (2 if edge_messages else 1) * width
+        self.heads = nn.ModuleDict(
+            {
+                feature.name: nn.ModuleList(
+                    truncated_normal(nn.Linear(inputs, outputs))
+                    for inputs, outputs in _shapes(feature, width, edge)
+                )
+                for feature in [*self.features[Stage.HINT], *self.features[Stage.OUTPUT]]
+            }
+        )
+
+    def reads_edges(self, stage: Stage) -> bool:
+        return any(reads_edges(feature) for feature in self.features[stage])
+
+    def forward(
+        self, stage: Stage, latent: Latent, noise: torch.Generator | None = None
+    ) -> Tensors:
+        """Predictions of a stage: logits, or log-probabilities for permutations.
+
+        `noise` draws the Gumbel noise that permutations get in training.
+        """
+        return {
+            feature.name: self._decode(feature, latent, noise) for feature in self.features[stage]
+        }
+
+    def _decode(self, feature: Feature, latent: Latent, noise: torch.Generator | None) -> Tensor:
+        heads = cast("list[nn.Linear]", list(cast(nn.ModuleList, self.heads[feature.name])))
+        if feature.location == Location.NODE:
+            if not reads_edges(feature):
+                return _squeezed(feature, heads[0](latent.nodes))
+            senders = heads[1](latent.nodes)[:, :, None] + _edge(heads[2], latent)
+            both = torch.maximum(heads[0](latent.nodes)[:, :, None], senders.transpose(1, 2))
+            logits = heads[3](both)[..., 0]
+            if feature.type == Type.PERMUTATION_POINTER:
+                return log_sinkhorn(logits, STEPS, noise)
+            return logits
+        if feature.location == Location.GRAPH:
+            return _squeezed(feature, heads[0](latent.nodes.amax(-2)) + heads[1](latent.graph))
+        pairs = _edge(heads[2], latent)
+        pairs = pairs + heads[0](latent.nodes)[:, :, None] + heads[1](latent.nodes)[:, None]
+        if feature.type != Type.POINTER:
+            return _squeezed(feature, pairs)
+        targets = heads[3](latent.nodes)
+        return _max_plus_head(pairs, targets, heads[4])
+
+
+def _shapes(feature: Feature, width: int, edge: int) -> list[tuple[int, int]]:
+    """(inputs, outputs) of each linear layer of a feature's decoder."""
+    pointer = feature.type in (Type.POINTER, Type.PERMUTATION_POINTER)
+    if feature.location == Location.NODE:
+        if pointer:
+            return [(3 * width, width), (3 * width, width), (edge, width), (width, 1)]
+        return [(3 * width, feature.categories)]
+    if feature.location == Location.GRAPH:
+        return [(3 * width, feature.categories), (width, feature.categories)]
+    if pointer:
+        return [(3 * width, width)] * 2 + [(edge, width), (3 * width, width), (width, 1)]
+    return [(3 * width, feature.categories)] * 2 + [(edge, feature.categories)]
+
+
+def _squeezed(feature: Feature, prediction: Tensor) -> Tensor:
+    return prediction if feature.type == Type.CATEGORICAL else prediction[..., 0]
+
+
+def _edge(linear: nn.Linear, latent: Latent) -> Tensor:
+    """`linear` of an edge's encoding and, side by side with it, of its message."""
+    found = latent.edges.through(linear)
+    width = latent.edges.map.weight.shape[1]
+    if linear.in_features > width:
+        if latent.messages is None:
+            raise ValueError("the processor's edge messages were not asked for")
+        found = found + latent.messages @ linear.weight[:, width:].mT
+    return found
+
+
+def _max_plus_head(pairs: Tensor, targets: Tensor, head: nn.Linear) -> Tensor:
+    """head(max(pairs[i, j], targets[k])), shape (B, N, N, N)."""
+    if torch.is_grad_enabled():
+        return head(torch.maximum(pairs[:, :, :, None], targets[:, None, None]))[..., 0]
+    # One row at a time: all of them would fill N^3 x W numbers.
+    rows = [
+        head(torch.maximum(pairs[:, row, :, None], targets[:, None]))[..., 0]
+        for row in range(pairs.shape[1])
+    ]
+    return torch.stack(rows, 1)
+
+
+def log_sinkhorn(logits: Tensor, steps: int, noise: torch.Generator | None = None) -> Tensor:
+    """Logarithm of a nearly doubly stochastic matrix with an empty diagonal, (B, N, N).
+
+    With `noise`, Gumbel noise is added first (Mena et al. 2018).
+    """
+    if noise is not None:
+        uniform = torch.rand(logits.shape, generator=noise, device=logits.device)
+        logits = logits - torch.log(-torch.log(uniform + 1e-12) + 1e-12)
+    size = logits.shape[-1]
+    found = logits / TEMPERATURE - 1e6 * torch.eye(size, device=logits.device)
+    for _ in range(steps):
+        found = found.log_softmax(-1).log_softmax(-2)
+    return found
+
+
+def soft(feature: Feature, prediction: Tensor) -> Tensor:
+    """A predicted hint as it is fed back: gradients pass."""
+    match feature.type:
+        case Type.SCALAR:
+            return prediction
+        case Type.MASK:
+            return prediction.sigmoid()
+        case Type.MASK_ONE | Type.CATEGORICAL | Type.POINTER:
+            return prediction.softmax(-1)
+        case _:
+            raise ValueError(f"{feature.name}: a {feature.type} hint is in no CLRS-30 algorithm")
+
+
+def hard(feature: Feature, prediction: Tensor) -> Tensor:
+    """A prediction as it is scored: 0/1 masks, one-hot rows, indices of pointers."""
+    match feature.type:
+        case Type.SCALAR:
+            return prediction
+        case Type.MASK:
+            return (prediction > 0).float()
+        case Type.MASK_ONE | Type.CATEGORICAL:
+            best = prediction.argmax(-1)
+            return nn.functional.one_hot(best, prediction.shape[-1]).float()
+        case Type.POINTER:
+            return prediction.argmax(-1)
+        case Type.PERMUTATION_POINTER:
+            best = log_sinkhorn(prediction, SCORING_STEPS).argmax(-1)
+            return nn.functional.one_hot(best, prediction.shape[-1]).float()
+        case _:
+            raise ValueError(f"{feature.name}: {feature.type} cannot be decoded")
+
+
+def harden(spec: Spec, predictions: Tensors) -> Tensors:
+    """All predictions as they are scored."""
+    features = {feature.name: feature for feature in spec}
+    return {name: hard(features[name], value) for name, value in predictions.items()}

@@ -1,0 +1,58 @@
+"""Score the reasoners of one entry of `clrs.reasoners` on the test sets of its algorithms."""
+
+from typing import Any
+
+import pandas as pd
+import torch
+
+from workflow_scripts.clrs import store, testing, trajectories, weights
+from workflow_scripts.shared import job, progress, provenance, tables
+
+SPLIT = "test"
+
+
+def rows(reasoners: list[str], data: dict[str, str], batch: int) -> pd.DataFrame:
+    """`score` of every reasoner, algorithm and size; `data` maps algorithms to exported files."""
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    sets = [
+        (algorithm, nodes)
+        for algorithm, path in data.items()
+        for split, nodes in store.sets(path)
+        if split == SPLIT
+    ]
+    found = []
+    for seed, path in enumerate(reasoners):
+        reasoner = weights.read(path).to(device)
+        for algorithm, nodes in progress.track(sets, description="test sets", unit="set"):
+            held = trajectories.read(data[algorithm], algorithm, SPLIT, nodes)
+            for name, value in testing.score(reasoner, held, batch).items():
+                found.append(
+                    {"algorithm": algorithm, "nodes": nodes, "seed": seed, "output": name}
+                    | {"value": value, "samples": len(held)}
+                )
+    return pd.DataFrame(found)
+
+
+def main(
+    models: list[str],
+    data: list[str],
+    table: str,
+    algorithms: list[str],
+    batch: int,
+    provenance: dict[str, Any],
+) -> None:
+    files = dict(zip(algorithms, data, strict=True))
+    tables.write(rows(models, files, batch), table, provenance=provenance)
+
+
+if __name__ == "__main__":
+    with job.running(snakemake):
+        params = snakemake.params
+        main(
+            list(snakemake.input.models),
+            list(snakemake.input.data),
+            snakemake.output.table,
+            params.algorithms,
+            params.batch,
+            provenance=provenance.of(snakemake),
+        )

@@ -1,0 +1,186 @@
+"""Processors: one round of messages over all pairs of nodes (`clrs/_src/processors.py`).
+
+A processor is a module with the attributes `edge_messages` (whether it also gives edges a latent
+vector) and `sparse` (whether it looks at the adjacency), and
+
+    forward(nodes, edges, graph, hidden, adjacency, want_messages) -> (hidden, messages)
+
+with nodes and hidden (B, N, W), `edges` an `Edges`, graph (B, W), adjacency (B, N, N) or None,
+messages (B, N, N, W) or None. `edges.dense()` gives the latent vectors of edges themselves.
+"""
+
+from collections.abc import Callable
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+
+from workflow_scripts.clrs.features import Edges, truncated_normal
+
+FAR = -1.0e6  # what a message counts that does not arrive
+
+
+def linear(inputs: int, outputs: int) -> nn.Linear:
+    return truncated_normal(nn.Linear(inputs, outputs))
+
+
+class MessagePassing(nn.Module):
+    """MPNN and PGN, with max aggregation, a two-layer message MLP and layer norm.
+
+    `triplets` features of every three nodes, reduced by max, give edges their messages; `gated`
+    lets a node keep its state (Ibarz et al. 2022, sections 3.2.2 and 3.2.3). `sparse` (PGN) sends
+    along the adjacency only.
+    """
+
+    def __init__(
+        self, width: int, triplets: int = 0, gated: bool = False, sparse: bool = False
+    ) -> None:
+        super().__init__()
+        self.edge_messages, self.sparse = triplets > 0, sparse
+        self.receiver, self.sender = linear(2 * width, width), linear(2 * width, width)
+        self.edge, self.graph = linear(width, width), linear(width, width)
+        self.first, self.second = linear(width, width), linear(width, width)
+        self.skip, self.update = linear(2 * width, width), linear(width, width)
+        self.norm = nn.LayerNorm(width)
+        self.triplets = Triplets(width, triplets) if triplets else None
+        self.gate = Gate(width) if gated else None
+
+    def forward(
+        self,
+        nodes: Tensor,
+        edges: Edges,
+        graph: Tensor,
+        hidden: Tensor,
+        adjacency: Tensor | None = None,
+        want_messages: bool = True,
+    ) -> tuple[Tensor, Tensor | None]:
+        z = torch.cat([nodes, hidden], -1)
+        # In place: neither sum keeps its operands for the gradient.
+        pairs = edges.through(self.edge)
+        pairs += self.receiver(z)[:, None]
+        pairs += (self.sender(z) + self.graph(graph)[:, None])[:, :, None]
+        pairs = self.second(self.first(pairs.relu_()).relu_())
+        if self.sparse and adjacency is not None:
+            pairs = torch.where(adjacency[..., None] > 0, pairs, FAR)
+        arrived = pairs.amax(1)
+        new = self.norm((self.skip(z) + self.update(arrived)).relu())
+        if self.gate is not None:
+            new = self.gate(z, arrived, new, hidden)
+        messages = None
+        if self.triplets is not None and want_messages:
+            messages = self.triplets(z, edges, graph)
+        return new, messages
+
+
+class Gate(nn.Module):
+    """How much of its new state a node takes; little at first (bias -3)."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.state, self.message = linear(2 * width, width), linear(width, width)
+        self.out = linear(width, width)
+        nn.init.constant_(self.out.bias, -3.0)
+
+    def forward(self, z: Tensor, arrived: Tensor, new: Tensor, old: Tensor) -> Tensor:
+        share = self.out((self.state(z) + self.message(arrived)).relu()).sigmoid()
+        return new * share + old * (1 - share)
+
+
+class Triplets(nn.Module):
+    """Edge messages out of every three nodes (Dudzik and Velickovic 2022).
+
+    The seven terms of a triplet (i, j, k) are linear, and the max is over i: terms that do not
+    depend on i stand outside of it, the others are those of (i, j) and of (i, k).
+    """
+
+    def __init__(self, width: int, features: int) -> None:
+        super().__init__()
+        self.node = nn.ModuleList(linear(2 * width, features) for _ in range(3))
+        self.edge = nn.ModuleList(linear(width, features) for _ in range(3))
+        self.graph, self.out = linear(width, features), linear(features, width)
+
+    def forward(self, z: Tensor, edges: Edges, graph: Tensor) -> Tensor:
+        by_edge = cast("list[nn.Linear]", list(self.edge))
+        first = edges.through(by_edge[0]) + self.node[0](z)[:, :, None]
+        second = edges.through(by_edge[1])
+        rest = edges.through(by_edge[2]) + self.node[2](z)[:, None]
+        rest = rest + (self.node[1](z) + self.graph(graph)[:, None])[:, :, None]
+        return self.out(max_plus(first, second) + rest).relu_()
+
+
+def max_plus(first: Tensor, second: Tensor) -> Tensor:
+    """max over i of first[i, j] + second[i, k]: (B, N, N, F) twice -> (B, N, N, F)."""
+    if torch.is_grad_enabled():
+        return (first[:, :, :, None] + second[:, :, None]).amax(1)
+    best = first[:, 0, :, None] + second[:, 0, None]
+    for node in range(1, first.shape[1]):
+        torch.maximum(best, first[:, node, :, None] + second[:, node, None], out=best)
+    return best
+
+
+class Attention(nn.Module):
+    """GAT (Velickovic et al. 2018) and, with `dynamic`, GATv2 (Brody et al. 2022)."""
+
+    edge_messages = False
+
+    def __init__(
+        self, width: int, heads: int = 1, dynamic: bool = False, sparse: bool = False
+    ) -> None:
+        super().__init__()
+        if width % heads:
+            raise ValueError(f"{heads} heads do not divide a width of {width}")
+        self.heads, self.dynamic, self.sparse = heads, dynamic, sparse
+        inner = width if dynamic else heads
+        self.value, self.skip = linear(2 * width, width), linear(2 * width, width)
+        self.first, self.second = linear(2 * width, inner), linear(2 * width, inner)
+        self.edge, self.graph = linear(width, inner), linear(width, inner)
+        self.scores = nn.ModuleList(
+            linear(width // heads, 1) for _ in range(heads if dynamic else 0)
+        )
+        self.norm = nn.LayerNorm(width)
+
+    def forward(
+        self,
+        nodes: Tensor,
+        edges: Edges,
+        graph: Tensor,
+        hidden: Tensor,
+        adjacency: Tensor | None = None,
+        want_messages: bool = True,
+    ) -> tuple[Tensor, Tensor | None]:
+        z = torch.cat([nodes, hidden], -1)
+        first, second = self.first(z), self.second(z)
+        # The package's two forms differ in which of the two nodes is the first.
+        rows, columns = (second, first) if self.dynamic else (first, second)
+        pairs = edges.through(self.edge) + columns[:, None]
+        pairs = pairs + (rows + self.graph(graph)[:, None])[:, :, None]
+        pairs = nn.functional.leaky_relu(pairs)
+        if self.dynamic:
+            parts = pairs.unflatten(-1, (self.heads, -1)).unbind(-2)
+            pairs = torch.cat(
+                [score(part) for score, part in zip(self.scores, parts, strict=True)], -1
+            )
+        if self.sparse and adjacency is not None:
+            pairs = pairs + (adjacency[..., None] - 1.0) * 1.0e9
+        weights = pairs.permute(0, 3, 1, 2).softmax(-1)
+        values = self.value(z).unflatten(-1, (self.heads, -1)).transpose(1, 2)
+        mixed = (weights @ values).transpose(1, 2).flatten(2)
+        return self.norm((mixed + self.skip(z)).relu()), None
+
+
+Factory = Callable[[int], nn.Module]
+TRIPLETS = 8  # features of a triplet
+
+PROCESSORS: dict[str, Factory] = {
+    "mpnn": lambda width: MessagePassing(width),
+    "gmpnn": lambda width: MessagePassing(width, gated=True),
+    "triplet_mpnn": lambda width: MessagePassing(width, TRIPLETS),
+    "triplet_gmpnn": lambda width: MessagePassing(width, TRIPLETS, gated=True),
+    "pgn": lambda width: MessagePassing(width, sparse=True),
+    "gpgn": lambda width: MessagePassing(width, gated=True, sparse=True),
+    "triplet_gpgn": lambda width: MessagePassing(width, TRIPLETS, gated=True, sparse=True),
+    "gat": lambda width: Attention(width, sparse=True),
+    "gat_full": lambda width: Attention(width),
+    "gatv2": lambda width: Attention(width, dynamic=True, sparse=True),
+    "gatv2_full": lambda width: Attention(width, dynamic=True),
+}

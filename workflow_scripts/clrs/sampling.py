@@ -1,0 +1,233 @@
+"""Trajectories from dm-clrs, stored without padding. The only module that imports the package.
+
+The package batches trajectories into arrays of doubles that are padded to the longest one. Here
+each draw goes straight into its column: inputs and outputs are stacked, hints are laid end to
+end, in the smallest type that holds them.
+"""
+
+import inspect
+import warnings
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from workflow_scripts.clrs import specs
+from workflow_scripts.clrs.specs import Feature, Location, Stage, Type
+
+STRING_NODES = 20  # of a string matcher in training: text and needle together
+TEST_SEED = 3  # of the package's own test set (`clrs.CLRS30["test"]`)
+TEST_SAMPLES = 32  # times the package's multiplier for algorithms with few outputs
+STORED = {
+    Type.SCALAR: np.float32,
+    Type.MASK: np.int8,
+    Type.MASK_ONE: np.int8,
+    Type.CATEGORICAL: np.int8,
+    Type.POINTER: np.int16,
+    Type.SHOULD_BE_PERMUTATION: np.int16,
+}
+
+Column = NDArray[Any]
+Columns = dict[str, Column]
+
+
+def package() -> Any:
+    """dm-clrs, without its warnings on import and without NumPy's on its cross products."""
+    import os
+
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        import clrs
+        from clrs._src import algorithms, samplers
+
+    return clrs, algorithms, samplers
+
+
+def nodes_of(algorithm: str, size: int, split: str) -> int:
+    """Nodes of a set of one size, as Ibarz et al. (2022, appendix A.2) have it.
+
+    String matchers always train on 20 characters, and are tested with a needle of a quarter of
+    the size beside it: 80 in place of 64. Any other algorithm has `size` nodes.
+    """
+    if algorithm not in specs.STRING_MATCHERS:
+        return size
+    return STRING_NODES if split != "test" else size + size // 4
+
+
+def training_options(algorithm: str) -> dict[str, Any]:
+    """How the package's example draws training and validation sets (`examples/run.py`).
+
+    Edge probabilities 0.1 to 0.9 (half of that for `specs.SPARSE`), needles of 1 to 8.
+    """
+    scale = 0.5 if algorithm in specs.SPARSE else 1.0
+    return {
+        "p": tuple(scale * (0.1 + 0.1 * step) for step in range(9)),
+        "length_needle": -8,
+    }
+
+
+def multiplier(algorithm: str) -> int:
+    """The package's factor on the number of test samples of an algorithm."""
+    clrs, _, _ = package()
+    return int(clrs.CLRS_30_ALGS_SETTINGS[algorithm]["num_samples_multiplier"])
+
+
+def sampler(
+    algorithm: str,
+    nodes: int,
+    seed: int,
+    options: dict[str, Any] | None = None,
+    decimals: int | None = None,
+) -> Any:
+    """The package's sampler, drawing on demand; with `decimals`, inputs are cut to as many.
+
+    `nodes` is what the package calls length: of a string matcher, text and needle together.
+    """
+    clrs, _, samplers = package()
+    options = dict(options or {})
+    accepted = inspect.signature(samplers.SAMPLERS[algorithm]._sample_data).parameters
+    drawn, _ = clrs.build_sampler(
+        algorithm,
+        num_samples=-1,
+        seed=seed,
+        length=nodes,
+        track_max_steps=False,
+        truncate_decimals=decimals,
+        **{key: value for key, value in options.items() if key in accepted},
+    )
+    if isinstance(drawn, samplers.ConvexHullSampler):
+        drawn._sample_data = _hull_sampler(drawn)
+    return drawn
+
+
+def trajectories(drawn: Any) -> Iterator[tuple[list[Any], list[Any], list[Any]]]:
+    """Endless (inputs, outputs, hints) of a sampler, as data points of one sample each."""
+    _, _, samplers = package()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        while True:
+            data = drawn._trunc_array(drawn._sample_data(*drawn._args, **drawn._kwargs))
+            _, probes = drawn._algorithm(*data)
+            yield samplers.probing.split_stages(probes, drawn._spec)
+
+
+def spec_of(algorithm: str, points: list[Any]) -> specs.Spec:
+    """The package's spec of an algorithm, with the number of categories taken from a sample."""
+    clrs, _, _ = package()
+    width = {point.name: point.data.shape[-1] for point in points}
+    features = []
+    for name, (stage, location, kind) in clrs.SPECS[algorithm].items():
+        categories = width[name] if kind == Type.CATEGORICAL else 1
+        features.append(Feature(name, Stage(stage), Location(location), Type(kind), categories))
+    return tuple(features)
+
+
+def draw(drawn: Any, algorithm: str, count: int) -> tuple[specs.Spec, Columns]:
+    """`count` trajectories in columns: `<stage>/<name>`, and `lengths`, shape (count,).
+
+    Inputs and outputs have shape (count, ...); hints have shape (sum of lengths, ...), sample
+    after sample.
+    """
+    return _columns(
+        algorithm, [points for points, _ in zip(trajectories(drawn), range(count), strict=False)]
+    )
+
+
+def _columns(
+    algorithm: str, samples: list[tuple[list[Any], list[Any], list[Any]]]
+) -> tuple[specs.Spec, Columns]:
+    parts: dict[str, list[Column]] = {}
+    lengths = []
+    spec: specs.Spec = ()
+    for inputs, outputs, hints in samples:
+        spec = spec or spec_of(algorithm, [*inputs, *outputs, *hints])
+        lengths.append(hints[0].data.shape[0])
+        for stage, points in (("input", inputs), ("output", outputs)):
+            for point in points:
+                parts.setdefault(f"{stage}/{point.name}", []).append(point.data)
+        for point in hints:
+            parts.setdefault(f"hint/{point.name}", []).append(point.data[:, 0])
+    types = {f"{feature.stage}/{feature.name}": feature.type for feature in spec}
+    columns = {
+        key: np.concatenate([part.astype(STORED[types[key]]) for part in column])
+        for key, column in parts.items()
+    }
+    return spec, columns | {"lengths": np.asarray(lengths, dtype=np.int32)}
+
+
+def draw_pairs(
+    drawn: Any, algorithm: str, count: int, seen: set[str], tries: int
+) -> tuple[specs.Spec, Columns]:
+    """At most `count` trajectories with CLRS-Text, of prompts not in `seen`; adds theirs to it.
+
+    Columns as of `draw`, and `question` and `answer`, shape (count,), text. Stops after `tries`
+    draws at the latest.
+    """
+    kept = []
+    for points, _ in zip(trajectories(drawn), range(tries), strict=False):
+        question, answer = text(algorithm, *points)
+        if question in seen:
+            continue
+        seen.add(question)
+        kept.append((points, question, answer))
+        if len(kept) == count:
+            break
+    spec, columns = _columns(algorithm, [points for points, _, _ in kept])
+    return spec, columns | {
+        "question": np.array([question for _, question, _ in kept]),
+        "answer": np.array([answer for _, _, answer in kept]),
+    }
+
+
+def text(
+    algorithm: str, inputs: list[Any], outputs: list[Any], hints: list[Any]
+) -> tuple[str, str]:
+    """CLRS-Text of one sample, without hints: prompt and answer."""
+    _, _, samplers = package()
+    from clrs._src.clrs_text import clrs_utils
+
+    lengths = np.array([hints[0].data.shape[0]])
+    sample = samplers.Feedback(samplers.Features(inputs, hints, lengths), outputs)
+    question, answer = clrs_utils.format_clrs_example(algorithm, sample)
+    return str(question), str(answer)
+
+
+def _hull_sampler(drawn: Any) -> Any:
+    """The package's sampler of points in a disk, with its O(n^3) test done at once.
+
+    The package draws again when three points are on a line, and looks at every three of them in
+    a Python loop: 0.4 s a sample of 64. The draws stay the same, bit by bit.
+    """
+
+    def sample_data(
+        length: int,
+        origin_x: float = 0.0,
+        origin_y: float = 0.0,
+        radius: float = 2.0,
+        collinearity_resampling_attempts: int = 1000,
+        collineararity_eps: float = 1e-12,
+    ) -> list[Column]:
+        for _ in range(collinearity_resampling_attempts):
+            angles = drawn._random_sequence(length=length, low=0.0, high=2.0 * np.pi)
+            uniform = drawn._random_sequence(length=length, low=0.0, high=1.0)
+            radii = radius * np.sqrt(uniform)
+            xs = drawn._trunc_array(radii * np.cos(angles) + origin_x)
+            ys = drawn._trunc_array(radii * np.sin(angles) + origin_y)
+            if not _on_a_line(xs, ys, collineararity_eps):
+                return [xs, ys]
+        raise RuntimeError(f"no {length} points without three on a line")
+
+    return sample_data
+
+
+def _on_a_line(xs: Column, ys: Column, tolerance: float) -> bool:
+    """Whether some three of the points span less than `tolerance` (twice their area)."""
+    for first in range(len(xs) - 2):
+        x, y = xs[first + 1 :] - xs[first], ys[first + 1 :] - ys[first]
+        area = x[:, None] * y[None] - y[:, None] * x[None]
+        upper = np.triu_indices(len(x), 1)
+        if (np.abs(area[upper]) < tolerance).any():
+            return True
+    return False

@@ -1,0 +1,150 @@
+"""What a CLRS-30 algorithm is made of: features with a stage, a location and a type.
+
+The vocabulary is the package's (dm-clrs, `clrs/_src/specs.py`), the specs themselves travel inside
+the exported files. Nothing here imports the package.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+MASKED = -1  # value of an entry of a mask or a category that does not count
+
+
+class Stage(StrEnum):
+    INPUT = "input"
+    HINT = "hint"
+    OUTPUT = "output"
+
+
+class Location(StrEnum):
+    NODE = "node"
+    EDGE = "edge"
+    GRAPH = "graph"
+
+
+class Type(StrEnum):
+    SCALAR = "scalar"
+    MASK = "mask"
+    MASK_ONE = "mask_one"
+    CATEGORICAL = "categorical"
+    POINTER = "pointer"
+    SHOULD_BE_PERMUTATION = "should_be_permutation"
+    PERMUTATION_POINTER = "permutation_pointer"
+
+
+@dataclass(frozen=True)
+class Feature:
+    """One feature; `categories` is the size of a categorical one, else 1."""
+
+    name: str
+    stage: Stage
+    location: Location
+    type: Type
+    categories: int = 1
+
+
+Spec = tuple[Feature, ...]
+
+ALGORITHMS = (
+    "activity_selector",
+    "articulation_points",
+    "bellman_ford",
+    "bfs",
+    "binary_search",
+    "bridges",
+    "bubble_sort",
+    "dag_shortest_paths",
+    "dfs",
+    "dijkstra",
+    "find_maximum_subarray_kadane",
+    "floyd_warshall",
+    "graham_scan",
+    "heapsort",
+    "insertion_sort",
+    "jarvis_march",
+    "kmp_matcher",
+    "lcs_length",
+    "matrix_chain_order",
+    "minimum",
+    "mst_kruskal",
+    "mst_prim",
+    "naive_string_matcher",
+    "optimal_bst",
+    "quickselect",
+    "quicksort",
+    "segments_intersect",
+    "strongly_connected_components",
+    "task_scheduling",
+    "topological_sort",
+)
+
+# Algorithms whose hint `pred_h` never changes: Ibarz et al. (2022, section 3.2.1) give it as an
+# input. In the others of that name it moves, as in the sorts, and stays a hint.
+STATIC_PREDECESSOR = frozenset(
+    {
+        "activity_selector",
+        "binary_search",
+        "find_maximum_subarray_kadane",
+        "jarvis_march",
+        "kmp_matcher",
+        "lcs_length",
+        "matrix_chain_order",
+        "minimum",
+        "naive_string_matcher",
+        "optimal_bst",
+        "task_scheduling",
+    }
+)
+STRING_MATCHERS = frozenset({"kmp_matcher", "naive_string_matcher"})
+# Graphs of half the edge probability, whose trajectories would be too long otherwise.
+SPARSE = frozenset({"articulation_points", "bridges", "mst_kruskal"})
+
+
+def for_reasoner(algorithm: str, spec: Spec) -> Spec:
+    """The spec after what Ibarz et al. (2022) do to it.
+
+    A hint `pred_h` that never changes becomes the input `pred`; an output that should be a
+    permutation becomes a permutation pointer and the mask of its first node.
+    """
+    features: list[Feature] = []
+    for feature in spec:
+        if feature.name == "pred_h" and algorithm in STATIC_PREDECESSOR:
+            features.append(Feature("pred", Stage.INPUT, Location.NODE, Type.POINTER))
+        elif feature.type == Type.SHOULD_BE_PERMUTATION:
+            stage, location = feature.stage, feature.location
+            features.append(Feature(feature.name, stage, location, Type.PERMUTATION_POINTER))
+            features.append(Feature(f"{feature.name}_mask", stage, location, Type.MASK_ONE))
+        else:
+            features.append(feature)
+    return tuple(features)
+
+
+def of_stage(spec: Spec, stage: Stage) -> Spec:
+    return tuple(feature for feature in spec if feature.stage == stage)
+
+
+def to_json(spec: Spec) -> list[dict[str, Any]]:
+    return [
+        {
+            "name": feature.name,
+            "stage": str(feature.stage),
+            "location": str(feature.location),
+            "type": str(feature.type),
+            "categories": feature.categories,
+        }
+        for feature in spec
+    ]
+
+
+def from_json(rows: list[dict[str, Any]]) -> Spec:
+    return tuple(
+        Feature(
+            str(row["name"]),
+            Stage(row["stage"]),
+            Location(row["location"]),
+            Type(row["type"]),
+            int(row["categories"]),
+        )
+        for row in rows
+    )

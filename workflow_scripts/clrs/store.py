@@ -1,0 +1,81 @@
+"""Exported trajectories on disk: one `.npz` an algorithm, read without JAX or TensorFlow.
+
+Keys are `<split>/<nodes>/<stage>/<feature>` and `<split>/<nodes>/lengths`; `spec` holds the spec
+and `provenance` how the file was made, both as JSON. Hints of all samples lie end to end; sample i
+has `lengths[i]` of them. A `.npz` is a zip: only the columns that are asked for are read.
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from workflow_scripts.clrs import specs
+from workflow_scripts.shared import files
+
+Columns = dict[str, NDArray[Any]]
+
+
+class StoreError(ValueError):
+    """A file that is not one of exported trajectories; the message names it."""
+
+
+def write(
+    path: str | Path,
+    spec: specs.Spec,
+    sets: dict[tuple[str, int], Columns],
+    provenance: dict[str, Any] | None = None,
+) -> None:
+    """Write the sets of one algorithm, keyed by (split, nodes); equal sets give equal bytes."""
+    arrays: Columns = {
+        "spec": np.array(json.dumps(specs.to_json(spec))),
+        "provenance": np.array(json.dumps(provenance or {}, sort_keys=True, default=str)),
+    }
+    for (split, nodes), columns in sets.items():
+        arrays |= {f"{split}/{nodes}/{key}": column for key, column in columns.items()}
+    with files.atomic(path) as temporary, temporary.open("wb") as stream:
+        np.savez_compressed(stream, allow_pickle=False, **arrays)
+
+
+def read_spec(path: str | Path) -> specs.Spec:
+    """The package's spec of the algorithm in the file."""
+    with _open(path) as archive:
+        return specs.from_json(json.loads(str(archive["spec"])))
+
+
+def read_provenance(path: str | Path) -> dict[str, Any]:
+    with _open(path) as archive:
+        return json.loads(str(archive["provenance"]))
+
+
+def sets(path: str | Path) -> list[tuple[str, int]]:
+    """The (split, nodes) in the file."""
+    with _open(path) as archive:
+        keys = [key.split("/") for key in archive.files if key.endswith("/lengths")]
+    return [(split, int(nodes)) for split, nodes, _ in keys]
+
+
+def read(path: str | Path, split: str, nodes: int) -> Columns:
+    """The columns of one set: `<stage>/<feature>` and `lengths`. Raises `StoreError`."""
+    prefix = f"{split}/{nodes}/"
+    with _open(path) as archive:
+        found = {
+            key.removeprefix(prefix): archive[key]
+            for key in archive.files
+            if key.startswith(prefix)
+        }
+    if not found:
+        raise StoreError(f"{path}: no set {split!r} of {nodes} nodes; it has {sets(path)}")
+    return found
+
+
+def _open(path: str | Path) -> Any:
+    try:
+        archive = np.load(path, allow_pickle=False)
+    except (OSError, ValueError) as error:
+        raise StoreError(f"{path}: not exported trajectories ({error}); make it again") from error
+    if "spec" not in archive.files:
+        raise StoreError(f"{path}: has no spec, so it is no file of exported trajectories")
+    return archive

@@ -1,0 +1,153 @@
+"""Training of a reasoner: which batch at which step, and a state that can be put down and taken up.
+
+Ibarz et al. (2022, appendix A.2): Adam, gradients clipped to a norm, sizes in turn, one optimiser
+step after the batch of each algorithm, the best weights on validation kept. Every random number is
+a function of seed and step, so that a training taken up again ends as one left alone.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import torch
+
+from workflow_scripts.clrs import testing
+from workflow_scripts.clrs.losses import Loss
+from workflow_scripts.clrs.processors import Factory
+from workflow_scripts.clrs.reasoner import Reasoner
+from workflow_scripts.clrs.trajectories import Schedule, Trajectories
+from workflow_scripts.shared import files, progress, seeds
+
+
+@dataclass(frozen=True)
+class Settings:
+    width: int
+    steps: int  # batches of each algorithm
+    batch: int  # trajectories a batch
+    learning_rate: float
+    max_grad_norm: float
+    chunk_steps: int  # message steps that a gradient runs back through
+    validate_every: int = 50  # steps, where there is a validation set
+
+
+Sets = Mapping[str, Sequence[Trajectories]]  # algorithm -> its training sets, one a size
+
+
+class Training:
+    """A training at some step.
+
+    `data` maps each algorithm to its training sets, whose sizes take turns; `valid` to one set
+    each, on which the best weights are picked. Without any, the last weights are kept.
+    """
+
+    def __init__(
+        self,
+        data: Sets,
+        processor: Factory,
+        settings: Settings,
+        seed: int,
+        valid: Mapping[str, Trajectories] | None = None,
+    ) -> None:
+        self.data, self.settings, self.seed, self.valid = data, settings, seed, valid or {}
+        self.device = "cuda" if torch.cuda.is_available() else "cpu"
+        specs = {name: sets[0].spec for name, sets in data.items()}
+        with torch.random.fork_rng():
+            torch.manual_seed(seeds.derive(seed, "clrs", "initial"))
+            self.network = Reasoner(specs, settings.width, processor)
+        self.network.to(self.device)
+        self.optimiser = torch.optim.Adam(self.network.parameters(), lr=settings.learning_rate)
+        self.schedules = {
+            name: [
+                Schedule(s.lengths, settings.batch, seeds.derive(seed, "clrs", name, size))
+                for size, s in enumerate(sets)
+            ]
+            for name, sets in data.items()
+        }
+        self.step = 0
+        self.best_score, self.best = -1.0, self._copy()
+        self.curve: list[dict[str, Any]] = []
+
+    def advance(self) -> None:
+        """One batch of each algorithm, an optimiser step after each; validation when it is due."""
+        losses = {name: self._learn(name) for name in self.data}
+        self.step += 1
+        if self.step % self.settings.validate_every and self.step != self.settings.steps:
+            return
+        scores = {name: testing.score(self.network, s)["score"] for name, s in self.valid.items()}
+        mean = sum(scores.values()) / max(1, len(scores))
+        if mean > self.best_score or not scores:
+            self.best_score, self.best = mean, self._copy()
+        self.curve += [
+            {"step": self.step, "algorithm": name, "loss": loss, "score": scores.get(name)}
+            for name, loss in losses.items()
+        ]
+
+    def _learn(self, name: str) -> float:
+        sets, schedules = self.data[name], self.schedules[name]
+        turn, place = divmod(self.step, len(sets))
+        random = seeds.generator(self.seed, "clrs", "positions", name, self.step)
+        batch = sets[place].batch(schedules[place].step(turn), random).to(self.device)
+        noise = torch.Generator(self.device)
+        noise.manual_seed(seeds.derive(self.seed, "clrs", "noise", name, self.step))
+        loss, total = Loss(self.network.specs[name], batch), 0.0
+        self.optimiser.zero_grad()
+        for predictions in self.network.chunks(batch, self.settings.chunk_steps, noise):
+            part = loss(predictions)
+            part.backward()
+            total += part.item()
+        norm = self.settings.max_grad_norm
+        torch.nn.utils.clip_grad_norm_(self.network.parameters(), norm)
+        self.optimiser.step()
+        return total
+
+    def _copy(self) -> dict[str, torch.Tensor]:
+        return {name: value.detach().clone() for name, value in self.network.state_dict().items()}
+
+    def save(self, path: Path) -> None:
+        state = {
+            "step": self.step,
+            "network": self.network.state_dict(),
+            "optimiser": self.optimiser.state_dict(),
+            "best_score": self.best_score,
+            "best": self.best,
+            "curve": self.curve,
+        }
+        with files.atomic(path) as temporary:
+            torch.save(state, temporary)
+
+    def restore(self, path: Path) -> None:
+        state = torch.load(path, weights_only=True, map_location=self.device)
+        self.network.load_state_dict(state["network"])
+        self.optimiser.load_state_dict(state["optimiser"])
+        self.step, self.curve = state["step"], state["curve"]
+        self.best_score, self.best = state["best_score"], state["best"]
+
+
+def train(
+    data: Sets,
+    processor: Factory,
+    settings: Settings,
+    seed: int,
+    checkpoint: Path | None = None,
+    checkpoint_every: int = 50,
+    valid: Mapping[str, Trajectories] | None = None,
+) -> tuple[Reasoner, pd.DataFrame]:
+    """Train a reasoner; return it on the CPU with the weights kept, and its learning curve.
+
+    Arguments as for `Training`. With `checkpoint`, a file is kept there every `checkpoint_every`
+    steps, and a training that finds one goes on from it to the same weights.
+    """
+    training = Training(data, processor, settings, seed, valid)
+    if checkpoint is not None and checkpoint.exists():
+        training.restore(checkpoint)
+    with progress.bar(settings.steps, " ".join(data), "step") as bar:
+        bar.update(training.step)
+        while training.step < settings.steps:
+            training.advance()
+            bar.update()
+            if checkpoint is not None and training.step % checkpoint_every == 0:
+                training.save(checkpoint)
+    training.network.load_state_dict(training.best)
+    return training.network.cpu().eval(), pd.DataFrame(training.curve)

@@ -1,0 +1,72 @@
+"""Reasoners on disk: one safetensors file with what it takes to build them again."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+
+from workflow_scripts.clrs import specs
+from workflow_scripts.clrs.processors import PROCESSORS, Factory
+from workflow_scripts.clrs.reasoner import Reasoner
+from workflow_scripts.shared import files
+
+
+def write(
+    path: str | Path, reasoner: Reasoner, processor: str, provenance: dict[str, Any] | None = None
+) -> None:
+    """Write weights and shape; `processor` is the name under which `read` finds its factory."""
+    shape = {
+        "processor": processor,
+        "width": reasoner.width,
+        "inverted_pointers": reasoner.inverted_pointers,
+        "specs": {name: specs.to_json(spec) for name, spec in reasoner.specs.items()},
+    }
+    metadata = {
+        "reasoner": json.dumps(shape),
+        "faultlines": json.dumps(provenance or {}, sort_keys=True, default=str),
+    }
+    tensors = {name: tensor.contiguous() for name, tensor in reasoner.state_dict().items()}
+    with files.atomic(path) as temporary:
+        save_file(tensors, temporary, metadata)
+
+
+def read(path: str | Path, processors: Mapping[str, Factory] = PROCESSORS) -> Reasoner:
+    """The reasoner in a file, on the CPU. Raises `ValueError` naming a file that holds none."""
+    shape, tensors = _content(path)
+    reasoner = _build(shape, processors)
+    reasoner.load_state_dict(tensors)
+    return reasoner.eval()
+
+
+def untrained(
+    path: str | Path, seed: int, processors: Mapping[str, Factory] = PROCESSORS
+) -> Reasoner:
+    """A reasoner like the one in a file, with the weights that training starts from."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return _build(_content(path)[0], processors).eval()
+
+
+def _content(path: str | Path) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
+    try:
+        with safe_open(path, framework="pt") as stream:
+            shape = json.loads((stream.metadata() or {}).get("reasoner", "null"))
+            tensors = {name: stream.get_tensor(name) for name in stream.keys()}  # noqa: SIM118
+    except (OSError, SafetensorError) as error:
+        raise ValueError(f"{path}: no reasoner ({error}); make it again") from error
+    if shape is None:
+        raise ValueError(f"{path}: has weights, but not of a reasoner")
+    return shape, tensors
+
+
+def _build(shape: dict[str, Any], processors: Mapping[str, Factory]) -> Reasoner:
+    return Reasoner(
+        {name: specs.from_json(rows) for name, rows in shape["specs"].items()},
+        shape["width"],
+        processors[shape["processor"]],
+        shape["inverted_pointers"],
+    )

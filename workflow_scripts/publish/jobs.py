@@ -1,0 +1,156 @@
+"""What ran: the jobs behind a set of results, from the records that Snakemake keeps."""
+
+import base64
+import binascii
+import json
+import os
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from workflow_scripts.publish.packing import ArchiveError
+
+RECORDS = Path(".snakemake/metadata")
+REMEDY = (
+    "copy .snakemake along with the results, or make records that they were found as they are: "
+    "snakemake --touch --forceall"
+)
+SCRIPT = re.compile(r"workflow_scripts/[\w/]+\.py")
+
+
+@dataclass
+class Job:
+    """One job that ran; paths are relative to the run's folder, times in seconds since 1970."""
+
+    rule: str
+    name: str  # rule and wildcards, as in the path of its log
+    script: str | None  # in the project; none for a rule with code of its own
+    log: str
+    start_s: float
+    end_s: float
+    inputs: list[str]
+    outputs: list[str] = field(default_factory=list)
+    usage: dict[str, float] = field(default_factory=dict)  # wall seconds and MB, where measured
+
+    @property
+    def benchmark(self) -> str:
+        """Path of its benchmark, which mirrors the log's."""
+        return f"logs/benchmarks/{self.name}.tsv"
+
+    @property
+    def seconds(self) -> float:
+        """Wall time as measured, else from the record of the job's start to its last output.
+
+        Records are the second choice: `snakemake --touch` sets their times anew.
+        """
+        return self.usage.get("wall_s", max(0.0, self.end_s - self.start_s))
+
+
+def read_records(folder: Path) -> dict[str, dict[str, Any]]:
+    """Snakemake's record of each output, by the output's path; `folder` is the run's.
+
+    Raises `ArchiveError` where there is none, as after `--drop-metadata`.
+    """
+    records = {}
+    for path in (folder / RECORDS).rglob("*"):
+        if path.is_file():
+            # Long names are cut into folders, each but the last marked with an @.
+            parts = [part.removeprefix("@") for part in path.relative_to(folder / RECORDS).parts]
+            try:
+                output = base64.urlsafe_b64decode("".join(parts)).decode()
+                records[output] = json.loads(path.read_text(encoding="utf-8"))
+            except (binascii.Error, UnicodeDecodeError, json.JSONDecodeError) as error:
+                raise ArchiveError(f"{path}: cannot be read as a record ({error})") from error
+    if not records:
+        raise ArchiveError(f"{folder / RECORDS}: no records of what ran; {REMEDY}")
+    return records
+
+
+def record_name(output: str) -> str:
+    """Path, below the folder of records, that Snakemake reads an output's record from."""
+    name = base64.urlsafe_b64encode(output.encode()).decode()
+    limit = 254  # a file name has 255 bytes, less one for the mark
+    parts = [name[start : start + limit] for start in range(0, len(name), limit)]
+    return "/".join([*(f"@{part}" for part in parts[:-1]), parts[-1]])
+
+
+def behind(targets: Iterable[str], records: dict[str, dict[str, Any]]) -> list[Job]:
+    """The jobs that made the targets and all that went into them, each after those it needs.
+
+    A file without a record, such as one of the project's, was made by no job. Raises
+    `ArchiveError` for a target that no job made.
+    """
+    siblings: dict[tuple[str, ...], list[str]] = {}
+    for output, record in records.items():
+        siblings.setdefault(_key(record), []).append(output)
+    found: dict[tuple[str, ...], Job] = {}
+
+    def visit(output: str) -> None:
+        key = _key(records[output])
+        if key in found:
+            return
+        for path in records[output]["input"]:
+            if path in records:
+                visit(path)
+        outputs = sorted(siblings[key])
+        found[key] = _job(records[output], outputs, [records[name] for name in outputs])
+
+    targets = list(targets)
+    if lost := [target for target in targets if target not in records]:
+        more = f" and {len(lost) - 1} more" if len(lost) > 1 else ""
+        raise ArchiveError(f"{lost[0]}{more}: no record of the job that made it; {REMEDY}")
+    for target in targets:
+        visit(target)
+    return list(found.values())
+
+
+def _key(record: dict[str, Any]) -> tuple[str, ...]:
+    return (record["rule"], *record["log"])
+
+
+def _job(record: dict[str, Any], outputs: list[str], records: list[dict[str, Any]]) -> Job:
+    log = record["log"][0]
+    script = SCRIPT.search(record["code"] or "")
+    return Job(
+        rule=record["rule"],
+        name=log.removeprefix("logs/").removesuffix(".log"),
+        script=script[0] if script else None,
+        log=log,
+        start_s=min(each["starttime"] for each in records),
+        end_s=max(each["endtime"] for each in records),
+        inputs=sorted(set(record["input"])),
+        outputs=outputs,
+    )
+
+
+def files_of(path: Path) -> list[Path]:
+    """The file, or all files below the folder, hidden ones included, by name."""
+    if not path.is_dir():
+        return [path]
+    return sorted(entry for entry in path.rglob("*") if entry.is_file())
+
+
+def in_project(path: str, folder: Path, root: Path) -> str:
+    """A recorded path as it reads in the archive, where project and run share one folder.
+
+    Raises `ArchiveError` for a file that belongs to neither.
+    """
+    whole = Path(os.path.normpath(folder / path))
+    for base in (folder, root):
+        if whole.is_relative_to(base):
+            return whole.relative_to(base).as_posix()
+    raise ArchiveError(f"{path}: an input from outside the project and the run's folder")
+
+
+def measure(job: Job, folder: Path) -> None:
+    """Fill in what the job's benchmark measured, if it has one."""
+    path = folder / job.benchmark
+    if path.is_file():
+        lines = [line.split("\t") for line in path.read_text(encoding="utf-8").splitlines()]
+        if len(lines) > 1:
+            row = dict(zip(lines[0], lines[-1], strict=True))
+            wanted = {"wall_s": "s", "max_rss_mb": "max_rss", "cpu_s": "cpu_time"}
+            values = {name: row.get(column, "NA") for name, column in wanted.items()}
+            job.usage = {name: float(value) for name, value in values.items() if value != "NA"}

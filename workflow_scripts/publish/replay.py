@@ -1,0 +1,235 @@
+"""Jobs of an archive run again where it lies, and their results held against the archived ones."""
+
+import base64
+import itertools
+import json
+import math
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from workflow_scripts.publish import explain, jobs
+from workflow_scripts.publish.packing import ArchiveError, Member
+from workflow_scripts.shared.tables import PROVENANCE_KEY
+
+CONFIG = "run/config.json"
+# Noted in a result, but no part of it: code is compared by its fingerprint, results by themselves.
+NOTED = {"commit", "versions"}
+COMMIT = re.compile(rb'"commit": "[^"]*"|\bcommit ([0-9a-f]{40}(-dirty)?|unknown)\b')
+FAILURE = re.compile(r"^\w+: \w+: .*\(traceback in .*\)$", re.MULTILINE)
+LAST_LINES = 5
+START_S = 2.0  # of a job, whatever it does: Snakemake, Python, the imports
+
+
+@dataclass(frozen=True)
+class Again:
+    """One result made again, and how it compares with the archived one."""
+
+    path: str
+    equal: bool
+    how: str
+
+
+def unpack(members: Mapping[str, Member], folder: Path) -> None:
+    """Write the files into an empty folder, with the times that keep them up to date."""
+    for name, member in members.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(member.data)
+        os.utime(path, (member.time_s, member.time_s))
+
+
+def choose(folder: Path, studies: Iterable[str], budget_s: float) -> list[jobs.Job]:
+    """Of each study its quickest jobs by the record: one, and more while the budget holds.
+
+    A job whose environment has torch may train or ask a model, which takes longer than its record
+    says where it had found a checkpoint or earlier replies: it is chosen only for want of others.
+    """
+    records = jobs.read_records(folder)
+    made = [output for output in records if output.startswith("results/")]
+    ran = jobs.behind(made, records)
+    for job in ran:
+        jobs.measure(job, folder)
+    chosen = []
+    for study in studies:
+        its = [job for job in ran if job.script and job.outputs[0].split("/")[1] == study]
+        its = [job for job in its if not _with_torch(records[job.outputs[0]])] or its
+        its.sort(key=lambda job: (job.seconds, job.name))
+        spent = list(itertools.accumulate(max(job.seconds, START_S) for job in its))
+        chosen += its[: max(1, sum(seconds <= budget_s for seconds in spent))]
+    return chosen
+
+
+def _with_torch(record: Mapping[str, Any]) -> bool:
+    return b" torch" in base64.b64decode(record["conda_env"] or "")
+
+
+def waves(folder: Path, chosen: list[jobs.Job]) -> list[list[jobs.Job]]:
+    """The chosen jobs, in groups of which none needs another one's results, near or far.
+
+    Making a result anew makes Snakemake run all that follows from it, so what a job needs has to
+    be as archived when its turn comes.
+    """
+    records = jobs.read_records(folder)
+    needs = {
+        job.name: {each.name for each in jobs.behind(job.outputs[:1], records)} for job in chosen
+    }
+    groups: list[list[jobs.Job]] = []
+    for job in chosen:
+        for group in groups:
+            if not any(
+                each.name in needs[job.name] or job.name in needs[each.name] for each in group
+            ):
+                group.append(job)
+                break
+        else:
+            groups.append([job])
+    return groups
+
+
+def check_current(folder: Path) -> None:
+    """Raises `ArchiveError` with the reasons when the unpacked archive is not up to date."""
+    try:
+        stale = explain.plan(["--configfile", CONFIG], folder)
+    except explain.PlanError as error:
+        raise ArchiveError(f"the archived workflow cannot be planned: {error}") from error
+    if stale:
+        raise ArchiveError(f"the archive is not up to date:\n{explain.table(stale)}")
+
+
+def run(folder: Path, group: list[jobs.Job], members: Mapping[str, Member]) -> dict[str, bytes]:
+    """Delete the outputs of the jobs in an unpacked archive, have Snakemake make them, read them.
+
+    Afterwards the folder is as before. Raises `ArchiveError` when a job fails.
+    """
+    outputs = [output for job in group for output in job.outputs]
+    names = [
+        path.relative_to(folder).as_posix()
+        for output in outputs
+        for path in jobs.files_of(folder / output)
+    ]
+    for output in outputs:
+        path = folder / output
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+    command = [sys.executable, "-m", "snakemake", *outputs]
+    command += ["--configfile", CONFIG, "--cores", "1"]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
+    if done.returncode:
+        text = done.stdout + done.stderr
+        said = FAILURE.findall(text) or text.strip().splitlines()[-LAST_LINES:]
+        raise ArchiveError("a job that had run before fails: " + "\n".join(said))
+    # A folder's file that is not made again counts as empty.
+    made = dict.fromkeys(names, b"") | {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for output in outputs
+        for path in jobs.files_of(folder / output)
+    }
+    touched = [name for job in group for name in (job.log, job.benchmark)]
+    unpack({name: members[name] for name in [*names, *touched] if name in members}, folder)
+    return made
+
+
+def compare(
+    made: Mapping[str, bytes], members: Mapping[str, Member], tolerance: float
+) -> list[Again]:
+    """Each result that was made anew beside the archived one.
+
+    Bytes are compared; with a tolerance above zero, numbers of tables and JSON that differ by less
+    than that, relative to the larger, count as equal too.
+    """
+    return [
+        Again(name, *_compare(name, members[name].data, data, tolerance))
+        if name in members
+        else Again(name, False, "not in the archive")
+        for name, data in sorted(made.items())
+        if not name.endswith(".snakemake_timestamp")
+    ]
+
+
+def _compare(name: str, before: bytes, now: bytes, tolerance: float) -> tuple[bool, str]:
+    if before == now:
+        return True, "same bytes"
+    (before, then), (now, here) = _without_provenance(name, before), _without_provenance(name, now)
+    differs = sorted(key for key in then | here if then.get(key) != here.get(key))
+    noted = f" but for the {', '.join(differs)} noted in it" if differs else ""
+    allowed = set(differs) <= NOTED
+    if before == now:
+        return allowed, "same bytes" + noted
+    if tolerance > 0 and name.endswith((".parquet", ".json")):
+        distance = _distance(_content(name, before), _content(name, now))
+        return allowed and distance <= tolerance, f"numbers differ by up to {distance:.2g}{noted}"
+    return False, "other bytes"
+
+
+def _without_provenance(name: str, data: bytes) -> tuple[bytes, dict[str, Any]]:
+    """A result without what it says of its making, and that; see `shared/provenance.py`."""
+    if name.endswith(".parquet"):
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        table = pq.read_table(pa.BufferReader(data))
+        metadata = dict(table.schema.metadata or {})
+        noted = json.loads(metadata.pop(PROVENANCE_KEY, b"{}"))
+        sink = pa.BufferOutputStream()
+        pq.write_table(table.replace_schema_metadata(metadata), sink)
+        return sink.getvalue().to_pybytes(), noted
+    if name.endswith(".json"):
+        content = json.loads(data)
+        noted = content.pop("provenance", {}) if isinstance(content, dict) else {}
+        if "versions" in content and "commit" in content:
+            content, noted = {}, content  # all of it is provenance, as beside a model's weights
+        return json.dumps(content).encode(), noted
+    return COMMIT.sub(b"", data), {}
+
+
+def _content(name: str, data: bytes) -> Any:
+    if name.endswith(".json"):
+        return json.loads(data)
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    return pq.read_table(pa.BufferReader(data)).to_pydict()
+
+
+def _distance(before: Any, now: Any) -> float:
+    """Largest relative difference of numbers in one place; infinite if all else differs."""
+    match before, now:
+        case (int() | float(), int() | float()) if not isinstance(before, bool):
+            if before == now or (math.isnan(before) and math.isnan(now)):
+                return 0.0
+            return abs(before - now) / max(abs(before), abs(now))
+        case (dict(), dict()) if before.keys() == now.keys():
+            return max((_distance(before[key], now[key]) for key in before), default=0.0)
+        case (list(), list()) if len(before) == len(now):
+            return max((_distance(a, b) for a, b in zip(before, now, strict=True)), default=0.0)
+    return 0.0 if before == now else math.inf
+
+
+def all_of(
+    members: Mapping[str, Member], budget_s: float, tolerance: float, only: Iterable[str] = ()
+) -> list[Again]:
+    """Unpack into an empty folder, run the quickest jobs of each study, or those that make `only`.
+
+    Raises `ArchiveError`.
+    """
+    with tempfile.TemporaryDirectory(prefix="faultlines-replay-") as name:
+        folder = Path(name)
+        unpack(members, folder)
+        if only:
+            records = jobs.read_records(folder)
+            chosen = [jobs.behind([path], records)[-1] for path in only]
+        else:
+            studies = json.loads(members[CONFIG].data)["studies"]
+            chosen = choose(folder, studies, budget_s)
+        check_current(folder)
+        made: dict[str, bytes] = {}
+        for group in waves(folder, chosen):
+            made |= run(folder, group, members)
+        return compare(made, members, tolerance)

@@ -1,0 +1,130 @@
+"""Is this archive whole, well described, and repeatable here? A table, and a status of 0 if so.
+
+    python -m workflow_scripts.publish.verify results/archive/latest.zip
+    python -m workflow_scripts.publish.verify FILE.zip results/softmax/theory.parquet
+    python -m workflow_scripts.publish.verify FILE.zip --no-replay
+
+Replaying runs the code in the archive: do it with archives you would run code from.
+"""
+
+import argparse
+import json
+import sys
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from workflow_scripts.publish import machine, packing, replay, validate
+from workflow_scripts.publish.packing import ArchiveError, Member
+
+BUDGET_S = 5.0  # seconds of recorded time that a study's replayed jobs may take
+GPU_TOLERANCE = 1e-3  # relative, where a GPU made the results or makes them again
+
+
+@dataclass(frozen=True)
+class Check:
+    """One line of the table."""
+
+    what: str
+    passed: bool
+    found: str
+
+
+def check(
+    archive: Path, only: list[str], again: bool, budget_s: float, tolerance: float | None
+) -> list[Check]:
+    """All checks, in order; those that need a whole archive are left out of a damaged one."""
+    try:
+        members, unreadable = packing.read(archive)
+    except ArchiveError as error:
+        return [Check("zip", False, str(error))]
+    damage = [*unreadable, *packing.compare(members, unreadable)]
+    checks = [Check("file", False, line) for line in damage]
+    if packing.MANIFEST in members:
+        checks.append(_name(archive, members))
+    if not all(each.passed for each in checks):
+        return checks
+    found = f"{len(members) - 1} files, each with its SHA-256"
+    checks = [Check("manifest", True, found), *checks, *_crate(members)]
+    if again:
+        checks += _replay(members, only, budget_s, tolerance)
+    return checks
+
+
+def _name(archive: Path, members: Mapping[str, Member]) -> Check:
+    """The hash in the file's name is that of the manifest, so that a rewritten one shows."""
+    digest = members[packing.MANIFEST].digest
+    name = archive.resolve().stem
+    stated = name.rpartition("-")[2]
+    if not name.startswith("faultlines-"):
+        return Check("name", True, f"renamed; the hash of {packing.MANIFEST} is {digest[:12]}")
+    passed = digest.startswith(stated) and len(stated) == 12
+    found = f"states {stated}, the hash of {packing.MANIFEST} is {digest[:12]}"
+    return Check("name", passed, found)
+
+
+def _crate(members: Mapping[str, Member]) -> list[Check]:
+    with tempfile.TemporaryDirectory() as folder:
+        replay.unpack(members, Path(folder))
+        found = validate.problems(folder)
+    if not found:
+        return [Check("RO-Crate", True, f"conforms to profile {validate.PROFILE}")]
+    return [Check("RO-Crate", False, problem) for problem in found]
+
+
+def _replay(
+    members: Mapping[str, Member], only: list[str], budget_s: float, tolerance: float | None
+) -> list[Check]:
+    here = machine.hardware()
+    there = json.loads(members["run/machine.json"].data)
+    if tolerance is None:
+        tolerance = GPU_TOLERANCE if here["gpus"] or there["gpus"] else 0.0
+    then = set(members["run/environment.txt"].data.decode().split())
+    now = set(machine.packages().split())
+    checks = []
+    if then - now:
+        others = ", ".join(sorted(then - now)[:4])
+        checks.append(Check("packages", True, f"{len(then - now)} other here than then: {others}"))
+    try:
+        results = replay.all_of(members, budget_s, tolerance, only)
+    except ArchiveError as error:
+        return [*checks, Check("replay", False, str(error))]
+    return checks + [Check("replay", each.equal, f"{each.path}: {each.how}") for each in results]
+
+
+def show(checks: list[Check]) -> None:
+    """Print the table."""
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table("check", "result", "found")
+    for each in checks:
+        verdict = "[green]ok[/]" if each.passed else "[red]FAILED[/]"
+        table.add_row(each.what, verdict, each.found.replace("[", r"\["))
+    # A pipe has no width; lines are not to be cut there.
+    Console(width=None if sys.stdout.isatty() else 200).print(table)
+
+
+def main(arguments: list[str]) -> int:
+    """Status 0 if every check passed, else 1."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("archive", type=Path)
+    parser.add_argument("results", nargs="*", help="results to make again; default: the quickest")
+    parser.add_argument("--no-replay", action="store_true", help="only check the files")
+    parser.add_argument("--budget-s", type=float, default=BUDGET_S, help="replayed time a study")
+    parser.add_argument("--tolerance", type=float, help="relative, of numbers; 0 compares bytes")
+    given = parser.parse_args(arguments)
+    checks = check(
+        given.archive, given.results, not given.no_replay, given.budget_s, given.tolerance
+    )
+    show(checks)
+    failed = sum(not each.passed for each in checks)
+    print(
+        f"{failed} of {len(checks)} checks failed" if failed else "The archive is as it was made."
+    )
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

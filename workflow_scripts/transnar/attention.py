@@ -1,0 +1,41 @@
+"""Self-attention at the adaptive temperature, as an attention function of transformers.
+
+The polynomial of "softmax is not enough" (figure 4) is applied to every head and row, as in that
+paper's CLRS-Text experiment.
+"""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+from transformers import AttentionInterface, AttentionMaskInterface
+from transformers.masking_utils import eager_mask
+
+from workflow_scripts.shared import sharpening
+
+PLAIN, NAME = "sdpa", "adaptive_temperature"
+COEFFICIENTS: list[float] = []  # of the published polynomial, highest power first; set by `use`
+
+
+def adaptive_attention(
+    module: torch.nn.Module,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    attention_mask: Tensor | None,
+    scaling: float,
+    **others: Any,
+) -> tuple[Tensor, None]:
+    """Attention of (B, H, T, D) at the temperature that its own entropy asks for."""
+    logits = query @ key.mT * scaling
+    if attention_mask is not None:
+        logits = logits + attention_mask[..., : key.shape[-2]]
+    weights = sharpening.adaptive(logits, COEFFICIENTS)
+    return (weights @ value).transpose(1, 2).contiguous(), None
+
+
+def use(coefficients: list[float]) -> None:
+    """Make the attention function known to transformers, with these coefficients."""
+    COEFFICIENTS[:] = coefficients
+    AttentionInterface.register(NAME, adaptive_attention)
+    AttentionMaskInterface.register(NAME, eager_mask)

@@ -1,0 +1,142 @@
+"""Batches of CLRS-Text with what the frozen reasoner makes of the same samples."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from workflow_scripts.clrs import store, trajectories
+from workflow_scripts.clrs.reasoner import Reasoner
+from workflow_scripts.clrs.trajectories import Trajectories
+from workflow_scripts.transnar import tokens
+from workflow_scripts.transnar.decoder import Graph, Shape, Text
+
+IGNORED = -100  # targets that cost nothing
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Samples of one algorithm and size: texts and trajectories of the same draws."""
+
+    algorithm: str
+    questions: list[str]
+    answers: list[str]
+    trajectories: Trajectories
+
+    def __len__(self) -> int:
+        return len(self.questions)
+
+    @property
+    def nodes(self) -> int:
+        return self.trajectories.nodes
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Rows of prompts and answers, targets (B, T) of the next token, and their samples."""
+
+    text: Text
+    targets: Tensor
+    labels: Tensor  # (B, N) of nodes
+
+    def to(self, device: str) -> "Batch":
+        return Batch(self.text.to(device), self.targets.to(device), self.labels.to(device))
+
+
+def read(path: str, algorithm: str, split: str) -> list[Pairs]:
+    """All sizes of a split, ascending."""
+    spec = store.read_spec(path)
+    found = []
+    for name, nodes in sorted(store.sets(path)):
+        if name != split:
+            continue
+        columns = store.read(path, split, nodes)
+        questions, answers = columns.pop("question"), columns.pop("answer")
+        held = trajectories.Trajectories(algorithm, spec, columns)
+        found.append(Pairs(algorithm, questions.tolist(), answers.tolist(), held))
+    return found
+
+
+def draw_sorted(
+    random: np.random.Generator, rows: int, count: int, below: int
+) -> NDArray[np.int64]:
+    """`count` distinct integers in order for each row, shape (rows, count).
+
+    Randomised positions (Ruoss et al. 2023). Raises `ValueError` where there are too few.
+    """
+    if count > below:
+        raise ValueError(f"{count} places do not fit in a range of {below}")
+    keys = random.random((rows, below))
+    return np.sort(np.argpartition(keys, count - 1, axis=1)[:, :count], axis=1)
+
+
+def text(
+    prompts: Sequence[list[int]],
+    answers: Sequence[list[int]],
+    nodes: int,
+    random: np.random.Generator,
+    shape: Shape,
+    spare: int = 0,
+) -> tuple[Text, Tensor, Tensor]:
+    """Prompts with answers, padded on the left; labels (B, N + 1); positions of later tokens.
+
+    Positions are drawn anew for each row, `spare` more of them than there are tokens. So are the
+    labels of rows, columns and nodes: as many distinct ones, in order, as there are nodes and one
+    more for the place after the last.
+    """
+    rows = [prompt + answer for prompt, answer in zip(prompts, answers, strict=True)]
+    width = max(map(len, rows))
+    size = (len(rows), width)
+    ids = np.full(size, tokens.PAD_ID)
+    attended = np.zeros(size, np.int64)
+    places, indices = np.zeros((*size, 2), np.int64), np.zeros((*size, 2), np.int64)
+    for index, row in enumerate(rows):
+        start, end = width - len(row), width - len(row) + len(prompts[index])
+        ids[index, start:] = row
+        attended[index, start:] = 1
+        places[index, start:] = np.transpose(tokens.structure(row))
+        indices[index, start:end] = places[index, start:end] + 1
+    drawn = draw_sorted(random, len(rows), width + spare, shape.position_range)
+    label = draw_sorted(random, len(rows), nodes + 1, shape.labels or nodes + 1)
+    # An answer may run on past the last node: the last label then serves for all.
+    at = np.minimum(places, nodes).reshape(len(rows), -1)
+    labels = np.take_along_axis(label, at, 1).reshape(places.shape)
+    arrays = (ids, drawn[:, :width], labels, np.minimum(indices, nodes + 1), attended)
+    made = Text(*map(torch.from_numpy, arrays))
+    return made, torch.from_numpy(label), torch.from_numpy(drawn[:, width:])
+
+
+def training_batch(
+    pairs: Pairs, indices: NDArray[np.int64], random: np.random.Generator, shape: Shape
+) -> Batch:
+    """Prompts with answers; only tokens of the answer, its end included, are targets."""
+    questions = [tokens.encode(pairs.questions[index]) for index in indices]
+    answers = [tokens.encode(pairs.answers[index].rstrip("\n") + tokens.END) for index in indices]
+    made, label, _ = text(questions, answers, pairs.nodes, random, shape)
+    targets = torch.full_like(made.ids, IGNORED)
+    for row, answer in enumerate(answers):
+        targets[row, -len(answer) - 1 : -1] = torch.tensor(answer)
+    return Batch(made, targets, label[:, :-1])
+
+
+@torch.no_grad()
+def graph(reasoner: Reasoner, pairs: Pairs, indices: NDArray[np.int64], labels: Tensor) -> Graph:
+    """Embeddings that the reasoner ends with, each sample's at its own last step.
+
+    Edges have the processor's messages where it gives them, else their encoded features.
+    """
+    device = next(reasoner.parameters()).device
+    batch = pairs.trajectories.batch(indices)
+    width = reasoner.width
+    size, nodes = len(indices), pairs.nodes
+    hidden = torch.zeros(size, nodes, width, device=device)
+    edges = torch.zeros(size, nodes, nodes, width, device=device)
+    for latent in reasoner.latents(batch.to(device)):
+        count = len(latent.nodes)
+        hidden[:count] = latent.nodes[..., 2 * width :]
+        edges[:count] = latent.edges.dense() if latent.messages is None else latent.messages
+    back = torch.argsort(batch.order)
+    return Graph(hidden[back], edges[back], labels)

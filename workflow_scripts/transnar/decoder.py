@@ -1,0 +1,217 @@
+"""The text model, a transformers decoder, and what TransNAR adds to it: gated cross-attention.
+
+After every block, tokens look at the embeddings of the reasoner's nodes and, apart from them, of
+its edges; both results are set side by side, go through one linear map and an MLP, and are added
+behind a gate tanh(a). The graph never looks at the text. Paper: section 3; the form of the gate is
+Flamingo's (Alayrac et al. 2022).
+"""
+
+from dataclasses import dataclass, replace
+from typing import Any, cast
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from workflow_scripts.transnar import tokens
+
+STREAMS = ("nodes", "edges")
+PLACES = ("row_label", "column_label", "row_index", "column_index")
+NODE_PLACES = (
+    "node_label",
+    "node_index",
+    "sender_label",
+    "sender_index",
+    "receiver_label",
+    "receiver_index",
+)
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What decides the parameters. `reasoner_width` 0: a model of text alone."""
+
+    width: int
+    layers: int
+    heads: int
+    mlp: int  # hidden units of a block's gated MLP
+    position_range: int  # positions are drawn below this
+    labels: int  # of rows, columns and nodes; 0: no structural positions
+    reasoner_width: int
+    streams: tuple[str, ...] = STREAMS
+    gate: float = 0.0  # a at the start; 0 is closed
+
+
+@dataclass(frozen=True)
+class Text:
+    """Tokens of B rows of one length T; `attended` is 0 at padding. All int64, (B, T).
+
+    `labels` (B, T, 2) are those of a token's row and column, `indices` (B, T, 2) count from 1 in
+    a prompt and are 0 in an answer.
+    """
+
+    ids: Tensor
+    positions: Tensor
+    labels: Tensor
+    indices: Tensor
+    attended: Tensor
+
+    def to(self, device: str | torch.device) -> "Text":
+        return Text(*(part.to(device) for part in vars(self).values()))
+
+
+@dataclass(frozen=True)
+class Graph:
+    """Embeddings of the reasoner: nodes (B, N, W), edges (B, N, N, W), node labels (B, N)."""
+
+    nodes: Tensor
+    edges: Tensor
+    labels: Tensor
+
+
+class Coupling(nn.Module):
+    """One gated cross-attention over nodes and edges."""
+
+    def __init__(self, shape: Shape) -> None:
+        super().__init__()
+        width, source = shape.width, shape.reasoner_width
+        self.heads, self.streams = shape.heads, shape.streams
+        self.norm = nn.LayerNorm(width)
+        self.query = nn.ModuleDict({s: nn.Linear(width, width, bias=False) for s in STREAMS})
+        self.key = nn.ModuleDict({s: nn.Linear(source, width, bias=False) for s in STREAMS})
+        self.value = nn.ModuleDict({s: nn.Linear(source, width, bias=False) for s in STREAMS})
+        self.merge = nn.Linear(2 * width, width)
+        self.mlp = nn.Sequential(
+            nn.Linear(width, 2 * width), nn.GELU(), nn.Linear(2 * width, width)
+        )
+        self.gate = nn.Parameter(torch.full((), float(shape.gate)))
+
+    def forward(self, hidden: Tensor, sources: dict[str, Tensor]) -> Tensor:
+        """hidden (B, T, D); `sources` (B, K, W) for each stream that is looked at."""
+        normed = self.norm(hidden)
+        seen = [
+            self._attend(stream, normed, sources[stream])
+            if stream in self.streams and stream in sources
+            else torch.zeros_like(hidden)
+            for stream in STREAMS
+        ]
+        merged = self.merge(torch.cat(seen, -1))
+        return hidden + self.gate.tanh() * (merged + self.mlp(merged))
+
+    def _attend(self, stream: str, hidden: Tensor, source: Tensor) -> Tensor:
+        def split(x: Tensor) -> Tensor:
+            return x.unflatten(-1, (self.heads, -1)).transpose(1, 2)
+
+        found = functional.scaled_dot_product_attention(
+            split(self.query[stream](hidden)),
+            split(self.key[stream](source)),
+            split(self.value[stream](source)),
+        )
+        return found.transpose(1, 2).flatten(2)
+
+
+class Model(nn.Module):
+    """A decoder of text, coupled to a reasoner where its shape says so."""
+
+    def __init__(self, shape: Shape, attention: str = "sdpa") -> None:
+        super().__init__()
+        from transformers import LlamaConfig, LlamaForCausalLM
+
+        self.shape = shape
+        config = LlamaConfig(
+            vocab_size=len(tokens.VOCABULARY),
+            hidden_size=shape.width,
+            intermediate_size=shape.mlp,
+            num_hidden_layers=shape.layers,
+            num_attention_heads=shape.heads,
+            max_position_embeddings=shape.position_range,
+            tie_word_embeddings=True,
+            bos_token_id=None,
+            eos_token_id=tokens.END_ID,
+            pad_token_id=tokens.PAD_ID,
+        )
+        config._attn_implementation = attention
+        self.decoder = LlamaForCausalLM(config)
+        names: tuple[str, ...] = PLACES if shape.labels else ()
+        self.places = nn.ModuleDict({n: _embedding(shape, shape.width, 0.02) for n in names})
+        self.couplings = nn.ModuleList()
+        self.sources: dict[str, Tensor] = {}
+        if shape.reasoner_width:
+            self.couplings.extend(Coupling(shape) for _ in range(shape.layers))
+            self.source_norm = nn.LayerNorm(shape.reasoner_width)
+            names = NODE_PLACES if shape.labels else ()
+            self.index = nn.ModuleDict(
+                {name: _embedding(shape, shape.reasoner_width, 1.0) for name in names}
+            )
+            for layer, coupling in zip(self._layers(), self.couplings, strict=True):
+                layer.register_forward_hook(_after(self, cast(Coupling, coupling)))
+
+    def _layers(self) -> list[nn.Module]:
+        return list(self.decoder.model.layers)
+
+    def look(self, graph: Graph | None, streams: tuple[str, ...] = STREAMS) -> None:
+        """Which embeddings the cross-attentions see from now on; None: they add nothing."""
+        self.sources = {}
+        if graph is None or not self.couplings:
+            return
+        nodes, edges = self.source_norm(graph.nodes), self.source_norm(graph.edges)
+        if self.shape.labels:
+            number = torch.arange(1, 1 + nodes.shape[1], device=nodes.device)
+            node, sender, receiver = (
+                self.index[f"{name}_label"](graph.labels) + self.index[f"{name}_index"](number)
+                for name in ("node", "sender", "receiver")
+            )
+            nodes = nodes + node
+            edges = edges + sender[:, :, None] + receiver[:, None]
+        found = {"nodes": nodes, "edges": edges.flatten(1, 2)}
+        self.sources = {stream: found[stream] for stream in streams}
+
+    def forward(self, text: Text, cache: Any = None) -> Tensor:
+        """Logits (B, T, vocabulary). `attended` also covers what is in the cache."""
+        embedded = self.decoder.model.embed_tokens(text.ids)
+        if self.shape.labels:
+            for axis, name in enumerate(("row", "column")):
+                embedded = embedded + self.places[f"{name}_label"](text.labels[..., axis])
+                embedded = embedded + self.places[f"{name}_index"](text.indices[..., axis])
+        return self.decoder(
+            inputs_embeds=embedded,
+            position_ids=text.positions,
+            attention_mask=text.attended,
+            past_key_values=cache,
+            use_cache=cache is not None,
+        ).logits
+
+
+def _embedding(shape: Shape, width: int, deviation: float) -> nn.Embedding:
+    """As large at the start as what it is added to."""
+    table = nn.Embedding(shape.labels + 1, width)
+    nn.init.normal_(table.weight, std=deviation)
+    return table
+
+
+def _after(model: Model, coupling: Coupling) -> Any:
+    """A hook that puts a coupling behind a block of the decoder."""
+
+    def hook(module: nn.Module, inputs: Any, output: Any) -> Any:
+        if not model.sources:
+            return output
+        hidden = output[0] if isinstance(output, tuple) else output
+        new = coupling(hidden, model.sources)
+        return (new, *output[1:]) if isinstance(output, tuple) else new
+
+    return hook
+
+
+def parameters(model: nn.Module) -> int:
+    return sum(tensor.numel() for tensor in model.parameters())
+
+
+def matched_mlp(shape: Shape) -> int:
+    """Hidden units that give a model of text alone as many parameters as `shape` has, or more.
+
+    Each unit of a gated MLP costs three times the width, in every layer.
+    """
+    text = replace(shape, reasoner_width=0)
+    with torch.device("meta"):
+        missing = parameters(Model(shape)) - parameters(Model(text))
+    return shape.mlp + -(-missing // (3 * shape.width * shape.layers))

@@ -1,0 +1,86 @@
+"""Greedy answers, and answers whose shape is given: only the numbers are the model's own."""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+from transformers import DynamicCache
+
+from workflow_scripts.transnar import tokens
+from workflow_scripts.transnar.batches import text
+from workflow_scripts.transnar.decoder import STREAMS, Graph, Model, Text
+
+SPARE = 4  # tokens that an answer may have more than the longest true one
+
+_DIGITS = torch.zeros(len(tokens.VOCABULARY), dtype=torch.bool)
+_DIGITS[[index for token, index in tokens.IDS.items() if token.strip().isdigit()]] = True
+
+
+def _choose(logits: Tensor, right: Sequence[int] | None) -> list[int]:
+    """The likeliest token of each row. With `right`: the likeliest digit where a digit is right,
+    spaced as the right one is, and the right token anywhere else.
+    """
+    if right is None:
+        return logits.argmax(-1).tolist()
+    spaced = torch.tensor([token.startswith(" ") for token in tokens.VOCABULARY])
+    found = []
+    for row, index in zip(logits, right, strict=True):
+        allowed = _DIGITS & (spaced == spaced[index])
+        best = int(row.masked_fill(~allowed, -torch.inf).argmax())
+        found.append(best if _DIGITS[index] else index)
+    return found
+
+
+@torch.inference_mode()
+def answers(
+    model: Model,
+    questions: Sequence[str],
+    truths: Sequence[str],
+    nodes: int,
+    graph_of: Callable[[Tensor], Graph | None],
+    random: np.random.Generator,
+    given_shape: bool = False,
+    streams: tuple[str, ...] = STREAMS,
+) -> list[str]:
+    """One answer for each question, without the end of its line.
+
+    `graph_of` gives the embeddings for the labels (B, N) of the nodes. An answer that does not end
+    within `SPARE` tokens of the longest true one is cut. With `given_shape`, every token but the
+    digits is that of the true answer.
+    """
+    shape = model.shape
+    prompts = [tokens.encode(question) for question in questions]
+    right = [tokens.encode(truth.rstrip("\n") + tokens.END) for truth in truths]
+    longest = max(map(len, right)) + SPARE
+    empty: list[list[int]] = [[] for _ in prompts]
+    prompt, label, later = text(prompts, empty, nodes, random, shape, spare=longest)
+    device = next(model.parameters()).device
+    prompt, label, later = prompt.to(device), label.to(device), later.to(device)
+    model.look(graph_of(label[:, :-1]), streams)
+    cache = DynamicCache(config=model.decoder.config)
+    logits = model(prompt, cache)[:, -1].cpu()
+    written: list[list[int]] = [[] for _ in prompts]
+    done = [False] * len(prompts)
+    attended = prompt.attended
+    for step in range(longest):
+        wanted = None
+        if given_shape:
+            wanted = [row[step] if step < len(row) else tokens.END_ID for row in right]
+        choice = _choose(logits, wanted)
+        for row, token in enumerate(choice):
+            if not done[row]:
+                written[row].append(token)
+                done[row] = token == tokens.END_ID
+        if all(done) or step == longest - 1:
+            break
+        attended = torch.cat([attended, torch.ones_like(attended[:, :1])], 1)
+        places = [tokens.structure(a + b) for a, b in zip(prompts, written, strict=True)]
+        last = torch.tensor([[rows[-1], columns[-1]] for rows, columns in places], device=device)
+        labels = label.gather(1, last.clamp_max(nodes))[:, None]
+        ids = torch.tensor(choice, device=device)[:, None]
+        position = later[:, step : step + 1]
+        one = Text(ids, position, labels, torch.zeros_like(labels), attended)
+        logits = model(one, cache)[:, -1].cpu()
+    model.look(None)
+    return [tokens.decode(own).removesuffix(tokens.END) for own in written]
