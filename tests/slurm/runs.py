@@ -27,7 +27,7 @@ HEADS = "results/softmax/heads"
 TESTS = "results/softmax/tests"
 TARGETS = (
     "results/softmax/theory.parquet",
-    "results/models/tokenizer",
+    "results/models/tokenizer/tokenizer.json",
     f"{TESTS}/comparison/softmax.parquet",
     f"{TESTS}/comparison/sparsemax.parquet",
     "results/softmax/maps.parquet",
