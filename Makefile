@@ -8,16 +8,21 @@ PIP_VERSION := 26.3
 TARGETS ?=
 ARCHIVE ?= results/archive/latest.zip
 ARGS ?=
+SLURM = $(BIN)/snakemake --workflow-profile profiles/slurm
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run explain archive verify test lint vllm test-vllm test-envs rulegraph clean
+.PHONY: help setup run explain cluster cost archive verify test test-slurm lint vllm test-vllm test-envs
+.PHONY: rulegraph clean
 
 help:
 	@echo "make run      set up .venv, then run the default workflow and print the scorecard"
 	@echo "make explain  why each job would run, one line a job (ARGS= for snakemake's arguments)"
+	@echo "make cluster  run on a Slurm cluster, or go on after an interruption (ARGS=)"
+	@echo "make cost     what a run would ask of a cluster, by rule (ARGS=)"
 	@echo "make archive  results/archive/: the run as one zip to publish"
 	@echo "make verify   check an archive and replay a part of it (ARCHIVE=file.zip)"
 	@echo "make test     set up .venv, then run the tests"
+	@echo "make test-slurm  as root, with slurm-wlm and munge: the tests that start a Slurm"
 	@echo "make lint     formatters, linters, type checker"
 	@echo "make vllm     set up .venv-vllm: vLLM for CPUs, for models with engine vllm"
 	@echo "make test-vllm  set up both, then run the tests that need vLLM"
@@ -53,6 +58,18 @@ run: setup
 	@$(BIN)/python -m rich.markdown results/scorecard.md
 	@echo "report: results/report.html"
 
+# Who holds this lock is the only one to submit from this folder, so a lock of Snakemake's that
+# stands there belongs to a run that was killed.
+cluster: setup
+	@mkdir -p work .snakemake/locks
+	@exec 9> work/submitter.lock; \
+	flock --nonblock 9 || { echo "another run submits from this folder; see squeue --me"; exit 1; }; \
+	[ -z "$$(ls .snakemake/locks)" ] || $(SLURM) --unlock $(ARGS) 9>&-; \
+	$(SLURM) $(ARGS)
+
+cost: setup
+	@$(BIN)/python -m workflow_scripts.publish.cost $(ARGS)
+
 explain: setup
 	@$(BIN)/python -m workflow_scripts.publish.explain $(ARGS)
 
@@ -64,7 +81,10 @@ verify: .venv/dev.stamp
 	@OMP_NUM_THREADS=1 $(BIN)/python -m workflow_scripts.publish.verify $(ARCHIVE) $(ARGS)
 
 test: .venv/dev.stamp
-	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadgroup
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadgroup -m "not slurm"
+
+test-slurm: .venv/dev.stamp
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -rs tests/slurm
 
 lint: .venv/dev.stamp
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/snakefmt --check Snakefile rules

@@ -10,6 +10,7 @@ min_version("9.27.0")
 sys.path.insert(0, str(workflow.basedir))
 
 from workflow_scripts.shared.job import export_python_path
+from workflow_scripts.shared.left_behind import take_over
 
 export_python_path()
 
@@ -48,6 +49,10 @@ localrules:
     scorecard,
     report,
     archive,
+
+
+onstart:
+    take_over(workflow.dag)
 
 
 rule all:

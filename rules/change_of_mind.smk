@@ -59,8 +59,8 @@ rule change_of_mind_questions:
         "../envs/analysis.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=growing(1000),
+        runtime=growing(10),
     params:
         code=fingerprint("workflow_scripts/change_of_mind/questions.py"),
         counts=config["change_of_mind"]["questions"],
@@ -88,8 +88,8 @@ rule change_of_mind_ask:
         model_environment
     threads: 1
     resources:
-        mem_mb=config["inference"]["mem_mb"],
-        runtime=config["inference"]["runtime_min"],
+        mem_mb=growing(config["inference"]["mem_mb"]),
+        runtime=growing(config["inference"]["runtime_min"]),
         gpu=config["inference"]["gpu"],
     params:
         code=fingerprint("workflow_scripts/change_of_mind/ask.py"),
@@ -122,8 +122,8 @@ rule change_of_mind_answerers:
         "../envs/analysis.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=growing(2000),
+        runtime=growing(10),
     params:
         code=fingerprint("workflow_scripts/change_of_mind/answerers.py"),
         settings=config["change_of_mind"]["answerers"],
@@ -150,8 +150,8 @@ rule change_of_mind_regressions:
         "../envs/bayes.yaml"
     threads: 1
     resources:
-        mem_mb=3000,
-        runtime=120,
+        mem_mb=growing(3000),
+        runtime=growing(120),
     params:
         code=fingerprint("workflow_scripts/change_of_mind/regressions.py"),
         settings=config["change_of_mind"]["regressions"],
@@ -174,8 +174,8 @@ rule change_of_mind_scores:
         "../envs/analysis.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=60,
+        mem_mb=growing(2000),
+        runtime=growing(60),
     params:
         code=fingerprint("workflow_scripts/change_of_mind/scores.py"),
         settings={
@@ -205,8 +205,8 @@ rule change_of_mind_claims:
         "../envs/analysis.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=growing(1000),
+        runtime=growing(10),
     params:
         code=fingerprint("workflow_scripts/change_of_mind/claims.py"),
         models={name: config["models"][name] for name in CHANGE_OF_MIND_MODELS},
@@ -319,8 +319,8 @@ rule change_of_mind_figures:
         "../envs/analysis.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=growing(1000),
+        runtime=growing(10),
     params:
         code=fingerprint("workflow_scripts/change_of_mind/figures.py"),
         models=CHANGE_OF_MIND_MODELS,

@@ -22,8 +22,8 @@ rule clrs_export:
         "../envs/clrs.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=60,
+        mem_mb=growing(2000),
+        runtime=growing(60),
     params:
         code=fingerprint("workflow_scripts/clrs/export.py"),
         plain=config["clrs"]["data"],
@@ -51,8 +51,8 @@ rule clrs_train:
         "../envs/models.yaml"
     threads: 1
     resources:
-        mem_mb=3000,
-        runtime=config["clrs"]["train"]["runtime_min"],
+        mem_mb=growing(3000),
+        runtime=growing(config["clrs"]["train"]["runtime_min"]),
         gpu=config["clrs"]["train"]["gpu"],
     params:
         code=fingerprint("workflow_scripts/clrs/train.py"),
@@ -83,8 +83,8 @@ rule clrs_evaluate:
         "../envs/models.yaml"
     threads: 1
     resources:
-        mem_mb=3000,
-        runtime=240,
+        mem_mb=growing(3000),
+        runtime=growing(240),
     params:
         code=fingerprint("workflow_scripts/clrs/evaluate.py"),
         algorithms=lookup("clrs/reasoners/{reasoner}/algorithms", within=config),

@@ -31,8 +31,8 @@ rule cocycles_algebra:
         "../envs/analysis.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=120,
+        mem_mb=growing(2000),
+        runtime=growing(120),
     params:
         code=fingerprint("workflow_scripts/cocycles/algebra.py"),
         order=config["cocycles"]["algebra"]["order"],
@@ -55,8 +55,8 @@ rule cocycles_schedules:
         "../envs/analysis.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=60,
+        mem_mb=growing(1000),
+        runtime=growing(60),
     params:
         code=fingerprint("workflow_scripts/cocycles/schedules.py"),
         nodes=config["cocycles"]["schedules"]["nodes"],
@@ -82,8 +82,8 @@ rule cocycles_messages:
         "../envs/analysis.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=60,
+        mem_mb=growing(1000),
+        runtime=growing(60),
     params:
         code=fingerprint("workflow_scripts/cocycles/messages.py"),
         sizes=config["cocycles"]["messages"]["sizes"],
@@ -112,8 +112,8 @@ rule cocycles_train:
         "../envs/models.yaml"
     threads: 1
     resources:
-        mem_mb=3000,
-        runtime=config["cocycles"]["training"]["runtime_min"],
+        mem_mb=growing(3000),
+        runtime=growing(config["cocycles"]["training"]["runtime_min"]),
         gpu=config["cocycles"]["training"]["gpu"],
     params:
         code=fingerprint("workflow_scripts/cocycles/train.py"),
@@ -149,8 +149,8 @@ rule cocycles_trained:
         "../envs/models.yaml"
     threads: 1
     resources:
-        mem_mb=3000,
-        runtime=240,
+        mem_mb=growing(3000),
+        runtime=growing(240),
     params:
         code=fingerprint("workflow_scripts/cocycles/trained.py"),
         processors=config["cocycles"]["training"]["processors"],
@@ -179,8 +179,8 @@ rule cocycles_scores:
         "../envs/analysis.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=growing(1000),
+        runtime=growing(10),
     params:
         code=fingerprint("workflow_scripts/cocycles/scores.py"),
     script:
@@ -199,8 +199,8 @@ rule cocycles_claims:
         "../envs/analysis.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=growing(1000),
+        runtime=growing(10),
     params:
         code=fingerprint("workflow_scripts/cocycles/claims.py"),
     script:
@@ -264,8 +264,8 @@ rule cocycles_figures:
         "../envs/analysis.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=growing(1000),
+        runtime=growing(10),
     params:
         code=fingerprint("workflow_scripts/cocycles/figures.py"),
     script:

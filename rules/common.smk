@@ -17,6 +17,15 @@ wildcard_constraints:
     study=r"[a-z_]+",
 
 
+def growing(amount):
+    """Memory or time for a job: twice the amount at each further attempt."""
+
+    def asked(wildcards, attempt):
+        return amount * 2 ** (attempt - 1)
+
+    return asked
+
+
 def trained_shape(wildcards):
     """The settings of the wildcard's model that training reads."""
     keys = ["hidden_size", "layers", "heads", "max_context", "steps"]

@@ -24,8 +24,8 @@ rule glasses_theory:
         "../envs/models.yaml"
     threads: 1
     resources:
-        mem_mb=1500,
-        runtime=20,
+        mem_mb=growing(1500),
+        runtime=growing(20),
     params:
         code=fingerprint("workflow_scripts/glasses/theory.py"),
         settings=config["glasses"]["theory"],
@@ -45,8 +45,8 @@ rule glasses_collapse:
         "../envs/models.yaml"
     threads: 1
     resources:
-        mem_mb=2500,
-        runtime=120,
+        mem_mb=growing(2500),
+        runtime=growing(120),
     params:
         code=fingerprint("workflow_scripts/glasses/collapse.py"),
         settings={
@@ -69,8 +69,8 @@ rule glasses_requests:
         "../envs/models.yaml"
     threads: 1
     resources:
-        mem_mb=1500,
-        runtime=10,
+        mem_mb=growing(1500),
+        runtime=growing(10),
     params:
         code=fingerprint("workflow_scripts/glasses/requests.py", "resources/nouns.txt"),
         settings=config["glasses"]["tasks"],
@@ -100,8 +100,8 @@ rule glasses_models:
         "../envs/models.yaml"
     threads: 1
     resources:
-        mem_mb=config["inference"]["mem_mb"],
-        runtime=config["inference"]["runtime_min"],
+        mem_mb=growing(config["inference"]["mem_mb"]),
+        runtime=growing(config["inference"]["runtime_min"]),
         gpu=config["inference"]["gpu"],
     params:
         code=fingerprint("workflow_scripts/glasses/models.py"),
@@ -131,8 +131,8 @@ rule glasses_scores:
         "../envs/analysis.yaml"
     threads: 1
     resources:
-        mem_mb=1500,
-        runtime=20,
+        mem_mb=growing(1500),
+        runtime=growing(20),
     params:
         code=fingerprint("workflow_scripts/glasses/scores.py"),
         models=GLASSES_MODELS,
@@ -155,8 +155,8 @@ rule glasses_claims:
         "../envs/analysis.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=growing(1000),
+        runtime=growing(10),
     params:
         code=fingerprint("workflow_scripts/glasses/claims.py"),
         models={name: config["models"][name] for name in GLASSES_MODELS},
@@ -260,8 +260,8 @@ rule glasses_figures:
         "../envs/analysis.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=growing(1000),
+        runtime=growing(10),
     params:
         code=fingerprint("workflow_scripts/glasses/figures.py"),
         models=GLASSES_MODELS,

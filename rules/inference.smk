@@ -15,8 +15,8 @@ rule inference_generate:
         model_environment
     threads: 1
     resources:
-        mem_mb=config["inference"]["mem_mb"],
-        runtime=config["inference"]["runtime_min"],
+        mem_mb=growing(config["inference"]["mem_mb"]),
+        runtime=growing(config["inference"]["runtime_min"]),
         gpu=config["inference"]["gpu"],
     params:
         spec=model_serving,

@@ -1,10 +1,11 @@
 """Embedded language models: corpus, tokenizer, training, evaluation, card."""
 
-from workflow_scripts.models.registry import CHECKPOINT, TOKENIZER, embedded
+from workflow_scripts.models.registry import CHECKPOINT, TOKENIZER, embedded, from_hub
 
 
 localrules:
     models,
+    models_fetch,
 
 
 rule models:
@@ -25,8 +26,8 @@ rule models_corpus:
         "../envs/analysis.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=growing(1000),
+        runtime=growing(10),
     params:
         seed=config["seed"],
         settings=config["embedded"]["corpus"],
@@ -47,8 +48,8 @@ rule models_tokenizer:
         "../envs/models.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=growing(1000),
+        runtime=growing(10),
     params:
         vocab_size=config["embedded"]["tokenizer"]["vocab_size"],
         code=fingerprint("workflow_scripts/models/tokenizer.py"),
@@ -73,8 +74,8 @@ rule models_train:
         "../envs/models.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=config["embedded"]["train"]["runtime_min"],
+        mem_mb=growing(2000),
+        runtime=growing(config["embedded"]["train"]["runtime_min"]),
         gpu=config["embedded"]["train"]["gpu"],
     params:
         seed=config["seed"],
@@ -103,8 +104,8 @@ rule models_evaluate:
         "../envs/models.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=20,
+        mem_mb=growing(2000),
+        runtime=growing(20),
     params:
         seed=config["seed"],
         code=fingerprint("workflow_scripts/models/evaluate.py"),
@@ -130,8 +131,8 @@ rule models_curve:
         "../envs/analysis.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=5,
+        mem_mb=growing(1000),
+        runtime=growing(5),
     params:
         code=fingerprint("workflow_scripts/models/curve.py"),
     script:
@@ -159,9 +160,27 @@ rule models_card:
         "../envs/models.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=5,
+        mem_mb=growing(1000),
+        runtime=growing(5),
     params:
         code=fingerprint("workflow_scripts/models/card.py"),
     script:
         "../workflow_scripts/models/card.py"
+
+
+rule models_fetch:
+    output:
+        fetched="results/models/fetched.json",
+    log:
+        "logs/models_fetch/fetch.log",
+    conda:
+        "../envs/models.yaml"
+    threads: 1
+    resources:
+        mem_mb=growing(2000),
+        runtime=growing(240),
+    params:
+        code=fingerprint("workflow_scripts/models/fetch.py"),
+        models=from_hub(config["models"]),
+    script:
+        "../workflow_scripts/models/fetch.py"

@@ -42,8 +42,8 @@ rule optimizers_data:
         "../envs/analysis.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=growing(1000),
+        runtime=growing(10),
     params:
         code=fingerprint("workflow_scripts/optimizers/data.py"),
         source=config["optimizers"]["data"]["source"],
@@ -67,8 +67,8 @@ rule optimizers_tune:
         "../envs/models.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=240,
+        mem_mb=growing(2000),
+        runtime=growing(240),
     params:
         code=fingerprint("workflow_scripts/optimizers/tune.py"),
         rule=lookup("optimizers/optimizers/{optimizer}", within=config),
@@ -96,8 +96,8 @@ rule optimizers_continual:
         "../envs/models.yaml"
     threads: 1
     resources:
-        mem_mb=3000,
-        runtime=480,
+        mem_mb=growing(3000),
+        runtime=growing(480),
     params:
         code=fingerprint("workflow_scripts/optimizers/continual.py"),
         rule=lookup("optimizers/optimizers/{optimizer}", within=config),
@@ -129,8 +129,8 @@ rule optimizers_matched:
         "../envs/models.yaml"
     threads: 1
     resources:
-        mem_mb=3000,
-        runtime=480,
+        mem_mb=growing(3000),
+        runtime=growing(480),
     params:
         code=fingerprint("workflow_scripts/optimizers/matched.py"),
         rule=lookup("optimizers/optimizers/{optimizer}", within=config),
@@ -161,8 +161,8 @@ rule optimizers_solutions:
         "../envs/models.yaml"
     threads: 1
     resources:
-        mem_mb=3000,
-        runtime=60,
+        mem_mb=growing(3000),
+        runtime=growing(60),
     params:
         code=fingerprint("workflow_scripts/optimizers/solutions.py"),
         optimizers=list(OPTIMIZERS),
@@ -185,8 +185,8 @@ rule optimizers_sparsity:
         "../envs/models.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=480,
+        mem_mb=growing(2000),
+        runtime=growing(480),
     params:
         code=fingerprint("workflow_scripts/optimizers/sparsity.py"),
         sparsity=config["optimizers"]["sparsity"],
@@ -207,8 +207,8 @@ rule optimizers_landscape:
         "../envs/models.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=60,
+        mem_mb=growing(2000),
+        runtime=growing(60),
     params:
         code=fingerprint("workflow_scripts/optimizers/landscape.py"),
         rules=OPTIMIZERS,
@@ -228,8 +228,8 @@ rule optimizers_linear:
         "../envs/models.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=60,
+        mem_mb=growing(2000),
+        runtime=growing(60),
     params:
         code=fingerprint("workflow_scripts/optimizers/linear.py"),
         rules=OPTIMIZERS,
@@ -252,8 +252,8 @@ rule optimizers_theory:
         "../envs/models.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=60,
+        mem_mb=growing(2000),
+        runtime=growing(60),
     params:
         code=fingerprint("workflow_scripts/optimizers/theory.py"),
         theory=config["optimizers"]["theory"],
@@ -297,8 +297,8 @@ rule optimizers_scores:
         "../envs/models.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=growing(1000),
+        runtime=growing(10),
     params:
         code=fingerprint("workflow_scripts/optimizers/scores.py"),
         optimizers=list(OPTIMIZERS),
@@ -318,8 +318,8 @@ rule optimizers_claims:
         "../envs/analysis.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=growing(1000),
+        runtime=growing(10),
     params:
         code=fingerprint("workflow_scripts/optimizers/claims.py"),
     script:
@@ -392,8 +392,8 @@ rule optimizers_figures:
         "../envs/analysis.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=growing(1000),
+        runtime=growing(10),
     params:
         code=fingerprint("workflow_scripts/optimizers/figures.py"),
     script:

@@ -60,8 +60,8 @@ rule parallel_sequential_questions:
         "../envs/analysis.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=growing(1000),
+        runtime=growing(10),
     params:
         code=fingerprint("workflow_scripts/parallel_sequential/questions.py"),
         settings={
@@ -94,8 +94,8 @@ rule parallel_sequential_attempts:
         model_environment
     threads: 1
     resources:
-        mem_mb=config["inference"]["mem_mb"],
-        runtime=config["inference"]["runtime_min"],
+        mem_mb=growing(config["inference"]["mem_mb"]),
+        runtime=growing(config["inference"]["runtime_min"]),
         gpu=config["inference"]["gpu"],
     params:
         code=fingerprint("workflow_scripts/parallel_sequential/attempts.py"),
@@ -124,8 +124,8 @@ rule parallel_sequential_foreign:
         model_environment
     threads: 1
     resources:
-        mem_mb=config["inference"]["mem_mb"],
-        runtime=config["inference"]["runtime_min"],
+        mem_mb=growing(config["inference"]["mem_mb"]),
+        runtime=growing(config["inference"]["runtime_min"]),
         gpu=config["inference"]["gpu"],
     params:
         code=fingerprint("workflow_scripts/parallel_sequential/foreign.py"),
@@ -152,8 +152,8 @@ rule parallel_sequential_copying:
         "../envs/models.yaml"
     threads: 1
     resources:
-        mem_mb=config["inference"]["mem_mb"],
-        runtime=config["inference"]["runtime_min"],
+        mem_mb=growing(config["inference"]["mem_mb"]),
+        runtime=growing(config["inference"]["runtime_min"]),
         gpu=config["inference"]["gpu"],
     params:
         code=fingerprint("workflow_scripts/parallel_sequential/copying.py"),
@@ -183,8 +183,8 @@ rule parallel_sequential_similarity:
         "../envs/models.yaml"
     threads: 1
     resources:
-        mem_mb=config["inference"]["mem_mb"],
-        runtime=config["inference"]["runtime_min"],
+        mem_mb=growing(config["inference"]["mem_mb"]),
+        runtime=growing(config["inference"]["runtime_min"]),
         gpu=config["inference"]["gpu"],
     params:
         code=fingerprint("workflow_scripts/parallel_sequential/similarity.py"),
@@ -219,8 +219,8 @@ rule parallel_sequential_scores:
         "../envs/analysis.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=30,
+        mem_mb=growing(2000),
+        runtime=growing(30),
     params:
         code=fingerprint("workflow_scripts/parallel_sequential/scores.py"),
         attempts=config["parallel_sequential"]["attempts"],
@@ -240,8 +240,8 @@ rule parallel_sequential_claims:
         "../envs/analysis.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=growing(1000),
+        runtime=growing(10),
     params:
         code=fingerprint("workflow_scripts/parallel_sequential/claims.py"),
         models={name: config["models"][name] for name in PARALLEL_SEQUENTIAL_MODELS},
@@ -320,8 +320,8 @@ rule parallel_sequential_figures:
         "../envs/analysis.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=growing(1000),
+        runtime=growing(10),
     params:
         code=fingerprint("workflow_scripts/parallel_sequential/figures.py"),
         models=PARALLEL_SEQUENTIAL_MODELS,

@@ -38,8 +38,8 @@ rule perplexity_theory:
         "../envs/analysis.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=growing(1000),
+        runtime=growing(10),
     params:
         code=fingerprint("workflow_scripts/perplexity/theory.py"),
         cases=config["perplexity"]["theory"]["cases"],
@@ -67,8 +67,8 @@ rule perplexity_copiers:
         "../envs/models.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=240,
+        mem_mb=growing(2000),
+        runtime=growing(240),
     params:
         code=fingerprint("workflow_scripts/perplexity/copiers.py"),
         width=config["perplexity"]["copying"]["width"],
@@ -102,8 +102,8 @@ rule perplexity_copies:
         "../envs/models.yaml"
     threads: 1
     resources:
-        mem_mb=2500,
-        runtime=60,
+        mem_mb=growing(2500),
+        runtime=growing(60),
     params:
         code=fingerprint("workflow_scripts/perplexity/copies.py"),
         sizes=config["perplexity"]["copying"]["sizes"],
@@ -128,8 +128,8 @@ rule perplexity_parity:
         "../envs/models.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=240,
+        mem_mb=growing(2000),
+        runtime=growing(240),
     params:
         code=fingerprint("workflow_scripts/perplexity/parity.py"),
         encoding=config["perplexity"]["parity"]["encoding"],
@@ -163,8 +163,8 @@ rule perplexity_checkpoints:
         "../envs/models.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=60,
+        mem_mb=growing(2000),
+        runtime=growing(60),
     params:
         code=fingerprint("workflow_scripts/perplexity/checkpoints.py"),
         sizes=config["perplexity"]["parity"]["sizes"],
@@ -192,8 +192,8 @@ rule perplexity_models:
         "../envs/models.yaml"
     threads: 1
     resources:
-        mem_mb=config["inference"]["mem_mb"],
-        runtime=config["inference"]["runtime_min"],
+        mem_mb=growing(config["inference"]["mem_mb"]),
+        runtime=growing(config["inference"]["runtime_min"]),
         gpu=config["inference"]["gpu"],
     params:
         code=fingerprint("workflow_scripts/perplexity/models.py"),
@@ -230,8 +230,8 @@ rule perplexity_selection:
         "../envs/analysis.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=growing(1000),
+        runtime=growing(10),
     params:
         code=fingerprint("workflow_scripts/perplexity/selection.py"),
         pool=config["perplexity"]["selection"]["pool"],
@@ -262,8 +262,8 @@ rule perplexity_scores:
         "../envs/analysis.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=growing(1000),
+        runtime=growing(10),
     params:
         code=fingerprint("workflow_scripts/perplexity/scores.py"),
         copying_longest=config["perplexity"]["copying"]["longest"],
@@ -287,8 +287,8 @@ rule perplexity_claims:
         "../envs/analysis.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=growing(1000),
+        runtime=growing(10),
     params:
         code=fingerprint("workflow_scripts/perplexity/claims.py"),
         models={name: config["models"][name] for name in PERPLEXITY_MODELS},
@@ -345,8 +345,8 @@ rule perplexity_figures:
         "../envs/analysis.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=growing(1000),
+        runtime=growing(10),
     params:
         code=fingerprint("workflow_scripts/perplexity/figures.py"),
         parity_longest=config["perplexity"]["parity"]["longest"],

@@ -32,8 +32,8 @@ rule publish_scorecard:
         "../envs/publish.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=5,
+        mem_mb=growing(1000),
+        runtime=growing(5),
     params:
         code=fingerprint(
             "workflow_scripts/publish/scorecard.py",
@@ -64,8 +64,8 @@ rule publish_report:
         "../envs/publish.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=growing(1000),
+        runtime=growing(10),
     params:
         code=fingerprint("workflow_scripts/publish/report.py"),
         targets=["scorecard", "models", *config["studies"]],
@@ -87,8 +87,8 @@ rule publish_archive:
         "../envs/publish.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=30,
+        mem_mb=growing(2000),
+        runtime=growing(30),
     params:
         code=fingerprint("workflow_scripts/publish/archive.py"),
         project=project_identity,

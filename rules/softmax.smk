@@ -35,8 +35,8 @@ rule softmax_theory:
         "../envs/analysis.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=growing(1000),
+        runtime=growing(10),
     params:
         code=fingerprint("workflow_scripts/softmax/theory.py"),
         cases=config["softmax"]["theory"]["cases"],
@@ -59,8 +59,8 @@ rule softmax_train:
         "../envs/models.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=240,
+        mem_mb=growing(2000),
+        runtime=growing(240),
     params:
         code=fingerprint("workflow_scripts/softmax/train.py"),
         steps=lookup("softmax/{training}/steps", within=config),
@@ -93,8 +93,8 @@ rule softmax_temperature:
         "../envs/models.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=60,
+        mem_mb=growing(2000),
+        runtime=growing(60),
     params:
         code=fingerprint("workflow_scripts/softmax/temperature.py"),
         sizes=config["softmax"]["temperature"]["sizes"],
@@ -127,8 +127,8 @@ rule softmax_evaluate:
         "../envs/models.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=240,
+        mem_mb=growing(2000),
+        runtime=growing(240),
     params:
         code=fingerprint("workflow_scripts/softmax/evaluate.py"),
         sets=lookup("softmax/{training}/sets", within=config),
@@ -155,8 +155,8 @@ rule softmax_maps:
         "../envs/models.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=growing(2000),
+        runtime=growing(10),
     params:
         code=fingerprint("workflow_scripts/softmax/maps.py"),
         sizes=config["softmax"]["maps"]["sizes"],
@@ -182,8 +182,8 @@ rule softmax_models:
         "../envs/models.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=60,
+        mem_mb=growing(4000),
+        runtime=growing(60),
     params:
         code=fingerprint("workflow_scripts/softmax/models.py"),
         spec=model_serving,
@@ -221,8 +221,8 @@ rule softmax_scores:
         "../envs/analysis.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=growing(1000),
+        runtime=growing(10),
     params:
         code=fingerprint("workflow_scripts/softmax/scores.py"),
         betas=config["softmax"]["temperature"]["betas"],
@@ -245,8 +245,8 @@ rule softmax_claims:
         "../envs/analysis.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=growing(1000),
+        runtime=growing(10),
     params:
         code=fingerprint("workflow_scripts/softmax/claims.py"),
         models={name: config["models"][name] for name in models_of(config, "softmax")},
@@ -303,8 +303,8 @@ rule softmax_figures:
         "../envs/analysis.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=growing(1000),
+        runtime=growing(10),
     params:
         code=fingerprint("workflow_scripts/softmax/figures.py"),
     script:

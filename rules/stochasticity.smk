@@ -23,8 +23,8 @@ rule stochasticity_requests:
         "../envs/analysis.yaml"
     threads: 1
     resources:
-        mem_mb=500,
-        runtime=5,
+        mem_mb=growing(500),
+        runtime=growing(5),
     params:
         code=fingerprint("workflow_scripts/stochasticity/requests.py"),
         draws=config["stochasticity"]["draws"],
@@ -58,8 +58,8 @@ rule stochasticity_sequential:
         model_environment
     threads: 1
     resources:
-        mem_mb=config["inference"]["mem_mb"],
-        runtime=config["inference"]["runtime_min"],
+        mem_mb=growing(config["inference"]["mem_mb"]),
+        runtime=growing(config["inference"]["runtime_min"]),
         gpu=config["inference"]["gpu"],
     params:
         code=fingerprint("workflow_scripts/stochasticity/sequential.py"),
@@ -86,8 +86,8 @@ rule stochasticity_reasoning:
         model_environment
     threads: 1
     resources:
-        mem_mb=config["inference"]["mem_mb"],
-        runtime=config["inference"]["runtime_min"],
+        mem_mb=growing(config["inference"]["mem_mb"]),
+        runtime=growing(config["inference"]["runtime_min"]),
         gpu=config["inference"]["gpu"],
     params:
         code=fingerprint("workflow_scripts/stochasticity/reasoning.py"),
@@ -114,8 +114,8 @@ rule stochasticity_code_tool:
         model_environment
     threads: 1
     resources:
-        mem_mb=config["inference"]["mem_mb"],
-        runtime=config["inference"]["runtime_min"],
+        mem_mb=growing(config["inference"]["mem_mb"]),
+        runtime=growing(config["inference"]["runtime_min"]),
         gpu=config["inference"]["gpu"],
     params:
         code=fingerprint("workflow_scripts/stochasticity/code_tool.py"),
@@ -145,8 +145,8 @@ rule stochasticity_controls:
         "../envs/analysis.yaml"
     threads: 1
     resources:
-        mem_mb=1500,
-        runtime=10,
+        mem_mb=growing(1500),
+        runtime=growing(10),
     params:
         code=fingerprint("workflow_scripts/stochasticity/controls.py"),
         sequential=config["stochasticity"]["sequential"],
@@ -180,8 +180,8 @@ rule stochasticity_scores:
         "../envs/analysis.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=30,
+        mem_mb=growing(2000),
+        runtime=growing(30),
     params:
         code=fingerprint("workflow_scripts/stochasticity/scores.py"),
         models=STOCHASTICITY_MODELS,
@@ -203,8 +203,8 @@ rule stochasticity_claims:
         "../envs/analysis.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=growing(1000),
+        runtime=growing(10),
     params:
         code=fingerprint("workflow_scripts/stochasticity/claims.py"),
         models={name: config["models"][name] for name in STOCHASTICITY_MODELS},
@@ -286,8 +286,8 @@ rule stochasticity_figures:
         "../envs/analysis.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=growing(1000),
+        runtime=growing(10),
     params:
         code=fingerprint("workflow_scripts/stochasticity/figures.py"),
         models=STOCHASTICITY_MODELS,

@@ -31,9 +31,7 @@ rule transnar_train:
     input:
         data=TRANSNAR_DATA,
         reasoners=TRANSNAR_REASONERS,
-        polynomial=project_file(
-            f"{TRANSNAR_PUBLISHED}/softmax_adaptive_temperature_polynomial.csv"
-        ),
+        polynomial=project_file(f"{TRANSNAR_PUBLISHED}/softmax_adaptive_temperature_polynomial.csv"),
     output:
         models=TRANSNAR_DECODERS,
         curve="results/transnar/decoders/{arm}/curve.parquet",
@@ -45,8 +43,8 @@ rule transnar_train:
         "../envs/models.yaml"
     threads: 1
     resources:
-        mem_mb=3000,
-        runtime=config["transnar"]["train"]["runtime_min"],
+        mem_mb=growing(3000),
+        runtime=growing(config["transnar"]["train"]["runtime_min"]),
         gpu=config["transnar"]["train"]["gpu"],
     params:
         code=fingerprint("workflow_scripts/transnar/train.py"),
@@ -67,9 +65,7 @@ rule transnar_evaluate:
         models=TRANSNAR_DECODERS,
         data=TRANSNAR_DATA,
         reasoners=TRANSNAR_REASONERS,
-        polynomial=project_file(
-            f"{TRANSNAR_PUBLISHED}/softmax_adaptive_temperature_polynomial.csv"
-        ),
+        polynomial=project_file(f"{TRANSNAR_PUBLISHED}/softmax_adaptive_temperature_polynomial.csv"),
     output:
         table="results/transnar/answers/{arm}.parquet",
     log:
@@ -80,8 +76,8 @@ rule transnar_evaluate:
         "../envs/models.yaml"
     threads: 1
     resources:
-        mem_mb=3000,
-        runtime=240,
+        mem_mb=growing(3000),
+        runtime=growing(240),
     params:
         code=fingerprint("workflow_scripts/transnar/evaluate.py"),
         algorithms=config["transnar"]["algorithms"],
@@ -106,8 +102,8 @@ rule transnar_scores:
         "../envs/analysis.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=growing(2000),
+        runtime=growing(10),
     params:
         code=fingerprint("workflow_scripts/transnar/scores.py"),
         reasoners={name: config["clrs"]["reasoners"][name] for name in TRAINED_REASONERS},
@@ -128,8 +124,8 @@ rule transnar_claims:
         "../envs/analysis.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=growing(1000),
+        runtime=growing(10),
     params:
         code=fingerprint("workflow_scripts/transnar/claims.py"),
         algorithms=config["transnar"]["algorithms"],
@@ -180,8 +176,8 @@ rule transnar_figures:
         "../envs/analysis.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=growing(1000),
+        runtime=growing(10),
     params:
         code=fingerprint("workflow_scripts/transnar/figures.py"),
         arms=TRANSNAR_ARMS,

@@ -39,6 +39,15 @@ def embedded(models: Models) -> list[str]:
     return [name for name, spec in models.items() if spec["source"] == "train"]
 
 
+def from_hub(models: Models) -> dict[str, dict[str, Any]]:
+    """Source and revision of each model that comes from the hub, by its name here."""
+    return {
+        name: {"source": spec["source"], "revision": spec["revision"]}
+        for name, spec in models.items()
+        if "revision" in spec and not os.path.isdir(spec["source"])
+    }
+
+
 def inside_problems(config: dict[str, Any], study: str, what: str) -> Iterator[str]:
     """One line for each model of a study whose engine does not show `what` inside the model."""
     for name in models_of(config, study):

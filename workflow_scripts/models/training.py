@@ -58,8 +58,7 @@ def fit(
     first, curve, tokens, cpu_s = state["step"], state["curve"], state["tokens"], state["cpu_s"]
     losses: list[torch.Tensor] = state["losses"]
     started_s = time.process_time() - cpu_s
-    with progress.bar(settings.steps, "training", "step") as bar:
-        bar.update(first)
+    with progress.bar(settings.steps, "training", "step", done=first) as bar:
         for step in range(first, settings.steps):
             rate = learning_rate(step, settings)
             for optimiser in optimisers:

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from workflow_scripts.shared import locks
 from workflow_scripts.shared.fingerprint import ROOT
 
 # The one list of variables that size a thread pool; Snakemake's own list lacks some of them.
@@ -37,7 +38,20 @@ def running(snakemake: Any) -> Iterator[None]:
 
     Everything that the block prints, from Python or below, goes to the rule's log. An exception
     leaves its traceback there and one line on the terminal; the process then ends with status 1.
+    No two processes run a job with the same outputs at once; one that finds, after waiting, that
+    the other did its work ends there with status 0.
     """
+    outputs = [str(path) for path in snakemake.output]
+    with locks.only_writer(outputs, locks.identity_of(snakemake)) as done:
+        if done:
+            print(f"{snakemake.rule}: the other job has done it", file=sys.stderr)
+            raise SystemExit(0)
+        with _logged(snakemake):
+            yield
+
+
+@contextmanager
+def _logged(snakemake: Any) -> Iterator[None]:
     set_threads(snakemake.threads)
     log = Path(str(snakemake.log[0]))
     log.parent.mkdir(parents=True, exist_ok=True)

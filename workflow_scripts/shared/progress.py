@@ -9,11 +9,15 @@ from tqdm import tqdm
 T = TypeVar("T")
 
 
-def bar(total: int | None = None, description: str = "", unit: str = "it") -> tqdm:
-    """A tqdm bar on stderr; in a file it becomes one plain line every ten seconds."""
+def bar(total: int | None = None, description: str = "", unit: str = "it", done: int = 0) -> tqdm:
+    """A tqdm bar on stderr; in a file it becomes one plain line every ten seconds.
+
+    `done` of the total was done before, by a job that was killed: the bar starts there.
+    """
     in_file = not sys.stderr.isatty()
     return tqdm(
         total=total,
+        initial=done,
         desc=description,
         unit=unit,
         mininterval=10 if in_file else 0.1,

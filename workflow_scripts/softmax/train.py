@@ -124,8 +124,7 @@ def train(
     training = Training(settings, seed, indices)
     if checkpoint is not None and checkpoint.exists():
         training.restore(checkpoint)
-    with progress.bar(settings.steps, settings.normaliser, "step") as bar:
-        bar.update(training.step)
+    with progress.bar(settings.steps, settings.normaliser, "step", done=training.step) as bar:
         while training.step < settings.steps:
             training.advance()
             bar.update()

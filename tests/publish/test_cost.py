@@ -1,0 +1,78 @@
+"""What a run would ask of a cluster: the plan as Snakemake counts it, hours as benchmarks say."""
+
+import re
+from collections import Counter
+
+import pandas as pd
+import pytest
+
+from tests.end_to_end import project
+from workflow_scripts.publish import cost
+
+
+@pytest.fixture(scope="module")
+def dry_run(tmp_path_factory):
+    folder = project.copy(tmp_path_factory.mktemp("cost"))
+    groups = ["softmax_scores=softmax", "softmax_claims=softmax", "softmax_figures=softmax"]
+    resources = ["softmax_train:gpu=2", "softmax_evaluate:gres='gpu:h200:1'"]
+    scale = ["--configfile", "presets/smoke.yaml"]
+    more = [*scale, "--groups", *groups, "--set-resources", *resources]
+    return project.snakemake(folder, "-n", "softmax", *more)
+
+
+def test_the_jobs_are_those_that_snakemake_counts(dry_run):
+    table = re.search(r"Job stats:\n(?:.*\n){2}((?:\w+ +\d+\n)+)", dry_run)[1]
+    counted = {name: int(number) for name, number in re.findall(r"(\w+) +(\d+)", table)}
+    targets = {"softmax", "total"}
+    found = Counter(job.rule for job in cost.jobs_of(dry_run))
+    assert found == {name: number for name, number in counted.items() if name not in targets}
+
+
+def test_threads_gpus_and_limits_are_those_of_the_rules(dry_run):
+    jobs = {job.rule: job for job in cost.jobs_of(dry_run)}
+    assert jobs["softmax_train"].gpus == 2
+    assert jobs["softmax_evaluate"].gpus == 1
+    assert jobs["softmax_theory"].gpus == 0
+    assert jobs["softmax_train"].limit_h == 4
+    assert jobs["softmax_theory"].benchmark == "logs/benchmarks/softmax_theory/theory.tsv"
+
+
+def test_a_group_is_one_submission(dry_run):
+    jobs = cost.jobs_of(dry_run)
+    count, grouped = cost.submissions(jobs)
+    assert [sorted(rules) for rules in grouped.values()] == [
+        ["softmax_claims", "softmax_figures", "softmax_scores"]
+    ]
+    assert count == len(jobs) - 2
+
+
+def job(rule, benchmark=None, threads=1, gpus=0, limit_h=2.0):
+    return cost.Job(rule, None, benchmark, threads, gpus, limit_h)
+
+
+def test_hours_are_the_jobs_own_or_the_mean_of_its_rule():
+    hours = {"logs/benchmarks/train/a.tsv": 1.0, "logs/benchmarks/train/b.tsv": 3.0}
+    jobs = [
+        job("train", "logs/benchmarks/train/a.tsv", threads=4, gpus=1),
+        job("train", "logs/benchmarks/train/c.tsv", threads=4, gpus=1),
+        job("claims"),
+    ]
+    rows = cost.estimate(jobs, hours).set_index("rule")
+    assert rows.loc["train", "cpu_h"] == 4 * 1.0 + 4 * 2.0
+    assert rows.loc["train", "gpu_h"] == 1.0 + 2.0
+    assert rows.loc["train", ["jobs", "measured"]].tolist() == [2, 1]
+    assert rows.loc["train", "most_cpu_h"] == 2 * 4 * 2.0
+    assert pd.isna(rows.loc["claims", "cpu_h"])
+    assert rows.loc["claims", "most_gpu_h"] == 0
+
+
+def test_benchmarks_are_read_as_snakemake_writes_them(tmp_path):
+    (tmp_path / "train").mkdir()
+    (tmp_path / "train/a.tsv").write_text("s\th:m:s\tmax_rss\n7200.0\t2:00:00\t-\n")
+    (tmp_path / "train/short.tsv").write_text("s\th:m:s\tmax_rss\n-\t-\t-\n")
+    assert cost.measured_h(tmp_path) == {str(tmp_path / "train/a.tsv"): 2.0}
+
+
+def test_a_plan_that_fails_says_why(capsys):
+    assert cost.main(["no_such_target", "--workflow-profile", "none", "--cores", "1"]) == 1
+    assert "no_such_target" in capsys.readouterr().out

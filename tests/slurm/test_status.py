@@ -1,0 +1,103 @@
+"""The project's `sacct`, among stand-ins for Slurm's commands that answer as Slurm was seen to."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from workflow_scripts.shared.left_behind import STATUS, comments, left
+
+ASKED = ("-X", "--parsable2", "--noheader", "--format=JobIdRaw,State", "--name", "run-1")
+NO_ACCOUNTING = "echo 'Slurm accounting storage is disabled' >&2; exit 1"
+DOWN = "echo 'Unable to contact slurm controller' >&2; exit 1"
+
+
+@pytest.fixture
+def ask(tmp_path):
+    """Ask the project's sacct, with stand-ins for the real sacct and squeue."""
+
+    def asking(sacct: str, squeue: str, *arguments: str) -> subprocess.CompletedProcess:
+        commands = tmp_path / "commands"
+        commands.mkdir(exist_ok=True)
+        for name, body in (("sacct", sacct), ("squeue", squeue)):
+            (commands / name).write_text(f"#!/bin/sh\n{body}\n")
+            (commands / name).chmod(0o755)
+        python = str(Path(sys.executable).parent)
+        path = os.pathsep.join([str(STATUS), str(commands), python, os.defpath])
+        return subprocess.run(
+            ["sacct", *(arguments or ASKED)],
+            cwd=tmp_path,
+            env={"PATH": path},
+            capture_output=True,
+            text=True,
+        )
+
+    return asking
+
+
+def states(done: subprocess.CompletedProcess) -> dict[str, str]:
+    assert done.returncode == 0, done.stderr
+    return dict(line.split("|") for line in done.stdout.splitlines())
+
+
+def test_with_accounting_the_answer_is_that_of_sacct(ask):
+    assert states(ask("printf '7|RUNNING\\n8|FAILED\\n'", DOWN)) == {"7": "RUNNING", "8": "FAILED"}
+
+
+def test_states_that_the_plugin_does_not_know_are_named_as_it_knows_them(ask):
+    done = ask("printf '7|CANCELLED by 1000\\n8|PREEMPTED\\n9|OUT_OF_ME+\\n'", DOWN)
+    assert states(done) == {"7": "CANCELLED", "8": "CANCELLED", "9": "OUT_OF_MEMORY"}
+
+
+def test_without_accounting_the_answer_is_that_of_squeue(ask):
+    assert states(ask(NO_ACCOUNTING, "printf '7|PENDING\\n'")) == {"7": "PENDING"}
+
+
+def test_a_job_that_squeue_has_forgotten_has_ended(ask):
+    ask(NO_ACCOUNTING, "printf '7|RUNNING\\n8|RUNNING\\n'")
+    assert states(ask(NO_ACCOUNTING, "printf '8|RUNNING\\n'")) == {"7": "COMPLETED", "8": "RUNNING"}
+
+
+def test_while_nothing_answers_it_asks_again(ask, tmp_path):
+    once = (
+        f"[ -e {tmp_path}/asked ] && printf '7|RUNNING\\n' || {{ touch {tmp_path}/asked; {DOWN}; }}"
+    )
+    assert states(ask(NO_ACCOUNTING, once)) == {"7": "RUNNING"}
+
+
+def test_no_node_called_none_is_excluded(ask):
+    question = ("-j", "7", "-n", "-X", "-o", "nodelist%-256")
+    assert ask("echo 'None assigned'", DOWN, *question).stdout == ""
+    assert ask("echo c1", DOWN, *question).stdout == "c1\n"
+    assert ask(NO_ACCOUNTING, DOWN, *question).stdout == ""
+
+
+class Job:
+    def __init__(self, name, *wildcards):
+        self.name, self.wildcards = name, wildcards
+
+
+class Dag:
+    """Two jobs, one of them in a group."""
+
+    jobs = (Job("softmax_train", "retrieval", "a/b"), Job("softmax_claims"))
+
+    def needrun_jobs(self):
+        return iter(self.jobs)
+
+    def get_job_group(self, job):
+        return Job("softmax_softmax_claims") if job.name == "softmax_claims" else None
+
+
+def test_only_jobs_of_this_folder_that_this_run_is_to_do_are_left_behind(tmp_path):
+    here, mine = str(tmp_path), "rule_softmax_train_wildcards_retrieval_a_b"
+    queue = [
+        ("1", mine, here),
+        ("2", mine, "/somewhere/else"),
+        ("3", "rule_softmax_theory", here),
+        ("4", "rule_softmax_softmax_claims", here),
+        ("5", "", here),
+    ]
+    assert left(queue, comments(Dag()), tmp_path) == ["1", "4"]

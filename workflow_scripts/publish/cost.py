@@ -1,0 +1,213 @@
+"""What a run would ask of a cluster, rule by rule: jobs, submissions, CPU- and GPU-hours.
+
+    python -m workflow_scripts.publish.cost --configfile presets/paper.yaml
+
+Takes Snakemake's own arguments and plans with them (a dry-run: nothing is submitted). Expected
+hours come from the benchmarks of earlier runs in this folder: a job's own where it has one, else
+the mean of its rule's. They hold for the scale of that run, which is printed beside the plan's.
+The hours "at most" are what the limits of all jobs add up to at their first attempt.
+"""
+
+import re
+import subprocess
+import sys
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import pandas as pd
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from workflow_scripts.shared.fingerprint import ROOT
+
+PROFILE = "profiles/slurm"
+BENCHMARKS = Path("logs/benchmarks")
+SCORECARD = Path("results/scorecard.parquet")
+COLUMNS = ("cpu_h", "gpu_h", "most_cpu_h", "most_gpu_h")
+
+
+class Job(NamedTuple):
+    """A job of the plan. `limit_h` is its time limit; `group` the group that it is submitted with,
+    if any, and its number, as one group may be submitted in several parts."""
+
+    rule: str
+    group: tuple[str, int] | None
+    benchmark: str | None
+    threads: int
+    gpus: int
+    limit_h: float
+
+
+class PlanError(RuntimeError):
+    """Snakemake could not plan; the message is its own."""
+
+
+def plan(arguments: Sequence[str]) -> str:
+    """What a dry-run with `arguments` prints. Raises `PlanError`."""
+    command = [sys.executable, "-m", "snakemake", "--dry-run", "--nolock"]
+    if not any(a.startswith(("--workflow-profile", "--profile")) for a in arguments):
+        command += ["--workflow-profile", str(ROOT / PROFILE)]
+    command += ["--snakefile", str(ROOT / "Snakefile"), *arguments]
+    done = subprocess.run(command, capture_output=True, text=True)
+    if done.returncode:
+        raise PlanError(done.stdout + done.stderr)
+    return done.stdout + done.stderr
+
+
+HEADING = re.compile(r"^(?P<indent> *)(?P<local>local)?(?:rule|checkpoint) (?P<rule>\w+):$")
+GROUP = re.compile(r"Group job (\S+) \(jobs")
+
+
+def jobs_of(text: str) -> list[Job]:
+    """The jobs in the text of a dry-run that a cluster gets: not targets, not local rules.
+
+    A job of a group is indented under the group's line.
+    """
+    jobs: list[Job] = []
+    group: tuple[str, int] | None = None
+    groups = 0
+    block: dict[str, str] = {}
+    heading: re.Match[str] | None = None
+
+    def close() -> None:
+        if heading is not None and not heading["local"] and "output" in block:
+            jobs.append(_job(heading["rule"], group if heading["indent"] else None, block))
+
+    for line in text.splitlines():
+        if start := GROUP.search(line):
+            close()
+            groups += 1
+            group, heading = (start[1], groups), None
+        elif found := HEADING.match(line):
+            close()
+            heading, block = found, {}
+        elif heading is not None and (field := re.match(r"^ +(\w+): (.*)$", line)):
+            block[field[1]] = field[2]
+    close()
+    return jobs
+
+
+def _job(rule: str, group: tuple[str, int] | None, block: dict[str, str]) -> Job:
+    resources = dict(re.findall(r"(\w+)=([^,]+)", block.get("resources", "")))
+    gres = re.search(r"gpu(?::[\w.]+)?:(\d+)", resources.get("gres", ""))
+    return Job(
+        rule=rule,
+        group=group,
+        benchmark=block.get("benchmark"),
+        threads=int(block.get("threads", 1)),
+        gpus=int(resources.get("gpu", 0)) or (int(gres[1]) if gres else 0),
+        limit_h=int(resources.get("runtime", 0)) / 60,
+    )
+
+
+def measured_h(folder: Path = BENCHMARKS) -> dict[str, float]:
+    """Hours that each job took at its last run, by the path of its benchmark file."""
+    hours = {}
+    for path in sorted(folder.rglob("*.tsv")):
+        table = pd.read_csv(path, sep="\t", na_values="-")
+        if len(table) and table["s"].notna().all():
+            hours[str(folder / path.relative_to(folder))] = float(table["s"].mean()) / 3600
+    return hours
+
+
+def estimate(jobs: Iterable[Job], hours: dict[str, float]) -> pd.DataFrame:
+    """One row a rule, most hours at most first.
+
+    Columns: rule, jobs, measured (jobs whose hours a benchmark gives), cpu_h and gpu_h (expected;
+    missing where nothing of the rule was measured), most_cpu_h, most_gpu_h.
+    """
+    table = pd.DataFrame([job._asdict() for job in jobs])
+    if table.empty:
+        raise PlanError("nothing to be done")
+    own = table["benchmark"].map(hours)
+    known = pd.Series(hours, dtype=float)
+    rule_of = pd.Series([Path(path).relative_to(BENCHMARKS).parts[0] for path in hours], dtype=str)
+    means = known.groupby(rule_of.to_numpy()).mean()
+    table["measured"] = own.notna()
+    expected = own.fillna(table["rule"].map(means))
+    for name, time_h in (("", expected), ("most_", table["limit_h"])):
+        table[f"{name}cpu_h"] = time_h * table["threads"]
+        table[f"{name}gpu_h"] = time_h * table["gpus"]
+    groups = table.groupby("rule", sort=False)
+    sums = groups[["measured", "most_cpu_h", "most_gpu_h"]].sum()
+    expected_sums = groups[["cpu_h", "gpu_h"]].sum(min_count=1)
+    rows = pd.concat([groups.size().rename("jobs"), sums, expected_sums], axis=1).reset_index()
+    return rows.sort_values(["most_gpu_h", "most_cpu_h"], ascending=False, ignore_index=True)
+
+
+def submissions(jobs: Iterable[Job]) -> tuple[int, dict[str, list[str]]]:
+    """How often sbatch is called if nothing fails, and the jobs' rules of each shared call."""
+    single, shared = 0, defaultdict(list)
+    for job in jobs:
+        if job.group is None:
+            single += 1
+        else:
+            shared[job.group].append(job.rule)
+    return single + len(shared), {name: rules for (name, _), rules in shared.items()}
+
+
+def show(jobs: list[Job], hours: dict[str, float], planned: str, console: Console) -> None:
+    """Print the table. `planned` is the scale of the plan."""
+    rows = estimate(jobs, hours)
+    table = Table(box=box.SIMPLE_HEAD, header_style="")
+    for name in ("rule", "jobs", "CPU-h", "GPU-h", "at most CPU-h", "at most GPU-h", "measured"):
+        table.add_column(name, justify="left" if name == "rule" else "right")
+    for row in rows.to_dict("records"):
+        hours_of_rule = (_hours(row[column]) for column in COLUMNS)
+        share = f"{row['measured']} of {row['jobs']}"
+        table.add_row(row["rule"], str(row["jobs"]), *hours_of_rule, share)
+    table.add_section()
+    table.add_row(
+        "in all",
+        str(rows["jobs"].sum()),
+        *(_hours(rows[column].sum()) for column in COLUMNS),
+        f"{rows['measured'].sum()} of {rows['jobs'].sum()}",
+    )
+    console.print(table)
+    count, grouped = submissions(jobs)
+    console.print(f"{count} submissions" + ("; each of these is one:" if grouped else "."))
+    for rules in grouped.values():
+        console.print(f"  {', '.join(sorted(set(rules)))} ({len(rules)} jobs)")
+    if rows["cpu_h"].isna().any():
+        console.print("? : no earlier job of this rule was measured; not in the sum.")
+    if hours:
+        console.print(f"Benchmarks: scale {_scale()}; this plan: scale {planned}.")
+
+
+def _hours(value: float) -> str:
+    if pd.isna(value):
+        return "?"
+    return "0" if value == 0 else f"{value:.2f}" if value >= 0.01 else "<0.01"
+
+
+def _scale() -> str:
+    """The scale of the last whole run in this folder."""
+    if not SCORECARD.exists():
+        return "unknown (no run came to its scorecard here)"
+    return ", ".join(sorted(set(pd.read_parquet(SCORECARD, columns=["scale"])["scale"])))
+
+
+def _planned_scale(arguments: Sequence[str]) -> str:
+    """The scale that the last config file among the arguments names."""
+    import yaml
+
+    files = [ROOT / "config.yaml", *(Path(a) for a in arguments if a.endswith((".yaml", ".yml")))]
+    found = [yaml.safe_load(path.read_text()).get("scale") for path in files if path.is_file()]
+    return [scale for scale in found if scale][-1]
+
+
+def main(arguments: Sequence[str]) -> int:
+    console = Console(width=110, highlight=False)
+    try:
+        show(jobs_of(plan(arguments)), measured_h(), _planned_scale(arguments), console)
+    except PlanError as error:
+        console.print(str(error).strip(), markup=False, highlight=False)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,97 @@
+"""One writer at a time for a job's outputs, whatever machine of the shared folder it runs on.
+
+Snakemake's own lock covers one run of the workflow. A cluster breaks that: jobs outlive a killed
+run, and a job that was taken for lost with its node may still be writing. So each job holds a file
+lock in `work/locks/` while it works. The kernel lets go of it when the process ends, however it
+ends, and network file systems (NFS, Lustre with `flock`) carry it across nodes.
+"""
+
+import errno
+import fcntl
+import json
+import os
+import platform
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+from workflow_scripts.shared import files
+
+UNSUPPORTED = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
+GRACE_S = 5.0  # until the run around the other writer has taken a failed job's outputs away
+
+
+@contextmanager
+def only_writer(outputs: Sequence[str], identity: str) -> Iterator[bool]:
+    """Hold the lock of `outputs` during the block, waiting for another writer to end.
+
+    Yields whether that other writer had the same `identity` (all that determines the outputs) and
+    left all of them, whole: outputs get their names last, so there is nothing more to do. Where
+    the file system has no locks, says so and goes on.
+    """
+    path = files.WORK / "locks" / files.content_hash(sorted(outputs))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a+", encoding="utf-8") as stream:
+        other = _lock(stream, outputs)
+        if other:
+            time.sleep(GRACE_S)
+        done = other.get("identity") == identity and all(map(os.path.exists, outputs))
+        _sign(stream, identity)
+        yield done
+
+
+def _lock(stream: IO[str], outputs: Sequence[str]) -> dict[str, Any]:
+    """Take the lock; return what the writer that had it before us says of itself, if one had."""
+    try:
+        fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return {}
+    except BlockingIOError:
+        other = _signature(stream)
+        who = f"process {other.get('process')} on {other.get('host')}"
+        job = other.get("slurm_job")
+        who += f", Slurm job {job}" if job else ""
+        print(f"{outputs[0]} is being written by {who}: waiting for it", file=sys.stderr)
+        sys.stderr.flush()
+        fcntl.flock(stream, fcntl.LOCK_EX)
+        return _signature(stream) or {"identity": None}
+    except OSError as error:
+        if error.errno not in UNSUPPORTED:
+            raise
+        print(f"no lock on {outputs[0]}: the file system has none ({error})", file=sys.stderr)
+        return {}
+
+
+def _sign(stream: IO[str], identity: str) -> None:
+    writer = {
+        "identity": identity,
+        "host": platform.node(),
+        "process": os.getpid(),
+        "slurm_job": os.environ.get("SLURM_JOB_ID"),
+    }
+    stream.seek(0)
+    stream.truncate()
+    stream.write(json.dumps(writer))
+    stream.flush()
+
+
+def _signature(stream: IO[str]) -> dict[str, Any]:
+    stream.seek(0)
+    try:
+        return json.loads(stream.read())
+    except ValueError:
+        return {}
+
+
+def seen(paths: Sequence[str | Path]) -> list[list[Any]]:
+    """Files or folders as a run sees them: name, size in bytes, time of change in ns."""
+    stats = [(str(path), os.stat(path)) for path in paths]
+    return [[name, stat.st_size, stat.st_mtime_ns] for name, stat in stats]
+
+
+def identity_of(snakemake: Any) -> str:
+    """Hash of all that determines a job's outputs: rule, parameters, code, inputs as they are."""
+    parameters = json.loads(json.dumps(dict(snakemake.params.items()), default=str))
+    return files.content_hash([snakemake.rule, parameters, seen(list(snakemake.input))])
