@@ -52,7 +52,7 @@ localrules:
 
 
 onstart:
-    take_over(workflow.dag)
+    take_over(workflow.dag, on_slurm=workflow.non_local_exec)
 
 
 rule all:

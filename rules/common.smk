@@ -4,7 +4,7 @@ from workflow_scripts.inference.engines import serving
 from workflow_scripts.models.registry import checkpoint, inside_problems, local_files, models_of
 from workflow_scripts.shared.config import ConfigError, check
 from workflow_scripts.shared.fingerprint import fingerprint
-from workflow_scripts.shared.job import project_file
+from workflow_scripts.shared.job import growing, project_file
 
 try:
     check(config)
@@ -15,15 +15,6 @@ except ConfigError as error:
 wildcard_constraints:
     model=r"[A-Za-z0-9][A-Za-z0-9._-]*",
     study=r"[a-z_]+",
-
-
-def growing(amount):
-    """Memory or time for a job: twice the amount at each further attempt."""
-
-    def asked(wildcards, attempt):
-        return amount * 2 ** (attempt - 1)
-
-    return asked
 
 
 def trained_shape(wildcards):

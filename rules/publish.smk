@@ -4,6 +4,7 @@ from pathlib import Path
 
 from workflow_scripts.publish.code import project_identity
 from workflow_scripts.shared.files import content_hash
+from workflow_scripts.shared.job import growing
 
 # Snakemake stops at a link to an archive that was moved away, rather than making it again.
 LATEST = Path("results/archive/latest.zip")

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from workflow_scripts.shared import left_behind
 from workflow_scripts.shared.left_behind import STATUS, comments, left
 
 ASKED = ("-X", "--parsable2", "--noheader", "--format=JobIdRaw,State", "--name", "run-1")
@@ -101,3 +102,14 @@ def test_only_jobs_of_this_folder_that_this_run_is_to_do_are_left_behind(tmp_pat
         ("5", "", here),
     ]
     assert left(queue, comments(Dag()), tmp_path) == ["1", "4"]
+
+
+def test_a_local_run_does_not_need_a_cluster_that_answers(tmp_path, monkeypatch):
+    """Slurm's commands may be installed where no cluster is in reach."""
+    squeue = tmp_path / "squeue"
+    squeue.write_text("#!/bin/sh\necho no controller >&2\nexit 1\n")
+    squeue.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    assert left_behind.take_over(None, on_slurm=False) == []
+    with pytest.raises(RuntimeError, match="no controller"):
+        left_behind.take_over(None, on_slurm=True)

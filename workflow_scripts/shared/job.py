@@ -3,7 +3,7 @@
 import os
 import sys
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,15 @@ POOLS = (
 def export_python_path() -> None:
     """Let the scripts of every job import `workflow_scripts`, whatever environment they run in."""
     os.environ["PYTHONPATH"] = str(ROOT)
+
+
+def growing(amount: int) -> Callable[[Any, int], int]:
+    """Memory or time for a job: twice the amount at each further attempt."""
+
+    def asked(wildcards: Any, attempt: int) -> int:
+        return amount * 2 ** (attempt - 1)
+
+    return asked
 
 
 def project_file(path: str) -> str:

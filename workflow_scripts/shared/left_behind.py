@@ -20,13 +20,21 @@ STATUS = ROOT / "profiles/slurm/bin"  # a `sacct` that loses no job
 LIMIT_S = 60.0
 
 
-def take_over(dag: Any) -> list[str]:
+def take_over(dag: Any, on_slurm: bool) -> list[str]:
     """Cancel left-behind jobs of what `dag` is to run, wait until they are gone, return their ids.
 
     Also puts the project's `sacct` first in this run's PATH. Where there is no Slurm, nothing
-    happens. Raises `TimeoutError` if a job does not go away: its node may be out of reach.
+    happens; nor does it in a run that is not `on_slurm` where Slurm's commands are installed but
+    no cluster answers. Raises `RuntimeError` if the run is and none does, and `TimeoutError` if a
+    job does not go away: its node may be out of reach.
     """
     if not shutil.which("squeue"):
+        return []
+    try:
+        queue()
+    except RuntimeError:
+        if on_slurm:
+            raise
         return []
     os.environ["PATH"] = os.pathsep.join([str(STATUS), os.environ.get("PATH", os.defpath)])
     jobs = left(queue(), comments(dag), Path.cwd())
