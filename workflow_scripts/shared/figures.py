@@ -68,6 +68,12 @@ def use_style() -> None:
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
     from cycler import cycler
+    from matplotlib.font_manager import fontManager
+
+    # Matplotlib's own fonts alone: a font of the same name on the machine gives other bytes.
+    fontManager.ttflist.clear()
+    for font in sorted(Path(matplotlib.get_data_path(), "fonts/ttf").glob("DejaVu*.ttf")):
+        fontManager.addfont(font)
 
     cycle = cycler(color=[COLOURS[name] for name in CYCLE])
     plt.style.use(STYLE | {"axes.prop_cycle": cycle})
