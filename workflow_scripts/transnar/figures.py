@@ -42,6 +42,7 @@ READINGS = {
     "adaptive": "adaptive temperature",
 }
 SMALL = "small decoders"
+SHORT = {"interpolation": "between", "trained": "trained", "extrapolation": "beyond"}
 
 
 @dataclass(frozen=True)
@@ -77,10 +78,10 @@ def scores(data: Data) -> "Figure":
         place.set_title(title)
         place.set_xlabel("nodes")
         roles = {size: role for role, size in data.sizes.items()}
-        place.set_xticks(sorted(roles), [f"{size}\n{roles[size][:6]}." for size in sorted(roles)])
+        place.set_xticks(sorted(roles), [f"{size}\n{SHORT[roles[size]]}" for size in sorted(roles)])
         place.set_ylim(-0.03, 1.06)
     axes[0].set_ylabel("score, mean over prompts")
-    figures.mark_stand_in(axes[3], SMALL)
+    figures.mark_stand_in(axes[1], SMALL)
     handles, labels = axes[1].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=4)
     return figure
