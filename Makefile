@@ -44,7 +44,7 @@ setup: .venv/run.stamp
 	@touch $@
 
 .venv/run.stamp: pyproject.toml constraints.txt .venv/pip.stamp
-	@echo "== installing what the workflow needs (about a minute)"
+	@echo "== installing what the workflow needs (about two minutes)"
 	@$(BIN)/python -m pip install --quiet --group run --constraint constraints.txt
 	@touch $@
 
