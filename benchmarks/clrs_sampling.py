@@ -1,6 +1,6 @@
 """CLRS-30 trajectories a second, from drawing to batches: the package's sampler loop and ours.
 
-    python benchmarks/clrs_sampling.py --samples 256 --nodes 16
+    python benchmarks/clrs_sampling.py [--samples 1024] [--nodes 16] [--rounds 3]
 
 The package's loop draws batches of 32 with random positions and the preprocessing that its example
 applies. Ours draws into columns, writes the file, reads it again, and cuts the same number of
@@ -17,7 +17,7 @@ import tempfile
 import time
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+import comparison
 
 BATCH = 32
 DEFAULT = ["bfs", "bellman_ford", "insertion_sort", "minimum", "floyd_warshall", "jarvis_march"]
@@ -80,8 +80,8 @@ def work(which: str, arguments: argparse.Namespace, seed: int) -> dict[str, floa
     return found
 
 
-def rates(which: str, processes: int, arguments: argparse.Namespace) -> dict[str, float]:
-    """Trajectories a second of each algorithm, all processes together."""
+def seconds(which: str, processes: int, arguments: argparse.Namespace) -> dict[str, float]:
+    """Wall seconds a share of the samples of each algorithm, all processes working at once."""
     command = [sys.executable, "-W", "ignore", __file__, "--samples", str(arguments.samples)]
     command += ["--nodes", str(arguments.nodes), "--algorithms", *arguments.algorithms]
     environment = os.environ | {"OMP_NUM_THREADS": "1", "TF_CPP_MIN_LOG_LEVEL": "3"}
@@ -95,39 +95,34 @@ def rates(which: str, processes: int, arguments: argparse.Namespace) -> dict[str
         )
         for seed in range(processes)
     ]
-    seconds = [json.loads(process.communicate()[0].splitlines()[-1]) for process in running]
-    return {
-        algorithm: sum(arguments.samples / found[algorithm] for found in seconds)
-        for algorithm in arguments.algorithms
-    }
+    taken = [json.loads(process.communicate()[0].splitlines()[-1]) for process in running]
+    return {a: 1 / sum(1 / found[a] for found in taken) for a in arguments.algorithms}
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--algorithms", nargs="+", default=DEFAULT)
     parser.add_argument("--nodes", type=int, default=16)
-    parser.add_argument("--samples", type=int, default=256)
-    parser.add_argument("--rounds", type=int, default=2, help="the best round counts")
+    parser.add_argument("--samples", type=int, default=1024, help="of each algorithm and process")
+    parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--work", choices=["theirs", "ours"], help=argparse.SUPPRESS)
     parser.add_argument("--seed", type=int, default=0, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.work:
         print(json.dumps(work(arguments.work, arguments, arguments.seed)))
         return
-    print(f"{arguments.samples} trajectories of {arguments.nodes} nodes; a second, and the ratio")
-    print(f"{'':28s}{'processes':>10s}{'package':>10s}{'ours':>10s}{'ratio':>8s}")
+    found = []
     for processes in dict.fromkeys([1, os.cpu_count() or 1]):
         rounds = [
-            {which: rates(which, processes, arguments) for which in ("theirs", "ours")}
+            {which: seconds(which, processes, arguments) for which in ("ours", "theirs")}
             for _ in range(arguments.rounds)
         ]
         for algorithm in arguments.algorithms:
-            best = {w: max(found[w][algorithm] for found in rounds) for w in ("theirs", "ours")}
-            ratio = best["ours"] / best["theirs"]
-            print(
-                f"{algorithm:28s}{processes:10d}{best['theirs']:10.0f}{best['ours']:10.0f}"
-                f"{ratio:8.2f}"
-            )
+            taken = {w: [each[w][algorithm] for each in rounds] for w in ("ours", "theirs")}
+            notes = {f"{w}_a_second": round(arguments.samples / min(taken[w])) for w in taken}
+            case = f"{algorithm}, {processes} process" + ("es" if processes > 1 else "")
+            found += comparison.rows(case, taken, **notes)
+    comparison.report("clrs_sampling", found)
 
 
 if __name__ == "__main__":

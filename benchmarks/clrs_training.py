@@ -1,29 +1,24 @@
 """One training step of a reasoner: ours (PyTorch), and the package's own network (JAX, compiled).
 
-    python benchmarks/clrs_training.py --algorithm bellman_ford --nodes 16 --width 128
+    python benchmarks/clrs_training.py [--nodes 16] [--width 128] [--batch 32] [--rounds 10]
 
-Same processor, width, batch, size, and trajectories; Adam and a clipped gradient in both. The two
-take turns, step by step, so that a busy machine slows both alike; the fastest and the median step
-are reported, in process time of one thread. JAX's compilation is left out, and shown.
+Same processor, width, batch, size, and trajectories; Adam and a clipped gradient in both, one
+thread, process time. The first step of each, in which JAX compiles, is shown and not counted.
 """
 
 import argparse
 import os
-import statistics
-import sys
 import time
 import warnings
 from collections.abc import Callable
-from pathlib import Path
 
 # Before XLA and torch start their pools: one thread each.
 os.environ["XLA_FLAGS"] = "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
 os.environ["OMP_NUM_THREADS"] = "1"
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
 
+import comparison
 import torch
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from workflow_scripts.clrs import sampling, specs
 from workflow_scripts.clrs.processors import PROCESSORS
@@ -31,14 +26,16 @@ from workflow_scripts.clrs.training import Settings, Training
 from workflow_scripts.clrs.trajectories import Trajectories
 
 LEARNING_RATE, CLIP, SEED = 1.0e-3, 1.0, 5
+CASES = (("bellman_ford", "triplet_gmpnn"), ("insertion_sort", "triplet_gmpnn"), ("bfs", "mpnn"))
 
 
-def package_step(arguments: argparse.Namespace) -> Callable[[], None]:
+def package_step(
+    algorithm: str, processor: str, arguments: argparse.Namespace
+) -> Callable[[], None]:
     clrs, _, _ = sampling.package()
     import jax
     from clrs._src import baselines, processors
 
-    algorithm = arguments.algorithm
     drawn, spec = clrs.build_sampler(
         algorithm, num_samples=-1, seed=SEED, length=arguments.nodes, track_max_steps=False
     )
@@ -47,9 +44,7 @@ def package_step(arguments: argparse.Namespace) -> Callable[[], None]:
     if algorithm in specs.STATIC_PREDECESSOR:
         spec, batches = clrs.process_pred_as_input(spec, batches)
     feedback = next(batches)
-    factory = processors.get_processor_factory(
-        arguments.processor, use_ln=True, nb_triplet_fts=8, nb_heads=1
-    )
+    factory = processors.get_processor_factory(processor, use_ln=True, nb_triplet_fts=8, nb_heads=1)
     model = baselines.BaselineModel(
         spec=[spec],
         dummy_trajectory=[feedback],
@@ -75,46 +70,35 @@ def package_step(arguments: argparse.Namespace) -> Callable[[], None]:
     return step
 
 
-def our_step(arguments: argparse.Namespace) -> Callable[[], None]:
-    torch.set_num_threads(1)
-    algorithm = arguments.algorithm
+def our_step(algorithm: str, processor: str, arguments: argparse.Namespace) -> Callable[[], None]:
     spec, columns = sampling.draw(
         sampling.sampler(algorithm, arguments.nodes, SEED), algorithm, arguments.batch
     )
     sets = Trajectories(algorithm, spec, columns)
     settings = Settings(arguments.width, 10**9, arguments.batch, LEARNING_RATE, CLIP, 10**6, 10**9)
-    return Training({algorithm: [sets]}, PROCESSORS[arguments.processor], settings, SEED).advance
+    return Training({algorithm: [sets]}, PROCESSORS[processor], settings, SEED).advance
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--algorithm", default="bellman_ford", choices=specs.ALGORITHMS)
-    parser.add_argument("--processor", default="triplet_gmpnn", choices=["triplet_gmpnn", "mpnn"])
+    parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--nodes", type=int, default=16)
     parser.add_argument("--width", type=int, default=128)
     parser.add_argument("--batch", type=int, default=32)
-    parser.add_argument("--steps", type=int, default=10)
+    parser.add_argument("--rounds", type=int, default=10)
     arguments = parser.parse_args()
     warnings.simplefilter("ignore")
-    steps = {"package": package_step(arguments), "ours": our_step(arguments)}
-    for name, step in steps.items():
-        start = time.process_time()
-        step()
-        print(f"{name}: first step, compilation included, {time.process_time() - start:.1f} s")
-    seconds: dict[str, list[float]] = {name: [] for name in steps}
-    for _ in range(arguments.steps):
+    torch.set_num_threads(1)
+    found = []
+    for case in CASES:
+        steps = {"ours": our_step(*case, arguments), "package": package_step(*case, arguments)}
+        first_s = {}
         for name, step in steps.items():
             start = time.process_time()
             step()
-            seconds[name].append(time.process_time() - start)
-    for name, found in seconds.items():
-        middle = statistics.median(found)
-        print(f"{name:10s}fastest {1000 * min(found):8.1f} ms   median {1000 * middle:8.1f} ms")
-    ratio = min(seconds["package"]) / min(seconds["ours"])
-    print(
-        f"ours is {ratio:.2f} times as fast ({arguments.algorithm}, {arguments.processor}, width "
-        f"{arguments.width}, batch {arguments.batch}, {arguments.nodes} nodes)"
-    )
+            first_s[f"{name}_first_s"] = round(time.process_time() - start, 2)
+        taken = comparison.in_turns(steps, arguments.rounds, warm_up=0)
+        found += comparison.rows(", ".join(case), taken, **first_s)
+    comparison.report("clrs_training", found)
 
 
 if __name__ == "__main__":

@@ -52,7 +52,7 @@ SlurmctldTimeout=30
 SlurmdTimeout=10
 KillWait=2
 OverTimeLimit=0
-MinJobAge=300
+MinJobAge=86400
 JobRequeue=1
 SchedulerType=sched/backfill
 SchedulerParameters=bf_interval=1,sched_interval=1,batch_sched_delay=0,requeue_delay=1

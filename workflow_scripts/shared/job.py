@@ -21,6 +21,8 @@ POOLS = (
     "RAYON_NUM_THREADS",
 )
 
+CPU_LINE = "CPU time: {:.2f} s to start, {:.2f} s to work"
+
 
 def export_python_path() -> None:
     """Let the scripts of every job import `workflow_scripts`, whatever environment they run in."""
@@ -45,8 +47,9 @@ def project_file(path: str) -> str:
 def running(snakemake: Any) -> Iterator[None]:
     """Run the block as a job: its threads, its log, and one readable line if it fails.
 
-    Everything that the block prints, from Python or below, goes to the rule's log. An exception
-    leaves its traceback there and one line on the terminal; the process then ends with status 1.
+    Everything that the block prints, from Python or below, goes to the rule's log, whose last line
+    says what CPU time the process took before the block and in it. An exception leaves its
+    traceback there and one line on the terminal; the process then ends with status 1.
     No two processes run a job with the same outputs at once; one that finds, after waiting, that
     the other did its work ends there with status 0.
     """
@@ -65,6 +68,7 @@ def _logged(snakemake: Any) -> Iterator[None]:
     log = Path(str(snakemake.log[0]))
     log.parent.mkdir(parents=True, exist_ok=True)
     terminal = os.dup(2)
+    start_s = cpu_s()
     with log.open("w", encoding="utf-8") as stream:
         sys.stdout.flush()
         sys.stderr.flush()
@@ -80,7 +84,13 @@ def _logged(snakemake: Any) -> Iterator[None]:
             raise SystemExit(1) from error
         finally:
             sys.stdout.flush()
+            print(CPU_LINE.format(start_s, cpu_s() - start_s), file=sys.stderr)
             sys.stderr.flush()
+
+
+def cpu_s() -> float:
+    """CPU time in seconds of this process and of its children that have ended."""
+    return sum(os.times()[:4])
 
 
 def set_threads(threads: int) -> None:
