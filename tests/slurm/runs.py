@@ -65,6 +65,7 @@ class Run:
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
+                preexec_fn=interruptible,
             )
 
     def log(self) -> str:
@@ -110,6 +111,11 @@ class Run:
         return job
 
 
+def interruptible() -> None:
+    """Take SIGINT as usual, even where these tests run in the background of a shell."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def state_file(local: Path, training: str, normaliser: str) -> Path:
     """Where a training keeps its state, by what its results in folder `local` say of it."""
     made = tables.provenance(local / HEADS / training / f"{normaliser}.curve.parquet")
@@ -117,6 +123,7 @@ def state_file(local: Path, training: str, normaliser: str) -> Path:
     settings = {"normaliser": normaliser} | {name: made["settings"][name] for name in names}
     key = files.content_hash(
         {
+            "output": f"{HEADS}/{training}/{normaliser}.safetensors",
             "code": made["code"],
             "seed": made["seed"],
             "seed_count": made["settings"]["seeds"],

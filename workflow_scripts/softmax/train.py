@@ -146,6 +146,7 @@ def main(
 ) -> None:
     work = files.work_folder(
         "softmax_train",
+        output=weights,  # two trainings may have the same settings
         code=provenance["code"],
         seed=seed,
         seed_count=seed_count,
