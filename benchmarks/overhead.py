@@ -55,7 +55,7 @@ def run(folder: Path, arguments: list[str]) -> tuple[float, float]:
     return wall, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
-def row(case: str, folder: Path, wall: float, cpu: float | None) -> dict:
+def row(case: str, folder: Path, wall: float, cpu: float | None, cores: int) -> dict:
     """One row of the table: shares are of all CPU time; without it, what the jobs say."""
     count, started, studies, rest = jobs(folder)
     found = {
@@ -69,6 +69,7 @@ def row(case: str, folder: Path, wall: float, cpu: float | None) -> dict:
     if cpu is not None:
         found["snakemake_cpu_s"] = round(cpu - started - studies - rest, 1)
         found["share_not_studies"] = round(1 - studies / cpu, 3)
+        found["cores_busy"] = round(cpu / wall / cores, 3)
     return found
 
 
@@ -83,7 +84,7 @@ def through_slurm(folder: Path, arguments: list[str], at_once: int) -> dict:
     finally:
         cluster.stop()
     spans = [[_seconds(when) for when in line.split("|")] for line in lines]
-    found = row("through Slurm", folder, wall, None)
+    found = row("through Slurm", folder, wall, None, at_once)
     found["submissions"] = len(spans)
     found["queued_s"] = sum(start - submitted for submitted, start, _ in spans)
     found["running_s"] = sum(end - start for _, start, end in spans)
@@ -107,7 +108,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as scratch:
         base = options.folder or Path(scratch)
         local = project.copy(base / "local")
-        rows = [row("local", local, *run(local, ["--cores", str(options.cores), *arguments]))]
+        taken = run(local, ["--cores", str(options.cores), *arguments])
+        rows = [row("local", local, *taken, options.cores)]
         if options.slurm:
             remote = project.copy(base / "slurm")
             rows.append(through_slurm(remote, arguments, options.cores))
