@@ -20,9 +20,11 @@ from workflow_scripts.transnar import (
 )
 from workflow_scripts.transnar.arms import ARMS
 from workflow_scripts.transnar.decoder import Model
+from workflow_scripts.transnar.train import shape_of
 from workflow_scripts.transnar.training import Settings
 
 SETTINGS = Settings(6, 4, 1e-3, 2, 0.1, 1.0)
+COMMON = ("width", "layers", "heads", "mlp", "position_range", "labels", "gate")
 
 
 @pytest.fixture(scope="module")
@@ -98,9 +100,11 @@ def test_the_graph_is_read_at_each_samples_own_last_step(path, reasoner):
         torch.testing.assert_close(alone.edges[0], together.edges[row], rtol=1e-4, atol=1e-5)
 
 
-def test_text_alone_gets_as_many_weights(path):
-    text = replace(made.SHAPE, mlp=decoder.matched_mlp(made.SHAPE), reasoner_width=0)
-    ours, theirs = decoder.parameters(Model(text)), decoder.parameters(Model(made.SHAPE))
+@pytest.mark.parametrize("name", ARMS)
+def test_every_arm_gets_as_many_weights(name):
+    common = {k: getattr(made.SHAPE, k) for k in COMMON}
+    own = shape_of(ARMS[name], common, made.WIDTH)
+    ours, theirs = decoder.parameters(Model(own)), decoder.parameters(Model(made.SHAPE))
     assert 0 <= ours - theirs < 3 * made.SHAPE.width * made.SHAPE.layers
 
 
@@ -120,10 +124,12 @@ def test_adaptive_attention_is_the_polynomials(path):
         np.testing.assert_allclose(found[0, row, 0].numpy(), expected, rtol=1e-6)
 
 
-def test_greedy_answers_are_the_likeliest_tokens_of_the_whole_text(path):
+@pytest.mark.parametrize("plain", [False, True], ids=["randomised", "plain"])
+def test_greedy_answers_are_the_likeliest_tokens_of_the_whole_text(path, plain):
     """Token by token with a cache, against one pass over prompt and answer."""
     pairs = made.sets(path, "text_test")[0]
-    network = model(replace(made.SHAPE, reasoner_width=0))
+    shape = replace(made.SHAPE, reasoner_width=0, plain_positions=plain)
+    network = model(shape)
     found = generate.answers(
         network,
         pairs.questions,
@@ -138,7 +144,7 @@ def test_greedy_answers_are_the_likeliest_tokens_of_the_whole_text(path):
     written = [tokens.encode(answer) for answer in found]
     longest = max(len(tokens.encode(t.rstrip("\n") + tokens.END)) for t in pairs.answers)
     spare = longest + generate.SPARE - len(written[0])
-    text, _, _ = batches.text(prompts, written, 5, np.random.default_rng(3), made.SHAPE, spare)
+    text, _, _ = batches.text(prompts, written, 5, np.random.default_rng(3), shape, spare)
     logits = network(text)
     digits = generate._DIGITS
     for row, answer in enumerate(written):

@@ -13,6 +13,8 @@ class Arm:
     reasoner: Literal["none", "trained", "untrained"]
     streams: tuple[str, ...] = STREAMS
     adaptive: bool = False  # self-attention at the adaptive temperature
+    merge: str = "concat"  # of nodes and edges, see `merges.py`
+    plain_positions: bool = False  # 0, 1, 2, … instead of randomised ones
 
 
 ARMS = {
@@ -23,6 +25,11 @@ ARMS = {
     "edges": Arm("trained", ("edges",)),
     "text_adaptive": Arm("none", adaptive=True),
     "hybrid_adaptive": Arm("trained", adaptive=True),
+    "hybrid_sum": Arm("trained", merge="sum"),
+    "hybrid_mlp": Arm("trained", merge="mlp"),
+    "hybrid_gram_schmidt": Arm("trained", merge="gram_schmidt"),
+    "text_plain_positions": Arm("none", plain_positions=True),
+    "hybrid_plain_positions": Arm("trained", plain_positions=True),
 }
 
 

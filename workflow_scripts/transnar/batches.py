@@ -73,6 +73,11 @@ def draw_sorted(
     return np.sort(np.argpartition(keys, count - 1, axis=1)[:, :count], axis=1)
 
 
+def plain(starts: NDArray[np.int64], count: int) -> NDArray[np.int64]:
+    """0, 1, 2, … from each row's start on and 0 before it, shape (rows, count)."""
+    return np.maximum(0, np.arange(count) - starts[:, None])
+
+
 def text(
     prompts: Sequence[list[int]],
     answers: Sequence[list[int]],
@@ -83,9 +88,9 @@ def text(
 ) -> tuple[Text, Tensor, Tensor]:
     """Prompts with answers, padded on the left; labels (B, N + 1); positions of later tokens.
 
-    Positions are drawn anew for each row, `spare` more of them than there are tokens. So are the
-    labels of rows, columns and nodes: as many distinct ones, in order, as there are nodes and one
-    more for the place after the last.
+    Positions are drawn anew for each row, `spare` more of them than there are tokens; plain ones
+    count from 0 at the row's first token. Labels of rows, columns and nodes are drawn, too: as many
+    distinct ones, in order, as there are nodes and one more for the place after the last.
     """
     rows = [prompt + answer for prompt, answer in zip(prompts, answers, strict=True)]
     width = max(map(len, rows))
@@ -100,6 +105,8 @@ def text(
         places[index, start:] = np.transpose(tokens.structure(row))
         indices[index, start:end] = places[index, start:end] + 1
     drawn = draw_sorted(random, len(rows), width + spare, shape.position_range)
+    if shape.plain_positions:  # after the draw, so that labels are those of the other arms
+        drawn = plain(width - np.array([len(row) for row in rows]), width + spare)
     label = draw_sorted(random, len(rows), nodes + 1, shape.labels or nodes + 1)
     # An answer may run on past the last node: the last label then serves for all.
     at = np.minimum(places, nodes).reshape(len(rows), -1)

@@ -14,8 +14,8 @@ from workflow_scripts.clrs.specs import ALGORITHMS
 from workflow_scripts.shared import claims, job, provenance, readings, tables
 from workflow_scripts.shared.claims import Claim, Evidence, Published, Region
 from workflow_scripts.shared.schemas import SCORES
+from workflow_scripts.transnar import contrasts, published
 from workflow_scripts.transnar import measurements as m
-from workflow_scripts.transnar import published
 
 ANY = frozenset({Evidence.STAND_IN, Evidence.PROTOCOL})
 PROTOCOL = frozenset({Evidence.PROTOCOL})
@@ -120,13 +120,22 @@ def all_claims(table_2_csv: str | Path, algorithms: Sequence[str], width: int) -
             partial(m.parse, paper_like),
         ),
         Claim(
-            "N9",
+            "N9a",
             "Randomised positions help both models at unseen sizes.",
             "section 6",
             "CLRS score, randomised less plain positions",
             POSITIVE,
             PROTOCOL,
-            partial(readings.untested, "no numbers are published; no arm has plain positions"),
+            partial(m.apart, paper_like, contrasts.RANDOMISED),
+        ),
+        Claim(
+            "N9b",
+            "Without randomised positions text alone caps the hybrid at unseen sizes.",
+            "section 6",
+            "CLRS score, hybrid less text, both with plain positions",
+            Region(high=0.0),
+            PROTOCOL,
+            partial(m.apart, paper_like, contrasts.NOT_RANDOMISED),
         ),
         Claim(
             "N10",
@@ -135,7 +144,7 @@ def all_claims(table_2_csv: str | Path, algorithms: Sequence[str], width: int) -
             "CLRS score, other merges less concatenation",
             Region(high=0.0),
             PROTOCOL,
-            partial(readings.untested, "no numbers are published; one merge is built"),
+            partial(m.apart, paper_like, contrasts.OTHER_MERGES, roles=m.ROLES),
         ),
         Claim(
             "X1",

@@ -1,19 +1,19 @@
 """The text model, a transformers decoder, and what TransNAR adds to it: gated cross-attention.
 
 After every block, tokens look at the embeddings of the reasoner's nodes and, apart from them, of
-its edges; both results are set side by side, go through one linear map and an MLP, and are added
-behind a gate tanh(a). The graph never looks at the text. Paper: section 3; the form of the gate is
-Flamingo's (Alayrac et al. 2022).
+its edges; both results are merged (`merges.py`), go through an MLP, and are added behind a gate
+tanh(a). The graph never looks at the text. Paper: section 3; the form of the gate is Flamingo's
+(Alayrac et al. 2022).
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from workflow_scripts.transnar import tokens
+from workflow_scripts.transnar import merges, tokens
 
 STREAMS = ("nodes", "edges")
 PLACES = ("row_label", "column_label", "row_index", "column_index")
@@ -35,11 +35,13 @@ class Shape:
     layers: int
     heads: int
     mlp: int  # hidden units of a block's gated MLP
-    position_range: int  # positions are drawn below this
+    position_range: int  # positions are drawn below this, unless they are plain
     labels: int  # of rows, columns and nodes; 0: no structural positions
     reasoner_width: int
     streams: tuple[str, ...] = STREAMS
     gate: float = 0.0  # a at the start; 0 is closed
+    merge: str = "concat"  # one of `merges.MERGES`
+    plain_positions: bool = False  # 0, 1, 2, … from the first token on
 
 
 @dataclass(frozen=True)
@@ -75,12 +77,12 @@ class Coupling(nn.Module):
     def __init__(self, shape: Shape) -> None:
         super().__init__()
         width, source = shape.width, shape.reasoner_width
-        self.heads, self.streams = shape.heads, shape.streams
+        self.heads, self.streams, self.how = shape.heads, shape.streams, shape.merge
         self.norm = nn.LayerNorm(width)
         self.query = nn.ModuleDict({s: nn.Linear(width, width, bias=False) for s in STREAMS})
         self.key = nn.ModuleDict({s: nn.Linear(source, width, bias=False) for s in STREAMS})
         self.value = nn.ModuleDict({s: nn.Linear(source, width, bias=False) for s in STREAMS})
-        self.merge = nn.Linear(2 * width, width)
+        self.merge = merges.layer(shape.merge, width)
         self.mlp = nn.Sequential(
             nn.Linear(width, 2 * width), nn.GELU(), nn.Linear(2 * width, width)
         )
@@ -89,13 +91,13 @@ class Coupling(nn.Module):
     def forward(self, hidden: Tensor, sources: dict[str, Tensor]) -> Tensor:
         """hidden (B, T, D); `sources` (B, K, W) for each stream that is looked at."""
         normed = self.norm(hidden)
-        seen = [
+        nodes, edges = (
             self._attend(stream, normed, sources[stream])
             if stream in self.streams and stream in sources
             else torch.zeros_like(hidden)
             for stream in STREAMS
-        ]
-        merged = self.merge(torch.cat(seen, -1))
+        )
+        merged = merges.merge(self.how, self.merge, nodes, edges)
         return hidden + self.gate.tanh() * (merged + self.mlp(merged))
 
     def _attend(self, stream: str, hidden: Tensor, source: Tensor) -> Tensor:
@@ -206,12 +208,11 @@ def parameters(model: nn.Module) -> int:
     return sum(tensor.numel() for tensor in model.parameters())
 
 
-def matched_mlp(shape: Shape) -> int:
-    """Hidden units that give a model of text alone as many parameters as `shape` has, or more.
+def matched_mlp(own: Shape, other: Shape) -> int:
+    """Hidden units that give `own` as many parameters as `other` has, or as few more as can be.
 
     Each unit of a gated MLP costs three times the width, in every layer.
     """
-    text = replace(shape, reasoner_width=0)
     with torch.device("meta"):
-        missing = parameters(Model(shape)) - parameters(Model(text))
-    return shape.mlp + -(-missing // (3 * shape.width * shape.layers))
+        missing = parameters(Model(other)) - parameters(Model(own))
+    return max(1, own.mlp + -(-missing // (3 * own.width * own.layers)))

@@ -12,6 +12,7 @@ from workflow_scripts.shared import figures, job, tables
 from workflow_scripts.shared.figures import COLOURS, PAGE_IN, margins
 from workflow_scripts.shared.readings import select
 from workflow_scripts.shared.schemas import SCORES
+from workflow_scripts.transnar import variants
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -122,11 +123,16 @@ def families(data: Data) -> "Figure":
 
 
 def ablations(data: Data) -> "Figure":
-    """What trained decoders lose when they see less, or something else."""
+    """What trained decoders lose when they see less, or something else; below, other arms."""
     import matplotlib.pyplot as plt
 
-    figure, axes = plt.subplots(1, 3, figsize=(PAGE_IN, 2.3), sharey=True)
-    names = list(READINGS)
+    more = not variants.LOOK.keys().isdisjoint(data.scores["arm"])
+    height = 4.4 if more else 2.3
+    figure, grid = plt.subplots(1 + more, 3, figsize=(PAGE_IN, height), sharey="row", squeeze=False)
+    if more:
+        wanted = {"metric": "clrs_score", "form": "free", "reading": "plain"}
+        variants.draw(grid[1], data.sizes, lambda role: _whole(data, **wanted, role=role))
+    axes, names = grid[0], list(READINGS)
     for place, (role, size) in zip(axes, data.sizes.items(), strict=True):
         for shift, arm in ((0.15, "text"), (-0.15, "hybrid")):
             rows = _whole(data, metric="clrs_score", form="given", arm=arm, role=role)
@@ -199,9 +205,10 @@ def curves(data: Data) -> "Figure":
     """Training losses of every arm, seeds apart."""
     import matplotlib.pyplot as plt
 
-    figure, axes = plt.subplots(figsize=(figures.COLUMN_IN, 2.4))
+    few = len(data.curves) <= 4
+    figure, axes = plt.subplots(figsize=(figures.COLUMN_IN, 2.4 if few else 4.0))
     for arm, curve in data.curves.items():
-        colour, _, label = LOOK[arm]
+        colour, _, label = (LOOK | variants.LOOK)[arm]
         for number, (_, own) in enumerate(curve.groupby("seed")):
             smooth = own["loss_nats"].rolling(5, min_periods=1).mean()
             axes.plot(
@@ -209,12 +216,16 @@ def curves(data: Data) -> "Figure":
                 smooth,
                 color=COLOURS[colour],
                 linewidth=0.9,
+                linestyle=variants.DASHES.get(arm, "-"),
                 label=label if number == 0 else None,
             )
     axes.set_xlabel("step")
     axes.set_ylabel("loss, nats a token")
     axes.set_ylim(bottom=0)
-    axes.legend()
+    if few:
+        axes.legend()
+    else:
+        figure.legend(loc="outside lower center", ncols=2)
     figures.mark_stand_in(axes, SMALL)
     return figure
 

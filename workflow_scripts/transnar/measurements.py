@@ -8,6 +8,7 @@ import pandas as pd
 
 from workflow_scripts.shared.claims import Evidence, Measured, NotMeasured
 from workflow_scripts.shared.readings import EvidenceOf, Found, measured, select
+from workflow_scripts.transnar.contrasts import Pairs
 
 ALL = {"algorithm": "all", "family": "all"}
 ROLES = ("interpolation", "trained", "extrapolation")
@@ -40,6 +41,26 @@ def gain(
             note = f"{arm} less {other}, {row['nodes']} nodes ({role}){shape}"
             found.append(measured(row, _evidence(paper_like), note))
     return found or NotMeasured(f"arms {arm} and {other} are not both in this run")
+
+
+def apart(
+    paper_like: bool,
+    pairs: Pairs,
+    scores: pd.DataFrame,
+    evidence_of: EvidenceOf,
+    roles: Sequence[str] = BEYOND,
+) -> Found:
+    """The first arm less the second of each pair, CLRS score of free answers, for each size."""
+    found: list[Measured] = []
+    for arm, other in pairs:
+        own = gain(paper_like, "clrs_score", other, scores, evidence_of, arm=arm, roles=roles)
+        found += [] if isinstance(own, NotMeasured) else own
+    known = set(scores["arm"])
+    lacking = dict.fromkeys(arm for pair in pairs for arm in pair if arm not in known)
+    return found or NotMeasured(
+        f"not in this run: {', '.join(lacking)}; trained in the paper preset only: each takes as "
+        "long as the hybrid"
+    )
 
 
 def reading_change(

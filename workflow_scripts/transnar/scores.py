@@ -14,6 +14,7 @@ import pandas as pd
 from workflow_scripts.shared import job, provenance, tables
 from workflow_scripts.shared.schemas import SCORES
 from workflow_scripts.shared.statistics import seed_interval
+from workflow_scripts.transnar.contrasts import NOT_RANDOMISED, OTHER_MERGES, RANDOMISED
 from workflow_scripts.transnar.published import FAMILIES, reasoner_scores
 
 METRICS = {"clrs": "clrs_score", "shape": "shape_score", "parse": "parse_score", "exact": "exact"}
@@ -71,11 +72,16 @@ def differences(frame: pd.DataFrame, column: str, other: str) -> Iterator[Row]:
 
 
 def compared(frame: pd.DataFrame) -> Iterator[Row]:
-    """Arms as they were trained against `text` and `untrained`; readings of an arm against it."""
+    """Arms as they were trained against `text`, `untrained` and those of `contrasts.py`; readings
+    of an arm against it.
+    """
     plain = frame[frame["reading"] == "plain"]
     arms = set(plain["arm"])
     for other in [name for name in ("text", "untrained") if name in arms]:
         yield from differences(plain, "arm", other)
+    for pair in (*OTHER_MERGES, *RANDOMISED, *NOT_RANDOMISED):
+        if arms.issuperset(pair):
+            yield from differences(plain[plain["arm"].isin(pair)], "arm", pair[1])
     for _, own in frame[frame["arm"] != "reasoner"].groupby("arm", sort=False):
         yield from differences(own, "reading", "plain")
 

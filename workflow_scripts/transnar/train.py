@@ -21,11 +21,19 @@ SPLIT = "text_train"
 
 
 def shape_of(arm: Arm, common: dict[str, Any], reasoner_width: int) -> Shape:
-    """The arm's shape; a model of text alone gets wider MLPs, so that all arms are of one size."""
-    coupled = Shape(**common, reasoner_width=reasoner_width)
-    if arm.reasoner != "none":
-        return replace(coupled, streams=arm.streams)
-    return replace(coupled, mlp=decoder.matched_mlp(coupled), reasoner_width=0)
+    """The arm's shape; its MLPs are as wide as it takes for all arms to be of one size.
+
+    So those of a model of text alone are wider than configured, by what the coupling has.
+    """
+    hybrid = Shape(**common, reasoner_width=reasoner_width)
+    own = replace(
+        hybrid,
+        streams=arm.streams,
+        merge=arm.merge,
+        plain_positions=arm.plain_positions,
+        reasoner_width=0 if arm.reasoner == "none" else reasoner_width,
+    )
+    return replace(own, mlp=decoder.matched_mlp(own, hybrid))
 
 
 def reasoner_of(arm: Arm, paths: list[str], index: int, seed: int) -> Reasoner:

@@ -1,0 +1,83 @@
+"""Plain positions against randomised ones, and what padding does to either attention."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from tests.transnar import made
+from workflow_scripts.shared import sharpening
+from workflow_scripts.shared.fingerprint import ROOT
+from workflow_scripts.transnar import attention, batches, tokens
+from workflow_scripts.transnar.decoder import Model
+
+QUESTIONS = ("bfs:\ns: 0, A: [[0 1], [1 0]]\npi:\n", "bfs:\ns: 2, A: [[0 1 1], [1 0 0]]\npi:\n")
+PROMPTS = [tokens.encode(question) for question in QUESTIONS]
+ANSWERS = [tokens.encode("[0 0]"), tokens.encode("[2 0")]
+PLAIN = replace(made.SHAPE, plain_positions=True)
+BARE = replace(PLAIN, labels=0, reasoner_width=0)
+
+
+def text(shape, seed=0, rows=(0, 1), spare=3):
+    random = np.random.default_rng(seed)
+    chosen = [PROMPTS[row] for row in rows], [ANSWERS[row] for row in rows]
+    return batches.text(*chosen, 3, random, shape, spare)
+
+
+def network(kind=attention.PLAIN):
+    csv = ROOT / "resources/published/softmax_adaptive_temperature_polynomial.csv"
+    attention.use(sharpening.published(csv))
+    torch.manual_seed(4)
+    model = Model(BARE, kind).eval()
+    with torch.no_grad():
+        for weight in model.decoder.model.layers.parameters():
+            weight.mul_(10)  # fresh attention is too even for places to matter
+    return model
+
+
+def test_plain_positions_count_from_each_rows_first_token():
+    drawn, _, later = text(PLAIN)
+    for row, (prompt, answer) in enumerate(zip(PROMPTS, ANSWERS, strict=True)):
+        count = len(prompt) + len(answer)
+        assert drawn.positions[row, -count:].tolist() == list(range(count))
+        assert drawn.positions[row, :-count].eq(0).all()
+        assert later[row].tolist() == [count, count + 1, count + 2]
+
+
+def test_labels_are_those_of_the_arms_with_randomised_positions():
+    (plain, label, _), (drawn, other, _) = text(PLAIN), text(made.SHAPE)
+    assert torch.equal(label, other)
+    assert torch.equal(plain.labels, drawn.labels)
+    assert not torch.equal(plain.positions, drawn.positions)
+
+
+@torch.no_grad()
+def test_randomised_positions_depend_on_the_draw_and_plain_ones_do_not():
+    model = network()
+    for shape, same in ((BARE, True), (replace(BARE, plain_positions=False), False)):
+        one, two = (model(text(shape, seed)[0])[:, -1] for seed in (0, 1))
+        assert torch.equal(one, two) is same
+
+
+@torch.no_grad()
+def test_only_distances_between_positions_count():
+    """What rotary positions are: a shift changes nothing, a stretch and a permutation do."""
+    model, (drawn, _, _) = network(), text(BARE, rows=(1,))
+    places = drawn.positions
+    expected = model(drawn)
+    shifted = model(replace(drawn, positions=places + 7))
+    torch.testing.assert_close(shifted, expected, rtol=1e-3, atol=1e-4)
+    shuffled = torch.from_numpy(np.random.default_rng(0).permuted(places.numpy(), axis=1))
+    for other in (2 * places, shuffled):
+        assert (model(replace(drawn, positions=other)) - expected)[:, -1].abs().max() > 1e-3
+
+
+@pytest.mark.parametrize("kind", [attention.PLAIN, attention.NAME])
+def test_a_short_row_is_read_among_longer_ones_as_alone(kind):
+    model = network(kind)
+    together, alone = model(text(BARE)[0]), model(text(BARE, rows=(0,))[0])
+    own = alone.shape[1]
+    torch.testing.assert_close(together[0, -own:], alone[0], rtol=1e-4, atol=1e-5)
+    together[:, -own:].square().mean().backward()
+    assert all(p.grad.isfinite().all() for p in model.parameters() if p.grad is not None)

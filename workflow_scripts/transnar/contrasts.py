@@ -1,0 +1,9 @@
+"""Pairs of arms that claims compare, the first less the second, beside those against `text`."""
+
+Pairs = tuple[tuple[str, str], ...]
+
+OTHER_MERGES: Pairs = tuple(
+    (name, "hybrid") for name in ("hybrid_sum", "hybrid_mlp", "hybrid_gram_schmidt")
+)
+RANDOMISED: Pairs = tuple((name, f"{name}_plain_positions") for name in ("text", "hybrid"))
+NOT_RANDOMISED: Pairs = (("hybrid_plain_positions", "text_plain_positions"),)
