@@ -14,6 +14,9 @@ from transformers.masking_utils import eager_mask
 from workflow_scripts.shared import sharpening
 
 PLAIN, NAME = "sdpa", "adaptive_temperature"
+# In place of the least float, which masks hold: that overflows when it is sharpened, so a row of
+# padding, which sees nothing, became NaN, and through 0 times NaN every row after it.
+MASKED = -1.0e4
 COEFFICIENTS: list[float] = []  # of the published polynomial, highest power first; set by `use`
 
 
@@ -29,7 +32,7 @@ def adaptive_attention(
     """Attention of (B, H, T, D) at the temperature that its own entropy asks for."""
     logits = query @ key.mT * scaling
     if attention_mask is not None:
-        logits = logits + attention_mask[..., : key.shape[-2]]
+        logits = logits.masked_fill(attention_mask[..., : key.shape[-2]] < 0, MASKED)
     weights = sharpening.adaptive(logits, COEFFICIENTS)
     return (weights @ value).transpose(1, 2).contiguous(), None
 
