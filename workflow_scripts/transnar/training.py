@@ -48,9 +48,10 @@ class Training:
         settings: Settings,
         seed: int,
     ) -> None:
-        self.sets, self.reasoners, self.arm = sets, reasoners, arm
+        self.sets, self.arm = sets, arm
         self.settings, self.seed, self.step = settings, seed, 0
         self.device = "cuda" if torch.cuda.is_available() else "cpu"
+        self.reasoners = {name: own.to(self.device) for name, own in reasoners.items()}
         self.model = initial(shape, arm, seed).to(self.device)
         self.optimiser = torch.optim.Adam(
             self.model.parameters(), lr=settings.learning_rate, fused=True
