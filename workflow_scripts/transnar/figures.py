@@ -206,7 +206,7 @@ def curves(data: Data) -> "Figure":
     import matplotlib.pyplot as plt
 
     few = len(data.curves) <= 4
-    figure, axes = plt.subplots(figsize=(figures.COLUMN_IN, 2.4 if few else 4.0))
+    figure, axes = plt.subplots(figsize=(figures.COLUMN_IN, 2.4) if few else (PAGE_IN, 3.2))
     for arm, curve in data.curves.items():
         colour, _, label = (LOOK | variants.LOOK)[arm]
         for number, (_, own) in enumerate(curve.groupby("seed")):
@@ -225,7 +225,7 @@ def curves(data: Data) -> "Figure":
     if few:
         axes.legend()
     else:
-        figure.legend(loc="outside lower center", ncols=2)
+        figure.legend(loc="outside lower center", ncols=3)
     figures.mark_stand_in(axes, SMALL)
     return figure
 

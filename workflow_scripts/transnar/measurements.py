@@ -58,8 +58,8 @@ def apart(
     known = set(scores["arm"])
     lacking = dict.fromkeys(arm for pair in pairs for arm in pair if arm not in known)
     return found or NotMeasured(
-        f"not in this run: {', '.join(lacking)}; trained in the paper preset only: each takes as "
-        "long as the hybrid"
+        f"not in this run: {', '.join(lacking)}; trained in the paper preset only, for each takes "
+        "as long as any other arm"
     )
 
 
