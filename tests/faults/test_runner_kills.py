@@ -165,7 +165,7 @@ def test_a_killed_job_ends_as_an_undisturbed_one(
     again: list = []
     assert job(checkpoint, again).equals(undisturbed)
     recomputed = {key for batch in again for key in batch}
-    assert len(recomputed) == DRAWS + SCORES - len(stored.records)
+    assert len(recomputed) == DRAWS + SCORES - len(stored)
     twice = recomputed & {key for batch in before for key in batch}
     assert len(twice) <= max(len(batch) for batch in before)
     if fault is final_write:

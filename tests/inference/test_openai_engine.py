@@ -59,7 +59,7 @@ def ask(server, asked, **settings):
 
 
 def stored(server, **settings):
-    return Store(runner.store_of(load(server, **settings))).records
+    return dict(Store(runner.store_of(load(server, **settings))))
 
 
 def spent(folder):

@@ -1,12 +1,15 @@
 """What is asked of an engine, with an engine that counts."""
 
 import json
+import tracemalloc
 
+import pandas as pd
 import pytest
 
 from workflow_scripts.inference import rounds, runner
 from workflow_scripts.inference.engines import Draw
 from workflow_scripts.inference.requests import request, table
+from workflow_scripts.shared import tables
 
 
 class Counting:
@@ -127,3 +130,56 @@ def test_a_conversation_goes_on_in_the_round_it_was_in(tmp_path):
     assert len(engine.asked) == 5  # the third round alone
     assert list(asked["round"]) == [0] * 5 + [1] * 5 + [2] * 5
     assert asked["prompt"].tolist()[5:] == answered["text"].tolist()[:10]
+
+
+class Longwinded(Counting):
+    """Each reply is 20 kB; notes how many tasks it holds at once."""
+
+    def __init__(self):
+        super().__init__(batch=16)
+        self.most = 0
+
+    def run(self, tasks):
+        self.most = max(self.most, len(tasks))
+        yield from super().run(tasks)
+
+    def answer(self, task):
+        return super().answer(task) | {"text": "x" * 20_000}
+
+
+def test_a_table_in_parts_is_the_table(tmp_path, monkeypatch):
+    asked = table([ask("a", 30, choices=["A"]), ask("b", 25), ask("c", 1, echo_logprobs=True)])
+    whole = runner.generate(asked, Counting(), tmp_path / "whole")
+    monkeypatch.setattr(runner, "PART_ROWS", 8)
+    monkeypatch.setattr(runner, "BLOCK_TASKS", 10)
+    engine = Counting()
+    parts = list(runner.stream(asked, engine, tmp_path / "parts"))
+    assert max(map(len, parts)) == 8
+    assert pd.concat(parts, ignore_index=True).equals(whole)
+    assert len(engine.asked) == 58
+
+
+def test_no_requests_are_an_empty_table(tmp_path):
+    parts = list(runner.stream(table([]), Counting(), tmp_path))
+    assert [len(part) for part in parts] == [0]
+
+
+def test_memory_does_not_grow_with_the_replies(tmp_path, monkeypatch):
+    """Four times as many replies: 12 MB more of text, and less than a tenth of it held."""
+    monkeypatch.setattr(runner, "PART_ROWS", 16)
+    monkeypatch.setattr(runner, "BLOCK_TASKS", 64)
+    monkeypatch.setattr(tables, "GROUP_BYTES", 1 << 19)
+
+    def peak(n):
+        engine = Longwinded()
+        tracemalloc.start()
+        try:
+            parts = runner.stream(table([ask("a", n)]), engine, tmp_path / f"store{n}")
+            tables.write_parts(parts, tmp_path / f"{n}.parquet")
+            assert engine.most == 64
+            return tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+
+    peak(100)  # what is imported and cached on first use
+    assert peak(800) - peak(200) < 1_200_000

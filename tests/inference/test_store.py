@@ -1,4 +1,5 @@
 import json
+import tracemalloc
 
 import pytest
 
@@ -14,7 +15,7 @@ def test_what_was_appended_is_read_back(tmp_path):
     store.append([record("a"), record("a", 1, "zwei\nZeilen, ünicode")])
     store.append([record("b")])
     store.close()
-    assert Store(tmp_path).records == store.records
+    assert dict(Store(tmp_path)) == dict(store)
     assert len(list(tmp_path.iterdir())) == 1
 
 
@@ -26,7 +27,7 @@ def test_two_writers_never_share_a_shard(tmp_path):
     shards = [path.read_text().splitlines() for path in tmp_path.iterdir()]
     assert len(shards) == 2
     assert all(len({json.loads(line)["request_id"] for line in shard}) == 1 for shard in shards)
-    assert len(Store(tmp_path).records) == 40
+    assert len(Store(tmp_path)) == 40
 
 
 def test_reading_makes_no_shard(tmp_path):
@@ -40,10 +41,10 @@ def test_a_half_written_last_line_is_dropped_and_counted(tmp_path, kept):
     (tmp_path / "0.jsonl").write_bytes(json.dumps(record("a")).encode() + b"\n" + line[:kept])
     (tmp_path / "1.jsonl").write_bytes(line[:kept])
     store = Store(tmp_path)
-    assert set(store.records) == {("a", 0)}
+    assert set(store) == {("a", 0)}
     assert store.torn == 2
     store.append([record("b")])
-    assert set(Store(tmp_path).records) == {("a", 0), ("b", 0)}
+    assert set(Store(tmp_path)) == {("a", 0), ("b", 0)}
 
 
 def test_a_damaged_line_elsewhere_is_an_error_that_names_the_file(tmp_path):
@@ -57,4 +58,36 @@ def test_the_first_answer_stands(tmp_path):
         store = Store(tmp_path / "empty")
         store.folder = tmp_path
         store.append([record("a", text=text)])
-    assert Store(tmp_path).records["a", 0]["text"] == "first"
+    assert Store(tmp_path)["a", 0]["text"] == "first"
+
+
+def test_records_of_more_shards_than_may_be_open_are_read(tmp_path, monkeypatch):
+    monkeypatch.setattr("workflow_scripts.inference.store.OPEN_SHARDS", 2)
+    for number in range(5):
+        store = Store(tmp_path)
+        store.append([record("a", number, f"text {number}")])
+        store.close()
+    store = Store(tmp_path)
+    for _ in range(2):
+        assert [store["a", number]["text"] for number in range(5)] == [
+            f"text {number}" for number in range(5)
+        ]
+    store.close()
+
+
+def test_memory_does_not_grow_with_the_length_of_replies(tmp_path):
+    """Written and read back, fifty replies of 200 kB hold less than two of them at a time."""
+    text = "x" * 200_000
+    tracemalloc.start()
+    try:
+        for turn in range(2):
+            store = Store(tmp_path)
+            if not turn:
+                for number in range(50):
+                    store.append([record("a", number, text)])
+            assert sum(len(store[key]["text"]) for key in store) == 50 * len(text)
+            store.close()
+        held = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert held < 2_000_000  # a batch is held as record, lines and bytes; all together are 10 MB

@@ -240,14 +240,14 @@ def test_a_killed_job_goes_on_and_leaves_no_process(checkpoint, vllm, tmp_path, 
     child = subprocess.Popen(command, env=os.environ | {"PYTHONPATH": str(ROOT)})
     store = tmp_path / "store"
     until = time.monotonic() + 120
-    while not any(store.glob("*.jsonl")) or len(Store(store).records) < 256:
+    while not any(store.glob("*.jsonl")) or len(Store(store)) < 256:
         assert time.monotonic() < until
         assert child.poll() is None
         time.sleep(0.02)
     [worker] = children_of(child.pid)
     child.send_signal(signal.SIGKILL)
     child.wait()
-    kept = len(Store(store).records)
+    kept = len(Store(store))
     assert kept < 1600
     until = time.monotonic() + 10
     while os.path.exists(f"/proc/{worker}") and time.monotonic() < until:

@@ -23,12 +23,8 @@ def main(
     """
     asked = tables.read(requests, schemas.REQUESTS)
     engine = engines.load(model, spec, checkpoint, batch_tokens=batch_tokens)
-    tables.write(
-        runner.generate(asked, engine, runner.store_of(engine)),
-        responses,
-        schemas.RESPONSES,
-        provenance,
-    )
+    parts = runner.stream(asked, engine, runner.store_of(engine))
+    tables.write_parts(parts, responses, provenance)
 
 
 if __name__ == "__main__":

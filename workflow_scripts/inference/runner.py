@@ -2,17 +2,25 @@
 
 import json
 import logging
+from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from workflow_scripts.inference.store import Store
-from workflow_scripts.inference.tasks import SCORES, Draw, Engine, Record, Score, Task
+from workflow_scripts.inference.tasks import SCORES, Draw, Engine, Score, Task
 from workflow_scripts.shared import files, progress, schemas, tables
 
 if TYPE_CHECKING:
     import pandas as pd
 
 log = logging.getLogger(__name__)
+
+# What bounds memory. An engine holds the tokens of a block of tasks; more than any default study
+# asks for, as a model's batches, and with them its last bits, depend on what is in a block.
+BLOCK_TASKS = 1 << 17
+PART_ROWS = 1 << 12  # rows of the response table that are made at once
+OF_DRAW = ("text", "finish_reason", "prompt_tokens", "completion_tokens")
 
 
 def store_of(engine: Engine, kind: str = "responses") -> Path:
@@ -30,6 +38,16 @@ def generate(requests: "pd.DataFrame", engine: Engine, store_folder: str | Path)
     engine has answered before (`store_of` names it); only the missing is computed, and it
     is on disk batch by batch, so a killed job loses at most the batch it was in.
     """
+    import pandas as pd
+
+    parts = list(stream(requests, engine, store_folder))
+    return pd.concat(parts, ignore_index=True) if len(parts) > 1 else parts[0]
+
+
+def stream(
+    requests: "pd.DataFrame", engine: Engine, store_folder: str | Path
+) -> "Iterator[pd.DataFrame]":
+    """The table of `generate` in parts of at most `PART_ROWS` rows, at least one part."""
     requests = tables.check(requests, "requests", schemas.REQUESTS)
     columns = requests[list(schemas.REQUESTS.columns)]
     rows = columns.to_dict("records")
@@ -37,26 +55,33 @@ def generate(requests: "pd.DataFrame", engine: Engine, store_folder: str | Path)
     store = Store(store_folder)
     if store.torn:
         log.warning("%s: dropped %d half-written lines of killed jobs", store_folder, store.torn)
-    missing = [task for task in _tasks(asked) if _key(task) not in store.records]
-    log.info("%d tasks in the store, %d to do", len(store.records), len(missing))
     try:
-        if missing:
-            with progress.bar(len(missing), engine.name, "task") as bar:
-                for batch in engine.run(missing):
-                    store.append(batch)
-                    bar.update(len(batch))
+        _answer(asked, engine, store)
+        yield from _responses(asked, store, engine)
     finally:
         store.close()
-    return _responses(asked, store.records, engine)
 
 
-def _tasks(asked: list[dict[str, Any]]) -> list[Task]:
-    tasks: list[Task] = []
+def _answer(asked: list[dict[str, Any]], engine: Engine, store: Store) -> None:
+    """Let the engine do what the store lacks."""
+    count = sum(_key(task) not in store for task in _tasks(asked))
+    log.info("%d tasks in the store, %d to do", len(store), count)
+    if not count:
+        return
+    missing = (task for task in _tasks(asked) if _key(task) not in store)
+    with progress.bar(count, engine.name, "task") as bar:
+        while block := list(islice(missing, BLOCK_TASKS)):
+            for batch in engine.run(block):
+                store.append(batch)
+                bar.update(len(batch))
+
+
+def _tasks(asked: list[dict[str, Any]]) -> Iterator[Task]:
     for request in asked:
         if wants_scores(request):
-            tasks.append(Score(request))
-        tasks.extend(Draw(request, sample) for sample in range(request["n"]))
-    return tasks
+            yield Score(request)
+        for sample in range(request["n"]):
+            yield Draw(request, sample)
 
 
 def wants_scores(request: dict[str, Any]) -> bool:
@@ -69,30 +94,32 @@ def _key(task: Task) -> tuple[str, int]:
 
 
 def _responses(
-    asked: list[dict[str, Any]], records: dict[tuple[str, int], Record], engine: Engine
-) -> "pd.DataFrame":
-    import pandas as pd
+    asked: list[dict[str, Any]], store: Store, engine: Engine
+) -> "Iterator[pd.DataFrame]":
+    rows = _rows(asked, store)
+    part = list(islice(rows, PART_ROWS))
+    while True:
+        yield _checked(part, engine)
+        if not (part := list(islice(rows, PART_ROWS))):
+            return
 
-    rows = []
+
+def _rows(asked: list[dict[str, Any]], store: Store) -> Iterator[dict[str, Any]]:
     for request in asked:
         name = request["request_id"]
-        scores = records[name, SCORES] if wants_scores(request) else {}
+        scores = store[name, SCORES] if wants_scores(request) else {}
+        # Written out once: all samples of the request share these texts.
+        shared = {key: json.dumps(scores.get(key, [])) for key in ("choice_logprobs", "logprobs")}
         for sample in range(request["n"]):
-            record = records[name, sample]
-            rows.append(
-                {
-                    "request_id": name,
-                    "sample": sample,
-                    "text": record["text"],
-                    "finish_reason": record["finish_reason"],
-                    "prompt_tokens": record["prompt_tokens"],
-                    "completion_tokens": record["completion_tokens"],
-                    "choice_logprobs": json.dumps(scores.get("choice_logprobs", [])),
-                    "logprobs": json.dumps(scores.get("logprobs", [])),
-                }
-            )
-    columns = list(schemas.RESPONSES.columns)
-    frame = pd.DataFrame(rows, columns=columns)
+            record = store[name, sample]
+            own = {key: record[key] for key in OF_DRAW}
+            yield {"request_id": name, "sample": sample, **own, **shared}
+
+
+def _checked(rows: list[dict[str, Any]], engine: Engine) -> "pd.DataFrame":
+    import pandas as pd
+
+    frame = pd.DataFrame(rows, columns=list(schemas.RESPONSES.columns))
     frame = frame.assign(
         model=engine.name, engine=engine.engine, dtype=engine.dtype, engine_version=engine.version
     )

@@ -4,73 +4,116 @@ Each process that has something to add makes a shard of its own (a name nobody e
 so no file has two writers and no lock is needed, on a network file system either. A batch is one
 write followed by fsync. What a killed process leaves half written is the last line of its shard,
 which readers drop and count and which nobody appends to.
+
+In memory stands where each record is, not the record: replies may be long and many.
 """
 
 import json
 import os
 import secrets
+import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import BinaryIO
 
 from workflow_scripts.inference.tasks import Record
 
 Key = tuple[str, int]
+OPEN_SHARDS = 32  # a folder may hold more than a process may open
+OFFSET_BITS = 44  # a place is shard << 44 | offset: one integer, for shards of up to 16 TiB
 
 
-class Store:
+class Store(Mapping[Key, Record]):
     """Records by (request_id, sample). `torn` counts the half-written lines that were dropped."""
 
     def __init__(self, folder: str | Path):
         self.folder = Path(folder)
         self.torn = 0
-        self.records: dict[Key, Record] = {}
-        self._shard: int | None = None
+        self._places: dict[Key, int] = {}
+        self._shards: list[Path] = []
+        self._open: dict[int, BinaryIO] = {}
+        self._own: tuple[int, int] | None = None  # number and descriptor of the shard that grows
         # Oldest shard first: where two processes did the same task, the first answer stands.
         for shard in sorted(self.folder.glob("*.jsonl")):
             self._read(shard)
+
+    def __contains__(self, key: object) -> bool:
+        return key in self._places
+
+    def __getitem__(self, key: Key) -> Record:
+        place = self._places[key]
+        stream = self._stream(place >> OFFSET_BITS)
+        stream.seek(place & ((1 << OFFSET_BITS) - 1))
+        return json.loads(stream.readline())
+
+    def __iter__(self) -> Iterator[Key]:
+        return iter(self._places)
+
+    def __len__(self) -> int:
+        return len(self._places)
 
     def append(self, batch: Sequence[Record]) -> None:
         """Keep a batch; on return it is on disk."""
         if not batch:
             return
-        if self._shard is None:
-            self._shard = self._new_shard()
-        lines = "".join(json.dumps(record, ensure_ascii=False) + "\n" for record in batch)
-        data = lines.encode()
+        if self._own is None:
+            self._own = self._new_shard()
+        number, descriptor = self._own
+        at = os.fstat(descriptor).st_size
+        lines = [json.dumps(record, ensure_ascii=False).encode() + b"\n" for record in batch]
+        data = b"".join(lines)
         while data:
-            data = data[os.write(self._shard, data) :]
-        os.fsync(self._shard)
-        for record in batch:
-            self.records.setdefault(_key(record), record)
+            data = data[os.write(descriptor, data) :]
+        os.fsync(descriptor)
+        for record, line in zip(batch, lines, strict=True):
+            self._keep(record, number, at)
+            at += len(line)
 
     def close(self) -> None:
-        """Let go of the shard."""
-        if self._shard is not None:
-            os.close(self._shard)
-            self._shard = None
+        """Let go of the files. What is in the store can still be read."""
+        if self._own is not None:
+            os.close(self._own[1])
+            self._own = None
+        self._close_streams()
 
-    def _new_shard(self) -> int:
+    def _close_streams(self) -> None:
+        for stream in self._open.values():
+            stream.close()
+        self._open.clear()
+
+    def _stream(self, number: int) -> BinaryIO:
+        if number not in self._open:
+            if len(self._open) >= OPEN_SHARDS:
+                self._close_streams()
+            self._open[number] = self._shards[number].open("rb")
+        return self._open[number]
+
+    def _new_shard(self) -> tuple[int, int]:
         self.folder.mkdir(parents=True, exist_ok=True)
         name = f"{time.time_ns():020d}-{os.getpid()}-{secrets.token_hex(4)}.jsonl"
-        return os.open(
-            self.folder / name, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_APPEND, 0o644
-        )
+        self._shards.append(self.folder / name)
+        flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_APPEND
+        return len(self._shards) - 1, os.open(self._shards[-1], flags, 0o644)
+
+    def _keep(self, record: Record, shard: int, offset: int) -> None:
+        # All samples of a request share one string for its name.
+        key = sys.intern(record["request_id"]), record["sample"]
+        self._places.setdefault(key, shard << OFFSET_BITS | offset)
 
     def _read(self, shard: Path) -> None:
-        lines = shard.read_bytes().split(b"\n")
-        if lines.pop():
-            self.torn += 1
-        for number, line in enumerate(lines, start=1):
-            try:
-                record = json.loads(line)
-                self.records.setdefault(_key(record), record)
-            except (ValueError, KeyError, TypeError) as error:
-                raise ValueError(
-                    f"{shard}: line {number} is not a response ({error}); only a last line can be "
-                    "half written, so this file was damaged: delete it and run again"
-                ) from error
-
-
-def _key(record: Record) -> Key:
-    return record["request_id"], record["sample"]
+        self._shards.append(shard)
+        at = 0
+        with shard.open("rb") as stream:
+            for number, line in enumerate(stream, start=1):
+                if not line.endswith(b"\n"):
+                    self.torn += 1
+                    break
+                try:
+                    self._keep(json.loads(line), len(self._shards) - 1, at)
+                except (ValueError, KeyError, TypeError) as error:
+                    raise ValueError(
+                        f"{shard}: line {number} is not a response ({error}); only a last line can "
+                        "be half written, so this file was damaged: delete it and run again"
+                    ) from error
+                at += len(line)

@@ -1,6 +1,7 @@
 """Parquet tables, checked at every boundary and carrying their own provenance."""
 
 import json
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from pandera.pandas import DataFrameSchema
 
 PROVENANCE_KEY = b"faultlines"
+GROUP_BYTES = 1 << 25  # held in memory of a table that is written in parts
 
 
 class TableError(ValueError):
@@ -30,12 +32,39 @@ def write(
 
     Raises `TableError` when a value does not fit the schema.
     """
-    frame = check(frame, path, schema)
-    table = pa.Table.from_pandas(frame, preserve_index=False)
+    write_parts([check(frame, path, schema)], path, provenance)
+
+
+def write_parts(
+    parts: Iterable[pd.DataFrame], path: str | Path, provenance: dict[str, Any] | None = None
+) -> None:
+    """Write a table that comes in parts (one or more), each checked already, whole or not at all.
+
+    Parts are gathered into row groups of `GROUP_BYTES`, so that memory does not grow with the
+    table; up to that size the bytes are those of `write`.
+    """
     note = json.dumps(provenance or {}, sort_keys=True, default=str).encode()
-    table = table.replace_schema_metadata({**(table.schema.metadata or {}), PROVENANCE_KEY: note})
-    with files.atomic(path) as temporary:
-        pq.write_table(table, temporary, compression="zstd")
+    rest = iter(parts)
+    first = pa.Table.from_pandas(next(rest), preserve_index=False)
+    schema = first.schema.with_metadata({**(first.schema.metadata or {}), PROVENANCE_KEY: note})
+    with (
+        files.atomic(path) as temporary,
+        pq.ParquetWriter(temporary, schema, compression="zstd") as writer,
+    ):
+        for group in _groups(first, rest, schema):
+            writer.write_table(group)
+
+
+def _groups(first: pa.Table, rest: Iterator[pd.DataFrame], schema: pa.Schema) -> Iterator[pa.Table]:
+    """The parts gathered into tables of at least `GROUP_BYTES`, the last one excepted."""
+    held = [first.cast(schema)]
+    for part in rest:
+        if sum(table.nbytes for table in held) >= GROUP_BYTES:
+            # One chunk a column: pages then end where they do in a table that came in one part.
+            yield pa.concat_tables(held).combine_chunks()
+            held.clear()
+        held.append(pa.Table.from_pandas(part, preserve_index=False).cast(schema))
+    yield pa.concat_tables(held).combine_chunks()
 
 
 def read(path: str | Path, schema: "DataFrameSchema | None" = None) -> pd.DataFrame:
