@@ -1,0 +1,186 @@
+"""How each study's cost grows with its work, and what the paper preset would take.
+
+    python benchmarks/scaling.py              # measure (some 8 CPU minutes), fit, draw
+    python benchmarks/scaling.py --from-history  # fit and draw again what was measured last
+
+Each point is a process of its own: CPU seconds and peak memory of one call of the rule's own code,
+after a call at the smallest size that loads what loads once. One thread. Writes docs/scaling.svg
+and prints the table of docs/scaling.md. The estimate's assumptions are in `scaling_paper.py`.
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import comparison
+import numpy as np
+import scaling_fit as fitting
+import scaling_paper as paper
+from scaling_work import WORKLOADS, make
+
+from workflow_scripts.shared import figures, job
+from workflow_scripts.shared.fingerprint import ROOT
+
+FIGURE = ROOT / "docs" / "scaling.svg"
+MATRIX = 1024  # side of the product that this processor's speed is taken from
+
+Rows = list[dict[str, Any]]
+
+
+def point(rule: str, size: int) -> dict[str, Any]:
+    """One point, in this process and folder."""
+    job.set_threads(1)
+    work, made = WORKLOADS[rule], Path.cwd()
+    _enter(made, "loading")
+    work.prepare(min(work.sizes))()
+    _enter(made, "timed")
+    call = work.prepare(size)
+    noted: dict[str, float] = {}
+    taken: dict[str, float] = {}
+
+    def timed() -> None:
+        start = time.process_time()
+        noted.update(call() or {})
+        taken["cpu_s"] = time.process_time() - start
+
+    memory = comparison.peak_mb(timed)
+    return {"rule": rule, "size": size, **taken, "memory_mb": memory, **noted}
+
+
+def _enter(made: Path, name: str) -> None:
+    """Go into an empty folder where what was made stands too."""
+    folder = Path(tempfile.mkdtemp(prefix=f"{name}-", dir=made))
+    for entry in made.iterdir():
+        if "-" not in entry.name:
+            (folder / entry.name).symlink_to(entry)
+    os.chdir(folder)
+
+
+def measure(rules: list[str]) -> None:
+    """Every size of the rules, each in a process of its own, into the history."""
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch)
+        _child(folder, "--make")
+        speed = {"rule": "processor", "size": MATRIX, "flops": processor_flops()}
+        comparison.report("scaling", [speed])
+        for rule in rules:
+            points = (_child(folder, "--point", rule, str(n)) for n in WORKLOADS[rule].sizes)
+            comparison.report("scaling", [json.loads(text.splitlines()[-1]) for text in points])
+
+
+def _child(folder: Path, *arguments: str) -> str:
+    command = [sys.executable, str(Path(__file__).resolve()), *arguments]
+    environment = os.environ | {"PYTHONPATH": str(ROOT)} | dict.fromkeys(job.POOLS, "1")
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
+    if done.returncode:
+        raise SystemExit(done.stdout + done.stderr)
+    return done.stdout
+
+
+def processor_flops() -> float:
+    """Floating-point operations a second of one thread in a large float32 product."""
+    import torch
+
+    torch.set_num_threads(1)
+    a = torch.randn(MATRIX, MATRIX)
+    fastest = np.inf
+    for _ in range(6):
+        start = time.process_time()
+        a @ a
+        fastest = min(fastest, time.process_time() - start)
+    return 2 * MATRIX**3 / fastest
+
+
+def fits(rows: Rows) -> dict[str, fitting.Fit]:
+    return {
+        rule: fitting.power(*zip(*((r["size"], r["cpu_s"]) for r in own), strict=True))
+        for rule in WORKLOADS
+        if (own := [row for row in rows if row["rule"] == rule])
+    }
+
+
+def draw(rows: Rows, found: dict[str, fitting.Fit], path: Path = FIGURE) -> None:
+    """CPU seconds of each rule with the fit, and peak memory, against size."""
+    figures.use_style()
+    import matplotlib.pyplot as plt
+    from matplotlib.ticker import FuncFormatter, NullFormatter
+
+    plain = FuncFormatter(lambda value, _: f"{value:,g}")
+    columns = 4
+    lines = -(-(len(found) + 1) // columns)
+    figure, every = plt.subplots(lines, columns, figsize=(9.6, 2.05 * lines))
+    for axes, (rule, fit) in zip(every.flat, found.items(), strict=False):
+        own = [row for row in rows if row["rule"] == rule]
+        sizes = np.array([row["size"] for row in own], float)
+        grid = np.geomspace(sizes.min(), sizes.max(), 60)
+        axes.plot(grid, [fit.at(n) for n in grid], color=figures.COLOURS["blue"])
+        seconds = [row["cpu_s"] for row in own]
+        axes.plot(sizes, seconds, "o", color=figures.COLOURS["blue"])
+        axes.set(xscale="log", yscale="log", xlabel=WORKLOADS[rule].grows)
+        axes.set_title(f"{rule}\nn^{fit.p:.2f}", fontsize=8)
+        low, high = min(seconds), max(seconds)
+        axes.set_ylim(low / 2, high * 2)
+        axes.set_xticks(sizes, labels=[f"{int(n):,}" for n in sizes])
+        axes.xaxis.set_minor_formatter(NullFormatter())
+        axes.xaxis.set_minor_locator(plt.NullLocator())
+        axes.yaxis.set_major_formatter(plain)
+        axes.yaxis.set_minor_formatter(NullFormatter())
+        beside = axes.twinx()
+        memory = [row["memory_mb"] for row in own]
+        beside.plot(
+            sizes, memory, "s--", color=figures.COLOURS["vermilion"], linewidth=0.9, markersize=3
+        )
+        beside.set_ylim(0, max(20.0, 1.6 * max(memory)))
+        beside.grid(False)
+        beside.spines["right"].set_visible(True)
+        beside.tick_params(axis="y", colors=figures.COLOURS["vermilion"])
+        axes.tick_params(axis="y", colors=figures.COLOURS["blue"])
+    rest = every.flat[len(found) :]
+    for axes in rest:
+        axes.axis("off")
+    legend = rest[0]
+    legend.plot(
+        [], [], "o-", color=figures.COLOURS["blue"], label="CPU time (s), left, with the fit"
+    )
+    legend.plot([], [], "s--", color=figures.COLOURS["vermilion"], label="peak memory (MB), right")
+    legend.legend(loc="center left", fontsize=8)
+    figure.savefig(path, metadata={"Date": None})
+    plt.close(figure)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument("--rules", nargs="+", default=list(WORKLOADS), choices=list(WORKLOADS))
+    parser.add_argument("--from-history", action="store_true")
+    parser.add_argument("--make", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("--point", nargs=2, help=argparse.SUPPRESS)
+    given = parser.parse_args()
+    if given.make:
+        make(Path.cwd())
+        return
+    if given.point:
+        print(json.dumps(point(given.point[0], int(given.point[1]))))
+        return
+    history = comparison.HISTORY / "scaling.jsonl"
+    if not given.from_history:
+        measure(given.rules)
+    # The last row of each point.
+    lines = [json.loads(line) for line in history.read_text().splitlines()]
+    rows = list({(row["rule"], row["size"]): row for row in lines}.values())
+    found = fits(rows)
+    draw(rows, found)
+    with tempfile.TemporaryDirectory() as scratch:
+        os.chdir(scratch)
+        print(paper.table(rows, found))
+
+
+if __name__ == "__main__":
+    main()

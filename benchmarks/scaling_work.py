@@ -1,0 +1,326 @@
+"""What `scaling.py` measures: the dearest code of each study, as its rule runs it, at any size.
+
+A workload's `prepare(size)` makes what the rule finds ready (weights, data, questions) and returns
+the call that is timed; the call returns notes about the work (tokens, replies) or None. All shapes
+are those of config.yaml. The language model is embedded-m, taught just enough to give answers; most
+of its replies run to the limit. `make` has left it in the working folder, with tables of the corpus
+and trajectories of breadth-first search.
+"""
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+import yaml
+
+from workflow_scripts.shared import seeds, tables
+from workflow_scripts.shared.fingerprint import ROOT
+
+Config = dict[str, Any]
+Call = Callable[[], dict[str, float] | None]
+CONFIG: Config = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))
+SEED = CONFIG["seed"]
+MODEL = "embedded-m"
+NODES = (4, 8, 12, 16, 24)  # of graphs for networks
+TEXT_NODES = (4, 6, 8, 10, 12)
+TAUGHT_STEPS = 120
+SETS = 32  # sets of items that a head reads
+GRAPH_STEPS = 8  # optimiser steps of a reasoner
+TEXT_STEPS = 4  # and of a decoder
+
+
+class Workload(NamedTuple):
+    """`grows` names the size, in `unit`; `per` says what a call at one size is."""
+
+    rule: str
+    grows: str
+    unit: str
+    sizes: tuple[int, ...]
+    prepare: Callable[[int], Call]
+
+
+def make(folder: Path) -> None:
+    """What several workloads need, into `folder`: a model, its world, trajectories of BFS."""
+    from workflow_scripts.clrs import export
+    from workflow_scripts.models import corpus, tokenizer
+
+    settings = CONFIG["embedded"]
+    few = {name: 500 for name in settings["corpus"]["conversations"]}
+    made = settings["corpus"] | {"conversations": few, "held_out": 40}
+    paths = [folder / f"{name}.parquet" for name in ("train", "held_out", "places")]
+    corpus.main(*paths, SEED, made)
+    tokenizer.main(paths[0], folder / "tokenizer", settings["tokenizer"]["vocab_size"])
+    training, model, tokens = _training(folder, TAUGHT_STEPS)
+    training()
+    model.eval().save_pretrained(folder / "model")
+    tokens.save_pretrained(folder / "model")
+    plain = {"train": {"sizes": list(NODES), "samples": 32}}
+    paired = {"text": {"sizes": list(TEXT_NODES), "samples": 64}}
+    export.main(str(folder / "bfs.npz"), "bfs", plain, paired, SEED, {})
+
+
+def _engine() -> Any:
+    from workflow_scripts.inference import engines
+
+    spec = CONFIG["models"][MODEL]
+    return engines.load(MODEL, spec, "model", batch_tokens=CONFIG["inference"]["batch_tokens"])
+
+
+def models_train(steps: int) -> Call:
+    training, _, _ = _training(Path(), steps)
+    return training
+
+
+def _training(folder: Path, steps: int) -> tuple[Call, Any, Any]:
+    """A training that is yet to run, its model and its tokenizer."""
+    import json
+
+    from workflow_scripts.models import architecture, batches, chat, tokenizer, training
+
+    tokens = tokenizer.load(folder / "tokenizer")
+    turns = [json.loads(text) for text in tables.read(folder / "train.parquet")["messages"]]
+    shape, own = CONFIG["models"][MODEL], CONFIG["embedded"]["train"]
+    data = batches.flatten(chat.encode(tokens, turns), shape["max_context"])
+    fields = {key: own[key] for key in training.Settings.__annotations__ if key in own}
+    settings = training.Settings(**(fields | {"steps": steps}))
+    model = architecture.build(tokens, shape, SEED)
+    work = folder / f"training-{steps}"
+    work.mkdir()
+    return lambda: training.fit(model, data, {}, settings, work, SEED) and None, model, tokens
+
+
+def softmax_train(steps: int) -> Call:
+    from workflow_scripts.softmax import train
+
+    own = CONFIG["softmax"]["heads"] | {"normaliser": "softmax", "steps": steps}
+    settings = train.Settings(**{key: own[key] for key in train.Settings.__annotations__})
+    return lambda: train.train(settings, SEED, list(range(10))) and None
+
+
+def softmax_evaluate(items: int) -> Call:
+    from workflow_scripts.softmax import evaluate, retrieval
+
+    own = CONFIG["softmax"]["heads"]
+    shape = ("softmax", own["categories"], own["width"], own["most_items"])
+    head = retrieval.stack([retrieval.initial(SEED, *shape)])
+    ways = partial(evaluate.weightings, normaliser="softmax", top_k=4, published=[], refits={})
+    block = CONFIG["softmax"]["block_items"]
+    call = partial(evaluate.evaluate, head, [items], lambda _: SETS, ways, SEED, block)
+    return lambda: call() is None or None
+
+
+def stochasticity_requests(config: Config, draws: int) -> Any:
+    """The study's table of requests, with another number of draws."""
+    from workflow_scripts.stochasticity import requests
+
+    own = config["stochasticity"]
+    requests.main("requests.parquet", draws, own["reply_tokens"], own, SEED)
+    return tables.read("requests.parquet")
+
+
+def stochasticity(draws: int) -> Call:
+    from workflow_scripts.inference import runner
+
+    engine, asked = _engine(), stochasticity_requests(CONFIG, draws)
+
+    def call() -> dict[str, float]:
+        parts = runner.stream(asked, engine, f"store-{draws}")
+        tables.write_parts(parts, "responses.parquet")
+        return _counted(tables.read("responses.parquet"))
+
+    return call
+
+
+def _counted(replies: Any) -> dict[str, float]:
+    names = ("prompt_tokens", "completion_tokens")
+    return {"replies": len(replies)} | {name: int(replies[name].sum()) for name in names}
+
+
+def parallel_sequential(questions: int) -> Call:
+    from workflow_scripts.parallel_sequential import attempts
+    from workflow_scripts.parallel_sequential import questions as asking
+
+    own = CONFIG["parallel_sequential"]
+    settings = own | {"math": own["math"] | {"questions": questions}}
+    table = asking.table(settings, SEED)
+    table = table[table["domain"] == "math"].reset_index(drop=True)
+    engine = _engine()
+    plan = attempts.plan_of(CONFIG["models"][MODEL], table, settings, SEED)
+    store = Path(f"store-{questions}")
+
+    def call() -> dict[str, float]:
+        frame, _ = attempts.collect(engine, store, plan, table, settings, SEED)
+        return _counted(frame)
+
+    return call
+
+
+def change_of_mind(questions: int) -> Call:
+    from workflow_scripts.change_of_mind import ask, turns, wording
+    from workflow_scripts.change_of_mind import questions as asking
+
+    own = CONFIG["change_of_mind"]
+    counts = dict.fromkeys(own["questions"], questions)
+    atlas = asking.embedded_atlas(tables.read("places.parquet"))
+    share = own["calibration_share"]
+    frame = asking.table("embedded", atlas, counts, share, own["files"], SEED)
+    accuracies, temperature = tuple(own["accuracies"]), own["temperature"]
+    plan = turns.Plan(wording.of("embedded"), accuracies, counts, temperature, SEED)
+    engine = _engine()
+    paths = {name: f"{name}.parquet" for name in ("requests", "responses", "trials")}
+
+    def call() -> dict[str, float]:
+        both = ask.ask(frame, engine, f"store-{questions}", plan)
+        ask.write(paths, frame, *both, plan, {})
+        return _counted(both[1])
+
+    return call
+
+
+def perplexity_copiers(steps: int) -> Call:
+    from workflow_scripts.perplexity import copying, training
+    from workflow_scripts.perplexity.decoder import Shape
+
+    own = CONFIG["perplexity"]["copying"]
+    shape = Shape(
+        copying.VOCABULARY, copying.BITS, own["width"], own["layers"], own["heads"], "rope"
+    )
+    fields = {key: own[key] for key in training.Settings.__annotations__ if key in own}
+    settings = training.Settings(**(fields | {"steps": steps}))
+    indices = list(range(own["seeds"]))
+    parameters = training.initial(SEED, shape, indices, "copying", "rope")
+    data = copying.Strings(SEED, indices, own["batch"], own["longest"], shape)
+    return lambda: training.fit(parameters, data, settings) and None
+
+
+def glasses_collapse(tokens: int) -> Call:
+    from workflow_scripts.glasses import collapse, numerics
+
+    own = CONFIG["glasses"]["stack"]
+    lengths = numerics.log_grid(own["depth"]["least"], tokens, own["points"])
+    call = partial(collapse.projected, lengths, 1, own["width"], [1, 2], ["float32"], SEED)
+    return lambda: call() and None
+
+
+def optimizers_continual(steps: int) -> Call:
+    from workflow_scripts.optimizers import continual, data, updates
+
+    own = CONFIG["optimizers"]
+    parts = data.split("digits", own["data"]["valid"], own["data"]["test"], SEED)
+    both = dict.fromkeys(("permuted", "classes"), steps)
+    values = own | own["matched"] | {"steps": both, "most_steps": both}
+    values["stop_nats"] = 0.0  # no replica stops early: what a task takes at most
+    fields = continual.Settings.__annotations__
+    settings = continual.Settings(**{name: values[name] for name in fields})
+    rule = updates.rule("sgd", own["optimizers"]["sgd"]["settings"])
+    experiment = continual.Experiment("permuted", rule, 1e-3, settings, parts, SEED)
+    return lambda: experiment.run(Path(f"continual-{steps}.pt")) is None or None
+
+
+def cocycles_messages(nodes: int) -> Call:
+    from workflow_scripts.cocycles import messages
+
+    return lambda: messages.costs([nodes], 1, SEED) and None
+
+
+def _trajectories(nodes: int) -> Any:
+    from workflow_scripts.clrs import trajectories
+
+    return trajectories.read("bfs.npz", "bfs", "train", nodes)
+
+
+def cocycles_train(nodes: int) -> Call:
+    from workflow_scripts.clrs.training import Settings, Training
+    from workflow_scripts.cocycles.processors import PROCESSORS
+
+    own = CONFIG["cocycles"]["training"]
+    fields = {key: own[key] for key in Settings.__annotations__ if key in own}
+    settings = Settings(**(fields | {"steps": 10**9, "validate_every": 10**9}))
+    return _steps(Training({"bfs": [_trajectories(nodes)]}, PROCESSORS["l3"], settings, SEED))
+
+
+def clrs_train(nodes: int) -> Call:
+    from workflow_scripts.clrs.processors import PROCESSORS
+    from workflow_scripts.clrs.training import Settings, Training
+
+    own = CONFIG["clrs"]["train"]
+    fields = {key: own[key] for key in Settings.__annotations__ if key in own}
+    settings = Settings(**(fields | {"steps": 10**9, "validate_every": 10**9}))
+    processor = PROCESSORS[own["processor"]]
+    return _steps(Training({"bfs": [_trajectories(nodes)]}, processor, settings, SEED))
+
+
+def _steps(training: Any, count: int = GRAPH_STEPS) -> Call:
+    def call() -> None:
+        for _ in range(count):
+            training.advance()
+
+    return call
+
+
+def transnar_train(nodes: int) -> Call:
+    from workflow_scripts.clrs.processors import PROCESSORS
+    from workflow_scripts.clrs.reasoner import Reasoner
+    from workflow_scripts.transnar import batches, train
+    from workflow_scripts.transnar.arms import ARMS
+    from workflow_scripts.transnar.training import Settings, Training
+
+    own, width = CONFIG["transnar"], CONFIG["clrs"]["train"]["width"]
+    sets = [each for each in batches.read("bfs.npz", "bfs", "text") if each.nodes == nodes]
+    processor = PROCESSORS[CONFIG["clrs"]["train"]["processor"]]
+    torch.manual_seed(SEED)
+    reasoner = (
+        Reasoner({"bfs": sets[0].trajectories.spec}, width, processor).eval().requires_grad_(False)
+    )
+    fields = {key: own["train"][key] for key in Settings.__annotations__}
+    arm = ARMS["hybrid"]
+    shape = train.shape_of(arm, own["decoder"], width)
+    settings = Settings(**fields)
+    return _steps(
+        Training(sets, {"bfs": reasoner}, arm, shape, settings, seeds.derive(SEED, "scaling")),
+        TEXT_STEPS,
+    )
+
+
+WORKLOADS = {
+    work.rule: work
+    for work in (
+        Workload("models_train", "optimiser steps", "steps", (4, 8, 16, 32), models_train),
+        Workload("softmax_train", "steps of 10 heads", "steps", (20, 40, 80, 160), softmax_train),
+        Workload(
+            "softmax_evaluate",
+            "items",
+            "items",
+            (4096, 8192, 16384, 32768, 65536),
+            softmax_evaluate,
+        ),
+        Workload("stochasticity", "draws of each condition", "draws", (2, 4, 8, 16), stochasticity),
+        Workload(
+            "parallel_sequential", "questions", "questions", (2, 4, 8, 16), parallel_sequential
+        ),
+        Workload(
+            "change_of_mind", "questions of each kind", "questions", (4, 8, 16, 32), change_of_mind
+        ),
+        Workload(
+            "perplexity_copiers",
+            "steps of 4 copiers",
+            "steps",
+            (20, 40, 80, 160),
+            perplexity_copiers,
+        ),
+        Workload("glasses_collapse", "tokens", "tokens", (512, 1024, 2048, 4096), glasses_collapse),
+        Workload(
+            "optimizers_continual",
+            "steps of a task",
+            "steps",
+            (20, 40, 80, 160),
+            optimizers_continual,
+        ),
+        Workload("cocycles_messages", "nodes", "nodes", (500, 1000, 2000, 4000), cocycles_messages),
+        Workload("cocycles_train", "nodes", "nodes", NODES, cocycles_train),
+        Workload("clrs_train", "nodes", "nodes", NODES, clrs_train),
+        Workload("transnar_train", "nodes", "nodes", TEXT_NODES, transnar_train),
+    )
+}
