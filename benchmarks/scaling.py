@@ -22,7 +22,7 @@ import comparison
 import numpy as np
 import scaling_fit as fitting
 import scaling_paper as paper
-from scaling_work import WORKLOADS, make
+from scaling_work import WORKLOADS, make, message_steps
 
 from workflow_scripts.shared import figures, job
 from workflow_scripts.shared.fingerprint import ROOT
@@ -69,6 +69,7 @@ def measure(rules: list[str]) -> None:
         _child(folder, "--make")
         speed = {"rule": "processor", "size": MATRIX, "flops": processor_flops()}
         comparison.report("scaling", [speed])
+        _child(folder, "--lengths")
         for rule in rules:
             points = (_child(folder, "--point", rule, str(n)) for n in WORKLOADS[rule].sizes)
             comparison.report("scaling", [json.loads(text.splitlines()[-1]) for text in points])
@@ -161,10 +162,17 @@ def main() -> None:
     parser.add_argument("--rules", nargs="+", default=list(WORKLOADS), choices=list(WORKLOADS))
     parser.add_argument("--from-history", action="store_true")
     parser.add_argument("--make", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("--lengths", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("--point", nargs=2, help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.make:
         make(Path.cwd())
+        return
+    if given.lengths:
+        names = paper.config_of("presets/paper.yaml")["cocycles"]["training"]["algorithms"]
+        found = message_steps(names)
+        rows = [{"rule": f"steps/{name}", "size": 16, "ratio": r} for name, r in found.items()]
+        comparison.report("scaling", rows)
         return
     if given.point:
         print(json.dumps(point(given.point[0], int(given.point[1]))))
@@ -175,11 +183,11 @@ def main() -> None:
     # The last row of each point.
     lines = [json.loads(line) for line in history.read_text().splitlines()]
     rows = list({(row["rule"], row["size"]): row for row in lines}.values())
-    found = fits(rows)
-    draw(rows, found)
+    fitted = fits(rows)
+    draw(rows, fitted)
     with tempfile.TemporaryDirectory() as scratch:
         os.chdir(scratch)
-        print(paper.table(rows, found))
+        print(paper.table(rows, fitted))
 
 
 if __name__ == "__main__":

@@ -1,2 +1,312 @@
-def table(rows, found):
-    return ""
+"""What a run takes, from the fits of `scaling.py` and the counts in its config. Every assumption
+that is not a measurement stands here, once.
+
+A rule's CPU seconds are its fit at the config's size, times how many such calls the config asks
+for and how much dearer one is there (`SHAPES`). For a rule that the paper preset gives a GPU they
+are turned into GPU seconds by operations: what this processor does in a second, over what a GPU is
+assumed to do.
+"""
+
+from collections.abc import Callable
+from itertools import pairwise
+from typing import Any, NamedTuple
+
+import scaling_work as work
+import yaml
+from scaling_fit import Fit, slope
+
+from workflow_scripts.shared.fingerprint import ROOT
+
+Config = dict[str, Any]
+At = Callable[[float], float]
+
+# A network's step costs in proportion to this; its other costs (attention, optimiser) are left out.
+SHAPES = "rows in a batch x layers x width squared"
+PEAK_FLOPS = 989e12  # of an H100, dense bfloat16, as its vendor publishes
+# Shares of that peak that the work is assumed to reach. Not measured.
+SHARE_SMALL = 0.002  # networks of width 128 and less: bound by launching kernels
+SHARE_LARGE = 0.2  # training a decoder of 70 million parameters
+SHARE_READING = 0.4  # prompts of a model of billions of parameters, a batch at a time
+SHARE_WRITING = 0.05  # and its replies, token by token
+# Models that docs/studies names, in billions of parameters. Two operations a parameter and token.
+MODELS = {
+    "stochasticity": {"Qwen3-8B": 8, "Qwen3-32B": 32},
+    "parallel_sequential": {"Qwen3-8B": 8},
+    "change_of_mind": {"Gemma-3-12B": 12, "Gemma-3-27B": 27},
+}
+
+
+class Estimate(NamedTuple):
+    """`seconds(at, config, steps)`: CPU seconds, `at` being the fit and `steps` the message steps
+    of a CLRS-30 algorithm over those of breadth-first search. `share`: of a GPU's peak; None: no
+    GPU in the paper preset."""
+
+    study: str
+    seconds: Callable[[At, Config, dict[str, float]], float]
+    share: float | None
+
+
+def config_of(*presets: str) -> Config:
+    """config.yaml with presets over it, as Snakemake merges them."""
+    merged: Config = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))
+    for preset in presets:
+        _update(merged, yaml.safe_load((ROOT / preset).read_text(encoding="utf-8")))
+    return merged
+
+
+def _update(config: Config, changes: Config) -> None:
+    for key, value in changes.items():
+        if isinstance(value, dict) and isinstance(config.get(key), dict):
+            _update(config[key], value)
+        else:
+            config[key] = value
+
+
+def extrapolated(fit: Fit) -> At:
+    """The fit within what was measured; beyond it in proportion, where its exponent may be 1."""
+    power = 1.0 if fit.low <= 1.0 <= fit.high else fit.p
+
+    def at(n: float) -> float:
+        beyond = max(n, fit.largest) / fit.largest
+        return fit.at(min(n, fit.largest)) * beyond**power
+
+    return at
+
+
+def _models_train(at: At, config: Config, _: dict[str, float]) -> float:
+    def size(spec: Config) -> float:
+        return spec["layers"] * spec["hidden_size"] ** 2
+
+    measured = size(work.CONFIG["models"][work.MODEL])
+    specs = [spec for spec in config["models"].values() if spec["source"] == "train"]
+    return sum(at(spec["steps"]) * size(spec) / measured for spec in specs)
+
+
+def _softmax_train(at: At, config: Config, _: dict[str, float]) -> float:
+    trainings = (config["softmax"][name] for name in ("retrieval", "comparison"))
+    return sum(at(t["steps"]) * t["seeds"] / 10 * len(t["normalisers"]) for t in trainings)
+
+
+def _softmax_evaluate(at: At, config: Config, _: dict[str, float]) -> float:
+    from workflow_scripts.softmax.evaluate import set_count
+
+    total = 0.0
+    for name in ("retrieval", "comparison"):
+        own = config["softmax"][name]
+        sets = [
+            (n, set_count(n, own["sets"], own["total_items"])) for n in config["softmax"]["sizes"]
+        ]
+        one = sum(at(n) * count / work.SETS for n, count in sets)
+        total += one * own["seeds"] * len(own["normalisers"])
+    return total
+
+
+def draws_tokens(config: Config) -> float:
+    """Reply tokens at most of study stochasticity's table of requests."""
+    asked = work.stochasticity_requests(config, config["stochasticity"]["draws"])
+    return float((asked["n"] * asked["max_tokens"]).sum())
+
+
+def _stochasticity(at: At, config: Config, _: dict[str, float]) -> float:
+    dearer = draws_tokens(config) / draws_tokens(work.CONFIG)
+    return (
+        at(work.CONFIG["stochasticity"]["draws"]) * dearer * len(config["studies"]["stochasticity"])
+    )
+
+
+def repetitions(config: Config) -> float:
+    """Attempts and chains of study parallel_sequential over those that were measured."""
+    own, measured = (c["parallel_sequential"] for c in (config, work.CONFIG))
+    return own["attempts"] * own["chains"] / (measured["attempts"] * measured["chains"])
+
+
+def _parallel_sequential(at: At, config: Config, _: dict[str, float]) -> float:
+    own = config["parallel_sequential"]
+    questions = own["math"]["questions"] + own["code"]["questions"]
+    return at(questions) * repetitions(config) * len(config["studies"]["parallel_sequential"])
+
+
+def answers(counts: dict[str, int], accuracies: int) -> int:
+    """Answers of one model in study change_of_mind, both turns, if there are enough questions."""
+    from workflow_scripts.change_of_mind.turns import ADVICE, EXPERIMENTS
+
+    first = sum(count for name, count in counts.items() if name != "controls")
+    cells = len(ADVICE) * accuracies
+    second = sum(
+        counts[count] * len(displays) * cells for _, count, displays, _, _ in EXPERIMENTS.values()
+    )
+    return first + second
+
+
+def _change_of_mind(at: At, config: Config, _: dict[str, float]) -> float:
+    own = config["change_of_mind"]
+    each = answers(dict.fromkeys(own["questions"], 1), len(own["accuracies"]))
+    asked = answers(own["questions"], len(own["accuracies"])) / each
+    return at(asked) * len(config["studies"]["change_of_mind"])
+
+
+def _perplexity_copiers(at: At, config: Config, _: dict[str, float]) -> float:
+    own, measured = (c["perplexity"]["copying"] for c in (config, work.CONFIG))
+    dearer = own["seeds"] / measured["seeds"]
+    return at(own["steps"]) * len(own["encodings"]) * dearer * _shape(own, measured)
+
+
+def _shape(own: Config, measured: Config) -> float:
+    def size(shape: Config) -> float:
+        return shape["batch"] * shape.get("layers", 1) * shape["width"] ** 2
+
+    return size(own) / size(measured)
+
+
+def _glasses_collapse(at: At, config: Config, _: dict[str, float]) -> float:
+    own = config["glasses"]["stack"]
+    deeper = max(own["depth"]["layers"]) / 2  # measured with two layers and one precision
+    return at(own["depth"]["most"]) * own["seeds"] * deeper * len(own["precisions"])
+
+
+def _optimizers_continual(at: At, config: Config, _: dict[str, float]) -> float:
+    own, measured = config["optimizers"], work.CONFIG["optimizers"]
+
+    def size(one: Config) -> float:
+        pixels = 64 if one["data"]["source"] == "digits" else 784
+        widths = [pixels, *one["hidden"], 10]
+        return one["batch"] * sum(a * b for a, b in pairwise(widths))
+
+    dearer = size(own) / size(measured) * own["seeds"] / measured["seeds"]
+    streams = at(own["steps"]["permuted"]) * own["tasks"] / measured["tasks"]
+    streams += at(own["steps"]["classes"])
+    return streams * dearer * sum(entry is not None for entry in own["optimizers"].values())
+
+
+def _cocycles_messages(at: At, config: Config, _: dict[str, float]) -> float:
+    own = config["cocycles"]["messages"]
+    return sum(map(at, own["sizes"])) * own["graphs"]
+
+
+def _graph_step(at: At, config: Config) -> float:
+    """CPU seconds of a step on breadth-first search, mean over the sizes of training."""
+    sizes = config["clrs"]["data"]["train"]["sizes"]
+    return sum(map(at, sizes)) / len(sizes) / work.GRAPH_STEPS
+
+
+def _cocycles_train(at: At, config: Config, steps: dict[str, float]) -> float:
+    own, measured = (c["cocycles"]["training"] for c in (config, work.CONFIG))
+    runs = len(own["processors"]) * own["seeds"] * own["steps"]
+    one = _graph_step(at, config) * _shape(own, measured)
+    return one * runs * sum(steps[name] for name in own["algorithms"])
+
+
+def _clrs_train(at: At, config: Config, steps: dict[str, float]) -> float:
+    own, measured = (c["clrs"]["train"] for c in (config, work.CONFIG))
+    # A step is a batch of each of a reasoner's algorithms.
+    batches = sum(
+        one["steps"] * sum(steps[name] for name in one["algorithms"])
+        for one in config["clrs"]["reasoners"].values()
+    )
+    return _graph_step(at, config) * _shape(own, measured) * own["seeds"] * batches
+
+
+def _transnar_train(at: At, config: Config, _: dict[str, float]) -> float:
+    def one(config: Config) -> Config:
+        return {"batch": config["transnar"]["train"]["batch"], **config["transnar"]["decoder"]}
+
+    own = config["transnar"]
+    sizes = own["data"]["text_train"]["sizes"]
+    step = (
+        sum(map(at, sizes)) / len(sizes) / work.TEXT_STEPS * _shape(one(config), one(work.CONFIG))
+    )
+    return step * own["train"]["steps"] * own["train"]["seeds"] * len(own["arms"])
+
+
+ESTIMATES = {
+    "models_train": Estimate("embedded models", _models_train, SHARE_SMALL),
+    "softmax_train": Estimate("softmax", _softmax_train, None),
+    "softmax_evaluate": Estimate("softmax", _softmax_evaluate, None),
+    "stochasticity": Estimate("stochasticity", _stochasticity, SHARE_SMALL),
+    "parallel_sequential": Estimate("parallel_sequential", _parallel_sequential, SHARE_SMALL),
+    "change_of_mind": Estimate("change_of_mind", _change_of_mind, SHARE_SMALL),
+    "perplexity_copiers": Estimate("perplexity", _perplexity_copiers, None),
+    "glasses_collapse": Estimate("glasses", _glasses_collapse, None),
+    "optimizers_continual": Estimate("optimizers", _optimizers_continual, None),
+    "cocycles_messages": Estimate("cocycles", _cocycles_messages, None),
+    "cocycles_train": Estimate("cocycles", _cocycles_train, SHARE_SMALL),
+    "clrs_train": Estimate("reasoners (CLRS-30)", _clrs_train, SHARE_SMALL),
+    "transnar_train": Estimate("transnar", _transnar_train, SHARE_LARGE),
+}
+
+
+def gpu_hours(cpu_s: float, processor_flops: float, share: float) -> float:
+    """Hours of a GPU at a share of its peak for what this processor does in `cpu_s`."""
+    return cpu_s * processor_flops / (PEAK_FLOPS * share) / 3600
+
+
+def model_hours(billions: float, read: float, written: float) -> float:
+    """GPU-hours of a model that reads and writes so many tokens."""
+    seconds = 2e9 * billions * (read / SHARE_READING + written / SHARE_WRITING) / PEAK_FLOPS
+    return seconds / 3600
+
+
+def tokens(
+    study: str, config: Config, measured: dict[str, float], size: float
+) -> tuple[float, float]:
+    """Tokens that one of the papers' models reads, and at most writes, at the config's counts.
+
+    `measured` counts replies and prompt tokens of a run at `size`: a prompt is as long as there.
+    """
+    prompt = measured["prompt_tokens"] / measured["replies"]
+    own = config[study]
+    if study == "stochasticity":
+        replies = float(work.stochasticity_requests(config, own["draws"])["n"].sum())
+        return prompt * replies, draws_tokens(config)
+    if study == "change_of_mind":
+        return prompt * answers(own["questions"], len(own["accuracies"])), 0.0
+    each = measured["replies"] / size * repetitions(config)
+    replies = {domain: each * own[domain]["questions"] for domain in ("math", "code")}
+    written = sum(count * own[domain]["reply_tokens"] for domain, count in replies.items())
+    return prompt * sum(replies.values()), written
+
+
+def table(rows: list[dict[str, Any]], fits: dict[str, Fit]) -> str:
+    """The tables of docs/scaling.md. `rows`: what was measured."""
+    flops = next(row["flops"] for row in rows if row["rule"] == "processor")
+    steps = {row["rule"].removeprefix("steps/"): row["ratio"] for row in rows if "ratio" in row}
+    default, papers = config_of(), config_of("presets/paper.yaml")
+    lines = [
+        "| study | rule | grows with | exponent (95 %) | memory | default, CPU-h | paper, CPU-h "
+        "| paper, GPU-h |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    cpu_all = gpu_all = default_all = 0.0
+    for rule, fit in fits.items():
+        own, at = ESTIMATES[rule], extrapolated(fit)
+        first, last = (own.seconds(at, config, steps) for config in (default, papers))
+        points = [(row["size"], row["memory_mb"]) for row in rows if row["rule"] == rule]
+        most = max(memory for _, memory in points)
+        per = slope(*zip(*points, strict=True))
+        gpu = "" if own.share is None else _number(gpu_hours(last, flops, own.share))
+        cpu = _number(last / 3600) if own.share is None else ""
+        default_all += first / 3600
+        cpu_all += last / 3600 if own.share is None else 0.0
+        gpu_all += gpu_hours(last, flops, own.share) if own.share is not None else 0.0
+        lines.append(
+            f"| {own.study} | `{rule}` | {work.WORKLOADS[rule].grows} "
+            f"| {fit.p:.2f} ({fit.low:.2f} to {fit.high:.2f}) "
+            f"| {most:.0f} MB, {1000 * per:.3g} kB each | {_number(first / 3600)} | {cpu} | {gpu} |"
+        )
+    lines.append(
+        f"| in all | | | | | {_number(default_all)} | {_number(cpu_all)} | {_number(gpu_all)} |"
+    )
+    lines += ["", "| study | model | reads, tokens | writes at most, tokens | GPU-h at most |"]
+    lines.append("|---|---|---|---|---|")
+    for study, models in MODELS.items():
+        row = max((r for r in rows if r["rule"] == study), key=lambda r: r["size"])
+        read, written = tokens(study, papers, row, row["size"])
+        for model, billions in models.items():
+            hours = _number(model_hours(billions, read, written))
+            lines.append(f"| {study} | {model} | {read:.2g} | {written:.2g} | {hours} |")
+    lines.append(f"\nThis processor: {flops / 1e9:.0f} GFLOP/s in a product of float32 matrices.")
+    return "\n".join(lines)
+
+
+def _number(value: float) -> str:
+    return f"{value:,.0f}" if value >= 10 else f"{value:.2g}"

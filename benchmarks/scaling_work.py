@@ -7,7 +7,7 @@ of its replies run to the limit. `make` has left it in the working folder, with 
 and trajectories of breadth-first search.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -59,6 +59,18 @@ def make(folder: Path) -> None:
     plain = {"train": {"sizes": list(NODES), "samples": 32}}
     paired = {"text": {"sizes": list(TEXT_NODES), "samples": 64}}
     export.main(str(folder / "bfs.npz"), "bfs", plain, paired, SEED, {})
+
+
+def message_steps(algorithms: Sequence[str], nodes: int = 16, samples: int = 4) -> dict[str, float]:
+    """Mean message steps of each algorithm over those of breadth-first search."""
+    from workflow_scripts.clrs import sampling
+
+    def mean(algorithm: str) -> float:
+        drawn = sampling.sampler(algorithm, sampling.nodes_of(algorithm, nodes, "train"), SEED)
+        return float(sampling.draw(drawn, algorithm, samples)[1]["lengths"].mean())
+
+    base = mean("bfs")
+    return {name: mean(name) / base for name in algorithms}
 
 
 def _engine() -> Any:
