@@ -182,7 +182,12 @@ def main() -> None:
         measure(given.rules)
     # The last row of each point.
     lines = [json.loads(line) for line in history.read_text().splitlines()]
-    rows = list({(row["rule"], row["size"]): row for row in lines}.values())
+    last = {(row["rule"], row["size"]): row for row in lines}
+    rows = [
+        row
+        for (rule, n), row in last.items()
+        if rule not in WORKLOADS or n in WORKLOADS[rule].sizes
+    ]
     fitted = fits(rows)
     draw(rows, fitted)
     with tempfile.TemporaryDirectory() as scratch:

@@ -322,7 +322,9 @@ WORKLOADS = {
             (20, 40, 80, 160),
             perplexity_copiers,
         ),
-        Workload("glasses_collapse", "tokens", "tokens", (512, 1024, 2048, 4096), glasses_collapse),
+        Workload(
+            "glasses_collapse", "tokens", "tokens", (2048, 4096, 8192, 16384), glasses_collapse
+        ),
         Workload(
             "optimizers_continual",
             "steps of a task",

@@ -1,6 +1,7 @@
 """Log-probabilities of option strings and of a prompt's own tokens."""
 
 import json
+from array import array
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -45,17 +46,28 @@ class _Row:
 
 
 def score(engine: "TransformersEngine", tasks: Sequence[Score]) -> Iterator[list[Record]]:
-    """Score the tasks, a batch at a time, longest first."""
-    rows = [_row(engine, task) for task in tasks]
-    done = [row.record() for row in rows if not row.lookups]
+    """Score the tasks, a batch at a time, longest first.
+
+    A row is made when its batch comes; until then its tokens alone are held, packed.
+    """
+    done: list[Record] = []
+    waiting: list[Score] = []
+    tokens: list[array[int]] = []
+    for task in tasks:
+        row = _row(engine, task)
+        if row.lookups:
+            waiting.append(task)
+            tokens.append(array("i", row.tokens))
+        else:
+            done.append(row.record())
     if done:
         yield done
-    rows = [row for row in rows if row.lookups]
-    order = prefill.batching_order([row.tokens for row in rows])
-    tokens = min(engine.pass_tokens, max(1, LOGITS // engine.vocabulary))
-    lengths = [len(rows[index].tokens) for index in order]
-    for batch in prefill.budgeted(order, lengths, tokens):
-        yield [row.record() for row in _passed(engine, [rows[index] for index in batch])]
+    order = prefill.batching_order(tokens)
+    most = min(engine.pass_tokens, max(1, LOGITS // engine.vocabulary))
+    lengths = [len(tokens[index]) for index in order]
+    for batch in prefill.budgeted(order, lengths, most):
+        rows = [_row(engine, waiting[index]) for index in batch]
+        yield [row.record() for row in _passed(engine, rows)]
 
 
 def _row(engine: "TransformersEngine", task: Score) -> _Row:
