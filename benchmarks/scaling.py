@@ -1,6 +1,7 @@
 """How each study's cost grows with its work, and what the paper preset would take.
 
     python benchmarks/scaling.py              # measure (some 8 CPU minutes), fit, draw
+    python benchmarks/scaling.py --missing       # measure only points that the history lacks
     python benchmarks/scaling.py --from-history  # fit and draw again what was measured last
 
 Each point is a process of its own: CPU seconds and peak memory of one call of the rule's own code,
@@ -62,17 +63,29 @@ def _enter(made: Path, name: str) -> None:
     os.chdir(folder)
 
 
-def measure(rules: list[str]) -> None:
-    """Every size of the rules, each in a process of its own, into the history."""
+def measure(rules: list[str], known: set[tuple[str, int]]) -> None:
+    """Every size of the rules that is not known, each in a process of its own, into the history."""
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         _child(folder, "--make")
-        speed = {"rule": "processor", "size": MATRIX, "flops": processor_flops()}
-        comparison.report("scaling", [speed])
-        _child(folder, "--lengths")
+        if ("processor", MATRIX) not in known:
+            speed = {"rule": "processor", "size": MATRIX, "flops": processor_flops()}
+            comparison.report("scaling", [speed])
+            _child(folder, "--lengths")
         for rule in rules:
-            points = (_child(folder, "--point", rule, str(n)) for n in WORKLOADS[rule].sizes)
-            comparison.report("scaling", [json.loads(text.splitlines()[-1]) for text in points])
+            left = [n for n in WORKLOADS[rule].sizes if (rule, n) not in known]
+            texts = (_child(folder, "--point", rule, str(n)) for n in left)
+            if points := [json.loads(text.splitlines()[-1]) for text in texts]:
+                comparison.report("scaling", points)
+
+
+def last(history: Path) -> dict[tuple[str, int], dict[str, Any]]:
+    """The last row of each point, sizes ascending."""
+    if not history.exists():
+        return {}
+    lines = (json.loads(line) for line in history.read_text(encoding="utf-8").splitlines())
+    rows = {(row["rule"], row["size"]): row for row in lines}
+    return dict(sorted(rows.items()))
 
 
 def _child(folder: Path, *arguments: str) -> str:
@@ -110,12 +123,12 @@ def draw(rows: Rows, found: dict[str, fitting.Fit], path: Path = FIGURE) -> None
     """CPU seconds of each rule with the fit, and peak memory, against size."""
     figures.use_style()
     import matplotlib.pyplot as plt
-    from matplotlib.ticker import FuncFormatter, NullFormatter
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
     plain = FuncFormatter(lambda value, _: f"{value:,g}")
-    columns = 4
+    columns = 5
     lines = -(-(len(found) + 1) // columns)
-    figure, every = plt.subplots(lines, columns, figsize=(9.6, 2.05 * lines))
+    figure, every = plt.subplots(lines, columns, figsize=(11.5, 2.1 * lines))
     for axes, (rule, fit) in zip(every.flat, found.items(), strict=False):
         own = [row for row in rows if row["rule"] == rule]
         sizes = np.array([row["size"] for row in own], float)
@@ -124,12 +137,13 @@ def draw(rows: Rows, found: dict[str, fitting.Fit], path: Path = FIGURE) -> None
         seconds = [row["cpu_s"] for row in own]
         axes.plot(sizes, seconds, "o", color=figures.COLOURS["blue"])
         axes.set(xscale="log", yscale="log", xlabel=WORKLOADS[rule].grows)
-        axes.set_title(f"{rule}\nn^{fit.p:.2f}", fontsize=8)
+        axes.set_title(f"{rule}: $n^{{{fit.p:.2f}}}$", fontsize=8)
         low, high = min(seconds), max(seconds)
         axes.set_ylim(low / 2, high * 2)
-        axes.set_xticks(sizes, labels=[f"{int(n):,}" for n in sizes])
+        axes.set_xticks(sizes, labels=[_short(int(n)) for n in sizes])
         axes.xaxis.set_minor_formatter(NullFormatter())
         axes.xaxis.set_minor_locator(plt.NullLocator())
+        axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         axes.yaxis.set_major_formatter(plain)
         axes.yaxis.set_minor_formatter(NullFormatter())
         beside = axes.twinx()
@@ -155,12 +169,17 @@ def draw(rows: Rows, found: dict[str, fitting.Fit], path: Path = FIGURE) -> None
     plt.close(figure)
 
 
+def _short(n: int) -> str:
+    return f"{n / 1024:g}k" if n >= 1024 and n % 1024 == 0 else f"{n:,}"
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
     parser.add_argument("--rules", nargs="+", default=list(WORKLOADS), choices=list(WORKLOADS))
-    parser.add_argument("--from-history", action="store_true")
+    parser.add_argument("--missing", action="store_true", help="only points not yet measured")
+    parser.add_argument("--from-history", action="store_true", help="measure nothing")
     parser.add_argument("--make", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("--lengths", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("--point", nargs=2, help=argparse.SUPPRESS)
@@ -179,15 +198,9 @@ def main() -> None:
         return
     history = comparison.HISTORY / "scaling.jsonl"
     if not given.from_history:
-        measure(given.rules)
-    # The last row of each point.
-    lines = [json.loads(line) for line in history.read_text().splitlines()]
-    last = {(row["rule"], row["size"]): row for row in lines}
-    rows = [
-        row
-        for (rule, n), row in last.items()
-        if rule not in WORKLOADS or n in WORKLOADS[rule].sizes
-    ]
+        measure(given.rules, set(last(history)) if given.missing else set())
+    wanted = {(rule, n) for rule, work in WORKLOADS.items() for n in work.sizes}
+    rows = [row for key, row in last(history).items() if key in wanted or key[0] not in WORKLOADS]
     fitted = fits(rows)
     draw(rows, fitted)
     with tempfile.TemporaryDirectory() as scratch:

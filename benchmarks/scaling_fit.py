@@ -1,11 +1,11 @@
 """Cost = a + b * n ** p: fitted, with an interval of p; and memory's slope."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from scipy.optimize import least_squares
-from scipy.stats import linregress, t
+from scipy.stats import f, linregress, t
 
 LEAST, MOST = 0.2, 4.0  # exponents that are looked at
 
@@ -26,33 +26,36 @@ class Fit(NamedTuple):
 
 
 def power(sizes: Sequence[float], costs: Sequence[float]) -> Fit:
-    """Least squares on relative errors, as a cost's error grows with it. a and b are at least 0.
+    """Least squares on relative errors, as a cost's error grows with it.
 
-    The interval is from the curvature at the best fit, with Student's t for the few points left.
+    The fixed cost a is kept where an F test at 5 % says that the points need it. The interval is
+    from the curvature at the best fit, with Student's t for the few points left.
     """
     n, cost = np.asarray(sizes, float), np.asarray(costs, float)
     if len(n) < 4:
         raise ValueError(f"{len(n)} sizes; a fit of three parameters needs four or more")
-    largest = float(n.max())
-    scale = float(cost.max())
+    largest, scale = float(n.max()), float(cost.max())
+    start = float(np.clip(linregress(np.log(n), np.log(cost)).slope, LEAST, MOST))
 
     def errors(x: np.ndarray) -> np.ndarray:
-        return (x[0] + x[1] * (n / largest) ** x[2]) * scale / cost - 1.0
+        """Relative errors of (b, p) or (b, p, a), costs in units of the largest."""
+        fixed = x[2] if len(x) > 2 else 0.0
+        return (fixed + x[0] * (n / largest) ** x[1]) * scale / cost - 1.0
 
-    start = np.clip(linregress(np.log(n), np.log(cost)).slope, LEAST, MOST)
-    bounds = ([0.0, 1e-9, LEAST], [np.inf, np.inf, MOST])
-    found = least_squares(errors, [0.01, 1.0, start], bounds=bounds, x_scale="jac", xtol=1e-12)
-    a, b, p = found.x
-    # What sits at the bound (no fixed cost) is not uncertain in the curvature's sense.
-    free = np.array([a > 1e-6, True, True])
-    jacobian = found.jac[:, free]
-    left = max(1, len(n) - int(free.sum()))
-    variance = 2 * found.cost / left
-    covariance = np.linalg.pinv(jacobian.T @ jacobian) * variance
-    half = float(t.ppf(0.975, left) * np.sqrt(covariance[-1, -1]))
-    return Fit(
-        float(a * scale), float(b * scale), float(p), float(p - half), float(p + half), largest
-    )
+    def fit(first: list[float]) -> Any:
+        bounds = ([1e-9, LEAST, 0.0][: len(first)], [np.inf, MOST, np.inf][: len(first)])
+        return least_squares(errors, first, bounds=bounds, x_scale="jac", xtol=1e-12, ftol=1e-12)
+
+    found, more = fit([1.0, start]), fit([1.0, start, 0.01])
+    left = len(n) - 3
+    gain = (found.cost - more.cost) / max(more.cost / left, 1e-15)
+    if gain > f.ppf(0.95, 1, left):
+        found = more
+    left = len(n) - len(found.x)
+    covariance = np.linalg.pinv(found.jac.T @ found.jac) * (2 * found.cost / left)
+    half = float(t.ppf(0.975, left) * np.sqrt(covariance[1, 1]))
+    b, p, a = (*found.x, 0.0)[:3]
+    return Fit(float(a * scale), float(b * scale), float(p), p - half, p + half, largest)
 
 
 def slope(sizes: Sequence[float], memory_mb: Sequence[float]) -> float:

@@ -299,8 +299,10 @@ def transnar_train(nodes: int) -> Call:
 WORKLOADS = {
     work.rule: work
     for work in (
-        Workload("models_train", "optimiser steps", "steps", (4, 8, 16, 32), models_train),
-        Workload("softmax_train", "steps of 10 heads", "steps", (20, 40, 80, 160), softmax_train),
+        Workload("models_train", "optimiser steps", "steps", (4, 8, 16, 32, 64), models_train),
+        Workload(
+            "softmax_train", "steps of 10 heads", "steps", (10, 20, 40, 80, 160), softmax_train
+        ),
         Workload(
             "softmax_evaluate",
             "items",
@@ -308,31 +310,47 @@ WORKLOADS = {
             (4096, 8192, 16384, 32768, 65536),
             softmax_evaluate,
         ),
-        Workload("stochasticity", "draws of each condition", "draws", (2, 4, 8, 16), stochasticity),
         Workload(
-            "parallel_sequential", "questions", "questions", (2, 4, 8, 16), parallel_sequential
+            "stochasticity",
+            "draws of each condition",
+            "draws",
+            (16, 32, 64, 128, 256),
+            stochasticity,
         ),
         Workload(
-            "change_of_mind", "questions of each kind", "questions", (4, 8, 16, 32), change_of_mind
+            "parallel_sequential", "questions", "questions", (2, 4, 8, 12, 16), parallel_sequential
+        ),
+        Workload(
+            "change_of_mind",
+            "questions of each kind",
+            "questions",
+            (4, 8, 16, 24, 32),
+            change_of_mind,
         ),
         Workload(
             "perplexity_copiers",
             "steps of 4 copiers",
             "steps",
-            (20, 40, 80, 160),
+            (20, 40, 80, 120, 160),
             perplexity_copiers,
         ),
         Workload(
-            "glasses_collapse", "tokens", "tokens", (2048, 4096, 8192, 16384), glasses_collapse
+            "glasses_collapse",
+            "tokens",
+            "tokens",
+            (1024, 2048, 4096, 8192, 16384),
+            glasses_collapse,
         ),
         Workload(
             "optimizers_continual",
             "steps of a task",
             "steps",
-            (20, 40, 80, 160),
+            (40, 80, 160, 320, 640),
             optimizers_continual,
         ),
-        Workload("cocycles_messages", "nodes", "nodes", (500, 1000, 2000, 4000), cocycles_messages),
+        Workload(
+            "cocycles_messages", "nodes", "nodes", (500, 1000, 2000, 4000, 8000), cocycles_messages
+        ),
         Workload("cocycles_train", "nodes", "nodes", NODES, cocycles_train),
         Workload("clrs_train", "nodes", "nodes", NODES, clrs_train),
         Workload("transnar_train", "nodes", "nodes", TEXT_NODES, transnar_train),

@@ -5,7 +5,7 @@ import logging
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from workflow_scripts.inference.store import Store
 from workflow_scripts.inference.tasks import SCORES, Draw, Engine, Score, Task
@@ -50,8 +50,7 @@ def stream(
     """The table of `generate` in parts of at most `PART_ROWS` rows, at least one part."""
     requests = tables.check(requests, "requests", schemas.REQUESTS)
     columns = requests[list(schemas.REQUESTS.columns)]
-    rows = columns.to_dict("records")
-    asked = [{str(name): value for name, value in row.items()} for row in rows]
+    asked = cast(list[dict[str, Any]], columns.to_dict("records"))
     store = Store(store_folder)
     if store.torn:
         log.warning("%s: dropped %d half-written lines of killed jobs", store_folder, store.torn)
