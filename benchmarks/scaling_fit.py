@@ -58,6 +58,7 @@ def power(sizes: Sequence[float], costs: Sequence[float]) -> Fit:
     return Fit(float(a * scale), float(b * scale), float(p), p - half, p + half, largest)
 
 
-def slope(sizes: Sequence[float], memory_mb: Sequence[float]) -> float:
-    """MB for each further unit of size, a straight line through all points."""
-    return float(linregress(sizes, memory_mb).slope)
+def slope(sizes: Sequence[float], memory_mb: Sequence[float]) -> float | None:
+    """MB for each further unit of size; None where the points do not rise, at 5 %."""
+    line = linregress(sizes, memory_mb, alternative="greater")
+    return float(line.slope) if line.pvalue < 0.05 else None

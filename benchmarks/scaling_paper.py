@@ -272,8 +272,8 @@ def table(rows: list[dict[str, Any]], fits: dict[str, Fit]) -> str:
     steps = {row["rule"].removeprefix("steps/"): row["ratio"] for row in rows if "ratio" in row}
     default, papers = config_of(), config_of("presets/paper.yaml")
     lines = [
-        "| study | rule | grows with | exponent (95 %) | memory | default, CPU-h | paper, CPU-h "
-        "| paper, GPU-h |",
+        "| study | rule | grows with | exponent (95 %) | most memory | default, CPU-h "
+        "| paper, CPU-h | paper, GPU-h |",
         "|---|---|---|---|---|---|---|---|",
     ]
     cpu_all = gpu_all = default_all = 0.0
@@ -281,8 +281,9 @@ def table(rows: list[dict[str, Any]], fits: dict[str, Fit]) -> str:
         own, at = ESTIMATES[rule], extrapolated(fit)
         first, last = (own.seconds(at, config, steps) for config in (default, papers))
         points = [(row["size"], row["memory_mb"]) for row in rows if row["rule"] == rule]
+        rise = slope(*zip(*points, strict=True))
+        each = "" if rise is None else f", {_number(1000 * rise)} kB each"
         most = max(memory for _, memory in points)
-        per = slope(*zip(*points, strict=True))
         gpu = "" if own.share is None else _number(gpu_hours(last, flops, own.share))
         cpu = _number(last / 3600) if own.share is None else ""
         default_all += first / 3600
@@ -291,7 +292,7 @@ def table(rows: list[dict[str, Any]], fits: dict[str, Fit]) -> str:
         lines.append(
             f"| {own.study} | `{rule}` | {work.WORKLOADS[rule].grows} "
             f"| {fit.p:.2f} ({fit.low:.2f} to {fit.high:.2f}) "
-            f"| {most:.0f} MB, {1000 * per:.3g} kB each | {_number(first / 3600)} | {cpu} | {gpu} |"
+            f"| {most:.0f} MB{each} | {_number(first / 3600)} | {cpu} | {gpu} |"
         )
     lines.append(
         f"| in all | | | | | {_number(default_all)} | {_number(cpu_all)} | {_number(gpu_all)} |"

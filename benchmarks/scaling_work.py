@@ -314,7 +314,7 @@ WORKLOADS = {
             "stochasticity",
             "draws of each condition",
             "draws",
-            (16, 32, 64, 128, 256),
+            (64, 128, 256, 512, 1024),
             stochasticity,
         ),
         Workload(

@@ -41,6 +41,7 @@ def test_three_sizes_are_too_few():
 
 def test_memory_has_the_slope_of_its_line():
     assert scaling_fit.slope([1, 2, 4, 8], [11.0, 12.0, 14.0, 18.0]) == pytest.approx(1.0)
+    assert scaling_fit.slope([1, 2, 4, 8], [12.0, 15.0, 11.0, 13.0]) is None
 
 
 def fit(p, half):
