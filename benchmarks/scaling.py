@@ -5,17 +5,19 @@
     python benchmarks/scaling.py --from-history  # fit and draw again what was measured last
 
 Each point is a process of its own: CPU seconds and peak memory of one call of the rule's own code,
-after a call at the smallest size that loads what loads once. One thread. Writes docs/scaling.svg
+after a call at the smallest size that loads what loads once. One thread. Writes docs/scaling.png
 and prints the table of docs/scaling.md. The estimate's assumptions are in `scaling_paper.py`.
 """
 
 import argparse
+import io
 import json
 import os
 import subprocess
 import sys
 import tempfile
 import time
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +30,7 @@ from scaling_work import WORKLOADS, make, message_steps
 from workflow_scripts.shared import figures, job
 from workflow_scripts.shared.fingerprint import ROOT
 
-FIGURE = ROOT / "docs" / "scaling.svg"
+FIGURE = ROOT / "docs" / "scaling.png"
 MATRIX = 1024  # side of the product that this processor's speed is taken from
 
 Rows = list[dict[str, Any]]
@@ -121,10 +123,12 @@ def fits(rows: Rows) -> dict[str, fitting.Fit]:
 
 def draw(rows: Rows, found: dict[str, fitting.Fit], path: Path = FIGURE) -> None:
     """CPU seconds of each rule with the fit, and peak memory, against size."""
-    figures.use_style()
+    figures.use_style()  # which knows no fonts but DejaVu
     import matplotlib.pyplot as plt
     from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+    from PIL import Image
 
+    plt.rcParams["mathtext.fontset"] = "dejavusans"
     plain = FuncFormatter(lambda value, _: f"{value:,g}")
     columns = 5
     lines = -(-(len(found) + 1) // columns)
@@ -140,7 +144,7 @@ def draw(rows: Rows, found: dict[str, fitting.Fit], path: Path = FIGURE) -> None
         axes.set_title(f"{rule}: $n^{{{fit.p:.2f}}}$", fontsize=8)
         low, high = min(seconds), max(seconds)
         axes.set_ylim(low / 2, high * 2)
-        axes.set_xticks(sizes, labels=[_short(int(n)) for n in sizes])
+        axes.set_xticks(sizes, labels=_labels(sizes.astype(int).tolist()))
         axes.xaxis.set_minor_formatter(NullFormatter())
         axes.xaxis.set_minor_locator(plt.NullLocator())
         axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
@@ -165,12 +169,18 @@ def draw(rows: Rows, found: dict[str, fitting.Fit], path: Path = FIGURE) -> None
     )
     legend.plot([], [], "s--", color=figures.COLOURS["vermilion"], label="peak memory (MB), right")
     legend.legend(loc="center left", fontsize=8)
-    figure.savefig(path, metadata={"Date": None})
+    stream = io.BytesIO()
+    figure.savefig(stream, dpi=110)
     plt.close(figure)
+    # A palette of few colours is enough, and a third of the bytes.
+    Image.open(stream).convert("RGB").quantize(48).save(path, optimize=True)
 
 
-def _short(n: int) -> str:
-    return f"{n / 1024:g}k" if n >= 1024 and n % 1024 == 0 else f"{n:,}"
+def _labels(sizes: list[int]) -> list[str]:
+    """Short ones, and none where the next would run into it."""
+    texts = [f"{n / 1024:g}k" if n % 1024 == 0 else f"{n:,}" for n in sizes]
+    tight = [after / n < 1.4 for n, after in pairwise(sizes)] + [False]
+    return ["" if near and len(text) > 2 else text for text, near in zip(texts, tight, strict=True)]
 
 
 def main() -> None:
