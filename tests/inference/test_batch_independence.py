@@ -68,7 +68,7 @@ def answers(engine, tasks):
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
 def test_batches_order_and_prefix_reuse_change_no_bit(tmp_path, architecture):
     folder = tiny.save(tmp_path / "model", architecture, **ARCHITECTURES[architecture])
-    tasks = runner._tasks(asked().to_dict("records"))
+    tasks = list(runner._tasks(asked().to_dict("records")))
     random = np.random.default_rng(7)
     results = []
     for batch_tokens, reuse, order in (
