@@ -3,6 +3,7 @@
 import ast
 import re
 import subprocess
+import sys
 
 import pytest
 
@@ -51,6 +52,17 @@ def test_a_room_imports_only_what_it_may(module):
 def test_shared_imports_nothing_heavy_at_the_top(module):
     names = imported(ast.parse(module.read_text()).body)
     assert not {name.split(".")[0] for name in names} & HEAVY
+
+
+def test_rules_import_nothing_that_snakemake_lacks():
+    """So Snakemake may stand in an environment of its own, and conda make those of the rules."""
+    files = [ROOT / "Snakefile", *sorted((ROOT / "rules").glob("*.smk"))]
+    text = "\n".join(path.read_text() for path in files)
+    modules = sorted(set(re.findall(rf"^from ({PACKAGE}[\w.]+) import", text, re.MULTILINE)))
+    assert len(modules) > 10
+    lacking = dict.fromkeys({*HEAVY, "numpy", "pandas", "pyarrow"})
+    code = f"import sys; sys.modules.update({lacking}); import {', '.join(modules)}"
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
 
 
 def test_no_machine_or_registry_is_named():

@@ -11,16 +11,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from workflow_scripts.optimizers.source import DIGITS, IDX, paths
 from workflow_scripts.shared import files, job, seeds
 
-DIGITS = "digits"
 CLASSES = 10
-IDX = {
-    "x_train": "train-images-idx3-ubyte",
-    "y_train": "train-labels-idx1-ubyte",
-    "x_test": "t10k-images-idx3-ubyte",
-    "y_test": "t10k-labels-idx1-ubyte",
-}
 IDX_UNSIGNED_BYTES = 0x08
 SPLITS = ("train", "valid", "test")
 
@@ -34,21 +28,6 @@ class Split(NamedTuple):
 
     x: NDArray[np.float32]
     y: NDArray[np.int64]
-
-
-def paths(source: str) -> list[str]:
-    """The files that a source consists of, none for the digits."""
-    if source == DIGITS:
-        return []
-    folder = Path(source)
-    if folder.suffix == ".npz":
-        return [source]
-    return [str(_idx_file(folder, name)) for name in IDX.values()]
-
-
-def _idx_file(folder: Path, name: str) -> Path:
-    zipped = folder / f"{name}.gz"
-    return zipped if zipped.exists() else folder / name
 
 
 def read_idx(path: str | Path) -> NDArray[np.uint8]:

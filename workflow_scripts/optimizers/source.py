@@ -1,0 +1,26 @@
+"""Where the images come from: what rules need to know of it before anything is read."""
+
+from pathlib import Path
+
+DIGITS = "digits"
+IDX = {
+    "x_train": "train-images-idx3-ubyte",
+    "y_train": "train-labels-idx1-ubyte",
+    "x_test": "t10k-images-idx3-ubyte",
+    "y_test": "t10k-labels-idx1-ubyte",
+}
+
+
+def paths(source: str) -> list[str]:
+    """The files that a source consists of, none for the digits."""
+    if source == DIGITS:
+        return []
+    folder = Path(source)
+    if folder.suffix == ".npz":
+        return [source]
+    return [str(_idx_file(folder, name)) for name in IDX.values()]
+
+
+def _idx_file(folder: Path, name: str) -> Path:
+    zipped = folder / f"{name}.gz"
+    return zipped if zipped.exists() else folder / name
