@@ -39,6 +39,12 @@ def test_an_environment_has_the_versions_of_the_lock(env):
     assert found == {name: expected.get(name) for name in found}
 
 
+@pytest.mark.parametrize("env", ENVS, ids=lambda path: path.stem)
+def test_an_environment_names_one_channel(env):
+    """`nodefaults` once shut out channels of the user's; to conda 26.7 it is a channel itself."""
+    assert yaml.safe_load(env.read_text())["channels"] == ["conda-forge"]
+
+
 def test_the_environment_of_vllm_has_all_that_models_need():
     """A job of any model runs in it, but for those of other engines and of training."""
     needed = {name for name, _ in pins(ROOT / "envs/models.yaml")}
