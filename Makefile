@@ -26,7 +26,7 @@ help:
 	@echo "make lint     formatters, linters, type checker"
 	@echo "make vllm     set up .venv-vllm: vLLM for CPUs, for models with engine vllm"
 	@echo "make test-vllm  set up both, then run the tests that need vLLM"
-	@echo "make test-envs  each environment of envs/ by itself, then every rule in its own (20 minutes, 6 GB)"
+	@echo "make test-envs  every rule in its own environment (20 minutes, 8 GB), and if conda is there, conda's"
 	@echo "make clean    remove .venv, .venv-vllm and .venv-envs (results stay)"
 
 setup: .venv/run.stamp
@@ -106,7 +106,7 @@ test-vllm: .venv/dev.stamp vllm
 		tests/inference/test_real_servers.py tests/end_to_end/test_engines.py
 
 test-envs: .venv/dev.stamp
-	@OMP_NUM_THREADS=1 FAULTLINES_ENVS=$(ENVS) $(BIN)/python -m pytest -rs tests/environments
+	@OMP_NUM_THREADS=1 FAULTLINES_ENVS=$(ENVS) $(BIN)/python -m pytest -rsp tests/environments
 
 rulegraph: setup
 	@mkdir -p work

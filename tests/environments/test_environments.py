@@ -25,8 +25,9 @@ pytestmark = [
 ]
 # That of vLLM needs a GPU, and packages left out where there is none: see `make test-vllm`.
 NAMES = [path.stem for path in sorted((ROOT / "envs").glob("*.yaml")) if path.stem != "vllm"]
-# Made for models that can reason or run code, of which the smoke run has none.
+# Made for models that can reason or run code, or are on a hub, of which the smoke run has none.
 RARE = [f"results/stochasticity/{what}/embedded-s.parquet" for what in ("reasoning", "code_tool")]
+RARE += ["results/models/fetched.json"]
 MODEL_ENVIRONMENT = "models"  # of embedded models, where a rule asks `model_environment`
 
 
