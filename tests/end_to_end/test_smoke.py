@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 import yaml
 
-from tests.end_to_end import project
+from tests.end_to_end import project, reference
 from tests.end_to_end.conftest import SMOKE
 from workflow_scripts.shared import tables
 from workflow_scripts.shared.fingerprint import ROOT
@@ -41,6 +41,15 @@ def test_every_claim_stands_in_the_scorecard_with_its_scale(run):
     stand_ins = scorecard[scorecard["evidence"] == "stand-in model"]
     named = stand_ins[stand_ins["verdict"] != "not tested"]
     assert not named["statement"].str.contains("Gemma|Qwen|GPT|OLMo").any()
+
+
+def test_the_claims_measure_what_they_did_before(run):
+    """To rounding. Where results are meant to change: python -m tests.end_to_end.reference."""
+    machine, before = reference.read()
+    if machine != reference.made_on():
+        pytest.skip(f"the stored measurements are of another machine: {machine}")
+    now = reference.measured(run / "results")
+    pd.testing.assert_frame_equal(now, before, check_dtype=False, rtol=1e-4, atol=1e-9)
 
 
 def test_the_report_holds_every_figure_and_nothing_from_outside(run):
