@@ -8,20 +8,19 @@ import os
 import signal
 
 import pytest
+import safetensors.torch
 import torch
 from safetensors.torch import load_file
 
 from tests.faults import children
 from tests.transnar import made
-from workflow_scripts.clrs import export, store
+from workflow_scripts.clrs import export, store, weights
 from workflow_scripts.clrs import train as reasoners
 from workflow_scripts.clrs import training as reasoners_training
-from workflow_scripts.clrs import weights as reasoners_weights
 from workflow_scripts.shared import tables
 from workflow_scripts.shared.fingerprint import ROOT
 from workflow_scripts.transnar import train as decoders
 from workflow_scripts.transnar import training as decoders_training
-from workflow_scripts.transnar import weights as decoders_weights
 
 torch.set_num_threads(1)
 STEPS, EVERY = 8, 3  # of each of two models; checkpoints after steps 3 and 6
@@ -43,7 +42,7 @@ def data(tmp_path_factory):
 @pytest.fixture(scope="module")
 def reasoner(data):
     path = data.replace("bfs.npz", "reasoner.safetensors")
-    reasoners_weights.write(path, made.reasoner(data), "triplet_gmpnn")
+    weights.write(path, made.reasoner(data), "triplet_gmpnn")
     return path
 
 
@@ -63,8 +62,8 @@ def train_decoders(data, reasoner):
 
 
 RULES = {
-    "clrs_train": (train_reasoners, reasoners_training, reasoners_weights),
-    "transnar_train": (train_decoders, decoders_training, decoders_weights),
+    "clrs_train": (train_reasoners, reasoners_training),
+    "transnar_train": (train_decoders, decoders_training),
 }
 
 
@@ -75,13 +74,13 @@ def results():
 
 @pytest.fixture(scope="module", params=RULES)
 def rule(request, data, reasoner, tmp_path_factory):
-    """A rule's script, the modules that train and write, and what it leaves undisturbed."""
-    script, training, weights = RULES[request.param]
+    """A rule's script, the module that trains, and what it leaves undisturbed."""
+    script, training = RULES[request.param]
     here = os.getcwd()
     os.chdir(tmp_path_factory.mktemp("undisturbed"))
     try:
         script(data, reasoner)
-        return lambda: script(data, reasoner), training, weights, results()
+        return lambda: script(data, reasoner), training, results()
     finally:
         os.chdir(here)
 
@@ -89,7 +88,7 @@ def rule(request, data, reasoner, tmp_path_factory):
 def at_step(number):
     """When step `number` of all, from 0, is about to be taken."""
 
-    def fault(patch, die, training, _):
+    def fault(patch, die, training):
         advance, taken = training.Training.advance, []
 
         def counted(own):
@@ -109,7 +108,7 @@ def half_written(path, die):
     die()
 
 
-def in_checkpoint(patch, die, training, _):
+def in_checkpoint(patch, die, training):
     """When the second checkpoint is half written."""
     save, saves = torch.save, []
 
@@ -122,9 +121,9 @@ def in_checkpoint(patch, die, training, _):
     patch.setattr(training.torch, "save", half)
 
 
-def in_second_model(patch, die, _, weights):
+def in_second_model(patch, die, _):
     """When the second model's file is half written."""
-    save, saves = weights.save_file, []
+    save, saves = safetensors.torch.save_file, []
 
     def half(tensors, path, metadata):
         saves.append(1)
@@ -132,12 +131,14 @@ def in_second_model(patch, die, _, weights):
             half_written(path, die)
         save(tensors, path, metadata)
 
-    patch.setattr(weights, "save_file", half)
+    patch.setattr(safetensors.torch, "save_file", half)
 
 
-def in_curve(patch, die, *_):
+def in_curve(patch, die, _):
     """When the last output is half written."""
-    patch.setattr(tables.pq, "write_table", lambda table, path, **more: half_written(path, die))
+    patch.setattr(
+        tables.pq.ParquetWriter, "write_table", lambda own, _: half_written(own.where, die)
+    )
 
 
 @pytest.mark.parametrize(
@@ -163,11 +164,9 @@ def test_a_killed_training_ends_as_an_undisturbed_one(
     rule, tmp_path, monkeypatch, fault, resumed_from, left
 ):
     """`resumed_from`: the step of each model; `left`: files of models, whole ones alone."""
-    script, training, weights, (models, curve) = rule
+    script, training, (models, curve) = rule
     monkeypatch.chdir(tmp_path)
-    ended = children.killed(
-        lambda patch, die: fault(patch, die, training, weights), signal.SIGKILL, script
-    )
+    ended = children.killed(lambda patch, die: fault(patch, die, training), signal.SIGKILL, script)
     assert ended == -signal.SIGKILL
     there = [path for path in MODELS if os.path.exists(path)]
     assert there == MODELS[:left]

@@ -1,18 +1,15 @@
 """Reasoners on disk: one safetensors file with what it takes to build them again."""
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 
 from workflow_scripts.clrs import specs
 from workflow_scripts.clrs.processors import PROCESSORS, Factory
 from workflow_scripts.clrs.reasoner import Reasoner
-from workflow_scripts.shared import files
+from workflow_scripts.shared import weights
 
 
 def write(
@@ -25,13 +22,7 @@ def write(
         "inverted_pointers": reasoner.inverted_pointers,
         "specs": {name: specs.to_json(spec) for name, spec in reasoner.specs.items()},
     }
-    metadata = {
-        "reasoner": json.dumps(shape),
-        "faultlines": json.dumps(provenance or {}, sort_keys=True, default=str),
-    }
-    tensors = {name: tensor.contiguous() for name, tensor in reasoner.state_dict().items()}
-    with files.atomic(path) as temporary:
-        save_file(tensors, temporary, metadata)
+    weights.write(path, reasoner.state_dict(), provenance, reasoner=shape)
 
 
 def read(path: str | Path, processors: Mapping[str, Factory] = PROCESSORS) -> Reasoner:
@@ -52,15 +43,10 @@ def untrained(
 
 
 def _content(path: str | Path) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
-    try:
-        with safe_open(path, framework="pt") as stream:
-            shape = json.loads((stream.metadata() or {}).get("reasoner", "null"))
-            tensors = {name: stream.get_tensor(name) for name in stream.keys()}  # noqa: SIM118
-    except (OSError, SafetensorError) as error:
-        raise ValueError(f"{path}: no reasoner ({error}); make it again") from error
-    if shape is None:
+    tensors, about = weights.read(path, "reasoners")
+    if "reasoner" not in about:
         raise ValueError(f"{path}: has weights, but not of a reasoner")
-    return shape, tensors
+    return about["reasoner"], tensors
 
 
 def _build(shape: dict[str, Any], processors: Mapping[str, Factory]) -> Reasoner:

@@ -1,0 +1,51 @@
+"""Weights on disk: one safetensors file, with what they are and how they were made beside them."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from workflow_scripts.shared import files
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+KEY = "faultlines"
+
+
+def write(
+    path: str | Path,
+    tensors: "Mapping[str, Tensor]",
+    provenance: dict[str, Any] | None = None,
+    **about: Any,
+) -> None:
+    """Save tensors, whole or not at all; equal ones give equal bytes.
+
+    `about` is what `read` returns beside them, and must go into JSON.
+    """
+    from safetensors.torch import save_file
+
+    made = json.loads(json.dumps(provenance or {}, sort_keys=True, default=str))
+    # One note: of several, safetensors would write now this one first, now that.
+    note = json.dumps({**about, "provenance": made})
+    held = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    with files.atomic(path) as temporary:
+        save_file(held, temporary, metadata={KEY: note})
+
+
+def read(path: str | Path, what: str) -> "tuple[dict[str, Tensor], dict[str, Any]]":
+    """Tensors, on the CPU, and what is noted `about` them.
+
+    Raises `ValueError` naming a file that is not of the project's own; it holds no `what`.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="pt") as stored:
+            note = (stored.metadata() or {})[KEY]
+            tensors = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118
+    except (OSError, SafetensorError, KeyError) as error:
+        raise ValueError(
+            f"{path}: not a file of {what} ({error}); delete it and run again"
+        ) from error
+    return tensors, json.loads(note)
