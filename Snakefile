@@ -3,6 +3,7 @@
 import sys
 from pathlib import Path
 
+import snakemake.benchmark
 from snakemake.utils import min_version
 
 min_version("9.27.0")
@@ -57,6 +58,8 @@ onstart:
     # that has started so far: a tenth of the CPU time of a run. The limit is for submissions.
     if workflow.local_exec:
         workflow.scheduler.job_rate_limiter = None
+    # To look at a large process takes 10 ms: once a second, not twice, in its first half minute.
+    snakemake.benchmark.BENCHMARK_INTERVAL_SHORT = 1.0
 
 
 rule all:
