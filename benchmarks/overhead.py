@@ -115,7 +115,7 @@ def main() -> None:
             rows.append(through_slurm(remote, arguments, options.cores))
             rows[-1]["wall_over_local"] = round(rows[1]["wall_s"] / rows[0]["wall_s"], 2)
             here, there = outputs(local), outputs(remote)
-            # Of two runs anywhere, those that tell CPU times: curves and cards of models, the report.
+            # Any two runs differ in what tells CPU times: curves and cards of models, the report.
             rows[-1]["files_that_differ"] = sum(
                 here.get(name) != there.get(name) for name in here | there
             )

@@ -49,8 +49,10 @@ def point(rule: str, size: int) -> dict[str, Any]:
 
     def timed() -> None:
         start = time.process_time()
-        noted.update(call() or {})
+        result = call()
         taken["cpu_s"] = time.process_time() - start
+        if isinstance(result, dict):
+            noted.update(result)
 
     memory = comparison.peak_mb(timed)
     return {"rule": rule, "size": size, **taken, "memory_mb": memory, **noted}

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import scaling_work as work
 import yaml
 from scaling_fit import Fit, slope
+from snakemake.utils import update_config
 
 from workflow_scripts.shared.fingerprint import ROOT
 
@@ -50,16 +51,8 @@ def config_of(*presets: str) -> Config:
     """config.yaml with presets over it, as Snakemake merges them."""
     merged: Config = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))
     for preset in presets:
-        _update(merged, yaml.safe_load((ROOT / preset).read_text(encoding="utf-8")))
+        update_config(merged, yaml.safe_load((ROOT / preset).read_text(encoding="utf-8")))
     return merged
-
-
-def _update(config: Config, changes: Config) -> None:
-    for key, value in changes.items():
-        if isinstance(value, dict) and isinstance(config.get(key), dict):
-            _update(config[key], value)
-        else:
-            config[key] = value
 
 
 def extrapolated(fit: Fit) -> At:

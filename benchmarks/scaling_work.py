@@ -1,10 +1,10 @@
 """What `scaling.py` measures: the dearest code of each study, as its rule runs it, at any size.
 
 A workload's `prepare(size)` makes what the rule finds ready (weights, data, questions) and returns
-the call that is timed; the call returns notes about the work (tokens, replies) or None. All shapes
-are those of config.yaml. The language model is embedded-m, taught just enough to give answers; most
-of its replies run to the limit. `make` has left it in the working folder, with tables of the corpus
-and trajectories of breadth-first search.
+the call that is timed; a dict that the call returns is noted beside the time (tokens, replies). All
+shapes are those of config.yaml. The language model is embedded-m, taught just enough to give
+answers; most of its replies run to the limit. `make` has left it in the working folder, with tables
+of the corpus and trajectories of breadth-first search.
 """
 
 from collections.abc import Callable, Sequence
@@ -19,7 +19,7 @@ from workflow_scripts.shared import seeds, tables
 from workflow_scripts.shared.fingerprint import ROOT
 
 Config = dict[str, Any]
-Call = Callable[[], dict[str, float] | None]
+Call = Callable[[], Any]
 CONFIG: Config = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))
 SEED = CONFIG["seed"]
 MODEL = "embedded-m"
@@ -32,11 +32,10 @@ TEXT_STEPS = 4  # and of a decoder
 
 
 class Workload(NamedTuple):
-    """`grows` names the size, in `unit`; `per` says what a call at one size is."""
+    """`grows` says what the size counts."""
 
     rule: str
     grows: str
-    unit: str
     sizes: tuple[int, ...]
     prepare: Callable[[int], Call]
 
@@ -73,6 +72,11 @@ def message_steps(algorithms: Sequence[str], nodes: int = 16, samples: int = 4) 
     return {name: mean(name) / base for name in algorithms}
 
 
+def _settings(kind: type, own: Config, **others: Any) -> Any:
+    """A rule's settings: their fields from a section of the config, but for `others`."""
+    return kind(**({key: own[key] for key in kind.__annotations__ if key in own} | others))
+
+
 def _engine() -> Any:
     from workflow_scripts.inference import engines
 
@@ -95,20 +99,19 @@ def _training(folder: Path, steps: int) -> tuple[Call, Any, Any]:
     turns = [json.loads(text) for text in tables.read(folder / "train.parquet")["messages"]]
     shape, own = CONFIG["models"][MODEL], CONFIG["embedded"]["train"]
     data = batches.flatten(chat.encode(tokens, turns), shape["max_context"])
-    fields = {key: own[key] for key in training.Settings.__annotations__ if key in own}
-    settings = training.Settings(**(fields | {"steps": steps}))
+    settings = _settings(training.Settings, own, steps=steps)
     model = architecture.build(tokens, shape, SEED)
     work = folder / f"training-{steps}"
     work.mkdir()
-    return lambda: training.fit(model, data, {}, settings, work, SEED) and None, model, tokens
+    return partial(training.fit, model, data, {}, settings, work, SEED), model, tokens
 
 
 def softmax_train(steps: int) -> Call:
     from workflow_scripts.softmax import train
 
-    own = CONFIG["softmax"]["heads"] | {"normaliser": "softmax", "steps": steps}
-    settings = train.Settings(**{key: own[key] for key in train.Settings.__annotations__})
-    return lambda: train.train(settings, SEED, list(range(10))) and None
+    own = CONFIG["softmax"]["heads"]
+    settings = _settings(train.Settings, own, normaliser="softmax", steps=steps)
+    return partial(train.train, settings, SEED, list(range(10)))
 
 
 def softmax_evaluate(items: int) -> Call:
@@ -119,8 +122,7 @@ def softmax_evaluate(items: int) -> Call:
     head = retrieval.stack([retrieval.initial(SEED, *shape)])
     ways = partial(evaluate.weightings, normaliser="softmax", top_k=4, published=[], refits={})
     block = CONFIG["softmax"]["block_items"]
-    call = partial(evaluate.evaluate, head, [items], lambda _: SETS, ways, SEED, block)
-    return lambda: call() is None or None
+    return partial(evaluate.evaluate, head, [items], lambda _: SETS, ways, SEED, block)
 
 
 def stochasticity_requests(config: Config, draws: int) -> Any:
@@ -199,12 +201,11 @@ def perplexity_copiers(steps: int) -> Call:
     shape = Shape(
         copying.VOCABULARY, copying.BITS, own["width"], own["layers"], own["heads"], "rope"
     )
-    fields = {key: own[key] for key in training.Settings.__annotations__ if key in own}
-    settings = training.Settings(**(fields | {"steps": steps}))
+    settings = _settings(training.Settings, own, steps=steps)
     indices = list(range(own["seeds"]))
     parameters = training.initial(SEED, shape, indices, "copying", "rope")
     data = copying.Strings(SEED, indices, own["batch"], own["longest"], shape)
-    return lambda: training.fit(parameters, data, settings) and None
+    return partial(training.fit, parameters, data, settings)
 
 
 def glasses_collapse(tokens: int) -> Call:
@@ -212,8 +213,7 @@ def glasses_collapse(tokens: int) -> Call:
 
     own = CONFIG["glasses"]["stack"]
     lengths = numerics.log_grid(own["depth"]["least"], tokens, own["points"])
-    call = partial(collapse.projected, lengths, 1, own["width"], [1, 2], ["float32"], SEED)
-    return lambda: call() and None
+    return partial(collapse.projected, lengths, 1, own["width"], [1, 2], ["float32"], SEED)
 
 
 def optimizers_continual(steps: int) -> Call:
@@ -222,49 +222,44 @@ def optimizers_continual(steps: int) -> Call:
     own = CONFIG["optimizers"]
     parts = data.split("digits", own["data"]["valid"], own["data"]["test"], SEED)
     both = dict.fromkeys(("permuted", "classes"), steps)
-    values = own | own["matched"] | {"steps": both, "most_steps": both}
-    values["stop_nats"] = 0.0  # no replica stops early: what a task takes at most
-    fields = continual.Settings.__annotations__
-    settings = continual.Settings(**{name: values[name] for name in fields})
+    # No replica stops early: what a task takes at most.
+    others = {"steps": both, "most_steps": both, "stop_nats": 0.0}
+    settings = _settings(continual.Settings, own | own["matched"], **others)
     rule = updates.rule("sgd", own["optimizers"]["sgd"]["settings"])
     experiment = continual.Experiment("permuted", rule, 1e-3, settings, parts, SEED)
-    return lambda: experiment.run(Path(f"continual-{steps}.pt")) is None or None
+    return partial(experiment.run, Path(f"continual-{steps}.pt"))
 
 
 def cocycles_messages(nodes: int) -> Call:
     from workflow_scripts.cocycles import messages
 
-    return lambda: messages.costs([nodes], 1, SEED) and None
-
-
-def _trajectories(nodes: int) -> Any:
-    from workflow_scripts.clrs import trajectories
-
-    return trajectories.read("bfs.npz", "bfs", "train", nodes)
+    return partial(messages.costs, [nodes], 1, SEED)
 
 
 def cocycles_train(nodes: int) -> Call:
-    from workflow_scripts.clrs.training import Settings, Training
     from workflow_scripts.cocycles.processors import PROCESSORS
 
-    own = CONFIG["cocycles"]["training"]
-    fields = {key: own[key] for key in Settings.__annotations__ if key in own}
-    settings = Settings(**(fields | {"steps": 10**9, "validate_every": 10**9}))
-    return _steps(Training({"bfs": [_trajectories(nodes)]}, PROCESSORS["l3"], settings, SEED))
+    return _reasoner_steps(nodes, PROCESSORS["l3"], CONFIG["cocycles"]["training"])
 
 
 def clrs_train(nodes: int) -> Call:
     from workflow_scripts.clrs.processors import PROCESSORS
-    from workflow_scripts.clrs.training import Settings, Training
 
     own = CONFIG["clrs"]["train"]
-    fields = {key: own[key] for key in Settings.__annotations__ if key in own}
-    settings = Settings(**(fields | {"steps": 10**9, "validate_every": 10**9}))
-    processor = PROCESSORS[own["processor"]]
-    return _steps(Training({"bfs": [_trajectories(nodes)]}, processor, settings, SEED))
+    return _reasoner_steps(nodes, PROCESSORS[own["processor"]], own)
 
 
-def _steps(training: Any, count: int = GRAPH_STEPS) -> Call:
+def _reasoner_steps(nodes: int, processor: Any, own: Config) -> Call:
+    """Steps of a reasoner's training that has no end and no validation."""
+    from workflow_scripts.clrs import trajectories
+    from workflow_scripts.clrs.training import Settings, Training
+
+    settings = _settings(Settings, own, steps=10**9, validate_every=10**9)
+    data = {"bfs": [trajectories.read("bfs.npz", "bfs", "train", nodes)]}
+    return _steps(Training(data, processor, settings, SEED), GRAPH_STEPS)
+
+
+def _steps(training: Any, count: int) -> Call:
     def call() -> None:
         for _ in range(count):
             training.advance()
@@ -283,76 +278,35 @@ def transnar_train(nodes: int) -> Call:
     sets = [each for each in batches.read("bfs.npz", "bfs", "text") if each.nodes == nodes]
     processor = PROCESSORS[CONFIG["clrs"]["train"]["processor"]]
     torch.manual_seed(SEED)
-    reasoner = (
-        Reasoner({"bfs": sets[0].trajectories.spec}, width, processor).eval().requires_grad_(False)
-    )
-    fields = {key: own["train"][key] for key in Settings.__annotations__}
-    arm = ARMS["hybrid"]
+    reasoner = Reasoner({"bfs": sets[0].trajectories.spec}, width, processor)
+    frozen = {"bfs": reasoner.eval().requires_grad_(False)}
+    arm, settings = ARMS["hybrid"], _settings(Settings, own["train"])
     shape = train.shape_of(arm, own["decoder"], width)
-    settings = Settings(**fields)
-    return _steps(
-        Training(sets, {"bfs": reasoner}, arm, shape, settings, seeds.derive(SEED, "scaling")),
-        TEXT_STEPS,
-    )
+    training = Training(sets, frozen, arm, shape, settings, seeds.derive(SEED, "scaling"))
+    return _steps(training, TEXT_STEPS)
 
 
 WORKLOADS = {
     work.rule: work
     for work in (
-        Workload("models_train", "optimiser steps", "steps", (4, 8, 16, 32, 64), models_train),
+        Workload("models_train", "optimiser steps", (4, 8, 16, 32, 64), models_train),
+        Workload("softmax_train", "steps of 10 heads", (10, 20, 40, 80, 160), softmax_train),
+        Workload("softmax_evaluate", "items", (4096, 8192, 16384, 32768, 65536), softmax_evaluate),
         Workload(
-            "softmax_train", "steps of 10 heads", "steps", (10, 20, 40, 80, 160), softmax_train
+            "stochasticity", "draws of each condition", (64, 128, 256, 512, 1024), stochasticity
         ),
+        Workload("parallel_sequential", "questions", (2, 4, 8, 12, 16), parallel_sequential),
+        Workload("change_of_mind", "questions of each kind", (4, 8, 16, 24, 32), change_of_mind),
         Workload(
-            "softmax_evaluate",
-            "items",
-            "items",
-            (4096, 8192, 16384, 32768, 65536),
-            softmax_evaluate,
+            "perplexity_copiers", "steps of 4 copiers", (20, 40, 80, 120, 160), perplexity_copiers
         ),
+        Workload("glasses_collapse", "tokens", (1024, 2048, 4096, 8192, 16384), glasses_collapse),
         Workload(
-            "stochasticity",
-            "draws of each condition",
-            "draws",
-            (64, 128, 256, 512, 1024),
-            stochasticity,
+            "optimizers_continual", "steps of a task", (40, 80, 160, 320, 640), optimizers_continual
         ),
-        Workload(
-            "parallel_sequential", "questions", "questions", (2, 4, 8, 12, 16), parallel_sequential
-        ),
-        Workload(
-            "change_of_mind",
-            "questions of each kind",
-            "questions",
-            (4, 8, 16, 24, 32),
-            change_of_mind,
-        ),
-        Workload(
-            "perplexity_copiers",
-            "steps of 4 copiers",
-            "steps",
-            (20, 40, 80, 120, 160),
-            perplexity_copiers,
-        ),
-        Workload(
-            "glasses_collapse",
-            "tokens",
-            "tokens",
-            (1024, 2048, 4096, 8192, 16384),
-            glasses_collapse,
-        ),
-        Workload(
-            "optimizers_continual",
-            "steps of a task",
-            "steps",
-            (40, 80, 160, 320, 640),
-            optimizers_continual,
-        ),
-        Workload(
-            "cocycles_messages", "nodes", "nodes", (500, 1000, 2000, 4000, 8000), cocycles_messages
-        ),
-        Workload("cocycles_train", "nodes", "nodes", NODES, cocycles_train),
-        Workload("clrs_train", "nodes", "nodes", NODES, clrs_train),
-        Workload("transnar_train", "nodes", "nodes", TEXT_NODES, transnar_train),
+        Workload("cocycles_messages", "nodes", (500, 1000, 2000, 4000, 8000), cocycles_messages),
+        Workload("cocycles_train", "nodes", NODES, cocycles_train),
+        Workload("clrs_train", "nodes", NODES, clrs_train),
+        Workload("transnar_train", "nodes", TEXT_NODES, transnar_train),
     )
 }

@@ -40,3 +40,10 @@ def test_other_files_are_named(tmp_path, content):
         path.write_bytes(content)
     with pytest.raises(ValueError, match=r"theirs\.safetensors: not a file of heads"):
         weights.read(path, "heads")
+
+
+def test_weights_of_another_kind_are_named(tmp_path):
+    weights.write(tmp_path / "w.safetensors", TENSORS, shape=ABOUT["shape"])
+    assert weights.read(tmp_path / "w.safetensors", "stacks", "shape")[1]["shape"] == ABOUT["shape"]
+    with pytest.raises(ValueError, match=r"w\.safetensors: has weights, but not of reasoners"):
+        weights.read(tmp_path / "w.safetensors", "reasoners", "reasoner")

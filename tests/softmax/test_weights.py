@@ -120,3 +120,15 @@ def test_adaptive_is_a_no_op_on_large_flat_rows():
     e = logits(2, 4000).double() / 3
     assert math.log(4000) - 0.6 > 5.9445
     torch.testing.assert_close(sharpening.adaptive(e, COEFFICIENTS), e.softmax(-1))
+
+
+def test_a_row_of_masked_items_spoils_no_gradient():
+    e = (3 * logits(2, 3, 40)).requires_grad_()
+    mask = torch.ones(2, 3, 40, dtype=torch.bool)
+    mask[0, 1] = False
+    found = sharpening.adaptive(e, COEFFICIENTS, mask)
+    torch.testing.assert_close(found[0, 1], torch.full((40,), 1 / 40))
+    found.square().sum().backward()
+    assert e.grad.isfinite().all()
+    assert e.grad[0, 1].eq(0).all()
+    assert e.grad[1].ne(0).any()

@@ -43,9 +43,7 @@ def untrained(
 
 
 def _content(path: str | Path) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
-    tensors, about = weights.read(path, "reasoners")
-    if "reasoner" not in about:
-        raise ValueError(f"{path}: has weights, but not of a reasoner")
+    tensors, about = weights.read(path, "reasoners", "reasoner")
     return about["reasoner"], tensors
 
 

@@ -16,7 +16,5 @@ def write(
 
 def read(path: str | Path) -> tuple[Parameters, Shape]:
     """Load a stack and its shape. Raises `ValueError` naming a file that is not one."""
-    parameters, about = weights.read(path, "small decoders")
-    if "shape" not in about:
-        raise ValueError(f"{path}: has weights, but not of small decoders")
+    parameters, about = weights.read(path, "small decoders", "shape")
     return parameters, Shape(**about["shape"])

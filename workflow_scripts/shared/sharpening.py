@@ -5,7 +5,6 @@ temperature beta is a degree-4 polynomial of the Shannon entropy H in nats, neve
 for H <= 0.5. Coefficients stand highest power first everywhere here.
 """
 
-import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +14,9 @@ if TYPE_CHECKING:
 
 LEAST_ENTROPY_NATS = 0.5  # listing: below it the head is sharp enough to be left alone
 LOG_GUARD = 1.0e-9  # listing: keeps log away from 0
+# Logit of a masked item: its weight is 0. Were it -inf or the least float, the product with beta
+# and its gradient would be NaN in a row of nothing else, as padding is, and from there everywhere.
+MASKED = -1.0e4
 
 
 def published(path: str | Path) -> list[float]:
@@ -78,8 +80,9 @@ def adaptive(
 ) -> "Tensor":
     """Softmax at the paper's adaptive temperature, weights of the logits' shape (figure 4).
 
-    Logits are (..., n); a mask is True where an item takes part, others get weight 0.
+    Logits are (..., n); a mask is True where an item takes part, others get weight 0. Where none
+    takes part, all weigh the same.
     """
-    seen = logits if mask is None else logits.masked_fill(~mask, -math.inf)
+    seen = logits if mask is None else logits.masked_fill(~mask, MASKED)
     beta = inverse_temperature(coefficients, entropy_nats(seen.softmax(-1)), domain)
     return (seen * beta[..., None]).softmax(-1)

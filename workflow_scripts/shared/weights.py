@@ -33,10 +33,13 @@ def write(
         save_file(held, temporary, metadata={KEY: note})
 
 
-def read(path: str | Path, what: str) -> "tuple[dict[str, Tensor], dict[str, Any]]":
+def read(
+    path: str | Path, what: str, key: str | None = None
+) -> "tuple[dict[str, Tensor], dict[str, Any]]":
     """Tensors, on the CPU, and what is noted `about` them.
 
-    Raises `ValueError` naming a file that is not of the project's own; it holds no `what`.
+    Raises `ValueError` naming a file that holds no `what`: one that `write` has not written, or
+    that has nothing noted under `key`.
     """
     from safetensors import SafetensorError, safe_open
 
@@ -48,4 +51,7 @@ def read(path: str | Path, what: str) -> "tuple[dict[str, Tensor], dict[str, Any
         raise ValueError(
             f"{path}: not a file of {what} ({error}); delete it and run again"
         ) from error
-    return tensors, json.loads(note)
+    about = json.loads(note)
+    if key is not None and key not in about:
+        raise ValueError(f"{path}: has weights, but not of {what}; delete it and run again")
+    return tensors, about

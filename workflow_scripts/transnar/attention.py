@@ -14,9 +14,6 @@ from transformers.masking_utils import eager_mask
 from workflow_scripts.shared import sharpening
 
 PLAIN, NAME = "sdpa", "adaptive_temperature"
-# In place of the least float, which masks hold: that overflows when it is sharpened, so a row of
-# padding, which sees nothing, became NaN, and through 0 times NaN every row after it.
-MASKED = -1.0e4
 COEFFICIENTS: list[float] = []  # of the published polynomial, highest power first; set by `use`
 
 
@@ -30,10 +27,8 @@ def adaptive_attention(
     **others: Any,
 ) -> tuple[Tensor, None]:
     """Attention of (B, H, T, D) at the temperature that its own entropy asks for."""
-    logits = query @ key.mT * scaling
-    if attention_mask is not None:
-        logits = logits.masked_fill(attention_mask[..., : key.shape[-2]] < 0, MASKED)
-    weights = sharpening.adaptive(logits, COEFFICIENTS)
+    seen = None if attention_mask is None else attention_mask[..., : key.shape[-2]] >= 0
+    weights = sharpening.adaptive(query @ key.mT * scaling, COEFFICIENTS, seen)
     return (weights @ value).transpose(1, 2).contiguous(), None
 
 

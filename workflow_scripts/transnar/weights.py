@@ -20,9 +20,7 @@ def write(path: str | Path, model: Model, arm: str, provenance: dict[str, Any]) 
 
 def read(path: str | Path) -> Model:
     """The decoder in a file, on the CPU. Raises `ValueError` naming a file that holds none."""
-    tensors, about = weights.read(path, "decoders")
-    if "decoder" not in about:
-        raise ValueError(f"{path}: has weights, but not of a decoder")
+    tensors, about = weights.read(path, "decoders", "decoder")
     content = about["decoder"]
     shape = content["shape"] | {"streams": tuple(content["shape"]["streams"])}
     adaptive = ARMS[content["arm"]].adaptive
