@@ -11,7 +11,7 @@ min_version("9.27.0")
 sys.path.insert(0, str(workflow.basedir))
 
 from workflow_scripts.shared.job import export_python_path
-from workflow_scripts.shared.left_behind import take_over
+from workflow_scripts.shared.orphaned_jobs import take_over
 
 export_python_path()
 
@@ -22,34 +22,15 @@ configfile: Path(workflow.basedir) / "config.yaml"
 include: "rules/common.smk"
 include: "rules/models.smk"
 include: "rules/inference.smk"
-include: "rules/softmax.smk"
-include: "rules/stochasticity.smk"
-include: "rules/parallel_sequential.smk"
-include: "rules/change_of_mind.smk"
-include: "rules/perplexity.smk"
-include: "rules/glasses.smk"
-include: "rules/optimizers.smk"
-include: "rules/cocycles.smk"
 include: "rules/clrs.smk"
-include: "rules/transnar.smk"
+
+
+for study in config["studies"]:
+
+    include: f"rules/{study}.smk"
+
+
 include: "rules/publish.smk"
-
-
-localrules:
-    all,
-    softmax,
-    stochasticity,
-    parallel_sequential,
-    change_of_mind,
-    perplexity,
-    glasses,
-    optimizers,
-    cocycles,
-    clrs,
-    transnar,
-    scorecard,
-    report,
-    archive,
 
 
 onstart:
@@ -68,3 +49,4 @@ rule all:
         study_outputs,
         rules.scorecard.input,
         rules.report.input,
+    localrule: True

@@ -14,13 +14,13 @@ import comparison
 import numpy as np
 import torch
 
-from workflow_scripts.shared import job, sharpening
+from workflow_scripts.shared import adaptive_temperature, job
 from workflow_scripts.shared.fingerprint import ROOT
 from workflow_scripts.softmax import streaming
 
 QUERIES, WIDTH, BLOCK = 256, 64, 1024
 SIZES = (1024, 2048, 4096, 8192, 16384, 32768)
-COEFFICIENTS = sharpening.published(
+COEFFICIENTS = adaptive_temperature.published(
     ROOT / "resources/published/softmax_adaptive_temperature_polynomial.csv"
 )
 

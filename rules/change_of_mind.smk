@@ -1,10 +1,5 @@
 """Study `change_of_mind`: "Competing Biases underlie Overconfidence and Underconfidence" (2507.03120)."""
 
-from workflow_scripts.change_of_mind.settings import problems as change_of_mind_problems
-
-for problem in change_of_mind_problems(config):
-    raise WorkflowError(f"the config cannot be used:\n  {problem}")
-
 
 wildcard_constraints:
     world="embedded|cities|cities-difficult",
@@ -337,3 +332,4 @@ rule change_of_mind:
         scores=rules.change_of_mind_scores.output.scores,
         figures=rules.change_of_mind_figures.output,
         claims=rules.change_of_mind_claims.output.claims,
+    localrule: True

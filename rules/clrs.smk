@@ -96,3 +96,4 @@ rule clrs_evaluate:
 rule clrs:
     input:
         expand("results/clrs/tests/{reasoner}.parquet", reasoner=TRAINED_REASONERS),
+    localrule: True

@@ -1,13 +1,13 @@
 """What the rules share: a checked config, code fingerprints, and the models of each study."""
 
 from workflow_scripts.inference.engines import serving
-from workflow_scripts.models.registry import checkpoint, inside_problems, local_files, models_of
-from workflow_scripts.shared.config import ConfigError, check
+from workflow_scripts.models.registry import checkpoint, local_files, models_of
+from workflow_scripts.shared.config import ConfigError, check, config_checks
 from workflow_scripts.shared.fingerprint import fingerprint
 from workflow_scripts.shared.job import growing, project_file
 
 try:
-    check(config)
+    check(config, config_checks())
 except ConfigError as error:
     raise WorkflowError(str(error))
 
@@ -43,6 +43,30 @@ def model_environment(wildcards):
 def model_checkpoint(wildcards):
     """Folder or hub id that the wildcard's model loads from."""
     return checkpoint(config["models"], wildcards.model)
+
+
+def figure_pngs(study, names):
+    """The study's figures as PNGs with their captions, for the report; PDFs are drawn beside them."""
+    pngs = []
+    for name in names:
+        caption = f"../resources/captions/{study}/{name}.rst"
+        png = report(f"results/{study}/figures/{name}.png", caption=caption, category=study)
+        pngs.append(png)
+    return pngs
+
+
+def study_models(study):
+    """The study's models with their entries in the config."""
+    return {name: config["models"][name] for name in models_of(config, study)}
+
+
+def figure_models(study):
+    """What the study's figures know of its models: place in the config (colour), stand-in or not."""
+    places = {name: place for place, name in enumerate(config["models"])}
+    return {
+        name: {"place": places[name], "stand_in": entry["source"] == "train"}
+        for name, entry in study_models(study).items()
+    }
 
 
 def study_outputs(wildcards):

@@ -1,10 +1,6 @@
 """Study `optimizers`: "Optimizers Qualitatively Alter Solutions" (2507.12224)."""
 
 from workflow_scripts.optimizers.source import paths as optimizers_data_files
-from workflow_scripts.optimizers.settings import problems as optimizers_problems
-
-for problem in optimizers_problems(config):
-    raise WorkflowError(f"the config cannot be used:\n  {problem}")
 
 
 wildcard_constraints:
@@ -405,3 +401,4 @@ rule optimizers:
         scores=rules.optimizers_scores.output,
         figures=rules.optimizers_figures.output,
         claims=rules.optimizers_claims.output.claims,
+    localrule: True

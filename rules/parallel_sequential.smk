@@ -1,10 +1,5 @@
 """Study `parallel_sequential`: parallel against sequential sampling in reasoning models (2604.05868)."""
 
-from workflow_scripts.parallel_sequential.settings import problems as parallel_sequential_problems
-
-for problem in parallel_sequential_problems(config):
-    raise WorkflowError(f"the config cannot be used:\n  {problem}")
-
 PARALLEL_SEQUENTIAL_MODELS = models_of(config, "parallel_sequential")
 PARALLEL_SEQUENTIAL_FIGURES = [
     "accuracy",
@@ -340,3 +335,4 @@ rule parallel_sequential:
         scores=rules.parallel_sequential_scores.output.scores,
         figures=rules.parallel_sequential_figures.output,
         claims=rules.parallel_sequential_claims.output.claims,
+    localrule: True

@@ -1,13 +1,5 @@
 """Study `perplexity`: "Perplexity Cannot Always Tell Right from Wrong" (2601.22950)."""
 
-from workflow_scripts.perplexity.settings import problems as perplexity_problems
-
-for problem in [
-    *inside_problems(config, "perplexity", "logits at every position"),
-    *perplexity_problems(config),
-]:
-    raise WorkflowError(f"the config cannot be used:\n  {problem}")
-
 
 wildcard_constraints:
     copier="rope|nope|sinusoidal",
@@ -360,3 +352,4 @@ rule perplexity:
         table=rules.perplexity_selection.output.csv,
         figures=rules.perplexity_figures.output,
         claims=rules.perplexity_claims.output.claims,
+    localrule: True

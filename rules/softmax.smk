@@ -1,8 +1,5 @@
 """Study `softmax`: "softmax is not enough (for sharp out-of-distribution)" (2410.01104)."""
 
-for problem in inside_problems(config, "softmax", "attention weights and logits"):
-    raise WorkflowError(f"the config cannot be used:\n  {problem}")
-
 
 wildcard_constraints:
     training="retrieval|comparison",
@@ -316,3 +313,4 @@ rule softmax:
         scores=rules.softmax_scores.output.table,
         figures=rules.softmax_figures.output,
         claims=rules.softmax_claims.output.claims,
+    localrule: True

@@ -1,10 +1,5 @@
 """Study `stochasticity`: "The Illusion of Stochasticity in LLMs" (2604.06543)."""
 
-from workflow_scripts.stochasticity.settings import problems as stochasticity_problems
-
-for problem in stochasticity_problems(config):
-    raise WorkflowError(f"the config cannot be used:\n  {problem}")
-
 STOCHASTICITY_MODELS = models_of(config, "stochasticity")
 STOCHASTICITY_THINKERS = [
     name for name in STOCHASTICITY_MODELS if "thinking" in config["models"][name]
@@ -303,3 +298,4 @@ rule stochasticity:
         scores=rules.stochasticity_scores.output.scores,
         figures=rules.stochasticity_figures.output,
         claims=rules.stochasticity_claims.output.claims,
+    localrule: True

@@ -1,10 +1,5 @@
 """Study `transnar`: "Transformers meet Neural Algorithmic Reasoners" (2406.09308)."""
 
-from workflow_scripts.transnar.settings import problems as transnar_problems
-
-for problem in transnar_problems(config):
-    raise WorkflowError(f"the config cannot be used:\n  {problem}")
-
 
 wildcard_constraints:
     arm="[a-z_]+",
@@ -192,3 +187,4 @@ rule transnar:
         scores=rules.transnar_scores.output.table,
         figures=rules.transnar_figures.output,
         claims=rules.transnar_claims.output.claims,
+    localrule: True

@@ -68,7 +68,7 @@ def rules_of(scripts):
     ("module", "some"),
     [
         ("softmax/figures.py", {"softmax_figures"}),
-        ("shared/sharpening.py", {"softmax_theory", "softmax_evaluate"}),
+        ("shared/adaptive_temperature.py", {"softmax_theory", "softmax_evaluate"}),
         ("stochasticity/parsing.py", {"stochasticity_scores", "stochasticity_sequential"}),
         ("inference/sampling.py", {"inference_generate", "stochasticity_sequential"}),
         ("parallel_sequential/measures.py", {"parallel_sequential_scores"}),

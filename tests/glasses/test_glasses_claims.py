@@ -11,7 +11,7 @@ from scipy.stats import spearmanr
 
 from tests.glasses.test_answers import TASKS as FEW
 from workflow_scripts.glasses import answers, claims, collapse, requests, rows, scores, theory
-from workflow_scripts.glasses import settings as checks
+from workflow_scripts.glasses import config_checks as checks
 from workflow_scripts.inference import requests as inference
 from workflow_scripts.shared import claims as shared
 from workflow_scripts.shared import schemas, tables

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.inference import tiny
-from workflow_scripts.glasses import attending, heard, sensitivity
+from workflow_scripts.glasses import attending, model_sensitivity, sensitivity
 from workflow_scripts.inference import engines
 
 torch.set_num_threads(1)
@@ -103,13 +103,13 @@ def test_a_models_jacobians_by_finite_differences_of_the_library(model):
     def last(states):
         return own.base_model(inputs_embeds=states[None]).last_hidden_state[0, -1]
 
-    found = heard.norms(own, IDS)
+    found = model_sensitivity.norms(own, IDS)
     # The library's RMSNorm rounds to float32, so steps are coarse.
     assert found["varying"].tolist() == pytest.approx(by_steps(last, embedded, 3e-3), rel=5e-3)
 
 
 def test_a_models_bound_holds_and_is_not_empty(model):
-    found = heard.norms(model, IDS)
+    found = model_sensitivity.norms(model, IDS)
     assert (found["fixed"] <= found["bound"] * (1 + 1e-9)).all()
     assert (found["bound"] < 1e4 * found["fixed"]).all()
     assert not np.allclose(found["fixed"], found["varying"], rtol=1e-3)
@@ -130,8 +130,8 @@ def test_fixed_weights_are_those_that_the_library_attends_with(model):
 
 
 def test_a_model_of_another_form_or_too_wide_is_left_out_by_reason(model, tmp_path):
-    assert heard.readable(model, 1024) is None
-    assert heard.readable(model, 8) == "its width is 24, glasses.heard.widest is 8"
+    assert model_sensitivity.readable(model, 1024) is None
+    assert model_sensitivity.readable(model, 8) == "its width is 24, glasses.heard.widest is 8"
     folder = tiny.save(tmp_path / "gpt2", "gpt2", hidden=16)
     other = engines.load("tiny", tiny.SPEC, str(folder)).model
-    assert "not norm, attention, norm, network" in heard.readable(other, 1024)
+    assert "not norm, attention, norm, network" in model_sensitivity.readable(other, 1024)

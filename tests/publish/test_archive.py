@@ -19,7 +19,7 @@ import yaml
 
 from tests.publish import tiny_run
 from tests.publish.tiny_run import KEY, USER, git, snakemake
-from workflow_scripts.publish import code, packing, private, replay, validate
+from workflow_scripts.publish import code, packing, redaction, replay, validate
 from workflow_scripts.shared import tables
 from workflow_scripts.shared.fingerprint import ROOT
 
@@ -400,17 +400,17 @@ def test_a_file_that_is_no_archive_is_said_so(project, tmp_path):
 
 
 def test_keys_of_known_forms_are_found_wherever_they_hide():
-    wanted = private.traces({}, b"")
+    wanted = redaction.traces({}, b"")
     key = b"sk-" + b"abcDEF0123456789" * 2
     packed = b"%PDF stream\n" + zlib.compress(b"text " + key) + b"\nendstream"
     page = b'<img src="data:text/plain;base64,' + __import__("base64").b64encode(key) + b'">'
     for name, data in [("a.log", key), ("a.pdf", packed), ("a.html", page)]:
-        assert private.find(name, data, wanted) == ["an API key"]
-    assert private.find("a.log", b"a task-force and its sk-learn", wanted) == []
+        assert redaction.find(name, data, wanted) == ["an API key"]
+    assert redaction.find("a.log", b"a task-force and its sk-learn", wanted) == []
 
 
 def test_the_project_itself_holds_nothing_that_stops_its_archive():
     files = code.read(ROOT).files
-    wanted = private.traces({}, b"\n".join(files.values()))
-    found = {name: private.find(name, data, wanted) for name, data in files.items()}
+    wanted = redaction.traces({}, b"\n".join(files.values()))
+    found = {name: redaction.find(name, data, wanted) for name, data in files.items()}
     assert {name: kinds for name, kinds in found.items() if kinds} == {}

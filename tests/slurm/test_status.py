@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from workflow_scripts.shared import left_behind
-from workflow_scripts.shared.left_behind import STATUS, comments, left
+from workflow_scripts.shared import orphaned_jobs
+from workflow_scripts.shared.orphaned_jobs import STATUS, comments, left
 
 ASKED = ("-X", "--parsable2", "--noheader", "--format=JobIdRaw,State", "--name", "run-1")
 NO_ACCOUNTING = "echo 'Slurm accounting storage is disabled' >&2; exit 1"
@@ -110,6 +110,6 @@ def test_a_local_run_does_not_need_a_cluster_that_answers(tmp_path, monkeypatch)
     squeue.write_text("#!/bin/sh\necho no controller >&2\nexit 1\n")
     squeue.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
-    assert left_behind.take_over(None, on_slurm=False) == []
+    assert orphaned_jobs.take_over(None, on_slurm=False) == []
     with pytest.raises(RuntimeError, match="no controller"):
-        left_behind.take_over(None, on_slurm=True)
+        orphaned_jobs.take_over(None, on_slurm=True)

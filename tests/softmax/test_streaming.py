@@ -8,11 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import special, stats
 
-from workflow_scripts.shared import sharpening
+from workflow_scripts.shared import adaptive_temperature
 from workflow_scripts.shared.fingerprint import ROOT
 from workflow_scripts.softmax import streaming
 
-COEFFICIENTS = sharpening.published(
+COEFFICIENTS = adaptive_temperature.published(
     ROOT / "resources/published/softmax_adaptive_temperature_polynomial.csv"
 )
 

@@ -8,11 +8,11 @@ import torch
 from entmax import entmax_bisect, sparsemax_bisect
 from scipy import stats
 
-from workflow_scripts.shared import sharpening
+from workflow_scripts.shared import adaptive_temperature
 from workflow_scripts.shared.fingerprint import ROOT
 from workflow_scripts.softmax import attention
 
-COEFFICIENTS = sharpening.published(
+COEFFICIENTS = adaptive_temperature.published(
     ROOT / "resources/published/softmax_adaptive_temperature_polynomial.csv"
 )
 SCALE = torch.full((1, 1, 1), 0.7)
@@ -24,7 +24,7 @@ def logits(*shape: int) -> torch.Tensor:
 
 def test_entropy_agrees_with_scipy():
     weights = logits(5, 9).double().softmax(-1)
-    assert sharpening.entropy_nats(weights).numpy() == pytest.approx(
+    assert adaptive_temperature.entropy_nats(weights).numpy() == pytest.approx(
         stats.entropy(weights.numpy(), axis=-1), abs=1e-7
     )
 
@@ -47,8 +47,8 @@ def test_masked_items_do_not_enter_the_entropy():
     full = logits(4, 20).double()
     padded = torch.cat([full, full.new_zeros(4, 5000)], -1)
     mask = torch.arange(5020) < 20
-    found = sharpening.adaptive(padded, COEFFICIENTS, mask)
-    torch.testing.assert_close(found[:, :20], sharpening.adaptive(full, COEFFICIENTS))
+    found = adaptive_temperature.adaptive(padded, COEFFICIENTS, mask)
+    torch.testing.assert_close(found[:, :20], adaptive_temperature.adaptive(full, COEFFICIENTS))
     assert torch.all(found[:, 20:] == 0)
 
 
@@ -107,7 +107,7 @@ def test_first_scales_match_softmax_at_the_training_size():
 def test_adaptive_is_the_published_listing():
     """Redone in NumPy with `polyval`, row by row."""
     e = logits(6, 300).double()
-    found = sharpening.adaptive(e, COEFFICIENTS)
+    found = adaptive_temperature.adaptive(e, COEFFICIENTS)
     for row, weights in zip(e.numpy(), found.numpy(), strict=True):
         p = np.exp(row - row.max()) / np.exp(row - row.max()).sum()
         entropy = -(p * np.log(p + 1e-9)).sum()
@@ -119,14 +119,14 @@ def test_adaptive_is_the_published_listing():
 def test_adaptive_is_a_no_op_on_large_flat_rows():
     e = logits(2, 4000).double() / 3
     assert math.log(4000) - 0.6 > 5.9445
-    torch.testing.assert_close(sharpening.adaptive(e, COEFFICIENTS), e.softmax(-1))
+    torch.testing.assert_close(adaptive_temperature.adaptive(e, COEFFICIENTS), e.softmax(-1))
 
 
 def test_a_row_of_masked_items_spoils_no_gradient():
     e = (3 * logits(2, 3, 40)).requires_grad_()
     mask = torch.ones(2, 3, 40, dtype=torch.bool)
     mask[0, 1] = False
-    found = sharpening.adaptive(e, COEFFICIENTS, mask)
+    found = adaptive_temperature.adaptive(e, COEFFICIENTS, mask)
     torch.testing.assert_close(found[0, 1], torch.full((40,), 1 / 40))
     found.square().sum().backward()
     assert e.grad.isfinite().all()

@@ -7,7 +7,7 @@ import yaml
 
 from tests.transnar import made
 from workflow_scripts.clrs import weights as reasoners
-from workflow_scripts.shared import config, seeds, sharpening, tables
+from workflow_scripts.shared import adaptive_temperature, config, seeds, tables
 from workflow_scripts.shared.fingerprint import ROOT
 from workflow_scripts.transnar import (
     attention,
@@ -66,7 +66,7 @@ def test_an_arm_is_trained_and_asked(given, tmp_path, monkeypatch, name, shape):
     curve = tables.read("curve.parquet")
     assert len(curve) == 2 * SETTINGS.steps
     assert np.isfinite(curve["loss_nats"]).all()
-    attention.use(sharpening.published(POLYNOMIAL))
+    attention.use(adaptive_temperature.published(POLYNOMIAL))
     arm, found = ARMS[name], weights.read(models[0])
     own = found.shape
     assert (own.merge, own.plain_positions) == (arm.merge, arm.plain_positions)

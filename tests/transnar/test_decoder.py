@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from tests.transnar import made
-from workflow_scripts.shared import seeds, sharpening
+from workflow_scripts.shared import adaptive_temperature, seeds
 from workflow_scripts.shared.fingerprint import ROOT
 from workflow_scripts.transnar import (
     attention,
@@ -40,7 +40,7 @@ def reasoner(path):
 @pytest.fixture(autouse=True)
 def polynomial():
     csv = ROOT / "resources/published/softmax_adaptive_temperature_polynomial.csv"
-    attention.use(sharpening.published(csv))
+    attention.use(adaptive_temperature.published(csv))
 
 
 def batch(path, count=4):

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from tests.transnar import made
-from workflow_scripts.shared import sharpening
+from workflow_scripts.shared import adaptive_temperature
 from workflow_scripts.shared.fingerprint import ROOT
 from workflow_scripts.transnar import attention, batches, tokens
 from workflow_scripts.transnar.decoder import Model
@@ -27,7 +27,7 @@ def text(shape, seed=0, rows=(0, 1), spare=3):
 
 def network(kind=attention.PLAIN):
     csv = ROOT / "resources/published/softmax_adaptive_temperature_polynomial.csv"
-    attention.use(sharpening.published(csv))
+    attention.use(adaptive_temperature.published(csv))
     torch.manual_seed(4)
     model = Model(BARE, kind).eval()
     with torch.no_grad():

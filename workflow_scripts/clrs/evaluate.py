@@ -5,7 +5,7 @@ from typing import Any
 import pandas as pd
 import torch
 
-from workflow_scripts.clrs import store, testing, trajectories, weights
+from workflow_scripts.clrs import reasoner_scores, store, trajectories, weights
 from workflow_scripts.shared import job, progress, provenance, tables
 
 SPLIT = "test"
@@ -25,7 +25,7 @@ def rows(reasoners: list[str], data: dict[str, str], batch: int) -> pd.DataFrame
         reasoner = weights.read(path).to(device)
         for algorithm, nodes in progress.track(sets, description="test sets", unit="set"):
             held = trajectories.read(data[algorithm], algorithm, SPLIT, nodes)
-            for name, value in testing.score(reasoner, held, batch).items():
+            for name, value in reasoner_scores.score(reasoner, held, batch).items():
                 found.append(
                     {"algorithm": algorithm, "nodes": nodes, "seed": seed, "output": name}
                     | {"value": value, "samples": len(held)}

@@ -13,7 +13,7 @@ from typing import Any
 import pandas as pd
 import torch
 
-from workflow_scripts.clrs import testing
+from workflow_scripts.clrs import reasoner_scores
 from workflow_scripts.clrs.losses import Loss
 from workflow_scripts.clrs.processors import Factory
 from workflow_scripts.clrs.reasoner import Reasoner
@@ -76,7 +76,10 @@ class Training:
         self.step += 1
         if self.step % self.settings.validate_every and self.step != self.settings.steps:
             return
-        scores = {name: testing.score(self.network, s)["score"] for name, s in self.valid.items()}
+        scores = {
+            name: reasoner_scores.score(self.network, trajectories)["score"]
+            for name, trajectories in self.valid.items()
+        }
         mean = sum(scores.values()) / max(1, len(scores))
         if mean > self.best_score or not scores:
             self.best_score, self.best = mean, self._copy()

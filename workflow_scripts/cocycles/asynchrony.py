@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from workflow_scripts.clrs import testing
+from workflow_scripts.clrs import reasoner_scores
 from workflow_scripts.clrs.reasoner import Reasoner
 from workflow_scripts.clrs.trajectories import Batch, Trajectories
 from workflow_scripts.cocycles.processors import Freedom, Logarithmic, Processor
@@ -57,7 +57,7 @@ def runs(network: Reasoner, data: Trajectories, degrees: list[float], seed: int)
     The error is Euclidean, over all steps, trajectories and nodes together. Degree 0 is the
     synchronous run.
     """
-    plain = testing.score(network, data, BATCH)["score"]
+    plain = reasoner_scores.score(network, data, BATCH)["score"]
     for kind in KINDS:
         yield {"kind": kind, "degree": 0.0, "metric": "relative_error", "value": 0.0}
         yield {"kind": kind, "degree": 0.0, "metric": "ood_score", "value": plain}
@@ -71,7 +71,7 @@ def runs(network: Reasoner, data: Trajectories, degrees: list[float], seed: int)
             try:
                 processor(network).freedom = Freedom(kind, degree, random)
                 found = states(network, data)
-                score = testing.score(network, data, BATCH)["score"]
+                score = reasoner_scores.score(network, data, BATCH)["score"]
             finally:
                 processor(network).freedom = None
             gap = math.sqrt(

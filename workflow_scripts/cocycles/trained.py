@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 
-from workflow_scripts.clrs import testing, weights
+from workflow_scripts.clrs import reasoner_scores, weights
 from workflow_scripts.cocycles import asynchrony
 from workflow_scripts.cocycles.processors import PROCESSORS
 from workflow_scripts.cocycles.rows import Row, exact, mean
@@ -41,7 +41,7 @@ def measured(
         rows += [
             base
             | {"experiment": "training", "metric": metric}
-            | {"value": testing.score(network, part)["score"]}
+            | {"value": reasoner_scores.score(network, part)["score"]}
             for metric, part in scores.items()
         ]
         found = [

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from workflow_scripts.glasses import gaps, heard
+from workflow_scripts.glasses import gaps, model_sensitivity
 from workflow_scripts.glasses.rows import Row
 from workflow_scripts.glasses.theory import profile
 from workflow_scripts.inference import engines
@@ -17,7 +17,7 @@ log = logging.getLogger(__name__)
 
 def sensitivity(engine: Any, settings: dict[str, Any], wording: str, seed: int) -> list[Row]:
     """Jacobian norms of the last token by position, and the bound, over prompts of digits."""
-    reason = heard.readable(engine.model, settings["widest"])
+    reason = model_sensitivity.readable(engine.model, settings["widest"])
     if reason:
         log.warning("models.%s: no sensitivity, %s", engine.name, reason)
         return []
@@ -27,7 +27,7 @@ def sensitivity(engine: Any, settings: dict[str, Any], wording: str, seed: int) 
     for draw in range(settings["prompts"]):
         rng = seeds.generator(seed, "glasses", "heard", draw)
         ids, _ = prompts.tokens("last", gaps.sequence("digits", settings["digits"], rng))
-        norms = heard.norms(engine.model, ids)
+        norms = model_sensitivity.norms(engine.model, ids)
         for name, values in norms.items():
             found.setdefault(name, []).append(values)
         for name in broken:

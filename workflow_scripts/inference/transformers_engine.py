@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from workflow_scripts.inference import chat, decoding, scoring
+from workflow_scripts.inference import chat, decoding, option_logprobs
 from workflow_scripts.inference.checkpoint import content, missing
 from workflow_scripts.inference.encoding import Encoder, end_tokens
 from workflow_scripts.inference.forward import Forward
@@ -110,7 +110,7 @@ class TransformersEngine(Encoder):
         scores = [task for task in tasks if isinstance(task, Score)]
         draws = [task for task in tasks if isinstance(task, Draw)]
         if scores:
-            yield from scoring.score(self, scores)
+            yield from option_logprobs.score(self, scores)
         if draws:
             yield from decoding.decode(self, draws)
 

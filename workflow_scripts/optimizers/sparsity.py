@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 import torch
 
-from workflow_scripts.optimizers import data, measures, power, pruning
+from workflow_scripts.optimizers import data, measures, power_propagation, pruning
 from workflow_scripts.optimizers.continual import Record, squared_distance
 from workflow_scripts.optimizers.data import CLASSES, Split
 from workflow_scripts.optimizers.streams import Stream
@@ -36,8 +36,8 @@ class Settings:
 
 def rule(form: str, alphas: torch.Tensor, rate: float) -> Rule:
     if form == "preconditioned":
-        return power.Preconditioned(alphas)
-    return power.Reparameterised(alphas, torch.full_like(alphas, rate))
+        return power_propagation.Preconditioned(alphas)
+    return power_propagation.Reparameterised(alphas, torch.full_like(alphas, rate))
 
 
 def train(
@@ -95,15 +95,15 @@ def main(
         settings=asdict(settings),
         seed=seed,
     )
-    checkpoints = {form: work / f"{form}.pt" for form in power.FORMS}
-    trained = {form: train(form, settings, parts, seed, checkpoints[form]) for form in power.FORMS}
+    checkpoints = {form: work / f"{form}.pt" for form in power_propagation.FORMS}
+    trained = {form: train(form, settings, parts, seed, path) for form, path in checkpoints.items()}
     tabled = [measure(form, training, settings) for form, training in trained.items()]
     keys = tabled[0][["alpha", "seed"]].drop_duplicates().to_dict("records")
     both = Record([{"form": "both", **{str(k): v for k, v in key.items()}} for key in keys])
-    first, second = (trained[form].parameters for form in power.FORMS)
+    first, second = (trained[form].parameters for form in power_propagation.FORMS)
     whole = squared_distance(first, {name: torch.zeros_like(t) for name, t in first.items()})
     both.add("relative_gap", (squared_distance(first, second) / whole).sqrt())
-    alive = trained[power.FORMS[0]].alive & trained[power.FORMS[1]].alive
+    alive = trained[power_propagation.FORMS[0]].alive & trained[power_propagation.FORMS[1]].alive
     gap = pd.DataFrame(both.rows).assign(diverged=(~alive).tolist())
     tables.write(pd.concat([*tabled, gap], ignore_index=True), table, provenance=provenance)
     for checkpoint in checkpoints.values():

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from workflow_scripts.optimizers import data, power, updates
+from workflow_scripts.optimizers import data, power_propagation, updates
 from workflow_scripts.optimizers.continual import squared_distance
 from workflow_scripts.optimizers.data import CLASSES, Split
 from workflow_scripts.optimizers.sparsity import rule as form_rule
@@ -44,12 +44,12 @@ def identity(alphas: Sequence[float], cases: int, seed: int) -> list[Row]:
         drawn = draws.normal(size=cases)
         theta = torch.from_numpy(drawn + 0.05 * np.sign(drawn))
         gradient = torch.from_numpy(draws.normal(size=cases))
-        phi = power.rooted(theta, alpha)
-        by_chain = power.slope(phi, alpha) ** 2 * gradient
-        linear = power.preconditioner(theta, alpha) * gradient
+        phi = power_propagation.rooted(theta, alpha)
+        by_chain = power_propagation.slope(phi, alpha) ** 2 * gradient
+        linear = power_propagation.preconditioner(theta, alpha) * gradient
         chain_error = float((by_chain / linear - 1).abs().max())
-        phi_step = phi - IDENTITY_RATE * power.slope(phi, alpha) * gradient
-        moved = (theta - power.powered(phi_step, alpha)) / IDENTITY_RATE
+        phi_step = phi - IDENTITY_RATE * power_propagation.slope(phi, alpha) * gradient
+        moved = (theta - power_propagation.powered(phi_step, alpha)) / IDENTITY_RATE
         step_error = float(((moved - linear).abs() / linear.abs().clamp(min=1)).max())
         rows.append(_exact("identity_error", chain_error, cases, alpha=alpha))
         rows.append(_exact("finite_step_error", step_error, cases, alpha=alpha))
@@ -79,7 +79,7 @@ def gaps(
     rows: list[Row] = []
     for rate in progress.track(rates, description="paths", unit="rate"):
         ends = []
-        for form in power.FORMS:
+        for form in power_propagation.FORMS:
             stream = Stream("single", 1, small, [f"path {i}" for i in range(count)], seed)
             replicas = [Replica(row, rate) for _ in alphas for row in range(count)]
             repeated = torch.tensor(

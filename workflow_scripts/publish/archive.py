@@ -13,7 +13,7 @@ from typing import Any
 
 import yaml
 
-from workflow_scripts.publish import code, crate, jobs, machine, packing, private, zenodo
+from workflow_scripts.publish import code, crate, jobs, machine, packing, redaction, zenodo
 from workflow_scripts.publish.packing import ArchiveError, Member
 from workflow_scripts.shared import files, job
 from workflow_scripts.shared.fingerprint import ROOT
@@ -143,16 +143,16 @@ def _json(content: Any) -> Member:
 
 def traces(
     config: dict[str, Any], folder: Path, root: Path, source: code.Code
-) -> list[private.Trace]:
+) -> list[redaction.Trace]:
     """What must not be in the archive; folders of models are replaced by what stands for them."""
     places = {str(folder): "<run>", str(root): "<project>"}
     for name, spec in config["models"].items():
         if os.path.isabs(spec["source"]):
             places[spec["source"].rstrip("/")] = f"{ELSEWHERE}/{name}"
-    return private.traces(places, b"\n".join(source.files.values()))
+    return redaction.traces(places, b"\n".join(source.files.values()))
 
 
-def clean(members: Mapping[str, Member], wanted: list[private.Trace]) -> dict[str, Member]:
+def clean(members: Mapping[str, Member], wanted: list[redaction.Trace]) -> dict[str, Member]:
     """The files without traces of this machine; `run/redacted.json` lists those that had any.
 
     Code is left as it is. Raises `ArchiveError` naming each file that still holds a trace.
@@ -160,12 +160,12 @@ def clean(members: Mapping[str, Member], wanted: list[private.Trace]) -> dict[st
     cleaned, redacted, problems = dict(members), {}, []
     for name, member in members.items():
         data = member.data
-        found = private.find(name, data, wanted)
+        found = redaction.find(name, data, wanted)
         if found and name.startswith(("results/", "logs/", "run/", f"{jobs.RECORDS}/")):
-            data = private.redact(name, data, wanted)
+            data = redaction.redact(name, data, wanted)
             redacted[name] = found
             cleaned[name] = Member(data, member.time_s)
-            found = private.find(name, data, wanted)
+            found = redaction.find(name, data, wanted)
         problems += [f"{name}: holds {kind}" for kind in found]
     if problems:
         raise ArchiveError("not to be published: " + "; ".join(problems))

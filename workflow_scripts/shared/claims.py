@@ -11,7 +11,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from workflow_scripts.shared import files
+from workflow_scripts.shared import files, job
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -60,6 +60,31 @@ class Region:
         if ci_high < self.low or ci_low > self.high:
             return Verdict.CONTRADICTED
         return Verdict.INCONCLUSIVE
+
+
+POSITIVE = Region(low=1.0e-9)  # zero itself is not in it
+NEGATIVE = Region(high=-1.0e-9)
+NONE = Region(0.0, 0.0)  # no exception at all
+ALL = Region(1.0, 1.0)  # every case
+MOST = Region(low=0.5)  # at least half
+
+
+def around(value: float, margin: float) -> Region:
+    """The published value, give or take a margin."""
+    return Region(value - margin, value + margin)
+
+
+def rounding(limit: float) -> Region:
+    """An error that rounding explains: between 0 and `limit`."""
+    return Region(0.0, limit)
+
+
+# The kinds of evidence that can decide a claim.
+THEORY = frozenset({Evidence.THEORY})
+PROTOCOL = frozenset({Evidence.PROTOCOL})
+PAPER_MODEL = frozenset({Evidence.PAPER_MODEL})
+STAND_IN_OR_PROTOCOL = frozenset({Evidence.STAND_IN, Evidence.PROTOCOL})
+ANY_MODEL = frozenset({Evidence.STAND_IN, Evidence.OTHER_MODEL, Evidence.PAPER_MODEL})
 
 
 @dataclass(frozen=True)
@@ -182,6 +207,26 @@ def write(
     """Judge every claim and write `claims.json`: {"provenance": …, "claims": […]}."""
     entries = [entry for claim in claims for entry in judge(claim, scores, evidence)]
     files.write_json(path, {"provenance": provenance or {}, "claims": entries})
+
+
+def run(snakemake: Any, all_claims: Callable[..., Sequence[Claim]]) -> None:
+    """Run a study's `claims.py` as a job: judge what `all_claims` returns on the study's scores.
+
+    The rule has the input `scores` and the output `claims`; `all_claims` takes the rule's other
+    inputs (published tables) and settings by name. `params.models` maps each model of the study to
+    its entry in the config, for the evidence that it gives; studies without models leave it out.
+    """
+    from workflow_scripts.shared import provenance, schemas, tables
+
+    with job.running(snakemake):
+        study = snakemake.rule.removesuffix("_claims")
+        write(
+            snakemake.output.claims,
+            all_claims(**job.arguments(snakemake, all_claims)),
+            tables.read(snakemake.input.scores, schemas.SCORES),
+            evidence_of(snakemake.params.get("models", {}), study),
+            provenance.of(snakemake),
+        )
 
 
 def _finite(bound: float) -> float | None:

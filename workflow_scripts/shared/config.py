@@ -1,17 +1,20 @@
 """The config, checked before anything runs: one line for each mistake, with its remedy."""
 
 import difflib
+import importlib
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from types import MappingProxyType
 from typing import Any
 
 import yaml
 
-from workflow_scripts.shared.fingerprint import ROOT
+from workflow_scripts.shared.fingerprint import PACKAGE, ROOT
 
 SCHEMAS = ROOT / "schemas"
 HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
+NEEDED = {"transnar": {"clrs"}}  # sections that another section's checks read
 NUMBER_AS_TEXT = re.compile(r"[+-]?\d+(\.\d*)?[eE][+-]?\d+")
 
 
@@ -19,19 +22,46 @@ class ConfigError(ValueError):
     """Everything that is wrong with a config, one line each."""
 
 
-def check(config: dict[str, Any]) -> None:
-    """Check a whole config against `schemas/` and against itself.
+Checks = Mapping[str, Callable[[dict[str, Any]], Iterable[str]]]
+
+
+def config_checks() -> Checks:
+    """For each section of the config, what its schema cannot say: `<section>/config_checks.py`."""
+    modules = sorted((ROOT / PACKAGE).glob("*/config_checks.py"))
+    return {
+        path.parent.name: importlib.import_module(
+            f"{PACKAGE}.{path.parent.name}.config_checks"
+        ).problems
+        for path in modules
+    }
+
+
+def check(config: dict[str, Any], checks: Checks = MappingProxyType({})) -> None:
+    """Check a whole config against `schemas/`, against itself, and against the studies' `checks`.
+
+    All problems are reported at once. A check that needs a section which its schema refuses is
+    left out until that is mended.
 
     Raises `ConfigError` whose text has, for each mistake, the key's path, what was found and what
     is allowed, with the nearest known key for a misspelt one.
     """
-    # jsonschema reports a missing key once for each key that is missing beside it.
-    problems = list(dict.fromkeys(_against_schema(config))) or list(_against_itself(config))
+    refused: set[str] = set()
+    problems = []
+    for section, problem in _against_schema(config):
+        refused.add(section)
+        problems.append(problem)
+    if not refused & {"", "models", "studies", "inference"}:
+        problems += _against_itself(config)
+        for section, own in checks.items():
+            if section not in refused and not refused & NEEDED.get(section, set()):
+                problems += own(config)
     if problems:
-        raise ConfigError("the config cannot be used:\n  " + "\n  ".join(problems))
+        # jsonschema reports a missing key once for each key that is missing beside it.
+        raise ConfigError("the config cannot be used:\n  " + "\n  ".join(dict.fromkeys(problems)))
 
 
-def _against_schema(config: dict[str, Any]) -> Iterator[str]:
+def _against_schema(config: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """The section and the problem of each value that its schema refuses."""
     from jsonschema import Draft202012Validator
     from referencing import Registry, Resource
 
@@ -42,7 +72,9 @@ def _against_schema(config: dict[str, Any]) -> Iterator[str]:
     )
     validator = Draft202012Validator({"$ref": "config.schema.yaml"}, registry=registry)
     for error in sorted(validator.iter_errors(config), key=lambda e: list(map(str, e.path))):
-        yield from _explain(error)
+        section = str(error.absolute_path[0]) if error.absolute_path else ""
+        for problem in _explain(error):
+            yield section, problem
 
 
 def _explain(error: Any) -> Iterator[str]:

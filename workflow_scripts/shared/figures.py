@@ -1,11 +1,15 @@
-"""One look for every figure, and one way to save it."""
+"""One look for every figure, one colour per model, one way to draw what a rule declares."""
 
+import colorsys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from workflow_scripts.shared import files
+from workflow_scripts.shared import files, job
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -96,6 +100,87 @@ def save(figure: "Figure", png: str | Path) -> None:
     plt.close(figure)
 
 
+def run(snakemake: Any, read: Callable[..., Any], *modules: ModuleType) -> None:
+    """Run a study's `figures.py` as a job: draw every PNG that the rule declares.
+
+    `read` takes the rule's inputs and settings by name and returns what the figures are drawn
+    from. The figure `name.png` is drawn by the function `name` of one of the `modules`.
+    """
+    with job.running(snakemake):
+        use_style()
+        data = read(**job.arguments(snakemake, read))
+        for png in snakemake.output.png:
+            save(drawing(Path(png).stem, modules)(data), png)
+
+
+def drawing(name: str, modules: Sequence[ModuleType]) -> "Callable[[Any], Figure]":
+    """The function of this name in one of the modules. Raises `LookupError` if there is none."""
+    named = [getattr(module, name, None) for module in modules]
+    found = [
+        function
+        for function, module in zip(named, modules, strict=True)
+        if callable(function) and function.__module__ == module.__name__
+    ]
+    if len(found) != 1:
+        known = ", ".join(module.__name__ for module in modules)
+        raise LookupError(f"figure {name}: expected one function {name} in {known}")
+    return found[0]
+
+
+MODEL_HUES = ("blue", "vermilion", "green", "purple", "orange", "sky")  # black, grey: controls
+
+
+@dataclass(frozen=True)
+class Models:
+    """The models of a figure, in the config's order, with one colour each in the whole report.
+
+    `places` maps a model's name to its place among all models of the config; `stand_ins` are those
+    that the workflow trained itself.
+    """
+
+    places: Mapping[str, int]
+    stand_ins: frozenset[str]
+
+    @classmethod
+    def of(cls, models: Mapping[str, Mapping[str, Any]]) -> "Models":
+        """From the setting `models` of a figure rule: name to {place, stand_in}."""
+        return cls(
+            {name: entry["place"] for name, entry in models.items()},
+            frozenset(name for name, entry in models.items() if entry["stand_in"]),
+        )
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(self.places)
+
+    def label(self, model: str) -> str:
+        """The model's name, marked where it is a stand-in."""
+        return f"{model} (stand-in)" if model in self.stand_ins else model
+
+    def colour(self, model: str) -> str:
+        """The model's colour, different for each place: six hues, then darker and lighter ones."""
+        return model_colour(self.places[model])
+
+    def mark(self, axes: "Axes", model: str) -> None:
+        """Say on the panel that the model is a stand-in, where it is."""
+        if model in self.stand_ins:
+            mark_stand_in(axes)
+
+
+def model_colour(place: int) -> str:
+    """A colour, as #RRGGBB, for the model at a place in the config; no two places share one."""
+    turn, hue = divmod(place, len(MODEL_HUES))
+    base = COLOURS[MODEL_HUES[hue]]
+    red, green, blue = (int(base[i : i + 2], 16) / 255 for i in (1, 3, 5))
+    hue_, lightness, saturation = colorsys.rgb_to_hls(red, green, blue)
+    # Darker, lighter, then darker and lighter still: 1, -1/3, +1/3, -1/2, +1/2, -3/5, …
+    step = (turn + 1) // 2
+    away = step / (step + 2)
+    target = 0.0 if turn % 2 else 1.0
+    mixed = colorsys.hls_to_rgb(hue_, lightness + (target - lightness) * away, saturation)
+    return "#" + "".join(f"{round(255 * channel):02X}" for channel in mixed)
+
+
 def mark_stand_in(axes: "Axes", text: str = "stand-in model") -> None:
     """Say on the panel itself that its model is a stand-in, not the paper's."""
     axes.annotate(
@@ -119,7 +204,55 @@ def margins(rows: "pd.DataFrame") -> np.ndarray:
     return np.stack([low.to_numpy(), high.to_numpy()])
 
 
-def missing(axes: "Axes", text: str = "nobody took part") -> None:
+def line(axes: "Axes", rows: "pd.DataFrame", x: str, *, band: bool = True, **style: Any) -> None:
+    """Values over the column `x`, ascending, with their intervals as a band.
+
+    `style` goes to `Axes.plot` and names a `color`.
+    """
+    rows = rows.sort_values(x)
+    at, value, low, high = (
+        rows[name].to_numpy(float, na_value=np.nan) for name in (x, "value", "ci_low", "ci_high")
+    )
+    axes.plot(at, value, **style)
+    if band:
+        axes.fill_between(at, low, high, color=style["color"], alpha=0.15, linewidth=0)
+
+
+def panel_grid(
+    count: int, width_in: float, height_in: float, across: int = 4, **more: Any
+) -> "tuple[Figure, list[Axes]]":
+    """A figure with `count` panels (at least one), at most `across` in a row of `height_in`."""
+    import matplotlib.pyplot as plt
+
+    count = max(count, 1)
+    columns = min(count, across)
+    rows = -(-count // columns)
+    size = (width_in, height_in * rows)
+    figure, axes = plt.subplots(rows, columns, figsize=size, squeeze=False, **more)
+    for spare in axes.flat[count:]:
+        spare.set_visible(False)
+    return figure, list(axes.flat[:count])
+
+
+def legend_below(figure: "Figure", panels: "Axes | Sequence[Axes]", columns: int) -> None:
+    """One legend below all panels, with each label of the given panels once."""
+    given = panels if isinstance(panels, Sequence) else [panels]
+    pairs = [axes.get_legend_handles_labels() for axes in given]
+    unique = {
+        label: handle
+        for handles, labels in pairs
+        for handle, label in zip(handles, labels, strict=True)
+    }
+    figure.legend(unique.values(), unique.keys(), loc="outside lower center", ncols=columns)
+
+
+def panel_letters(panels: "Sequence[Axes]", titles: Sequence[str]) -> None:
+    """Titles "a  …", "b  …" for the panels."""
+    for number, (axes, title) in enumerate(zip(panels, titles, strict=True)):
+        axes.set_title(f"{chr(ord('a') + number)}  {title}")
+
+
+def missing(axes: "Axes", text: str = "not measured in this run") -> None:
     """Say in an empty panel why it is empty."""
     axes.text(0.5, 0.5, text, transform=axes.transAxes, ha="center", va="center", fontsize=7)
     axes.set_xticks([])

@@ -1,6 +1,7 @@
 """The thin shell around a script when Snakemake runs it."""
 
 import gc
+import inspect
 import os
 import sys
 import traceback
@@ -9,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from workflow_scripts.shared import locks
+from workflow_scripts.shared import locks, provenance
 from workflow_scripts.shared.fingerprint import ROOT
 
 # The one list of variables that size a thread pool; Snakemake's own list lacks some of them.
@@ -42,6 +43,43 @@ def growing(amount: int) -> Callable[[Any, int], int]:
 def project_file(path: str) -> str:
     """A file of the project as seen from the working directory, so that moving re-runs nothing."""
     return os.path.relpath(ROOT / path)
+
+
+def run(snakemake: Any, main: Callable[..., None]) -> None:
+    """Run a script's `main` as a job, with the arguments that the rule holds under their names."""
+    with running(snakemake):
+        main(**arguments(snakemake, main))
+
+
+def arguments(snakemake: Any, function: Callable[..., Any]) -> dict[str, Any]:
+    """What a rule gives to `function`, by the names of the function's parameters.
+
+    A parameter takes the input, output, setting under `params` or wildcard of its name;
+    `provenance` and `threads` are the job's own. What the rule holds besides is left out.
+    Raises `TypeError` for a parameter that the rule does not name, or names twice.
+    """
+    sources = {
+        kind: dict(getattr(snakemake, kind).items())
+        for kind in ("input", "output", "params", "wildcards")
+    }
+    found: dict[str, Any] = {}
+    for name, parameter in inspect.signature(function).parameters.items():
+        places = [kind for kind, known in sources.items() if name in known]
+        if len(places) > 1:
+            raise TypeError(f"rule {snakemake.rule}: {name} stands in {' and '.join(places)}")
+        if places:
+            value = sources[places[0]][name]
+            found[name] = list(value) if isinstance(value, list) else value
+        elif name == "provenance":
+            found[name] = provenance.of(snakemake)
+        elif name == "threads":
+            found[name] = snakemake.threads
+        elif parameter.default is inspect.Parameter.empty:
+            raise TypeError(
+                f"rule {snakemake.rule}: {function.__name__} expects {name}, which is no input, "
+                "output, setting or wildcard of the rule"
+            )
+    return found
 
 
 @contextmanager

@@ -55,12 +55,27 @@ SCORES = DataFrameSchema(
         "value": Column(float, nullable=True),  # null: not defined, the study says when
         "ci_low": Column(float, nullable=True),
         "ci_high": Column(float, nullable=True),
-        "n": Column(int, Check.ge(0)),
+        "n": Column(int, Check.ge(0)),  # how many units the value and its interval are taken over
+        "units": Column(str, Check.str_length(1)),  # what `n` counts: seeds, questions, draws, …
+        "exact": Column(bool),  # counted or computed, not estimated from a sample
+        "note": Column(str),  # why there is no value, or what else is to know; often empty
     },
-    checks=Check(
-        lambda frame: ~((frame["ci_low"] > frame["value"]) | (frame["value"] > frame["ci_high"])),
-        error="ci_low <= value <= ci_high",
-    ),
+    checks=[
+        Check(
+            lambda frame: (
+                ~((frame["ci_low"] > frame["value"]) | (frame["value"] > frame["ci_high"]))
+            ),
+            error="ci_low <= value <= ci_high",
+        ),
+        Check(
+            lambda frame: (
+                ~frame["exact"]
+                | frame["value"].isna()
+                | (frame["ci_low"].eq(frame["value"]) & frame["ci_high"].eq(frame["value"]))
+            ),
+            error="ci_low = value = ci_high where the value is exact",
+        ),
+    ],
     coerce=True,
     name="scores",
 )

@@ -14,7 +14,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from workflow_scripts.shared import files, job, progress, provenance, sharpening, tables
+from workflow_scripts.shared import adaptive_temperature, files, job, progress, provenance, tables
 from workflow_scripts.softmax import attention, dispersion, heads, reading, retrieval
 from workflow_scripts.softmax.reading import Weighting
 from workflow_scripts.softmax.retrieval import Parameters, Sampler
@@ -33,11 +33,11 @@ def weightings(
     weigh = attention.NORMALISERS[normaliser]
     ways: dict[str, Weighting] = {"trained": lambda e: weigh(e, None, head["scale"], top_k)}
     if refits:
-        ways["published"] = partial(sharpening.adaptive, coefficients=published)
+        ways["published"] = partial(adaptive_temperature.adaptive, coefficients=published)
     for criterion, fit in refits.items():
         low, high = fit["entropy_range_nats"]
         ways[f"refit_{criterion}"] = partial(
-            sharpening.adaptive, coefficients=fit["coefficients"], domain=(low, high)
+            adaptive_temperature.adaptive, coefficients=fit["coefficients"], domain=(low, high)
         )
     return ways
 
@@ -90,7 +90,7 @@ def measures(sets: retrieval.Sets, seen: reading.Reading, spread: float) -> dict
     room = spread - math.log(items) + 1.0e-4
     return {
         "accuracy": (seen.scores.argmax(-1) == sets.label).float(),
-        "entropy_nats": sharpening.entropy_nats(shares),
+        "entropy_nats": adaptive_temperature.entropy_nats(shares),
         "largest_item_weight": shares[..., torch.arange(len(largest)), largest],
         "max_weight": shares.max(-1).values,
         "bound_violations": (shares.max(-1).values.log() > room).float(),
@@ -146,7 +146,7 @@ def main(
     published_csv: str | Path,
     provenance: dict[str, Any],
 ) -> None:
-    published = sharpening.published(published_csv)
+    published = adaptive_temperature.published(published_csv)
     refits = files.read_json(fit) if fit else {}
     frame = evaluate(
         heads.read(weights),

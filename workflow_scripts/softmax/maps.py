@@ -5,7 +5,7 @@ from typing import Any
 
 import pandas as pd
 
-from workflow_scripts.shared import job, provenance, sharpening, tables
+from workflow_scripts.shared import adaptive_temperature, job, provenance, tables
 from workflow_scripts.softmax import heads, reading, retrieval
 from workflow_scripts.softmax.retrieval import Parameters, Sampler
 
@@ -23,7 +23,7 @@ def maps(
     categories = head["item1.weight"].shape[1] - 1
     ways = {
         "trained": lambda e: e.softmax(-1),
-        "published": lambda e: sharpening.adaptive(e, published),
+        "published": lambda e: adaptive_temperature.adaptive(e, published),
     }
     frames = []
     for items in sizes:
@@ -56,7 +56,7 @@ def main(
     provenance: dict[str, Any],
 ) -> None:
     parameters = retrieval.head_of(heads.read(weights), head)
-    published = sharpening.published(published_csv)
+    published = adaptive_temperature.published(published_csv)
     frame = maps(parameters, published, sizes, sets, shown, seed, block)
     tables.write(frame, table, provenance=provenance)
 

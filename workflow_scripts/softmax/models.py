@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from workflow_scripts.inference import engines
-from workflow_scripts.shared import job, progress, provenance, seeds, sharpening, tables
+from workflow_scripts.shared import adaptive_temperature, job, progress, provenance, seeds, tables
 from workflow_scripts.shared.statistics import bootstrap_mean, seed_interval
 from workflow_scripts.softmax import attention, probe
 
@@ -45,7 +45,7 @@ def last_entropies(model: Any, ids: list[int]) -> dict[int, np.ndarray]:
 
     def watch(layer: int, logits: Tensor, visible: Tensor) -> None:
         weights = attention.masked(logits[:, -1], visible[:, -1]).softmax(-1)
-        found[layer] = sharpening.entropy_nats(weights).cpu().numpy()
+        found[layer] = adaptive_temperature.entropy_nats(weights).cpu().numpy()
 
     forward(model, ids, watch)
     return found

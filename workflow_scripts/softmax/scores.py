@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from workflow_scripts.shared import files, job, provenance, sharpening, tables
+from workflow_scripts.shared import adaptive_temperature, files, job, provenance, tables
 from workflow_scripts.shared.schemas import SCORES
 from workflow_scripts.shared.statistics import holm, paired_t, proportion, seed_interval
 
@@ -130,7 +130,7 @@ def curve(
         way | {"metric": "coefficient", "power": power, "value": value, "n": n}
         for power, value in zip(powers, coefficients, strict=True)
     ]
-    betas = sharpening.inverse_temperature(coefficients, CURVE_NATS, domain)
+    betas = adaptive_temperature.inverse_temperature(coefficients, CURVE_NATS, domain)
     return rows + [
         way | {"metric": "beta", "entropy_nats": float(entropy), "value": float(beta), "n": 1}
         for entropy, beta in zip(CURVE_NATS, betas, strict=True)
@@ -157,7 +157,7 @@ def main(
 ) -> None:
     e1 = pd.concat([tables.read(path) for path in retrieval], ignore_index=True)
     e7 = pd.concat([tables.read(path) for path in comparison], ignore_index=True)
-    published = sharpening.published(published_csv)
+    published = adaptive_temperature.published(published_csv)
     rows = [
         *pooled(e1, "E1"),
         *differences(e1, "E1", "inference", "trained"),

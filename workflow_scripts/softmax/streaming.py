@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from workflow_scripts.shared import sharpening
+from workflow_scripts.shared import adaptive_temperature
 
 Array = NDArray[np.floating]
 
@@ -21,8 +21,8 @@ def direct(query: Array, key: Array, value: Array, coefficients: Sequence[float]
     """The paper's listing, all logits at once: (q, d), (n, d), (n, v) -> (q, v)."""
     logits = query @ key.T
     weights = _softmax(logits)
-    entropy = -(weights * np.log(weights + sharpening.LOG_GUARD)).sum(-1)
-    beta = sharpening.inverse_temperature(coefficients, entropy)
+    entropy = -(weights * np.log(weights + adaptive_temperature.LOG_GUARD)).sum(-1)
+    beta = adaptive_temperature.inverse_temperature(coefficients, entropy)
     return _softmax(beta[:, None] * logits) @ value
 
 
@@ -31,7 +31,7 @@ def streamed(
 ) -> Array:
     """As `direct`, with O(q x block) memory beyond the inputs and the output."""
     maximum, entropy = row_statistics(query, key, block)
-    beta = sharpening.inverse_temperature(coefficients, entropy).astype(query.dtype)
+    beta = adaptive_temperature.inverse_temperature(coefficients, entropy).astype(query.dtype)
     total = np.zeros(len(query), dtype=query.dtype)
     output = np.zeros((len(query), value.shape[1]), dtype=query.dtype)
     # Blocks are overwritten in place: memory taken anew for each costs more than the arithmetic.

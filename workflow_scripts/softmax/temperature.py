@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from workflow_scripts.shared import files, job, progress, provenance, sharpening, tables
+from workflow_scripts.shared import adaptive_temperature, files, job, progress, provenance, tables
 from workflow_scripts.softmax import heads, reading, retrieval
 from workflow_scripts.softmax.evaluate import set_count
 from workflow_scripts.softmax.reading import Weighting
@@ -39,7 +39,7 @@ def criteria(
     right, likelihood, entropy = np.zeros(len(betas)), np.zeros(len(betas)), 0.0
     for sets in reading.chunks(sampler, count, items, categories, block):
         seen = reading.read(head, sets, ways, block)
-        entropy += float(sharpening.entropy_nats(seen.weights[0]).double().sum())
+        entropy += float(adaptive_temperature.entropy_nats(seen.weights[0]).double().sum())
         right += (seen.scores[1:].argmax(-1) == sets.label).double().sum(-1).numpy()
         logs = seen.scores[1:].double().log_softmax(-1)
         label = sets.label[0].expand(len(betas), -1)[..., None]
@@ -82,11 +82,11 @@ def fit(table: pd.DataFrame, criterion: str, degree: int) -> dict[str, Any]:
     Points at or under `LEAST_ENTROPY_NATS` are left out: beta is 1 there by definition. Raises
     `ValueError` when fewer points are left than the polynomial has coefficients.
     """
-    used = table[table["entropy_nats"] > sharpening.LEAST_ENTROPY_NATS]
+    used = table[table["entropy_nats"] > adaptive_temperature.LEAST_ENTROPY_NATS]
     if len(used) <= degree:
         raise ValueError(
-            f"{len(used)} points above {sharpening.LEAST_ENTROPY_NATS} nats cannot hold a fit of "
-            f"degree {degree}; give softmax.temperature more sizes or seeds"
+            f"{len(used)} points above {adaptive_temperature.LEAST_ENTROPY_NATS} nats cannot "
+            f"hold a fit of degree {degree}; give softmax.temperature more sizes or seeds"
         )
     entropy, beta = used["entropy_nats"].to_numpy(), used[f"best_beta_{criterion}"].to_numpy()
     coefficients = np.polyfit(entropy, beta, degree)

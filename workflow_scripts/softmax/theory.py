@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from workflow_scripts.shared import job, provenance, seeds, sharpening, tables
+from workflow_scripts.shared import adaptive_temperature, job, provenance, seeds, tables
 from workflow_scripts.shared.statistics import seed_interval
 from workflow_scripts.softmax import dispersion, streaming
 
@@ -76,7 +76,8 @@ def slopes(
     for items in sizes:
         logits = rng.uniform(0.0, SLOPE_SPREAD, (cases, items))
         weights = dispersion.softmax(logits)
-        beta = sharpening.inverse_temperature(coefficients, dispersion.entropy_nats(weights))
+        entropy = dispersion.entropy_nats(weights)
+        beta = adaptive_temperature.inverse_temperature(coefficients, entropy)
         sharper = dispersion.softmax(logits * beta[:, None])
         largest["S1"].append(weights.max(-1))
         largest["S10"].append(sharper.max(-1))
@@ -134,7 +135,7 @@ def entropy_slopes(rng: np.random.Generator, cases: int, sizes: Sequence[int]) -
 
 def peak_beta(coefficients: Sequence[float]) -> tuple[float, float]:
     """Entropy in nats at which the polynomial is largest within its window, and beta there."""
-    low, high = sharpening.window(coefficients)
+    low, high = adaptive_temperature.window(coefficients)
     turns = np.roots(np.polyder(np.asarray(coefficients)))
     real = turns[np.abs(turns.imag) < 1e-9].real
     inside = real[(real > low) & (real < high)]
@@ -146,13 +147,13 @@ def correction(
     rng: np.random.Generator, cases: int, sizes: Sequence[int], coefficients: Sequence[float]
 ) -> list[Row]:
     """S5: where the published polynomial sharpens, by how much, and that it never flattens."""
-    low, high = sharpening.window(coefficients)
+    low, high = adaptive_temperature.window(coefficients)
     at, beta = peak_beta(coefficients)
     flatter = n = 0
     for items in sizes:
         logits, _ = bounded_logits(rng, cases, items)
         before = dispersion.entropy_nats(dispersion.softmax(logits))
-        betas = sharpening.inverse_temperature(coefficients, before)
+        betas = adaptive_temperature.inverse_temperature(coefficients, before)
         after = dispersion.entropy_nats(dispersion.softmax(logits * betas[:, None]))
         flatter += int((after > before + ROUNDING).sum())
         n += cases
@@ -163,7 +164,7 @@ def correction(
         row("S5", "peak_beta", beta, 1, entropy_nats=at),
     ]
     grid = np.asarray(TABLE_NATS)
-    table = sharpening.inverse_temperature(coefficients, grid)
+    table = adaptive_temperature.inverse_temperature(coefficients, grid)
     return rows + [
         row("S5", "beta", value, 1, entropy_nats=entropy)
         for entropy, value in zip(grid, table, strict=True)
@@ -202,7 +203,7 @@ def main(
     seed: int,
     provenance: dict[str, Any],
 ) -> None:
-    coefficients = sharpening.published(published_csv)
+    coefficients = adaptive_temperature.published(published_csv)
     spreads = sorted(pd.read_csv(spread_csv)["delta_mean"])
     rng = seeds.generator(seed, "softmax", "theory")
     rows = [

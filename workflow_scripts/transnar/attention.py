@@ -11,7 +11,7 @@ from torch import Tensor
 from transformers import AttentionInterface, AttentionMaskInterface
 from transformers.masking_utils import eager_mask
 
-from workflow_scripts.shared import sharpening
+from workflow_scripts.shared import adaptive_temperature
 
 PLAIN, NAME = "sdpa", "adaptive_temperature"
 COEFFICIENTS: list[float] = []  # of the published polynomial, highest power first; set by `use`
@@ -28,7 +28,7 @@ def adaptive_attention(
 ) -> tuple[Tensor, None]:
     """Attention of (B, H, T, D) at the temperature that its own entropy asks for."""
     seen = None if attention_mask is None else attention_mask[..., : key.shape[-2]] >= 0
-    weights = sharpening.adaptive(query @ key.mT * scaling, COEFFICIENTS, seen)
+    weights = adaptive_temperature.adaptive(query @ key.mT * scaling, COEFFICIENTS, seen)
     return (weights @ value).transpose(1, 2).contiguous(), None
 
 

@@ -13,9 +13,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from workflow_scripts.clrs import scoring, testing
+from workflow_scripts.clrs import reasoner_scores, scoring
 from workflow_scripts.clrs.reasoner import Reasoner
-from workflow_scripts.shared import job, progress, provenance, seeds, sharpening, tables
+from workflow_scripts.shared import adaptive_temperature, job, progress, provenance, seeds, tables
 from workflow_scripts.transnar import answers, attention, batches, generate, weights
 from workflow_scripts.transnar.arms import ARMS, READINGS, Reading, readings
 from workflow_scripts.transnar.batches import Pairs
@@ -102,7 +102,7 @@ def by_itself(reasoner: Reasoner, sets: list[Pairs], batch: int) -> Iterator[dic
     """What the reasoner scores on the same samples, by the package's own score."""
     for pairs in sets:
         spec = reasoner.specs[pairs.algorithm]
-        guesses, truths = testing.predictions(reasoner, pairs.trajectories, batch)
+        guesses, truths = reasoner_scores.predictions(reasoner, pairs.trajectories, batch)
         for index in range(len(pairs)):
             one = slice(index, index + 1)
             score = scoring.outputs(
@@ -132,7 +132,7 @@ def main(
     seed: int,
     provenance: dict[str, Any],
 ) -> None:
-    attention.use(sharpening.published(polynomial_csv))
+    attention.use(adaptive_temperature.published(polynomial_csv))
     device = "cuda" if torch.cuda.is_available() else "cpu"
     sets = [
         pairs

@@ -11,7 +11,15 @@ import pandas as pd
 
 from workflow_scripts.clrs import weights as reasoners
 from workflow_scripts.clrs.reasoner import Reasoner
-from workflow_scripts.shared import files, job, progress, provenance, seeds, sharpening, tables
+from workflow_scripts.shared import (
+    adaptive_temperature,
+    files,
+    job,
+    progress,
+    provenance,
+    seeds,
+    tables,
+)
 from workflow_scripts.transnar import attention, batches, decoder, weights
 from workflow_scripts.transnar.arms import ARMS, Arm
 from workflow_scripts.transnar.decoder import Shape
@@ -61,7 +69,7 @@ def main(
     provenance: dict[str, Any],
 ) -> None:
     """One decoder for each path in `models`; finished ones are kept while later ones train."""
-    attention.use(sharpening.published(polynomial_csv))
+    attention.use(adaptive_temperature.published(polynomial_csv))
     arm = ARMS[arm_name]
     sets = [
         pairs

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workflow_scripts.shared import sharpening
+from workflow_scripts.shared import adaptive_temperature
 from workflow_scripts.shared.fingerprint import ROOT
 from workflow_scripts.softmax import theory
 
@@ -27,7 +27,7 @@ TABLE = {
 
 @pytest.fixture(scope="module")
 def published() -> list[float]:
-    return sharpening.published(CSV)
+    return adaptive_temperature.published(CSV)
 
 
 def test_highest_power_comes_first(published):
@@ -36,19 +36,19 @@ def test_highest_power_comes_first(published):
 
 @pytest.mark.parametrize(("entropy", "beta"), TABLE.items())
 def test_values_agree_with_the_table(published, entropy, beta):
-    found = sharpening.inverse_temperature(published, np.asarray([entropy]))
+    found = adaptive_temperature.inverse_temperature(published, np.asarray([entropy]))
     assert found[0] == pytest.approx(beta, abs=5e-4)
 
 
 def test_raw_value_past_the_window_is_below_one(published):
-    assert sharpening.raw(published, 6.0) == pytest.approx(0.855, abs=5e-4)
-    assert sharpening.raw(published, np.log(16384)) == pytest.approx(-59, abs=0.5)
+    assert adaptive_temperature.raw(published, 6.0) == pytest.approx(0.855, abs=5e-4)
+    assert adaptive_temperature.raw(published, np.log(16384)) == pytest.approx(-59, abs=0.5)
 
 
 def test_reversed_coefficients_sharpen_elsewhere(published):
     """The known mistake: the first coefficient taken as the constant."""
-    low, high = sharpening.window(published[::-1])[-2:]
-    assert sharpening.window(published) == pytest.approx([0.8485, 5.9445], abs=1e-4)
+    low, high = adaptive_temperature.window(published[::-1])[-2:]
+    assert adaptive_temperature.window(published) == pytest.approx([0.8485, 5.9445], abs=1e-4)
     assert (low, high) == pytest.approx((0.92, 2.15), abs=0.02)
 
 
@@ -58,7 +58,8 @@ def test_peak(published):
 
 @given(st.floats(0.0, 10.0))
 def test_sharpens_exactly_within_the_window(entropy):
-    beta = sharpening.inverse_temperature(sharpening.published(CSV), np.asarray(entropy))
+    coefficients = adaptive_temperature.published(CSV)
+    beta = adaptive_temperature.inverse_temperature(coefficients, np.asarray(entropy))
     low, high = 0.84858, 5.94453
     if low < entropy < high - 1e-4:
         assert beta >= 1.0
@@ -68,12 +69,13 @@ def test_sharpens_exactly_within_the_window(entropy):
 
 def test_half_a_nat_is_left_alone():
     """Even a polynomial that would sharpen there."""
-    beta = sharpening.inverse_temperature([0.0, 0.0, 0.0, 0.0, 3.0], np.asarray([0.5, 0.51]))
+    beta = adaptive_temperature.inverse_temperature([0.0, 0, 0, 0, 3.0], np.asarray([0.5, 0.51]))
     assert beta.tolist() == [1.0, 3.0]
 
 
 def test_domain_holds_the_ends():
-    beta = sharpening.inverse_temperature([1.0, 0.0], np.asarray([2.0, 9.0]), domain=(1.0, 4.0))
+    entropies = np.asarray([2.0, 9.0])
+    beta = adaptive_temperature.inverse_temperature([1.0, 0.0], entropies, domain=(1.0, 4.0))
     assert beta.tolist() == [2.0, 4.0]
 
 
@@ -81,4 +83,4 @@ def test_missing_power_is_named(tmp_path):
     path = tmp_path / "polynomial.csv"
     path.write_text("power_of_entropy,coefficient\n4,1.0\n")
     with pytest.raises(ValueError, match=r"polynomial\.csv: needs the powers"):
-        sharpening.published(path)
+        adaptive_temperature.published(path)

@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.optimizers.test_training import PARTS
-from workflow_scripts.optimizers import power, theory
+from workflow_scripts.optimizers import power_propagation as power
+from workflow_scripts.optimizers import theory
 
 
 @given(st.floats(-3, 3), st.floats(1, 5))

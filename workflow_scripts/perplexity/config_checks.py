@@ -3,9 +3,12 @@
 from collections.abc import Iterator
 from typing import Any
 
+from workflow_scripts.models.registry import inside_problems
+
 
 def problems(config: dict[str, Any]) -> Iterator[str]:
     """One line for each impossible setting of `perplexity`: key, what was found, the remedy."""
+    yield from inside_problems(config, "perplexity", "logits at every position")
     section = config["perplexity"]
     for part in ("copying", "parity"):
         settings = section[part]

@@ -3,6 +3,8 @@
 from collections.abc import Iterator
 from typing import Any
 
+from workflow_scripts.models.registry import inside_problems
+
 
 def problems(config: dict[str, Any]) -> Iterator[str]:
     """One line for each impossible setting of `glasses`: key, what was found, the remedy.
@@ -11,6 +13,7 @@ def problems(config: dict[str, Any]) -> Iterator[str]:
     two signs an item. What the words around it take is known with the model; then the first rule
     of the study checks every prompt.
     """
+    yield from inside_problems(config, "glasses", "hidden states")
     section, models = config["glasses"], config["models"]
     tasks = section["tasks"]
     room = tasks["reply_tokens"]

@@ -4,7 +4,7 @@ import weakref
 
 import pytest
 
-from workflow_scripts.inference import scoring
+from workflow_scripts.inference import option_logprobs
 from workflow_scripts.inference.requests import request, table
 from workflow_scripts.inference.tasks import Score
 
@@ -12,14 +12,14 @@ from workflow_scripts.inference.tasks import Score
 @pytest.fixture
 def alive(monkeypatch):
     """How many rows are held: a call that counts them."""
-    made, real = [], scoring._row
+    made, real = [], option_logprobs._row
 
     def counted(*arguments):
         row = real(*arguments)
         made.append(weakref.ref(row))
         return row
 
-    monkeypatch.setattr(scoring, "_row", counted)
+    monkeypatch.setattr(option_logprobs, "_row", counted)
     return lambda: sum(row() is not None for row in made)
 
 
@@ -31,7 +31,7 @@ def test_rows_are_held_for_one_batch_only(engine, alive, count, monkeypatch):
     tasks = [Score(row) for row in table(rows).to_dict("records")]
     engine.read(task.request for task in tasks)
     held, found = [], []
-    for batch in scoring.score(engine, tasks):
+    for batch in option_logprobs.score(engine, tasks):
         held.append(alive())
         found += [record["request_id"] for record in batch]
     assert sorted(found) == sorted(task.request["request_id"] for task in tasks)

@@ -1,0 +1,109 @@
+"""From rows of scores to measurements of claims: what every study's claims do with its table.
+
+A measurement function takes the study's scores and `evidence`, a function from model name to the
+kind of evidence it gives, and returns `Found`: one `Measured` per model or condition, or the
+reason why there is none.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, Literal
+
+from workflow_scripts.shared.claims import Evidence, Measured, NotMeasured
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Found = Sequence[Measured] | NotMeasured
+EvidenceOf = Callable[[str], Evidence]
+Seeds = Literal["pooled", "single", "any"]
+Undefined = Literal["keep", "drop"]
+
+
+def select(
+    scores: "pd.DataFrame", *, seeds: Seeds, undefined: Undefined, **wanted: Any
+) -> "pd.DataFrame":
+    """Rows whose columns have the wanted values: a value, one of a list, or None for a blank.
+
+    `seeds` picks rows over all seeds (`pooled`), rows of one seed each (`single`), or both (`any`).
+    `undefined` says whether rows without a value stay. A study states the two once, with
+    `functools.partial`.
+    """
+    rows = scores
+    if seeds != "any":
+        rows = rows[rows["seed"].isna() == (seeds == "pooled")]
+    if undefined == "drop":
+        rows = rows[rows["value"].notna()]
+    for column, value in wanted.items():
+        if value is None:
+            rows = rows[rows[column].isna()]
+        elif isinstance(value, (list, tuple, set, frozenset)):
+            rows = rows[rows[column].isin(list(value))]
+        else:
+            rows = rows[(rows[column] == value).fillna(False).astype(bool)]
+    return rows
+
+
+def one(scores: "pd.DataFrame", **wanted: Any) -> "pd.Series":
+    """The single pooled row that fits. Raises `LookupError` when none or several do."""
+    rows = select(scores, seeds="pooled", undefined="keep", **wanted)
+    if len(rows) != 1:
+        raise LookupError(f"scores: expected one row for {wanted}, found {len(rows)}")
+    return rows.iloc[0]
+
+
+def measured(row: "pd.Series", evidence: Evidence, note: str, **more: Any) -> Measured:
+    """The row's number; where it has no interval, both ends are its value.
+
+    `more` are further fields of `Measured`: model, reason.
+    """
+    import pandas as pd
+
+    ends = [row["value"] if pd.isna(row[end]) else row[end] for end in ("ci_low", "ci_high")]
+    return Measured(
+        float(row["value"]), float(ends[0]), float(ends[1]), int(row["n"]), evidence, note, **more
+    )
+
+
+def each(rows: "pd.DataFrame", evidence: EvidenceOf, note: str, absent: str, **more: Any) -> Found:
+    """One measurement per row, of the row's model; `absent` says why there is none."""
+    found = [
+        measured(row, evidence(str(row["model"])), note, model=str(row["model"]), **more)
+        for _, row in rows.iterrows()
+    ]
+    return found or NotMeasured(absent)
+
+
+def by_model(rows: "pd.DataFrame") -> "Iterator[tuple[str, pd.DataFrame]]":
+    """The rows of each model, in the order of the table."""
+    for model, own in rows.groupby("model", sort=False):
+        yield str(model), own
+
+
+def extreme(rows: "pd.DataFrame", which: Literal["least", "largest"]) -> "pd.Series":
+    """The row with the least (largest) value, its interval taken over all rows.
+
+    For a claim that must hold in every row: all lie above a border only if each interval does, and
+    one lies below as soon as one interval does. So the interval runs from the least lower end to
+    the least upper end (or from the largest to the largest).
+    """
+    row = rows.sort_values("value", ascending=which == "least").iloc[0].copy()
+    ends = rows[["ci_low", "ci_high"]]
+    row["ci_low"], row["ci_high"] = ends.min() if which == "least" else ends.max()
+    return row
+
+
+def exact(experiment: str, metric: str, note: str, scores: "pd.DataFrame", _: EvidenceOf) -> Found:
+    """A check in closed form or by simulation: the one row of model `theory`."""
+    row = one(scores, experiment=experiment, metric=metric, model="theory")
+    return [measured(row, Evidence.THEORY, f"{note}; {int(row['n'])} cases")]
+
+
+def counted(value: float, n: float, note: str) -> Found:
+    """An exact count over `n` cases, as evidence of theory."""
+    number = float(value)
+    return [Measured(number, number, number, int(n), Evidence.THEORY, note)]
+
+
+def untested(reason: str, *_: Any) -> Found:
+    """No measurement, whatever the scores say, and why."""
+    return NotMeasured(reason)
