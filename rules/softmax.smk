@@ -30,7 +30,6 @@ rule softmax_theory:
         "logs/benchmarks/softmax_theory/theory.tsv"
     conda:
         "../envs/analysis.yaml"
-    threads: 1
     resources:
         mem_mb=growing(1000),
         runtime=growing(10),
@@ -54,7 +53,6 @@ rule softmax_train:
         "logs/benchmarks/softmax_train/{training}/{normaliser}.tsv"
     conda:
         "../envs/models.yaml"
-    threads: 1
     resources:
         mem_mb=growing(2000),
         runtime=growing(240),
@@ -88,7 +86,6 @@ rule softmax_temperature:
         "logs/benchmarks/softmax_temperature/temperature.tsv"
     conda:
         "../envs/models.yaml"
-    threads: 1
     resources:
         mem_mb=growing(2000),
         runtime=growing(60),
@@ -122,7 +119,6 @@ rule softmax_evaluate:
         "logs/benchmarks/softmax_evaluate/{training}/{normaliser}.tsv"
     conda:
         "../envs/models.yaml"
-    threads: 1
     resources:
         mem_mb=growing(2000),
         runtime=growing(240),
@@ -150,7 +146,6 @@ rule softmax_maps:
         "logs/benchmarks/softmax_maps/maps.tsv"
     conda:
         "../envs/models.yaml"
-    threads: 1
     resources:
         mem_mb=growing(2000),
         runtime=growing(10),
@@ -177,7 +172,6 @@ rule softmax_models:
         "logs/benchmarks/softmax_models/{model}.tsv"
     conda:
         "../envs/models.yaml"
-    threads: 1
     resources:
         mem_mb=growing(4000),
         runtime=growing(60),
@@ -216,7 +210,6 @@ rule softmax_scores:
         "logs/softmax_scores/scores.log",
     conda:
         "../envs/analysis.yaml"
-    threads: 1
     resources:
         mem_mb=growing(1000),
         runtime=growing(10),
@@ -240,13 +233,12 @@ rule softmax_claims:
         "logs/softmax_claims/claims.log",
     conda:
         "../envs/analysis.yaml"
-    threads: 1
     resources:
         mem_mb=growing(1000),
         runtime=growing(10),
     params:
         code=fingerprint("workflow_scripts/softmax/claims.py"),
-        models={name: config["models"][name] for name in models_of(config, "softmax")},
+        models=study_models("softmax"),
     script:
         "../workflow_scripts/softmax/claims.py"
 
@@ -258,52 +250,18 @@ rule softmax_figures:
         accuracy=f"{SOFTMAX_PUBLISHED}/softmax_table1_max_retrieval.csv",
         spread=f"{SOFTMAX_PUBLISHED}/softmax_logit_spread.csv",
     output:
-        accuracy=report(
-            "results/softmax/figures/accuracy.png",
-            caption="../resources/captions/softmax/accuracy.rst",
-            category="softmax",
-        ),
-        gain=report(
-            "results/softmax/figures/gain.png",
-            caption="../resources/captions/softmax/gain.rst",
-            category="softmax",
-        ),
-        maps=report(
-            "results/softmax/figures/maps.png",
-            caption="../resources/captions/softmax/maps.rst",
-            category="softmax",
-        ),
-        temperature=report(
-            "results/softmax/figures/temperature.png",
-            caption="../resources/captions/softmax/temperature.rst",
-            category="softmax",
-        ),
-        entropy=report(
-            "results/softmax/figures/entropy.png",
-            caption="../resources/captions/softmax/entropy.rst",
-            category="softmax",
-        ),
-        spread=report(
-            "results/softmax/figures/spread.png",
-            caption="../resources/captions/softmax/spread.rst",
-            category="softmax",
-        ),
-        normalisers=report(
-            "results/softmax/figures/normalisers.png",
-            caption="../resources/captions/softmax/normalisers.rst",
-            category="softmax",
-        ),
+        png=figure_pngs("softmax", SOFTMAX_FIGURES),
         pdf=expand("results/softmax/figures/{figure}.pdf", figure=SOFTMAX_FIGURES),
     log:
         "logs/softmax_figures/figures.log",
     conda:
         "../envs/analysis.yaml"
-    threads: 1
     resources:
         mem_mb=growing(1000),
         runtime=growing(10),
     params:
         code=fingerprint("workflow_scripts/softmax/figures.py"),
+        models=figure_models("softmax"),
     script:
         "../workflow_scripts/softmax/figures.py"
 

@@ -56,7 +56,7 @@ SCORES = DataFrameSchema(
         "ci_low": Column(float, nullable=True),
         "ci_high": Column(float, nullable=True),
         "n": Column(int, Check.ge(0)),  # how many units the value and its interval are taken over
-        "units": Column(str, Check.str_length(1)),  # what `n` counts: seeds, questions, draws, …
+        "units": Column(str, Check.ne("")),  # what `n` counts: seeds, questions, draws, …
         "exact": Column(bool),  # counted or computed, not estimated from a sample
         "note": Column(str),  # why there is no value, or what else is to know; often empty
     },

@@ -96,5 +96,6 @@ def table(
     integers = dict.fromkeys([*whole, "seed"], "Int64")
     frame = frame.astype(integers | dict.fromkeys(ENDS, float))
     for column in (*texts, "note"):
-        frame[column] = frame[column].fillna("").astype(str)
+        filled = frame[column].astype(object)
+        frame[column] = filled.where(filled.notna(), "").astype(str)
     return frame

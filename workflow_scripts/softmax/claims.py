@@ -7,13 +7,11 @@ accurate at 16 items than the paper's; that a head disperses at all (S2, S7) is 
 
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
-from workflow_scripts.shared import claims, job, provenance, readings, tables
+from workflow_scripts.shared import claims, readings
 from workflow_scripts.shared.claims import Claim, Evidence, Published, Region
-from workflow_scripts.shared.schemas import SCORES
 from workflow_scripts.softmax import measurements
 from workflow_scripts.softmax.measurements import IN_DISTRIBUTION, published_gain
 
@@ -26,10 +24,10 @@ POSITIVE = Region(low=1.0e-9)
 NEGATIVE = Region(high=-1.0e-9)
 
 
-def all_claims(accuracy_csv: str | Path, spread_csv: str | Path) -> list[Claim]:
+def all_claims(accuracy: str | Path, spread: str | Path) -> list[Claim]:
     """The claims, with the published numbers read from their files."""
-    table = measurements.published_accuracy(accuracy_csv)
-    spread = pd.read_csv(spread_csv).set_index("model")[["delta_mean", "delta_sd"]].to_dict("index")
+    table = measurements.published_accuracy(accuracy)
+    spreads = pd.read_csv(spread).set_index("model")[["delta_mean", "delta_sd"]].to_dict("index")
     second = "published-2nd"
     return [
         Claim(
@@ -185,12 +183,12 @@ def all_claims(accuracy_csv: str | Path, spread_csv: str | Path) -> list[Claim]:
                 "section 3",
                 "mean logit spread",
                 Region(
-                    spread[model]["delta_mean"] - spread[model]["delta_sd"],
-                    spread[model]["delta_mean"] + spread[model]["delta_sd"],
+                    spreads[model]["delta_mean"] - spreads[model]["delta_sd"],
+                    spreads[model]["delta_mean"] + spreads[model]["delta_sd"],
                 ),
                 PAPER_MODEL,
                 measurements.model_spread,
-                Published(spread[model]["delta_mean"], second, "section 3"),
+                Published(spreads[model]["delta_mean"], second, "section 3"),
             )
             for letter, model in (("a", "Gemma 2B"), ("b", "Gemma 7B"))
         ),
@@ -226,30 +224,5 @@ def all_claims(accuracy_csv: str | Path, spread_csv: str | Path) -> list[Claim]:
     ]
 
 
-def main(
-    scores: str,
-    accuracy_csv: str,
-    spread_csv: str,
-    path: str,
-    models: dict[str, Any],
-    provenance: dict[str, Any],
-) -> None:
-    claims.write(
-        path,
-        all_claims(accuracy_csv, spread_csv),
-        tables.read(scores, SCORES),
-        claims.evidence_of(models, "softmax"),
-        provenance,
-    )
-
-
 if __name__ == "__main__":
-    with job.running(snakemake):
-        main(
-            snakemake.input.scores,
-            snakemake.input.accuracy,
-            snakemake.input.spread,
-            snakemake.output.claims,
-            snakemake.params.models,
-            provenance=provenance.of(snakemake),
-        )
+    claims.run(snakemake, all_claims)

@@ -1,14 +1,13 @@
 """The study's figures: one function draws one figure from the scores."""
 
-from collections.abc import Callable
+import sys
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
-from workflow_scripts.shared import figures, job, tables
+from workflow_scripts.shared import figures, tables
 from workflow_scripts.shared.figures import COLOURS, PAGE_IN, PUBLISHED
 from workflow_scripts.shared.schemas import SCORES
 from workflow_scripts.softmax import figures_models
@@ -43,6 +42,7 @@ class Data:
     maps: pd.DataFrame
     accuracy: pd.DataFrame
     spread: pd.DataFrame
+    models: figures.Models
 
 
 def line(axes: "Axes", rows: pd.DataFrame, label: str, colour: str, **style: Any) -> None:
@@ -230,31 +230,20 @@ def spread(data: Data) -> "Figure":
     return figures_models.spread(data.scores, data.spread)
 
 
-FIGURES: dict[str, Callable[[Data], "Figure"]] = {
-    "accuracy": accuracy,
-    "gain": gain,
-    "maps": maps,
-    "temperature": temperature,
-    "entropy": entropy,
-    "spread": spread,
-    "normalisers": normalisers,
-}
-
-
-def main(scores: str, maps_table: str, accuracy_csv: str, spread_csv: str, pngs: list[str]) -> None:
-    figures.use_style()
-    data = Data(
+def read(
+    scores: str, maps: str, accuracy: str, spread: str, models: dict[str, dict[str, Any]]
+) -> Data:
+    """The tables that the figures are drawn from."""
+    return Data(
         tables.read(scores, SCORES),
-        tables.read(maps_table),
-        pd.read_csv(accuracy_csv),
-        pd.read_csv(spread_csv),
+        tables.read(maps),
+        pd.read_csv(accuracy),
+        pd.read_csv(spread),
+        figures.Models.of(models),
     )
-    for png in pngs:
-        figures.save(FIGURES[Path(png).stem](data), png)
 
+
+TOPICS = ()
 
 if __name__ == "__main__":
-    with job.running(snakemake):
-        given = snakemake.input
-        pngs = [path for path in snakemake.output if path.endswith(".png")]
-        main(given.scores, given.maps, given.accuracy, given.spread, pngs)
+    figures.run(snakemake, read, sys.modules[__name__], *TOPICS)
