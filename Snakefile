@@ -3,20 +3,27 @@
 import sys
 from pathlib import Path
 
-import snakemake.benchmark
-from snakemake.utils import min_version
-
-min_version("9.27.0")
+from snakemake import __version__
 
 sys.path.insert(0, str(workflow.basedir))
 
+from workflow_scripts.shared import snakemake_internals
 from workflow_scripts.shared.job import export_python_path
 from workflow_scripts.shared.orphaned_jobs import take_over
 
+try:
+    snakemake_internals.check_version(__version__)
+except snakemake_internals.VersionError as error:
+    raise WorkflowError(str(error))
+
 export_python_path()
+interruption = snakemake_internals.tell_interruptions()
 
 
 configfile: Path(workflow.basedir) / "config.yaml"
+
+
+snakemake_internals.typed_settings(config, workflow.config_settings.config or {})
 
 
 include: "rules/common.smk"
@@ -34,13 +41,12 @@ include: "rules/publish.smk"
 
 
 onstart:
+    snakemake_internals.quicken(workflow)
     take_over(workflow.dag, on_slurm=workflow.non_local_exec)
-    # Snakemake 9.27 looks for jobs again after each timespan of its rate limit, once for every job
-    # that has started so far: a tenth of the CPU time of a run. The limit is for submissions.
-    if workflow.local_exec:
-        workflow.scheduler.job_rate_limiter = None
-    # To look at a large process takes 10 ms: once a second, not twice, in its first half minute.
-    snakemake.benchmark.BENCHMARK_INTERVAL_SHORT = 1.0
+
+
+onerror:
+    print(interruption.summary(workflow) or "", end="", file=sys.stderr)
 
 
 rule all:
@@ -49,4 +55,3 @@ rule all:
         study_outputs,
         rules.scorecard.input,
         rules.report.input,
-    localrule: True

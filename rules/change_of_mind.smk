@@ -332,4 +332,3 @@ rule change_of_mind:
         scores=rules.change_of_mind_scores.output.scores,
         figures=rules.change_of_mind_figures.output,
         claims=rules.change_of_mind_claims.output.claims,
-    localrule: True

@@ -96,4 +96,3 @@ rule clrs_evaluate:
 rule clrs:
     input:
         expand("results/clrs/tests/{reasoner}.parquet", reasoner=TRAINED_REASONERS),
-    localrule: True

@@ -277,4 +277,3 @@ rule cocycles:
         scores=rules.cocycles_scores.output.table,
         figures=rules.cocycles_figures.output,
         claims=rules.cocycles_claims.output.claims,
-    localrule: True

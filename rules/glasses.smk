@@ -268,4 +268,3 @@ rule glasses:
         scores=rules.glasses_scores.output.table,
         figures=rules.glasses_figures.output,
         claims=rules.glasses_claims.output.claims,
-    localrule: True

@@ -401,4 +401,3 @@ rule optimizers:
         scores=rules.optimizers_scores.output,
         figures=rules.optimizers_figures.output,
         claims=rules.optimizers_claims.output.claims,
-    localrule: True

@@ -335,4 +335,3 @@ rule parallel_sequential:
         scores=rules.parallel_sequential_scores.output.scores,
         figures=rules.parallel_sequential_figures.output,
         claims=rules.parallel_sequential_claims.output.claims,
-    localrule: True

@@ -352,4 +352,3 @@ rule perplexity:
         table=rules.perplexity_selection.output.csv,
         figures=rules.perplexity_figures.output,
         claims=rules.perplexity_claims.output.claims,
-    localrule: True

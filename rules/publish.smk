@@ -102,16 +102,13 @@ rule publish_archive:
 rule scorecard:
     input:
         rules.publish_scorecard.output,
-    localrule: True
 
 
 rule report:
     input:
         rules.publish_report.output,
-    localrule: True
 
 
 rule archive:
     input:
         rules.publish_archive.output,
-    localrule: True

@@ -271,4 +271,3 @@ rule softmax:
         scores=rules.softmax_scores.output.table,
         figures=rules.softmax_figures.output,
         claims=rules.softmax_claims.output.claims,
-    localrule: True

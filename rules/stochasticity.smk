@@ -298,4 +298,3 @@ rule stochasticity:
         scores=rules.stochasticity_scores.output.scores,
         figures=rules.stochasticity_figures.output,
         claims=rules.stochasticity_claims.output.claims,
-    localrule: True

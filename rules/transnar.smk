@@ -187,4 +187,3 @@ rule transnar:
         scores=rules.transnar_scores.output.table,
         figures=rules.transnar_figures.output,
         claims=rules.transnar_claims.output.claims,
-    localrule: True

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from workflow_scripts.shared import orphaned_jobs
-from workflow_scripts.shared.orphaned_jobs import STATUS, comments, left
+from workflow_scripts.shared.orphaned_jobs import STATUS, left
+from workflow_scripts.shared.snakemake_internals import job_comments
 
 ASKED = ("-X", "--parsable2", "--noheader", "--format=JobIdRaw,State", "--name", "run-1")
 NO_ACCOUNTING = "echo 'Slurm accounting storage is disabled' >&2; exit 1"
@@ -101,7 +102,7 @@ def test_only_jobs_of_this_folder_that_this_run_is_to_do_are_left_behind(tmp_pat
         ("4", "rule_softmax_softmax_claims", here),
         ("5", "", here),
     ]
-    assert left(queue, comments(Dag()), tmp_path) == ["1", "4"]
+    assert left(queue, job_comments(Dag()), tmp_path) == ["1", "4"]
 
 
 def test_a_local_run_does_not_need_a_cluster_that_answers(tmp_path, monkeypatch):

@@ -17,6 +17,7 @@ from workflow_scripts.publish import code, crate, jobs, machine, packing, redact
 from workflow_scripts.publish.packing import ArchiveError, Member
 from workflow_scripts.shared import files, job
 from workflow_scripts.shared.fingerprint import ROOT
+from workflow_scripts.shared.snakemake_internals import RECORDS, record_name
 
 ELSEWHERE = "models-elsewhere"  # stands for the folders of models that are not in the archive
 
@@ -129,7 +130,7 @@ def _records(ran: Iterable[jobs.Job], records: Mapping[str, dict[str, Any]]) -> 
                 "input": [names[path] for path in record["input"]],
                 "input_checksums": moved,
             }
-            members[f"{jobs.RECORDS}/{jobs.record_name(output)}"] = Member(
+            members[f"{RECORDS}/{record_name(output)}"] = Member(
                 json.dumps(record, sort_keys=True).encode()
             )
     return members
@@ -161,7 +162,7 @@ def clean(members: Mapping[str, Member], wanted: list[redaction.Trace]) -> dict[
     for name, member in members.items():
         data = member.data
         found = redaction.find(name, data, wanted)
-        if found and name.startswith(("results/", "logs/", "run/", f"{jobs.RECORDS}/")):
+        if found and name.startswith(("results/", "logs/", "run/", f"{RECORDS}/")):
             data = redaction.redact(name, data, wanted)
             redacted[name] = found
             cleaned[name] = Member(data, member.time_s)

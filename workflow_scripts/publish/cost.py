@@ -9,7 +9,6 @@ The hours "at most" are what the limits of all jobs add up to at their first att
 """
 
 import re
-import subprocess
 import sys
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
@@ -22,6 +21,7 @@ from rich.console import Console
 from rich.table import Table
 
 from workflow_scripts.shared.fingerprint import ROOT
+from workflow_scripts.shared.snakemake_internals import PlanError, blocks, dry_run
 
 PROFILE = "profiles/slurm"
 BENCHMARKS = Path("logs/benchmarks")
@@ -41,53 +41,20 @@ class Job(NamedTuple):
     limit_h: float
 
 
-class PlanError(RuntimeError):
-    """Snakemake could not plan; the message is its own."""
-
-
 def plan(arguments: Sequence[str]) -> str:
-    """What a dry-run with `arguments` prints. Raises `PlanError`."""
-    command = [sys.executable, "-m", "snakemake", "--dry-run", "--nolock"]
+    """What a dry-run with `arguments` prints, by default with the Slurm profile.
+
+    Raises `PlanError`.
+    """
+    given = ["--nolock", "--snakefile", str(ROOT / "Snakefile"), *arguments]
     if not any(a.startswith(("--workflow-profile", "--profile")) for a in arguments):
-        command += ["--workflow-profile", str(ROOT / PROFILE)]
-    command += ["--snakefile", str(ROOT / "Snakefile"), *arguments]
-    done = subprocess.run(command, capture_output=True, text=True)
-    if done.returncode:
-        raise PlanError(done.stdout + done.stderr)
-    return done.stdout + done.stderr
-
-
-HEADING = re.compile(r"^(?P<indent> *)(?P<local>local)?(?:rule|checkpoint) (?P<rule>\w+):$")
-GROUP = re.compile(r"Group job (\S+) \(jobs")
+        given += ["--workflow-profile", str(ROOT / PROFILE)]
+    return dry_run(given)
 
 
 def jobs_of(text: str) -> list[Job]:
-    """The jobs in the text of a dry-run that a cluster gets: not targets, not local rules.
-
-    A job of a group is indented under the group's line.
-    """
-    jobs: list[Job] = []
-    group: tuple[str, int] | None = None
-    groups = 0
-    block: dict[str, str] = {}
-    heading: re.Match[str] | None = None
-
-    def close() -> None:
-        if heading is not None and not heading["local"] and "output" in block:
-            jobs.append(_job(heading["rule"], group if heading["indent"] else None, block))
-
-    for line in text.splitlines():
-        if start := GROUP.search(line):
-            close()
-            groups += 1
-            group, heading = (start[1], groups), None
-        elif found := HEADING.match(line):
-            close()
-            heading, block = found, {}
-        elif heading is not None and (field := re.match(r"^ +(\w+): (.*)$", line)):
-            block[field[1]] = field[2]
-    close()
-    return jobs
+    """The jobs in the text of a dry-run that a cluster gets: not targets, not local rules."""
+    return [_job(rule, group, fields) for rule, local, group, fields in blocks(text) if not local]
 
 
 def _job(rule: str, group: tuple[str, int] | None, block: dict[str, str]) -> Job:

@@ -10,9 +10,9 @@ from typing import Any
 
 from workflow_scripts.publish.jobs import Job
 from workflow_scripts.publish.packing import Member
+from workflow_scripts.shared.snakemake_internals import RECORDS
 
 METADATA = "ro-crate-metadata.json"
-RECORDS = ".snakemake/metadata/"
 VERSION = "1.1"  # of RO-Crate: what the profiles of version 0.5 build on
 PROFILES = {
     "https://w3id.org/ro/wfrun/process/0.5": "Process Run Crate",
@@ -102,9 +102,11 @@ def describe(
             properties |= {"version": about["version"]}
         if path == "README.md":
             properties |= {"about": root}
-        if path != "Snakefile" and not path.startswith(RECORDS):
+        if path != "Snakefile" and not path.startswith(f"{RECORDS}/"):
             known[path] = crate.add_file(dest_path=path, properties=properties)
-    crate.add_dataset(dest_path=RECORDS, properties={"name": "Snakemake's record of every result"})
+    crate.add_dataset(
+        dest_path=f"{RECORDS}/", properties={"name": "Snakemake's record of every result"}
+    )
     for path in sorted({path for job in jobs for path in job.outputs if path.endswith("/")}):
         known[path] = crate.add_dataset(dest_path=path, properties={"name": path})
     snakemake = crate.add(

@@ -6,11 +6,12 @@ python -m workflow_scripts.publish.explain --config seed=7      # Snakemake's ar
 
 import ast
 import re
-import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from workflow_scripts.shared.snakemake_internals import PlanError, blocks, dry_run
 
 FINGERPRINT = re.compile(r"'[0-9a-f]{16}'")
 WIDTH = 100  # characters of a reason; the rest is in `snakemake -n`
@@ -32,32 +33,22 @@ class Planned:
         return f"{self.rule} [{values}]" if values else self.rule
 
 
-class PlanError(RuntimeError):
-    """Snakemake could not plan; the message is its own."""
-
-
 def plan(arguments: list[str], folder: str | Path = ".") -> list[Planned]:
     """What `snakemake -n` with these arguments would run in `folder`. Raises `PlanError`."""
-    command = [sys.executable, "-m", "snakemake", "--dry-run", *arguments]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
-    if done.returncode:
-        raise PlanError((done.stdout + done.stderr).strip())
-    return parse(done.stdout + done.stderr)
+    return parse(dry_run(arguments, folder))
 
 
 def parse(text: str) -> list[Planned]:
-    """The jobs in the text of a dry-run; target rules, which make nothing, are left out."""
-    blocks = re.split(r"^(?:local)?(?:rule|checkpoint) (\w+):$", text, flags=re.MULTILINE)[1:]
-    jobs = {}
-    for rule, block in zip(blocks[::2], blocks[1::2], strict=True):
-        fields = dict(re.findall(r"^    (\w+): (.*)$", block, flags=re.MULTILINE))
-        if "output" in fields:
-            jobs[fields["jobid"]] = Planned(
-                rule,
-                tuple(filter(None, fields.get("wildcards", "").split(", "))),
-                tuple(fields["output"].split(", ")),
-                fields.get("reason", ""),
-            )
+    """The jobs in the text of a dry-run; target rules, which have no output, are left out."""
+    jobs = {
+        fields["jobid"]: Planned(
+            rule,
+            tuple(filter(None, fields.get("wildcards", "").split(", "))),
+            tuple(fields["output"].split(", ")),
+            fields.get("reason", ""),
+        )
+        for rule, _, _, fields in blocks(text)
+    }
     return list(jobs.values())
 
 

@@ -1,8 +1,5 @@
 """What ran: the jobs behind a set of results, from the records that Snakemake keeps."""
 
-import base64
-import binascii
-import json
 import os
 import re
 from collections.abc import Iterable
@@ -11,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from workflow_scripts.publish.packing import ArchiveError
+from workflow_scripts.shared import snakemake_internals
+from workflow_scripts.shared.snakemake_internals import RECORDS
 
-RECORDS = Path(".snakemake/metadata")
 REMEDY = (
     "copy .snakemake along with the results, or make records that they were found as they are: "
     "snakemake --touch --forceall"
@@ -53,27 +51,13 @@ def read_records(folder: Path) -> dict[str, dict[str, Any]]:
 
     Raises `ArchiveError` where there is none, as after `--drop-metadata`.
     """
-    records = {}
-    for path in (folder / RECORDS).rglob("*"):
-        if path.is_file():
-            # Long names are cut into folders, each but the last marked with an @.
-            parts = [part.removeprefix("@") for part in path.relative_to(folder / RECORDS).parts]
-            try:
-                output = base64.urlsafe_b64decode("".join(parts)).decode()
-                records[output] = json.loads(path.read_text(encoding="utf-8"))
-            except (binascii.Error, UnicodeDecodeError, json.JSONDecodeError) as error:
-                raise ArchiveError(f"{path}: cannot be read as a record ({error})") from error
+    try:
+        records = dict(snakemake_internals.records(folder))
+    except snakemake_internals.RecordError as error:
+        raise ArchiveError(str(error)) from error
     if not records:
         raise ArchiveError(f"{folder / RECORDS}: no records of what ran; {REMEDY}")
     return records
-
-
-def record_name(output: str) -> str:
-    """Path, below the folder of records, that Snakemake reads an output's record from."""
-    name = base64.urlsafe_b64encode(output.encode()).decode()
-    limit = 254  # a file name has 255 bytes, less one for the mark
-    parts = [name[start : start + limit] for start in range(0, len(name), limit)]
-    return "/".join([*(f"@{part}" for part in parts[:-1]), parts[-1]])
 
 
 def behind(targets: Iterable[str], records: dict[str, dict[str, Any]]) -> list[Job]:

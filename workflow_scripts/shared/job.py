@@ -23,6 +23,7 @@ POOLS = (
     "RAYON_NUM_THREADS",
 )
 
+INTERRUPTED = 130  # exit status after SIGINT, as shells have it
 CPU_LINE = "CPU time: {:.2f} s to start, {:.2f} s to work"
 
 
@@ -124,6 +125,9 @@ def _logged(snakemake: Any) -> Iterator[None]:
             os.write(terminal, line.encode())
             sys.stderr.flush()
             raise SystemExit(1) from error
+        except KeyboardInterrupt:
+            print("interrupted; the same command goes on from what is kept", file=sys.stderr)
+            raise SystemExit(INTERRUPTED) from None
         finally:
             sys.stdout.flush()
             print(CPU_LINE.format(start_s, cpu_s() - start_s), file=sys.stderr)

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from workflow_scripts.shared.fingerprint import ROOT
+from workflow_scripts.shared.snakemake_internals import job_comments
 
 STATUS = ROOT / "profiles/slurm/bin"  # a `sacct` that loses no job
 LIMIT_S = 60.0
@@ -37,7 +38,7 @@ def take_over(dag: Any, on_slurm: bool) -> list[str]:
             raise
         return []
     os.environ["PATH"] = os.pathsep.join([str(STATUS), os.environ.get("PATH", os.defpath)])
-    jobs = left(queue(), comments(dag), Path.cwd())
+    jobs = left(queue(), job_comments(dag), Path.cwd())
     if jobs:
         print(
             f"cancelling {len(jobs)} jobs that an earlier run left in Slurm's queue "
@@ -46,23 +47,11 @@ def take_over(dag: Any, on_slurm: bool) -> list[str]:
         )
         subprocess.run(["scancel", *jobs], check=True)
         deadline = time.monotonic() + LIMIT_S
-        while still := left(queue(), comments(dag), Path.cwd()):
+        while still := left(queue(), job_comments(dag), Path.cwd()):
             if time.monotonic() > deadline:
                 raise TimeoutError(f"Slurm jobs {' '.join(still)} do not end; see `squeue --me`")
             time.sleep(0.5)
     return jobs
-
-
-def comments(dag: Any) -> set[str]:
-    """What the plugin writes into the comments of the jobs that `dag` is to run."""
-    found = set()
-    for job in dag.needrun_jobs():
-        group = dag.get_job_group(job)
-        if group is not None:
-            found.add(f"rule_{group.name}")
-        wildcards = "_".join(job.wildcards).replace("/", "_") if job.wildcards else ""
-        found.add(f"rule_{job.name}" + (f"_wildcards_{wildcards}" if wildcards else ""))
-    return found
 
 
 def queue() -> list[tuple[str, str, str]]:

@@ -1,0 +1,209 @@
+"""What the project relies on inside Snakemake, beyond its documented interface.
+
+All of it stands here, with the versions that it was tested with. `tests/shared/
+test_snakemake_internals.py` has one test per item, which fails by name when Snakemake changes.
+
+- the job rate limiter and the sampling interval of benchmarks (`quicken`)
+- what an interrupted run prints (`tell_interruptions`)
+- the types of nested settings under `--config` (`typed_settings`)
+- the comments that the Slurm plugin gives to jobs (`job_comments`)
+- the text of a dry-run (`dry_run`, `blocks`)
+- the records of finished jobs below `.snakemake/metadata` (`records`, `record_name`)
+"""
+
+import base64
+import binascii
+import json
+import logging
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import yaml
+
+OLDEST, TOO_NEW = (9, 27), (9, 28)  # tested with 9.27.1 and the Slurm plugin 2.8.0
+RECORDS = Path(".snakemake/metadata")
+
+
+class VersionError(RuntimeError):
+    """A Snakemake that the project was not tested with."""
+
+
+class PlanError(RuntimeError):
+    """Snakemake could not plan; the message is its own."""
+
+
+class RecordError(ValueError):
+    """A record of a finished job that cannot be read; the message names the file."""
+
+
+def check_version(version: str) -> None:
+    """Raise `VersionError` where Snakemake's version is not one of the tested ones."""
+    found = tuple(int(part) for part in version.split(".")[:2])
+    if not OLDEST <= found < TOO_NEW:
+        least, below = (".".join(map(str, bound)) for bound in (OLDEST, TOO_NEW))
+        raise VersionError(
+            f"expected Snakemake {least} or newer, below {below}; found {version}. "
+            "`make setup` installs a tested version into .venv"
+        )
+
+
+def quicken(workflow: Any) -> None:
+    """Spare a local run two costs of Snakemake's own; called when a run starts."""
+    import snakemake.benchmark
+
+    # The scheduler looks for jobs again after each timespan of its rate limit, once per job that
+    # has started: a tenth of a run's CPU time. The limit is for submissions to a cluster.
+    if workflow.local_exec:
+        workflow.scheduler.job_rate_limiter = None
+    # One look at a large process takes 10 ms: once per second, not twice, in its first half minute.
+    snakemake.benchmark.BENCHMARK_INTERVAL_SHORT = 1.0
+
+
+class Interruption(logging.Filter):
+    """Remembers a Ctrl-C and from then on drops Snakemake's reports of the jobs that it ended."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen = False
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        return not (self.seen and record.levelno >= logging.ERROR)
+
+    def handle(self, number: int, frame: Any) -> None:
+        """Handler of SIGINT: note it, then do what Python does."""
+        self.seen = True
+        signal.default_int_handler(number, frame)
+
+    def summary(self, workflow: Any) -> str | None:
+        """What an interrupted run leaves behind and how to go on; None where it was no Ctrl-C."""
+        if not self.seen:
+            return None
+        planned = sum(1 for _ in workflow.dag.needrun_jobs(exclude_finished=False))
+        left = sum(1 for _ in workflow.dag.needrun_jobs())
+        return (
+            f"Interrupted after {planned - left} of {planned} jobs. Their results are in results/; "
+            "replies and checkpoints of unfinished jobs are kept in work/.\n"
+            "Run the same command to go on from there."
+        )
+
+
+def tell_interruptions() -> Interruption:
+    """Let Ctrl-C end a run without tracebacks; `Interruption.summary` then says what is kept."""
+    from snakemake.logging import logger
+
+    found = Interruption()
+    logger.addFilter(found)
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, found.handle)
+    return found
+
+
+def typed_settings(config: dict[str, Any], given: Mapping[str, Any]) -> None:
+    """Give nested settings of `--config`, which Snakemake reads as text, their YAML types.
+
+    `given` holds what stands after `--config`; `config`, into which it was merged, is changed.
+    """
+    for key, value in given.items():
+        if isinstance(value, Mapping):
+            typed_settings(config[key], value)
+        elif isinstance(value, list):
+            config[key] = [_typed(entry) for entry in value]
+        elif isinstance(value, str):
+            config[key] = yaml.safe_load(value)
+
+
+def _typed(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_typed(entry) for entry in value]
+    if isinstance(value, dict):
+        return {key: _typed(entry) for key, entry in value.items()}
+    return yaml.safe_load(value) if isinstance(value, str) else value
+
+
+def job_comments(dag: Any) -> set[str]:
+    """What the Slurm plugin writes into the comments of the jobs that `dag` is to run."""
+    found = set()
+    for job in dag.needrun_jobs():
+        group = dag.get_job_group(job)
+        if group is not None:
+            found.add(f"rule_{group.name}")
+        wildcards = "_".join(job.wildcards).replace("/", "_") if job.wildcards else ""
+        found.add(f"rule_{job.name}" + (f"_wildcards_{wildcards}" if wildcards else ""))
+    return found
+
+
+class Block(NamedTuple):
+    """A job in the text of a dry-run.
+
+    `group` is the group that it is submitted with, if any, and the group's number, as one group may
+    be submitted in several parts; `fields` are the lines under the rule's name, such as `output`.
+    """
+
+    rule: str
+    local: bool
+    group: tuple[str, int] | None
+    fields: dict[str, str]
+
+
+HEADING = re.compile(r"^(?P<indent> *)(?P<local>local)?(?:rule|checkpoint) (?P<rule>\w+):$")
+GROUP = re.compile(r"Group job (\S+) \(jobs")
+
+
+def dry_run(arguments: Sequence[str], folder: str | Path = ".") -> str:
+    """What `snakemake --dry-run` prints with these arguments in `folder`. Raises `PlanError`."""
+    command = [sys.executable, "-m", "snakemake", "--dry-run", *arguments]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
+    if done.returncode:
+        raise PlanError((done.stdout + done.stderr).strip())
+    return done.stdout + done.stderr
+
+
+def blocks(text: str) -> list[Block]:
+    """The jobs in the text of a dry-run, target rules (no output) left out.
+
+    A job of a group is indented under the group's line.
+    """
+    found: list[Block] = []
+    group: tuple[str, int] | None = None
+    groups = 0
+    open_block: Block | None = None
+    for line in text.splitlines():
+        if start := GROUP.search(line):
+            groups += 1
+            group, open_block = (start[1], groups), None
+        elif heading := HEADING.match(line):
+            own = group if heading["indent"] else None
+            open_block = Block(heading["rule"], bool(heading["local"]), own, {})
+            found.append(open_block)
+        elif open_block and (field := re.match(r"^ +(\w+): (.*)$", line)):
+            open_block.fields[field[1]] = field[2]
+    return [block for block in found if "output" in block.fields]
+
+
+def records(folder: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Snakemake's record of each output of the run in `folder`: the output's path and the record.
+
+    Raises `RecordError` for a file that is no record.
+    """
+    for path in (folder / RECORDS).rglob("*"):
+        if path.is_file():
+            # Long names are cut into folders, each but the last marked with an @.
+            parts = [part.removeprefix("@") for part in path.relative_to(folder / RECORDS).parts]
+            try:
+                output = base64.urlsafe_b64decode("".join(parts)).decode()
+                yield output, json.loads(path.read_text(encoding="utf-8"))
+            except (binascii.Error, UnicodeDecodeError, json.JSONDecodeError) as error:
+                raise RecordError(f"{path}: cannot be read as a record ({error})") from error
+
+
+def record_name(output: str) -> str:
+    """Path, below `RECORDS`, that Snakemake reads an output's record from."""
+    name = base64.urlsafe_b64encode(output.encode()).decode()
+    limit = 254  # a file name has 255 bytes, less one for the mark
+    parts = [name[start : start + limit] for start in range(0, len(name), limit)]
+    return "/".join([*(f"@{part}" for part in parts[:-1]), parts[-1]])
