@@ -88,7 +88,7 @@ class Interruption(logging.Filter):
         return (
             f"Interrupted after {planned - left} of {planned} jobs. Their results are in results/; "
             "replies and checkpoints of unfinished jobs are kept in work/.\n"
-            "Run the same command to go on from there."
+            "Run the same command to go on from there.\n"
         )
 
 

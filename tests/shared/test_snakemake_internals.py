@@ -1,0 +1,165 @@
+"""One test per thing that the project relies on inside Snakemake; each fails when it changes."""
+
+import inspect
+import logging
+import signal
+import subprocess
+import sys
+from types import SimpleNamespace
+
+import pytest
+import snakemake
+import yaml
+
+from workflow_scripts.shared import snakemake_internals as internals
+
+WORKFLOW = """
+rule all:
+    input: "b.txt"
+rule second:
+    input: "a.txt"
+    output: "b.txt"
+    params: settings=config.get("study", {})
+    shell: "cp {input} {output}"
+rule first:
+    output: "a.txt"
+    log: "logs/first/a.log"
+    shell: "echo 1 > {output}"
+"""
+
+
+@pytest.fixture
+def folder(tmp_path):
+    (tmp_path / "Snakefile").write_text(WORKFLOW)
+    return tmp_path
+
+
+def run(folder, *arguments):
+    command = [sys.executable, "-m", "snakemake", "--cores", "1", *arguments]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True)
+
+
+def test_version_bounds_hold_the_installed_one():
+    internals.check_version(snakemake.__version__)
+    for version in ("9.26.4", "9.28.0", "10.0.0"):
+        with pytest.raises(internals.VersionError, match=f"found {version}"):
+            internals.check_version(version)
+
+
+def test_job_rate_limiter_may_be_none():
+    from snakemake.scheduling.job_scheduler import JobScheduler
+
+    source = inspect.getsource(JobScheduler)
+    assert source.count("self.job_rate_limiter is not None") == 1
+    assert source.count("self.job_rate_limiter is None") == 1
+
+
+def test_benchmark_interval_is_read_when_a_timer_starts():
+    import snakemake.benchmark
+
+    assert snakemake.benchmark.BENCHMARK_INTERVAL_SHORT > 0
+    assert "DaemonTimer(BENCHMARK_INTERVAL_SHORT" in inspect.getsource(snakemake.benchmark)
+
+
+def test_settings_given_on_the_command_line_are_text_and_become_typed():
+    from snakemake.cli import parse_config
+
+    given = parse_config(["study={draws: 256, rate: 1.0e-3, on: [1, two], none: null}", "seed=7"])
+    assert given["study"]["draws"] == "256"  # so says Snakemake; else `typed_settings` may go
+    config = {"study": {"draws": 1, "kept": 2} | given["study"], "seed": given["seed"]}
+    internals.typed_settings(config, given)
+    assert config == {
+        "study": {"draws": 256, "kept": 2, "rate": 1e-3, "on": [1, "two"], "none": None},
+        "seed": 7,
+    }
+
+
+def test_interruption_hides_reports_of_the_jobs_that_it_ended():
+    from snakemake.logging import logger
+
+    before = signal.getsignal(signal.SIGINT)
+    try:
+        found = internals.tell_interruptions()
+        assert found in logger.filters
+        error = logging.LogRecord("x", logging.ERROR, "", 0, "Error in rule", (), None)
+        dag = SimpleNamespace(needrun_jobs=lambda exclude_finished=True: [1] * 3)
+        assert found.filter(error)
+        assert found.summary(SimpleNamespace(dag=dag)) is None
+        with pytest.raises(KeyboardInterrupt):
+            found.handle(signal.SIGINT, None)
+        assert not found.filter(error)
+        assert "Interrupted after 0 of 3 jobs." in found.summary(SimpleNamespace(dag=dag))
+    finally:
+        signal.signal(signal.SIGINT, before)
+        logger.removeFilter(found)
+
+
+def test_dag_tells_planned_from_finished_jobs():
+    from snakemake.dag import DAG
+
+    assert "exclude_finished" in inspect.signature(DAG.needrun_jobs).parameters
+
+
+def test_comments_are_those_of_the_slurm_plugin():
+    import snakemake_executor_plugin_slurm as plugin
+
+    source = inspect.getsource(plugin)
+    for text in (
+        'comment_str = f"rule_{job.name}"',
+        'comment_str = f"rule_{job.name}_wildcards_{wildcard_str}"',
+        'comment_str = f"rule_{jobs[0].name}"',
+    ):
+        assert text in source, text
+    from snakemake_executor_plugin_slurm.utils import get_job_wildcards
+
+    job = SimpleNamespace(wildcards=["retrieval", "a/b"], is_group=lambda: False)
+    assert get_job_wildcards(job) == "retrieval_a_b"
+
+
+def test_dry_run_is_read(folder):
+    first, second = sorted(internals.blocks(internals.dry_run(["--cores", "1"], folder)))
+    assert (first.rule, first.local, first.group) == ("first", False, None)
+    assert first.fields["output"] == "a.txt"
+    assert first.fields["reason"] == "Missing output files: a.txt"
+    assert second.fields["input"] == "a.txt"
+    with pytest.raises(internals.PlanError, match="no_such"):
+        internals.dry_run(["no_such", "--cores", "1"], folder)
+
+
+def test_jobs_of_a_group_are_indented(folder):
+    groups = ["--groups", "first=g", "second=g", "--executor", "slurm", "--jobs", "1"]
+    found = internals.blocks(internals.dry_run(groups, folder))
+    assert {block.rule for block in found} == {"first", "second"}
+    assert {block.group for block in found} == {("g", 1)}
+
+
+def test_records_are_read_under_the_names_that_snakemake_gives_them(folder):
+    run(folder)
+    found = dict(internals.records(folder))
+    assert set(found) == {"a.txt", "b.txt"}
+    assert {"rule", "input", "log", "code", "starttime", "endtime"} <= set(found["a.txt"])
+    for output in found:
+        assert (folder / internals.RECORDS / internals.record_name(output)).is_file()
+    (folder / internals.RECORDS / internals.record_name("a.txt")).write_text("{")
+    with pytest.raises(internals.RecordError, match="cannot be read as a record"):
+        dict(internals.records(folder))
+
+
+def test_long_outputs_have_records_where_snakemake_looks_for_them(tmp_path):
+    from snakemake.persistence.file import FilePersistence
+
+    finder = SimpleNamespace(_fetch_max_len=lambda subject: 255)
+    for output in ("short", "x" * 400):
+        path = FilePersistence._record_path(finder, str(tmp_path), output)
+        assert path == str(tmp_path / internals.record_name(output))
+
+
+def test_nested_settings_reach_a_rule(folder):
+    text = "from workflow_scripts.shared.snakemake_internals import typed_settings\n"
+    root = internals.__file__.partition("/workflow_scripts/")[0]
+    head = f"import sys\nsys.path.insert(0, {root!r})\n{text}"
+    head += "typed_settings(config, workflow.config_settings.config or {})\n"
+    (folder / "Snakefile").write_text(head + WORKFLOW.replace("cp {input}", "echo {params} >"))
+    run(folder, "--config", "study={draws: 256}")
+    records = dict(internals.records(folder))
+    assert yaml.safe_load(records["b.txt"]["params"][0])["draws"] == 256
