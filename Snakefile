@@ -7,13 +7,14 @@ from snakemake import __version__
 
 sys.path.insert(0, str(workflow.basedir))
 
-from workflow_scripts.shared import snakemake_internals
+from workflow_scripts.shared import config as config_files, snakemake_internals
 from workflow_scripts.shared.job import export_python_path
 from workflow_scripts.shared.orphaned_jobs import take_over
 
 try:
     snakemake_internals.check_version(__version__)
-except snakemake_internals.VersionError as error:
+    config_files.read_yaml(f"{workflow.basedir}/config.yaml")
+except (snakemake_internals.VersionError, config_files.ConfigError) as error:
     raise WorkflowError(str(error))
 
 export_python_path()

@@ -34,22 +34,22 @@ def changed(path, value):
 BAD = [
     ("sead", 1, "sead: unknown key; did you mean 'seed'?"),
     ("seed", REMOVE, "seed: missing"),
-    ("seed", "one", "seed: found 'one' (text), allowed: integer"),
+    ("seed", "one", "seed: found 'one' (text), allowed: a whole number"),
     ("seed", -1, "seed: found -1, allowed: at least 0"),
-    ("seed", 1.5, "seed: found 1.5, allowed: integer"),
+    ("seed", 1.5, "seed: found 1.5, allowed: a whole number"),
     (
         "seed",
         "1e6",
-        "seed: found '1e6' (text), allowed: integer; YAML reads 1e6 as text, write 1.0e+6",
+        "seed: found '1e6' (text), allowed: a whole number; YAML reads 1e6 as text, write 1.0e+6",
     ),
-    ("seed", None, "seed: found None, allowed: integer"),
-    ("scale", 3, "scale: found 3, allowed: string"),
+    ("seed", None, "seed: found None, allowed: a whole number"),
+    ("scale", 3, "scale: found 3, allowed: text"),
     ("models", {}, "models: found 0 entries, allowed: at least 1"),
-    ("models", [], "models: found [], allowed: object"),
+    ("models", [], "models: found [], allowed: a mapping, as {key: value}"),
     (
         "softmax/heads/learning_rate",
         "1e-4",
-        "softmax.heads.learning_rate: found '1e-4' (text), allowed: number; "
+        "softmax.heads.learning_rate: found '1e-4' (text), allowed: a number; "
         "YAML reads 1e-4 as text, write 1.0e-4",
     ),
     (
@@ -61,6 +61,11 @@ BAD = [
         "softmax/heads/learningrate",
         1,
         "softmax.heads.learningrate: unknown key; did you mean 'learning_rate'?",
+    ),
+    (
+        "softmax/maps/zebra",
+        1,
+        "softmax.maps.zebra: unknown key; keys here: sizes, sets, shown",
     ),
     ("softmax/heads/batch", 0, "softmax.heads.batch: found 0, allowed: at least 1"),
     ("softmax/retrieval/steps", REMOVE, "softmax.retrieval.steps: missing"),
@@ -124,7 +129,11 @@ BAD = [
     ),
     ("studies/softmax", [], "studies.softmax: found 0 entries, allowed: at least 1"),
     ("studies/softmax", ["embedded-s", "embedded-s"], "studies.softmax: has an entry twice"),
-    ("studies/softmax", "embedded-s", "studies.softmax: found 'embedded-s' (text), allowed: array"),
+    (
+        "studies/softmax",
+        "embedded-s",
+        "studies.softmax: found 'embedded-s' (text), allowed: a list, as [embedded-s]",
+    ),
     ("studies/softmaxx", ["embedded-s"], "studies.softmaxx: unknown key; did you mean 'softmax'?"),
     ("studies/stochasticity", REMOVE, "studies.stochasticity: missing"),
     (
@@ -150,7 +159,7 @@ BAD = [
     (
         "optimizers/optimizers/sgd",
         None,
-        "optimizers.optimizers.sgd: found None, allowed: object",
+        "optimizers.optimizers.sgd: found None, allowed: a mapping, as {key: value}",
     ),
     (
         "optimizers/optimizers/soap/settings/beta1",
@@ -432,3 +441,38 @@ def test_the_inside_of_a_served_model_is_refused_before_anything_runs(tmp_path, 
     assert result.returncode
     assert line in " ".join(said.split())
     assert "Traceback" not in said
+
+
+def test_all_problems_are_shown_at_once():
+    """Of the schema, of the config against itself, and of the studies' own checks."""
+    content = changed("softmax/heads/batch", 0)
+    content["studies"]["softmax"] = ["embedded-x"]
+    content["stochasticity"]["discrete"]["categorical_percent"] = [[1, 2]]
+    content["glasses"]["zebra"] = 1
+    with pytest.raises(config.ConfigError) as error:
+        config.check(content, config.config_checks())
+    text = str(error.value)
+    assert "softmax.heads.batch: found 0" in text
+    assert "studies.softmax: no model 'embedded-x'" in text
+    assert "stochasticity.discrete.categorical_percent: [1, 2] add to 3" in text
+    assert "glasses.zebra: unknown key" in text
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("seed: 3\nstudies: [x\n", "my.yaml, line 3, column 1: no valid YAML"),
+        ("seed: 3\n\tscale: x\n", "my.yaml, line 2, column 1: no valid YAML"),
+        ("- seed\n", "my.yaml: expected keys with values, found ['seed']"),
+        (None, "my.yaml: cannot be read"),
+    ],
+)
+def test_a_file_that_is_no_config_is_named_with_its_line(tmp_path, text, message):
+    path = tmp_path / "my.yaml"
+    if text is not None:
+        path.write_text(text)
+    command = [sys.executable, "-m", "workflow_scripts.shared.config", str(path)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr

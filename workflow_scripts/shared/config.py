@@ -1,10 +1,16 @@
-"""The config, checked before anything runs: one line for each mistake, with its remedy."""
+"""The config, checked before anything runs: one line per mistake, with its remedy.
+
+    python -m workflow_scripts.shared.config my.yaml     # checks config.yaml changed by my.yaml
+
+Snakemake says only that a file after --configfile is not valid; this names file and line.
+"""
 
 import difflib
 import importlib
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
@@ -15,11 +21,27 @@ from workflow_scripts.shared.fingerprint import PACKAGE, ROOT
 SCHEMAS = ROOT / "schemas"
 HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 NEEDED = {"transnar": {"clrs"}}  # sections that another section's checks read
+MOST_KEYS = 20  # of a section, shown for an unknown key
 NUMBER_AS_TEXT = re.compile(r"[+-]?\d+(\.\d*)?[eE][+-]?\d+")
 
 
 class ConfigError(ValueError):
     """Everything that is wrong with a config, one line each."""
+
+
+def read_yaml(path: str | Path) -> dict[str, Any]:
+    """A config file. Raises `ConfigError` naming file and line where it is no YAML mapping."""
+    try:
+        content = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark
+        line = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
+        raise ConfigError(f"{path}{line}: no valid YAML: {error.problem}") from error
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise ConfigError(f"{path}: cannot be read: {error}") from error
+    if not isinstance(content, dict):
+        raise ConfigError(f"{path}: expected keys with values, found {_show(content)}")
+    return content
 
 
 Checks = Mapping[str, Callable[[dict[str, Any]], Iterable[str]]]
@@ -85,13 +107,16 @@ def _explain(error: Any) -> Iterator[str]:
             known = list(schema.get("properties", {}))
             for key in found:
                 if key not in known:
-                    yield f"{_join(error, key)}: unknown key{_nearest(key, known)}"
+                    here = ", ".join(known[:MOST_KEYS]) + (", …" if len(known) > MOST_KEYS else "")
+                    hint = _nearest(key, known) or (f"; keys here: {here}" if known else "")
+                    yield f"{_join(error, key)}: unknown key{hint}"
         case "required":
             for key in allowed:
                 if key not in found:
                     yield f"{_join(error, key)}: missing"
         case "type":
-            yield f"{path}: found {_show(found)}, allowed: {_types(allowed)}{_yaml_trap(found)}"
+            expected = _types(allowed, found)
+            yield f"{path}: found {_show(found)}, allowed: {expected}{_yaml_trap(found)}"
         case "enum":
             options = ", ".join(map(str, allowed))
             yield f"{path}: found {_show(found)}, allowed: {options}{_nearest(found, allowed)}"
@@ -210,8 +235,22 @@ def _show(value: Any) -> str:
     return f"{value!r} (text)" if isinstance(value, str) else repr(value)
 
 
-def _types(allowed: str | list[str]) -> str:
-    return allowed if isinstance(allowed, str) else " or ".join(allowed)
+TYPES = {
+    "object": "a mapping, as {{key: value}}",
+    "array": "a list, as [{}]",
+    "string": "text",
+    "integer": "a whole number",
+    "number": "a number",
+    "boolean": "true or false",
+    "null": "null",
+}
+
+
+def _types(allowed: str | list[str], found: Any) -> str:
+    """The allowed types in plain words; a list is shown with the value that was found in it."""
+    entry = found if isinstance(found, (str, int, float)) else "…"
+    names = [allowed] if isinstance(allowed, str) else allowed
+    return " or ".join(TYPES[name].format(entry) for name in names)
 
 
 def _yaml_trap(value: Any) -> str:
@@ -221,3 +260,27 @@ def _yaml_trap(value: Any) -> str:
         sign = "" if exponent[0] in "+-" else "+"
         return f"; YAML reads {value} as text, write {decimal}e{sign}{exponent}"
     return ""
+
+
+def main(paths: Sequence[str]) -> int:
+    """Check config.yaml as changed by the files, in their order; 0 where it can be used."""
+    from snakemake.utils import update_config
+
+    config = read_yaml(ROOT / "config.yaml")
+    for path in paths:
+        update_config(config, read_yaml(path))
+    check(config, config_checks())
+    print("The config can be used.")
+    return 0
+
+
+if __name__ == "__main__":
+    import argparse
+    import sys
+
+    parser = argparse.ArgumentParser(description="Check config.yaml, changed by other files.")
+    parser.add_argument("files", nargs="*", help="as after snakemake --configfile")
+    try:
+        sys.exit(main(parser.parse_args().files))
+    except ConfigError as error:
+        sys.exit(str(error))
