@@ -11,12 +11,14 @@ ARGS ?=
 SLURM = $(BIN)/snakemake --workflow-profile profiles/slurm
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run explain cluster cost archive verify test test-slurm lint vllm test-vllm test-envs
+.PHONY: help setup run try check explain cluster cost archive verify test test-slurm lint vllm test-vllm test-envs
 .PHONY: rulegraph clean
 
 help:
-	@echo "make run      set up .venv, then run the default workflow and print the scorecard"
-	@echo "make explain  why each job would run, one line a job (ARGS= for snakemake's arguments)"
+	@echo "make run      set up .venv, run the default workflow, print a summary (TARGETS=, ARGS=)"
+	@echo "make try      the same in trial/, beside the main results (TARGETS=, ARGS=\"--configfile my.yaml\")"
+	@echo "make check    check config.yaml as changed by other files (CONFIG=my.yaml)"
+	@echo "make explain  why each job would run, one line per job (ARGS= for snakemake's arguments)"
 	@echo "make cluster  run on a Slurm cluster, or go on after an interruption (ARGS=)"
 	@echo "make cost     what a run would ask of a cluster, by rule (ARGS=)"
 	@echo "make archive  results/archive/: the run as one zip to publish"
@@ -54,9 +56,17 @@ setup: .venv/run.stamp
 	@touch $@
 
 run: setup
-	@$(BIN)/snakemake $(TARGETS)
-	@$(BIN)/python -m rich.markdown results/scorecard.md
-	@echo "report: results/report.html"
+	@$(BIN)/snakemake $(TARGETS) $(ARGS)
+	@$(BIN)/python -m workflow_scripts.publish.summary
+
+# In a folder of its own, so that a trial leaves the main results alone.
+try: setup
+	@mkdir -p trial
+	@$(BIN)/snakemake $(TARGETS) --directory trial $(ARGS)
+	@cd trial && PYTHONPATH=.. ../$(BIN)/python -m workflow_scripts.publish.summary
+
+check: setup
+	@$(BIN)/python -m workflow_scripts.shared.config $(CONFIG)
 
 # Who holds this lock is the only one to submit from this folder, so a lock of Snakemake's that
 # stands there belongs to a run that was killed.

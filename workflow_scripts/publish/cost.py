@@ -8,6 +8,7 @@ the mean of its rule's. They hold for the scale of that run, which is printed be
 The hours "at most" are what the limits of all jobs add up to at their first attempt.
 """
 
+import argparse
 import re
 import sys
 from collections import defaultdict
@@ -166,10 +167,17 @@ def _planned_scale(arguments: Sequence[str]) -> str:
     return [scale for scale in found if scale][-1]
 
 
-def main(arguments: Sequence[str]) -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Print what a run with Snakemake's `arguments` would ask for; 1 where it cannot plan."""
+    parser = argparse.ArgumentParser(
+        description="Jobs, submissions, CPU-hours and GPU-hours of a run, rule by rule.",
+        usage="%(prog)s [targets] [--configfile my.yaml | any other argument of snakemake]",
+        allow_abbrev=False,
+    )
+    given = parser.parse_known_args(arguments)[1]
     console = Console(width=110, highlight=False)
     try:
-        show(jobs_of(plan(arguments)), measured_h(), _planned_scale(arguments), console)
+        show(jobs_of(plan(given)), measured_h(), _planned_scale(given), console)
     except PlanError as error:
         console.print(str(error).strip(), markup=False, highlight=False)
         return 1
@@ -177,4 +185,4 @@ def main(arguments: Sequence[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(main())

@@ -4,6 +4,7 @@ python -m workflow_scripts.publish.explain                      # after any chan
 python -m workflow_scripts.publish.explain --config seed=7      # Snakemake's arguments
 """
 
+import argparse
 import ast
 import re
 import sys
@@ -130,8 +131,20 @@ def table(planned: list[Planned]) -> str:
     return "\n".join([*lines, f"{count} job{'s' if count > 1 else ''} would run."])
 
 
-if __name__ == "__main__":
+def main(arguments: list[str] | None = None) -> int:
+    """Print the plan of `snakemake -n` with these arguments; 1 where Snakemake cannot plan."""
+    parser = argparse.ArgumentParser(
+        description="Why each job would run, one line per job. Takes Snakemake's arguments.",
+        usage="%(prog)s [targets] [--config seed=7 | any other argument of snakemake]",
+        allow_abbrev=False,
+    )
     try:
-        print(table(plan(sys.argv[1:])))
+        print(table(plan(parser.parse_known_args(arguments)[1])))
     except PlanError as error:
-        sys.exit(str(error))
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -61,7 +61,7 @@ def markdown(scorecard: pd.DataFrame) -> str:
     for study, rows in scorecard.groupby("study", sort=False):
         lines += ["", f"## {study}", ""]
         lines += ["| claim | published | measured | evidence | verdict |", "|---|---|---|---|---|"]
-        lines += [_markdown_line(row) for row in _records(rows)]
+        lines += [_markdown_line(row) for row in records(rows)]
     return "\n".join(lines) + "\n"
 
 
@@ -77,7 +77,7 @@ def html(scorecard: pd.DataFrame) -> str:
             "measured": measured_text(row),
             "stand_in": row["evidence"] == Evidence.STAND_IN,
         }
-        for row in _records(scorecard)
+        for row in records(scorecard)
     ]
     studies = {
         study: tally(group) | {"claims": group["id"].nunique()}
@@ -149,7 +149,7 @@ def _row(study: str, entry: dict[str, Any], scale: str) -> dict[str, Any]:
     }
 
 
-def _records(scorecard: pd.DataFrame) -> list[dict[str, Any]]:
+def records(scorecard: pd.DataFrame) -> list[dict[str, Any]]:
     """The rows as plain values, None where there is none."""
     plain = scorecard.astype(object).where(scorecard.notna(), None)
     # Not iterrows: it guesses a type for each row, and a row of text and None loses its None.

@@ -1,0 +1,55 @@
+"""The end of `make run`: counts by study, contradictions, and what changed since the last run."""
+
+import pandas as pd
+import pytest
+
+from workflow_scripts.publish import summary
+from workflow_scripts.shared import tables
+
+
+def card(**changed):
+    rows = [
+        {"study": "softmax", "id": "S1", "model": None, "value": 0.5, "verdict": "supported"},
+        {"study": "softmax", "id": "S1", "model": None, "value": 0.7, "verdict": "inconclusive"},
+        {"study": "glasses", "id": "G1", "model": "m", "value": -2.0, "verdict": "contradicted"},
+    ]
+    frame = pd.DataFrame(rows).assign(
+        statement="It holds.", quantity="slope", scale="smoke", n=3, ci_low=-3.0, ci_high=1.0
+    )
+    for name, values in changed.items():
+        frame[name] = values
+    return frame
+
+
+@pytest.fixture
+def run(tmp_path, capsys):
+    def ran(frame):
+        tables.write(frame, tmp_path / "scorecard.parquet")
+        paths = (tmp_path / "scorecard.parquet", tmp_path / "work/last.parquet")
+        assert summary.main(*paths, tmp_path / "report.html") == 0
+        return capsys.readouterr().out
+
+    return ran
+
+
+def test_it_fits_on_a_screen_and_names_what_contradicts(run):
+    text = run(card())
+    assert len(text.splitlines()) < 24
+    assert "glasses G1 (m): It holds. slope: -2 [-3, 1]" in text
+    assert "parallel" not in text
+    assert "Since the last run" not in text
+
+
+def test_the_next_run_is_compared_with_this_one(run):
+    run(card())
+    assert "Since the last run: nothing changed." in run(card())
+    text = run(card(verdict=["supported", "supported", "contradicted"], value=[0.5, 0.8, -2.0]))
+    assert "changed verdicts 1, changed numbers 1, new lines 0, lines gone 0" in text
+    assert "softmax S1: inconclusive → supported" in text
+    text = run(card().iloc[:1])
+    assert "new lines 0, lines gone 2" in text
+
+
+def test_without_a_scorecard_it_says_how_to_get_one(tmp_path, capsys):
+    assert summary.main(tmp_path / "none.parquet") == 1
+    assert "snakemake scorecard" in capsys.readouterr().err

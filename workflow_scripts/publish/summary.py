@@ -1,0 +1,101 @@
+"""What a run found, on one screen: verdicts by study, contradictions, changes since the last run.
+
+    python -m workflow_scripts.publish.summary    # what `make run` prints at its end
+
+Reads results/scorecard.parquet and compares it with the scorecard of the last call, which it keeps
+in work/.
+"""
+
+import argparse
+import shutil
+import sys
+from pathlib import Path
+
+import pandas as pd
+from rich.console import Console
+from rich.table import Table
+
+from workflow_scripts.publish.scorecard import VERDICTS, measured_text, records, tally
+from workflow_scripts.shared import tables
+from workflow_scripts.shared.claims import Verdict
+
+SCORECARD = Path("results/scorecard.parquet")
+LAST = Path("work/last_scorecard.parquet")
+REPORT = Path("results/report.html")
+MOST_LINES = 8  # changed verdicts that are listed
+NUMBERS = ["value", "ci_low", "ci_high", "n"]
+
+
+def keyed(scorecard: pd.DataFrame) -> pd.DataFrame:
+    """The rows under (study, id, model, number): a claim may have several rows per model."""
+    rows = scorecard.fillna({"model": ""})
+    number = rows.groupby(["study", "id", "model"]).cumcount()
+    return rows.assign(number=number).set_index(["study", "id", "model", "number"])
+
+
+def changes(now: pd.DataFrame, before: pd.DataFrame) -> list[str]:
+    """One line on what differs between two scorecards, then one per changed verdict."""
+    new, old = keyed(now), keyed(before)
+    both = new.index.intersection(old.index)
+    new_rows, old_rows = new.loc[both], old.loc[both]
+    moved = new_rows["verdict"] != old_rows["verdict"]
+    numbers, previous = new_rows[NUMBERS].astype(float), old_rows[NUMBERS].astype(float)
+    differ = ~((numbers == previous) | (numbers.isna() & previous.isna())).all(axis=1)
+    added, gone = len(new.index.difference(old.index)), len(old.index.difference(new.index))
+    if not (moved.any() or differ.any() or added or gone):
+        return ["Since the last run: nothing changed."]
+    lines = [
+        f"Since the last run: changed verdicts {moved.sum()}, changed numbers {differ.sum()}, "
+        f"new lines {added}, lines gone {gone}."
+    ]
+    changed = new_rows.assign(was=old_rows["verdict"])[moved].reset_index()
+    for row in records(changed.head(MOST_LINES)):
+        model = f" ({row['model']})" if row["model"] else ""
+        lines.append(f"  {row['study']} {row['id']}{model}: {row['was']} → {row['verdict']}")
+    if len(changed) > MOST_LINES:
+        lines.append(f"  … and {len(changed) - MOST_LINES} more")
+    return lines
+
+
+def show(scorecard: pd.DataFrame, console: Console) -> None:
+    """Print the counts by study and the rows that contradict their claim."""
+    scale = ", ".join(scorecard["scale"].unique())
+    table = Table(title=f"Verdicts, scale {scale}", title_justify="left")
+    table.add_column("study", no_wrap=True)
+    for name in ("claims", *VERDICTS):
+        table.add_column(name, justify="right")
+    for study, rows in scorecard.groupby("study", sort=False):
+        counts = tally(rows)
+        claims = str(rows["id"].nunique())
+        table.add_row(str(study), claims, *(str(counts[verdict]) for verdict in VERDICTS))
+    console.print(table)
+    against = scorecard[scorecard["verdict"] == Verdict.CONTRADICTED]
+    if len(against):
+        console.print(f"Contradicted ({len(against)}):", style="bold")
+    for row in records(against):
+        model = f" ({row['model']})" if row["model"] else ""
+        text = f"  {row['study']} {row['id']}{model}: {row['statement']}"
+        console.print(f"{text} {row['quantity']}: {measured_text(row)}", markup=False)
+
+
+def main(scorecard: Path = SCORECARD, last: Path = LAST, report: Path = REPORT) -> int:
+    """Print the summary and keep the scorecard for the next comparison; 1 where there is none."""
+    if not scorecard.exists():
+        print(f"{scorecard}: not there; `snakemake scorecard` writes it", file=sys.stderr)
+        return 1
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else 100)
+    now = tables.read(scorecard)
+    show(now, console)
+    if last.exists():
+        console.print("\n".join(changes(now, tables.read(last))), markup=False)
+    last.parent.mkdir(exist_ok=True)
+    shutil.copyfile(scorecard, last)
+    console.print(f"Every claim: {scorecard.with_suffix('.md')}", markup=False)
+    if report.exists():
+        console.print(f"Report:      {report} (open it in a browser)", markup=False)
+    return 0
+
+
+if __name__ == "__main__":
+    argparse.ArgumentParser(description=__doc__.splitlines()[0]).parse_args()
+    sys.exit(main())
