@@ -99,6 +99,7 @@ test-slurm: .venv/dev.stamp
 lint: .venv/dev.stamp
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/snakefmt --check Snakefile rules
 	@$(BIN)/mypy && $(BIN)/snakemake --lint
+	@$(BIN)/python -m tests.house.docstrings && $(BIN)/python -m tests.house.dead_code
 
 vllm: $(VLLM)/stamp
 

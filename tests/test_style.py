@@ -15,6 +15,8 @@ COMMANDS = {
     "snakefmt": ["snakefmt", "--check", "Snakefile", "rules"],
     "mypy": ["mypy"],
     "snakemake --lint": ["snakemake", "--lint"],
+    "docstrings": ["python", "-m", "tests.house.docstrings"],
+    "dead code": ["python", "-m", "tests.house.dead_code"],
 }
 
 
