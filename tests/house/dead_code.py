@@ -3,8 +3,8 @@
     python -m tests.house.dead_code
 
 vulture finds them. What rule files name counts as used: figures are drawn by the function of their
-name, and helpers of rules stand in no Python file. Imports are checked by ruff; attributes are set on
-objects of libraries.
+name, and the helpers of rules are called from there only. Imports are checked by ruff; attributes
+are set on objects of libraries.
 """
 
 import re

@@ -19,7 +19,11 @@ from typing import Any
 from workflow_scripts.inference import chat
 from workflow_scripts.inference.checkpoint import content
 from workflow_scripts.inference.tasks import Draw, EngineError, Record, Score, Task
-from workflow_scripts.shared.fingerprint import ROOT, fingerprint
+from workflow_scripts.shared.fingerprint import ROOT
+
+# Stands for the code that decides a reply, in the name of the folder that keeps the replies. It is
+# a constant so that no refactoring loses replies that were paid for; see test_reply_code.py.
+REPLY_CODE = "0717dc96e26d1e52"
 
 WORKER = "workflow_scripts.inference.vllm_worker"
 ENVIRONMENT = ".venv-vllm"  # what `make vllm` makes
@@ -68,7 +72,7 @@ def load(name: str, spec: dict[str, Any], checkpoint: str, **options: Any) -> "V
         "thinking": spec.get("thinking"),
         "max_context": spec.get("max_context"),
         "versions": child.version,
-        "code": fingerprint("workflow_scripts/inference/vllm_worker.py"),
+        "code": REPLY_CODE,
     }
     return VllmEngine(name, child, identity)
 
