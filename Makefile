@@ -11,12 +11,13 @@ ARGS ?=
 SLURM = $(BIN)/snakemake --workflow-profile profiles/slurm
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run try check explain cluster cost archive verify test test-slurm lint vllm test-vllm test-envs
+.PHONY: help setup run try check study explain cluster cost archive verify test test-slurm lint vllm test-vllm test-envs
 .PHONY: rulegraph clean
 
 help:
 	@echo "make run      set up .venv, run the default workflow, print a summary (TARGETS=, ARGS=)"
 	@echo "make try      the same in trial/, beside the main results (TARGETS=, ARGS=\"--configfile my.yaml\")"
+	@echo "make study    the skeleton of a new study (NAME=my_study PAPER=2401.00001)"
 	@echo "make check    check config.yaml as changed by other files (CONFIG=my.yaml)"
 	@echo "make explain  why each job would run, one line per job (ARGS= for snakemake's arguments)"
 	@echo "make cluster  run on a Slurm cluster, or go on after an interruption (ARGS=)"
@@ -64,6 +65,12 @@ try: setup
 	@mkdir -p trial
 	@$(BIN)/snakemake $(TARGETS) --directory trial $(ARGS)
 	@cd trial && PYTHONPATH=.. ../$(BIN)/python -m workflow_scripts.publish.summary
+
+study: .venv/dev.stamp
+	@$(BIN)/python templates/new_study.py "$(NAME)" "$(PAPER)" "$(TITLE)"
+	@$(BIN)/ruff check --quiet --fix workflow_scripts/$(NAME) tests/$(NAME)
+	@$(BIN)/ruff format --quiet workflow_scripts/$(NAME) tests/$(NAME)
+	@$(BIN)/snakefmt rules/$(NAME).smk 2>/dev/null
 
 check: setup
 	@$(BIN)/python -m workflow_scripts.shared.config $(CONFIG)

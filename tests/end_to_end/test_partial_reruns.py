@@ -173,6 +173,6 @@ def test_explain_says_for_each_planned_job_why_it_would_run(tree):
     assert said["softmax_theory"] == "setting changed: 200 → 201"
     assert said["models_corpus"] == "code changed"
     assert said["models_tokenizer"] == "follows models_corpus"
-    assert said["stochasticity_requests"] == "asked for by --forcerun or --force"
+    assert said["stochasticity_requests"] == "forced by --forcerun or --force"
     assert said["softmax_figures"] == "follows softmax_maps, softmax_scores"
     assert lines[-1] == f"{len(planned)} jobs would run."

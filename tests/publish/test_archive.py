@@ -361,9 +361,9 @@ def test_a_result_that_the_code_does_not_give_is_found_by_the_replay(project, tm
     ("change", "tolerance", "equal", "how"),
     [
         ({}, 0.0, True, "same bytes"),
-        ({"commit": "b"}, 0.0, True, "same bytes but for the commit noted in it"),
-        ({"versions": {"numpy": "2"}}, 0.0, True, "same bytes but for the versions noted in it"),
-        ({"code": "y"}, 0.0, False, "same bytes but for the code noted in it"),
+        ({"commit": "b"}, 0.0, True, "same bytes except the recorded commit"),
+        ({"versions": {"numpy": "2"}}, 0.0, True, "same bytes except the recorded versions"),
+        ({"code": "y"}, 0.0, False, "same bytes except the recorded code"),
         ({"value": 1.25}, 0.0, False, "other bytes"),
         ({"value": 1.25}, 0.1, False, "numbers differ by up to 0.2"),
         ({"value": 1.25}, 0.3, True, "numbers differ by up to 0.2"),

@@ -30,12 +30,12 @@ localrule all:
 """
 CHANGED = "Params have changed since last execution: Union of exclusive params before and now"
 FORMS = [
-    ("Forced execution", "asked for by --forcerun or --force"),
+    ("Forced execution", "forced by --forcerun or --force"),
     ("Missing output files: a", "missing: a"),
     ("Missing output files: a, b, c, d", "missing: a, b and 2 more"),
-    ("Incomplete output files: a", "cut off while being written: a"),
+    ("Incomplete output files: a", "incomplete: a"),
     ("Updated input files: a, b", "newer input: a, b"),
-    ("Set of input files has changed since last execution", "has other inputs than last time"),
+    ("Set of input files has changed since last execution", "its set of inputs changed"),
     (
         "Software environment definition has changed since last execution",
         "its environment file changed",

@@ -1,7 +1,7 @@
 """The run as one zip to publish with a paper: an RO-Crate that can be checked and replayed.
 
-Unpacked, it is the project with this run's results in place: code, results, logs, and Snakemake's
-records, so that any single rule can be run again where the archive lies.
+Unpacked, it is the project with the results of this run in place: code, results, logs, and
+Snakemake's records, so any single rule can be re-run in the unpacked folder.
 """
 
 import json
@@ -19,7 +19,7 @@ from workflow_scripts.shared import files, job
 from workflow_scripts.shared.fingerprint import ROOT
 from workflow_scripts.shared.snakemake_internals import RECORDS, record_name
 
-ELSEWHERE = "models-elsewhere"  # stands for the folders of models that are not in the archive
+ELSEWHERE = "models-elsewhere"  # replaces the folders of models that are not in the archive
 
 
 def main(
@@ -30,16 +30,16 @@ def main(
     folder: Path = Path(),
     root: Path = ROOT,
 ) -> Path:
-    """Archive the targets and all that they were made from; `folder` is the run's, `root` the code.
+    """Archive the targets and everything behind them; `folder` is the run's, `root` the project's.
 
     `checkpoints` maps each model to the folder or hub id that it is loaded from.
 
-    Writes `faultlines-<date>-<hash>.zip` beside `latest`, which becomes a link to it, and gives its
-    path. The date is that of the last result, or of SOURCE_DATE_EPOCH where that is set (seconds
-    since 1970); the hash is the manifest's. The same results give the same bytes.
+    Writes `faultlines-<date>-<hash>.zip` next to `latest`, which becomes a link to it, and returns
+    its path. The date is that of the last result, or SOURCE_DATE_EPOCH (seconds since 1970) if set;
+    the hash is the manifest's. The same results give the same bytes.
 
-    Raises `ArchiveError` naming any file that gives this machine or its user away and is neither
-    text nor a table's provenance, where it is taken out.
+    Traces of this machine or its user are removed from text and from the provenance of tables.
+    Raises `ArchiveError` naming any other file that has one.
     """
     folder, latest = folder.resolve(), Path(latest)
     records = jobs.read_records(folder)
@@ -65,7 +65,7 @@ def main(
     path = latest.parent / f"faultlines-{crate.moment(published_s)[:10]}-{digest}.zip"
     with files.atomic(path) as temporary:
         packing.write(members, temporary)
-    # A link, so that Snakemake misses the archive as soon as the file it names is gone.
+    # A link, so Snakemake notices when the archive is gone.
     link = latest.with_name(f".{latest.name}.{os.getpid()}")
     link.symlink_to(path.name)
     link.replace(latest)
@@ -73,11 +73,10 @@ def main(
 
 
 def _results(ran: Iterable[jobs.Job], folder: Path, time_s: float) -> dict[str, Member]:
-    """What the jobs made, and their logs and benchmarks.
+    """The jobs' outputs, logs and benchmarks.
 
-    All bear one time: none is newer than another (Snakemake looks at benchmarks too), so the
-    unpacked archive is up to date, whatever was copied or touched before. When each was made is in
-    its record.
+    All get the same time (Snakemake compares benchmarks too), so the unpacked archive is up to
+    date, whatever was copied or touched before. The record of each output has its own time.
     """
     members = {}
     for each in ran:
@@ -94,7 +93,7 @@ def _results(ran: Iterable[jobs.Job], folder: Path, time_s: float) -> dict[str, 
 def _run(
     config: dict[str, Any], source: code.Code, models: dict[str, dict[str, Any]]
 ) -> dict[str, Member]:
-    """How it was run: settings, code, environment, machine, models."""
+    """Settings, code, environment, machine and models of the run."""
     state = {"commit": source.commit, "dirty": source.dirty, "untracked": source.untracked}
     notes = {
         "config.json": config,
@@ -110,7 +109,7 @@ def _run(
 
 
 def _weights_elsewhere(models: dict[str, dict[str, Any]]) -> dict[str, Member]:
-    """For a model in a folder of its own, a folder in its place that says which weights it had."""
+    """A placeholder folder with the hashes of the weights, for each model outside the run."""
     return {
         f"{ELSEWHERE}/{name}/weights.json": _json(spec["weights_sha256"])
         for name, spec in models.items()
@@ -119,7 +118,7 @@ def _weights_elsewhere(models: dict[str, dict[str, Any]]) -> dict[str, Member]:
 
 
 def _records(ran: Iterable[jobs.Job], records: Mapping[str, dict[str, Any]]) -> dict[str, Member]:
-    """Snakemake's records as they read where project and run share one folder."""
+    """Snakemake's records with paths as in the archive, where project and run share one folder."""
     members = {}
     for each in ran:
         names = dict(zip(sorted(set(records[each.outputs[0]]["input"])), each.inputs, strict=True))
@@ -137,7 +136,7 @@ def _records(ran: Iterable[jobs.Job], records: Mapping[str, dict[str, Any]]) -> 
 
 
 def _json(content: Any) -> Member:
-    # Keys keep their order: Snakemake takes settings in another order for other settings.
+    # Keys keep their order: for Snakemake, settings in another order are other settings.
     text = json.dumps(content, indent=2, ensure_ascii=False)
     return Member((text + "\n").encode())
 
@@ -145,7 +144,7 @@ def _json(content: Any) -> Member:
 def traces(
     config: dict[str, Any], folder: Path, root: Path, source: code.Code
 ) -> list[redaction.Trace]:
-    """What must not be in the archive; folders of models are replaced by what stands for them."""
+    """What must not be in the archive; folders of models are replaced by their placeholders."""
     places = {str(folder): "<run>", str(root): "<project>"}
     for name, spec in config["models"].items():
         if os.path.isabs(spec["source"]):
@@ -154,9 +153,9 @@ def traces(
 
 
 def clean(members: Mapping[str, Member], wanted: list[redaction.Trace]) -> dict[str, Member]:
-    """The files without traces of this machine; `run/redacted.json` lists those that had any.
+    """The files without traces of this machine; `run/redacted.json` lists the files that had any.
 
-    Code is left as it is. Raises `ArchiveError` naming each file that still holds a trace.
+    Code is not changed. Raises `ArchiveError` naming each file that still has a trace.
     """
     cleaned, redacted, problems = dict(members), {}, []
     for name, member in members.items():
@@ -169,7 +168,7 @@ def clean(members: Mapping[str, Member], wanted: list[redaction.Trace]) -> dict[
             found = redaction.find(name, data, wanted)
         problems += [f"{name}: holds {kind}" for kind in found]
     if problems:
-        raise ArchiveError("not to be published: " + "; ".join(problems))
+        raise ArchiveError("the archive would reveal private information: " + "; ".join(problems))
     if redacted:
         cleaned["run/redacted.json"] = _json(redacted)
     return cleaned
@@ -206,7 +205,7 @@ def _person(author: Mapping[str, str]) -> str:
 
 
 def _as_entity(path: str, members: Mapping[str, Member]) -> str:
-    """Folders end in a slash, as RO-Crate names them."""
+    """The path, with a slash at its end for a folder, as in RO-Crate."""
     return path if path in members else f"{path}/"
 
 

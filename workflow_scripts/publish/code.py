@@ -1,4 +1,4 @@
-"""The project's own files: at which commit they are, and how they differ from it."""
+"""The project's own files, their commit, and how they differ from it."""
 
 import subprocess
 import tempfile
@@ -18,21 +18,21 @@ class Code:
 
     files: dict[str, bytes]
     commit: str  # 40 hex digits, or `unknown` outside a git repository
-    diff: bytes  # from the commit to the files, in git's binary form; empty for a clean tree
-    untracked: list[str]  # files of the project that git does not know
+    diff: bytes  # from the commit to the files, as a binary diff of git; empty for a clean tree
+    untracked: list[str]  # files of the project that git does not track
 
     @property
     def dirty(self) -> bool:
-        """Whether the files are others than those of the commit."""
+        """Whether the files differ from those of the commit."""
         return bool(self.diff or self.untracked)
 
 
 def read(root: Path) -> Code:
-    """The project in `root` as it is on disk: what git tracks, and new files beside those.
+    """The project in `root` as it is on disk: tracked files and new files next to them.
 
-    A new file counts when it lies in a folder that git tracks files in, so that a module not yet
-    added is there and a stray note at the top is not. Outside a repository every file counts that
-    the project's `.gitignore` lets through.
+    A new file counts if git tracks files in its top-level folder, so a module that is not yet added
+    is included and a stray note at the top is not. Outside a repository, every file counts that
+    `.gitignore` does not exclude.
     """
     commit = _git(root, "rev-parse", "--verify", "HEAD").decode().strip()
     if not commit:
@@ -48,7 +48,7 @@ def read(root: Path) -> Code:
 
 
 def identity(root: Path) -> str:
-    """Short text that changes with the commit and with any difference from it."""
+    """Short text that identifies the commit and any difference from it."""
     code = read(root)
     if not code.dirty:
         return code.commit
@@ -57,7 +57,7 @@ def identity(root: Path) -> str:
 
 
 def project_identity(wildcards: Any) -> str:
-    """That of this project, as a rule's parameter: an archive holds just that code."""
+    """Identity of this project, as a rule's parameter: the archive contains exactly this code."""
     return identity(ROOT)
 
 
@@ -75,7 +75,7 @@ def _read(root: Path, names: list[str]) -> dict[str, bytes]:
 
 
 def _git(root: Path, *arguments: str) -> bytes:
-    """Standard output of git, or nothing where it fails."""
+    """Standard output of git, or nothing if it fails."""
     try:
         done = subprocess.run(["git", *arguments], cwd=root, capture_output=True, check=True)
     except (OSError, subprocess.CalledProcessError):

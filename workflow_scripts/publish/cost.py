@@ -1,11 +1,11 @@
-"""What a run would ask of a cluster, rule by rule: jobs, submissions, CPU- and GPU-hours.
+"""What a run would ask of a cluster, per rule: jobs, submissions, CPU-hours and GPU-hours.
 
     python -m workflow_scripts.publish.cost --configfile presets/paper.yaml
 
-Takes Snakemake's own arguments and plans with them (a dry-run: nothing is submitted). Expected
-hours come from the benchmarks of earlier runs in this folder: a job's own where it has one, else
-the mean of its rule's. They hold for the scale of that run, which is printed beside the plan's.
-The hours "at most" are what the limits of all jobs add up to at their first attempt.
+Takes Snakemake's arguments and plans with them; nothing is submitted. Expected hours come from
+benchmarks of earlier runs in this folder: the job's own if there is one, else the mean of its rule.
+They hold for the scale of that run, which is printed with the scale of the plan. The hours
+"at most" are the sum of the time limits of all jobs at their first attempt.
 """
 
 import argparse
@@ -31,8 +31,8 @@ COLUMNS = ("cpu_h", "gpu_h", "most_cpu_h", "most_gpu_h")
 
 
 class Job(NamedTuple):
-    """A job of the plan. `limit_h` is its time limit; `group` the group that it is submitted with,
-    if any, and its number, as one group may be submitted in several parts."""
+    """A planned job. `limit_h` is its time limit in hours; `group` the group that it is submitted
+    with, if any, and its number, since one group may be submitted in several parts."""
 
     rule: str
     group: tuple[str, int] | None
@@ -72,7 +72,7 @@ def _job(rule: str, group: tuple[str, int] | None, block: dict[str, str]) -> Job
 
 
 def measured_h(folder: Path = BENCHMARKS) -> dict[str, float]:
-    """Hours that each job took at its last run, by the path of its benchmark file."""
+    """Hours that each job took in its last run, by the path of its benchmark file."""
     hours = {}
     for path in sorted(folder.rglob("*.tsv")):
         table = pd.read_csv(path, sep="\t", na_values="-")
@@ -82,10 +82,10 @@ def measured_h(folder: Path = BENCHMARKS) -> dict[str, float]:
 
 
 def estimate(jobs: Iterable[Job], hours: dict[str, float]) -> pd.DataFrame:
-    """One row a rule, most hours at most first.
+    """One row per rule, the largest limits first.
 
-    Columns: rule, jobs, measured (jobs whose hours a benchmark gives), cpu_h and gpu_h (expected;
-    missing where nothing of the rule was measured), most_cpu_h, most_gpu_h.
+    Columns: rule, jobs, measured (jobs with a benchmark), cpu_h and gpu_h (expected hours; missing
+    if no job of the rule was measured), most_cpu_h, most_gpu_h (sums of limits).
     """
     table = pd.DataFrame([job._asdict() for job in jobs])
     if table.empty:
@@ -107,7 +107,7 @@ def estimate(jobs: Iterable[Job], hours: dict[str, float]) -> pd.DataFrame:
 
 
 def submissions(jobs: Iterable[Job]) -> tuple[int, dict[str, list[str]]]:
-    """How often sbatch is called if nothing fails, and the jobs' rules of each shared call."""
+    """Number of sbatch calls if nothing fails, and the rules of the jobs that share a call."""
     single, shared = 0, defaultdict(list)
     for job in jobs:
         if job.group is None:
@@ -136,11 +136,11 @@ def show(jobs: list[Job], hours: dict[str, float], planned: str, console: Consol
     )
     console.print(table)
     count, grouped = submissions(jobs)
-    console.print(f"{count} submissions" + ("; each of these is one:" if grouped else "."))
+    console.print(f"{count} submissions" + ("; each of these groups is one:" if grouped else "."))
     for rules in grouped.values():
         console.print(f"  {', '.join(sorted(set(rules)))} ({len(rules)} jobs)")
     if rows["cpu_h"].isna().any():
-        console.print("? : no earlier job of this rule was measured; not in the sum.")
+        console.print("? : no job of this rule was measured before; not in the sum.")
     if hours:
         console.print(f"Benchmarks: scale {_scale()}; this plan: scale {planned}.")
 
@@ -154,7 +154,7 @@ def _hours(value: float) -> str:
 def _scale() -> str:
     """The scale of the last whole run in this folder."""
     if not SCORECARD.exists():
-        return "unknown (no run came to its scorecard here)"
+        return "unknown (no run in this folder has a scorecard)"
     return ", ".join(sorted(set(pd.read_parquet(SCORECARD, columns=["scale"])["scale"])))
 
 
@@ -170,7 +170,7 @@ def _planned_scale(arguments: Sequence[str]) -> str:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Print what a run with Snakemake's `arguments` would ask for; 1 where it cannot plan."""
     parser = argparse.ArgumentParser(
-        description="Jobs, submissions, CPU-hours and GPU-hours of a run, rule by rule.",
+        description="Jobs, submissions, CPU-hours and GPU-hours of a run, per rule.",
         usage="%(prog)s [targets] [--configfile my.yaml | any other argument of snakemake]",
         allow_abbrev=False,
     )

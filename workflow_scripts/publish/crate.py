@@ -1,4 +1,4 @@
-"""The archive described for machines: an RO-Crate of the Provenance Run Crate profile 0.5.
+"""The machine-readable description of an archive: a Provenance Run Crate, profile 0.5.
 
 https://www.researchobject.org/workflow-run-crate/profiles/0.5/provenance_run_crate/
 """
@@ -13,7 +13,7 @@ from workflow_scripts.publish.packing import Member
 from workflow_scripts.shared.snakemake_internals import RECORDS
 
 METADATA = "ro-crate-metadata.json"
-VERSION = "1.1"  # of RO-Crate: what the profiles of version 0.5 build on
+VERSION = "1.1"  # of RO-Crate, on which the profiles of version 0.5 build
 PROFILES = {
     "https://w3id.org/ro/wfrun/process/0.5": "Process Run Crate",
     "https://w3id.org/ro/wfrun/workflow/0.5": "Workflow Run Crate",
@@ -59,10 +59,9 @@ def describe(
 ) -> bytes:
     """The crate's metadata file.
 
-    `members` are the archive's files, `jobs` what ran (with paths as in the archive, those of
-    folders ending in a slash), and `about` has `name`, `description`, `license`, `published`,
-    `authors`, `version`, `engine_version` and `outputs` (the run's results proper: path -> what it
-    is).
+    `members` are the archive's files; `jobs` are the jobs that ran, with paths as in the archive
+    (folders end in a slash); `about` has `name`, `description`, `license`, `published`, `authors`,
+    `version`, `engine_version` and `outputs` (path of each main result -> what it is).
     """
     from rocrate.model import ComputerLanguage, ContextEntity
     from rocrate.rocrate import ROCrate

@@ -1,4 +1,4 @@
-"""Why each job would run, one line a job: Snakemake's dry-run, put short.
+"""Why each job would run, one line per job: Snakemake's dry-run in short.
 
 python -m workflow_scripts.publish.explain                      # after any change
 python -m workflow_scripts.publish.explain --config seed=7      # Snakemake's arguments
@@ -15,7 +15,7 @@ from typing import Any
 from workflow_scripts.shared.snakemake_internals import PlanError, blocks, dry_run
 
 FINGERPRINT = re.compile(r"'[0-9a-f]{16}'")
-WIDTH = 100  # characters of a reason; the rest is in `snakemake -n`
+WIDTH = 100  # characters of a reason; `snakemake -n` shows the rest
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ def parse(text: str) -> list[Planned]:
 
 
 def explain(job: Planned, planned: list[Planned]) -> str:
-    """The reason in a few words; a job that follows others names their rules."""
+    """The reason in a few words; a job that depends on others names their rules."""
     makers = {output: other.rule for other in planned for output in other.outputs}
     parts = [_short(part, makers) for part in job.reason.split("; ")]
     return "; ".join(part for part in parts if part)
@@ -65,17 +65,17 @@ def _short(part: str, makers: dict[str, str]) -> str:
     files = rest.split(", ")
     match what:
         case "Forced execution":
-            return "asked for by --forcerun or --force"
+            return "forced by --forcerun or --force"
         case "Missing output files":
             return "missing: " + _few(files)
         case "Incomplete output files":
-            return "cut off while being written: " + _few(files)
+            return "incomplete: " + _few(files)
         case "Updated input files":
             return "newer input: " + _few(files)
         case "Input files updated by another job":
             return "follows " + ", ".join(sorted({makers.get(file, file) for file in files}))
         case "Set of input files has changed since last execution":
-            return "has other inputs than last time"
+            return "its set of inputs changed"
         case "Software environment definition has changed since last execution":
             return "its environment file changed"
         case "Params have changed since last execution":
@@ -118,7 +118,7 @@ def _value(text: str) -> Any:
 
 
 def table(planned: list[Planned]) -> str:
-    """One line a job, names in one column and reasons in the other, and how many there are."""
+    """One line per job with its name and the reason, and the number of jobs."""
     if not planned:
         return "Nothing to run: every result is up to date."
     width = max(len(job.name) for job in planned)

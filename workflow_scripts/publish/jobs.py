@@ -1,4 +1,4 @@
-"""What ran: the jobs behind a set of results, from the records that Snakemake keeps."""
+"""The jobs behind a set of results, from Snakemake's records."""
 
 import os
 import re
@@ -12,7 +12,7 @@ from workflow_scripts.shared import snakemake_internals
 from workflow_scripts.shared.snakemake_internals import RECORDS
 
 REMEDY = (
-    "copy .snakemake along with the results, or make records that they were found as they are: "
+    "copy .snakemake along with the results, or accept the results as they are with "
     "snakemake --touch --forceall"
 )
 SCRIPT = re.compile(r"workflow_scripts/[\w/]+\.py")
@@ -24,13 +24,13 @@ class Job:
 
     rule: str
     name: str  # rule and wildcards, as in the path of its log
-    script: str | None  # in the project; none for a rule with code of its own
+    script: str | None  # in the project; None for a rule without a script
     log: str
     start_s: float
     end_s: float
     inputs: list[str]
     outputs: list[str] = field(default_factory=list)
-    usage: dict[str, float] = field(default_factory=dict)  # wall seconds and MB, where measured
+    usage: dict[str, float] = field(default_factory=dict)  # wall seconds and MB, if measured
 
     @property
     def benchmark(self) -> str:
@@ -41,7 +41,7 @@ class Job:
     def seconds(self) -> float:
         """Wall time as measured, else from the record of the job's start to its last output.
 
-        Records are the second choice: `snakemake --touch` sets their times anew.
+        Records are the second choice because `snakemake --touch` resets their times.
         """
         return self.usage.get("wall_s", max(0.0, self.end_s - self.start_s))
 
@@ -49,7 +49,7 @@ class Job:
 def read_records(folder: Path) -> dict[str, dict[str, Any]]:
     """Snakemake's record of each output, by the output's path; `folder` is the run's.
 
-    Raises `ArchiveError` where there is none, as after `--drop-metadata`.
+    Raises `ArchiveError` if there is none, as after `--drop-metadata`.
     """
     try:
         records = dict(snakemake_internals.records(folder))
@@ -61,10 +61,10 @@ def read_records(folder: Path) -> dict[str, dict[str, Any]]:
 
 
 def behind(targets: Iterable[str], records: dict[str, dict[str, Any]]) -> list[Job]:
-    """The jobs that made the targets and all that went into them, each after those it needs.
+    """The jobs that produced the targets and their inputs, each after those that it depends on.
 
-    A file without a record, such as one of the project's, was made by no job. Raises
-    `ArchiveError` for a target that no job made.
+    A file without a record, such as a file of the project, is an input only. Raises `ArchiveError`
+    for a target without a record.
     """
     siblings: dict[tuple[str, ...], list[str]] = {}
     for output, record in records.items():
@@ -84,7 +84,7 @@ def behind(targets: Iterable[str], records: dict[str, dict[str, Any]]) -> list[J
     targets = list(targets)
     if lost := [target for target in targets if target not in records]:
         more = f" and {len(lost) - 1} more" if len(lost) > 1 else ""
-        raise ArchiveError(f"{lost[0]}{more}: no record of the job that made it; {REMEDY}")
+        raise ArchiveError(f"{lost[0]}{more}: no record of the job that wrote it; {REMEDY}")
     for target in targets:
         visit(target)
     return list(found.values())
@@ -117,9 +117,9 @@ def files_of(path: Path) -> list[Path]:
 
 
 def in_project(path: str, folder: Path, root: Path) -> str:
-    """A recorded path as it reads in the archive, where project and run share one folder.
+    """A recorded path as it is in the archive, where project and run share one folder.
 
-    Raises `ArchiveError` for a file that belongs to neither.
+    Raises `ArchiveError` for a file outside both.
     """
     whole = Path(os.path.normpath(folder / path))
     for base in (folder, root):
@@ -129,7 +129,7 @@ def in_project(path: str, folder: Path, root: Path) -> str:
 
 
 def measure(job: Job, folder: Path) -> None:
-    """Fill in what the job's benchmark measured, if it has one."""
+    """Add what the job's benchmark measured, if there is one."""
     path = folder / job.benchmark
     if path.is_file():
         lines = [line.split("\t") for line in path.read_text(encoding="utf-8").splitlines()]

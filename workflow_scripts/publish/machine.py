@@ -1,4 +1,4 @@
-"""Where results come from: packages as installed, hardware, models with the hashes of weights."""
+"""Installed packages, hardware, and models with the hashes of their weights."""
 
 import hashlib
 import os
@@ -14,7 +14,7 @@ WEIGHTS = (".safetensors", ".bin", ".pt", ".gguf")
 
 
 def packages() -> str:
-    """What is installed, as `name==version`, one a line, by name."""
+    """Installed packages as `name==version`, one per line, sorted by name."""
     found = {
         (entry.metadata["Name"] or "").lower().replace("_", "-"): entry.version
         for entry in metadata.distributions()
@@ -23,7 +23,7 @@ def packages() -> str:
 
 
 def hardware() -> dict[str, Any]:
-    """System, processor, memory and GPUs of this machine; nothing that names it."""
+    """System, processor, memory and GPUs of this machine, without its name."""
     memory_bytes = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     return {
         "system": f"{platform.system()} {platform.release()}",
@@ -59,10 +59,10 @@ def _gpus() -> list[str]:
 def models(
     config: dict[str, Any], checkpoints: Mapping[str, str], folder: Path
 ) -> dict[str, dict[str, Any]]:
-    """For each model of the config: its settings, and the SHA-256 of its weights where they are.
+    """Settings of each model of the config and the SHA-256 of its weights, if they are here.
 
-    `checkpoints` maps a model to what it is loaded from: a folder, below the run's `folder` where
-    it is not absolute, or a hub id, whose weights are in the hub's cache if this machine has them.
+    `checkpoints` maps a model to a folder, relative to the run's `folder` unless absolute, or to a
+    hub id, whose weights are in the hub's cache if this machine has them.
     """
     found = {}
     for name, spec in config["models"].items():

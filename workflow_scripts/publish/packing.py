@@ -1,4 +1,4 @@
-"""A zip that is the same bytes for the same content, with a manifest that finds every change."""
+"""A zip with the same bytes for the same content, and a manifest that detects every change."""
 
 import calendar
 import hashlib
@@ -9,19 +9,19 @@ from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path, PurePosixPath
 
-MANIFEST = "manifest-sha256.txt"  # in the format of sha256sum, so that `sha256sum -c` reads it too
-EPOCH = 315532800.0  # 1980-01-01, where the times of a zip begin
+MANIFEST = "manifest-sha256.txt"  # in the format of sha256sum, so `sha256sum -c` reads it
+EPOCH = 315532800.0  # 1980-01-01, the earliest time that a zip can hold
 
 
 class ArchiveError(ValueError):
-    """An archive that cannot be made or read; the message names the file."""
+    """An archive that cannot be written or read; the message names the file."""
 
 
 @dataclass(frozen=True)
 class Member:
-    """One file of an archive: its bytes, or how to read them, and its time in s since 1970.
+    """A file of an archive: its bytes or a function that reads them, and its time in s since 1970.
 
-    Read when asked for and not kept, so that an archive may be larger than memory.
+    Bytes are read on demand and not kept, so an archive may be larger than memory.
     """
 
     content: bytes | Callable[[], bytes]
@@ -54,7 +54,7 @@ def sha256(data: bytes) -> str:
 
 
 def manifest(members: Mapping[str, Member]) -> bytes:
-    """One line a file, `<sha256>  <path>`, by path."""
+    """One line per file, `<sha256>  <path>`, sorted by path."""
     lines = (f"{member.digest}  {name}\n" for name, member in sorted(members.items()))
     return "".join(lines).encode()
 
@@ -62,17 +62,16 @@ def manifest(members: Mapping[str, Member]) -> bytes:
 def write(members: Mapping[str, Member], path: Path) -> None:
     """Write the files and their manifest as a zip whose bytes depend on nothing else.
 
-    Raises `ArchiveError` where a file bears the manifest's name, or is other than when it was
-    first read.
+    Raises `ArchiveError` if a file has the manifest's name or has changed since it was first read.
     """
     if MANIFEST in members:
-        raise ArchiveError(f"{MANIFEST}: the name is taken by the manifest")
+        raise ArchiveError(f"{MANIFEST}: a result has the name of the manifest; rename it")
     everything = {**members, MANIFEST: Member(manifest(members))}
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as bundle:
         for name, member in sorted(everything.items()):
             entry = zipfile.ZipInfo(name, time.gmtime(max(member.time_s, EPOCH))[:6])
             entry.compress_type = zipfile.ZIP_DEFLATED
-            entry.create_system = 3  # Unix, wherever it is written, so that the mode is read
+            entry.create_system = 3  # Unix on every system, so the file mode is read
             entry.external_attr = 0o100644 << 16
             data = member.data
             if sha256(data) != member.digest:
@@ -81,9 +80,9 @@ def write(members: Mapping[str, Member], path: Path) -> None:
 
 
 def read(path: Path) -> tuple[dict[str, Member], list[str]]:
-    """The files that can be read, manifest included, and a line for each one that cannot.
+    """The readable files, manifest included, and one line per file that cannot be read.
 
-    Raises `ArchiveError` when the file is no zip at all.
+    Raises `ArchiveError` if the file is not a zip.
     """
     members: dict[str, Member] = {}
     problems = []
@@ -97,13 +96,13 @@ def read(path: Path) -> tuple[dict[str, Member], list[str]]:
         # The times were written as UTC.
         member = Member(partial(bundle.read, entry), float(calendar.timegm(entry.date_time)))
         if name in seen:
-            problems.append(f"{name}: there twice")
+            problems.append(f"{name}: occurs twice")
         elif PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts:
-            problems.append(f"{name}: leads out of the archive")
+            problems.append(f"{name}: points outside the archive")
         else:
             try:
                 _ = member.digest
-            except Exception as error:  # a damaged stream fails in many ways
+            except Exception as error:  # damage shows as many kinds of exception
                 problems.append(f"{name}: damaged ({error})")
             else:
                 members[name] = member
@@ -112,9 +111,9 @@ def read(path: Path) -> tuple[dict[str, Member], list[str]]:
 
 
 def compare(members: Mapping[str, Member], unreadable: Iterable[str] = ()) -> list[str]:
-    """What differs between the files and their manifest, one line each; nothing if all agree.
+    """Differences between the files and their manifest, one line each.
 
-    `unreadable` are lines that `read` gave: their files are there, and not called missing.
+    `unreadable` are the lines from `read`: these files exist and are not reported as missing.
     """
     if MANIFEST not in members:
         return [f"{MANIFEST}: missing"]
@@ -132,7 +131,7 @@ def compare(members: Mapping[str, Member], unreadable: Iterable[str] = ()) -> li
             if name not in damaged:
                 problems.append(f"{name}: missing")
         elif name not in stated:
-            problems.append(f"{name}: added, the manifest does not know it")
+            problems.append(f"{name}: not in the manifest")
         elif members[name].digest != stated[name]:
-            problems.append(f"{name}: changed, its SHA-256 is not the manifest's")
+            problems.append(f"{name}: changed: its SHA-256 differs from the manifest")
     return problems

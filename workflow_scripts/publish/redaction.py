@@ -1,4 +1,4 @@
-"""What must not leave this machine: keys, its user's name, its paths; found and taken out."""
+"""Find and remove what must not be published: keys, the user's name, the machine's paths."""
 
 import base64
 import getpass
@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-# Places that every machine of a kind has tell nothing about this one.
+# Paths that exist on every machine of a kind reveal nothing about this one.
 COMMON_PLACES = {"/", "/usr", "/usr/local", "/opt", "/tmp", "/home", "/var", "/mnt"}
 KEY_NAMES = re.compile(r"KEY|TOKEN|SECRET|PASSWORD|PASSWD|CREDENTIAL")
 KEYS = {
@@ -28,7 +28,7 @@ TEXT = {".log", ".json", ".txt", ".md", ".tsv", ".csv", ".diff", ".yaml", ".rst"
 
 @dataclass(frozen=True)
 class Trace:
-    """Something to find: what it is, its pattern in bytes, and what stands in its place."""
+    """Something to find: its kind, its pattern in bytes, and its replacement."""
 
     kind: str
     pattern: re.Pattern[bytes]
@@ -36,11 +36,11 @@ class Trace:
 
 
 def traces(places: Mapping[str, str], words: bytes) -> list[Trace]:
-    """Everything that would give this machine or its user away, longest paths first.
+    """Everything that would identify this machine or its user, longest paths first.
 
-    `places` maps absolute paths to what replaces them, on top of the home folder and Python's.
-    `words` is text that anyone may read, such as the project's code: a name that is a word of it
-    (`root`, `user`) cannot be told from the word, and is looked for in paths only.
+    `places` maps absolute paths to their replacements, besides the home folder and Python's folder.
+    `words` is public text such as the project's code: a user name that occurs in it as a word
+    (`root`, `user`) is searched in paths only.
     """
     home = str(Path.home())
     known = {home: "<home>", sys.prefix: "<python>", sys.base_prefix: "<python>", **places}
@@ -72,13 +72,13 @@ def _user() -> str:
 
 
 def find(name: str, data: bytes, wanted: Iterable[Trace]) -> list[str]:
-    """Kinds of traces in a file, wherever a reader could see them (see `views`)."""
+    """Kinds of traces in a file, wherever a reader could find them (see `views`)."""
     seen = list(views(name, data))
     return [trace.kind for trace in wanted if any(trace.pattern.search(view) for view in seen)]
 
 
 def views(name: str, data: bytes) -> Iterator[bytes]:
-    """The bytes, and what is packed inside them: tables, streams of a PDF, data URIs of a page."""
+    """The bytes and what is packed inside them: tables, PDF streams, data URIs of a page."""
     yield data
     match Path(name).suffix:
         case ".parquet":
@@ -86,7 +86,7 @@ def views(name: str, data: bytes) -> Iterator[bytes]:
             import pyarrow.parquet as pq
 
             table = pq.read_table(io.BytesIO(data))
-            # The schema a second time, as Arrow itself packs it, is read by Arrow only.
+            # Arrow's own packed copy of the schema is read by Arrow only.
             yield b"\n".join((table.schema.metadata or {}).values())
             for column in table.columns:
                 if not pa.types.is_primitive(column.type):
@@ -96,14 +96,14 @@ def views(name: str, data: bytes) -> Iterator[bytes]:
                 try:
                     yield zlib.decompress(stream[1])
                 except zlib.error:
-                    continue  # not a deflated one, so the bytes themselves show it
+                    continue  # not deflated, so the bytes are searched directly
         case ".html":
             for uri in re.finditer(rb"data:[^,\"']{0,200};base64,([A-Za-z0-9+/=]+)", data):
                 yield base64.b64decode(uri[1] + b"==")
 
 
 def redact(name: str, data: bytes, wanted: Iterable[Trace]) -> bytes:
-    """The file without its traces, where they stand in text or in a table's own provenance."""
+    """The file without its traces, in text or in a table's provenance."""
     if Path(name).suffix in TEXT:
         return _replace(data, wanted)
     if Path(name).suffix == ".parquet":
@@ -122,6 +122,6 @@ def redact(name: str, data: bytes, wanted: Iterable[Trace]) -> bytes:
 
 def _replace(data: bytes, wanted: Iterable[Trace]) -> bytes:
     for trace in wanted:
-        # A backslash would start a group reference; none of the replacements has one.
+        # A backslash would start a group reference; no replacement has one.
         data = trace.pattern.sub(trace.replacement.encode(), data)
     return data

@@ -1,4 +1,4 @@
-"""Jobs of an archive run again where it lies, and their results held against the archived ones."""
+"""Run jobs of an archive again and compare their results with the archived ones."""
 
 import base64
 import itertools
@@ -20,17 +20,17 @@ from workflow_scripts.publish.packing import ArchiveError, Member
 from workflow_scripts.shared.tables import PROVENANCE_KEY
 
 CONFIG = "run/config.json"
-# Noted in a result, but no part of it: code is compared by its fingerprint, results by themselves.
+# Recorded in a result but not compared: code is compared by its fingerprint.
 NOTED = {"commit", "versions"}
 COMMIT = re.compile(rb'"commit": "[^"]*"|\bcommit ([0-9a-f]{40}(-dirty)?|unknown)\b')
 FAILURE = re.compile(r"^\w+: \w+: .*\(traceback in .*\)$", re.MULTILINE)
 LAST_LINES = 5
-START_S = 2.0  # of a job, whatever it does: Snakemake, Python, the imports
+START_S = 2.0  # overhead of every job: Snakemake, Python, imports
 
 
 @dataclass(frozen=True)
 class Again:
-    """One result made again, and how it compares with the archived one."""
+    """One reproduced result and how it compares with the archived one."""
 
     path: str
     equal: bool
@@ -38,7 +38,7 @@ class Again:
 
 
 def unpack(members: Mapping[str, Member], folder: Path) -> None:
-    """Write the files into an empty folder, with the times that keep them up to date."""
+    """Write the files into an empty folder with the times at which they are up to date."""
     for name, member in members.items():
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -47,10 +47,10 @@ def unpack(members: Mapping[str, Member], folder: Path) -> None:
 
 
 def choose(folder: Path, studies: Iterable[str], budget_s: float) -> list[jobs.Job]:
-    """Of each study its quickest jobs by the record: one, and more while the budget holds.
+    """The quickest jobs of each study by their records: one, and more within the budget.
 
-    A job whose environment has torch may train or ask a model, which takes longer than its record
-    says where it had found a checkpoint or earlier replies: it is chosen only for want of others.
+    A job whose environment has torch may train or query a model. Its record is too short if it
+    resumed from a checkpoint or found earlier replies, so it is chosen only if no other job exists.
     """
     records = jobs.read_records(folder)
     made = [output for output in records if output.startswith("results/")]
@@ -72,10 +72,10 @@ def _with_torch(record: Mapping[str, Any]) -> bool:
 
 
 def waves(folder: Path, chosen: list[jobs.Job]) -> list[list[jobs.Job]]:
-    """The chosen jobs, in groups of which none needs another one's results, near or far.
+    """The chosen jobs, in groups of jobs that do not depend on each other, directly or not.
 
-    Making a result anew makes Snakemake run all that follows from it, so what a job needs has to
-    be as archived when its turn comes.
+    Snakemake re-runs everything that depends on a reproduced result, so the inputs of a job must be
+    the archived ones when it runs.
     """
     records = jobs.read_records(folder)
     needs = {
@@ -95,7 +95,7 @@ def waves(folder: Path, chosen: list[jobs.Job]) -> list[list[jobs.Job]]:
 
 
 def check_current(folder: Path) -> None:
-    """Raises `ArchiveError` with the reasons when the unpacked archive is not up to date."""
+    """Raise `ArchiveError` with the reasons if the unpacked archive is not up to date."""
     try:
         stale = explain.plan(["--configfile", CONFIG], folder)
     except explain.PlanError as error:
@@ -105,9 +105,9 @@ def check_current(folder: Path) -> None:
 
 
 def run(folder: Path, group: list[jobs.Job], members: Mapping[str, Member]) -> dict[str, bytes]:
-    """Delete the outputs of the jobs in an unpacked archive, have Snakemake make them, read them.
+    """Delete the jobs' outputs in an unpacked archive, re-run the jobs, and return the new outputs.
 
-    Afterwards the folder is as before. Raises `ArchiveError` when a job fails.
+    The folder is restored afterwards. Raises `ArchiveError` when a job fails.
     """
     outputs = [output for job in group for output in job.outputs]
     names = [
@@ -124,8 +124,8 @@ def run(folder: Path, group: list[jobs.Job], members: Mapping[str, Member]) -> d
     if done.returncode:
         text = done.stdout + done.stderr
         said = FAILURE.findall(text) or text.strip().splitlines()[-LAST_LINES:]
-        raise ArchiveError("a job that had run before fails: " + "\n".join(said))
-    # A folder's file that is not made again counts as empty.
+        raise ArchiveError("a job of the archived run fails here: " + "\n".join(said))
+    # A file of a folder that was not reproduced counts as empty.
     made = dict.fromkeys(names, b"") | {
         path.relative_to(folder).as_posix(): path.read_bytes()
         for output in outputs
@@ -139,10 +139,10 @@ def run(folder: Path, group: list[jobs.Job], members: Mapping[str, Member]) -> d
 def compare(
     made: Mapping[str, bytes], members: Mapping[str, Member], tolerance: float
 ) -> list[Again]:
-    """Each result that was made anew beside the archived one.
+    """Compare each reproduced result with the archived one.
 
-    Bytes are compared; with a tolerance above zero, numbers of tables and JSON that differ by less
-    than that, relative to the larger, count as equal too.
+    Bytes are compared. With a tolerance above zero, numbers in tables and JSON also count as equal
+    if they differ by less than the tolerance, relative to the larger.
     """
     return [
         Again(name, *_compare(name, members[name].data, data, tolerance))
@@ -158,7 +158,7 @@ def _compare(name: str, before: bytes, now: bytes, tolerance: float) -> tuple[bo
         return True, "same bytes"
     (before, then), (now, here) = _without_provenance(name, before), _without_provenance(name, now)
     differs = sorted(key for key in then | here if then.get(key) != here.get(key))
-    noted = f" but for the {', '.join(differs)} noted in it" if differs else ""
+    noted = f" except the recorded {', '.join(differs)}" if differs else ""
     allowed = set(differs) <= NOTED
     if before == now:
         return allowed, "same bytes" + noted
@@ -169,7 +169,7 @@ def _compare(name: str, before: bytes, now: bytes, tolerance: float) -> tuple[bo
 
 
 def _without_provenance(name: str, data: bytes) -> tuple[bytes, dict[str, Any]]:
-    """A result without what it says of its making, and that; see `shared/provenance.py`."""
+    """A result without its provenance, and the provenance; see `shared/provenance.py`."""
     if name.endswith(".parquet"):
         import pyarrow as pa
         import pyarrow.parquet as pq
@@ -184,7 +184,7 @@ def _without_provenance(name: str, data: bytes) -> tuple[bytes, dict[str, Any]]:
         content = json.loads(data)
         noted = content.pop("provenance", {}) if isinstance(content, dict) else {}
         if "versions" in content and "commit" in content:
-            content, noted = {}, content  # all of it is provenance, as beside a model's weights
+            content, noted = {}, content  # all of it is provenance, as for a model's weights
         return json.dumps(content).encode(), noted
     return COMMIT.sub(b"", data), {}
 
@@ -199,7 +199,7 @@ def _content(name: str, data: bytes) -> Any:
 
 
 def _distance(before: Any, now: Any) -> float:
-    """Largest relative difference of numbers in one place; infinite if all else differs."""
+    """Largest relative difference between numbers; infinite if anything else differs."""
     match before, now:
         case (int() | float(), int() | float()) if not isinstance(before, bool):
             if before == now or (math.isnan(before) and math.isnan(now)):
@@ -215,7 +215,7 @@ def _distance(before: Any, now: Any) -> float:
 def all_of(
     members: Mapping[str, Member], budget_s: float, tolerance: float, only: Iterable[str] = ()
 ) -> list[Again]:
-    """Unpack into an empty folder, run the quickest jobs of each study, or those that make `only`.
+    """Unpack into an empty folder and run each study's quickest jobs, or those that produce `only`.
 
     Raises `ArchiveError`.
     """

@@ -1,4 +1,4 @@
-"""The report of a run: Snakemake's own, one file that opens with no network."""
+"""The report of a run, made by Snakemake: one file that opens without a network."""
 
 import json
 import subprocess
@@ -11,14 +11,14 @@ from workflow_scripts.shared.fingerprint import ROOT
 
 
 class ReportError(RuntimeError):
-    """Snakemake could not make the report; the message holds its last lines."""
+    """Snakemake failed to write the report; the message has its last lines."""
 
 
 def main(config: dict[str, Any], targets: list[str], report: str) -> None:
-    """Make the report of `targets` with captions that are fed from `config` as it was used.
+    """Write the report of `targets`; captions read the `config` of the run.
 
-    Snakemake is called within Snakemake: the outer call holds the lock of the folder, and the
-    inner one only reads, so it goes without. Raises `ReportError`.
+    This calls Snakemake from within Snakemake. The outer call holds the folder's lock; the inner
+    one only reads and takes none. Raises `ReportError`.
     """
     folder = files.work_folder("report", config=config)
     settings = folder / "config.json"

@@ -1,4 +1,4 @@
-"""Every claim of every study, published beside measured: Parquet, Markdown and HTML."""
+"""Every claim of every study with its published and measured values: Parquet, Markdown, HTML."""
 
 import math
 from collections.abc import Mapping
@@ -19,7 +19,7 @@ VERDICTS = [str(verdict) for verdict in Verdict]
 
 
 class ClaimsError(ValueError):
-    """A claims file that does not keep its contract; the message names file and claim."""
+    """A claims file that does not fit its schema; the message names file and claim."""
 
 
 def read_claims(path: str | Path) -> list[dict[str, Any]]:
@@ -37,19 +37,19 @@ def read_claims(path: str | Path) -> list[dict[str, Any]]:
         if len(place) > 1 and place[0] == "claims":
             claim = f", claim {content['claims'][place[1]].get('id', f'number {place[1]}')}"
         key = ".".join(map(str, place[2:])) or "file"
-        raise ClaimsError(f"{path}{claim}: {key}: {error.message}; make it again")
+        raise ClaimsError(f"{path}{claim}: {key}: {error.message}; delete it and run again")
     return content["claims"]
 
 
 def collect(claims: Mapping[str, list[dict[str, Any]]], scale: str) -> pd.DataFrame:
-    """One row a measurement (or one for a claim without any), in the order of the studies."""
+    """One row per measurement (one for a claim without any), in the order of the studies."""
     rows = [_row(study, entry, scale) for study, entries in claims.items() for entry in entries]
     columns = list(_row("", _EMPTY, ""))
     return pd.DataFrame(rows, columns=columns)
 
 
 def markdown(scorecard: pd.DataFrame) -> str:
-    """The scorecard for terminals and forges: counts first, then a table for each study."""
+    """The scorecard as Markdown: counts first, then one table per study."""
     scale = ", ".join(scorecard["scale"].unique())
     lines = ["# Scorecard", "", f"Scale: **{scale}**. {_STAND_IN_NOTE}", ""]
     lines += ["| study | claims | " + " | ".join(VERDICTS) + " |"]
@@ -66,7 +66,7 @@ def markdown(scorecard: pd.DataFrame) -> str:
 
 
 def html(scorecard: pd.DataFrame) -> str:
-    """The scorecard as one page that needs nothing from outside: search, filter, sort."""
+    """The scorecard as one self-contained page with search, filters and sorting."""
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(TEMPLATES), autoescape=True, undefined=jinja2.StrictUndefined
     )
@@ -93,13 +93,13 @@ def html(scorecard: pd.DataFrame) -> str:
 
 
 def tally(rows: pd.DataFrame) -> dict[str, int]:
-    """How many measurements got each verdict."""
+    """Number of measurements per verdict."""
     counts = rows["verdict"].value_counts()
     return {verdict: int(counts.get(verdict, 0)) for verdict in VERDICTS}
 
 
 def published_text(row: Mapping[str, Any]) -> str:
-    """The published number or direction with its tag, or a dash where none is known."""
+    """The published number or direction with its tag, or a dash if none is known."""
     if row["published"] is None:
         return "–"
     return f"{row['published']} ({row['published_tag']})"
@@ -115,9 +115,9 @@ def measured_text(row: Mapping[str, Any]) -> str:
 
 
 _STAND_IN_NOTE = (
-    "A stand-in model is a small model that this workflow trained: its numbers show that a "
-    "measurement works, and decide nothing about the papers' models. A claim measured on several "
-    "models or conditions has a verdict for each."
+    "A stand-in is a small model that this workflow trained. Its numbers show that a measurement "
+    "works; they decide nothing about the papers' models. A claim that is measured on several "
+    "models or conditions has one verdict for each."
 )
 _KEYS = ("id", "statement", "source", "quantity", "published", "measured", "evidence", "reading")
 _EMPTY: dict[str, Any] = dict.fromkeys((*_KEYS, "verdict", "reason"))
@@ -150,9 +150,9 @@ def _row(study: str, entry: dict[str, Any], scale: str) -> dict[str, Any]:
 
 
 def records(scorecard: pd.DataFrame) -> list[dict[str, Any]]:
-    """The rows as plain values, None where there is none."""
+    """The rows as plain values; a missing value is None."""
     plain = scorecard.astype(object).where(scorecard.notna(), None)
-    # Not iterrows: it guesses a type for each row, and a row of text and None loses its None.
+    # Not iterrows, which infers a dtype per row and turns None in a row of text into NaN.
     return [{str(key): row[key] for key in row} for row in plain.to_dict("records")]
 
 
@@ -187,7 +187,7 @@ def main(
     html_file: str,
     provenance: dict[str, Any] | None = None,
 ) -> None:
-    """Write the three forms; `claims` maps each study to its `claims.json`."""
+    """Write the scorecard in three formats; `claims` maps each study to its `claims.json`."""
     scorecard = collect({study: read_claims(path) for study, path in claims.items()}, scale)
     tables.write(scorecard, parquet, provenance=provenance)
     files.write_text(markdown_file, markdown(scorecard))

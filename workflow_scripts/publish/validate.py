@@ -1,4 +1,4 @@
-"""A crate held against its profile by the public validator of RO-Crates, with no network."""
+"""Validate a crate against its profile with the public RO-Crate validator, offline."""
 
 import contextlib
 import io
@@ -7,14 +7,14 @@ from pathlib import Path
 
 from workflow_scripts.shared.fingerprint import ROOT
 
-PROFILE = "provenance-run-crate"  # with the workflow, process and basic profiles that it builds on
+PROFILE = "provenance-run-crate"  # with the workflow, process and basic profiles
 # The validator resolves this address; RO-Crate publishes the file under CC0.
 CONTEXT_URL = "https://w3id.org/ro/crate/1.1/context"
 CONTEXT = ROOT / "resources" / "ro-crate" / "context-1.1.jsonld"
 
 
 def problems(folder: str | Path, recommended: bool = False) -> list[str]:
-    """What the profile requires (or recommends too) and the unpacked crate lacks, one line each."""
+    """What the profile requires (or recommends) and the unpacked crate lacks, one line each."""
     from rocrate_validator import models, services
 
     severity = models.Severity.RECOMMENDED if recommended else models.Severity.REQUIRED
@@ -35,7 +35,7 @@ def problems(folder: str | Path, recommended: bool = False) -> list[str]:
 
 
 def _remember_context(cache: Path) -> None:
-    """Put the context into the validator's cache of pages, as if it had fetched it."""
+    """Put the context into the validator's HTTP cache, as if it had been fetched."""
     from requests.structures import CaseInsensitiveDict
     from requests_cache import CachedRequest, CachedResponse, CachedSession
 

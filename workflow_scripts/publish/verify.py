@@ -1,10 +1,11 @@
-"""Is this archive whole, well described, and repeatable here? A table, and a status of 0 if so.
+"""Check that an archive is complete, valid, and reproducible here; prints a table.
 
     python -m workflow_scripts.publish.verify results/archive/latest.zip
     python -m workflow_scripts.publish.verify FILE.zip results/softmax/theory.parquet
     python -m workflow_scripts.publish.verify FILE.zip --no-replay
 
-Replaying runs the code in the archive: do it with archives you would run code from.
+Exits with 0 if every check passes. Replaying runs the code in the archive, so do it only with
+archives that you trust.
 """
 
 import argparse
@@ -18,13 +19,13 @@ from pathlib import Path
 from workflow_scripts.publish import machine, packing, replay, validate
 from workflow_scripts.publish.packing import ArchiveError, Member
 
-BUDGET_S = 5.0  # seconds of recorded time that a study's replayed jobs may take
-GPU_TOLERANCE = 1e-3  # relative, where a GPU made the results or makes them again
+BUDGET_S = 5.0  # seconds of recorded time per study for replayed jobs
+GPU_TOLERANCE = 1e-3  # relative, if the results were computed on a GPU, then or now
 
 
 @dataclass(frozen=True)
 class Check:
-    """One line of the table."""
+    """One row of the table."""
 
     what: str
     passed: bool
@@ -34,7 +35,7 @@ class Check:
 def check(
     archive: Path, only: list[str], again: bool, budget_s: float, tolerance: float | None
 ) -> list[Check]:
-    """All checks, in order; those that need a whole archive are left out of a damaged one."""
+    """All checks, in order; a damaged archive gets only those that it can have."""
     try:
         members, unreadable = packing.read(archive)
     except ArchiveError as error:
@@ -53,7 +54,7 @@ def check(
 
 
 def _name(archive: Path, members: Mapping[str, Member]) -> Check:
-    """The hash in the file's name is that of the manifest, so that a rewritten one shows."""
+    """Check that the hash in the file name is the manifest's, so a rewritten manifest shows."""
     digest = members[packing.MANIFEST].digest
     name = archive.resolve().stem
     stated = name.rpartition("-")[2]
@@ -85,7 +86,8 @@ def _replay(
     checks = []
     if then - now:
         others = ", ".join(sorted(then - now)[:4])
-        checks.append(Check("packages", True, f"{len(then - now)} other here than then: {others}"))
+        found = f"{len(then - now)} differ from the archived run: {others}"
+        checks.append(Check("packages", True, found))
     try:
         results = replay.all_of(members, budget_s, tolerance, only)
     except ArchiveError as error:
@@ -102,7 +104,7 @@ def show(checks: list[Check]) -> None:
     for each in checks:
         verdict = "[green]ok[/]" if each.passed else "[red]FAILED[/]"
         table.add_row(each.what, verdict, each.found.replace("[", r"\["))
-    # A pipe has no width; lines are not to be cut there.
+    # A pipe has no width; do not cut lines there.
     Console(width=None if sys.stdout.isatty() else 200).print(table)
 
 
@@ -110,9 +112,9 @@ def main(arguments: list[str]) -> int:
     """Status 0 if every check passed, else 1."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("archive", type=Path)
-    parser.add_argument("results", nargs="*", help="results to make again; default: the quickest")
+    parser.add_argument("results", nargs="*", help="results to reproduce; default: the quickest")
     parser.add_argument("--no-replay", action="store_true", help="only check the files")
-    parser.add_argument("--budget-s", type=float, default=BUDGET_S, help="replayed time a study")
+    parser.add_argument("--budget-s", type=float, default=BUDGET_S, help="s of replay per study")
     parser.add_argument("--tolerance", type=float, help="relative, of numbers; 0 compares bytes")
     given = parser.parse_args(arguments)
     checks = check(
@@ -120,9 +122,7 @@ def main(arguments: list[str]) -> int:
     )
     show(checks)
     failed = sum(not each.passed for each in checks)
-    print(
-        f"{failed} of {len(checks)} checks failed" if failed else "The archive is as it was made."
-    )
+    print(f"{failed} of {len(checks)} checks failed" if failed else "Every check passed.")
     return 1 if failed else 0
 
 

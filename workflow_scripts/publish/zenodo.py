@@ -1,4 +1,4 @@
-"""The form that Zenodo wants filled in for a deposit, as its REST API takes it.
+"""Metadata of a Zenodo deposit, in the format of its REST API.
 
 https://developers.zenodo.org/#representation
 """
@@ -10,9 +10,9 @@ LICENSES = {"Apache-2.0": "apache-2.0", "MIT": "mit-license", "CC-BY-4.0": "cc-b
 
 
 def deposit(about: dict[str, Any]) -> bytes:
-    """Metadata of the deposit from the archive's own and `CITATION.cff`.
+    """The deposit's metadata from those of the archive and `CITATION.cff`.
 
-    The papers that a run tests are related as references, so that a deposit leads to them.
+    The papers that the run tests are listed as references.
     """
     papers = [
         identifier["value"]

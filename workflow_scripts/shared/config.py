@@ -87,16 +87,37 @@ def _against_schema(config: dict[str, Any]) -> Iterator[tuple[str, str]]:
     from jsonschema import Draft202012Validator
     from referencing import Registry, Resource
 
-    paths = sorted(SCHEMAS.glob("*.schema.yaml"))
-    schemas = [yaml.load(path.read_text(), yaml.CSafeLoader) for path in paths]
+    schemas = {
+        path.name.removesuffix(".schema.yaml"): yaml.load(path.read_text(), yaml.CSafeLoader)
+        for path in sorted(SCHEMAS.glob("*.schema.yaml"))
+    }
     registry: Registry = Registry().with_resources(
-        (schema["$id"], Resource.from_contents(schema)) for schema in schemas if "$id" in schema
+        (schema["$id"], Resource.from_contents(schema))
+        for schema in schemas.values()
+        if "$id" in schema
     )
-    validator = Draft202012Validator({"$ref": "config.schema.yaml"}, registry=registry)
+    validator = Draft202012Validator(_with_studies(schemas), registry=registry)
     for error in sorted(validator.iter_errors(config), key=lambda e: list(map(str, e.path))):
         section = str(error.absolute_path[0]) if error.absolute_path else ""
         for problem in _explain(error):
             yield section, problem
+
+
+def _with_studies(schemas: dict[str, Any]) -> dict[str, Any]:
+    """The config's schema with each study's section, and the study's list of models.
+
+    The schema of a study has the key `x-models`: whether the study queries language models.
+    """
+    config = schemas["config"]
+    studies = config["properties"]["studies"]
+    for name, schema in schemas.items():
+        if "x-models" in schema:
+            config["properties"][name] = {"$ref": schema["$id"]}
+            config["required"].append(name)
+            kind = "study_models" if schema["x-models"] else "no_models"
+            studies["properties"][name] = config["$defs"][kind]
+            studies["required"].append(name)
+    return config
 
 
 def _explain(error: Any) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""Files that are either whole or absent: every output is written through here."""
+"""Files that are either complete or absent: every output is written by this module."""
 
 import hashlib
 import json
@@ -26,8 +26,8 @@ def atomic(path: str | Path) -> Iterator[Path]:
     """Yield a temporary path beside `path`; rename it to `path` once the block succeeds.
 
     The data reach the disk before the name does (fsync of the file, rename, fsync of the
-    folder), so a reader finds the old file, the new file, or none: never a part of one.
-    On an exception the temporary file goes and `path` is untouched.
+    folder), so a reader finds the old file, the new file, or none, but never a part of one.
+    On an exception the temporary file is deleted and `path` is unchanged.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -38,7 +38,7 @@ def atomic(path: str | Path) -> Iterator[Path]:
     temporary = Path(name)
     try:
         yield temporary
-        # mkstemp makes files private to their owner; results are to be read by others.
+        # mkstemp creates private files; others should be able to read results.
         temporary.chmod(0o644)
         _fsync(temporary)
         os.replace(temporary, path)
@@ -49,7 +49,7 @@ def atomic(path: str | Path) -> Iterator[Path]:
 
 @contextmanager
 def atomic_folder(path: str | Path) -> Iterator[Path]:
-    """Yield an empty temporary folder that becomes `path`, as one rename, on success."""
+    """Yield an empty temporary folder; rename it to `path` once the block succeeds."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}."))
@@ -80,11 +80,11 @@ def write_json(path: str | Path, content: Any) -> None:
 
 
 def read_json(path: str | Path) -> Any:
-    """Read JSON; an unreadable file is named in the error."""
+    """Read JSON. Raises `ValueError` naming a file that cannot be read."""
     try:
         return json.loads(Path(path).read_text(encoding="utf-8"))
     except json.JSONDecodeError as error:
-        raise ValueError(f"{path}: not JSON ({error}); delete it and run again") from error
+        raise ValueError(f"{path}: no valid JSON ({error}); delete it and run again") from error
 
 
 def content_hash(content: Any) -> str:
@@ -100,7 +100,7 @@ def file_hash(path: str | Path) -> str:
 
 
 def work_folder(kind: str, **determinants: Any) -> Path:
-    """Folder for a job's partial state: `work/<kind>/<hash of all that determines the content>`.
+    """Folder for a job's partial state: `work/<kind>/<hash of everything that determines it>`.
 
     No rule declares it, so Snakemake neither empties nor restores it when a job restarts.
     """

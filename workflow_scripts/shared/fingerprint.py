@@ -21,19 +21,19 @@ PACKAGE = "workflow_scripts"
 
 
 class Meaning(NamedTuple):
-    """What a module's source says: the hash of its tree and the dotted names it imports."""
+    """The hash of a module's syntax tree and the dotted names of what it imports."""
 
     tree: str
     imports: list[str]
 
 
 def fingerprint(*scripts: str) -> str:
-    """Fingerprint scripts, given by path relative to the project: 16 hex digits.
+    """Fingerprint of scripts, given by path relative to the project: 16 hex digits.
 
-    A path that is not a `.py` file (published numbers, the figure style) counts by its bytes.
+    A file that is not Python (published numbers, a template) counts with its bytes.
 
-    Raises `FileNotFoundError` for a script that is not there and `SyntaxError` for one that is
-    not Python.
+    Raises `FileNotFoundError` for a missing script and `SyntaxError` for one that is not valid
+    Python.
     """
     modules = reached(*scripts)
     digest = hashlib.sha256()
@@ -96,8 +96,9 @@ def _parse(path: Path, source: bytes) -> Meaning:
     return Meaning(hashlib.sha256(dump.encode()).hexdigest(), ours)
 
 
-# Parsing every module takes longer than the rest of planning, and every cluster job plans anew. So
-# what a source says is kept under the hash of its bytes, in a file for this Python and this module.
+# Parsing every module takes longer than the rest of planning, and every cluster job plans again.
+# Parsed modules are kept under the hash of their bytes, in one file per Python version and version
+# of this module.
 @cache
 def _store() -> Path:
     own = hashlib.sha256(Path(__file__).read_bytes()).hexdigest()[:16]
@@ -113,7 +114,7 @@ def _known() -> dict[str, Meaning]:
 
 
 def _keep(known: dict[str, Meaning]) -> None:
-    with contextlib.suppress(OSError):  # a folder that cannot be written to only costs time
+    with contextlib.suppress(OSError):  # without a writable folder, planning is slower, not wrong
         _store().parent.mkdir(exist_ok=True)
         part = _store().with_suffix(f".{os.getpid()}.part")
         part.write_text(json.dumps(known))

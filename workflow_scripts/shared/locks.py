@@ -1,9 +1,9 @@
-"""One writer at a time for a job's outputs, whatever machine of the shared folder it runs on.
+"""One writer at a time for a job's outputs, on every machine that shares the folder.
 
-Snakemake's own lock covers one run of the workflow. A cluster breaks that: jobs outlive a killed
-run, and a job that was taken for lost with its node may still be writing. So each job holds a file
-lock in `work/locks/` while it works. The kernel lets go of it when the process ends, however it
-ends, and network file systems (NFS, Lustre with `flock`) carry it across nodes.
+Snakemake's own lock covers one run of the workflow. That is not enough on a cluster: jobs outlive
+a killed run, and a job that was reported lost with its node may still be writing. Therefore each
+job holds a file lock in `work/locks/` while it runs. The kernel releases the lock when the process
+ends, however it ends. Network file systems (NFS, Lustre with `flock`) enforce it across nodes.
 """
 
 import errno
@@ -21,16 +21,16 @@ from typing import IO, Any
 from workflow_scripts.shared import files
 
 UNSUPPORTED = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
-GRACE_S = 5.0  # until the run around the other writer has taken a failed job's outputs away
+GRACE_S = 5.0  # so that the other writer's run can delete the outputs of a failed job
 
 
 @contextmanager
 def only_writer(outputs: Sequence[str], identity: str) -> Iterator[bool]:
-    """Hold the lock of `outputs` during the block, waiting for another writer to end.
+    """Hold the lock of `outputs` during the block; wait for another writer to end first.
 
-    Yields whether that other writer had the same `identity` (all that determines the outputs) and
-    left all of them, whole: outputs get their names last, so there is nothing more to do. Where
-    the file system has no locks, says so and goes on.
+    Yields True if that writer had the same `identity` (everything that determines the outputs) and
+    wrote all of them. Outputs get their names last, so they are complete. On a file system without
+    locks, prints a warning and continues.
     """
     path = files.WORK / "locks" / files.content_hash(sorted(outputs))
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -44,7 +44,7 @@ def only_writer(outputs: Sequence[str], identity: str) -> Iterator[bool]:
 
 
 def _lock(stream: IO[str], outputs: Sequence[str]) -> dict[str, Any]:
-    """Take the lock; return what the writer that had it before us says of itself, if one had."""
+    """Take the lock; return the signature of the writer that held it before, if there was one."""
     try:
         fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
         return {}
@@ -53,7 +53,7 @@ def _lock(stream: IO[str], outputs: Sequence[str]) -> dict[str, Any]:
         who = f"process {other.get('process')} on {other.get('host')}"
         job = other.get("slurm_job")
         who += f", Slurm job {job}" if job else ""
-        print(f"{outputs[0]} is being written by {who}: waiting for it", file=sys.stderr)
+        print(f"{outputs[0]} is being written by {who}; waiting for it to end", file=sys.stderr)
         sys.stderr.flush()
         fcntl.flock(stream, fcntl.LOCK_EX)
         return _signature(stream) or {"identity": None}
@@ -86,12 +86,12 @@ def _signature(stream: IO[str]) -> dict[str, Any]:
 
 
 def seen(paths: Sequence[str | Path]) -> list[list[Any]]:
-    """Files or folders as a run sees them: name, size in bytes, time of change in ns."""
+    """Name, size in bytes and modification time in ns of files or folders."""
     stats = [(str(path), os.stat(path)) for path in paths]
     return [[name, stat.st_size, stat.st_mtime_ns] for name, stat in stats]
 
 
 def identity_of(snakemake: Any) -> str:
-    """Hash of all that determines a job's outputs: rule, parameters, code, inputs as they are."""
+    """Hash of what determines a job's outputs: rule, parameters, code, current inputs."""
     parameters = json.loads(json.dumps(dict(snakemake.params.items()), default=str))
     return files.content_hash([snakemake.rule, parameters, seen(list(snakemake.input))])

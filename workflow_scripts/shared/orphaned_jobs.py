@@ -1,8 +1,8 @@
-"""Before a run: cancel what an earlier run, now gone, left in Slurm's queue for the same outputs.
+"""Cancel the Slurm jobs that a killed run left in the queue, before the next run starts.
 
-Snakemake that is killed outright (SIGKILL, a login node that goes down) cancels nothing, so its
-jobs wait and work on, and a run that takes over submits them once more. It holds the folder's lock
-for the outputs that it is to make: whoever submitted jobs for these is gone.
+When Snakemake is killed (SIGKILL, a login node that goes down), its jobs stay queued or running,
+and the next run would submit them again. The next run holds Snakemake's lock on its outputs, so the
+run that submitted the old jobs must have ended.
 """
 
 import os
@@ -17,17 +17,16 @@ from typing import Any
 from workflow_scripts.shared.fingerprint import ROOT
 from workflow_scripts.shared.snakemake_internals import job_comments
 
-STATUS = ROOT / "profiles/slurm/bin"  # a `sacct` that loses no job
+STATUS = ROOT / "profiles/slurm/bin"  # the project's own `sacct`, which loses no job
 LIMIT_S = 60.0
 
 
 def take_over(dag: Any, on_slurm: bool) -> list[str]:
-    """Cancel left-behind jobs of what `dag` is to run, wait until they are gone, return their ids.
+    """Cancel orphaned jobs for what `dag` will run, wait until they have ended, return their ids.
 
-    Also puts the project's `sacct` first in this run's PATH. Where there is no Slurm, nothing
-    happens; nor does it in a run that is not `on_slurm` where Slurm's commands are installed but
-    no cluster answers. Raises `RuntimeError` if the run is and none does, and `TimeoutError` if a
-    job does not go away: its node may be out of reach.
+    Also puts the project's `sacct` first in PATH. Does nothing where Slurm is not installed, or
+    where no cluster answers and the run is not `on_slurm`. Raises `RuntimeError` if an `on_slurm`
+    run gets no answer, and `TimeoutError` if a job does not end (its node may be unreachable).
     """
     if not shutil.which("squeue"):
         return []
@@ -42,7 +41,7 @@ def take_over(dag: Any, on_slurm: bool) -> list[str]:
     if jobs:
         print(
             f"cancelling {len(jobs)} jobs that an earlier run left in Slurm's queue "
-            f"({' '.join(jobs)}); they are submitted again and go on from work/",
+            f"({' '.join(jobs)}); they are submitted again and resume from work/",
             file=sys.stderr,
         )
         subprocess.run(["scancel", *jobs], check=True)
@@ -55,7 +54,7 @@ def take_over(dag: Any, on_slurm: bool) -> list[str]:
 
 
 def queue() -> list[tuple[str, str, str]]:
-    """Job, comment and working folder of each job that this user has waiting or running."""
+    """Id, comment and working folder of each of this user's queued or running jobs."""
     command = ["squeue", "--me", "--noheader", "--format=%i|%k|%Z"]
     done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode:
@@ -65,5 +64,5 @@ def queue() -> list[tuple[str, str, str]]:
 
 
 def left(jobs: Iterable[tuple[str, str, str]], wanted: set[str], folder: Path) -> list[str]:
-    """The jobs of `folder` whose comment is among the `wanted`."""
+    """Ids of the jobs that belong to `folder` and have one of the `wanted` comments."""
     return [job for job, comment, where in jobs if comment in wanted and Path(where) == folder]

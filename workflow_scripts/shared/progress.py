@@ -12,7 +12,7 @@ T = TypeVar("T")
 def bar(total: int | None = None, description: str = "", unit: str = "it", done: int = 0) -> tqdm:
     """A tqdm bar on stderr; in a file it becomes one plain line every ten seconds.
 
-    `done` of the total was done before, by a job that was killed: the bar starts there.
+    The bar starts at `done`, the part of the total that an earlier, killed job completed.
     """
     in_file = not sys.stderr.isatty()
     return tqdm(
@@ -40,7 +40,7 @@ def track(
 
 
 class _Lines:
-    """tqdm rewrites its line with a carriage return; a log file wants a new line instead."""
+    """Turn the carriage returns with which tqdm rewrites its line into line ends, for log files."""
 
     def write(self, text: str) -> None:
         if text.strip():

@@ -1,4 +1,4 @@
-"""The tables that cross a boundary, column by column."""
+"""Schemas of the tables that pass from one rule to another."""
 
 from pandera.pandas import Check, Column, DataFrameSchema
 
@@ -23,7 +23,7 @@ REQUESTS = DataFrameSchema(
     name="requests",
 )
 
-# The model's own end or a stop string; the request's limit; the context's; a server's filter.
+# The model's end token or a stop string; max_tokens; a full context; a server's content filter.
 FINISH_REASONS = ["stop", "length", "context", "filtered"]
 
 RESPONSES = DataFrameSchema(
@@ -52,13 +52,13 @@ SCORES = DataFrameSchema(
         "model": Column(str),  # "theory" for exact computations and simulations
         "seed": Column("Int64", nullable=True),  # null where seeds are pooled
         "metric": Column(str),
-        "value": Column(float, nullable=True),  # null: not defined, the study says when
+        "value": Column(float, nullable=True),  # null where not defined; the study documents when
         "ci_low": Column(float, nullable=True),
         "ci_high": Column(float, nullable=True),
         "n": Column(int, Check.ge(0)),  # how many units the value and its interval are taken over
         "units": Column(str, Check.ne("")),  # what `n` counts: seeds, questions, draws, …
         "exact": Column(bool),  # counted or computed, not estimated from a sample
-        "note": Column(str),  # why there is no value, or what else is to know; often empty
+        "note": Column(str),  # why there is no value, or a remark; often empty
     },
     checks=[
         Check(

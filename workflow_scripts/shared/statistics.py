@@ -1,7 +1,7 @@
 """Intervals and tests used by more than one study, on SciPy, statsmodels and scikit-learn.
 
-Intervals are 95 % unless `level` says otherwise. The libraries are imported where they are used,
-so that a script which needs one interval does not load them all.
+Intervals are 95 % by default. Libraries are imported where they are used, so that a script that
+needs one interval does not load all of them.
 """
 
 from collections.abc import Callable, Sequence
@@ -14,7 +14,7 @@ RESAMPLES = 2000
 
 
 class Interval(NamedTuple):
-    """An estimate with its interval; `n` counts what it was taken over."""
+    """An estimate with its interval; `n` is the number of units that it is based on."""
 
     value: float
     low: float
@@ -46,10 +46,10 @@ def bootstrap(
 ) -> Interval:
     """`statistic` of `values` with a BCa bootstrap interval (Efron 1987).
 
-    `values` has shape (n,), or is a tuple of columns of that shape whose rows are drawn together.
-    `statistic` takes the columns and `axis`, and reduces that axis. With fewer than two rows, or
-    rows all equal, the interval is degenerate: both ends equal the estimate. Raises `ValueError`
-    on an empty sample or on NaN.
+    `values` has shape (n,), or is a tuple of columns of shape (n,) whose rows are resampled
+    together. `statistic` takes the columns and `axis`, and reduces that axis. With fewer than two
+    rows, or all rows equal, both ends equal the estimate. Raises `ValueError` on an empty sample
+    or on NaN.
     """
     from scipy import stats
 
@@ -58,7 +58,7 @@ def bootstrap(
     ]
     n = columns[0].shape[0]
     if n == 0 or any(np.isnan(column).any() for column in columns):
-        raise ValueError("bootstrap: the sample is empty or holds NaN")
+        raise ValueError("bootstrap: expected numbers, the sample is empty or holds NaN")
     estimate = float(statistic(*columns, axis=0))
     if n < 2 or all(np.ptp(column) == 0 for column in columns):
         return Interval(estimate, estimate, estimate, n)
@@ -98,7 +98,7 @@ def seed_interval(values: ArrayLike, level: float = 0.95) -> Interval:
 
 
 def proportion(successes: int, n: int, level: float = 0.95) -> Interval:
-    """A share with Wilson's interval; NaN where `n` is 0."""
+    """A share with Wilson's interval; NaN if `n` is 0."""
     from statsmodels.stats.proportion import proportion_confint
 
     if n == 0:
@@ -121,7 +121,7 @@ def paired_t(first: ArrayLike, second: ArrayLike) -> Test:
 
 
 def holm(p_values: ArrayLike) -> NDArray:
-    """p-values adjusted by Holm's step-down method, in the order given."""
+    """p-values, shape (n,), adjusted by Holm's step-down method, in the order given."""
     from statsmodels.stats.multitest import multipletests
 
     values = np.asarray(p_values, dtype=float)
@@ -139,14 +139,14 @@ def chi_square(counts: ArrayLike, probabilities: ArrayLike) -> Test:
     """Pearson's goodness of fit of counts, shape (K,), to cell probabilities, shape (K,).
 
     A count in a cell of probability 0 gives an infinite statistic and p = 0.
-    Raises `ValueError` when the probabilities do not add to 1.
+    Raises `ValueError` when the probabilities do not sum to 1.
     """
     from scipy import stats
 
     observed = np.asarray(counts, dtype=float)
     expected = np.asarray(probabilities, dtype=float)
     if not np.isclose(expected.sum(), 1.0):
-        raise ValueError(f"chi_square: the probabilities add to {expected.sum()}, not to 1")
+        raise ValueError(f"chi_square: expected probabilities of sum 1, found {expected.sum()}")
     n = int(observed.sum())
     possible = expected > 0
     if observed[~possible].any():
@@ -156,7 +156,9 @@ def chi_square(counts: ArrayLike, probabilities: ArrayLike) -> Test:
 
 
 def kolmogorov_smirnov(sample: ArrayLike, cdf: Callable[[NDArray], NDArray]) -> Test:
-    """One-sample, two-sided Kolmogorov-Smirnov test. Ties make its p-value too small."""
+    """One-sample, two-sided Kolmogorov-Smirnov test of `sample`, shape (n,).
+
+    Ties make its p-value too small."""
     from scipy import stats
 
     values = np.asarray(sample, dtype=float)
@@ -184,7 +186,9 @@ def brier(confidence: ArrayLike, correct: ArrayLike) -> float:
 
 
 def auroc(confidence: ArrayLike, correct: ArrayLike) -> float:
-    """Probability that a right answer has more confidence than a wrong one; NaN if all agree."""
+    """Probability that a right answer has more confidence than a wrong one; both of shape (n,).
+
+    NaN where all answers are right or all are wrong."""
     from sklearn.metrics import roc_auc_score
 
     outcome: Sequence[int] | NDArray = np.asarray(correct, dtype=int)

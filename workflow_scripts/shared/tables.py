@@ -19,7 +19,7 @@ GROUP_BYTES = 1 << 25  # held in memory of a table that is written in parts
 
 
 class TableError(ValueError):
-    """A table that does not keep its contract; the message names file, column and row."""
+    """A table that does not fit its schema; the message names file, column and row."""
 
 
 def write(
@@ -38,10 +38,10 @@ def write(
 def write_parts(
     parts: Iterable[pd.DataFrame], path: str | Path, provenance: dict[str, Any] | None = None
 ) -> None:
-    """Write a table that comes in parts (one or more), each checked already, whole or not at all.
+    """Write a table from one or more parts, already checked, whole or not at all.
 
-    Parts are gathered into row groups of `GROUP_BYTES`, so that memory does not grow with the
-    table; up to that size the bytes are those of `write`.
+    Parts are gathered into row groups of `GROUP_BYTES`, so memory does not grow with the table.
+    Up to that size the file equals that of `write`, byte for byte.
     """
     note = json.dumps(provenance or {}, sort_keys=True, default=str).encode()
     rest = iter(parts)
@@ -60,7 +60,7 @@ def _groups(first: pa.Table, rest: Iterator[pd.DataFrame], schema: pa.Schema) ->
     held = [first.cast(schema)]
     for part in rest:
         if sum(table.nbytes for table in held) >= GROUP_BYTES:
-            # One chunk a column: pages then end where they do in a table that came in one part.
+            # One chunk per column: pages then end where they end in a table of one part.
             yield pa.concat_tables(held).combine_chunks()
             held.clear()
         held.append(pa.Table.from_pandas(part, preserve_index=False).cast(schema))

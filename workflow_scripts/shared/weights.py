@@ -1,4 +1,4 @@
-"""Weights on disk: one safetensors file, with what they are and how they were made beside them."""
+"""Weights on disk: one safetensors file that also holds what they are and how they were trained."""
 
 import json
 from collections.abc import Mapping
@@ -19,14 +19,14 @@ def write(
     provenance: dict[str, Any] | None = None,
     **about: Any,
 ) -> None:
-    """Save tensors, whole or not at all; equal ones give equal bytes.
+    """Save tensors, whole or not at all; equal tensors give equal bytes.
 
-    `about` is what `read` returns beside them, and must go into JSON.
+    `read` returns `about` with the tensors; it must be JSON-serialisable.
     """
     from safetensors.torch import save_file
 
     made = json.loads(json.dumps(provenance or {}, sort_keys=True, default=str))
-    # One note: of several, safetensors would write now this one first, now that.
+    # One entry only: safetensors writes several entries in arbitrary order.
     note = json.dumps({**about, "provenance": made})
     held = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     with files.atomic(path) as temporary:
@@ -36,10 +36,9 @@ def write(
 def read(
     path: str | Path, what: str, key: str | None = None
 ) -> "tuple[dict[str, Tensor], dict[str, Any]]":
-    """Tensors, on the CPU, and what is noted `about` them.
+    """Tensors, on the CPU, and the `about` that was saved with them.
 
-    Raises `ValueError` naming a file that holds no `what`: one that `write` has not written, or
-    that has nothing noted under `key`.
+    Raises `ValueError` naming the file if `write` did not write it or it has no entry `key`.
     """
     from safetensors import SafetensorError, safe_open
 
@@ -49,9 +48,9 @@ def read(
             tensors = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118
     except (OSError, SafetensorError, KeyError) as error:
         raise ValueError(
-            f"{path}: not a file of {what} ({error}); delete it and run again"
+            f"{path}: expected {what}, cannot be read ({error}); delete it and run again"
         ) from error
     about = json.loads(note)
     if key is not None and key not in about:
-        raise ValueError(f"{path}: has weights, but not of {what}; delete it and run again")
+        raise ValueError(f"{path}: expected {what}, found other weights; delete it and run again")
     return tensors, about
