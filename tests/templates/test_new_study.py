@@ -82,7 +82,6 @@ def test_it_runs_and_its_claim_is_decided(copy, added):
     for suffix in ("png", "pdf"):
         assert (copy / f"results/{NAME}/figures/spread.{suffix}").stat().st_size > 1000
     plan = project.snakemake(copy, "-n", *smoke)
-    assert f"rule {NAME}:" in plan
     assert f"results/{NAME}/claims.json" in plan  # the scorecard reads it
 
 
