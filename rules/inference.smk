@@ -13,7 +13,6 @@ rule inference_generate:
         "logs/benchmarks/inference_generate/{study}-{model}.tsv"
     conda:
         model_environment
-    threads: 1
     resources:
         mem_mb=growing(config["inference"]["mem_mb"]),
         runtime=growing(config["inference"]["runtime_min"]),

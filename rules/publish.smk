@@ -31,7 +31,6 @@ rule publish_scorecard:
         "logs/publish_scorecard/scorecard.log",
     conda:
         "../envs/publish.yaml"
-    threads: 1
     resources:
         mem_mb=growing(1000),
         runtime=growing(5),
@@ -63,7 +62,6 @@ rule publish_report:
         "logs/benchmarks/publish_report/report.tsv"
     conda:
         "../envs/publish.yaml"
-    threads: 1
     resources:
         mem_mb=growing(1000),
         runtime=growing(10),
@@ -86,7 +84,6 @@ rule publish_archive:
         "logs/publish_archive/archive.log",
     conda:
         "../envs/publish.yaml"
-    threads: 1
     resources:
         mem_mb=growing(2000),
         runtime=growing(30),
