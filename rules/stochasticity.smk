@@ -7,6 +7,20 @@ STOCHASTICITY_THINKERS = [
 STOCHASTICITY_CODERS = [
     name for name in STOCHASTICITY_MODELS if name in config["stochasticity"]["code_tool"]["models"]
 ]
+STOCHASTICITY_FIGURES = [
+    "histograms",
+    "styles",
+    "decoding",
+    "dependence",
+    "transitions",
+    "positions",
+    "generators",
+    "conversion",
+    "seeds",
+    "letters",
+    "discrete",
+    "power",
+]
 
 
 rule stochasticity_requests:
@@ -16,7 +30,6 @@ rule stochasticity_requests:
         "logs/stochasticity_requests/requests.log",
     conda:
         "../envs/analysis.yaml"
-    threads: 1
     resources:
         mem_mb=growing(500),
         runtime=growing(5),
@@ -44,14 +57,13 @@ rule stochasticity_sequential:
     input:
         model=model_files,
     output:
-        draws="results/stochasticity/sequential/{model}.parquet",
+        draw_table="results/stochasticity/sequential/{model}.parquet",
     log:
         "logs/stochasticity_sequential/{model}.log",
     benchmark:
         "logs/benchmarks/stochasticity_sequential/{model}.tsv"
     conda:
         model_environment
-    threads: 1
     resources:
         mem_mb=growing(config["inference"]["mem_mb"]),
         runtime=growing(config["inference"]["runtime_min"]),
@@ -72,14 +84,13 @@ rule stochasticity_reasoning:
     input:
         model=model_files,
     output:
-        draws="results/stochasticity/reasoning/{model}.parquet",
+        draw_table="results/stochasticity/reasoning/{model}.parquet",
     log:
         "logs/stochasticity_reasoning/{model}.log",
     benchmark:
         "logs/benchmarks/stochasticity_reasoning/{model}.tsv"
     conda:
         model_environment
-    threads: 1
     resources:
         mem_mb=growing(config["inference"]["mem_mb"]),
         runtime=growing(config["inference"]["runtime_min"]),
@@ -100,14 +111,13 @@ rule stochasticity_code_tool:
     input:
         model=model_files,
     output:
-        draws="results/stochasticity/code_tool/{model}.parquet",
+        draw_table="results/stochasticity/code_tool/{model}.parquet",
     log:
         "logs/stochasticity_code_tool/{model}.log",
     benchmark:
         "logs/benchmarks/stochasticity_code_tool/{model}.tsv"
     conda:
         model_environment
-    threads: 1
     resources:
         mem_mb=growing(config["inference"]["mem_mb"]),
         runtime=growing(config["inference"]["runtime_min"]),
@@ -118,9 +128,8 @@ rule stochasticity_code_tool:
         checkpoint=model_checkpoint,
         batch_tokens=config["inference"]["batch_tokens"],
         draws=config["stochasticity"]["draws"],
-        settings={
-            key: config["stochasticity"]["code_tool"][key] for key in ("max_tokens", "limits")
-        },
+        max_tokens=config["stochasticity"]["code_tool"]["max_tokens"],
+        limits=config["stochasticity"]["code_tool"]["limits"],
         seed=config["seed"],
     script:
         "../workflow_scripts/stochasticity/code_tool.py"
@@ -130,7 +139,7 @@ rule stochasticity_controls:
     input:
         requests=rules.stochasticity_requests.output.requests,
     output:
-        draws="results/stochasticity/controls/draws.parquet",
+        draw_table="results/stochasticity/controls/draws.parquet",
         rates="results/stochasticity/controls/rates.parquet",
     log:
         "logs/stochasticity_controls/controls.log",
@@ -138,7 +147,6 @@ rule stochasticity_controls:
         "logs/benchmarks/stochasticity_controls/controls.tsv"
     conda:
         "../envs/analysis.yaml"
-    threads: 1
     resources:
         mem_mb=growing(1500),
         runtime=growing(10),
@@ -158,11 +166,11 @@ rule stochasticity_scores:
         responses=expand(
             "results/stochasticity/responses/{model}.parquet", model=STOCHASTICITY_MODELS
         ),
-        draws=[
-            rules.stochasticity_controls.output.draws,
-            *expand(rules.stochasticity_sequential.output.draws, model=STOCHASTICITY_MODELS),
-            *expand(rules.stochasticity_reasoning.output.draws, model=STOCHASTICITY_THINKERS),
-            *expand(rules.stochasticity_code_tool.output.draws, model=STOCHASTICITY_CODERS),
+        draw_tables=[
+            rules.stochasticity_controls.output.draw_table,
+            *expand(rules.stochasticity_sequential.output.draw_table, model=STOCHASTICITY_MODELS),
+            *expand(rules.stochasticity_reasoning.output.draw_table, model=STOCHASTICITY_THINKERS),
+            *expand(rules.stochasticity_code_tool.output.draw_table, model=STOCHASTICITY_CODERS),
         ],
         rates=rules.stochasticity_controls.output.rates,
     output:
@@ -173,7 +181,6 @@ rule stochasticity_scores:
         "logs/benchmarks/stochasticity_scores/scores.tsv"
     conda:
         "../envs/analysis.yaml"
-    threads: 1
     resources:
         mem_mb=growing(2000),
         runtime=growing(30),
@@ -196,13 +203,12 @@ rule stochasticity_claims:
         "logs/stochasticity_claims/claims.log",
     conda:
         "../envs/analysis.yaml"
-    threads: 1
     resources:
         mem_mb=growing(1000),
         runtime=growing(10),
     params:
         code=fingerprint("workflow_scripts/stochasticity/claims.py"),
-        models={name: config["models"][name] for name in STOCHASTICITY_MODELS},
+        models=study_models("stochasticity"),
         sizes=config["stochasticity"]["sizes"],
         stages=config["stochasticity"]["stages"],
     script:
@@ -213,82 +219,20 @@ rule stochasticity_figures:
     input:
         scores=rules.stochasticity_scores.output.scores,
     output:
-        histograms=report(
-            "results/stochasticity/figures/histograms.png",
-            caption="../resources/captions/stochasticity/histograms.rst",
-            category="stochasticity",
-        ),
-        styles=report(
-            "results/stochasticity/figures/styles.png",
-            caption="../resources/captions/stochasticity/styles.rst",
-            category="stochasticity",
-        ),
-        decoding=report(
-            "results/stochasticity/figures/decoding.png",
-            caption="../resources/captions/stochasticity/decoding.rst",
-            category="stochasticity",
-        ),
-        dependence=report(
-            "results/stochasticity/figures/dependence.png",
-            caption="../resources/captions/stochasticity/dependence.rst",
-            category="stochasticity",
-        ),
-        transitions=report(
-            "results/stochasticity/figures/transitions.png",
-            caption="../resources/captions/stochasticity/transitions.rst",
-            category="stochasticity",
-        ),
-        positions=report(
-            "results/stochasticity/figures/positions.png",
-            caption="../resources/captions/stochasticity/positions.rst",
-            category="stochasticity",
-        ),
-        generators=report(
-            "results/stochasticity/figures/generators.png",
-            caption="../resources/captions/stochasticity/generators.rst",
-            category="stochasticity",
-        ),
-        conversion=report(
-            "results/stochasticity/figures/conversion.png",
-            caption="../resources/captions/stochasticity/conversion.rst",
-            category="stochasticity",
-        ),
-        seeds=report(
-            "results/stochasticity/figures/seeds.png",
-            caption="../resources/captions/stochasticity/seeds.rst",
-            category="stochasticity",
-        ),
-        letters=report(
-            "results/stochasticity/figures/letters.png",
-            caption="../resources/captions/stochasticity/letters.rst",
-            category="stochasticity",
-        ),
-        discrete=report(
-            "results/stochasticity/figures/discrete.png",
-            caption="../resources/captions/stochasticity/discrete.rst",
-            category="stochasticity",
-        ),
-        power=report(
-            "results/stochasticity/figures/power.png",
-            caption="../resources/captions/stochasticity/power.rst",
-            category="stochasticity",
-        ),
+        png=figure_pngs("stochasticity", STOCHASTICITY_FIGURES),
+        pdf=expand("results/stochasticity/figures/{figure}.pdf", figure=STOCHASTICITY_FIGURES),
     log:
         "logs/stochasticity_figures/figures.log",
     benchmark:
         "logs/benchmarks/stochasticity_figures/figures.tsv"
     conda:
         "../envs/analysis.yaml"
-    threads: 1
     resources:
         mem_mb=growing(1000),
         runtime=growing(10),
     params:
         code=fingerprint("workflow_scripts/stochasticity/figures.py"),
-        models=STOCHASTICITY_MODELS,
-        stand_ins=[
-            name for name in STOCHASTICITY_MODELS if config["models"][name]["source"] == "train"
-        ],
+        models=figure_models("stochasticity"),
     script:
         "../workflow_scripts/stochasticity/figures.py"
 

@@ -1,4 +1,4 @@
-"""Images of given numbers and small generators, against other ways to compute them."""
+"""Images of given numbers and small generators, compared with independent computations."""
 
 import numpy as np
 import pytest

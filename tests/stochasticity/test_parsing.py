@@ -1,4 +1,4 @@
-"""A reply counts for what it says without doubt; everything else is a failure with a reason."""
+"""Only an unambiguous reply gives a number; any other is a failure with a reason."""
 
 import pytest
 from hypothesis import given
@@ -39,7 +39,7 @@ def test_a_real_number_is_read_as_written(number):
         ("<think>7", DIGIT, "empty"),
     ],
 )
-def test_doubt_is_a_failure(reply, target, failure):
+def test_an_ambiguous_reply_is_a_failure(reply, target, failure):
     assert parsing.value(reply, target) == parsing.Parsed(None, failure)
 
 

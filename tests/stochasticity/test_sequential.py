@@ -1,4 +1,4 @@
-"""Chains on a real small model: what each round shows of the earlier draws."""
+"""Chains: which earlier draws each round shows, and a run on a small model."""
 
 import json
 
@@ -8,7 +8,7 @@ from tests.inference import tiny
 from workflow_scripts.models.corpora import sampling_words as words
 from workflow_scripts.shared import tables
 from workflow_scripts.stochasticity import sequential
-from workflow_scripts.stochasticity.draws import DRAWS
+from workflow_scripts.stochasticity.draw_table import DRAWS
 
 SETTINGS = {"targets": ["digit"], "chains": 3, "rounds": 4}
 

@@ -2,7 +2,6 @@
 
 import ast
 import logging
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -10,9 +9,9 @@ import pandas as pd
 from workflow_scripts.inference import engines, runner, sandbox
 from workflow_scripts.inference import requests as inference
 from workflow_scripts.inference.replies import program
-from workflow_scripts.shared import job, progress, provenance, tables
+from workflow_scripts.shared import job, progress, tables
 from workflow_scripts.stochasticity import parsing, targets
-from workflow_scripts.stochasticity.draws import CONDITIONS, DRAWS
+from workflow_scripts.stochasticity.draw_table import CONDITIONS, DRAWS
 from workflow_scripts.stochasticity.requests import direct
 
 WHAT = {
@@ -26,7 +25,7 @@ SEEDING = {"seed", "default_rng", "RandomState", "Random"}
 
 
 def prompt(target: str, variant: str) -> str:
-    """The prompt that asks for a program."""
+    """The prompt for a program that prints one draw."""
     return (
         f"Write a Python program that prints {WHAT[target]}, and nothing else. Use only the "
         f"standard library.{VARIANTS[variant]} Reply with the program in a code block."
@@ -49,9 +48,9 @@ def sets_seed(source: str) -> bool:
 
 
 def execute(reply: str, target: targets.Target, limits: sandbox.Limits) -> dict[str, Any]:
-    """Run a reply's program: the draw or why there is none, and what is known of the program.
+    """Run a reply's program: value or failure, whether it is seeded, whether the network was cut.
 
-    The same reply runs anew each time: the randomness asked for is that of the program.
+    Equal replies run separately, because the program is the source of randomness.
     """
     source = program(reply)
     if source is None:
@@ -70,40 +69,33 @@ def execute(reply: str, target: targets.Target, limits: sandbox.Limits) -> dict[
 
 
 def main(
-    path: str | Path,
+    draw_table: str,
     model: str,
     spec: dict[str, Any],
     checkpoint: str,
     batch_tokens: int,
     draws: int,
-    settings: dict[str, Any],
+    max_tokens: int,
+    limits: dict[str, Any],
     seed: int,
     provenance: dict[str, Any] | None = None,
 ) -> None:
-    """Ask one model for its programs, run them, write draws with `seeded` and `network_cut`."""
+    """Ask one model for programs and run them; write draws with `seeded` and `network_cut`."""
     engine = engines.load(model, spec, checkpoint, batch_tokens=batch_tokens)
-    store = runner.store_of(engine)
+    fields = {"n": draws, "max_tokens": max_tokens, "seed": seed}
     requests = inference.table(
-        direct(
-            "S11",
-            target,
-            variant,
-            prompt(target, variant),
-            n=draws,
-            max_tokens=settings["max_tokens"],
-            seed=seed,
-        )
+        direct("S11", target, variant, prompt(target, variant), **fields)
         for target in WHAT
         for variant in VARIANTS
     )
-    responses = runner.generate(requests, engine, store)
-    limits = sandbox.Limits(**settings["limits"])
+    responses = runner.generate(requests, engine, runner.store_of(engine))
     asked = responses[["request_id"]].merge(requests[["request_id", *CONDITIONS]], on="request_id")
+    bounds = sandbox.Limits(**limits)
     known = {name: targets.of(name) for name in WHAT}
     replies = zip(responses["text"], asked["target"], strict=True)
     ran = pd.DataFrame(
         [
-            execute(text, known[target], limits)
+            execute(text, known[target], bounds)
             for text, target in progress.track(replies, len(asked), "programs")
         ]
     )
@@ -115,20 +107,9 @@ def main(
         given="",
         tokens=responses["completion_tokens"],
     )
-    tables.write(frame, path, DRAWS, provenance)
+    tables.write(frame, draw_table, DRAWS, provenance)
 
 
 if __name__ == "__main__":
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    with job.running(snakemake):
-        main(
-            snakemake.output.draws,
-            snakemake.wildcards.model,
-            snakemake.params.spec,
-            snakemake.params.checkpoint,
-            snakemake.params.batch_tokens,
-            snakemake.params.draws,
-            dict(snakemake.params.settings),
-            snakemake.params.seed,
-            provenance.of(snakemake),
-        )
+    job.run(snakemake, main)

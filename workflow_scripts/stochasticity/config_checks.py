@@ -1,11 +1,11 @@
-"""What a schema cannot say of the study's settings."""
+"""Checks of the study's settings that a schema cannot express."""
 
 from collections.abc import Iterator
 from typing import Any
 
 
 def problems(config: dict[str, Any]) -> Iterator[str]:
-    """One line for each impossible setting of `stochasticity`: key, what was found, the remedy."""
+    """One line per invalid setting of `stochasticity`: key, what was found, what is allowed."""
     section, models = config["stochasticity"], config["studies"]["stochasticity"]
     named = {
         "code_tool.models": section["code_tool"]["models"],
@@ -21,13 +21,13 @@ def problems(config: dict[str, Any]) -> Iterator[str]:
     for weights in section["discrete"]["categorical_percent"]:
         if sum(weights) != 100:
             yield (
-                f"stochasticity.discrete.categorical_percent: {weights} add to {sum(weights)}, "
-                "allowed: weights that add to 100"
+                f"stochasticity.discrete.categorical_percent: found {weights}, which add "
+                f"to {sum(weights)}, allowed: weights that add to 100"
             )
     wanted = section["generators"]["starts"]
     for bits in section["generators"]["xorshift_bits"]:
         if 2**bits - 1 < wanted:
             yield (
                 f"stochasticity.generators.starts: found {wanted}, allowed: at most {2**bits - 1}, "
-                f"the starts of {bits} bits"
+                f"the number of starts with {bits} bits"
             )

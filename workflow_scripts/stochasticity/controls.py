@@ -1,15 +1,16 @@
-"""Two generators in the place of a model: a true one and a rigged one, through the same analysis.
+"""Two generators in place of a model, one true and one rigged, through the same analysis.
 
-The true generator answers every request as the prompt asks, with NumPy's draws in the stated
-decimals. The rigged one does the same, but a share of its draws is one favourite; in batches the
-favourite comes more often towards the end, and some counts are wrong; chains with all draws in view
-swing from low to high, chains with the last draw only are periodic. The first must pass each test
-as often as the level says, the second must fail; and `power` says what a test can see at all.
+The true generator answers every request as prompted, with NumPy's draws in the stated decimals. The
+rigged one does the same, but a share of its draws is one favourite value. In batches the favourite
+becomes more frequent towards the end and some counts are wrong; chains with all draws in view swing
+between low and high; chains with only the last draw in view are periodic. The true generator must
+pass each test at the nominal rate, the rigged one must fail; `power` shows which deviations a test
+can detect.
 """
 
 import json
+from collections.abc import Iterator
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,20 +19,21 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from workflow_scripts.models.corpora import sampling_words as words
-from workflow_scripts.shared import job, progress, provenance, schemas, seeds, tables
-from workflow_scripts.shared.statistics import binomial, proportion
-from workflow_scripts.stochasticity import draws as reading
-from workflow_scripts.stochasticity import maps, measures, scoring, targets
+from workflow_scripts.shared import job, progress, schemas, scores, seeds, tables
+from workflow_scripts.shared.scores import Row
+from workflow_scripts.shared.statistics import binomial
+from workflow_scripts.stochasticity import maps, metrics, parsing, targets
+from workflow_scripts.stochasticity.draw_table import CONDITIONS, DRAWS, RIGGED, TRUE
+from workflow_scripts.stochasticity.metrics import LEVEL
+from workflow_scripts.stochasticity.requests import UNFILTERED
 from workflow_scripts.stochasticity.targets import Target
 
-TRUE, RIGGED = "true generator", "rigged generator"
-LEVEL = 0.05
-PERIOD = 4  # of the rigged chains of S6
+PERIOD = 4  # of the rigged chains in S6
 
 
 @cache
 def favourite(target: Target) -> float:
-    """The value that the rigged generator likes too much: an unlikely one, and never the mean."""
+    """The favourite value of the rigged generator: an unlikely one, never the mean."""
     if target.edges is None:
         return 7.0 if target.name == "digit" else float(np.argmin(target.probabilities))
     assert target.ppf is not None
@@ -39,7 +41,7 @@ def favourite(target: Target) -> float:
 
 
 def draw(target: Target, rng: np.random.Generator, n: int, share: float | NDArray = 0.0) -> NDArray:
-    """`n` draws; each is the favourite with probability `share`, one for all or n of them."""
+    """Draws, shape (n,); each is the favourite with probability `share`, a number or shape (n,)."""
     values = target.draw(rng, n)
     return np.where(rng.random(n) < share, favourite(target), values)
 
@@ -52,7 +54,7 @@ def written(value: float, target: Target) -> str:
 
 
 def responses(requests: pd.DataFrame, model: str, share: float, seed: int) -> pd.DataFrame:
-    """A reply to every sample of every request, as `draws.of` reads them."""
+    """A reply to every sample of every request, in the columns that `parsing.draws` reads."""
     rows = []
     for request in requests.to_dict("records"):
         rng = seeds.generator(seed, "control", model, request["request_id"])
@@ -95,7 +97,7 @@ def _worked(request: dict[str, Any], rng: np.random.Generator, share: float) -> 
 
 
 def chains(settings: dict[str, Any], model: str, share: float, seed: int) -> pd.DataFrame:
-    """The draws of S5 and S6."""
+    """The draws of S5 and S6 as a table of draws."""
     shape = settings["chains"], settings["rounds"]
     frames = []
     for experiment in ("S5", "S6"):
@@ -117,34 +119,32 @@ def chains(settings: dict[str, Any], model: str, share: float, seed: int) -> pd.
                 )
             )
     frame = pd.concat(frames, ignore_index=True).assign(
-        style="plain", temperature=1.0, top_p=1.0, top_k=0, batch=shape[1], model=model
-    )
-    return reading.DRAWS.validate(
-        frame.assign(part="draw", failure=None, given="", tokens=0)[list(reading.DRAWS.columns)]
-    )
+        style="plain", batch=shape[1], model=model, part="draw", failure=None, given="", tokens=0,
+        **UNFILTERED,
+    )  # fmt: skip
+    return DRAWS.validate(frame[list(DRAWS.columns)])
 
 
 def _rig(values: NDArray, target: Target, experiment: str, rng: np.random.Generator) -> None:
-    """Make chains, shape (chains, rounds), repulsive (S5) or periodic (S6), in place."""
+    """Make `values`, shape (chains, rounds), repulsive (S5) or periodic (S6), in place."""
     middle = target.size / 2
     for t in range(1, values.shape[1]):
         if experiment == "S6" and t >= PERIOD:
             values[:, t] = values[:, t - PERIOD]
         elif experiment == "S5":
-            # A draw from the same half of the cells as the one before is drawn once more.
+            # A draw from the same half of the cells as the previous one is redrawn once.
             before = target.cells(values[:, t - 1]) < middle
             same = before == (target.cells(values[:, t]) < middle)
             values[:, t] = np.where(same, target.draw(rng, len(same)), values[:, t])
 
 
-def pass_rates(n: int, replicates: int, share: float, seed: int) -> list[dict[str, Any]]:
+def pass_rates(n: int, replicates: int, share: float, seed: int) -> Iterator[Row]:
     """How often each test passes `n` draws of both generators, over many replicates.
 
     For the true one also the p-value of a binomial test against 1 - level. The plain
-    Kolmogorov-Smirnov test on rounded numbers (`ks_ties`) is allowed to reject too often.
+    Kolmogorov-Smirnov test on rounded numbers (`ks_ties`) may reject too often.
     """
-    rows = []
-    # That the rigged one fails needs fewer runs than that the true one passes at the level.
+    # Showing that the rigged one fails takes fewer runs than showing that the true one passes.
     for model, rigged, runs in ((TRUE, 0.0, replicates), (RIGGED, share, max(replicates // 10, 1))):
         for name in words.TARGETS:
             target = targets.of(name)
@@ -152,38 +152,37 @@ def pass_rates(n: int, replicates: int, share: float, seed: int) -> list[dict[st
             passed: dict[str, int] = {}
             for replicate in progress.track(range(runs), description=f"{model}, {name}"):
                 values = draw(target, rng, n, rigged)
-                for test, result in measures.goodness_of_fit(values, target, replicate).items():
+                for test, result in metrics.goodness_of_fit(values, target, replicate).items():
                     passed[test] = passed.get(test, 0) + (result.p > LEVEL)
             for test, count in passed.items():
-                base = scoring.base("controls", name, test, model, batch=n)
-                rows.append(scoring.row(base, "pass_rate", proportion(count, runs)))
+                row = UNFILTERED | {"target": name, "style": test, "batch": n, "model": model}
+                row |= {"n": runs, "units": "runs"}
+                yield scores.share("controls", "pass_rate", count, **row)
                 if model == TRUE:
                     p = binomial(count, runs, 1 - LEVEL).p
-                    rows.append(scoring.exact(base, "pass_rate_p", p, runs))
-    return rows
+                    yield scores.number("controls", "pass_rate_p", p, **row)
 
 
-def power(n: int, excesses: list[float], replicates: int, seed: int) -> list[dict[str, Any]]:
+def power(n: int, excesses: list[float], replicates: int, seed: int) -> Iterator[Row]:
     """The share of runs of `n` draws that a test rejects when a tenth of the target is too likely.
 
-    For digits one digit has probability 1/10 + d, the others share the loss; for real targets it
-    is the same tenth of the probability, from its 7th to its 8th decile.
+    For digits, one digit has probability 1/10 + d and the others share the loss. For real targets
+    it is one tenth of the probability, from the 7th to the 8th decile.
     """
-    rows = []
     for name in words.TARGETS:
         target = targets.of(name)
         for excess in excesses:
             rng = seeds.generator(seed, "power", name, str(excess))
             for test, p_values in _p_values(target, n, excess, replicates, rng).items():
-                base = scoring.base("power", name, test, "theory", batch=n)
-                rejected = proportion(int((p_values < LEVEL).sum()), replicates)
-                rows.append(scoring.row(base, "power", rejected, cell=f"{excess:g}"))
-    return rows
+                row = UNFILTERED | {"target": name, "style": test, "batch": n, "model": "theory"}
+                row |= {"cell": f"{excess:g}", "n": replicates, "units": "runs"}
+                yield scores.share("power", "power", int((p_values < LEVEL).sum()), **row)
 
 
 def _p_values(
     target: Target, n: int, excess: float, replicates: int, rng: np.random.Generator
 ) -> dict[str, NDArray]:
+    """p-values of each test, shape (replicates,)."""
     tenths = np.full(10, (0.9 - excess) / 9)
     tenths[7] = 0.1 + excess
     if target.ppf is None or target.cdf is None:
@@ -206,9 +205,9 @@ def _p_values(
 
 
 def main(
-    requests: str | Path,
-    draws_path: str | Path,
-    rates_path: str | Path,
+    requests: str,
+    draw_table: str,
+    rates: str,
     sequential: dict[str, Any],
     settings: dict[str, Any],
     draws: int,
@@ -220,23 +219,16 @@ def main(
     asked = asked[asked["experiment"] != "S3"]  # a generator has no temperature
     frames = []
     for model, share in ((TRUE, 0.0), (RIGGED, settings["favourite"])):
-        frames.append(reading.of(asked, responses(asked, model, share, seed)))
+        frames.append(parsing.draws(asked, responses(asked, model, share, seed)))
         frames.append(chains(sequential, model, share, seed))
-    tables.write(pd.concat(frames, ignore_index=True), draws_path, reading.DRAWS, provenance)
-    rows = pass_rates(draws, settings["replicates"], settings["favourite"], seed)
-    rows += power(draws, settings["excesses"], settings["power_replicates"], seed)
-    tables.write(scoring.table(rows), rates_path, schemas.SCORES, provenance)
+    tables.write(pd.concat(frames, ignore_index=True), draw_table, DRAWS, provenance)
+    rows = [
+        *pass_rates(draws, settings["replicates"], settings["favourite"], seed),
+        *power(draws, settings["excesses"], settings["power_replicates"], seed),
+    ]
+    table = scores.table([rows], [*CONDITIONS[1:], "cell"], texts=("cell",))
+    tables.write(table, rates, schemas.SCORES, provenance)
 
 
 if __name__ == "__main__":
-    with job.running(snakemake):
-        main(
-            snakemake.input.requests,
-            snakemake.output.draws,
-            snakemake.output.rates,
-            dict(snakemake.params.sequential),
-            dict(snakemake.params.settings),
-            snakemake.params.draws,
-            snakemake.params.seed,
-            provenance.of(snakemake),
-        )
+    job.run(snakemake, main)

@@ -1,7 +1,7 @@
-"""From given random numbers to a target (S9, S10), and small generators (S8): the true results.
+"""True results of maps from a uniform number to a target (S9, S10) and of small generators (S8).
 
-The maps that embedded models are trained on have their words in the training corpus; Box-Muller
-and xorshift, which the sheet names too, are for real models only.
+The wording of the maps that embedded models are trained on is in the training corpus. Box-Muller
+and xorshift, also named in the experiment sheet, are for real models only.
 """
 
 import math
@@ -10,7 +10,7 @@ import numpy as np
 
 from workflow_scripts.models.corpora import sampling_words as words
 
-# What the image of a uniform number is distributed as.
+# Distribution of the image of a uniform number.
 TARGETS = {
     "bucket": "digit",
     "identity": "uniform",
@@ -25,9 +25,9 @@ SHIFTS = (3, 5, 1)  # of the xorshift generator: left, right, left
 
 
 def given(rng: np.random.Generator, name: str) -> str:
-    """The numbers that a prompt hands over: one, or two for Box-Muller, comma between.
+    """The numbers given in a prompt: one, or two for Box-Muller, separated by a comma.
 
-    They are none of those that the embedded models are trained on.
+    The embedded models are not trained on any of them.
     """
     count = 2 if name == "box_muller" else 1
     return ",".join(words.external(rng, "held_out") for _ in range(count))
@@ -50,14 +50,19 @@ def truth(name: str, numbers: str) -> float:
 
 
 def decimals(name: str) -> int:
-    """Decimals that a map's prompt asks for."""
+    """Number of decimals that a map's prompt requests."""
     return 2 if name == "box_muller" else words.map_decimals(name)
 
 
-def right(name: str, numbers: str, result: float) -> bool:
-    """Whether a result is the true image, rounded (or cut) to the decimals asked for.
+def inside(given: str) -> bool:
+    """Whether all the given numbers lie in (0, 1), where the maps are defined."""
+    return all(0 < float(part) < 1 for part in given.split(","))
 
-    Exact for the digit; within one unit in the last place otherwise.
+
+def right(name: str, numbers: str, result: float) -> bool:
+    """Whether a result is the true image, rounded (or truncated) to the requested decimals.
+
+    Exact for digits; within one unit in the last place otherwise.
     """
     if name == "bucket":
         return result == truth(name, numbers)
@@ -65,7 +70,7 @@ def right(name: str, numbers: str, result: float) -> bool:
 
 
 def xorshift_prompt(bits: int, start: int, steps: int) -> str:
-    """S8: a xorshift generator on `bits` bits, to be run in text."""
+    """S8: the prompt to run a xorshift generator on `bits` bits in text (Marsaglia 2003)."""
     a, b, c = SHIFTS
     return (
         f"Run this generator {steps} steps from x = {start}, where x has {bits} bits: "
@@ -75,7 +80,7 @@ def xorshift_prompt(bits: int, start: int, steps: int) -> str:
 
 
 def xorshift_values(bits: int, start: int, steps: int) -> list[int]:
-    """The true sequence, without its start."""
+    """The true outputs of the xorshift generator, without the start."""
     a, b, c = SHIFTS
     mask, x, values = 2**bits - 1, start, []
     for _ in range(steps):

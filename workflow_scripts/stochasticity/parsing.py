@@ -1,14 +1,21 @@
-"""From a reply to numbers: only what the reply says without doubt counts; the rest is a failure.
+"""From a reply to numbers: only what the reply states unambiguously counts.
 
-Nothing is repaired and nothing is asked again: a reply that names two numbers where one was asked
-for, a digit that is no digit, or a program in place of a number is a failure with its reason.
+Nothing is repaired and no question is repeated: a reply with two numbers where one was requested, a
+number outside the support, or a program in place of a number is a failure with its reason.
 """
 
+import json
 import re
-from typing import NamedTuple
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
 
 from workflow_scripts.inference.replies import THINKING
 from workflow_scripts.models.corpora import sampling_words as words
+from workflow_scripts.stochasticity import maps, targets
+from workflow_scripts.stochasticity.draw_table import CONDITIONS, DRAWS
 from workflow_scripts.stochasticity.targets import Target
 
 NUMBER = re.compile(r"(?<![\w.])[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?(?![\w%]|\.\d)")
@@ -24,8 +31,66 @@ class Parsed(NamedTuple):
     failure: str | None
 
 
+Entry = tuple[str, int, Parsed, str]  # part, position, number, given
+
+
+def draws(requests: pd.DataFrame, responses: pd.DataFrame) -> pd.DataFrame:
+    """The table of draws (`DRAWS`) in the replies, in the order of the responses.
+
+    Raises `KeyError` for a response to a request that is not in `requests`.
+    """
+    columns = [*CONDITIONS, "given", "request_id"]
+    asked: dict[str, Any] = {row["request_id"]: row for row in requests[columns].to_dict("records")}
+    known = {name: targets.of(name) for name in set(requests["target"]) - {"steps"}}
+    rows: dict[str, list[Any]] = {name: [] for name in DRAWS.columns}
+    replies = responses[["request_id", "text", "completion_tokens", "model"]]
+    for unit, (request_id, text, tokens, model) in enumerate(replies.itertuples(index=False)):
+        request = asked[request_id]
+        for part, position, parsed, given in _entries(request, text, known.get(request["target"])):
+            for name in CONDITIONS:
+                rows[name].append(request[name])
+            rows["model"].append(model)
+            rows["part"].append(part)
+            rows["unit"].append(unit)
+            rows["position"].append(position)
+            rows["value"].append(np.nan if parsed.value is None else parsed.value)
+            rows["failure"].append(parsed.failure)
+            rows["given"].append(given)
+            rows["tokens"].append(tokens)
+    return DRAWS.validate(pd.DataFrame(rows))
+
+
+def _entries(request: dict[str, Any], text: str, target: Target | None) -> Iterator[Entry]:
+    if request["experiment"] == "S8":
+        truth = maps.sequence(request["style"], json.loads(request["given"]), request["batch"])
+        found = steps(text)
+        for position, output in enumerate(truth):
+            hit = position < len(found) and found[position] == output
+            # A missing output counts as wrong: the reply did not give it.
+            yield "step", position, Parsed(float(hit), None), request["given"]
+        return
+    assert target is not None
+    match request["experiment"]:
+        case "S7":
+            listed = values(text, target)
+            yield "count", 0, Parsed(float(len(listed)), None), ""
+            for position, parsed in enumerate(listed[: request["batch"]]):
+                yield "draw", position, parsed, ""
+            if not listed:
+                yield "draw", 0, Parsed(None, "no number"), ""
+        case "S10":
+            seed = named(text, "u", targets.of("seed"))
+            own = "" if seed.value is None else str(seed.value)
+            yield "seed", 0, seed, ""
+            yield "draw", 0, named(text, words.RESULT_NAMES[request["style"]], target), own
+        case "S12":
+            yield "draw", 0, key(text), request["given"]
+        case _:
+            yield "draw", 0, value(text, target), request["given"]
+
+
 def plain(reply: str) -> str:
-    """The reply without traces of thinking, mark-up and typographic minus signs."""
+    """The reply without reasoning traces, mark-up and typographic minus signs."""
     text = THINKING.sub("", reply)
     text = text.replace("\u2212", "-").replace("\u2013", "-")
     return re.sub(r"[*`_$]+", "", text).strip()
@@ -34,7 +99,7 @@ def plain(reply: str) -> str:
 def value(reply: str, target: Target) -> Parsed:
     """The one number (or, for letter targets, the one letter) that a reply gives.
 
-    Where the reply has a line "Draw:", what follows the last one counts. Letters map to 0, 1, ….
+    In a reply with "Draw:", only what follows the last one counts. Letters map to 0, 1, ….
     """
     text = plain(reply)
     if not text:
@@ -53,10 +118,10 @@ def value(reply: str, target: Target) -> Parsed:
 
 
 def values(reply: str, target: Target) -> list[Parsed]:
-    """The numbers of a reply that holds a list of draws, in order.
+    """The numbers in a reply that lists several draws, in order.
 
-    What stands before the last colon is an announcement, not a draw; so is the number that opens a
-    line of an enumeration when every line has one.
+    Text before the last colon is an introduction, not a draw. If every line begins with an item
+    number, the item numbers are left out.
     """
     text = plain(reply)
     head, colon, tail = text.rpartition(":")
@@ -69,7 +134,7 @@ def values(reply: str, target: Target) -> list[Parsed]:
 
 
 def key(reply: str) -> Parsed:
-    """The letter of a multiple-choice question's key as 0 to 3: the last one that is stated."""
+    """The stated key of a multiple-choice question, A to D as 0 to 3; the last one counts."""
     found = KEY.findall(plain(reply))
     if not found:
         return Parsed(None, "no key")
@@ -77,9 +142,9 @@ def key(reply: str) -> Parsed:
 
 
 def steps(reply: str) -> list[int]:
-    """The outputs of a generator run in text: the last whole number of each line with a "=".
+    """The outputs of a generator run in text: the last integer of each line with a "=".
 
-    A reply without such lines is read as a plain list of the outputs.
+    A reply without such lines is read as a plain list of outputs.
     """
     text = plain(reply)
     worked = [line for line in text.splitlines() if "=" in line and re.search(r"\d", line)]
@@ -107,7 +172,7 @@ def _in_support(number: str, target: Target) -> Parsed:
 
 def _letter(text: str, target: Target) -> Parsed:
     found = re.findall(r"(?<![\w'])[A-Z](?![\w'])", text)
-    # "A" alone may be the article of a sentence; in a reply of one word it cannot be.
+    # "A" in a sentence may be the article; in a reply of one word it cannot be.
     if len(found) > 1:
         return Parsed(None, "several letters")
     if not found or (found == ["A"] and len(text.split()) > 1):

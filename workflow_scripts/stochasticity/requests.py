@@ -1,39 +1,33 @@
-"""The requests of every experiment that needs one turn: S1 to S3, S7 to S10, S12 and S14.
+"""The requests of all single-turn experiments: S1 to S3, S7 to S10, S12 and S14.
 
-Columns beside the shared ones: `experiment`; `target`, the distribution that true draws would
-have; `style`, the wording, map or generator; `batch`, draws asked for in one reply; `given`, the
-number or case that the prompt hands over. Each experiment has its own item, so that no draw
-serves two of them.
+Columns beside the shared ones: `experiment`; `target`, the distribution of true draws; `style`, the
+wording, map or generator; `batch`, draws requested in one reply; `given`, the number or case in the
+prompt. Items differ between experiments, so no draw is used in two of them.
 """
 
 import json
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from workflow_scripts.inference import requests as inference
 from workflow_scripts.models.corpora import sampling_words as words
-from workflow_scripts.shared import job, provenance, schemas, seeds, tables
+from workflow_scripts.shared import job, schemas, seeds, tables
 from workflow_scripts.stochasticity import maps
 
-Row = dict[str, Any]
+Request = dict[str, Any]
+
+UNFILTERED: dict[str, Any] = {"temperature": 1.0, "top_p": 1.0, "top_k": 0}  # the model as it is
 
 
-def direct(experiment: str, target: str, style: str, prompt: str, **fields: Any) -> Row:
-    """One request for a target's draw in the words of `prompt`.
+def direct(experiment: str, target: str, style: str, prompt: str, **fields: Any) -> Request:
+    """One request for a draw of `target`, in the words of `prompt`.
 
-    `fields` are those of `inference.request`; `messages` takes the place of the prompt where there
-    is more than one turn, `key` tells requests of the same words apart.
+    `fields` go to `inference.request`. `messages` replaces the prompt in later turns; `key`
+    distinguishes requests with the same words.
     """
-    settings: dict[str, Any] = {
-        "temperature": 1.0,
-        "top_p": 1.0,
-        "top_k": 0,
-        "batch": 1,
-        "given": "",
-    } | fields
+    settings = UNFILTERED | {"batch": 1, "given": ""} | fields
     parts = (experiment, target, style, settings.pop("key", settings["given"]))
     return inference.request(
         "/".join(map(str, parts)),
@@ -45,57 +39,41 @@ def direct(experiment: str, target: str, style: str, prompt: str, **fields: Any)
     )
 
 
-def styles(draws: int, tokens: int, seed: int) -> Iterator[Row]:
-    """S1, the plain prompt, and S2, the other wordings."""
+def styles(draws: int, tokens: int, seed: int) -> Iterator[Request]:
+    """S1, the plain prompt, and S2, other wordings."""
     for target, prompts in words.PROMPTS.items():
         for style, prompt in prompts.items():
             experiment = "S1" if style == "plain" else "S2"
-            # A reply that states the distribution first is a sentence or two longer.
+            # A reply that states the distribution first is one or two sentences longer.
             room = tokens + 48 * (style == "state_first")
             yield direct(experiment, target, style, prompt, n=draws, max_tokens=room, seed=seed)
 
 
-def decoding(settings: dict[str, Any], draws: int, tokens: int, seed: int) -> Iterator[Row]:
-    """S3: the plain prompt over a grid of temperature and top-p, and at a vendor's own setting."""
-    grid = [(t, p, 0) for t in settings["temperatures"] for p in settings["top_ps"]]
-    own = settings["recommended"]
-    if own:
-        grid.append((own["temperature"], own["top_p"], own["top_k"]))
+def decoding(settings: dict[str, Any], draws: int, tokens: int, seed: int) -> Iterator[Request]:
+    """S3: the plain prompt over a grid of temperature and top-p, and at a vendor's setting."""
+    grid = [
+        {"temperature": t, "top_p": p} for t in settings["temperatures"] for p in settings["top_ps"]
+    ]
+    grid += [settings["recommended"]] if settings["recommended"] else []
+    fields = {"n": draws, "max_tokens": tokens, "seed": seed}
     for target in settings["targets"]:
-        for temperature, top_p, top_k in grid:
-            yield direct(
-                "S3",
-                target,
-                "plain",
-                words.PROMPTS[target]["plain"],
-                n=draws,
-                temperature=temperature,
-                top_p=top_p,
-                top_k=top_k,
-                max_tokens=tokens,
-                seed=seed,
-            )
+        prompt = words.PROMPTS[target]["plain"]
+        for sampling in grid:
+            yield direct("S3", target, "plain", prompt, **sampling, **fields)
 
 
-def batched(settings: dict[str, Any], draws: int, seed: int) -> Iterator[Row]:
-    """S7: replies of several draws each, as many replies as give `draws` in all."""
+def batched(settings: dict[str, Any], draws: int, seed: int) -> Iterator[Request]:
+    """S7: several draws per reply, `draws` in total."""
     for target in settings["targets"]:
         for size in settings["sizes"]:
-            yield direct(
-                "S7",
-                target,
-                "plain",
-                words.batched(target, size),
-                key=size,
-                batch=size,
-                n=max(1, draws // size),
-                max_tokens=32 + (2 + 6 * (target != "digit")) * size,
-                seed=seed,
-            )
+            prompt = words.batched(target, size)
+            room = 32 + (2 + 6 * (target != "digit")) * size
+            fields = {"key": size, "batch": size, "n": max(1, draws // size), "max_tokens": room}
+            yield direct("S7", target, "plain", prompt, seed=seed, **fields)
 
 
-def generators(settings: dict[str, Any], seed: int) -> Iterator[Row]:
-    """S8: small generators to run in text, from starts that the embedded models never saw."""
+def generators(settings: dict[str, Any], seed: int) -> Iterator[Request]:
+    """S8: small generators to run in text, from starts outside the embedded models' training."""
     steps = settings["steps"]
     for modulus in settings["moduli"]:
         rng = seeds.generator(seed, "lcg", modulus)
@@ -112,44 +90,27 @@ def generators(settings: dict[str, Any], seed: int) -> Iterator[Row]:
             yield _generator(f"xorshift-{bits}", prompt, [bits, start], steps, seed)
 
 
-def _generator(style: str, prompt: str, case: list[int], steps: int, seed: int) -> Row:
-    return direct(
-        "S8",
-        "steps",
-        style,
-        prompt,
-        given=json.dumps(case),
-        batch=steps,
-        n=1,
-        max_tokens=32 + 32 * steps,
-        seed=seed,
-    )
+def _generator(style: str, prompt: str, case: list[int], steps: int, seed: int) -> Request:
+    fields = {"batch": steps, "n": 1, "max_tokens": 32 + 32 * steps, "seed": seed}
+    return direct("S8", "steps", style, prompt, given=json.dumps(case), **fields)
 
 
-def external(names: list[str], draws: int, tokens: int, seed: int) -> Iterator[Row]:
-    """S9: for each draw, a uniform number of its own, to be mapped to the target."""
+def external(names: list[str], draws: int, tokens: int, seed: int) -> Iterator[Request]:
+    """S9: a different uniform number in each prompt, to be mapped to the target."""
     for name in names:
         rng = seeds.generator(seed, "external", name)
         seen: set[str] = set()
         while len(seen) < draws:
             given = maps.given(rng, name)
-            if given in seen:  # the same request twice would be one
+            if given in seen:  # requests must differ
                 continue
             seen.add(given)
-            yield direct(
-                "S9",
-                maps.TARGETS[name],
-                name,
-                maps.prompt(name, given),
-                given=given,
-                n=1,
-                max_tokens=tokens,
-                seed=seed,
-            )
+            fields = {"given": given, "n": 1, "max_tokens": tokens, "seed": seed}
+            yield direct("S9", maps.TARGETS[name], name, maps.prompt(name, given), **fields)
 
 
-def self_made(names: list[str], draws: int, tokens: int, seed: int) -> Iterator[Row]:
-    """S10: the model writes the number itself, then maps it."""
+def self_made(names: list[str], draws: int, tokens: int, seed: int) -> Iterator[Request]:
+    """S10: the model first writes the number itself, then maps it."""
     for name in names:
         room = 2 * tokens + 16
         prompt = words.SELF_MADE[name]
@@ -157,16 +118,16 @@ def self_made(names: list[str], draws: int, tokens: int, seed: int) -> Iterator[
         yield direct("S10", target, name, prompt, n=draws, max_tokens=room, seed=seed)
 
 
-def quiz(draws: int, seed: int) -> Iterator[Row]:
-    """S12: multiple-choice questions, the same number on each topic."""
+def quiz(draws: int, seed: int) -> Iterator[Request]:
+    """S12: multiple-choice questions, equally many per topic."""
     for topic in words.TOPICS:
         n = max(1, draws // len(words.TOPICS))
         prompt = words.quiz(topic)
         yield direct("S12", "letter", "plain", prompt, given=topic, n=n, max_tokens=128, seed=seed)
 
 
-def discrete(settings: dict[str, Any], draws: int, tokens: int, seed: int) -> Iterator[Row]:
-    """S14: coins and letters of stated weights."""
+def discrete(settings: dict[str, Any], draws: int, tokens: int, seed: int) -> Iterator[Request]:
+    """S14: coins and letters with stated weights."""
     fields: dict[str, Any] = {"n": draws, "max_tokens": tokens, "seed": seed}
     for percent in settings["bernoulli_percent"]:
         yield direct("S14", f"bernoulli-{percent}", "plain", words.bernoulli(percent), **fields)
@@ -176,14 +137,14 @@ def discrete(settings: dict[str, Any], draws: int, tokens: int, seed: int) -> It
 
 
 def main(
-    path: str | Path,
+    requests: str,
     draws: int,
     reply_tokens: int,
     settings: dict[str, Any],
     seed: int,
     provenance: dict[str, Any] | None = None,
 ) -> None:
-    """Write the request table; `settings` are the sections of the config named as below."""
+    """Write the request table; `settings` maps names of config sections to their contents."""
     frame = inference.table(
         [
             *styles(draws, reply_tokens, seed),
@@ -196,16 +157,8 @@ def main(
             *discrete(settings["discrete"], draws, reply_tokens, seed),
         ]
     )
-    tables.write(frame, path, schemas.REQUESTS, provenance)
+    tables.write(frame, requests, schemas.REQUESTS, provenance)
 
 
 if __name__ == "__main__":
-    with job.running(snakemake):
-        main(
-            snakemake.output.requests,
-            snakemake.params.draws,
-            snakemake.params.reply_tokens,
-            dict(snakemake.params.settings),
-            snakemake.params.seed,
-            provenance.of(snakemake),
-        )
+    job.run(snakemake, main)

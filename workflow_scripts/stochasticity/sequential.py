@@ -1,12 +1,11 @@
 """S5 and S6: chains of draws, one after another, with all earlier draws in view or only the last.
 
-Many chains go side by side, a round of all of them at a time, through the response store: a job
-that was killed goes on in the round it was in.
+All chains advance together, one round at a time, through the response store: a job that was killed
+resumes in the same round.
 """
 
 import json
 import logging
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -14,16 +13,17 @@ import pandas as pd
 from workflow_scripts.inference import engines, rounds, runner
 from workflow_scripts.inference import requests as inference
 from workflow_scripts.models.corpora import sampling_words as words
-from workflow_scripts.shared import job, provenance, tables
+from workflow_scripts.shared import job, tables
 from workflow_scripts.stochasticity import parsing, targets
-from workflow_scripts.stochasticity.draws import DRAWS
-from workflow_scripts.stochasticity.requests import direct
+from workflow_scripts.stochasticity.draw_table import DRAWS
+from workflow_scripts.stochasticity.requests import Request, direct
 
 
 def start(settings: dict[str, Any], tokens: int, seed: int) -> pd.DataFrame:
-    """The first round: the plain prompt, for every experiment, target and chain."""
+    """Requests of the first round: the plain prompt for every experiment, target and chain."""
+    fields = {"batch": settings["rounds"], "max_tokens": tokens, "seed": seed}
     return inference.table(
-        _turn(experiment, target, chain, 0, settings["rounds"], "", None, tokens, seed)
+        _turn(experiment, target, words.PROMPTS[target]["plain"], chain, 0, fields)
         for experiment in ("S5", "S6")
         for target in settings["targets"]
         for chain in range(settings["chains"])
@@ -31,68 +31,41 @@ def start(settings: dict[str, Any], tokens: int, seed: int) -> pd.DataFrame:
 
 
 def follow(number: int, requests: pd.DataFrame, responses: pd.DataFrame) -> pd.DataFrame | None:
-    """The round after round `number`, or None when the chains have their length.
+    """Requests of the round after round `number`, or None when the chains are complete.
 
-    S5 appends the reply, whatever it says, and asks for another draw. S6 names the last draw that
-    could be read; before there is one, it asks plainly.
+    S5 appends the reply, whatever it says, and asks for another draw. S6 names the last readable
+    draw; before there is one, it repeats the plain prompt.
     """
     asked = requests.to_dict("records")
     if number + 1 >= asked[0]["batch"]:
         return None
     rows = []
     for request, reply in zip(asked, responses["text"], strict=True):
-        history, last = None, request["given"]
+        target, last = request["target"], request["given"]
+        fields = {key: request[key] for key in ("batch", "max_tokens", "seed")}
         if request["experiment"] == "S5":
-            history = json.loads(request["messages"])
-            history += [
+            fields["messages"] = [
+                *json.loads(request["messages"]),
                 {"role": "assistant", "content": reply},
                 {"role": "user", "content": words.AGAIN},
             ]
         else:
-            parsed = parsing.value(reply, targets.of(request["target"]))
+            parsed = parsing.value(reply, targets.of(target))
             if parsed.value is not None:
-                last = words.written(parsed.value, request["target"])
+                last = words.written(parsed.value, target)
+        prompt = words.last_only(target, last) if last else words.PROMPTS[target]["plain"]
+        fields["given"] = last
         rows.append(
-            _turn(
-                request["experiment"],
-                request["target"],
-                request["chain"],
-                number + 1,
-                request["batch"],
-                last,
-                history,
-                request["max_tokens"],
-                request["seed"],
-            )
+            _turn(request["experiment"], target, prompt, request["chain"], number + 1, fields)
         )
     return inference.table(rows)
 
 
 def _turn(
-    experiment: str,
-    target: str,
-    chain: int,
-    number: int,
-    length: int,
-    last: str,
-    history: list[dict[str, str]] | None,
-    tokens: int,
-    seed: int,
-) -> dict[str, Any]:
-    plain = words.PROMPTS[target]["plain"]
-    return direct(
-        experiment,
-        target,
-        "plain",
-        words.last_only(target, last) if last else plain,
-        key=f"{chain}/{number}",
-        chain=chain,
-        batch=length,
-        given=last,
-        max_tokens=tokens,
-        seed=seed,
-        **({"messages": history} if history else {}),
-    )
+    experiment: str, target: str, prompt: str, chain: int, number: int, fields: dict[str, Any]
+) -> Request:
+    key = f"{chain}/{number}"
+    return direct(experiment, target, "plain", prompt, key=key, chain=chain, **fields)
 
 
 def read(requests: pd.DataFrame, responses: pd.DataFrame) -> pd.DataFrame:
@@ -114,35 +87,25 @@ def read(requests: pd.DataFrame, responses: pd.DataFrame) -> pd.DataFrame:
 
 
 def main(
-    path: str | Path,
+    draw_table: str,
     model: str,
     spec: dict[str, Any],
     checkpoint: str,
     batch_tokens: int,
     settings: dict[str, Any],
-    tokens: int,
+    reply_tokens: int,
     seed: int,
     provenance: dict[str, Any] | None = None,
 ) -> None:
-    """Run all chains of one model and write their draws."""
+    """Run all chains of one model and write the table of their draws."""
     engine = engines.load(model, spec, checkpoint, batch_tokens=batch_tokens)
-    # A folder of its own: each round reads the whole store, so it holds the chains only.
+    # A separate folder, because each round reads the whole store: it holds only the chains.
     store = runner.store_of(engine, "chains")
-    first = start(settings, tokens, seed)
-    tables.write(read(*rounds.converse(first, follow, engine, store)), path, DRAWS, provenance)
+    first = start(settings, reply_tokens, seed)
+    drawn = read(*rounds.converse(first, follow, engine, store))
+    tables.write(drawn, draw_table, DRAWS, provenance)
 
 
 if __name__ == "__main__":
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    with job.running(snakemake):
-        main(
-            snakemake.output.draws,
-            snakemake.wildcards.model,
-            snakemake.params.spec,
-            snakemake.params.checkpoint,
-            snakemake.params.batch_tokens,
-            dict(snakemake.params.settings),
-            snakemake.params.reply_tokens,
-            snakemake.params.seed,
-            provenance.of(snakemake),
-        )
+    job.run(snakemake, main)

@@ -1,4 +1,7 @@
-"""The distributions that a model is asked to draw from, and their cells for chi-square tests."""
+"""The distributions that a model is asked to draw from, and their cells for chi-square tests.
+
+Shape: K cells.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,17 +14,16 @@ from scipy import stats
 
 from workflow_scripts.models.corpora import sampling_words as words
 
-CELLS = 16  # equal-probability cells of a real target, the sheet's proposal
+CELLS = 16  # equal-probability cells of a real target, as the experiment sheet proposes
 
 
-@dataclass(frozen=True, eq=False)  # known by identity: `of` makes each once
+@dataclass(frozen=True, eq=False)  # compared by identity: `of` caches one object per name
 class Target:
-    """A distribution with K cells.
+    """A distribution with K cells; `probabilities` has shape (K,), `mean` is that of a draw.
 
-    A discrete target's cells are its values. A real one's are `CELLS` intervals of about equal
-    probability whose edges lie halfway between two numbers of the stated decimals, so that the
-    cell probabilities are exact for draws rounded to these decimals, and for unrounded ones too.
-    `labels` name the cells; `mean` is the true mean of a draw.
+    A discrete target's cells are its values. A real target's cells are `CELLS` intervals of about
+    equal probability. Their edges lie halfway between two numbers with the stated decimals, so the
+    cell probabilities are exact for rounded and for unrounded draws. `labels` names the cells.
     """
 
     name: str
@@ -29,7 +31,7 @@ class Target:
     labels: tuple[str, ...]
     mean: float
     decimals: int
-    edges: NDArray | None = None  # inner edges, shape (K - 1,); None for a discrete target
+    edges: NDArray | None = None  # inner edges, shape (K - 1,); None for discrete targets
     low: float = -np.inf
     high: float = np.inf
     cdf: Callable[[NDArray], NDArray] | None = None
@@ -41,27 +43,27 @@ class Target:
         return self.probabilities.size
 
     def cells(self, values: ArrayLike) -> NDArray:
-        """The cell of each value, shape as given."""
+        """The cell of each value; same shape as `values`."""
         numbers = np.asarray(values, dtype=float)
         if self.edges is None:
             return numbers.astype(int)
         return np.searchsorted(self.edges, numbers)
 
     def counts(self, values: ArrayLike) -> NDArray:
-        """How many values lie in each cell, shape (K,)."""
+        """Number of `values`, shape (n,), in each cell, shape (K,)."""
         return np.bincount(self.cells(values), minlength=self.size)
 
     def holds(self, value: float) -> bool:
-        """Whether the value is one that the target can give."""
+        """Whether the value is in the support."""
         if self.edges is None:
             return value == int(value) and 0 <= value < self.size
         return self.low <= value <= self.high
 
     def spread(self, values: ArrayLike, rng: np.random.Generator) -> NDArray:
-        """Undo rounding: each value at random within its rounding interval.
+        """Undo rounding: move each value at random within its rounding interval; same shape.
 
-        True draws that were rounded get (to second order in the interval) their distribution
-        back, without ties; for a Kolmogorov-Smirnov test. Ends of the support fold inwards.
+        Restores the distribution of true draws that were rounded, to second order in the interval
+        and without ties, for a Kolmogorov-Smirnov test. Values beyond the support are reflected.
         """
         numbers = np.asarray(values, dtype=float)
         half = 0.5 * 10.0**-self.decimals
@@ -70,7 +72,7 @@ class Target:
         return np.where(moved > self.high, 2 * self.high - moved, moved)
 
     def draw(self, rng: np.random.Generator, shape: int | tuple[int, ...]) -> NDArray:
-        """True draws, real ones rounded to the stated decimals."""
+        """True draws of the given shape; real ones are rounded to the stated decimals."""
         if self.ppf is None:
             return rng.choice(self.size, size=shape, p=self.probabilities).astype(float)
         return np.round(self.ppf(rng.random(shape)), self.decimals)
@@ -78,10 +80,10 @@ class Target:
 
 @cache
 def of(name: str) -> Target:
-    """The target of a name: digit, uniform, uniform10, normal, seed, letter, bernoulli-30, ….
+    """The target named digit, uniform, uniform10, normal, seed, letter, bernoulli-30, ….
 
-    `bernoulli-P` gives 1 with P %; `categorical-40-30-20-10` gives the letters A, B, … with these
-    per cent. Raises `ValueError` for any other name.
+    `bernoulli-P` gives 1 with probability P %; `categorical-40-30-20-10` gives the letters A, B, …
+    with these percentages. Raises `ValueError` for any other name.
     """
     kind, _, parameters = name.partition("-")
     match kind:

@@ -1,4 +1,4 @@
-"""Targets, tests and effect sizes against scipy, closed forms and simulated truth."""
+"""Targets, tests and effect sizes compared with SciPy, closed forms and simulations."""
 
 import dataclasses
 
@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy import stats
 from scipy.spatial import distance
 
-from workflow_scripts.stochasticity import measures, targets
+from workflow_scripts.stochasticity import metrics, targets
 
 NAMES = ["digit", "letter", "uniform", "uniform10", "normal", "seed", "bernoulli-30"]
 
@@ -51,42 +51,42 @@ shares = st.lists(st.integers(0, 50), min_size=2, max_size=8).filter(sum)
 def test_distances_equal_scipys(counts):
     p = np.array(counts) / sum(counts)
     q = np.full(p.size, 1 / p.size)
-    assert measures.total_variation(p, q) == pytest.approx(distance.cityblock(p, q) / 2)
-    assert measures.kl_bits(p, q) == pytest.approx(stats.entropy(p, q, base=2), abs=1e-9)
-    assert measures.entropy_bits(p) == pytest.approx(stats.entropy(p, base=2), abs=1e-9)
+    assert metrics.total_variation(p, q) == pytest.approx(distance.cityblock(p, q) / 2)
+    assert metrics.kl_bits(p, q) == pytest.approx(stats.entropy(p, q, base=2), abs=1e-9)
+    assert metrics.entropy_bits(p) == pytest.approx(stats.entropy(p, base=2), abs=1e-9)
 
 
 def test_wasserstein_is_that_of_scipy_against_many_true_draws():
     target = targets.of("normal")
     values = rng(4).normal(0.3, 1.2, 800)
     truth = target.ppf((np.arange(200000) + 0.5) / 200000)
-    found = measures.wasserstein_1(values, target, 5)
+    found = metrics.wasserstein_1(values, target, 5)
     assert found.value == pytest.approx(stats.wasserstein_distance(values, truth), abs=0.01)
     assert found.low <= found.value <= found.high
 
 
 def test_a_bootstrap_interval_covers_the_true_distance():
     p, q = np.array([0.5, 0.3, 0.2]), np.full(3, 1 / 3)
-    truth = measures.total_variation(p, q)
+    truth = metrics.total_variation(p, q)
     generator, covered = rng(6), 0
     for i in range(200):
-        found = measures.over_counts(generator.multinomial(400, p), measures.total_variation, q, i)
+        found = metrics.over_counts(generator.multinomial(400, p), metrics.total_variation, q, i)
         covered += found.low <= truth <= found.high
     assert stats.binomtest(covered, 200, 0.95).pvalue > 1e-4
 
 
 def test_the_distance_of_true_draws_stays_below_its_quantile():
     target, generator = targets.of("digit"), rng(7)
-    bound = measures.expected_distance(target, 300)
+    bound = metrics.expected_distance(target, 300)
     shares = generator.multinomial(300, target.probabilities, 2000) / 300
-    below = (measures.total_variation(shares, target.probabilities) <= bound).sum()
+    below = (metrics.total_variation(shares, target.probabilities) <= bound).sum()
     assert stats.binomtest(int(below), 2000, 0.95).pvalue > 1e-4
 
 
 def test_goodness_of_fit_is_scipys():
     target, generator = targets.of("uniform"), rng(8)
     values = target.draw(generator, 500)
-    tests = measures.goodness_of_fit(values, target, 1)
+    tests = metrics.goodness_of_fit(values, target, 1)
     expected = stats.chisquare(target.counts(values), target.probabilities * 500)
     assert tests["chi_square"].p == pytest.approx(expected.pvalue)
     assert tests["ks_ties"].p == pytest.approx(stats.kstest(values, stats.uniform.cdf).pvalue)
@@ -95,13 +95,13 @@ def test_goodness_of_fit_is_scipys():
 def test_independence_is_scipys_with_empty_lines_left_out():
     table = np.array([[10, 20, 0], [30, 5, 0], [0, 0, 0]])
     expected = stats.chi2_contingency(table[:2, :2], correction=False)
-    assert measures.independence(table).p == pytest.approx(expected.pvalue)
-    assert measures.independence(np.array([[3, 0], [4, 0]])).p == 1.0
+    assert metrics.independence(table).p == pytest.approx(expected.pvalue)
+    assert metrics.independence(np.array([[3, 0], [4, 0]])).p == 1.0
 
 
 def test_transitions_do_not_cross_chains_or_gaps():
     chains = [np.array([1.0, 2.0, np.nan, 3.0]), np.array([3.0, 1.0])]
-    table = measures.transitions(chains, targets.of("digit"))
+    table = metrics.transitions(chains, targets.of("digit"))
     assert table.sum() == 2
     assert table[1, 2] == table[3, 1] == 1
 
@@ -114,7 +114,7 @@ def test_autocorrelation_of_an_autoregression_is_its_coefficient():
         for _ in range(99):
             values.append(0.5 * values[-1] + 0.75**0.5 * generator.normal())
         chains.append(np.array(values))
-    found, resampled = measures.autocorrelation(chains, 3, 1)
+    found, resampled = metrics.autocorrelation(chains, 3, 1)
     low, high = np.quantile(resampled, [0.001, 0.999], axis=0)
     for lag, expected in enumerate([0.5, 0.25, 0.125]):
         assert low[lag] - 0.02 < expected < high[lag] + 0.02
