@@ -1,29 +1,26 @@
-"""Log-probabilities of option strings and of a prompt's own tokens."""
+"""Log-probabilities of option strings and of the tokens of a prompt."""
 
 import json
 from array import array
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import torch
 
 from workflow_scripts.inference import prefill
+from workflow_scripts.inference.local_model import LocalModel
 from workflow_scripts.inference.tasks import SCORES, Record, Score
 
-if TYPE_CHECKING:
-    from workflow_scripts.inference.transformers_engine import TransformersEngine
-
-LOGITS = 1 << 25  # entries of the largest logit matrix: 128 MiB of float32
+LOGITS = 1 << 25  # maximum entries of a logit matrix: 128 MiB of float32
 
 
 @dataclass
 class _Row:
-    """A prompt followed by the inner tokens of its options, side by side.
+    """A prompt followed by all but the last tokens of its options, side by side.
 
-    Options see the prompt and themselves, not each other (`segments`), so one pass scores them all.
-    `lookups` are (place, token, option): add log p(token | up to place) to that option's sum; the
-    options -1 collects the prompt's own tokens in order.
+    Options attend to the prompt and themselves, not to each other (`segments`), so one pass scores
+    all of them. A lookup (place, token, option) adds log p(token | tokens up to place) to the sum
+    of that option; option -1 collects the prompt's own tokens in order.
     """
 
     request_id: str
@@ -45,16 +42,16 @@ class _Row:
         }
 
 
-def score(engine: "TransformersEngine", tasks: Sequence[Score]) -> Iterator[list[Record]]:
-    """Score the tasks, a batch at a time, longest first.
+def score(model: LocalModel, tasks: Sequence[Score]) -> Iterator[list[Record]]:
+    """Score the tasks batch by batch, longest first.
 
-    A row is made when its batch comes; until then its tokens alone are held, packed.
+    To save memory, only the packed tokens of a row are kept until its batch is run.
     """
     done: list[Record] = []
     waiting: list[Score] = []
     tokens: list[array[int]] = []
     for task in tasks:
-        row = _row(engine, task)
+        row = _row(model, task)
         if row.lookups:
             waiting.append(task)
             tokens.append(array("i", row.tokens))
@@ -63,16 +60,16 @@ def score(engine: "TransformersEngine", tasks: Sequence[Score]) -> Iterator[list
     if done:
         yield done
     order = prefill.batching_order(tokens)
-    most = min(engine.pass_tokens, max(1, LOGITS // engine.vocabulary))
+    most = min(model.pass_tokens, max(1, LOGITS // model.vocabulary))
     lengths = [len(tokens[index]) for index in order]
     for batch in prefill.budgeted(order, lengths, most):
-        rows = [_row(engine, waiting[index]) for index in batch]
-        yield [row.record() for row in _passed(engine, rows)]
+        rows = [_row(model, waiting[index]) for index in batch]
+        yield [row.record() for row in _passed(model, rows)]
 
 
-def _row(engine: "TransformersEngine", task: Score) -> _Row:
+def _row(model: LocalModel, task: Score) -> _Row:
     request = task.request
-    prompt = engine.tokens_of(request)
+    prompt = model.tokens_of(request)
     size = len(prompt)
     options = json.loads(request["choices"])
     echo = bool(request["echo_logprobs"])
@@ -86,12 +83,12 @@ def _row(engine: "TransformersEngine", task: Score) -> _Row:
         segments=[0] * size,
         lookups=[],
     )
-    if size > engine.context:
+    if size > model.context:
         return row
     if echo:
         row.lookups += [(place, prompt[place + 1], -1) for place in range(size - 1)]
-    for number, option in enumerate(engine.continuations(request)):
-        if size + len(option) > engine.context:
+    for number, option in enumerate(model.continuations(request)):
+        if size + len(option) > model.context:
             continue
         row.options[number] = 0.0
         place = size - 1
@@ -105,17 +102,17 @@ def _row(engine: "TransformersEngine", task: Score) -> _Row:
     return row
 
 
-def _passed(engine: "TransformersEngine", rows: list[_Row]) -> list[_Row]:
+def _passed(model: LocalModel, rows: list[_Row]) -> list[_Row]:
     wanted = sorted({(i, place) for i, row in enumerate(rows) for place, _, _ in row.lookups})
     index = {pair: number for number, pair in enumerate(wanted)}
     plain = all(not row.segments[-1] for row in rows)
     _, logits = prefill.run(
-        engine.forward,
+        model.forward,
         [row.tokens for row in rows],
         [row.positions for row in rows],
         None if plain else [row.segments for row in rows],
         wanted,
-        engine.reuse_prefixes,
+        model.reuse_prefixes,
     )
     places = [index[i, place] for i, row in enumerate(rows) for place, _, _ in row.lookups]
     tokens = [token for row in rows for _, token, _ in row.lookups]
