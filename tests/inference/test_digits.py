@@ -43,7 +43,7 @@ def test_a_tokenizer_that_merges_is_named_with_what_is_done(caplog):
         digits.report(found, "mine")
     told = caplog.records[0].getMessage()
     assert told.startswith("models.mine: its tokenizer merges digits (as in 111111111111)")
-    assert "each digit fed as a token of its own" in told
+    assert "each digit is fed as one token" in told
 
 
 def test_merged_digits_are_spelt_one_by_one():

@@ -161,7 +161,7 @@ def test_nobody_there():
     [
         (401, "refuses requests without a key"),
         (403, "refuses requests without a key"),
-        (404, "is not there, or does not know the model: no such model"),
+        (404, "does not exist, or does not know the model: no such model"),
         (400, r"refuses the request \(status 400\): no such model"),
         (302, r"refuses the request \(status 302\)"),
     ],
@@ -315,7 +315,7 @@ def test_a_stop_keeps_everything_paid_for(folder, number):
     ("fields", "why"),
     [
         ({"top_k": 5}, "top_k is 5"),
-        ({"echo_logprobs": True}, "it asks for log-probabilities of its prompt"),
+        ({"echo_logprobs": True}, "it needs log-probabilities of its prompt"),
         (
             {"messages": [{"role": "assistant", "content": "It is"}]},
             "its last turn is the assistant's",
@@ -335,7 +335,7 @@ def test_what_the_dialect_cannot_do_is_told_before_anything_is_sent(dialect, fie
 
 def test_attention_of_a_served_model_is_refused():
     spec = {"source": "m", "engine": "openai", "server": QUICK | {"url": "http://127.0.0.1:9/v1"}}
-    with pytest.raises(engines.EngineError, match="a server does not show attention"):
+    with pytest.raises(engines.EngineError, match="a server gives no attention weights"):
         engines.load("served", spec, "", attention="eager")
 
 

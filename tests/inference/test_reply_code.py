@@ -26,9 +26,9 @@ URL = "http://127.0.0.1:48123/v1"  # nothing listens there now
 # from a new one to the same request? Then give REPLY_CODE a new value. In either case write the new
 # fingerprint here.
 LAST_SEEN = {
-    openai_engine: ("openai_payload", "4edb58879aec8ab7"),
-    transformers_engine: ("transformers_engine", "14ed6ad9abfd5b72"),
-    vllm_engine: ("vllm_worker", "0717dc96e26d1e52"),
+    openai_engine: ("openai_payload", "fb17d685d72e425a"),
+    transformers_engine: ("transformers_engine", "44c43851754628cb"),
+    vllm_engine: ("vllm_worker", "d660aa4e73c34ca1"),
 }
 
 

@@ -49,8 +49,8 @@ def test_the_same_request_twice_is_refused_with_both_rows():
     [
         ({"prompt": None}, "either messages or prompt"),
         ({"messages": [{"role": "user", "content": "x"}]}, "either messages or prompt"),
-        ({"prompt": None, "messages": []}, "messages are empty"),
-        ({"prompt": None, "messages": [{"role": "user"}]}, "exactly role and content"),
+        ({"prompt": None, "messages": []}, "at least one chat turn"),
+        ({"prompt": None, "messages": [{"role": "user"}]}, "a chat turn with role and content"),
         ({"n": 0}, "n is 0"),
         ({"temperature": -1}, "temperature is -1"),
         ({"temperature": float("nan")}, "temperature is nan"),

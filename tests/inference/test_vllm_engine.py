@@ -282,7 +282,7 @@ def test_what_it_cannot_do_is_one_line(checkpoint, tmp_path):
     for temperature in (3.0, 0.001):
         odd = table([request("odd", temperature=temperature, **settings)])
         engine = engines.load("tiny", SPEC, str(checkpoint))
-        with pytest.raises(engines.EngineError, match=r"request 'odd': vllm takes temperature 0"):
+        with pytest.raises(engines.EngineError, match=r"request 'odd': vllm accepts temperature 0"):
             runner.generate(odd, engine, tmp_path / "a")
         engine.close()
     plain = table([request("plain", temperature=0.0, **settings)])
@@ -319,5 +319,5 @@ def test_a_worker_that_dies_is_one_line(monkeypatch, checkpoint):
 
 
 def test_attention_is_refused(checkpoint):
-    with pytest.raises(engines.EngineError, match="vllm does not show attention"):
+    with pytest.raises(engines.EngineError, match="vllm gives no attention weights"):
         engines.load("tiny", SPEC, str(checkpoint), attention="eager")

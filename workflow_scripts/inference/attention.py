@@ -1,7 +1,7 @@
-"""Attention for packed prompts and for rows that take one token each.
+"""Attention for packed prompts and for rows of one token each.
 
-Everything in a decoder but attention works on each token alone. So prompts of different lengths go
-through the model as one row without padding; only here are they laid out side by side.
+All of a decoder except attention works on each token separately. Prompts of different lengths
+therefore pass through the model as one row without padding; only attention lays them out in a grid.
 """
 
 from collections.abc import Sequence
@@ -19,17 +19,18 @@ from workflow_scripts.inference.tasks import EngineError
 
 NAME = "faultlines"
 
-# Stands for "causal, nothing else": transformers hands a four-dimensional mask on as it is, but
-# makes one of its own, for the wrong shape, where it gets none.
+# Means "causal, nothing else": transformers passes a four-dimensional mask on unchanged; without
+# one it builds a mask of the wrong shape.
 CAUSAL = torch.zeros(1, 1, 1, 1)
 
 
 @dataclass(frozen=True)
 class Layout:
-    """Where the tokens of packed rows lie in a padded (rows, width) grid, and back.
+    """The mapping between packed tokens and a padded grid of shape (rows, width).
 
-    `grid` (rows * width,) holds each cell's packed token (padding repeats token 0); `packed`
-    (tokens,) each token's cell. `tokens` is a multiple of `MIN_ROWS`: the last ones may be fill.
+    `grid`, shape (rows * width,), holds the packed token of each cell (padding repeats token 0);
+    `packed`, shape (tokens,), the cell of each token. The number of tokens is a multiple of
+    `MIN_ROWS`; the last ones may be fill.
     """
 
     rows: int
@@ -38,12 +39,12 @@ class Layout:
     packed: torch.Tensor
 
     def pack(self, padded: np.ndarray) -> torch.Tensor:
-        """(1, tokens) of a (rows, width) array."""
+        """The packed tokens, shape (1, tokens), of an array of shape (rows, width)."""
         return torch.from_numpy(padded.reshape(-1)).to(self.packed.device)[self.packed][None]
 
 
 def layout(lengths: Sequence[int], device: torch.device) -> Layout:
-    """Layout of rows of the given lengths, side by side at a width that is a multiple of BLOCK."""
+    """The layout of rows of the given lengths; the width is a multiple of `BLOCK`."""
     rows, width = len(lengths), up(max(lengths), BLOCK)
     real = np.arange(width)[None] < np.array(lengths)[:, None]
     packed = np.flatnonzero(real)
@@ -59,7 +60,7 @@ def layout(lengths: Sequence[int], device: torch.device) -> Layout:
 
 
 def side_by_side(states: torch.Tensor, where: Layout) -> torch.Tensor:
-    """(1, heads, tokens, width) packed -> (rows, heads, places, width), strided."""
+    """Packed states, shape (1, heads, tokens, width), as (rows, heads, places, width), strided."""
     tokens = states[0].transpose(0, 1)  # in memory already: (tokens, heads, width)
     return tokens[where.grid].unflatten(0, (where.rows, where.width)).transpose(1, 2)
 
@@ -74,15 +75,16 @@ def attend(
     packed: Layout | None = None,
     **options: Any,
 ) -> tuple[torch.Tensor, None]:
-    """Attention as transformers calls it; keys and values come laid out from the cache.
+    """Attention with the signature that transformers calls; the cache has laid out keys and values.
 
-    query: (1, heads, tokens, width) if `packed`, else (rows, heads, 1, width); key, value: (rows,
-    key heads, slots, width). `attention_mask` is additive, or `CAUSAL`. Returns the mixed
-    values with places before heads. Raises `EngineError` for what it does not compute.
+    `query` has shape (1, heads, tokens, width) if `packed`, else (rows, heads, 1, width); `key` and
+    `value` have shape (rows, key heads, slots, width). `attention_mask` is additive, or `CAUSAL`.
+    Returns the mixed values with places before heads. Raises `EngineError` for variants of
+    attention that it does not compute.
     """
     for name in ("softcap", "s_aux", "position_bias"):
         if options.get(name) is not None:
-            raise EngineError(f"{type(module).__name__} wants attention with {name}: not supported")
+            raise EngineError(f"{type(module).__name__}: attention with {name} is not supported")
     if packed is None:
         return _one_token(query, key, value, attention_mask, scaling), None
     query = side_by_side(query, packed)
@@ -108,8 +110,8 @@ def _one_token(
     mask: torch.Tensor,
     scaling: float | None,
 ) -> torch.Tensor:
-    # Batched products: two to three times as fast as the fused kernel, which on CPU is made for
-    # many queries a row.
+    # Batched products: two to three times as fast as the fused CPU kernel, which is designed for
+    # many queries per row.
     rows, heads, _, width = query.shape
     kept, slots = key.shape[1], key.shape[2]
     grouped = query.reshape(rows * kept, heads // kept, width)

@@ -1,10 +1,10 @@
-"""Keys and values of the rows in flight. Slot j of a row holds position j, whatever the batch.
+"""Keys and values of the rows in flight. Slot j of a row holds position j in every batch.
 
-On CPU the attention and matrix kernels give a row the same bits whatever it is batched with, as
-long as key lengths are multiples of `BLOCK` (what lies past a row's end is masked and adds exact
-zeros to the same partial sums) and no product has fewer than `MIN_ROWS` rows (below four, another
-kernel with another order of summation takes over). Every shape in this engine keeps to both;
-`tests/inference/test_batch_independence.py` holds it to bit equality.
+On CPU the attention and matrix kernels compute the same bits for a row in any batch if key lengths
+are multiples of `BLOCK` (masked slots beyond a row's end add exact zeros to the same partial sums)
+and no product has fewer than `MIN_ROWS` rows (below four, a kernel with another order of summation
+is used). All shapes in this engine satisfy both conditions; bit equality is checked by
+`tests/inference/test_batch_independence.py`.
 """
 
 from collections.abc import Callable
@@ -17,14 +17,14 @@ MIN_ROWS = 8
 
 
 def up(count: int, multiple: int) -> int:
-    """The least multiple that is at least `count`."""
+    """`count` rounded up to a multiple."""
     return -(-count // multiple) * multiple
 
 
 class Prompts(Cache):
-    """Keys and values of packed prompts, laid out side by side, after one common `prefix` or none.
+    """Keys and values of packed prompts, laid out in a grid, after an optional common `prefix`.
 
-    After the forward pass, `keys[i]` and `values[i]` are (prompts, heads, slots, width).
+    After the forward pass, `keys[i]` and `values[i]` have shape (prompts, heads, slots, width).
     """
 
     def __init__(
@@ -39,11 +39,13 @@ class Prompts(Cache):
         self.values: list[torch.Tensor] = []
 
     def get_seq_length(self, layer_idx: int = 0) -> int:
+        """Number of tokens before those of the forward pass."""
         return 0 if self.prefix is None else self.prefix.keys[0].shape[2]
 
     def update(  # type: ignore[override]
         self, keys: torch.Tensor, values: torch.Tensor, layer: int, *_args: object, **_kw: object
     ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Store packed keys and values of a layer, shape (1, heads, tokens, width); return all."""
         keys, values = self.lay_out(keys), self.lay_out(values)
         if self.prefix is not None:
             rows = keys.shape[0]
@@ -55,11 +57,11 @@ class Prompts(Cache):
 
 
 class Rows(Cache):
-    """Keys and values of the rows being continued.
+    """Keys and values of the rows that are being continued.
 
-    `keys[i]` and `values[i]` are (capacity, heads, slots, width); the first `rows` are in use, and
-    row r's next token takes slot `at[r]`. Slots are exactly as many as the longest row needs: read
-    without gaps, memory was measured three times as fast.
+    `keys[i]` and `values[i]` have shape (capacity, heads, slots, width). The first `rows` are in
+    use, and the next token of row r is written to slot `at[r]`. There are exactly as many slots as
+    the longest row needs: reading memory without gaps was measured to be three times as fast.
     """
 
     def __init__(self) -> None:
@@ -72,27 +74,29 @@ class Rows(Cache):
         self.at = torch.empty(0, dtype=torch.int64)
 
     def get_seq_length(self, layer_idx: int = 0) -> int:
+        """Number of tokens before the one of the forward pass."""
         return self.slots - 1
 
     def update(  # type: ignore[override]
         self, keys: torch.Tensor, values: torch.Tensor, layer: int, *_args: object, **_kw: object
     ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Store keys and values of one token per row, shape (rows, heads, 1, width); return all."""
         row = torch.arange(self.rows, device=keys.device)
         for store, new in ((self.keys[layer], keys), (self.values[layer], values)):
             store[row, :, self.at] = new[:, :, 0]
         return self.keys[layer][: self.rows], self.values[layer][: self.rows]
 
     def resize(self, used: int, capacity: int, slots: int, like: Prompts | None = None) -> None:
-        """Room for `capacity` rows of `slots`, keeping the first `used` rows.
+        """Allocate `capacity` rows of `slots`, keeping the first `used` rows.
 
-        The first time, `like` gives the layers' shapes.
+        In the first call, `like` gives the shapes of the layers.
         """
         for mine, theirs in (
             (self.keys, [] if like is None else like.keys),
             (self.values, [] if like is None else like.values),
         ):
             for layer, example in enumerate(mine or theirs):
-                # Zeros, not garbage: a masked slot has weight zero, and zero times NaN is NaN.
+                # Zeros: the weight of a masked slot is zero, but zero times NaN is NaN.
                 fresh = example.new_zeros((capacity, example.shape[1], slots, example.shape[3]))
                 if self.slots:
                     kept = min(slots, self.slots)
@@ -103,13 +107,13 @@ class Rows(Cache):
         self.slots, self.capacity = slots, capacity
 
     def admit(self, prompts: Prompts, chosen: torch.Tensor, first: int, slots: int) -> None:
-        """Copy the first `slots` of the `chosen` prompts into the rows from `first` on."""
+        """Copy the first `slots` of the `chosen` prompts, shape (n,), into rows `first` and up."""
         last = first + len(chosen)
         for mine, theirs in ((self.keys, prompts.keys), (self.values, prompts.values)):
             for store, source in zip(mine, theirs, strict=True):
                 store[first:last, :, :slots] = source[:, :, :slots][chosen]
 
     def move(self, source: torch.Tensor, target: torch.Tensor) -> None:
-        """Copy rows `source` over rows `target`, to close the gaps that finished rows leave."""
+        """Copy rows `source` over rows `target`, shape (n,) each, to fill gaps of finished rows."""
         for store in (*self.keys, *self.values):
             store[target] = store[source]

@@ -1,4 +1,4 @@
-"""Chat turns as the text that a model reads."""
+"""Chat turns as text for a model."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -12,11 +12,11 @@ def templated(spec: dict[str, Any]) -> bool:
 
 
 def render(tokenizer: Any, spec: dict[str, Any], turns: Sequence[Turn]) -> str:
-    """Render turns up to the point where the model goes on.
+    """Render turns up to the point where the model continues.
 
-    By the tokenizer's chat template, with `enable_thinking` as `thinking` of the model's settings
-    says where they say it; without a template (`chat_template: false`) by `plain`. A last turn by
-    the assistant is left open, so that the model goes on with it.
+    Uses the tokenizer's chat template, with `enable_thinking` set to the model's `thinking` if
+    given; without a template (`chat_template: false`) uses `plain`. A final assistant turn is left
+    open for the model to continue.
     """
     if not templated(spec):
         return plain(turns)
@@ -32,7 +32,7 @@ def render(tokenizer: Any, spec: dict[str, Any], turns: Sequence[Turn]) -> str:
 
 
 def plain(turns: Sequence[Turn]) -> str:
-    """Turns for a model that knows no chat: "User: …", "Assistant: …", one blank line between."""
+    """Turns as plain text: "User: …", "Assistant: …", separated by blank lines."""
     lines = [f"{turn['role'].capitalize()}: {turn['content']}" for turn in turns]
     if turns[-1]["role"] != "assistant":
         lines.append("Assistant:")
@@ -40,8 +40,9 @@ def plain(turns: Sequence[Turn]) -> str:
 
 
 def no_template(name: str) -> str:
-    """What to say of model `name` when its tokenizer has no chat template, but should."""
+    """The error message for model `name` when its tokenizer lacks a chat template."""
     return (
-        f"models.{name}: its tokenizer has no chat template; set models.{name}.chat_template: "
-        "false to have chat turns written out as plain text (docs/add_a_model.md)"
+        f"models.{name}: expected a chat template in its tokenizer, found none; set "
+        f"models.{name}.chat_template: false to write chat turns as plain text "
+        "(docs/add_a_model.md)"
     )

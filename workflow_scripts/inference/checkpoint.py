@@ -1,11 +1,11 @@
-"""Which weights a name stands for, and what to say when they are not there."""
+"""Which weights a checkpoint holds, and the error message when it does not load."""
 
 import hashlib
 import os
 from pathlib import Path
 from typing import Any
 
-# What decides a model's replies; logs, cards and optimizer states beside it do not.
+# Files that decide a model's replies; logs, cards and optimizer states do not.
 DECIDING = ("*.json", "*.safetensors", "*.bin", "*.model", "*.txt", "*.jinja")
 
 
@@ -24,12 +24,12 @@ def content(checkpoint: str, spec: dict[str, Any]) -> str:
 
 
 def missing(name: str, checkpoint: str, error: Exception) -> str:
-    """One line for a model that does not load: the key, what was looked for, the remedy."""
+    """One line for a model that does not load: config key, cause, remedy."""
     first = str(error).strip().splitlines()[0]
     key = f"models.{name}.source"
     if os.path.isdir(checkpoint):
-        return f"{key}: {checkpoint} does not load as a model ({first}); make or download it anew"
+        return f"{key}: {checkpoint} does not load as a model ({first}); train or download it again"
     return (
-        f"{key}: {checkpoint} is neither a folder nor in the local cache and cannot be fetched "
-        f"({first}); on a machine with network run `hf download {checkpoint}`, or name a folder"
+        f"{key}: {checkpoint} is neither a folder nor in the local cache and cannot be downloaded "
+        f"({first}); run `hf download {checkpoint}` on a machine with network, or name a folder"
     )

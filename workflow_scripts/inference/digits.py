@@ -1,8 +1,8 @@
-"""Whether a tokenizer gives every digit a token of its own, and what to do where it merges them.
+"""Whether a tokenizer has one token per digit, and how to proceed if it merges digits.
 
-Counting digits is counting tokens only where each digit is one token (Barbero et al. 2024, section
-4, asks for that). A tokenizer that merges "111" into one token can still be fed one digit at a
-time, as long as each digit has a token by itself: `spell` does that.
+Counting digits is counting tokens only if each digit is one token (required by Barbero et al. 2024,
+section 4). If a tokenizer merges "111" into one token but has a token for each single digit, digits
+can still be fed one at a time: `spell` does that.
 """
 
 import logging
@@ -21,16 +21,16 @@ RUNS = ("111111111111", "73029156480", "100200300")
 
 @dataclass(frozen=True)
 class Digits:
-    """A tokenizer's digits: the token of each by itself, and a run that it merges, if any."""
+    """A tokenizer's digits: the token of each single digit, and a run that it merges, if any."""
 
     alone: dict[str, int]
     merges: str | None
 
 
 def inspect(tokenizer: Any, name: str) -> Digits:
-    """Look at the tokenizer of model `name`.
+    """Inspect the tokenizer of model `name`.
 
-    Raises `EngineError` naming the model where some digit has no token of its own.
+    Raises `EngineError` naming the model if some digit has no token of its own.
     """
     alone = {}
     for digit in "0123456789":
@@ -38,7 +38,7 @@ def inspect(tokenizer: Any, name: str) -> Digits:
         if tokenizer.decode([token]).strip() != digit:
             raise EngineError(
                 f"models.{name}: its tokenizer has no token for the digit {digit} alone, so digits "
-                "cannot be counted in tokens; take the model out of the study"
+                "cannot be counted in tokens; remove the model from the study"
             )
         alone[digit] = token
     merged = [run for run in RUNS if _plain(tokenizer, run)[-len(run) :] != _each(alone, run)]
@@ -46,21 +46,21 @@ def inspect(tokenizer: Any, name: str) -> Digits:
 
 
 def report(found: Digits, name: str) -> None:
-    """Name in the log a model that merges digits, and say what is done about it."""
+    """Log a warning if the model's tokenizer merges digits, with the consequence."""
     if found.merges:
         log.warning(
-            "models.%s: its tokenizer merges digits (as in %s); hidden states are read with each "
-            "digit fed as a token of its own, replies are asked for in its own tokens",
+            "models.%s: its tokenizer merges digits (as in %s); for hidden states each digit is "
+            "fed as one token, replies are generated from the tokenizer's own tokens",
             name,
             found.merges,
         )
 
 
 def spell(tokenizer: Any, found: Digits, text: str, special: bool) -> list[int]:
-    """Token ids of `text` with every digit a token of its own.
+    """Token ids of `text` with one token per digit.
 
-    Where the tokenizer merges no digits these are its own ids. `special` adds the tokens that the
-    tokenizer puts around a text.
+    If the tokenizer merges no digits, these are its own ids. `special` adds the special tokens that
+    the tokenizer puts around a text.
     """
     if found.merges is None:
         return list(tokenizer(text, add_special_tokens=special)["input_ids"])
@@ -84,10 +84,10 @@ def refuse_overlong(
 
 
 def overlong(name: str, item: str, tokens: int, reply: int, limit: int) -> str:
-    """One line for a prompt that the model's context cannot hold."""
+    """The error message for a prompt that exceeds the model's context."""
     return (
         f"{item}: {tokens} tokens and a reply of {reply} exceed the context of models.{name}, "
-        f"{limit} tokens; shorten the lengths, or take the model out of the study"
+        f"{limit} tokens; reduce the lengths, or remove the model from the study"
     )
 
 

@@ -1,4 +1,4 @@
-"""Prompts and options as token ids, the same for every engine that has the tokenizer at hand."""
+"""Prompts and options as token ids, the same in every engine that has the tokenizer."""
 
 import json
 from collections.abc import Iterable, Sequence
@@ -9,7 +9,7 @@ from workflow_scripts.inference.tasks import EngineError
 
 
 class Encoder:
-    """A model's tokenizer, and what it made of the requests given to `read`."""
+    """A model's tokenizer, and the token ids of the requests given to `read`."""
 
     def __init__(self, tokenizer: Any, spec: dict[str, Any]):
         self.tokenizer = tokenizer
@@ -20,17 +20,17 @@ class Encoder:
     def encode(
         self, messages: Sequence[dict[str, str]] | None = None, prompt: str | None = None
     ) -> list[int]:
-        """Token ids of chat turns as the model's template renders them, or of a bare prompt.
+        """Token ids of chat turns rendered by the model's template, or of a bare prompt.
 
-        A last turn by the assistant is left open, for the model to go on with.
+        A final assistant turn is left open for the model to continue.
         """
         return self._ids([self._rendered(messages, prompt)])[0]
 
     def read(self, requests: Iterable[dict[str, Any]]) -> None:
-        """Tokenise the prompts and options of all requests, in one call each.
+        """Tokenize the prompts and options of all requests, in one call each.
 
-        An option's tokens are those that the tokenizer gives prompt and option together, where the
-        prompt's own come out unchanged; where they merge across the seam, the option's by itself.
+        An option's tokens come from tokenizing prompt and option together if that leaves the
+        prompt's tokens unchanged; if tokens merge across the boundary, from the option alone.
         Raises `EngineError` for a prompt without tokens.
         """
         requests = list({request["request_id"]: request for request in requests}.values())
@@ -52,11 +52,11 @@ class Encoder:
             self._options[requests[i]["request_id"]].append(after(prompts[i], whole, part))
 
     def tokens_of(self, request: dict[str, Any]) -> list[int]:
-        """Token ids of the prompt of a request that was read."""
+        """Token ids of the prompt of a request given to `read`."""
         return self._tokens[request["request_id"]]
 
     def continuations(self, request: dict[str, Any]) -> list[list[int]]:
-        """Token ids of each option after the prompt of a request that was read."""
+        """Token ids of each option after the prompt of a request given to `read`."""
         return self._options[request["request_id"]]
 
     def text(self, tokens: Sequence[int]) -> str:
@@ -66,7 +66,7 @@ class Encoder:
     def _rendered(
         self, messages: Sequence[dict[str, str]] | None, prompt: str | None
     ) -> tuple[str, bool]:
-        """The text that the model reads, and whether the tokenizer adds its special tokens."""
+        """The model's input text, and whether the tokenizer adds its special tokens."""
         if messages is None:
             return prompt or "", True
         return chat.render(self.tokenizer, self.spec, messages), not chat.templated(self.spec)
@@ -82,14 +82,14 @@ class Encoder:
 
     def _batch_ids(self, texts: list[str], special: bool) -> list[list[int]]:
         if self.tokenizer.is_fast:
-            # The library below: the wrapper spends as long again on masks and type ids.
+            # The underlying library: the wrapper takes twice as long, for masks and type ids.
             encode = self.tokenizer.backend_tokenizer.encode_batch_fast
             return [found.ids for found in encode(texts, add_special_tokens=special)]
         return self.tokenizer(texts, add_special_tokens=special)["input_ids"]
 
 
 def after(prompt: list[int], whole: list[int], alone: list[int]) -> list[int]:
-    """An option's tokens: those of prompt and option together past the prompt's, or its own."""
+    """An option's tokens: those after the prompt's in `whole`, or `alone` (see `Encoder.read`)."""
     size = len(prompt)
     kept = whole[:size] == prompt and (len(whole) > size or not alone)
     return whole[size:] if kept else alone
@@ -102,6 +102,6 @@ def _prompt(request: dict[str, Any]) -> tuple[list[dict[str, str]] | None, str |
 
 
 def end_tokens(tokenizer: Any, configured: int | list[int] | None) -> list[int]:
-    """Tokens that end a reply: the tokenizer's own, and those of the generation config."""
+    """Ids of tokens that end a reply: those of the tokenizer and of the generation config."""
     ends = configured if isinstance(configured, list) else [configured]
     return sorted({tokenizer.eos_token_id, *ends} - {None})

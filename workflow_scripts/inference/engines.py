@@ -1,4 +1,4 @@
-"""What runs a model: a name in the config to a function that loads it."""
+"""Loads a model with the engine that the config names."""
 
 from collections.abc import Callable
 from typing import Any
@@ -27,15 +27,15 @@ def load(name: str, spec: dict[str, Any], checkpoint: str, **options: Any) -> En
     """Load model `name` of the config from `checkpoint` (a folder, a hub id, a server's name).
 
     `spec` is the model's entry under `models`; `options` go to the engine (for transformers:
-    `batch_tokens`, `attention`). Raises `EngineError` when the model is not there.
+    `batch_tokens`, `attention`). Raises `EngineError` if the model cannot be loaded.
     """
     return ENGINES[spec.get("engine", "transformers")](name, spec, checkpoint, **options)
 
 
 def serving(spec: dict[str, Any], server: dict[str, Any]) -> dict[str, Any]:
-    """The part of a model's settings that loading and asking it read: not how it was trained.
+    """The model's settings for loading and inference, without those for training.
 
-    `server` holds what every server model is asked with, unless its own settings say otherwise.
+    `server` holds the defaults of all server models; a model's own settings override them.
     """
     found = {key: value for key, value in spec.items() if key in SERVING}
     if "server" in found:

@@ -1,4 +1,4 @@
-"""One forward pass of any decoder in transformers, with explicit positions, mask and cache."""
+"""A forward pass of any transformers decoder, with explicit positions, mask and cache."""
 
 from typing import Any
 
@@ -10,11 +10,11 @@ from workflow_scripts.inference.attention import Layout
 from workflow_scripts.inference.cache import MIN_ROWS, Prompts, Rows, up
 from workflow_scripts.inference.tasks import EngineError
 
-HIDDEN = 1 << 30  # the position of a padded key: no query comes after it
+HIDDEN = 1 << 30  # position of a padded key: after every query
 
 
 class Forward:
-    """Logits at chosen places only. Holds no state between calls."""
+    """Logits at chosen places only. Has no state between calls."""
 
     def __init__(self, model: Any):
         self.model = model
@@ -22,8 +22,8 @@ class Forward:
         self._wanted: torch.Tensor | None = None
         self._config = model.config.get_text_config()
         self._windows = attention_windows(self._config)
-        # The head gets only the places that are wanted, and whatever a model does after it (soft
-        # caps, scaling) still happens.
+        # The head gets only the wanted places; what a model computes after it (soft caps, scaling)
+        # still applies.
         model.get_output_embeddings().register_forward_pre_hook(self._select)
 
     def _select(self, _head: Any, inputs: tuple[torch.Tensor, ...]) -> Any:
@@ -41,9 +41,9 @@ class Forward:
         wanted: torch.Tensor,
         packed: Layout | None = None,
     ) -> torch.Tensor:
-        """Float32 logits (wanted, vocabulary) at `wanted`, indices into the flattened `tokens`.
+        """Float32 logits, shape (wanted, vocabulary), at `wanted`, indices into flat `tokens`.
 
-        `tokens` and `positions` are (1, tokens) if `packed`, else (rows, 1).
+        `tokens` and `positions` have shape (1, tokens) if `packed`, else (rows, 1).
         """
         count = len(wanted)
         self._wanted = functional.pad(wanted, (0, up(count, MIN_ROWS) - count))
@@ -65,11 +65,14 @@ class Forward:
 
     @property
     def windowed(self) -> bool:
-        """Whether some layers see the last tokens only."""
+        """Whether some layers attend to the last tokens only."""
         return any(self._windows.values())
 
     def masks(self, visible: torch.Tensor, distance: torch.Tensor) -> Any:
-        """Additive masks from `visible` (rows or 1, queries, keys) and query minus key position."""
+        """Additive masks, by kind of layer, shape (rows or 1, 1, queries, keys).
+
+        `visible` and `distance` (query minus key position) have shape (rows or 1, queries, keys).
+        """
         made = {}
         for kind, window in self._windows.items():
             seen = visible if window is None else visible & (distance < window)
@@ -80,7 +83,7 @@ class Forward:
 
 
 def attention_windows(config: Any) -> dict[str, int | None]:
-    """Window (tokens, None for all) of each kind of attention layer; one kind is named "".
+    """Window of each kind of attention layer, in tokens (None: unlimited); a single kind is "".
 
     Raises `EngineError` for layers whose state is not keys and values.
     """

@@ -1,4 +1,4 @@
-"""The calls that a task takes on an OpenAI-compatible server; whether replies belong to them."""
+"""The calls of a task to an OpenAI-compatible server, with checks that replies belong to them."""
 
 import json
 import threading
@@ -13,7 +13,7 @@ from workflow_scripts.inference.transport import TooLong, Transport, Unusable
 
 
 class Calls:
-    """One run's calls, from any of its threads."""
+    """The calls of one run; thread-safe."""
 
     def __init__(self, spec: dict[str, Any], url: str, transport: Transport):
         self.spec = spec
@@ -25,7 +25,7 @@ class Calls:
         self._sizes: dict[str, Counter[int]] = {}
 
     def do(self, task: Task) -> Record:
-        """The task's record. Raises what `Transport.call` does."""
+        """Do the task and return its record. Raises what `Transport.call` raises."""
         if isinstance(task, Draw):
             return self._draw(task)
         return self._exact(task) if self.extended else self._first_token(task)
@@ -38,7 +38,7 @@ class Calls:
             return self._drawn(request, sample, request["max_tokens"], "length")
         except TooLong:
             if not self.extended:
-                return _empty(request, sample, "context", 0)  # how long it is, it does not tell
+                return _empty(request, sample, "context", 0)  # the prompt's length is not known
         size, context = self._size(request)
         if size >= context:
             return _empty(request, sample, "context", size)
@@ -55,7 +55,7 @@ class Calls:
         return self._call(path, body, read)
 
     def _first_token(self, task: Score) -> Record:
-        """Options that are one token, and among the likeliest: the rest have null."""
+        """Log-probabilities of options that are one of the likeliest tokens; null for others."""
         request = task.request
         path, body = openai_payload.first_token(self.spec, request)
         options = json.loads(request["choices"])
@@ -68,7 +68,10 @@ class Calls:
         return self._call(path, body, read)
 
     def _exact(self, task: Score) -> Record:
-        """Null where the context has no room for one token more, which the server insists on."""
+        """Log-probabilities of all options; null if the context has no room for one more token.
+
+        The server requires that room.
+        """
         request = task.request
         echo = bool(request["echo_logprobs"])
         prompt, continuations, context = self._tokens(request)
@@ -94,12 +97,12 @@ class Calls:
         )
 
     def _size(self, request: dict[str, Any]) -> tuple[int, int]:
-        """Tokens of the prompt, and of the context."""
+        """Number of tokens of the prompt and of the context."""
         found = self._tokenize(openai_payload.prompt_of(self.spec, request))
         return len(found["tokens"]), found["max_model_len"]
 
     def _tokens(self, request: dict[str, Any]) -> tuple[list[int], list[list[int]], int]:
-        """Tokens of the prompt and of each option after it, as `encoding.Encoder` has them."""
+        """Tokens of the prompt and of each option as in `encoding.Encoder`; size of the context."""
         asked = openai_payload.prompt_of(self.spec, request)
         found = self._tokenize(asked)
         prompt, context = found["tokens"], found["max_model_len"]
@@ -122,12 +125,12 @@ class Calls:
         return self._ask("/detokenize", {"tokens": tokens}, "prompt")["prompt"]
 
     def _ask(self, path: str, content: dict[str, Any], key: str) -> dict[str, Any]:
-        """A call beside the standard ones, which costs nothing but a request."""
+        """A non-standard call that costs a request but no tokens."""
         root = self.url.removesuffix("/v1")
         body = {"model": self.spec["source"]} | content
 
         def read(reply: dict[str, Any]) -> tuple[dict[str, Any], Amount]:
-            reply[key]  # there at all
+            reply[key]  # raises if it is missing
             return reply, Amount(requests=1)
 
         reply, _ = self.transport.call(root + path, body, Amount(requests=1), read)
@@ -144,7 +147,7 @@ class Calls:
         return self.transport.call(self.url + path, body, amount, checked)[0]
 
     def _once(self, reply: dict[str, Any]) -> None:
-        """Raise `Unusable` for a reply that has been the reply to another request."""
+        """Raise `Unusable` for a reply that has already answered another request."""
         name = reply.get("id")
         if not name:
             return
@@ -154,9 +157,9 @@ class Calls:
             self._replies.add(name)
 
     def _same_prompt(self, request: dict[str, Any], spent: Amount) -> None:
-        """Raise `Unusable` unless a request's prompt has the length that it has most often.
+        """Raise `Unusable` unless a request's prompt has its most frequent length.
 
-        The first reply may be the wrong one, so no length is held for right for ever.
+        The first reply may be the wrong one, so the first length is not assumed to be correct.
         """
         size = spent.prompt_tokens
         with self._lock:
@@ -165,7 +168,7 @@ class Calls:
             others = max((count for other, count in seen.items() if other != size), default=0)
             usual = seen[size] > others
         if not usual:
-            raise Unusable(f"a prompt of {size} tokens, which had another length before", True)
+            raise Unusable(f"expected the prompt's usual length, found {size} tokens", True)
 
 
 def _empty(request: dict[str, Any], sample: int, reason: str, size: int) -> Record:

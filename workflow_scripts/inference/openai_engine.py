@@ -1,8 +1,8 @@
-"""Models behind any OpenAI-compatible server, asked with care: they may cost money and may fail.
+"""Models behind any OpenAI-compatible server, which may cost money and may fail.
 
-One HTTP request for each sample, so that each has its own seed and is stored once it is paid for.
-When something ends the run (a ceiling, a refusal, a signal), no new requests go out, those on
-their way are waited for and stored, and only then does the run end.
+There is one HTTP request per sample, so each sample has its own seed and is stored once paid for.
+When something ends the run (a spending limit, a refusal, a signal), no new requests are sent;
+pending ones are completed and stored before the run ends.
 """
 
 import os
@@ -20,21 +20,21 @@ from workflow_scripts.inference.tasks import EngineError, Record, Task
 from workflow_scripts.inference.transport import Stopped, Transport
 from workflow_scripts.shared import files
 
-# Stands for the code that decides a reply, in the name of the folder that keeps the replies. It is
-# a constant so that no refactoring loses replies that were paid for; see test_reply_code.py.
+# Stands for the code that decides a reply, in the key of the response store. It is a constant, so
+# that refactoring loses no paid replies; see test_reply_code.py.
 REPLY_CODE = "4edb58879aec8ab7"
 
-CHECK_S = 0.5  # how soon a signal is noticed
+CHECK_S = 0.5  # interval between checks for a signal
 
 
 def load(name: str, spec: dict[str, Any], checkpoint: str, **options: Any) -> "OpenAIEngine":
-    """Make ready to ask; nothing is sent before there is a task.
+    """Prepare the engine; nothing is sent before the first task.
 
-    Raises `EngineError` when the key's variable is not set, or the model's inside is asked for.
+    Raises `EngineError` if the key's variable is not set, or if attention is requested.
     """
     if options.get("attention"):
         raise EngineError(
-            f"models.{name}.engine: a server does not show attention; engine transformers does"
+            f"models.{name}.engine: a server gives no attention weights; use engine transformers"
         )
     settings = spec["server"]
     variable = settings.get("key_variable")
@@ -57,7 +57,7 @@ def load(name: str, spec: dict[str, Any], checkpoint: str, **options: Any) -> "O
 
 
 class OpenAIEngine:
-    """A model at an address."""
+    """A model on a server."""
 
     engine = "openai"
 
@@ -72,10 +72,10 @@ class OpenAIEngine:
         self.version = f"{self.settings['dialect']} server, {self.url}"
 
     def run(self, tasks: Sequence[Task]) -> Iterator[list[Record]]:
-        """Do the tasks, some at a time; yield what has arrived.
+        """Do the tasks, several at a time; yield records as they arrive.
 
-        Raises `EngineError` before anything is sent where the server cannot do as a request says,
-        and after everything on its way has arrived where one fails or a ceiling is reached.
+        Raises `EngineError` before anything is sent if the server cannot do what a request states,
+        and after pending replies have arrived if one fails or a spending limit is reached.
         """
         for task in tasks:
             why = openai_payload.refusal(self.spec, task.request)
@@ -123,9 +123,9 @@ class OpenAIEngine:
 
 
 class _Signals:
-    """While it is entered, the first SIGINT or SIGTERM only sets `stopping`; the next one acts.
+    """Context in which the first SIGINT or SIGTERM only sets `stopping`; the next one takes effect.
 
-    `pass_on` lets the one that came act at last.
+    `pass_on` sends the first signal again afterwards.
     """
 
     def __init__(self) -> None:

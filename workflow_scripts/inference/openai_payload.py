@@ -1,8 +1,8 @@
-"""What is sent to an OpenAI-compatible server for a task, and what its reply says.
+"""Request bodies for an OpenAI-compatible server, and records from its replies.
 
-Servers differ in what they take. `openai` is the vendor's own: standard fields only. `plain` is any
-server that takes the older standard fields. `vllm` has extensions with which every sampling field
-is stated, an open last turn is continued, and options of any length are scored exactly.
+Servers differ in the fields that they accept. `openai` is the vendor's own, with standard fields
+only. `plain` is any server that accepts the older standard fields. `vllm` has extensions that state
+every sampling field, continue an open final turn, and score options of any length exactly.
 """
 
 import json
@@ -13,12 +13,11 @@ from workflow_scripts.inference.spending import Amount
 from workflow_scripts.inference.tasks import SCORES, Record
 from workflow_scripts.shared import seeds
 
-DIALECTS = ("openai", "plain", "vllm")
-TOP = 20  # alternatives that a chat server tells at most; 5 on the older endpoint
-TOP_BARE = 5
-HIDDEN_TOKENS = 1024  # of a chat template and a server's own system prompt, at most
+TOP = 20  # maximum number of alternatives that a chat server returns
+TOP_BARE = 5  # the same for the older endpoint
+HIDDEN_TOKENS = 1024  # maximum for a chat template and a server's own system prompt
 
-# A vLLM server started with its defaults takes whatever is left out from the model's own files.
+# A vLLM server started with its defaults takes missing fields from the model's own files.
 STATED = {
     "n": 1,
     "min_p": 0.0,
@@ -33,11 +32,11 @@ STATED = {
 
 
 class WrongReply(ValueError):
-    """A reply that cannot be one to what was sent."""
+    """A reply that cannot belong to the request."""
 
 
 def refusal(spec: dict[str, Any], request: dict[str, Any]) -> str | None:
-    """Why the server's dialect cannot do as the request says, or None."""
+    """Why the server's dialect cannot do what the request states, or None."""
     dialect = spec["server"]["dialect"]
     if dialect == "vllm":
         return None
@@ -47,7 +46,7 @@ def refusal(spec: dict[str, Any], request: dict[str, Any]) -> str | None:
     if turns and chat.templated(spec) and turns[-1]["role"] == "assistant":
         return f"its last turn is the assistant's, which dialect {dialect} cannot continue"
     if request["echo_logprobs"]:
-        return f"it asks for log-probabilities of its prompt, which dialect {dialect} does not tell"
+        return f"it needs log-probabilities of its prompt, which dialect {dialect} does not return"
     return None
 
 
@@ -57,7 +56,7 @@ def turns_of(request: dict[str, Any]) -> list[dict[str, str]] | None:
 
 
 def prompt_of(spec: dict[str, Any], request: dict[str, Any]) -> dict[str, Any]:
-    """`messages` or `prompt`, as the server gets them."""
+    """The fields that hold the prompt: `messages` or `prompt`."""
     turns = turns_of(request)
     if turns is None:
         return {"prompt": request["prompt"]}
@@ -81,7 +80,7 @@ def _template(spec: dict[str, Any], turns: list[dict[str, str]]) -> dict[str, An
 def draw(
     spec: dict[str, Any], request: dict[str, Any], sample: int, limit: int
 ) -> tuple[str, dict[str, Any]]:
-    """Path and body that ask for one sample of at most `limit` tokens."""
+    """Path and body of a request for one sample of at most `limit` tokens."""
     dialect = spec["server"]["dialect"]
     prompt = prompt_of(spec, request)
     talk = "messages" in prompt
@@ -101,20 +100,20 @@ def draw(
 
 
 def first_token(spec: dict[str, Any], request: dict[str, Any]) -> tuple[str, dict[str, Any]]:
-    """Path and body that ask for the likeliest first tokens of a reply."""
+    """Path and body of a request for the likeliest first tokens of a reply."""
     path, body = draw(spec, request | {"temperature": 1.0, "top_p": 1.0, "stop": "[]"}, SCORES, 1)
     more = {"logprobs": True, "top_logprobs": TOP} if "messages" in body else {"logprobs": TOP_BARE}
     return path, body | more
 
 
 def along(spec: dict[str, Any], tokens: list[int]) -> tuple[str, dict[str, Any]]:
-    """Path and body that ask a vLLM server for the log-probability of each of the tokens."""
+    """Path and body of a request to a vLLM server for the log-probability of each token."""
     body = {"model": spec["source"], "prompt": tokens, "max_tokens": 1, "temperature": 0.0}
     return "/completions", body | STATED | {"top_k": 0, "top_p": 1.0, "prompt_logprobs": 0}
 
 
 def most(body: dict[str, Any]) -> Amount:
-    """The worst that a call can cost: a token has at least one byte of text."""
+    """The maximum cost of a call: a token has at least one byte of text."""
     prompt = body.get("prompt")
     if isinstance(prompt, list):
         size = len(prompt)
@@ -127,34 +126,37 @@ def most(body: dict[str, Any]) -> Amount:
 
 
 def choice_of(body: dict[str, Any], reply: dict[str, Any]) -> tuple[dict[str, Any], Amount]:
-    """The reply's one choice, and what it cost.
+    """The only choice of a reply, and its cost.
 
-    Raises `WrongReply` where the reply cannot belong to `body`, and lookup or type errors where
-    it has not the shape of one.
+    Raises `WrongReply` if the reply cannot belong to `body`, and lookup or type errors if it does
+    not have the structure of a reply.
     """
     asked, answered = body["model"], reply["model"]
     if asked not in answered and answered not in asked:
-        raise WrongReply(f"a reply of model {answered!r}, asked was {asked!r}")
+        raise WrongReply(f"expected a reply of model {asked!r}, found one of {answered!r}")
     kind = "chat.completion" if "messages" in body else "text_completion"
     if reply.get("object", kind) != kind:
-        raise WrongReply(f"a {reply['object']!r}, asked was a {kind!r}")
+        raise WrongReply(f"expected object {kind!r}, found {reply['object']!r}")
     [choice] = reply["choices"]
     usage = reply["usage"]
     spent = Amount(1, int(usage["prompt_tokens"]), int(usage["completion_tokens"]))
     limit = body.get("max_completion_tokens") or body["max_tokens"]
     if spent.completion_tokens > limit or spent.prompt_tokens < 1 or spent.completion_tokens < 0:
-        raise WrongReply(f"{usage} tokens, where the reply may have {limit}")
+        raise WrongReply(f"expected a reply of at most {limit} tokens, found usage {usage}")
     if spent.prompt_tokens > most(body).prompt_tokens + HIDDEN_TOKENS:
-        raise WrongReply(f"a prompt of {spent.prompt_tokens} tokens, far longer than the one sent")
+        raise WrongReply(
+            f"found a prompt of {spent.prompt_tokens} tokens, far longer than the one sent"
+        )
     if isinstance(body.get("prompt"), list) and spent.prompt_tokens != len(body["prompt"]):
-        raise WrongReply(f"a prompt of {spent.prompt_tokens} tokens, not {len(body['prompt'])}")
+        sent = len(body["prompt"])
+        raise WrongReply(f"expected a prompt of {sent} tokens, found {spent.prompt_tokens}")
     return choice, spent
 
 
 def draw_record(
     request: dict[str, Any], sample: int, choice: dict[str, Any], spent: Amount, at_limit: str
 ) -> Record:
-    """The record of a sample. Thoughts that came apart stand before it, in <think> marks."""
+    """The record of a sample. Separate reasoning is put before the text, in <think> tags."""
     if "message" in choice:
         message = choice["message"]
         thoughts = message.get("reasoning_content") or message.get("reasoning") or ""
@@ -164,7 +166,7 @@ def draw_record(
     else:
         text = choice["text"]
     if not isinstance(text, str):
-        raise TypeError(f"a text that is {type(text).__name__}")
+        raise TypeError(f"expected text, found {type(text).__name__}")
     found = [at for stop in json.loads(request["stop"]) if (at := text.find(stop)) >= 0]
     reasons = {"stop": "stop", "length": at_limit, "content_filter": "filtered"}
     return {
@@ -178,7 +180,7 @@ def draw_record(
 
 
 def top_logprobs(choice: dict[str, Any]) -> dict[str, float]:
-    """Text of a first token -> its log-probability, of the likeliest."""
+    """Log-probabilities of the likeliest first tokens, by their text."""
     told = choice["logprobs"]
     if "content" in told:
         entries = told["content"][0]["top_logprobs"]
@@ -187,10 +189,10 @@ def top_logprobs(choice: dict[str, Any]) -> dict[str, float]:
 
 
 def logprobs_along(choice: dict[str, Any], tokens: list[int]) -> list[float | None]:
-    """The log-probability of each token after those before it; null for the first."""
+    """The log-probability of each token given the previous ones; null for the first."""
     told = choice["prompt_logprobs"]
     if len(told) != len(tokens):
-        raise WrongReply(f"log-probabilities of {len(told)} tokens, asked were {len(tokens)}")
+        raise WrongReply(f"expected log-probabilities of {len(tokens)} tokens, found {len(told)}")
     return [None] + [
         float(each[str(token)]["logprob"]) for each, token in zip(told[1:], tokens[1:], strict=True)
     ]
@@ -202,6 +204,7 @@ def score_record(
     options: list[float | None],
     echo: list[float | None],
 ) -> Record:
+    """The record of a request's log-probabilities, with a prompt of `size` tokens."""
     return {
         "request_id": request["request_id"],
         "sample": SCORES,

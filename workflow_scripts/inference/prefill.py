@@ -1,4 +1,4 @@
-"""Prompts into batches, and each batch through the model once, its common beginning only once."""
+"""Batches prompts and passes each batch through the model, with a common prefix only once."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -12,15 +12,15 @@ from workflow_scripts.inference.attention import CAUSAL, layout, side_by_side
 from workflow_scripts.inference.cache import BLOCK, Prompts, up
 from workflow_scripts.inference.forward import HIDDEN, Forward
 
-HEAD_TOKENS = 32  # prompts that begin with the same this many tokens are batched together
-HEAD_SHARERS = 8  # if they are at least this many; else likeness in length matters more
-WORTHWHILE_TOKENS = 128  # a prefix is run apart if it saves as many; a pass costs about that
+HEAD_TOKENS = 32  # prompts with this many common first tokens are batched together
+HEAD_SHARERS = 8  # if there are at least this many; otherwise similar length matters more
+WORTHWHILE_TOKENS = 128  # a prefix is run separately if it saves as many; about the cost of a pass
 
 T = TypeVar("T")
 
 
 def batching_order(prompts: Sequence[Sequence[int]]) -> list[int]:
-    """Indices of the prompts: those that share a beginning together, longest first within."""
+    """Indices of the prompts, grouped by common beginning, longest first within a group."""
     heads = [tuple(prompt[:HEAD_TOKENS]) for prompt in prompts]
     counts = Counter(heads)
     shared = [head if counts[head] >= HEAD_SHARERS else () for head in heads]
@@ -28,7 +28,7 @@ def batching_order(prompts: Sequence[Sequence[int]]) -> list[int]:
 
 
 def common_prefix(prompts: Sequence[Sequence[int]]) -> int:
-    """Tokens, a multiple of `BLOCK`, that all prompts begin with, leaving each at least one."""
+    """Length in tokens of the common prefix, a multiple of `BLOCK` below every prompt's length."""
     if len(prompts) < 2:
         return 0
     shortest = min(map(len, prompts)) - 1
@@ -42,7 +42,7 @@ def common_prefix(prompts: Sequence[Sequence[int]]) -> int:
 def prefill(
     forward: Forward, prompts: Sequence[Sequence[int]], reuse: bool = True
 ) -> tuple[Prompts, torch.Tensor]:
-    """Caches of the prompts and the logits (prompts, vocabulary) after the last token of each."""
+    """Caches of the prompts, and logits after their last tokens, shape (prompts, vocabulary)."""
     ends = [(row, len(prompt) - 1) for row, prompt in enumerate(prompts)]
     positions = [range(len(prompt)) for prompt in prompts]
     return run(forward, prompts, positions, None, ends, reuse)
@@ -58,9 +58,9 @@ def run(
 ) -> tuple[Prompts, torch.Tensor]:
     """Pass ragged rows of tokens through the model.
 
-    A token sees its own row's tokens at positions up to its own, in segment 0 and in its own
-    segment (all 0 if None). Returns the caches and logits (wanted, vocabulary) at the (row, place)
-    pairs. With `reuse`, what all rows begin with goes through the model once.
+    A token attends to tokens of its own row at positions up to its own, in segment 0 and in its own
+    segment (all 0 if None). Returns the caches and the logits, shape (wanted, vocabulary), at the
+    (row, place) pairs. With `reuse`, the common prefix passes through the model once.
     """
     start = _shared(rows, segments, wanted) if reuse else 0
     prefix = None
@@ -70,7 +70,7 @@ def run(
     lengths = [len(row) - start for row in rows]
     where = layout(lengths, forward.device)
     at = _pad([row[start:] for row in positions], where.width, HIDDEN)
-    # A padded place has some position, any that the model has.
+    # A padded place needs a valid position; its value does not matter.
     real = np.where(at == HIDDEN, 0, at)
     cache = Prompts(partial(side_by_side, where=where), prefix)
     firsts = np.cumsum([0, *lengths[:-1]])
@@ -91,7 +91,7 @@ def _shared(
     segments: Sequence[Sequence[int]] | None,
     wanted: Sequence[tuple[int, int]],
 ) -> int:
-    """Tokens at the start of all rows that may go through the model once, for all of them."""
+    """Number of first tokens that may pass through the model once for all rows."""
     start = common_prefix(rows)
     if segments is not None and start:
         prompts = [next((i for i, s in enumerate(row) if s), len(row)) for row in segments]
@@ -108,11 +108,14 @@ def _masks(
     start: int,
     width: int,
 ) -> Any:
-    """Masks for rows at positions `at` after `start` common tokens; CAUSAL if it is enough."""
+    """Masks for rows at positions `at`, shape (rows, width), after `start` common tokens.
+
+    Returns `CAUSAL` if that is sufficient.
+    """
     if segments is None and not start and not forward.windowed:
         return CAUSAL
     if segments is None:
-        # Padding comes after every token, so one mask serves all rows.
+        # Padding follows all tokens, so one mask is valid for all rows.
         at = start + np.arange(width)[None]
     common = np.broadcast_to(np.arange(start), (len(at), start))
     key_at = torch.from_numpy(np.concatenate([common, at], axis=1)).to(forward.device)
@@ -128,7 +131,7 @@ def _masks(
 
 
 def budgeted(order: Sequence[T], lengths: Sequence[int], tokens: int) -> list[list[T]]:
-    """Cut a sequence into batches of at most `tokens` padded tokens, never less than one item."""
+    """Split a sequence into batches of at most `tokens` padded tokens and at least one item."""
     batches: list[list[T]] = []
     longest = 0
     for item, length in zip(order, lengths, strict=True):

@@ -1,4 +1,4 @@
-"""What stands in a reply: its thoughts, what follows them, and a program."""
+"""Parts of a reply: its reasoning, the text after it, and a program."""
 
 import ast
 import re
@@ -9,9 +9,9 @@ BLOCK = re.compile(r"```[ \t]*(?:python|py)?[ \t]*\n(.*?)(?:```|\Z)", re.DOTALL 
 
 
 def spoken(reply: str, thinks: bool) -> str | None:
-    """What follows the thoughts; None where a model that thinks did not come to their end.
+    """The text after the reasoning; None if a reasoning model did not finish reasoning.
 
-    Some chat templates open the thoughts in the prompt, so the reply may hold their end only.
+    Some chat templates open the reasoning in the prompt, so a reply may contain only its end.
     """
     _, end, rest = reply.rpartition(END_OF_THINKING)
     if end:
@@ -20,7 +20,7 @@ def spoken(reply: str, thinks: bool) -> str | None:
 
 
 def program(reply: str) -> str | None:
-    """The program of a reply: its last code block, or the whole reply where that is Python."""
+    """The program in a reply: its last code block, or the whole reply if that is Python."""
     text = THINKING.sub("", reply)
     blocks = BLOCK.findall(text)
     if blocks:
@@ -29,6 +29,6 @@ def program(reply: str) -> str | None:
         tree = ast.parse(text)
     except (SyntaxError, ValueError):
         return None
-    # "7" is Python too, but no program.
+    # "7" is valid Python, too, but not a program.
     parts = (ast.Call, ast.FunctionDef)
     return text if any(isinstance(node, parts) for node in ast.walk(tree)) else None

@@ -1,8 +1,8 @@
-"""What is asked of a model: one row a request, every sampling field written out.
+"""Requests to a model: one row per request, with every sampling field explicit.
 
-A request is known by a hash of everything that decides its replies, its item included. `n` is not
-part of it, so asking for more samples of a request keeps those that are already there. Two rows
-of a table with equal hashes would be one request whose replies count twice; `table` refuses them.
+A request is identified by a hash of everything that decides its replies, including its item. `n` is
+not part of the hash, so a larger `n` keeps existing samples. Two rows of a table with equal hashes
+would be one request whose replies count twice; `table` refuses them.
 """
 
 import json
@@ -19,7 +19,7 @@ Turn = dict[str, str]
 
 
 class RequestError(ValueError):
-    """A request that no engine could answer as written; the message names its item."""
+    """A request that no engine can answer as stated; the message names its item."""
 
 
 def request(
@@ -40,12 +40,12 @@ def request(
 ) -> dict[str, Any]:
     """One row for `table`.
 
-    `messages` are chat turns ({"role", "content"}) that the model's chat template renders;
-    `prompt` is text given as it stands. Exactly one of the two. `temperature` 0 is greedy; `top_k`
-    0 and `top_p` 1 keep every token. `max_tokens` 0 asks for scores only. A reply ends before the
-    first of the `stop` strings. `choices` are option strings scored as continuations of the
-    prompt. `conditions` become columns and do not decide the reply: where two conditions send the
-    same words, `item` must tell them apart, and their samples are then drawn independently.
+    Exactly one of `messages` and `prompt` is given: `messages` are chat turns ({"role", "content"})
+    rendered by the model's chat template, `prompt` is used as it is. `temperature` 0 is greedy;
+    `top_k` 0 and `top_p` 1 keep every token. `max_tokens` 0 requests log-probabilities only. A
+    reply ends before the first of the `stop` strings. `choices` are option strings scored as
+    continuations of the prompt. `conditions` become columns and do not decide the reply: if two
+    conditions send the same words, their `item` must differ, and their samples are independent.
 
     Raises `RequestError` for a value out of range.
     """
@@ -72,10 +72,10 @@ def request(
 
 
 def table(rows: Iterable[dict[str, Any]]) -> "pd.DataFrame":
-    """The rows as a table that keeps the contract of `schemas.REQUESTS`.
+    """The rows as a table that satisfies `schemas.REQUESTS`.
 
-    Raises `RequestError` where two rows are the same request, naming both, and `TableError` where
-    a value does not fit its column.
+    Raises `RequestError` if two rows are the same request, naming both, and `TableError` if a value
+    does not fit its column.
     """
     import pandas as pd
 
@@ -88,7 +88,7 @@ def table(rows: Iterable[dict[str, Any]]) -> "pd.DataFrame":
         if first != number:
             raise RequestError(
                 f"rows {first} and {number} are the same request (item {row['item']!r}): their "
-                "replies would be one reply counted twice. Give them different items, or one n"
+                "replies would count twice. Give them different items, or one row with a larger n"
             )
     columns = {name: "object" for name in schemas.REQUESTS.columns}
     frame = pd.DataFrame(rows) if rows else pd.DataFrame(columns=list(columns))
@@ -107,14 +107,14 @@ def _problem(
     choices: Sequence[str],
 ) -> str | None:
     if (messages is None) == (prompt is None):
-        return "give either messages or prompt"
+        return "expected either messages or prompt, found both or none"
     if messages is not None and not messages:
-        return "messages are empty"
+        return "messages: expected at least one chat turn, found none"
     for turn in messages or ():
         if set(turn) != {"role", "content"}:
-            return f"a chat turn has exactly role and content, found {sorted(turn)}"
+            return f"expected a chat turn with role and content, found {sorted(turn)}"
     if isinstance(stop, str) or isinstance(choices, str):
-        return "stop and choices are lists of strings, found one string"
+        return "expected lists of strings for stop and choices, found one string"
     if n < 1:
         return f"n is {n}, allowed: at least 1"
     if not (math.isfinite(temperature) and temperature >= 0):
@@ -126,5 +126,5 @@ def _problem(
     if max_tokens < 0:
         return f"max_tokens is {max_tokens}, allowed: 0 (scores only) or more"
     if "" in stop:
-        return "an empty stop string would end every reply at once"
+        return "found an empty stop string, which would end every reply immediately"
     return None

@@ -1,4 +1,4 @@
-"""Conversations: a study builds each round's requests from the replies so far."""
+"""Conversations: a study builds the requests of each round from earlier replies."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -16,12 +16,11 @@ Follow = Callable[[int, "pd.DataFrame", "pd.DataFrame"], "pd.DataFrame | None"]
 def converse(
     first: "pd.DataFrame", follow: Follow, engine: Engine, store_folder: str | Path
 ) -> "tuple[pd.DataFrame, pd.DataFrame]":
-    """All requests and all responses of a conversation, each with a column `round` from 0.
+    """All requests and responses of a conversation, with a column `round` that counts from 0.
 
-    `follow(round, requests, responses)` gets the round just answered (both tables hold that round
-    only) and returns the next round's requests, or None (or no rows) to end. It must be a pure
-    function of what it gets: a job that starts again after a kill replays the finished rounds from
-    the store, without a model call, and goes on in the round it was in.
+    `follow(round, requests, responses)` gets the tables of the last round and returns the next
+    round's requests, or None (or no rows) to end. It must be a pure function: a restarted job
+    replays the finished rounds from the store without a model call and resumes in the same round.
     """
     import pandas as pd
 

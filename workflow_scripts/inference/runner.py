@@ -1,4 +1,4 @@
-"""Requests in, responses out: ask the engine only for what the store does not have."""
+"""From requests to responses: the engine computes only what the store lacks."""
 
 import json
 import logging
@@ -16,17 +16,17 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-# What bounds memory. An engine holds the tokens of a block of tasks; more than any default study
-# asks for, as a model's batches, and with them its last bits, depend on what is in a block.
+# Limits memory: an engine holds the tokens of one block of tasks. No default study has more tasks
+# than a block, because a model's batches, and thereby its last bits, depend on the block.
 BLOCK_TASKS = 1 << 17
-PART_ROWS = 1 << 12  # rows of the response table that are made at once
+PART_ROWS = 1 << 12  # rows of the response table that are built at once
 OF_DRAW = ("text", "finish_reason", "prompt_tokens", "completion_tokens")
 
 
 def store_of(engine: Engine, kind: str = "responses") -> Path:
-    """The engine's folder of responses, named by a hash of all but the request that decides one.
+    """The engine's folder of responses, named by a hash of everything but the request.
 
-    `kind` keeps the replies of some requests apart from the others.
+    `kind` separates the replies of some requests from the others.
     """
     return files.work_folder(kind, **engine.identity)
 
@@ -34,9 +34,9 @@ def store_of(engine: Engine, kind: str = "responses") -> Path:
 def generate(requests: "pd.DataFrame", engine: Engine, store_folder: str | Path) -> "pd.DataFrame":
     """Responses (`schemas.RESPONSES`) to every sample of every request.
 
-    Rows come in the order of the requests, then by sample. `store_folder` holds what the same
-    engine has answered before (`store_of` names it); only the missing is computed, and it
-    is on disk batch by batch, so a killed job loses at most the batch it was in.
+    Rows are in the order of the requests, then by sample. `store_folder` (see `store_of`) holds
+    earlier responses of the same engine. Only missing ones are computed; they are stored batch by
+    batch, so a killed job loses at most one batch.
     """
     import pandas as pd
 
@@ -47,13 +47,13 @@ def generate(requests: "pd.DataFrame", engine: Engine, store_folder: str | Path)
 def stream(
     requests: "pd.DataFrame", engine: Engine, store_folder: str | Path
 ) -> "Iterator[pd.DataFrame]":
-    """The table of `generate` in parts of at most `PART_ROWS` rows, at least one part."""
+    """The table of `generate` in one or more parts of at most `PART_ROWS` rows."""
     requests = tables.check(requests, "requests", schemas.REQUESTS)
     columns = requests[list(schemas.REQUESTS.columns)]
     asked = cast(list[dict[str, Any]], columns.to_dict("records"))
     store = Store(store_folder)
     if store.torn:
-        log.warning("%s: dropped %d half-written lines of killed jobs", store_folder, store.torn)
+        log.warning("%s: dropped %d incomplete lines of killed jobs", store_folder, store.torn)
     try:
         _answer(asked, engine, store)
         yield from _responses(asked, store, engine)
@@ -62,7 +62,7 @@ def stream(
 
 
 def _answer(asked: list[dict[str, Any]], engine: Engine, store: Store) -> None:
-    """Let the engine do what the store lacks."""
+    """Let the engine do the tasks that the store lacks."""
     count = sum(_key(task) not in store for task in _tasks(asked))
     log.info("%d tasks in the store, %d to do", len(store), count)
     if not count:
@@ -107,7 +107,7 @@ def _rows(asked: list[dict[str, Any]], store: Store) -> Iterator[dict[str, Any]]
     for request in asked:
         name = request["request_id"]
         scores = store[name, SCORES] if wants_scores(request) else {}
-        # Written out once: all samples of the request share these texts.
+        # Serialized once: all samples of the request share these texts.
         shared = {key: json.dumps(scores.get(key, [])) for key in ("choice_logprobs", "logprobs")}
         for sample in range(request["n"]):
             record = store[name, sample]

@@ -1,9 +1,9 @@
-"""The next token of many rows at once, each with a noise stream of its own.
+"""The next token of many rows at once, with a separate noise stream per row.
 
-A draw is Gumbel-max: argmax(logits / temperature + noise) has exactly the softmax distribution
-when the noise is standard Gumbel. The noise is a function of (row key, step, token) alone, made
-by SplitMix64 (Steele, Lea & Flood 2014), so it does not depend on what the row is batched with,
-on the order of rows, or on how far other rows have come.
+Sampling is Gumbel-max: argmax(logits / temperature + noise) has exactly the softmax distribution if
+the noise is standard Gumbel. The noise is a function of (row key, step, token) only, computed with
+SplitMix64 (Steele, Lea & Flood 2014), so it does not depend on the batch, the order of rows or the
+progress of other rows.
 """
 
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ def _signed(word: int) -> int:
 
 
 def _mix(words: torch.Tensor) -> torch.Tensor:
-    """The finaliser of SplitMix64, in place, on int64 read as unsigned."""
+    """The finalizer of SplitMix64, in place, on int64 interpreted as unsigned."""
     words ^= (words >> 30) & ((1 << 34) - 1)
     words *= _signed(_MIX_1)
     words ^= (words >> 27) & ((1 << 37) - 1)
@@ -30,24 +30,28 @@ def _mix(words: torch.Tensor) -> torch.Tensor:
 
 
 def gumbel(keys: torch.Tensor, steps: torch.Tensor, vocabulary: int) -> torch.Tensor:
-    """Standard Gumbel noise, (rows, vocabulary) float32, for int64 `keys` and `steps` (rows,)."""
+    """Standard Gumbel noise, float32, shape (rows, vocabulary).
+
+    `keys` and `steps` are int64 of shape (rows,).
+    """
     golden = _signed(_GOLDEN)
-    # Two rounds: rows with near keys or near steps must not get overlapping counters.
+    # Two rounds, so that rows with similar keys or steps do not get overlapping counters.
     starts = _mix(_mix(keys.clone()) + (steps + 1) * golden)
     tokens = torch.arange(1, vocabulary + 1, device=keys.device) * golden
     words = _mix(starts[:, None] + tokens)
     # 24 bits, the width of a float32 mantissa, as the middle of 2^24 equal cells of (0, 1).
     uniform = ((words >> 40) & 0xFFFFFF).to(torch.float32).add_(0.5).mul_(2.0**-24)
-    # Through the complement, whose small values float32 holds exactly: they make the large noise.
+    # Computed from the complement: float32 represents its small values, which give large noise.
     return uniform.neg_().log1p_().neg_().log_().neg_()
 
 
 def restrict(logits: torch.Tensor, top_k: torch.Tensor, top_p: torch.Tensor) -> torch.Tensor:
     """Logits with -inf outside each row's top_k tokens and, of those, outside its top_p nucleus.
 
-    `logits` (rows, vocabulary) are at the final temperature; `top_k` (rows,) 0 keeps all. The
-    nucleus is the smallest set of most likely tokens whose mass, renormalised after top_k, is at
-    least top_p (Holtzman et al. 2020, section 3.1). Equal logits rank by token id.
+    `logits` have shape (rows, vocabulary), at the final temperature; `top_k` and `top_p` have shape
+    (rows,), and `top_k` 0 keeps all. The nucleus is the smallest set of most likely tokens whose
+    mass, renormalized after top_k, is at least top_p (Holtzman et al. 2020, section 3.1). Equal
+    logits rank by token id.
     """
     ordered, order = torch.sort(logits, dim=-1, descending=True, stable=True)
     rank = torch.arange(logits.shape[-1], device=logits.device)
@@ -55,7 +59,7 @@ def restrict(logits: torch.Tensor, top_k: torch.Tensor, top_p: torch.Tensor) -> 
     ordered = ordered.masked_fill(rank >= limit[:, None], -torch.inf)
     mass = torch.softmax(ordered, dim=-1, dtype=torch.float64)
     before = mass.cumsum(dim=-1) - mass
-    # The top token always stays; a nucleus of 1 keeps even what rounding puts past it.
+    # The top token always stays; a nucleus of 1 keeps even tokens that rounding puts beyond it.
     dropped = (before >= top_p[:, None]) & (rank > 0) & (top_p < 1)[:, None]
     ordered = ordered.masked_fill(dropped, -torch.inf)
     return torch.empty_like(logits).scatter_(-1, order, ordered)
@@ -69,9 +73,9 @@ def choose(
     keys: torch.Tensor,
     steps: torch.Tensor,
 ) -> torch.Tensor:
-    """One token id a row, (rows,) int64, from float32 `logits` (rows, vocabulary).
+    """One token id per row, int64, shape (rows,), from float32 `logits`, shape (rows, vocabulary).
 
-    `temperature`, `top_k`, `top_p`, `keys` and `steps` are (rows,). Temperature 0 is greedy.
+    The other arguments have shape (rows,). Temperature 0 is greedy.
     """
     greedy = temperature == 0
     if bool(greedy.all()):
@@ -86,11 +90,11 @@ def choose(
 
 
 def stop_table(texts: Sequence[str], stops: Sequence[str]) -> torch.Tensor:
-    """Which tokens can complete a stop string: (vocabulary,) bool, from each token's text.
+    """Which tokens can complete a stop string, bool, shape (vocabulary,), from the tokens' texts.
 
-    A token completes a stop string only if it holds the string's last character. Tokens that are
-    parts of a character decode to U+FFFD and could hold anything; a blank at the start of a token
-    is lost by some decoders, so a stop string that ends in one is looked for after every token.
+    A token can complete a stop string only if it contains the string's last character. Tokens that
+    are parts of a character decode to U+FFFD and may contain anything. Some decoders drop a space
+    at the start of a token, so for a stop string that ends in a space every token counts.
     """
     ends = {stop[-1] for stop in stops}
     if " " in ends:

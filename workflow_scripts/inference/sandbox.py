@@ -1,11 +1,11 @@
-"""Run a program that a model wrote: in a fresh interpreter, alone, and with everything bounded.
+"""Run a program that a model wrote, isolated in a fresh interpreter with bounded resources.
 
-Layers, because no one of them is enough without containers: a Python of its own (`-I -S`: no
-environment, no site-packages), an empty folder, an empty environment, kernel limits (CPU time,
-memory, no bytes written to files, few open files), namespaces without network and with a process
-table of their own where the kernel permits them, a wall clock, a bounded read of the output, and
+Without containers no single layer is sufficient, so there are several: a separate Python (`-I -S`:
+no environment, no site-packages), an empty folder, an empty environment, kernel limits (CPU time,
+memory, no bytes written to files, few open files), namespaces without network and with their own
+process table where the kernel permits them, a wall-clock limit, a bounded read of the output, and
 an audit hook that refuses to change files, start programs, load C libraries or open sockets. This
-keeps mistakes and mischief of a model's program in; it is not a wall against an expert attacker.
+contains accidents and mischief in a model's program; it does not stop an expert attacker.
 """
 
 import contextlib
@@ -47,7 +47,7 @@ exec(compile(sys.stdin.read(), "program", "exec"), {"__name__": "__main__"})
 
 @dataclass(frozen=True)
 class Limits:
-    """What a program may use. `output_bytes` bounds standard output and error, each."""
+    """Resource limits of a program. `output_bytes` applies to standard output and error each."""
 
     cpu_s: int
     wall_s: float
@@ -57,8 +57,11 @@ class Limits:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a program did. `status` is ok, error, cpu, wall or output; `network_cut` says whether a
-    namespace without network held it (the audit hook refuses sockets in any case)."""
+    """The result of a program. `status` is ok, error, cpu, wall or output.
+
+    `network_cut` is True if it ran in a namespace without network; the audit hook refuses sockets
+    in any case.
+    """
 
     status: str
     output: str
@@ -68,7 +71,7 @@ class Outcome:
 
 
 def run(program: str, limits: Limits) -> Outcome:
-    """Run Python source with an empty standard input. Never raises for what the program does."""
+    """Run Python source with empty standard input. Never raises because of the program."""
     started, used = time.monotonic(), _cpu_s()
     with tempfile.TemporaryDirectory(prefix="program-") as folder:
         process = subprocess.Popen(
@@ -90,7 +93,7 @@ def run(program: str, limits: Limits) -> Outcome:
         finally:
             _kill(process)
     if status == "ok" and process.returncode:
-        # `unshare` does not hand on which signal ended its child; the time used tells, up to ticks.
+        # `unshare` does not report which signal ended its child; infer it from the CPU time used.
         status = "cpu" if _cpu_s() - used >= 0.9 * limits.cpu_s else "error"
     return Outcome(status, output, errors, time.monotonic() - started, bool(_namespaces()))
 
@@ -98,7 +101,7 @@ def run(program: str, limits: Limits) -> Outcome:
 def _watch(
     process: "subprocess.Popen[bytes]", limits: Limits, deadline: float
 ) -> tuple[str, str, str]:
-    """Read both pipes until they close, the clock runs out, or one holds too much."""
+    """Read both pipes until they close, time runs out, or one exceeds its limit."""
     texts = {"out": bytearray(), "err": bytearray()}
     status = "ok"
     with selectors.DefaultSelector() as selector:
@@ -121,13 +124,13 @@ def _watch(
         try:
             process.wait(max(0.0, deadline - time.monotonic()))
         except subprocess.TimeoutExpired:
-            status = "wall"  # it closed its pipes and stayed
+            status = "wall"  # it closed its pipes but did not end
     out, err = (bytes(texts[name][: limits.output_bytes]) for name in ("out", "err"))
     return status, out.decode("utf-8", "replace"), err.decode("utf-8", "replace")
 
 
 def _kill(process: "subprocess.Popen[bytes]") -> None:
-    """End the program and all that it started; its group lives on when its leader has ended."""
+    """End the program and all its processes; the group may outlive its leader."""
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()
@@ -137,13 +140,13 @@ def _kill(process: "subprocess.Popen[bytes]") -> None:
 
 
 def _cpu_s() -> float:
-    """CPU time of all children of this process that have ended."""
+    """CPU time in seconds of all children of this process that have ended."""
     usage = resource.getrusage(resource.RUSAGE_CHILDREN)
     return usage.ru_utime + usage.ru_stime
 
 
 def _limit(limits: Limits) -> None:
-    """In the child, before it becomes the program."""
+    """Set the kernel limits; runs in the child before the program."""
     memory = limits.memory_mb << 20
     for what, most in (
         (resource.RLIMIT_CPU, limits.cpu_s),
@@ -157,7 +160,7 @@ def _limit(limits: Limits) -> None:
 
 @cache
 def _namespaces() -> tuple[str, ...]:
-    """The command that cuts network and other processes off, or nothing where it is not allowed."""
+    """The command that isolates network and processes; empty if the kernel does not permit it."""
     unshare = shutil.which("unshare")
     if unshare is None:
         return ()

@@ -1,9 +1,8 @@
-"""What a server model has cost so far, and the ceilings on it.
+"""What a server model has cost so far, and its spending limits.
 
-One append-only file for each model at its address, shared by all jobs that ask it, at once or one
-after the other, and kept in `work/`. Before a request its worst case is written down, afterwards
-the difference to what it was: so the ceilings hold with many requests on their way, and what a
-killed job had on its way counts in full.
+There is one append-only file in `work/` per model and address, shared by all its jobs. Before a
+request its maximum cost is recorded, afterwards the difference from the actual cost. The limits
+therefore hold with many pending requests, and pending requests of a killed job count in full.
 """
 
 import fcntl
@@ -18,12 +17,12 @@ from workflow_scripts.inference.tasks import EngineError
 
 
 class CeilingError(EngineError):
-    """A ceiling that the next request could exceed."""
+    """A spending limit that the next request could exceed."""
 
 
 @dataclass(frozen=True)
 class Amount:
-    """Requests sent, tokens read by the model, tokens written by it."""
+    """Numbers of requests, prompt tokens and completion tokens."""
 
     requests: int = 0
     prompt_tokens: int = 0
@@ -40,14 +39,14 @@ class Amount:
         return self + Amount(-other.requests, -other.prompt_tokens, -other.completion_tokens)
 
     def cost(self, prices: dict[str, float]) -> float:
-        """In the currency of `prices`, which are for a million tokens."""
+        """The cost in the currency of `prices`, which are per million tokens."""
         return (
             self.prompt_tokens * prices["prompt"] + self.completion_tokens * prices["completion"]
         ) / 1e6
 
 
 class Spending:
-    """The file's sum, and whether there is room for more."""
+    """The total of the file, and checks against the limits."""
 
     def __init__(
         self, name: str, folder: Path, limits: dict[str, Any], prices: dict[str, float] | None
@@ -63,7 +62,7 @@ class Spending:
             self._catch_up(descriptor)
 
     def reserve(self, most: Amount) -> None:
-        """Write down the worst case of a request. Raises `CeilingError` where it does not fit."""
+        """Record the maximum cost of a request. Raises `CeilingError` if it exceeds a limit."""
         with self._lock, self._open() as descriptor:
             self._catch_up(descriptor)
             after = self.total + most
@@ -71,14 +70,14 @@ class Spending:
                 if value > self.limits[key]:
                     spent = self._counted(self.total)[key]
                     raise CeilingError(
-                        f"models.{self.name}: server.limits.{key} is {self.limits[key]:g}, spent "
-                        f"are {spent:g}, and the next request may take {value - spent:g}; raise "
-                        "the limit and run again: the replies so far are kept"
+                        f"models.{self.name}: server.limits.{key} is {self.limits[key]:g}, "
+                        f"{spent:g} are spent, and the next request may cost {value - spent:g}; "
+                        "raise the limit and run again: the replies so far are stored"
                     )
             self._add(descriptor, most)
 
     def settle(self, reserved: Amount, spent: Amount) -> None:
-        """Replace a request's worst case by what it was."""
+        """Replace a request's maximum cost by its actual cost."""
         with self._lock, self._open() as descriptor:
             self._catch_up(descriptor)
             self._add(descriptor, spent - reserved)
@@ -101,7 +100,7 @@ class Spending:
         for line in lines:
             self.total += Amount(**json.loads(line))
         self._read += len(data) - len(torn)
-        if torn:  # of a killed job: nobody else writes while the file is locked
+        if torn:  # left by a killed job: the file is locked, so no other job is writing
             os.ftruncate(descriptor, self._read)
 
     def _add(self, descriptor: int, amount: Amount) -> None:
@@ -112,7 +111,7 @@ class Spending:
 
 
 class _Locked:
-    """The file, open and locked against other processes."""
+    """The file, opened with an exclusive lock."""
 
     def __init__(self, path: Path):
         self.path = path

@@ -1,11 +1,11 @@
 """Responses on disk as they arrive: a folder of append-only JSON-lines shards.
 
-Each process that has something to add makes a shard of its own (a name nobody else can have made),
-so no file has two writers and no lock is needed, on a network file system either. A batch is one
-write followed by fsync. What a killed process leaves half written is the last line of its shard,
-which readers drop and count and which nobody appends to.
+Each process writes to its own shard, which has a unique name. No file has two writers, so no lock
+is needed, even on a network file system. A batch is one write followed by fsync. A killed process
+can leave only the last line of its shard incomplete; readers drop and count it, and no process
+appends to that shard.
 
-In memory stands where each record is, not the record: replies may be long and many.
+Memory holds the location of each record, not the record: replies may be long and numerous.
 """
 
 import json
@@ -20,12 +20,12 @@ from typing import BinaryIO
 from workflow_scripts.inference.tasks import Record
 
 Key = tuple[str, int]
-OPEN_SHARDS = 32  # a folder may hold more than a process may open
-OFFSET_BITS = 44  # a place is shard << 44 | offset: one integer, for shards of up to 16 TiB
+OPEN_SHARDS = 32  # a folder may contain more files than a process may open
+OFFSET_BITS = 44  # a location is shard << 44 | offset, one integer; shards of up to 16 TiB
 
 
 class Store(Mapping[Key, Record]):
-    """Records by (request_id, sample). `torn` counts the half-written lines that were dropped."""
+    """Records by (request_id, sample). `torn` counts the incomplete lines that were dropped."""
 
     def __init__(self, folder: str | Path):
         self.folder = Path(folder)
@@ -33,8 +33,8 @@ class Store(Mapping[Key, Record]):
         self._places: dict[Key, int] = {}
         self._shards: list[Path] = []
         self._open: dict[int, BinaryIO] = {}
-        self._own: tuple[int, int] | None = None  # number and descriptor of the shard that grows
-        # Oldest shard first: where two processes did the same task, the first answer stands.
+        self._own: tuple[int, int] | None = None  # number and descriptor of this process's shard
+        # Oldest shard first: if two processes did the same task, the first response is kept.
         for shard in sorted(self.folder.glob("*.jsonl")):
             self._read(shard)
 
@@ -54,7 +54,7 @@ class Store(Mapping[Key, Record]):
         return len(self._places)
 
     def append(self, batch: Sequence[Record]) -> None:
-        """Keep a batch; on return it is on disk."""
+        """Store a batch; on return it is on disk."""
         if not batch:
             return
         if self._own is None:
@@ -71,7 +71,7 @@ class Store(Mapping[Key, Record]):
             at += len(line)
 
     def close(self) -> None:
-        """Let go of the files. What is in the store can still be read."""
+        """Close the files. Records can still be read."""
         if self._own is not None:
             os.close(self._own[1])
             self._own = None
@@ -97,7 +97,7 @@ class Store(Mapping[Key, Record]):
         return len(self._shards) - 1, os.open(self._shards[-1], flags, 0o644)
 
     def _keep(self, record: Record, shard: int, offset: int) -> None:
-        # All samples of a request share one string for its name.
+        # All samples of a request share one string object.
         key = sys.intern(record["request_id"]), record["sample"]
         self._places.setdefault(key, shard << OFFSET_BITS | offset)
 
@@ -113,7 +113,7 @@ class Store(Mapping[Key, Record]):
                     self._keep(json.loads(line), len(self._shards) - 1, at)
                 except (ValueError, KeyError, TypeError) as error:
                     raise ValueError(
-                        f"{shard}: line {number} is not a response ({error}); only a last line can "
-                        "be half written, so this file was damaged: delete it and run again"
+                        f"{shard}: line {number} is not a response ({error}); only the last line "
+                        "can be incomplete, so this file is damaged: delete it and run again"
                     ) from error
                 at += len(line)

@@ -1,11 +1,11 @@
-"""What a runner asks of an engine, and what it gets back."""
+"""The interface between runner and engines: tasks and records."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple, Protocol
 
 
 class EngineError(RuntimeError):
-    """A model that cannot be loaded or asked; the message names the config key and the remedy."""
+    """A model cannot be loaded or queried; the message names the config key and the remedy."""
 
 
 class Draw(NamedTuple):
@@ -16,7 +16,7 @@ class Draw(NamedTuple):
 
 
 class Score(NamedTuple):
-    """A request's option and prompt log-probabilities, which do not depend on the sample."""
+    """Option and prompt log-probabilities of a request; they do not depend on the sample."""
 
     request: dict[str, Any]
 
@@ -25,14 +25,14 @@ Task = Draw | Score
 
 SCORES = -1  # the `sample` of a request's option and prompt log-probabilities
 
-# A finished task, as it is stored: `request_id`, `sample` (-1 for scores) and, for a draw, `text`,
-# `finish_reason`, `prompt_tokens`, `completion_tokens`; for scores, `prompt_tokens`,
-# `choice_logprobs` and `logprobs` (natural logarithms; null where they cannot be had).
+# A finished task, as stored: `request_id`, `sample` (-1 for log-probabilities) and, for a draw,
+# `text`, `finish_reason`, `prompt_tokens`, `completion_tokens`; for log-probabilities,
+# `prompt_tokens`, `choice_logprobs` and `logprobs` (natural logarithms; null if not available).
 Record = dict[str, Any]
 
 
 class Engine(Protocol):
-    """What the runner needs of an engine. `identity` holds all that decides its replies."""
+    """What the runner needs from an engine. `identity` holds all that decides its replies."""
 
     name: str
     engine: str
@@ -41,5 +41,5 @@ class Engine(Protocol):
     identity: dict[str, Any]
 
     def run(self, tasks: Sequence[Task]) -> Iterator[list[Record]]:
-        """Do the tasks in any order; yield what is finished, a batch at a time."""
+        """Do the tasks in any order; yield finished records batch by batch."""
         ...

@@ -9,10 +9,10 @@ from workflow_scripts.inference.sampling import stop_table
 
 
 class Stops:
-    """Which rows may just have completed a stop string, and where their text ends if so.
+    """Which rows may have completed a stop string with their last token, and where the text ends.
 
-    Decoding every row's text after every token would cost more than the model; a table per set of
-    stop strings says which tokens can complete one at all.
+    Decoding the text of every row after every token would cost more than the model. A table per set
+    of stop strings lists the tokens that can complete one.
     """
 
     def __init__(self, token_texts: Sequence[str]):
@@ -23,7 +23,7 @@ class Stops:
         self.of_row = np.zeros(0, np.int64)
 
     def add(self, rows: Sequence[str]) -> None:
-        """Rows join, each with its stop strings as JSON."""
+        """Add rows, each with its stop strings as JSON."""
         for text in rows:
             if text not in self.known:
                 stops = json.loads(text)
@@ -35,15 +35,15 @@ class Stops:
         self.of_row = np.concatenate([self.of_row, joined])
 
     def move(self, movers: Sequence[int], holes: Sequence[int], left: int) -> None:
-        """Rows `movers` take the places `holes`; the first `left` rows stay."""
+        """Move rows `movers` to the places `holes`, then keep the first `left` rows."""
         self.of_row[list(holes)] = self.of_row[list(movers)]
         self.of_row = self.of_row[:left].copy()
 
     def possible(self, who: np.ndarray, tokens: np.ndarray) -> np.ndarray:
-        """Which of the rows `who` may have completed a stop string with their new token."""
+        """Whether rows `who` may have completed a stop string with `tokens`, shape (n,) each."""
         return self.tables[self.of_row[who], tokens]
 
     def cut(self, row: int, text: str) -> str | None:
-        """The text before the first stop string, or None where there is none."""
+        """The text before the first stop string, or None if there is none."""
         found = [at for stop in self.sets[self.of_row[row]] if (at := text.find(stop)) >= 0]
         return text[: min(found)] if found else None

@@ -1,6 +1,6 @@
-"""JSON over HTTP to a server that may be slow, full, broken or wrong: a call until it is good.
+"""JSON over HTTP with retries, for servers that may be slow, overloaded, broken or wrong.
 
-Keys come from the environment and stay there: never in a message, and cut out of whatever the
+Keys come from the environment and are written nowhere: they are removed from everything that the
 server sends back.
 """
 
@@ -23,15 +23,15 @@ from workflow_scripts.inference.tasks import EngineError
 
 T = TypeVar("T")
 
-LARGEST_BYTES = 64 << 20  # a reply beyond it is not a reply
+LARGEST_BYTES = 64 << 20  # maximum size of a reply
 TOO_LONG = re.compile(r"context.{0,12}length|context window|too long|max_model_len", re.I)
-BUSY = {408, 409, 425, 429}  # and all from 500 on: later it may work
+BUSY = {408, 409, 425, 429}  # statuses to retry, with all from 500 up
 
-logging.getLogger("httpx2").setLevel(logging.WARNING)  # a line for each request otherwise
+logging.getLogger("httpx2").setLevel(logging.WARNING)  # it logs every request otherwise
 
 
 class Unusable(Exception):
-    """An attempt without a usable reply. `billed` when the server may have done the work."""
+    """An attempt without a usable reply. `billed` is True if the server may charge for it."""
 
     def __init__(self, reason: str, billed: bool, after_s: float = 0.0):
         super().__init__(reason)
@@ -40,7 +40,7 @@ class Unusable(Exception):
 
 
 class TooLong(Exception):
-    """The prompt and the reply's limit do not fit into the model's context."""
+    """Prompt and reply limit together exceed the model's context."""
 
 
 class Stopped(Exception):
@@ -48,7 +48,7 @@ class Stopped(Exception):
 
 
 class Transport:
-    """Calls to one server: at a bounded rate, with backoff, within the ceilings."""
+    """Calls to one server, with limits on rate and spending, and with backoff."""
 
     def __init__(
         self,
@@ -77,12 +77,11 @@ class Transport:
         most: Amount,
         read: Callable[[dict[str, Any]], tuple[T, Amount]],
     ) -> tuple[T, Amount]:
-        """What `read` makes of the reply to `body`, and what it cost.
+        """The result of `read` on the reply to `body`, and the cost of the call.
 
-        `most` is the worst that the call can cost. `read` raises `Unusable` for a reply that is
-        not one to `body`; its second value is what the server says the call cost. Raises
-        `EngineError` when the server refuses or stays unusable, `TooLong`, `Stopped`, and
-        `CeilingError`.
+        `most` is the maximum cost. `read` returns its result and the cost reported by the server;
+        it raises `Unusable` for a reply that does not belong to `body`. Raises `EngineError` if
+        the server refuses or gives no usable reply, `TooLong`, `Stopped` and `CeilingError`.
         """
         wait = tenacity.wait_random_exponential(max=self.settings["longest_wait_s"])
         attempts = tenacity.Retrying(
@@ -100,7 +99,7 @@ class Transport:
                 raise Stopped from error
             raise EngineError(
                 f"models.{self.name}: no usable reply from {url} in {self.settings['attempts']} "
-                f"attempts, the last: {error}; the replies so far are kept, run again to go on"
+                f"attempts, the last: {error}; the replies so far are stored, run again to resume"
             ) from error
 
     def _attempt(
@@ -118,7 +117,7 @@ class Transport:
             try:
                 result, spent = read(reply)
             except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
-                what = f"not a reply to the request ({type(error).__name__}: {error})"
+                what = f"the reply does not fit the request ({type(error).__name__}: {error})"
                 raise Unusable(what, billed=True) from error
         except Unusable as error:
             if error.billed:
@@ -142,7 +141,9 @@ class Transport:
                     if len(data) > LARGEST_BYTES:
                         raise Unusable(f"a reply of more than {LARGEST_BYTES >> 20} MiB", True)
                     if time.monotonic() > until:
-                        raise Unusable(f"no end after {self.settings['timeout_s']} s", True)
+                        raise Unusable(
+                            f"no complete reply after {self.settings['timeout_s']} s", True
+                        )
         except (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout) as error:
             raise Unusable(f"no connection ({type(error).__name__})", billed=False) from error
         except (httpx2.TransportError, httpx2.DecodingError) as error:
@@ -159,12 +160,12 @@ class Transport:
         except ValueError as error:
             raise Unusable("a reply that is not JSON", billed=True) from error
         if not isinstance(reply, dict):
-            raise Unusable("a reply that is no JSON object", billed=True)
+            raise Unusable("a reply that is not a JSON object", billed=True)
         return reply
 
     def _refusal(self, url: str, response: httpx2.Response, data: bytes) -> Exception:
         status, (code, message) = response.status_code, _complaint(data)
-        if self.key:  # some servers repeat its beginning
+        if self.key:  # some servers repeat the first characters of the key
             message = re.sub(re.escape(self.key[:8]) + r"\S*", "[key]", message)
         where = f"models.{self.name}: {url}"
         if status in (401, 403):
@@ -172,7 +173,7 @@ class Transport:
             told = f"the key in {variable}" if variable else "requests without a key"
             return EngineError(f"{where} refuses {told} (status {status})")
         if status == 404:
-            return EngineError(f"{where} is not there, or does not know the model: {message}")
+            return EngineError(f"{where} does not exist, or does not know the model: {message}")
         if status in (400, 413, 422) and (
             code == "context_length_exceeded" or TOO_LONG.search(message)
         ):
@@ -185,28 +186,28 @@ class Transport:
         if after > self.settings["longest_wait_s"]:
             return EngineError(
                 f"{where} asks to wait {after:.0f} s, longer than server.longest_wait_s "
-                f"({self.settings['longest_wait_s']}); the replies so far are kept, run again later"
+                f"({self.settings['longest_wait_s']}); stored replies are kept, run again later"
             )
         return Unusable(f"status {status}: {message}", billed=False, after_s=after)
 
 
 class Gate:
-    """Lets callers through one by one: at a bounded rate, and never while the server is paused."""
+    """Admits callers one by one, at a limited rate and not while the server is paused."""
 
     def __init__(self, per_min: float, stopping: threading.Event):
         self.interval_s = 60 / per_min
         self.stopping = stopping
-        self._next = 0.0  # the next free turn
-        self._open = 0.0  # no turn before it counts
+        self._next = 0.0  # time of the next free turn
+        self._open = 0.0  # earlier turns are not valid
         self._lock = threading.Lock()
 
     def pause(self, seconds: float) -> None:
-        """Let nobody through for that long, those included who have their turn already."""
+        """Admit no caller for that long, not even those that already have a turn."""
         with self._lock:
             self._open = max(self._open, time.monotonic() + seconds)
 
     def wait(self) -> None:
-        """Return when it is the caller's turn. Raises `Stopped` when there are no more turns."""
+        """Return at the caller's turn. Raises `Stopped` when the run is ending."""
         while True:
             with self._lock:
                 turn = max(time.monotonic(), self._next, self._open)
@@ -223,7 +224,7 @@ def _after(state: tenacity.RetryCallState) -> float:
 
 
 def _retry_after(value: str | None) -> float:
-    """Seconds, given as such or as a date; 0 where there is nothing readable."""
+    """Seconds to wait, from a number or a date; 0 if the value cannot be parsed."""
     if value is None:
         return 0.0
     try:
@@ -238,7 +239,7 @@ def _retry_after(value: str | None) -> float:
 
 
 def _complaint(data: bytes) -> tuple[str, str]:
-    """Code and message of an error reply, in whichever of the usual shapes; one short line."""
+    """Code and message of an error reply in any of the usual formats; one short line."""
     text = data.decode("utf-8", "replace")
     try:
         found = json.loads(text)

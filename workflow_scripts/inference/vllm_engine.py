@@ -1,9 +1,9 @@
-"""Models through vLLM, which lives in an environment of its own: a child process runs it.
+"""Models through vLLM, in a child process with its own environment.
 
-vLLM and this project pin different versions of transformers, so one interpreter cannot hold both.
-The child is `vllm_worker.py` under the interpreter that `interpreter` finds. It starts at once (to
-tell its version) but loads the model at the first task: a run that has all its responses in the
-store loads nothing.
+vLLM and this project pin different versions of transformers, so they need separate interpreters.
+The child runs `vllm_worker.py` under the interpreter found by `interpreter`. It starts immediately,
+to report its version, but loads the model at the first task: a run whose responses are all in the
+store loads no model.
 """
 
 import importlib.util
@@ -21,20 +21,20 @@ from workflow_scripts.inference.checkpoint import content
 from workflow_scripts.inference.tasks import Draw, EngineError, Record, Score, Task
 from workflow_scripts.shared.fingerprint import ROOT
 
-# Stands for the code that decides a reply, in the name of the folder that keeps the replies. It is
-# a constant so that no refactoring loses replies that were paid for; see test_reply_code.py.
+# Stands for the code that decides a reply, in the key of the response store. It is a constant, so
+# that refactoring loses no paid replies; see test_reply_code.py.
 REPLY_CODE = "0717dc96e26d1e52"
 
 WORKER = "workflow_scripts.inference.vllm_worker"
-ENVIRONMENT = ".venv-vllm"  # what `make vllm` makes
-LOWEST_TEMPERATURE, HIGHEST_TEMPERATURE = 0.01, 2.0  # what vLLM takes as it stands; and 0
-LAST_S = 20  # for the child to take down what it started, before it is made to
+ENVIRONMENT = ".venv-vllm"  # created by `make vllm`
+LOWEST_TEMPERATURE, HIGHEST_TEMPERATURE = 0.01, 2.0  # accepted unchanged by vLLM, beside 0
+LAST_S = 20  # time for the child to end its own processes before it is killed
 
 
 def interpreter(name: str, spec: dict[str, Any]) -> str:
-    """The Python that has vLLM: the one named in the model's settings, this one, or `make vllm`'s.
+    """The Python with vLLM: the one in the model's settings, this one, or that of `make vllm`.
 
-    Raises `EngineError` where there is none, with what to do.
+    Raises `EngineError` with the remedy if there is none.
     """
     if "python" in spec:
         if not os.access(spec["python"], os.X_OK):
@@ -46,20 +46,20 @@ def interpreter(name: str, spec: dict[str, Any]) -> str:
     if made.exists():
         return str(made)
     raise EngineError(
-        f"models.{name}.engine: vllm needs an environment of its own: `make vllm` makes "
-        f"{ENVIRONMENT} (CPU), `snakemake --sdm conda` uses envs/vllm.yaml (GPU), and "
-        f"models.{name}.python names one that you have"
+        f"models.{name}.engine: vllm needs a separate environment: `make vllm` creates "
+        f"{ENVIRONMENT} (CPU), `snakemake --sdm conda` uses envs/vllm.yaml (GPU), or set "
+        f"models.{name}.python to a Python that has vllm"
     )
 
 
 def load(name: str, spec: dict[str, Any], checkpoint: str, **options: Any) -> "VllmEngine":
-    """Start the child that will load the model. vLLM makes its own batches: no `batch_tokens`.
+    """Start the child that will load the model. vLLM batches itself: `batch_tokens` is not used.
 
-    Raises `EngineError` when there is no vLLM, or when the model's inside is asked for.
+    Raises `EngineError` if there is no vLLM, or if attention is requested.
     """
     if options.get("attention"):
         raise EngineError(
-            f"models.{name}.engine: vllm does not show attention; engine transformers does"
+            f"models.{name}.engine: vllm gives no attention weights; use engine transformers"
         )
     child = _Child(name, spec, checkpoint)
     identity = {
@@ -78,7 +78,7 @@ def load(name: str, spec: dict[str, Any], checkpoint: str, **options: Any) -> "V
 
 
 class VllmEngine:
-    """A model in a child process. `close` ends it; so does losing the last reference."""
+    """A model in a child process, which ends with `close` or with the last reference."""
 
     engine = "vllm"
 
@@ -90,7 +90,7 @@ class VllmEngine:
         self.version = child.version
 
     def run(self, tasks: Sequence[Task]) -> Iterator[list[Record]]:
-        """Do all tasks as one stream; yield finished records a batch at a time.
+        """Do all tasks as one stream; yield finished records batch by batch.
 
         Raises `EngineError` for a temperature that vLLM would change or refuse.
         """
@@ -114,16 +114,16 @@ class VllmEngine:
             while not (done := "done" in (answer := self.child.hear())):
                 yield answer["records"]
         finally:
-            if not done:  # what is still to come would be taken for the answer to another call
+            if not done:  # remaining answers would be taken for those of another call
                 self.close()
 
     def _check(self, request: dict[str, Any]) -> None:
         temperature = request["temperature"]
         if temperature and not LOWEST_TEMPERATURE <= temperature <= HIGHEST_TEMPERATURE:
             raise EngineError(
-                f"models.{self.name}: request {request['item']!r}: vllm takes temperature 0 or "
+                f"models.{self.name}: request {request['item']!r}: vllm accepts temperature 0 or "
                 f"{LOWEST_TEMPERATURE} to {HIGHEST_TEMPERATURE}, found {temperature}; engine "
-                "transformers takes any"
+                "transformers accepts any"
             )
 
     def close(self) -> None:
@@ -132,7 +132,7 @@ class VllmEngine:
 
 
 class _Child:
-    """The worker's process and the lines to and from it."""
+    """The worker process and the lines exchanged with it."""
 
     def __init__(self, name: str, spec: dict[str, Any], checkpoint: str):
         self.name = name
@@ -143,7 +143,7 @@ class _Child:
             text=True,
             encoding="utf-8",
             env=os.environ | {"PYTHONPATH": str(ROOT)},
-            start_new_session=True,  # it ends all of its own group when this process is gone
+            start_new_session=True,  # when this process ends, the worker ends its whole group
         )
         self.close = weakref.finalize(self, _end, self.process)
         self.tell(name=name, spec=spec, checkpoint=checkpoint)
@@ -152,20 +152,20 @@ class _Child:
         self.device: str = first["device"]
 
     def tell(self, **content: Any) -> None:
-        """Send one object. A worker that is gone is noticed by `hear`."""
+        """Send one object. `hear` detects a worker that has ended."""
         assert self.process.stdin
         with suppress(BrokenPipeError):
             self.process.stdin.write(json.dumps(content, ensure_ascii=False) + "\n")
             self.process.stdin.flush()
 
     def hear(self) -> dict[str, Any]:
-        """Receive one object. Raises `EngineError` for the worker's own, or when it is gone."""
+        """Receive one object. Raises `EngineError` for a worker's error, or if it has ended."""
         assert self.process.stdout
         line = self.process.stdout.readline()
         if not line.endswith("\n"):
             raise EngineError(
                 f"models.{self.name}: the vllm process ended with status {self.process.wait()}; "
-                "what it said stands in the log"
+                "see its messages in the log"
             )
         answer = json.loads(line)
         if "error" in answer:

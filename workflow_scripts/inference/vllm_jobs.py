@@ -1,4 +1,4 @@
-"""What vLLM is asked for a task, and how its outputs become the task's record."""
+"""The requests to vLLM for a task, and the task's record from its outputs."""
 
 import json
 from typing import Any
@@ -8,7 +8,7 @@ from workflow_scripts.inference.tasks import SCORES, Record
 
 
 class DrawJob:
-    """A sample on its way."""
+    """A sample in progress."""
 
     def __init__(
         self,
@@ -30,10 +30,11 @@ class DrawJob:
         self.sampling: Any = None
 
     def finish(self, output: Any) -> Record:
+        """The record of the sample, from vLLM's output."""
         made = output.outputs[0]
         tokens = list(made.token_ids)
         ended = bool(tokens) and tokens[-1] in self.ends
-        # vLLM's own text holds back the last bytes of an unfinished character.
+        # vLLM's own text omits the last bytes of an incomplete character.
         text = self.encoder.text(tokens[:-1] if ended else tokens)
         found = [at for stop in json.loads(self.request["stop"]) if (at := text.find(stop)) >= 0]
         text = text[: min(found)] if found else text
@@ -41,6 +42,7 @@ class DrawJob:
         return self.record(text, "stop" if stopped else self.at_limit, len(tokens))
 
     def record(self, text: str, reason: str, made: int) -> Record:
+        """The record of a reply of `made` tokens."""
         return {
             "request_id": self.request["request_id"],
             "sample": self.sample,
@@ -52,7 +54,7 @@ class DrawJob:
 
 
 class Gathered:
-    """A request's log-probabilities, gathered from `missing` passes."""
+    """A request's log-probabilities, collected from several passes; `missing` counts the rest."""
 
     def __init__(self, request_id: str, size: int, echo: bool, options: int):
         self.request_id = request_id
@@ -62,6 +64,7 @@ class Gathered:
         self.missing = 0
 
     def record(self) -> Record:
+        """The record of the request's log-probabilities."""
         return {
             "request_id": self.request_id,
             "sample": SCORES,
@@ -72,7 +75,7 @@ class Gathered:
 
 
 class ScoreJob:
-    """One pass of a score: `single` are options of one token, `long` is a longer one or None."""
+    """One pass of a score: `single` holds options of one token, `long` a longer option or None."""
 
     def __init__(
         self,
@@ -89,6 +92,7 @@ class ScoreJob:
         self.long = long
 
     def finish(self, output: Any) -> Record | None:
+        """Add the log-probabilities of vLLM's output; the record after the last pass, else None."""
         score = self.score
         if self.single:
             found = output.outputs[0].logprobs[0]
@@ -110,7 +114,7 @@ Job = DrawJob | ScoreJob
 
 
 def params(**settings: Any) -> Any:
-    """Sampling parameters with every field that could change a reply written out."""
+    """Sampling parameters, with every field that could change a reply explicit."""
     from vllm import SamplingParams
     from vllm.sampling_params import RequestOutputKind
 

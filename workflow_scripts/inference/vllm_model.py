@@ -1,6 +1,6 @@
-"""A model inside vLLM: tasks become its requests, its outputs become records.
+"""A model inside vLLM: converts tasks to its requests and its outputs to records.
 
-Imported under the Python that has vLLM, by `vllm_worker.py`; vLLM itself is imported late, after
+`vllm_worker.py` imports this module under the Python with vLLM; vLLM itself is imported late, after
 its environment variables are set.
 """
 
@@ -17,35 +17,35 @@ from workflow_scripts.inference.tasks import EngineError, Record
 from workflow_scripts.inference.vllm_jobs import DrawJob, Gathered, Job, ScoreJob, params
 from workflow_scripts.shared import seeds
 
-# Requests inside the engine at once: far more than run together, so that it always has a choice,
-# and few enough to hold.
+# Maximum number of requests inside the engine: far more than run together, so that it can choose,
+# and few enough for memory.
 WAITING = 8192
-# A batch of records goes out when it has so many, or is so old.
+# A batch of records is sent when it reaches this size or age.
 BATCH_RECORDS, BATCH_S = 256, 1.0
 
-# What the user has set goes before these.
+# Variables set by the user take precedence.
 VARIABLES = {
     "VLLM_NO_USAGE_STATS": "1",
     "DO_NOT_TRACK": "1",
     "VLLM_LOGGING_LEVEL": "ERROR",
     "VLLM_ALLOW_LONG_MAX_MODEL_LEN": "1",  # by the one token that `_engine` adds
 }
-# One process, and no pinning of threads: pinned, jobs side by side were up to 80 times slower.
+# One process without pinned threads: with pinning, parallel jobs were up to 80 times slower.
 CPU_VARIABLES = {
     "VLLM_ENABLE_V1_MULTIPROCESSING": "0",
     "VLLM_CPU_OMP_THREADS_BIND": "nobind",
-    "TORCHDYNAMO_DISABLE": "1",  # compiling its helpers takes longer than it saves
+    "TORCHDYNAMO_DISABLE": "1",  # compiling takes longer than it saves
 }
 
 
 class Model:
-    """A loaded model. `context` is the most tokens that prompt and reply may have together."""
+    """A loaded model. `context` is the maximum number of tokens of prompt and reply together."""
 
     def __init__(self, name: str, spec: dict[str, Any], checkpoint: str, device: str):
         hub = not os.path.isdir(checkpoint)
         variables = VARIABLES | (CPU_VARIABLES if device == "cpu" else {})
         if not hub:
-            # A local folder never needs the network; asking it for a missing file would only stall.
+            # A local folder needs no network; looking for a missing file there would only stall.
             variables |= {"HF_HUB_OFFLINE": "1"}
         os.environ.update(variables | dict(os.environ))
         from transformers import AutoConfig, AutoTokenizer, GenerationConfig
@@ -74,17 +74,17 @@ class Model:
         draws: list[tuple[int, int]],
         scores: list[int],
     ) -> Iterator[list[Record]]:
-        """Records of the tasks, a batch at a time, in the order in which they are finished."""
+        """Records of the tasks, batch by batch, in the order in which they finish."""
         self.encoder.read(requests)
         done: list[Record] = []
         jobs: list[Job] = [*self._draws(requests, draws, done)]
         jobs += self._scores(requests, scores, done)
-        jobs.sort(key=lambda job: job.tokens)  # equal beginnings side by side
+        jobs.sort(key=lambda job: job.tokens)  # puts common prefixes next to each other
         yield from self._stream(jobs, done)
 
     def _stream(self, jobs: Sequence[Job], done: list[Record]) -> Iterator[list[Record]]:
-        # All at once, as `LLM.generate` does it, but whatever is finished leaves at once: a
-        # killed job keeps it.
+        # All requests together, as in `LLM.generate`, but finished records are sent immediately, so
+        # that a killed job keeps them.
         engine = self.engine
         running: dict[str, Job] = {}
         waiting = iter(enumerate(jobs))
@@ -158,7 +158,7 @@ class Model:
     def _parts(
         self, score: Gathered, tokens: list[int], options: list[list[int]], echo: bool
     ) -> Iterator[ScoreJob]:
-        """One pass for the prompt and all options of one token; one for each longer option."""
+        """One pass for the prompt and all options of one token, and one per longer option."""
         room = self.context - len(tokens)
         if room < 0:
             return
@@ -180,8 +180,8 @@ def _engine(checkpoint: str, spec: dict[str, Any], context: int, device: str, hu
     at = {"revision": spec["revision"], "tokenizer_revision": spec["revision"]} if hub else {}
     where: dict[str, Any] = {"tensor_parallel_size": spec.get("tensor_parallel", 1)}
     if device == "cpu":
-        # Compiling takes longer than it saves here. A prompt read in parts has its generator set
-        # back by a draw, which generators on CPUs cannot ("CPU Generator does not use offset").
+        # Compiling takes longer than it saves here. A prompt processed in chunks resets its random
+        # generator, which CPU generators do not support ("CPU Generator does not use offset").
         where |= {
             "enforce_eager": True,
             "kv_cache_memory_bytes": cache_bytes(),
@@ -191,12 +191,12 @@ def _engine(checkpoint: str, spec: dict[str, Any], context: int, device: str, hu
         where |= {"gpu_memory_utilization": spec.get("memory_share", 0.9)}
     loaded = LLM(
         model=checkpoint,
-        dtype=spec.get("dtype", "float32"),  # left out, float32 weights become bfloat16
-        # One more than the context: vLLM wants room for a token, even to score a full prompt.
+        dtype=spec.get("dtype", "float32"),  # by default, float32 weights become bfloat16
+        # One more than the context: vLLM needs room for a token, even to score a full prompt.
         max_model_len=context + 1,
         max_logprobs=-1,
-        logprobs_mode="raw_logprobs",  # the model's own, before temperature and cuts
-        generation_config="vllm",  # nothing from the model's own file of defaults
+        logprobs_mode="raw_logprobs",  # those of the model, before temperature, top-k and top-p
+        generation_config="vllm",  # no defaults from the model's own files
         enable_prefix_caching=True,
         seed=0,
         **where,
@@ -206,5 +206,5 @@ def _engine(checkpoint: str, spec: dict[str, Any], context: int, device: str, hu
 
 
 def cache_bytes() -> int:
-    """Memory for keys and values on CPU: VLLM_CPU_KVCACHE_SPACE GiB, or one."""
+    """Memory in bytes for keys and values on CPU: VLLM_CPU_KVCACHE_SPACE GiB, by default 1."""
     return int(os.environ.get("VLLM_CPU_KVCACHE_SPACE", "1")) << 30

