@@ -82,6 +82,9 @@ def histogram(axes: "Axes", rows: pd.DataFrame, target: Target, colour: str) -> 
     )
     edges = np.arange(target.size + 1) - 0.5
     axes.stairs(target.probabilities, edges, color=COLOURS["black"], lw=0.9)
+    if shares["value"].isna().all():
+        text = "no readable draw"
+        axes.text(0.5, 0.6, text, transform=axes.transAxes, ha="center", fontsize=7)
     return shares
 
 

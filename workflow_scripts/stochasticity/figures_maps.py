@@ -82,8 +82,8 @@ def seeds(data: Data) -> "Figure":
     kinds = list(dict.fromkeys(rows["style"]))
     names = data.names(TRUE)
     figure, axes = plt.subplots(
-        len(names), max(len(kinds), 1), figsize=(PAGE_IN, 1.25 * len(names) + 0.4), squeeze=False,
-        sharex=True, sharey=True,
+        len(names), max(len(kinds), 1), squeeze=False, sharex=True, sharey=True,
+        figsize=(max(len(kinds), 1) * PAGE_IN / 2, 1.25 * len(names) + 0.4),
     )  # fmt: skip
     for line, name in zip(axes, names, strict=True):
         for panel, kind in zip(line, kinds, strict=False):
