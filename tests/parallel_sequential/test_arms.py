@@ -7,11 +7,11 @@ import pandas as pd
 import pytest
 
 from tests.parallel_sequential.answerer import Answerer
-from workflow_scripts.parallel_sequential import attempts, exploration, foreign, measures, questions
+from workflow_scripts.parallel_sequential import attempts, exploration, foreign, metrics, questions
 from workflow_scripts.parallel_sequential.accuracy import main_comparison
 from workflow_scripts.parallel_sequential.contracts import ATTEMPTS, CHOICES
+from workflow_scripts.parallel_sequential.rows import Rows, table
 from workflow_scripts.parallel_sequential.scores import arms_of
-from workflow_scripts.parallel_sequential.scoring import Rows, table
 
 N, CHAINS, QUESTIONS = 6, 2, 40
 SETTINGS = {
@@ -59,7 +59,7 @@ def independent(tmp_path_factory):
 def scored(frame, choices, function, *more):
     rows = Rows("answerer", "math", 1)
     function(rows, arms_of(frame, N), *more)
-    return table(rows.made)
+    return table([rows.made])
 
 
 def value(scores, metric, **wanted):
@@ -320,4 +320,4 @@ def test_a_model_without_answers_goes_no_further(tmp_path):
     assert set(frame["arm"]) == {"parallel", "sequential"}
     assert frame.loc[frame["arm"] == "sequential", "attempt"].max() == 1
     assert choices.empty
-    assert measures.unique(arms_of(frame, 1)["parallel"], 1).max() == 0
+    assert metrics.unique(arms_of(frame, 1)["parallel"], 1).max() == 0

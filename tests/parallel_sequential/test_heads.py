@@ -8,7 +8,7 @@ import torch
 from tests.inference import tiny
 from workflow_scripts.inference import engines
 from workflow_scripts.parallel_sequential import copying, dialogue, heads, mechanism
-from workflow_scripts.parallel_sequential.scoring import Rows, table
+from workflow_scripts.parallel_sequential.rows import Rows, table
 
 torch.set_num_threads(1)  # as a job runs
 SPEC = tiny.SPEC
@@ -115,7 +115,7 @@ def test_the_table_of_a_model_becomes_its_scores(engine):
     frame = copying.COPYING.validate(frame)
     made = Rows("tiny", "math", 1)
     mechanism.copying(made, frame)
-    scores = table(made.made).set_index(["metric", "cell"])["value"]
+    scores = table([made.made]).set_index(["metric", "cell"])["value"]
     heads_seen = frame[frame["metric"] == "induction_score"].groupby(["layer", "head"])["value"]
     assert scores.loc["induction_score"].max() == pytest.approx(heads_seen.mean().max())
     gain = frame[(frame["metric"] == "copying_gain")].groupby("ablated")["value"].mean()

@@ -19,7 +19,7 @@ from workflow_scripts.parallel_sequential import (
     task_files,
 )
 
-LIMITS = sandbox.Limits(cpu_s=2, wall_s=5, memory_mb=256, output_bytes=50000)
+LIMITS = sandbox.Limits(cpu_s=2, wall_s=60, memory_mb=256, output_bytes=50000)
 SETTINGS = {
     "math": {"file": None, "questions": 20, "steps": [2, 4, 5]},
     "code": {"file": None, "questions": 8, "steps": 3, "since": ""},
@@ -213,8 +213,8 @@ def test_aime_style_files_are_read_and_bad_lines_named(tmp_path):
     settings = {"math": SETTINGS["math"] | {"file": str(path)}, "code": SETTINGS["code"]}
     assert (questions.table(settings, 1)["domain"] == "math").sum() == 2
     path.write_text('{"problem": "1+1?"}\n')
-    with pytest.raises(task_files.TaskFileError, match="line 1 lacks"):
+    with pytest.raises(task_files.TaskFileError, match="line 1: expected problem"):
         list(task_files.mathematics(path))
     path.write_text("{\n")
-    with pytest.raises(task_files.TaskFileError, match="not JSON"):
+    with pytest.raises(task_files.TaskFileError, match="expected JSON"):
         list(task_files.mathematics(path))
