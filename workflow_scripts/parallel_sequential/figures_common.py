@@ -79,8 +79,8 @@ def bars(
     axes: "Axes", x: Any, rows: pd.DataFrame, label: str, colour: str, marker: str = "o"
 ) -> None:
     """Values over `x` with their intervals as error bars."""
-    style = {"color": COLOURS[colour], "marker": marker, "markersize": 3, "label": label}
-    axes.errorbar(x, rows["value"], margins(rows), **style)
+    style: dict[str, Any] = {"color": COLOURS[colour], "marker": marker, "label": label}
+    axes.errorbar(x, rows["value"], margins(rows), markersize=3, **style)
 
 
 def points(
