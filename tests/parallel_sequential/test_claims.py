@@ -1,4 +1,4 @@
-"""Verdicts on made-up scores, impossible settings, and figures that draw whatever ran."""
+"""Verdicts on invented scores, impossible settings, and figures from partial scores."""
 
 import copy
 import re

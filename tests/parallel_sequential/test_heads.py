@@ -1,4 +1,4 @@
-"""Induction scores by brute force and on a made head; ablation against the weights themselves."""
+"""Induction scores by brute force and on constructed heads; ablation by zeroing weights."""
 
 import numpy as np
 import pandas as pd
@@ -48,7 +48,7 @@ def test_attentions_add_to_one_and_look_back_only(engine):
 
 
 def test_a_head_switched_off_is_a_head_whose_output_weights_are_zero(engine):
-    """The same as zero columns of the output projection, and nothing stays changed."""
+    """It equals zero columns of the output projection, and leaves the model unchanged."""
     ids = torch.tensor([[20, 21, 22, 23]])
     model = engine.model
     before = model(input_ids=ids).logits

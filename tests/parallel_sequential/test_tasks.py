@@ -66,7 +66,7 @@ def test_equal_answers_share_a_name_and_no_answer_has_none():
 
 
 def test_reference_programs_pass_their_own_tests_and_a_wrong_one_does_not():
-    """Solutions written from the text of each task alone, by a reader of its own."""
+    """Solutions are written independently, from the text of each task alone."""
     rng = np.random.default_rng(7)
     for task in code_tasks.tasks(rng, 12, 3):
         source = solution(task["text"])
@@ -134,7 +134,7 @@ def test_a_failing_program_is_a_failed_test_with_its_reason(source, why):
 
 
 def test_a_program_cannot_speak_for_the_tests():
-    """What a program prints is not taken for its results, and expected values are not there."""
+    """Printed text is not taken for results, and expected values are not in the process."""
     liar = "def f(x):\n    print('[[\"ok\", 1]]')\n    return 0\nprint('[[\"ok\", 1]]')"
     ran = programs.run(liar, [{"input": [1], "expected": 1}], "call", "f", LIMITS)
     assert ran.results == (("ok", 0),)

@@ -66,7 +66,7 @@ def main(
         seeds.derive(seed, "order", model),
     )
     tables.write(pd.DataFrame(rows), curve, provenance=provenance)
-    network.eval().to("cpu")  # type: ignore[arg-type]
+    network.eval().to("cpu")
     with files.atomic_folder(Path(checkpoint[0]).parent) as folder:
         network.save_pretrained(folder)
         tokens.model_max_length = shape["max_context"]

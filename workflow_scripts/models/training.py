@@ -52,7 +52,7 @@ def fit(
     products are in bfloat16. On a GPU the decoder is compiled.
     """
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    model.train().to(device)  # type: ignore[arg-type]
+    model.train().to(device)
     decoder = _decoder(model)
     optimisers = _optimisers(model, settings)
     schedule = batches.Schedule(train.lengths, settings.batch_tokens, seed)

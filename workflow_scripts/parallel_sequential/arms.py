@@ -15,6 +15,7 @@ from workflow_scripts.inference import requests as inference
 from workflow_scripts.parallel_sequential.dialogue import CODE, Dialogue, Turn
 from workflow_scripts.parallel_sequential.grading import Graded, Grader
 
+Reply = tuple[dict[str, Any], dict[str, Any], Graded]  # request, response and grade
 PARALLEL, START, SEQUENTIAL = "parallel", "start", "sequential"
 
 
@@ -112,12 +113,9 @@ class Rounds:
 
         A domain in which no reply of round 0 has an answer stops there.
         """
-        asked = {row["request_id"]: row for row in records(requests)}
         rows: list[dict[str, Any]] = []
         able = set() if number == 0 else set(requests["domain"])
-        for reply in records(responses):
-            request = asked[reply["request_id"]]
-            graded = self.graded(request, reply)
+        for request, reply, graded in self.graded(requests, responses):
             if graded.answer:
                 able.add(request["domain"])
             for name in CONDITIONED if request["arm"] == START else [request["arm"]]:
@@ -126,12 +124,16 @@ class Rounds:
         rows = [row for row in rows if row["domain"] in able]
         return inference.table(rows) if rows else None
 
-    def graded(self, request: dict[str, Any], reply: dict[str, Any]) -> Graded:
-        """The grade of a reply to a request for an attempt."""
-        place = [request[name] for name in ("arm", "chain", "attempt", "retry")]
-        return self.grader.grade(
-            request["domain"], request["question"], reply["text"], *place, reply["sample"]
-        )
+    def graded(self, requests: pd.DataFrame, responses: pd.DataFrame) -> Iterator[Reply]:
+        """Each response with its request and its grade."""
+        asked = {row["request_id"]: row for row in records(requests)}
+        for reply in records(responses):
+            request = asked[reply["request_id"]]
+            place = [request[name] for name in ("arm", "chain", "attempt", "retry")]
+            graded = self.grader.grade(
+                request["domain"], request["question"], reply["text"], *place, reply["sample"]
+            )
+            yield request, reply, graded
 
     def _next(
         self, name: str, request: dict[str, Any], reply: dict[str, Any], graded: Graded

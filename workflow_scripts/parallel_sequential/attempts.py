@@ -38,12 +38,9 @@ def rows_of(
     requests: pd.DataFrame, responses: pd.DataFrame, plan: Rounds
 ) -> Iterator[dict[str, Any]]:
     """A row per reply and arm it belongs to; first attempts belong to every conditioned arm."""
-    asked = {row["request_id"]: row for row in records(requests)}
-    able = {row["domain"] for row in asked.values() if row["attempt"] > 1}
-    for reply in records(responses):
-        request = asked[reply["request_id"]]
+    able = set(requests.loc[requests["attempt"] > 1, "domain"])
+    for request, reply, graded in plan.graded(requests, responses):
         domain, arm, retry = (request[name] for name in ("domain", "arm", "retry"))
-        graded = plan.graded(request, reply)
         earlier = json.loads(request["earlier"])
         repeats = bool(earlier and graded.answer and earlier[-1]) and plan.grader.same(
             domain, earlier[-1], graded.answer

@@ -22,7 +22,7 @@ SECOND = "published-2nd"
 
 def all_claims(set_size: int) -> list[Claim]:
     """The claims, at N = `set_size` attempts."""
-    claim = partial(Claim, decided_by=PAPER_MODEL)
+    claim = partial(Claim, decided_by=PAPER_MODEL, region=POSITIVE)
     at = f"N = {set_size}"
     # First attempts come from the same distribution in both arms: no gap is claimed for them.
     varied = {*AGGREGATORS, "chosen"} - {"first"}
@@ -47,7 +47,6 @@ def all_claims(set_size: int) -> list[Claim]:
             statement="Parallel sampling beats sequential sampling at equal N in mathematics.",
             source="abstract; secondary overview G (P1)",
             quantity=f"accuracy of the majority, parallel minus sequential, {at}",
-            region=POSITIVE,
             test=last("gap", f"majority of {set_size}", aggregator="majority"),
             published=above,
         ),
@@ -56,7 +55,6 @@ def all_claims(set_size: int) -> list[Claim]:
             statement="Parallel sampling beats sequential sampling at equal N in code.",
             source="abstract; secondary overview G (P1)",
             quantity=f"share with a right program, parallel minus sequential, {at}",
-            region=POSITIVE,
             test=last("gap", f"any of {set_size}", domain=CODE, aggregator="any"),
             published=above,
         ),
@@ -65,7 +63,6 @@ def all_claims(set_size: int) -> list[Claim]:
             statement="The aggregator is not the cause: the gap remains under every aggregator.",
             source="abstract; secondary overview G, digest H (P2)",
             quantity=f"smallest gap over the aggregators, {at}",
-            region=POSITIVE,
             test=least("gap", "aggregator", f"gap at {at}", aggregator=varied),
             published=Published("gap stays", "published", "abstract"),
         ),
@@ -84,7 +81,6 @@ def all_claims(set_size: int) -> list[Claim]:
             statement="With prompts of equal length, parallel sampling still beats sequential.",
             source="our interpretation of claim 3 (P3)",
             quantity=f"majority's accuracy, padded parallel minus sequential, {at}, worst length",
-            region=POSITIVE,
             test=least("remaining_gap", "cell", "padding as a multiple of the history"),
         ),
         claim(
@@ -93,7 +89,6 @@ def all_claims(set_size: int) -> list[Claim]:
             source="abstract; secondary digest H (P4)",
             quantity="similarity of solutions to one question minus that between questions, "
             "sequential minus parallel",
-            region=POSITIVE,
             test=least("similarity_excess", "cell", "cosine of solutions", k=None),
             published=Published("parallel less similar", SECOND, "secondary digest H"),
         ),
@@ -102,7 +97,6 @@ def all_claims(set_size: int) -> list[Claim]:
             statement="Conditioned attempts repeat the previous answer.",
             source="abstract; secondary digest H (P4)",
             quantity="share of attempts that repeat the previous answer, sequential minus parallel",
-            region=POSITIVE,
             test=last("repeat_rate_excess", "consecutive attempts"),
         ),
         claim(
@@ -110,7 +104,6 @@ def all_claims(set_size: int) -> list[Claim]:
             statement="Lost exploration is the main cause of the gap.",
             source="abstract; secondary digest H (P4)",
             quantity="effect of the conditioned arm given repeats minus half of that without them",
-            region=POSITIVE,
             test=measurements.explained,
         ),
         claim(
@@ -127,7 +120,6 @@ def all_claims(set_size: int) -> list[Claim]:
             statement="An earlier answer in the context makes the same answer more likely.",
             source="secondary digests H, I, K (P6)",
             quantity="log-probability of the earlier answer, with minus without the history, nats",
-            region=POSITIVE,
             test=every("copying_gain", "no head ablated", cell="none"),
         ),
         claim(
@@ -135,7 +127,6 @@ def all_claims(set_size: int) -> list[Claim]:
             statement="Induction heads do the copying.",
             source="secondary digests H, I, K (P6)",
             quantity="that gain without random heads minus that without induction heads, nats",
-            region=POSITIVE,
             test=every("copying_lost_beyond_random", "ablation of the strongest induction heads"),
         ),
         claim(
@@ -168,7 +159,6 @@ def all_claims(set_size: int) -> list[Claim]:
             statement="Rejecting repeats and looking for alternatives is a remedy.",
             source="secondary digest H, incomplete (P8)",
             quantity=f"accuracy of the majority with repeats redrawn minus sequential, {at}",
-            region=POSITIVE,
             test=last(
                 "gain_over_sequential", "repeats redrawn", arm="resample", aggregator="majority"
             ),

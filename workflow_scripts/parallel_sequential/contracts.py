@@ -22,14 +22,17 @@ QUESTIONS = DataFrameSchema(
 )
 
 KEY = ["domain", "question", "arm", "chain"]
+PLACE = {
+    "model": Column(str),
+    "domain": Column(str),
+    "question": Column(str),
+    "arm": Column(str),
+    "chain": Column(int, Check.ge(0)),  # independent repetition of the arm
+}
 ATTEMPTS = DataFrameSchema(
     {
-        "model": Column(str),
-        "domain": Column(str),
-        "question": Column(str),
-        "level": Column(str),
-        "arm": Column(str),
-        "chain": Column(int, Check.ge(0)),  # independent repetition of the arm
+        **PLACE,
+        "level": Column(str),  # of the question's difficulty
         "attempt": Column(int, Check.ge(1)),
         "retry": Column(int, Check.ge(0)),
         "accepted": Column(bool),  # False: a repeat that was redrawn
@@ -50,11 +53,7 @@ ATTEMPTS = DataFrameSchema(
 )
 CHOICES = DataFrameSchema(
     {
-        "model": Column(str),
-        "domain": Column(str),
-        "question": Column(str),
-        "arm": Column(str),  # of the answers to choose from
-        "chain": Column(int),
+        **PLACE,  # of the answers to choose from
         "k": Column(int),  # number of attempts to choose from
         "request_id": Column(str),  # of the choice; "" if there was nothing to choose
         "text": Column(str),
@@ -67,15 +66,11 @@ CHOICES = DataFrameSchema(
 
 SIMILARITY = DataFrameSchema(
     {
-        "model": Column(str),
-        "domain": Column(str),
-        "arm": Column(str),
+        **PLACE,
         "measure": Column(str, Check.isin(["lexical", "embedding"])),
         # within: mean cosine of pairs within a set; between: that of its solutions with those of
         # other questions; share: share of all pairs within sets that fall in a bin of cosine.
         "metric": Column(str, Check.isin(["within", "between", "share"])),
-        "question": Column(str),
-        "chain": Column(int),
         "bin": Column(float, nullable=True),  # its left edge
         "value": Column(float),
     },

@@ -59,8 +59,7 @@ def accuracy(data: Data) -> "Figure":
                 label = f"{arm}, {AGGREGATORS[name]}"
                 curve(panel, rows, label, colour, marker=marker, linestyle=style)
         k_axis(panel, data.set_size)
-    figure.axes[0].set_ylabel("accuracy (share of questions)")
-    figure.axes[0].set_ylim(0, 1.12)
+    figure.axes[0].set(ylabel="accuracy (share of questions)", ylim=(0, 1.12))
     legend_below(figure, figure.axes, 4)
     return figure
 
@@ -104,8 +103,7 @@ def cost(data: Data) -> "Figure":
         panel.set_xticks(ticks, [f"{tick:,}" for tick in ticks])
         panel.set_xlabel("tokens per question,\nprompts and replies")
         panel.legend(loc="lower right")
-    figure.axes[0].set_ylabel("accuracy")
-    figure.axes[0].set_ylim(0, 1.12)
+    figure.axes[0].set(ylabel="accuracy", ylim=(0, 1.12))
     return figure
 
 
@@ -128,8 +126,7 @@ def padding(data: Data) -> "Figure":
         panel.axhline(other["value"], color=colour, linestyle="--", label=label)
         panel.set_xticks(sorted(rows["factor"]))
         panel.set_xlabel("length of the unrelated text\n(multiple of the history)")
-    figure.axes[0].set_ylabel(f"accuracy at N = {data.set_size}")
-    figure.axes[0].set_ylim(-0.02, 1.12)
+    figure.axes[0].set(ylabel=f"accuracy at N = {data.set_size}", ylim=(-0.02, 1.12))
     legend_below(figure, figure.axes, 3)
     return figure
 
@@ -161,8 +158,7 @@ def feedback(data: Data) -> "Figure":
             rows = data.pick("accuracy", experiment="P7", arm=arm, **own)
             curve(panel, rows, label, colour, marker="o", linestyle=style)
         k_axis(panel, data.set_size, "rounds")
-    figure.axes[0].set_ylabel("accuracy of the current answer")
-    figure.axes[0].set_ylim(0, 1.12)
+    figure.axes[0].set(ylabel="accuracy of the current answer", ylim=(0, 1.12))
     legend_below(figure, figure.axes, 3)
     return figure
 

@@ -50,10 +50,8 @@ def similarity(data: Data) -> "Figure":
             panel.axvline(mean, color=COLOURS[colour], linestyle=":", linewidth=1)
         panel.set_xlabel(f"{own['cell']} cosine of two solutions")
         panel.legend(loc="upper left")
-    first = figure.axes[0]
-    first.set_ylabel("share of pairs")
-    low, high = first.get_ylim()
-    first.set_ylim(low, 1.15 * high)
+    low, high = figure.axes[0].get_ylim()
+    figure.axes[0].set(ylabel="share of pairs", ylim=(low, 1.15 * high))
     return figure
 
 
@@ -66,8 +64,7 @@ def unique(data: Data) -> "Figure":
             curve(panel, rows, arm, colour, marker=marker)
         k_axis(panel, data.set_size)
         panel.legend(loc="upper left", bbox_to_anchor=(0, 0.95))
-    figure.axes[0].set_ylabel("distinct answers")
-    figure.axes[0].set_ylim(bottom=0)
+    figure.axes[0].set(ylabel="distinct answers", ylim=(0, None))
     return figure
 
 
