@@ -78,7 +78,8 @@ def all_claims(set_size: int) -> list[Claim]:
         ),
         claim(
             id="3b",
-            statement="With prompts of equal length, parallel sampling still beats sequential.",
+            statement="With prompts of equal length, parallel sampling still beats sequential "
+            "sampling.",
             source="our interpretation of claim 3 (P3)",
             quantity=f"majority's accuracy, padded parallel minus sequential, {at}, worst length",
             test=least("remaining_gap", "cell", "padding as a multiple of the history"),
@@ -126,7 +127,7 @@ def all_claims(set_size: int) -> list[Claim]:
             id="5c",
             statement="Induction heads do the copying.",
             source="secondary digests H, I, K (P6)",
-            quantity="that gain without random heads minus that without induction heads, nats",
+            quantity="gain of 5b without random heads minus gain without induction heads, nats",
             test=every("copying_lost_beyond_random", "ablation of the strongest induction heads"),
         ),
         claim(
@@ -140,7 +141,8 @@ def all_claims(set_size: int) -> list[Claim]:
         ),
         claim(
             id="6b",
-            statement="The same, compared with parallel attempts that the same oracle selects.",
+            statement="With good feedback, sequential sampling reaches parallel sampling in which "
+            "the same oracle selects the attempt.",
             source="secondary digest H; overview I says the opposite (P7)",
             quantity=f"last attempt with oracle feedback minus any right parallel attempt, {at}",
             region=REACHES,
