@@ -60,7 +60,7 @@ def accuracy(data: Data) -> "Figure":
                 curve(panel, rows, label, colour, marker=marker, linestyle=style)
         k_axis(panel, data.set_size)
     figure.axes[0].set(ylabel="accuracy (share of questions)", ylim=(0, 1.12))
-    legend_below(figure, figure.axes, 4)
+    legend_below(figure, figure.axes, 4, handlelength=3)
     return figure
 
 
@@ -102,8 +102,8 @@ def cost(data: Data) -> "Figure":
         ticks = [2**power for power in range(40) if low <= 2**power <= high]
         panel.set_xticks(ticks, [f"{tick:,}" for tick in ticks])
         panel.set_xlabel("tokens per question,\nprompts and replies")
-        panel.legend(loc="lower right")
     figure.axes[0].set(ylabel="accuracy", ylim=(0, 1.12))
+    legend_below(figure, figure.axes, 2)
     return figure
 
 
@@ -159,7 +159,7 @@ def feedback(data: Data) -> "Figure":
             curve(panel, rows, label, colour, marker="o", linestyle=style)
         k_axis(panel, data.set_size, "rounds")
     figure.axes[0].set(ylabel="accuracy of the current answer", ylim=(0, 1.12))
-    legend_below(figure, figure.axes, 3)
+    legend_below(figure, figure.axes, 3, handlelength=3)
     return figure
 
 

@@ -115,6 +115,7 @@ def name_lines(axes: "Axes", labels: Sequence[str]) -> None:
 
 def zero(axes: "Axes") -> None:
     """The line of no difference; it ends below the mark of a stand-in."""
+    axes.locator_params(axis="x", nbins=5)
     axes.axvline(0, ymax=0.88, color=COLOURS["black"], linewidth=0.6)
 
 

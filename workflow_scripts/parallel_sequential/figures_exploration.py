@@ -49,9 +49,8 @@ def similarity(data: Data) -> "Figure":
             mean = data.pick("similarity", **own, arm=arm)["value"].iloc[0]
             panel.axvline(mean, color=COLOURS[colour], linestyle=":", linewidth=1)
         panel.set_xlabel(f"{own['cell']} cosine of two solutions")
-        panel.legend(loc="upper left")
-    low, high = figure.axes[0].get_ylim()
-    figure.axes[0].set(ylabel="share of pairs", ylim=(low, 1.15 * high))
+    figure.axes[0].set(ylabel="share of pairs", ylim=(0, 1.12 * figure.axes[0].get_ylim()[1]))
+    legend_below(figure, figure.axes, 2)
     return figure
 
 
@@ -63,8 +62,8 @@ def unique(data: Data) -> "Figure":
             rows = data.pick("unique", experiment="P4", arm=arm, **own)
             curve(panel, rows, arm, colour, marker=marker)
         k_axis(panel, data.set_size)
-        panel.legend(loc="upper left", bbox_to_anchor=(0, 0.95))
-    figure.axes[0].set(ylabel="distinct answers", ylim=(0, None))
+    figure.axes[0].set(ylabel="distinct answers", ylim=(0, 1.08 * figure.axes[0].get_ylim()[1]))
+    legend_below(figure, figure.axes, 2)
     return figure
 
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-ABLATED = {"none": "all heads", "random": "less\nrandom", "induction": "less\ninduction"}
+ABLATED = {"none": "all heads", "random": "without\nrandom", "induction": "without\ninduction"}
 
 
 def induction(data: Data) -> "Figure":
@@ -38,7 +38,7 @@ def induction(data: Data) -> "Figure":
         points(row[2], data.pick("copying_gain", model=model), "cell", list(ABLATED), "blue")
         zero(row[2])
         name_lines(row[2], list(ABLATED.values()))
-        row[2].set_xlabel("gain in log-probability, nats")
+        row[2].set_xlabel("gain in\nlog-probability, nats")
         row[2].set_title(f"{model}: copying", fontsize=7)
         data.models.mark(row[2], model)
     if not models:
