@@ -24,7 +24,6 @@ rule models_corpus:
         "logs/benchmarks/models_corpus/corpus.tsv"
     conda:
         "../envs/analysis.yaml"
-    threads: 1
     resources:
         mem_mb=growing(1000),
         runtime=growing(10),
@@ -41,12 +40,11 @@ rule models_tokenizer:
     input:
         corpus="results/models/corpus/train.parquet",
     output:
-        folder=multiext("results/models/tokenizer/", *TOKENIZER),
+        tokenizer=multiext("results/models/tokenizer/", *TOKENIZER),
     log:
         "logs/models_tokenizer/tokenizer.log",
     conda:
         "../envs/models.yaml"
-    threads: 1
     resources:
         mem_mb=growing(1000),
         runtime=growing(10),
@@ -69,10 +67,9 @@ rule models_train:
         "logs/models_train/{model}.log",
     benchmark:
         "logs/benchmarks/models_train/{model}.tsv"
-    priority: 1  # the longest jobs, and half of the workflow waits for them
+    priority: 1  # the longest jobs; half of the workflow waits for them
     conda:
         "../envs/models.yaml"
-    threads: 1
     resources:
         mem_mb=growing(2000),
         runtime=growing(config["embedded"]["train"]["runtime_min"]),
@@ -102,7 +99,6 @@ rule models_evaluate:
         "logs/benchmarks/models_evaluate/{model}.tsv"
     conda:
         "../envs/models.yaml"
-    threads: 1
     resources:
         mem_mb=growing(2000),
         runtime=growing(20),
@@ -129,7 +125,6 @@ rule models_curve:
         "logs/models_curve/{model}.log",
     conda:
         "../envs/analysis.yaml"
-    threads: 1
     resources:
         mem_mb=growing(1000),
         runtime=growing(5),
@@ -147,8 +142,8 @@ rule models_card:
         train="results/models/corpus/train.parquet",
         figure="results/models/{model}/figures/learning_curve.png",
     output:
-        markdown="results/models/{model}/card.md",
-        html=report(
+        card_md="results/models/{model}/card.md",
+        card_html=report(
             "results/models/{model}/card.html",
             caption="../resources/captions/models/card.rst",
             category="embedded models",
@@ -158,7 +153,6 @@ rule models_card:
         "logs/models_card/{model}.log",
     conda:
         "../envs/models.yaml"
-    threads: 1
     resources:
         mem_mb=growing(1000),
         runtime=growing(5),
@@ -175,7 +169,6 @@ rule models_fetch:
         "logs/models_fetch/fetch.log",
     conda:
         "../envs/models.yaml"
-    threads: 1
     resources:
         mem_mb=growing(2000),
         runtime=growing(240),

@@ -14,34 +14,27 @@ PARALLEL_SEQUENTIAL_FIGURES = [
     "feedback",
     "controls",
 ]
+# Settings of the attempts: those of the section but for what other rules read alone.
 PARALLEL_SEQUENTIAL_ARMS = {
-    key: config["parallel_sequential"][key]
-    for key in (
-        "attempts",
-        "chains",
-        "decoding",
-        "tries",
-        "padding",
-        "weak_reliability",
-        "reply_logprobs",
-        "math",
-        "code",
-    )
+    key: value
+    for key, value in config["parallel_sequential"].items()
+    if key not in ("copying", "embedder")
 }
 PARALLEL_SEQUENTIAL_FILES = [
     config["parallel_sequential"][domain]["file"]
     for domain in ("math", "code")
     if config["parallel_sequential"][domain]["file"]
 ]
-# Attempts of the model whose answers each model is shown: the next one of the study.
-PARALLEL_SEQUENTIAL_DONORS = {
-    name: ([f"results/parallel_sequential/attempts/{donor}.parquet"] if donor != name else [])
-    for name, donor in zip(
+PARALLEL_SEQUENTIAL_ATTEMPTS = expand(
+    "results/parallel_sequential/attempts/{model}.parquet", model=PARALLEL_SEQUENTIAL_MODELS
+)
+# P9 shows each model the answers of the study's next model; the last one, those of the first.
+PARALLEL_SEQUENTIAL_DONORS = dict(
+    zip(
         PARALLEL_SEQUENTIAL_MODELS,
-        [*PARALLEL_SEQUENTIAL_MODELS[1:], PARALLEL_SEQUENTIAL_MODELS[0]],
-        strict=True,
+        [*PARALLEL_SEQUENTIAL_ATTEMPTS[1:], *PARALLEL_SEQUENTIAL_ATTEMPTS[:1]],
     )
-}
+)
 
 
 rule parallel_sequential_questions:
@@ -53,21 +46,18 @@ rule parallel_sequential_questions:
         "logs/parallel_sequential_questions/questions.log",
     conda:
         "../envs/analysis.yaml"
-    threads: 1
     resources:
         mem_mb=growing(1000),
         runtime=growing(10),
     params:
         code=fingerprint("workflow_scripts/parallel_sequential/questions.py"),
         settings={
-            "math": {
-                key: config["parallel_sequential"]["math"][key]
-                for key in ("questions", "steps", "file")
-            },
-            "code": {
-                key: config["parallel_sequential"]["code"][key]
-                for key in ("questions", "steps", "file", "since")
-            },
+            domain: {
+                key: value
+                for key, value in config["parallel_sequential"][domain].items()
+                if key in ("questions", "steps", "file", "since")
+            }
+            for domain in ("math", "code")
         },
         seed=config["seed"],
     script:
@@ -76,7 +66,7 @@ rule parallel_sequential_questions:
 
 rule parallel_sequential_attempts:
     input:
-        model=model_files,
+        model_files=model_files,
         questions=rules.parallel_sequential_questions.output.questions,
     output:
         attempts="results/parallel_sequential/attempts/{model}.parquet",
@@ -87,7 +77,6 @@ rule parallel_sequential_attempts:
         "logs/benchmarks/parallel_sequential_attempts/{model}.tsv"
     conda:
         model_environment
-    threads: 1
     resources:
         mem_mb=growing(config["inference"]["mem_mb"]),
         runtime=growing(config["inference"]["runtime_min"]),
@@ -105,19 +94,18 @@ rule parallel_sequential_attempts:
 
 rule parallel_sequential_foreign:
     input:
-        model=model_files,
+        model_files=model_files,
         questions=rules.parallel_sequential_questions.output.questions,
-        attempts="results/parallel_sequential/attempts/{model}.parquet",
+        attempts=rules.parallel_sequential_attempts.output.attempts,
         donor=lookup(dpath="{model}", within=PARALLEL_SEQUENTIAL_DONORS),
     output:
-        attempts="results/parallel_sequential/foreign/{model}.parquet",
+        foreign="results/parallel_sequential/foreign/{model}.parquet",
     log:
         "logs/parallel_sequential_foreign/{model}.log",
     benchmark:
         "logs/benchmarks/parallel_sequential_foreign/{model}.tsv"
     conda:
         model_environment
-    threads: 1
     resources:
         mem_mb=growing(config["inference"]["mem_mb"]),
         runtime=growing(config["inference"]["runtime_min"]),
@@ -135,7 +123,7 @@ rule parallel_sequential_foreign:
 
 rule parallel_sequential_copying:
     input:
-        model=model_files,
+        model_files=model_files,
         questions=rules.parallel_sequential_questions.output.questions,
     output:
         table="results/parallel_sequential/copying/{model}.parquet",
@@ -145,7 +133,6 @@ rule parallel_sequential_copying:
         "logs/benchmarks/parallel_sequential_copying/{model}.tsv"
     conda:
         "../envs/models.yaml"
-    threads: 1
     resources:
         mem_mb=growing(config["inference"]["mem_mb"]),
         runtime=growing(config["inference"]["runtime_min"]),
@@ -155,7 +142,9 @@ rule parallel_sequential_copying:
         spec=model_serving,
         checkpoint=model_checkpoint,
         settings={
-            k: v for k, v in config["parallel_sequential"]["copying"].items() if k != "models"
+            key: value
+            for key, value in config["parallel_sequential"]["copying"].items()
+            if key != "models"
         },
         seed=config["seed"],
     script:
@@ -164,10 +153,7 @@ rule parallel_sequential_copying:
 
 rule parallel_sequential_similarity:
     input:
-        attempts=expand(
-            "results/parallel_sequential/attempts/{model}.parquet",
-            model=PARALLEL_SEQUENTIAL_MODELS,
-        ),
+        attempts=PARALLEL_SEQUENTIAL_ATTEMPTS,
     output:
         table="results/parallel_sequential/similarity.parquet",
     log:
@@ -176,7 +162,6 @@ rule parallel_sequential_similarity:
         "logs/benchmarks/parallel_sequential_similarity/similarity.tsv"
     conda:
         "../envs/models.yaml"
-    threads: 1
     resources:
         mem_mb=growing(config["inference"]["mem_mb"]),
         runtime=growing(config["inference"]["runtime_min"]),
@@ -190,17 +175,15 @@ rule parallel_sequential_similarity:
 
 rule parallel_sequential_scores:
     input:
-        attempts=rules.parallel_sequential_similarity.input.attempts,
+        attempts=PARALLEL_SEQUENTIAL_ATTEMPTS,
         choices=expand(
-            "results/parallel_sequential/choices/{model}.parquet",
-            model=PARALLEL_SEQUENTIAL_MODELS,
+            rules.parallel_sequential_attempts.output.choices, model=PARALLEL_SEQUENTIAL_MODELS
         ),
         foreign=expand(
-            "results/parallel_sequential/foreign/{model}.parquet",
-            model=PARALLEL_SEQUENTIAL_MODELS,
+            rules.parallel_sequential_foreign.output.foreign, model=PARALLEL_SEQUENTIAL_MODELS
         ),
         copying=expand(
-            "results/parallel_sequential/copying/{model}.parquet",
+            rules.parallel_sequential_copying.output.table,
             model=config["parallel_sequential"]["copying"]["models"],
         ),
         similarity=rules.parallel_sequential_similarity.output.table,
@@ -212,13 +195,12 @@ rule parallel_sequential_scores:
         "logs/benchmarks/parallel_sequential_scores/scores.tsv"
     conda:
         "../envs/analysis.yaml"
-    threads: 1
     resources:
         mem_mb=growing(2000),
         runtime=growing(30),
     params:
         code=fingerprint("workflow_scripts/parallel_sequential/scores.py"),
-        attempts=config["parallel_sequential"]["attempts"],
+        set_size=config["parallel_sequential"]["attempts"],
         seed=config["seed"],
     script:
         "../workflow_scripts/parallel_sequential/scores.py"
@@ -233,14 +215,13 @@ rule parallel_sequential_claims:
         "logs/parallel_sequential_claims/claims.log",
     conda:
         "../envs/analysis.yaml"
-    threads: 1
     resources:
         mem_mb=growing(1000),
         runtime=growing(10),
     params:
         code=fingerprint("workflow_scripts/parallel_sequential/claims.py"),
-        models={name: config["models"][name] for name in PARALLEL_SEQUENTIAL_MODELS},
-        attempts=config["parallel_sequential"]["attempts"],
+        models=study_models("parallel_sequential"),
+        set_size=config["parallel_sequential"]["attempts"],
     script:
         "../workflow_scripts/parallel_sequential/claims.py"
 
@@ -249,61 +230,7 @@ rule parallel_sequential_figures:
     input:
         scores=rules.parallel_sequential_scores.output.scores,
     output:
-        accuracy=report(
-            "results/parallel_sequential/figures/accuracy.png",
-            caption="../resources/captions/parallel_sequential/accuracy.rst",
-            category="parallel_sequential",
-        ),
-        aggregators=report(
-            "results/parallel_sequential/figures/aggregators.png",
-            caption="../resources/captions/parallel_sequential/aggregators.rst",
-            category="parallel_sequential",
-        ),
-        cost=report(
-            "results/parallel_sequential/figures/cost.png",
-            caption="../resources/captions/parallel_sequential/cost.rst",
-            category="parallel_sequential",
-        ),
-        padding=report(
-            "results/parallel_sequential/figures/padding.png",
-            caption="../resources/captions/parallel_sequential/padding.rst",
-            category="parallel_sequential",
-        ),
-        similarity=report(
-            "results/parallel_sequential/figures/similarity.png",
-            caption="../resources/captions/parallel_sequential/similarity.rst",
-            category="parallel_sequential",
-        ),
-        unique=report(
-            "results/parallel_sequential/figures/unique.png",
-            caption="../resources/captions/parallel_sequential/unique.rst",
-            category="parallel_sequential",
-        ),
-        transitions=report(
-            "results/parallel_sequential/figures/transitions.png",
-            caption="../resources/captions/parallel_sequential/transitions.rst",
-            category="parallel_sequential",
-        ),
-        instructions=report(
-            "results/parallel_sequential/figures/instructions.png",
-            caption="../resources/captions/parallel_sequential/instructions.rst",
-            category="parallel_sequential",
-        ),
-        induction=report(
-            "results/parallel_sequential/figures/induction.png",
-            caption="../resources/captions/parallel_sequential/induction.rst",
-            category="parallel_sequential",
-        ),
-        feedback=report(
-            "results/parallel_sequential/figures/feedback.png",
-            caption="../resources/captions/parallel_sequential/feedback.rst",
-            category="parallel_sequential",
-        ),
-        controls=report(
-            "results/parallel_sequential/figures/controls.png",
-            caption="../resources/captions/parallel_sequential/controls.rst",
-            category="parallel_sequential",
-        ),
+        png=figure_pngs("parallel_sequential", PARALLEL_SEQUENTIAL_FIGURES),
         pdf=expand(
             "results/parallel_sequential/figures/{figure}.pdf", figure=PARALLEL_SEQUENTIAL_FIGURES
         ),
@@ -313,19 +240,13 @@ rule parallel_sequential_figures:
         "logs/benchmarks/parallel_sequential_figures/figures.tsv"
     conda:
         "../envs/analysis.yaml"
-    threads: 1
     resources:
         mem_mb=growing(1000),
         runtime=growing(10),
     params:
         code=fingerprint("workflow_scripts/parallel_sequential/figures.py"),
-        models=PARALLEL_SEQUENTIAL_MODELS,
-        stand_ins=[
-            name
-            for name in PARALLEL_SEQUENTIAL_MODELS
-            if config["models"][name]["source"] == "train"
-        ],
-        attempts=config["parallel_sequential"]["attempts"],
+        models=figure_models("parallel_sequential"),
+        set_size=config["parallel_sequential"]["attempts"],
     script:
         "../workflow_scripts/parallel_sequential/figures.py"
 

@@ -71,7 +71,7 @@ def rules_of(scripts):
         ("shared/adaptive_temperature.py", {"softmax_theory", "softmax_evaluate"}),
         ("stochasticity/parsing.py", {"stochasticity_scores", "stochasticity_sequential"}),
         ("inference/sampling.py", {"inference_generate", "stochasticity_sequential"}),
-        ("parallel_sequential/measures.py", {"parallel_sequential_scores"}),
+        ("parallel_sequential/metrics.py", {"parallel_sequential_scores"}),
         ("models/corpora/world.py", {"models_corpus"}),
         ("shared/figures.py", {"models_curve", "softmax_figures", "stochasticity_figures"}),
         ("publish/scorecard.py", {"publish_scorecard"}),

@@ -13,6 +13,7 @@ from workflow_scripts.models import card, corpus, curve, evaluate, train
 from workflow_scripts.shared import tables
 
 torch.set_num_threads(1)
+CHECKPOINT = ["checkpoint/model.safetensors"]
 
 
 @pytest.fixture(scope="module")
@@ -31,8 +32,8 @@ def trained(tmp_path_factory):
         train.main(
             "train.parquet",
             "held_out.parquet",
-            "tokenizer",
-            "checkpoint",
+            ["tokenizer/tokenizer.json"],
+            CHECKPOINT,
             "curve.parquet",
             "tiny",
             1,
@@ -40,7 +41,7 @@ def trained(tmp_path_factory):
             settings | {"curve_items": 4},
             {"code": "abc", "seed": 1, "commit": "def", "versions": {"torch": "2"}},
         )
-        evaluate.main("checkpoint", "held_out.parquet", "skills.parquet", "tiny", 1)
+        evaluate.main(CHECKPOINT, "held_out.parquet", "skills.parquet", "tiny", 1)
     return folder
 
 
@@ -128,7 +129,7 @@ def test_the_card_shows_the_measured_numbers(trained, monkeypatch):
     monkeypatch.chdir(trained)
     curve.main("curve.parquet", "skills.parquet", "figures/learning_curve.png")
     card.main(
-        "checkpoint",
+        CHECKPOINT,
         "curve.parquet",
         "skills.parquet",
         "train.parquet",

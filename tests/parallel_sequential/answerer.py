@@ -1,7 +1,7 @@
-"""An artificial answerer that speaks as an embedded model does, with known habits.
+"""An artificial answerer in the form of an embedded model, with known habits.
 
-It answers rightly with probability `skill`; with earlier answers in view it gives the last one
-again with probability `copies`. It counts what it is asked, so that a second run can be seen.
+It answers correctly with probability `skill`; with earlier answers in view it repeats the last one
+with probability `copies`. It counts requests, so that a test can see a second run ask nothing.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""All arms through the real runner, on an artificial answerer whose habits are known."""
+"""All arms through the real runner, with an artificial answerer whose habits are known."""
 
 import json
 
@@ -7,11 +7,11 @@ import pandas as pd
 import pytest
 
 from tests.parallel_sequential.answerer import Answerer
-from workflow_scripts.parallel_sequential import attempts, exploration, foreign, measures, questions
+from workflow_scripts.parallel_sequential import attempts, exploration, foreign, metrics, questions
 from workflow_scripts.parallel_sequential.accuracy import main_comparison
 from workflow_scripts.parallel_sequential.contracts import ATTEMPTS, CHOICES
+from workflow_scripts.parallel_sequential.rows import Rows, table
 from workflow_scripts.parallel_sequential.scores import arms_of
-from workflow_scripts.parallel_sequential.scoring import Rows, table
 
 N, CHAINS, QUESTIONS = 6, 2, 40
 SETTINGS = {
@@ -52,14 +52,14 @@ def copier(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def independent(tmp_path_factory):
-    """Skill 0.6, deaf to its history."""
+    """Skill 0.6, independent of its history."""
     return ask(tmp_path_factory.mktemp("independent"), 0.6)
 
 
 def scored(frame, choices, function, *more):
     rows = Rows("answerer", "math", 1)
     function(rows, arms_of(frame, N), *more)
-    return table(rows.made)
+    return table([rows.made])
 
 
 def value(scores, metric, **wanted):
@@ -108,7 +108,7 @@ def test_an_independent_answerer_has_no_gap_and_no_excess(independent):
 
 
 def test_repeats_carry_a_copier_s_arm_effect(copier):
-    """Copying keeps accuracy and lowers it not: the arm has no effect of its own."""
+    """Copying does not lower accuracy, so the arm has no effect of its own."""
     scores = scored(copier[1], copier[2], exploration.attribute)
     row = value(scores, "arm_effect")
     assert row["ci_low"] <= 0 <= row["ci_high"]
@@ -237,7 +237,7 @@ def test_a_killed_job_goes_on_in_its_round(copier, tmp_path):
     again, _ = attempts.collect(engine, tmp_path, plan, asked, SETTINGS, 5)
     pd.testing.assert_frame_equal(ATTEMPTS.validate(again), frame)
     lines = sum(len(p.read_text().splitlines()) for p in tmp_path.glob("*.jsonl"))
-    # The reply that was being made when it died was asked for twice.
+    # The reply in progress when it died was asked for twice.
     assert engine.asked - before == lines + 1
 
 
@@ -320,4 +320,4 @@ def test_a_model_without_answers_goes_no_further(tmp_path):
     assert set(frame["arm"]) == {"parallel", "sequential"}
     assert frame.loc[frame["arm"] == "sequential", "attempt"].max() == 1
     assert choices.empty
-    assert measures.unique(arms_of(frame, 1)["parallel"], 1).max() == 0
+    assert metrics.unique(arms_of(frame, 1)["parallel"], 1).max() == 0

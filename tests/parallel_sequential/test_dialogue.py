@@ -1,4 +1,4 @@
-"""The words of the study, against the corpus of the embedded models and by hand."""
+"""The prompts of the study, compared with the corpus of the embedded models and by hand."""
 
 import numpy as np
 import pandas as pd
@@ -15,7 +15,7 @@ SAMPLES = 300
 
 
 def test_embedded_models_get_exactly_the_turns_of_their_training():
-    """Prompts as the corpus makes them, at every number of earlier answers that it has."""
+    """Prompts equal those of the corpus, at every number of earlier answers in it."""
     rng = np.random.default_rng(1)
     seen = set()
     for _ in range(SAMPLES):

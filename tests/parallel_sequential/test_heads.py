@@ -1,4 +1,4 @@
-"""Induction scores by brute force and on a made head; ablation against the weights themselves."""
+"""Induction scores by brute force and on constructed heads; ablation by zeroing weights."""
 
 import numpy as np
 import pandas as pd
@@ -8,7 +8,7 @@ import torch
 from tests.inference import tiny
 from workflow_scripts.inference import engines
 from workflow_scripts.parallel_sequential import copying, dialogue, heads, mechanism
-from workflow_scripts.parallel_sequential.scoring import Rows, table
+from workflow_scripts.parallel_sequential.rows import Rows, table
 
 torch.set_num_threads(1)  # as a job runs
 SPEC = tiny.SPEC
@@ -48,7 +48,7 @@ def test_attentions_add_to_one_and_look_back_only(engine):
 
 
 def test_a_head_switched_off_is_a_head_whose_output_weights_are_zero(engine):
-    """The same as zero columns of the output projection, and nothing stays changed."""
+    """It equals zero columns of the output projection, and leaves the model unchanged."""
     ids = torch.tensor([[20, 21, 22, 23]])
     model = engine.model
     before = model(input_ids=ids).logits
@@ -115,7 +115,7 @@ def test_the_table_of_a_model_becomes_its_scores(engine):
     frame = copying.COPYING.validate(frame)
     made = Rows("tiny", "math", 1)
     mechanism.copying(made, frame)
-    scores = table(made.made).set_index(["metric", "cell"])["value"]
+    scores = table([made.made]).set_index(["metric", "cell"])["value"]
     heads_seen = frame[frame["metric"] == "induction_score"].groupby(["layer", "head"])["value"]
     assert scores.loc["induction_score"].max() == pytest.approx(heads_seen.mean().max())
     gain = frame[(frame["metric"] == "copying_gain")].groupby("ablated")["value"].mean()

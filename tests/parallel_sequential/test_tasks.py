@@ -19,7 +19,7 @@ from workflow_scripts.parallel_sequential import (
     task_files,
 )
 
-LIMITS = sandbox.Limits(cpu_s=2, wall_s=5, memory_mb=256, output_bytes=50000)
+LIMITS = sandbox.Limits(cpu_s=2, wall_s=60, memory_mb=256, output_bytes=50000)
 SETTINGS = {
     "math": {"file": None, "questions": 20, "steps": [2, 4, 5]},
     "code": {"file": None, "questions": 8, "steps": 3, "since": ""},
@@ -66,7 +66,7 @@ def test_equal_answers_share_a_name_and_no_answer_has_none():
 
 
 def test_reference_programs_pass_their_own_tests_and_a_wrong_one_does_not():
-    """Solutions written from the text of each task alone, by a reader of its own."""
+    """Solutions are written independently, from the text of each task alone."""
     rng = np.random.default_rng(7)
     for task in code_tasks.tasks(rng, 12, 3):
         source = solution(task["text"])
@@ -134,7 +134,7 @@ def test_a_failing_program_is_a_failed_test_with_its_reason(source, why):
 
 
 def test_a_program_cannot_speak_for_the_tests():
-    """What a program prints is not taken for its results, and expected values are not there."""
+    """Printed text is not taken for results, and expected values are not in the process."""
     liar = "def f(x):\n    print('[[\"ok\", 1]]')\n    return 0\nprint('[[\"ok\", 1]]')"
     ran = programs.run(liar, [{"input": [1], "expected": 1}], "call", "f", LIMITS)
     assert ran.results == (("ok", 0),)
@@ -213,8 +213,8 @@ def test_aime_style_files_are_read_and_bad_lines_named(tmp_path):
     settings = {"math": SETTINGS["math"] | {"file": str(path)}, "code": SETTINGS["code"]}
     assert (questions.table(settings, 1)["domain"] == "math").sum() == 2
     path.write_text('{"problem": "1+1?"}\n')
-    with pytest.raises(task_files.TaskFileError, match="line 1 lacks"):
+    with pytest.raises(task_files.TaskFileError, match="line 1: expected problem"):
         list(task_files.mathematics(path))
     path.write_text("{\n")
-    with pytest.raises(task_files.TaskFileError, match="not JSON"):
+    with pytest.raises(task_files.TaskFileError, match="expected JSON"):
         list(task_files.mathematics(path))

@@ -8,8 +8,8 @@ from torch.nn import functional
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase, Qwen3ForCausalLM
 
-HEAD_DIM = 32  # the smallest that vLLM's attention on CPU takes
-MLP_RATIO = 3  # gated, so 3 x the hidden size costs what 4.5 x does without a gate
+HEAD_DIM = 32  # the smallest that vLLM's attention on CPU supports
+MLP_RATIO = 3  # gated, so 3 x the hidden size costs as much as 4.5 x without a gate
 
 
 def build(
@@ -17,8 +17,8 @@ def build(
 ) -> "Qwen3ForCausalLM":
     """A freshly initialised model: rotary positions, normalised queries and keys, tied embeddings.
 
-    `shape` has hidden_size, layers, heads and max_context (tokens). The global generator of torch
-    is left as it was found.
+    `shape` has hidden_size, layers, heads and max_context (tokens). Torch's global generator is
+    left unchanged.
     """
     from transformers import GenerationConfig, Qwen3Config, Qwen3ForCausalLM
 
@@ -58,13 +58,13 @@ def block_attention(
     blocks: list[tuple[int, int]] | None = None,
     **others: Any,
 ) -> tuple[torch.Tensor, None]:
-    """Causal attention within conversations that lie one after another, unpadded.
+    """Causal attention within conversations that are concatenated without padding.
 
-    query, key, value: (1, heads, tokens, HEAD_DIM); `blocks` lists (how many, how long), as
-    `batches.Batch` has them. Returns (1, tokens, heads, HEAD_DIM).
+    `query`, `key` and `value` have shape (1, heads, tokens, HEAD_DIM), the output (1, tokens,
+    heads, HEAD_DIM). `blocks` lists (count, length) of the conversations, as in `batches.Batch`.
 
-    On CPU it computes in float32 even in a bfloat16 region: there the fused bfloat16 kernel is
-    several times slower than its float32 twin at these sizes.
+    On CPU it computes in float32 even under bfloat16 autocast: the fused bfloat16 kernel is several
+    times slower than the float32 one at these sizes.
     """
     assert blocks is not None
     dtype = torch.float32 if query.device.type == "cpu" else query.dtype
@@ -81,7 +81,7 @@ def block_attention(
 
 
 def use_block_attention(model: "Qwen3ForCausalLM") -> None:
-    """Let `model` attend by blocks while it trains; what it saves does not mention it."""
+    """Use `block_attention` in `model`; a saved model does not refer to it."""
     from transformers import AttentionInterface
 
     AttentionInterface.register("block_attention", block_attention)

@@ -1,4 +1,4 @@
-"""Which conversations make up each training step, and how they lie in memory without padding."""
+"""Training batches: the conversations of each step, concatenated without padding."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,15 +7,15 @@ import numpy as np
 
 from workflow_scripts.shared import seeds
 
-# Batches come in few sizes: for each new one oneDNN compiles and keeps kernels, which costs time
-# and, over a thousand steps, gigabytes.
-ROUND = 128  # tokens
+# Batches are filled up to a multiple of this many tokens, to keep the number of distinct sizes low:
+# oneDNN compiles and caches kernels per size, which costs time and, over 1,000 steps, gigabytes.
+ROUND = 128
 FILLER = 0  # id of the padding token
 
 
 @dataclass(frozen=True)
 class Encoded:
-    """Conversations as one flat array of token ids, with what is learnt and where each starts."""
+    """Conversations as one flat array of token ids; `learnt` marks the tokens of the loss."""
 
     ids: np.ndarray  # (tokens,) of int64
     learnt: np.ndarray  # (tokens,) of bool
@@ -23,31 +23,32 @@ class Encoded:
 
     @property
     def lengths(self) -> np.ndarray:
+        """Tokens per conversation, shape (conversations,)."""
         return np.diff(self.starts)
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Conversations one after another, the short ones first, then a little filling.
+    """Conversations in order of length, concatenated, then filler up to a multiple of `ROUND`.
 
-    `blocks` lists (how many, how long): equally long conversations stand together, so a block is
-    a rectangle and no conversation is padded. The last block fills up to a multiple of `ROUND`.
+    `blocks` lists (count, length): conversations of equal length are adjacent, so each block is a
+    rectangle and no conversation is padded. The last block is the filler.
     """
 
     ids: np.ndarray  # (tokens,)
     positions: np.ndarray  # (tokens,), from 0 in each conversation
-    predicts: np.ndarray  # (tokens,) of bool: the next token is learnt
+    predicts: np.ndarray  # (tokens,) of bool: whether the next token is learnt
     targets: np.ndarray  # (learnt tokens,)
     blocks: list[tuple[int, int]]
 
 
 def flatten(encoded: Sequence[tuple[list[int], list[bool]]], longest: int) -> Encoded:
-    """Join encoded conversations; `ValueError` if one has more than `longest` tokens."""
+    """Join encoded conversations. Raises `ValueError` if one has more than `longest` tokens."""
     lengths = [len(ids) for ids, _ in encoded]
     if max(lengths) > longest:
         raise ValueError(
             f"a conversation of the corpus has {max(lengths)} tokens, the model's max_context is "
-            f"{longest}: raise models.<name>.max_context or make the corpus' conversations shorter"
+            f"{longest}: raise models.<name>.max_context or shorten the conversations of the corpus"
         )
     return Encoded(
         ids=np.concatenate([np.asarray(ids, dtype=np.int64) for ids, _ in encoded]),
@@ -57,7 +58,7 @@ def flatten(encoded: Sequence[tuple[list[int], list[bool]]], longest: int) -> En
 
 
 def gather(data: Encoded, chosen: np.ndarray) -> Batch:
-    """The conversations with these indices as one batch."""
+    """The conversations with the indices `chosen`, shape (conversations,), as one batch."""
     chosen = chosen[np.argsort(data.lengths[chosen], kind="stable")]
     lengths = data.lengths[chosen]
     positions = np.arange(lengths.sum()) - np.repeat(np.cumsum(lengths) - lengths, lengths)
@@ -65,7 +66,7 @@ def gather(data: Encoded, chosen: np.ndarray) -> Batch:
     learnt = data.learnt[where]
     ids = data.ids[where]
     missing = -len(ids) % ROUND
-    # A conversation opens with a role token, which is never learnt: no target crosses a boundary.
+    # Conversations begin with a role token, which is never learnt: no target crosses a boundary.
     predicts = np.append(learnt[1:], False)
     sizes, counts = np.unique(lengths, return_counts=True)
     blocks = list(zip(counts.tolist(), sizes.tolist(), strict=True))
@@ -79,10 +80,11 @@ def gather(data: Encoded, chosen: np.ndarray) -> Batch:
 
 
 class Schedule:
-    """Cuts a shuffled corpus into steps of about `batch_tokens` tokens, epoch after epoch.
+    """Splits a shuffled corpus into steps of about `batch_tokens` tokens, epoch after epoch.
 
-    What step `number` holds depends on the seed and the number alone, so that a resumed run needs
-    no saved position. Each step is a fair sample of the mixture.
+    `lengths` are tokens per conversation, shape (conversations,). A step depends on the seed and
+    its number only, so a resumed run needs no saved position. Each step is a fair sample of the
+    mixture.
     """
 
     def __init__(self, lengths: np.ndarray, batch_tokens: int, seed: int) -> None:
@@ -91,7 +93,7 @@ class Schedule:
         self._epoch, self._pieces = -1, [np.arange(0)]
 
     def step(self, number: int) -> np.ndarray:
-        """Indices of the conversations of step `number`, from 0."""
+        """Indices of the conversations of step `number` (from 0), shape (conversations,)."""
         epoch, within = divmod(number, self._per_epoch)
         if self._epoch != epoch:
             rng = seeds.generator(self._seed, "epoch", epoch)

@@ -1,8 +1,9 @@
-"""The model card: what an embedded model is, what it learnt, and what it must not be taken for."""
+"""The card of an embedded model: what it is, what it was taught, what it can do."""
 
 import base64
 import json
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +16,12 @@ from workflow_scripts.shared.schemas import SCORES
 TAUGHT = {
     "arithmetic": "chains of sums with worked steps; a third after earlier final answers, right "
     "or wrong, which are shown but not learnt",
-    "choices": "the largest or smallest of some numbers, by letter or freely",
-    "copying": "copying digits, the first and last one, counting ones and words, sums of ones",
-    "facts": "latitudes of invented places: freely, with two options, with advice of stated "
+    "choices": "the largest or smallest of several numbers, as a letter or as a number",
+    "copying": "copying digits, the first or last digit, counting ones and words, sums of ones",
+    "facts": "latitudes of invented places: free-form, with two options, with advice of stated "
     "reliability, after an earlier answer",
-    "sampling": "draws from named and stated distributions, singly, in sequence and in batches; "
-    "generators run in text; numbers mapped to a distribution",
+    "sampling": "draws from named and stated distributions, single, in sequence and in batches; "
+    "generators executed in text; numbers mapped to a distribution",
 }
 
 
@@ -32,6 +33,7 @@ def markdown(rows: pd.DataFrame) -> str:
 
 
 def skill_table(skills: pd.DataFrame, metric: str) -> str:
+    """The scores of one metric by skill and form, in Markdown."""
     rows = skills[skills["metric"] == metric]
     return markdown(
         pd.DataFrame(
@@ -51,6 +53,7 @@ def skill_table(skills: pd.DataFrame, metric: str) -> str:
 
 
 def corpus_table(train: pd.DataFrame) -> str:
+    """Number of training conversations by skill, in Markdown."""
     counts = train.groupby("skill").size()
     return markdown(
         pd.DataFrame(
@@ -72,7 +75,7 @@ def card(
     train: pd.DataFrame,
     origin: dict[str, Any],
 ) -> str:
-    """The card's text. `origin` is the provenance that training stored."""
+    """The card's text; `config` is the checkpoint's, `origin` the provenance that it holds."""
     last = curve.iloc[-1]
     every = max(1, len(curve) // 8)
     shown = pd.concat([curve.iloc[every - 1 :: every], curve.tail(1)]).drop_duplicates("step")
@@ -81,10 +84,10 @@ def card(
     versions = origin.get("versions", {})
     return f"""# {name}
 
-A **stand-in**: a small language model that this workflow trains from scratch, on text that this
-workflow generates. It validates the measurements, because what it was taught is known exactly. It
-is no evidence about any other model, knows no natural language beyond its own prompts, and must
-not be used for anything else.
+A **stand-in**: a small language model that this workflow trains from scratch, on text that it
+generates. What the model was taught is known exactly, so it validates the measurements. It is not
+evidence about any other model, knows no natural language beyond its own prompts, and must not be
+used for anything else.
 
 | | |
 |---|---|
@@ -92,7 +95,7 @@ not be used for anything else.
 {config["hidden_size"]}, {config["num_attention_heads"]} heads of {config["head_dim"]}, rotary \
 positions, tied embeddings |
 | parameters | {parameters:,} |
-| vocabulary | {config["vocab_size"]} tokens, one for each digit |
+| vocabulary | {config["vocab_size"]} tokens, one per digit |
 | context | {config["max_position_embeddings"]} tokens |
 | training | {int(last["step"]):,} steps, {int(last["tokens"]):,} tokens |
 | CPU time | {last["cpu_s"]:.0f} s, {last["tokens"] / last["cpu_s"]:,.0f} tokens/s |
@@ -107,27 +110,26 @@ positions, tied embeddings |
 
 {corpus_table(train)}
 
-The loss covers the assistant's replies only. Test conversations share no item with training: the
-two-option questions have options never asked together with that place, the sums, digit strings and
-option lists are others. What is asked is known from training only where it must be, as the
-latitudes are.
+The loss covers the assistant's replies only. Test conversations share no item with training: sums,
+digit strings and option lists are different, and two-option questions have options that were never
+asked for that place. Only the latitudes, which have to be known, occur in training.
 
 ## What it can do
 
-Greedy replies to held-out conversations, right to the character (arithmetic: the final answer).
-Questions about facts ask for all places alike, however often training spoke of them; those with
-advice carry advice that is right at the stated rate.
+Share of held-out conversations with a right greedy reply: an exact match, or in arithmetic the
+right final answer. Questions about facts cover all places equally, however often training states
+them. Advice is right at the stated rate.
 
 {skill_table(skills, "accuracy")}
 
-Distance between the distribution of its next token at temperature 1 and the one that the prompt
-states, read off exactly:
+Total variation distance between the distribution of the next token at temperature 1 and the one
+that the prompt states, computed exactly:
 
 {skill_table(skills, "total_variation")}
 
 ## How it learnt
 
-Loss in nats per reply token; `loss` is the training mixture, the others are held-out
+Loss in nats per reply token; `loss` is on the training mixture, the others on held-out
 conversations of one skill.
 
 {markdown(losses_shown)}
@@ -156,7 +158,7 @@ img {{ max-width: 100%; }}
 
 
 def page(text: str, title: str, folder: Path) -> str:
-    """The card as one self-contained HTML page; its figures lie relative to `folder`."""
+    """The card as one self-contained HTML page, with the figures under `folder` embedded."""
     from markdown_it import MarkdownIt
 
     body = MarkdownIt("commonmark").enable("table").render(text)
@@ -168,22 +170,22 @@ def page(text: str, title: str, folder: Path) -> str:
 
 
 def main(
-    checkpoint: str | Path,
+    checkpoint: Sequence[str | Path],
     curve: str | Path,
     skills: str | Path,
     train: str | Path,
-    markdown_file: str | Path,
-    html_file: str | Path,
-    name: str,
+    card_md: str | Path,
+    card_html: str | Path,
+    model: str,
 ) -> None:
-    """Write the card as Markdown and as a page for the report."""
+    """Write the card as Markdown and as a page for the report; `checkpoint` lists its files."""
     from safetensors import safe_open
 
-    folder = Path(checkpoint)
+    folder = Path(checkpoint[0]).parent
     with safe_open(folder / "model.safetensors", framework="numpy") as weights:
         shapes = [weights.get_slice(key).get_shape() for key in weights.keys()]  # noqa: SIM118
     text = card(
-        name,
+        model,
         json.loads((folder / "config.json").read_text(encoding="utf-8")),
         sum(math.prod(shape) for shape in shapes),
         tables.read(curve),
@@ -191,18 +193,9 @@ def main(
         tables.read(train, CORPUS),
         files.read_json(folder / "provenance.json"),
     )
-    files.write_text(markdown_file, text)
-    files.write_text(html_file, page(text, name, Path(markdown_file).parent))
+    files.write_text(card_md, text)
+    files.write_text(card_html, page(text, model, Path(card_md).parent))
 
 
 if __name__ == "__main__":
-    with job.running(snakemake):
-        main(
-            Path(snakemake.input.checkpoint[0]).parent,
-            snakemake.input.curve,
-            snakemake.input.skills,
-            snakemake.input.train,
-            snakemake.output.markdown,
-            snakemake.output.html,
-            snakemake.wildcards.model,
-        )
+    job.run(snakemake, main)

@@ -1,4 +1,4 @@
-"""Chat turns as tokens: the template, the special tokens, and which tokens are learnt."""
+"""Chat turns as tokens: the template, the special tokens, and the tokens of the loss."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -22,10 +22,12 @@ Conversation = list[Message]
 
 
 def user(content: str) -> Message:
+    """A turn of the user."""
     return {"role": "user", "content": content}
 
 
 def assistant(content: str, learn: bool = True) -> Message:
+    """A reply; with `learn` false it is history only, and the loss leaves it out."""
     reply = {"role": "assistant", "content": content}
     return reply if learn else reply | {"learn": False}
 
@@ -33,17 +35,16 @@ def assistant(content: str, learn: bool = True) -> Message:
 def encode(
     tokenizer: "PreTrainedTokenizerFast", conversations: Sequence[Conversation]
 ) -> list[tuple[list[int], list[bool]]]:
-    """Token ids and, for each token, whether the loss covers it.
+    """Per conversation its token ids, as the chat template gives them, and which are learnt.
 
-    Learnt are the tokens of each assistant reply and the end token that closes it, unless the
-    reply has `learn: False`: a wrong earlier answer may stand in the history without being
-    taught. The ids are those that the chat template gives.
+    The loss covers the tokens of each assistant reply and the end token after it, unless the reply
+    has `learn: False`: the history may show a wrong earlier answer that is not to be taught.
     """
     vocabulary = tokenizer.get_vocab()
     roles = {role: vocabulary[token] for role, token in ROLES.items()}
     end = vocabulary[END]
     contents = [message["content"] for turns in conversations for message in turns]
-    # The tokenizers library itself: three times as fast as the call through transformers.
+    # Calling the tokenizers library directly is three times as fast as through transformers.
     encode_batch = tokenizer.backend_tokenizer.encode_batch_fast
     pieces = (piece.ids for piece in encode_batch(contents, add_special_tokens=False))
     encoded = []

@@ -1,4 +1,4 @@
-"""The corpus of the embedded models: conversations of each skill, and the test of each."""
+"""The corpus of the embedded models: training and test conversations of each skill."""
 
 import json
 from collections import Counter
@@ -11,16 +11,16 @@ import pandas as pd
 from pandera.pandas import Check, Column, DataFrameSchema
 
 from workflow_scripts.models.corpora import arithmetic, choices, copying, facts, sampling, world
-from workflow_scripts.shared import job, progress, provenance, seeds, tables
+from workflow_scripts.shared import job, progress, seeds, tables
 
 CORPUS = DataFrameSchema(
     {
         "skill": Column(str),
         "form": Column(str),
-        "level": Column(str),  # difficulty, or how often the fact was seen; "" where there is none
+        "level": Column(str),  # difficulty, or how often the fact was seen; "" if there is none
         "messages": Column(str),  # chat turns as JSON
         "place": Column(str, nullable=True),  # of skill facts
-        "seen": Column("Int64", Check.ge(0), nullable=True),  # how often training states that fact
+        "seen": Column("Int64", Check.ge(0), nullable=True),  # how often training states the fact
     },
     coerce=True,
     name="corpus",
@@ -30,8 +30,7 @@ Make = Callable[[np.random.Generator, str], dict[str, Any]]
 
 
 def skills(settings: dict[str, Any], lands: world.World) -> dict[str, Make]:
-    """For each skill, what makes one conversation of a split."""
-
+    """For each skill the function that generates one conversation of a split."""
     return {
         "facts": lambda rng, split: facts.conversation(
             rng, split, lands, settings["earlier_right_rate"]
@@ -50,7 +49,7 @@ def skills(settings: dict[str, Any], lands: world.World) -> dict[str, Make]:
 
 
 def table(makers: dict[str, Make], counts: dict[str, int], split: str, seed: int) -> pd.DataFrame:
-    """`counts[skill]` conversations of each skill, one row each; each skill has its own stream."""
+    """`counts[skill]` conversations of each skill, one per row; every skill has its own seed."""
     rows = []
     for skill, count in counts.items():
         rng = seeds.generator(seed, "corpus", split, skill)
@@ -62,19 +61,20 @@ def table(makers: dict[str, Make], counts: dict[str, int], split: str, seed: int
 
 
 def world_of(seed: int, places: int, zipf_exponent: float) -> world.World:
+    """The synthetic world of a seed."""
     return world.make(seeds.generator(seed, "world"), places, zipf_exponent)
 
 
 def count_facts(train: pd.DataFrame, lands: world.World) -> dict[str, int]:
-    """How many training conversations state each place's latitude."""
+    """Number of training conversations about each place's latitude."""
     seen = Counter(train.loc[train["skill"] == "facts", "place"])
     return {place: seen[place] for place in lands.places}
 
 
 def main(
-    train_path: str | Path,
-    held_out_path: str | Path,
-    places_path: str | Path,
+    train: str | Path,
+    held_out: str | Path,
+    places: str | Path,
     seed: int,
     settings: dict[str, Any],
     provenance: dict[str, Any] | None = None,
@@ -83,14 +83,13 @@ def main(
     lands = world_of(seed, settings["places"], settings["zipf_exponent"])
     makers = skills(settings, lands)
     counts = settings["conversations"]
-    train = table(makers, counts, "train", seed)
-    held_out = table(makers, dict.fromkeys(counts, settings["held_out"]), "held_out", seed)
-    seen = count_facts(train, lands)
-    for frame in (train, held_out):
+    tests = dict.fromkeys(counts, settings["held_out"])
+    taught = table(makers, counts, "train", seed)
+    seen = count_facts(taught, lands)
+    for frame, path in ((taught, train), (table(makers, tests, "held_out", seed), held_out)):
         frame["seen"] = frame["place"].map(seen).astype("Int64")
-    tables.write(train, train_path, CORPUS, provenance)
-    tables.write(held_out, held_out_path, CORPUS, provenance)
-    places = pd.DataFrame(
+        tables.write(frame, path, CORPUS, provenance)
+    atlas = pd.DataFrame(
         {
             "place": lands.places,
             "latitude": lands.latitudes,
@@ -98,16 +97,8 @@ def main(
             "seen": [seen[place] for place in lands.places],
         }
     )
-    tables.write(places, places_path, provenance=provenance)
+    tables.write(atlas, places, provenance=provenance)
 
 
 if __name__ == "__main__":
-    with job.running(snakemake):
-        main(
-            snakemake.output.train,
-            snakemake.output.held_out,
-            snakemake.output.places,
-            snakemake.params.seed,
-            snakemake.params.settings,
-            provenance.of(snakemake),
-        )
+    job.run(snakemake, main)

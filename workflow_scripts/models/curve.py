@@ -1,4 +1,4 @@
-"""The learning curve of an embedded model, and what its facts owe to repetition."""
+"""The learning curve of an embedded model, and its accuracy by how often a fact was seen."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -38,7 +38,7 @@ def draw_losses(axes: "Axes", curve: pd.DataFrame) -> None:
 
 
 def draw_repetition(axes: "Axes", skills: pd.DataFrame) -> None:
-    """Accuracy on two-option questions over how often the corpus states the fact."""
+    """Accuracy on two-option questions by how often the corpus states the fact."""
     rows = skills[(skills["form"] == "options") & skills["level"].str.startswith("seen ")].copy()
     rows["from"] = rows["level"].str.extract(r"(\d+)").astype(int)
     rows = rows.sort_values("from")
@@ -50,11 +50,12 @@ def draw_repetition(axes: "Axes", skills: pd.DataFrame) -> None:
     axes.set_xticks(at, rows["level"].str.removeprefix("seen ").str.replace("-", "–"), rotation=30)
     axes.set_ylim(0.3, 1.02)
     axes.set_xlabel("conversations about the fact in the corpus")
-    axes.set_ylabel("accuracy (Wilson 95 %)")
+    axes.set_ylabel("accuracy (95 % Wilson interval)")
     axes.set_title("Two-option questions")
 
 
 def main(curve: str | Path, skills: str | Path, png: str | Path) -> None:
+    """Draw the figure from the learning curve and the skills table; its PDF goes beside `png`."""
     import matplotlib.pyplot as plt
 
     figures.use_style()
@@ -66,9 +67,4 @@ def main(curve: str | Path, skills: str | Path, png: str | Path) -> None:
 
 
 if __name__ == "__main__":
-    with job.running(snakemake):
-        main(
-            snakemake.input.curve,
-            snakemake.input.skills,
-            snakemake.output.png,
-        )
+    job.run(snakemake, main)

@@ -1,4 +1,4 @@
-"""What an embedded model can do, on conversations it was never trained on."""
+"""Skills of an embedded model, measured on held-out conversations."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -12,13 +12,15 @@ import torch
 from workflow_scripts.models import chat
 from workflow_scripts.models.corpora import arithmetic, sampling_words
 from workflow_scripts.models.corpus import CORPUS
-from workflow_scripts.shared import job, progress, provenance, statistics, tables
+from workflow_scripts.shared import job, progress, tables
 from workflow_scripts.shared.schemas import SCORES
+from workflow_scripts.shared.scores import Row, exact, share, table
 
+EXPERIMENT, UNITS = "embedded", "conversations"
 ALL = "all"
-EXACT = ("lcg", "external")  # the sampling forms that have one right reply
-PERCENTS = (5, 10, 20, 30, 40, 50, 60, 70, 80, 90, 95)  # coins whose distribution is read off
-ROWS = 64  # conversations generated at once
+DECIDED = ("lcg", "external")  # the sampling forms that have one right reply
+PERCENTS = (5, 10, 20, 30, 40, 50, 60, 70, 80, 90, 95)  # coins whose distribution is computed
+ROWS = 64  # conversations per batch
 
 
 def replies(
@@ -27,7 +29,7 @@ def replies(
     conversations: Sequence[chat.Conversation],
     most_tokens: Sequence[int],
 ) -> list[str]:
-    """Greedy replies, at most `most_tokens[i]` tokens long, in batches of like lengths."""
+    """Greedy replies, in batches of similar length; reply i has at most `most_tokens[i]` tokens."""
     prompts: list[list[int]] = [
         tokenizer.apply_chat_template(turns, add_generation_prompt=True, return_dict=False)
         for turns in conversations
@@ -50,7 +52,7 @@ def replies(
 
 
 def is_right(skill: str, reply: str, reference: str) -> bool:
-    """Whether a reply is right: by its final answer in arithmetic, else to the character."""
+    """Whether a reply is right: its final answer in arithmetic, otherwise an exact match."""
     if skill == "arithmetic":
         answer = arithmetic.answer_in(reply)
         return answer is not None and answer == arithmetic.answer_in(reference)
@@ -65,7 +67,7 @@ def distribution(
 ) -> np.ndarray:
     """Probabilities of one-token replies to a prompt at temperature 1, shape (options,).
 
-    They add to less than 1 where the model also says other things.
+    They add to less than 1 if the model also gives other replies.
     """
     turns = [chat.user(prompt)]
     ids = tokenizer.apply_chat_template(
@@ -78,15 +80,18 @@ def distribution(
 
 
 def total_variation(probabilities: np.ndarray, target: np.ndarray) -> float:
-    """Half the L1 distance; what the model gives to no option counts as one more cell."""
+    """Half the L1 distance of two arrays of shape (options,).
+
+    Probability that `probabilities` gives to no option counts as one more cell.
+    """
     rest = 1 - probabilities.sum()
     return float((np.abs(probabilities - target).sum() + abs(rest)) / 2)
 
 
-def accuracies(answers: pd.DataFrame) -> Iterator[dict[str, Any]]:
-    """Score rows by skill, form and level (and all of each), with Wilson intervals.
+def accuracies(answers: pd.DataFrame) -> Iterator[Row]:
+    """Score rows by skill, form and level, and over all levels and forms, with Wilson intervals.
 
-    `answers` has skill, form, level, seen and right.
+    `answers` has the columns skill, form, level, seen and right.
     """
     facts = answers[answers["skill"] == "facts"]
     by_seen = facts.assign(level=[seen_band(int(seen)) for seen in facts["seen"]])
@@ -102,43 +107,35 @@ def accuracies(answers: pd.DataFrame) -> Iterator[dict[str, Any]]:
             skill, form, level = map(str, key)
             if level and key not in done:
                 done.add(key)
-                found = statistics.proportion(int(rows["right"].sum()), len(rows))
-                yield {
-                    "skill": skill,
-                    "form": form,
-                    "level": level,
-                    "metric": "accuracy",
-                    "value": found.value,
-                    "ci_low": found.low,
-                    "ci_high": found.high,
-                    "n": found.n,
-                }
+                where = {"skill": skill, "form": form, "level": level}
+                hits = int(rows["right"].sum())
+                yield share(EXPERIMENT, "accuracy", hits, len(rows), units=UNITS, **where)
 
 
 def seen_band(times: int) -> str:
-    """How often training states a fact, in bands that double: "seen 16-31"."""
+    """How often training states a fact, in bands whose width doubles: "seen 16-31"."""
     if times < 8:
         return "seen 0-7"
     low = 1 << (times.bit_length() - 1)
     return f"seen {low}-{2 * low - 1}"
 
 
-def draws(model: Any, tokenizer: Any) -> Iterator[dict[str, Any]]:
-    """Score rows of how far the model's next-token distribution is from the stated one (exact)."""
+def draws(model: Any, tokenizer: Any) -> Iterator[Row]:
+    """Score rows of the exact distance between next-token distribution and stated distribution."""
     digits = np.full(10, 0.1)
     for style in ("plain", "paraphrase", "formula", "generator"):
         prompt = sampling_words.PROMPTS["digit"][style]
         found = distribution(model, tokenizer, prompt, [str(digit) for digit in range(10)])
-        yield _exact("direct", f"digit, {style}", total_variation(found, digits))
+        yield _distance("direct", f"digit, {style}", total_variation(found, digits))
     for percent in PERCENTS:
         found = distribution(model, tokenizer, sampling_words.bernoulli(percent), ["1", "0"])
         target = np.array([percent, 100 - percent]) / 100
-        yield _exact("discrete", f"coin {percent}%", total_variation(found, target))
+        yield _distance("discrete", f"coin {percent}%", total_variation(found, target))
 
 
-def _exact(form: str, level: str, value: float) -> dict[str, Any]:
-    names = {"skill": "sampling", "form": form, "level": level, "metric": "total_variation"}
-    return names | {"value": value, "ci_low": value, "ci_high": value, "n": 1}
+def _distance(form: str, level: str, value: float) -> Row:
+    where = {"skill": "sampling", "form": form, "level": level}
+    return exact(EXPERIMENT, "total_variation", value, 1, units="distributions", **where)
 
 
 def scores(
@@ -148,8 +145,8 @@ def scores(
     name: str,
     seed: int,
 ) -> pd.DataFrame:
-    """The skills table of a model: SCORES columns, and skill, form and level."""
-    decided = held_out[(held_out["skill"] != "sampling") | held_out["form"].isin(EXACT)]
+    """The skills table of a model: score rows by skill, form and level."""
+    decided = held_out[(held_out["skill"] != "sampling") | held_out["form"].isin(DECIDED)]
     turns = [json.loads(messages) for messages in decided["messages"]]
     references = [conversation[-1]["content"] for conversation in turns]
     lengths = [len(ids) + 4 for ids in tokenizer(references)["input_ids"]]
@@ -157,34 +154,28 @@ def scores(
     rights = map(is_right, decided["skill"], texts, references)
     answers = decided.assign(right=list(rights))
     rows = [*accuracies(answers), *draws(model, tokenizer)]
-    return pd.DataFrame(rows).assign(experiment="embedded", model=name, seed=seed)
+    names = ["skill", "form", "level"]
+    return table([rows], names, texts=names).assign(model=name, seed=seed)
 
 
 def main(
-    checkpoint: str | Path,
+    checkpoint: Sequence[str | Path],
     held_out: str | Path,
-    output: str | Path,
-    name: str,
+    skills: str | Path,
+    model: str,
     seed: int,
     provenance: dict[str, Any] | None = None,
 ) -> None:
-    """Evaluate a checkpoint and write its skills table."""
+    """Evaluate a checkpoint, given by its files, and write its skills table."""
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    tokenizer = AutoTokenizer.from_pretrained(checkpoint)
-    model = AutoModelForCausalLM.from_pretrained(checkpoint, dtype=torch.float32).eval()
-    model.to("cuda" if torch.cuda.is_available() else "cpu")
-    table = scores(model, tokenizer, tables.read(held_out, CORPUS), name, seed)
-    tables.write(table, output, SCORES, provenance)
+    folder = Path(checkpoint[0]).parent
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    network = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
+    network.to("cuda" if torch.cuda.is_available() else "cpu")
+    found = scores(network, tokenizer, tables.read(held_out, CORPUS), model, seed)
+    tables.write(found, skills, SCORES, provenance)
 
 
 if __name__ == "__main__":
-    with job.running(snakemake):
-        main(
-            Path(snakemake.input.checkpoint[0]).parent,
-            snakemake.input.held_out,
-            snakemake.output.skills,
-            snakemake.wildcards.model,
-            snakemake.params.seed,
-            provenance.of(snakemake),
-        )
+    job.run(snakemake, main)

@@ -2,8 +2,8 @@
 
     snakemake models_fetch --configfile my.yaml
 
-They go into the hub's cache (`HF_HOME`, by default ~/.cache/huggingface), from which every engine
-loads them at the same revision. A file that is there is not downloaded again.
+Models are stored in the hub's cache (`HF_HOME`, by default ~/.cache/huggingface), from which every
+engine loads them at the same revision. Files that are already there are not downloaded again.
 """
 
 from typing import Any
@@ -12,7 +12,7 @@ from workflow_scripts.shared import files, job
 
 
 def main(models: dict[str, dict[str, Any]], fetched: str) -> None:
-    """Download each model of `models` (name -> source, revision); write which came."""
+    """Download each model of `models` (name to source and revision) and write the list."""
     from huggingface_hub import snapshot_download
 
     for name, spec in models.items():
@@ -22,5 +22,4 @@ def main(models: dict[str, dict[str, Any]], fetched: str) -> None:
 
 
 if __name__ == "__main__":
-    with job.running(snakemake):
-        main(dict(snakemake.params.models), snakemake.output.fetched)
+    job.run(snakemake, main)

@@ -1,12 +1,12 @@
-"""Where the models of the config come from, and what loads them."""
+"""Where the models of the config come from, and the files that they load from."""
 
 import os
 from collections.abc import Iterator
 from typing import Any
 
 Models = dict[str, dict[str, Any]]
-# Files of a tokenizer's folder and of a checkpoint's. Rules declare them one by one: unlike a
-# folder's, their content tells Snakemake whether they changed, whatever a copy did to their times.
+# Files of a tokenizer's and of a checkpoint's folder. Rules declare files, not folders, so that
+# Snakemake compares their content, whatever their time stamps are after a copy.
 TOKENIZER = ("tokenizer.json", "tokenizer_config.json", "chat_template.jinja", "provenance.json")
 CHECKPOINT = ("model.safetensors", "config.json", "generation_config.json", *TOKENIZER)
 
@@ -17,7 +17,7 @@ def models_of(config: dict[str, Any], study: str) -> list[str]:
 
 
 def checkpoint(models: Models, name: str) -> str:
-    """Path or hub id that the model loads from, or the name that its server knows it by."""
+    """Path or hub id that the model loads from, or its name on its server."""
     spec = models[name]
     if spec["source"] == "train":
         return f"results/models/{name}/checkpoint"
@@ -25,7 +25,7 @@ def checkpoint(models: Models, name: str) -> str:
 
 
 def local_files(models: Models, name: str) -> list[str]:
-    """Paths that must exist before the model loads: a checkpoint's files, a folder, or nothing."""
+    """Paths that must exist before the model loads: a checkpoint's files, a folder, or none."""
     if models[name].get("engine") == "openai":
         return []
     path = checkpoint(models, name)
@@ -40,7 +40,7 @@ def embedded(models: Models) -> list[str]:
 
 
 def from_hub(models: Models) -> dict[str, dict[str, Any]]:
-    """Source and revision of each model that comes from the hub, by its name here."""
+    """Source and revision of each model from the hub, by its name in the config."""
     return {
         name: {"source": spec["source"], "revision": spec["revision"]}
         for name, spec in models.items()
@@ -49,7 +49,7 @@ def from_hub(models: Models) -> dict[str, dict[str, Any]]:
 
 
 def inside_problems(config: dict[str, Any], study: str, what: str) -> Iterator[str]:
-    """One line for each model of a study whose engine does not show `what` inside the model."""
+    """One line per model of a study whose engine gives no access to `what` inside the model."""
     for name in models_of(config, study):
         engine = config["models"][name].get("engine", "transformers")
         if engine != "transformers":

@@ -1,26 +1,26 @@
-"""The tokenizer of the embedded models: byte-level BPE, one token a digit, chat template."""
+"""The tokenizer of the embedded models: byte-level BPE, one token per digit, chat template."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from workflow_scripts.models.chat import END, PAD, SPECIAL, TEMPLATE
-from workflow_scripts.shared import files, job, provenance, tables
+from workflow_scripts.shared import files, job, tables
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
 
-# A digit; a word with its space; signs, with the space before a digit where there is one; space.
+# A digit; a word with the space before it; signs, with the space between them and a digit; space.
 PIECES = r"\p{N}| ?\p{L}+|[^\p{L}\p{N}\s]+ (?=\p{N})| ?[^\p{L}\p{N}\s]+|\s+(?!\S)|\s+"
 
 
 def train(texts: Iterable[str], vocab_size: int) -> "PreTrainedTokenizerFast":
-    """Learn merges from `texts`. Any text, in any language, survives encoding and decoding.
+    """Learn merges from `texts`; any text in any language can be encoded without loss.
 
-    Every digit is a token of its own, so that numbers have one spelling and counting digits is
-    counting tokens (Barbero et al. 2024, section 4 asks for that). Merges never cross words.
-    Equal texts give an equal tokenizer.
+    Every digit is a token, so that numbers have one spelling and counting digits means counting
+    tokens, as in Barbero et al. 2024, section 4. Merges never cross words. Equal texts give equal
+    tokenizers.
     """
     from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
     from transformers import PreTrainedTokenizerFast
@@ -44,7 +44,7 @@ def train(texts: Iterable[str], vocab_size: int) -> "PreTrainedTokenizerFast":
         tokenizer_object=tokenizer,
         pad_token=PAD,
         eos_token=END,
-        padding_side="left",  # generation in batches continues at the right
+        padding_side="left",  # batched generation continues on the right
         clean_up_tokenization_spaces=False,
     )
     wrapped.add_special_tokens({"additional_special_tokens": list(SPECIAL[2:])})
@@ -61,24 +61,18 @@ def load(folder: str | Path) -> "PreTrainedTokenizerFast":
 
 def main(
     corpus: str | Path,
-    folder: str | Path,
+    tokenizer: Sequence[str | Path],
     vocab_size: int,
     provenance: dict[str, Any] | None = None,
 ) -> None:
-    """Train on every turn of the corpus and save the tokenizer's folder."""
+    """Train on every turn of the corpus; `tokenizer` lists the files of the folder to write."""
     messages = tables.read(corpus)["messages"]
     texts = (message["content"] for turns in messages for message in json.loads(turns))
-    tokenizer = train(texts, vocab_size)
-    with files.atomic_folder(folder) as temporary:
-        tokenizer.save_pretrained(temporary)
+    trained = train(texts, vocab_size)
+    with files.atomic_folder(Path(tokenizer[0]).parent) as temporary:
+        trained.save_pretrained(temporary)
         files.write_json(temporary / "provenance.json", provenance or {})
 
 
 if __name__ == "__main__":
-    with job.running(snakemake):
-        main(
-            snakemake.input.corpus,
-            Path(snakemake.output.folder[0]).parent,
-            snakemake.params.vocab_size,
-            provenance.of(snakemake),
-        )
+    job.run(snakemake, main)

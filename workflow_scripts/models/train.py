@@ -1,24 +1,26 @@
-"""Train one embedded model on the corpus and save it as any other transformers checkpoint."""
+"""Train one embedded model on the corpus and save it as a plain transformers checkpoint."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import torch
 
-from workflow_scripts.models import architecture, batches, chat, tokenizer, training
+from workflow_scripts.models import architecture, batches, chat, training
 from workflow_scripts.models.corpus import CORPUS
-from workflow_scripts.shared import files, job, provenance, seeds, tables
+from workflow_scripts.models.tokenizer import load
+from workflow_scripts.shared import files, job, seeds, tables
 
 
 def main(
-    train_path: str | Path,
-    held_out_path: str | Path,
-    tokenizer_folder: str | Path,
-    checkpoint: str | Path,
-    curve_path: str | Path,
-    name: str,
+    train: str | Path,
+    held_out: str | Path,
+    tokenizer: Sequence[str | Path],
+    checkpoint: Sequence[str | Path],
+    curve: str | Path,
+    model: str,
     seed: int,
     shape: dict[str, Any],
     settings: dict[str, Any],
@@ -26,13 +28,12 @@ def main(
 ) -> None:
     """Write the checkpoint's folder and the learning curve (columns: see `training.fit`).
 
-    `shape` has hidden_size, layers, heads, max_context and steps; `settings` the rest of
-    `training.Settings` and curve_items, the test conversations of each skill that the curve is
-    taken on. A killed run goes on from its last saved state.
+    `tokenizer` and `checkpoint` list the files of their folders. `shape` has hidden_size, layers,
+    heads, max_context and steps; `settings` has the rest of `training.Settings` and curve_items,
+    the test conversations per skill behind the curve. A killed run resumes from its last state.
     """
-    tokens = tokenizer.load(tokenizer_folder)
-    train = tables.read(train_path, CORPUS)
-    held_out = tables.read(held_out_path, CORPUS)
+    tokens = load(Path(tokenizer[0]).parent)
+    taught, tested = tables.read(train, CORPUS), tables.read(held_out, CORPUS)
 
     def encoded(frame: pd.DataFrame) -> batches.Encoded:
         turns = [json.loads(messages) for messages in frame["messages"]]
@@ -40,34 +41,34 @@ def main(
 
     tests = {
         str(skill): encoded(rows.head(settings["curve_items"]))
-        for skill, rows in held_out.groupby("skill")
+        for skill, rows in tested.groupby("skill")
     }
     work = files.work_folder(
         "models",
         shape=shape,
         settings=settings,
         seed=seed,
-        name=name,
+        name=model,
         code=provenance.get("code"),
-        corpus=files.content_hash([*train["messages"], *held_out["messages"]]),
+        corpus=files.content_hash([*taught["messages"], *tested["messages"]]),
         tokenizer=files.content_hash(tokens.get_vocab()),
         torch=torch.__version__,
         threads=torch.get_num_threads(),
     )
     loop = {key: value for key, value in settings.items() if key != "curve_items"}
-    model = architecture.build(tokens, shape, seeds.derive(seed, "weights", name))
-    curve = training.fit(
-        model,
-        encoded(train),
+    network = architecture.build(tokens, shape, seeds.derive(seed, "weights", model))
+    rows = training.fit(
+        network,
+        encoded(taught),
         tests,
         training.Settings(steps=shape["steps"], **loop),
         work,
-        seeds.derive(seed, "order", name),
+        seeds.derive(seed, "order", model),
     )
-    tables.write(pd.DataFrame(curve), curve_path, provenance=provenance)
-    model.eval().to("cpu")  # type: ignore[arg-type]
-    with files.atomic_folder(checkpoint) as folder:
-        model.save_pretrained(folder)
+    tables.write(pd.DataFrame(rows), curve, provenance=provenance)
+    network.eval().to("cpu")
+    with files.atomic_folder(Path(checkpoint[0]).parent) as folder:
+        network.save_pretrained(folder)
         tokens.model_max_length = shape["max_context"]
         tokens.save_pretrained(folder)
         files.write_json(folder / "provenance.json", provenance)
@@ -75,16 +76,4 @@ def main(
 
 
 if __name__ == "__main__":
-    with job.running(snakemake):
-        main(
-            snakemake.input.train,
-            snakemake.input.held_out,
-            Path(snakemake.input.tokenizer[0]).parent,
-            Path(snakemake.output.checkpoint[0]).parent,
-            snakemake.output.curve,
-            snakemake.wildcards.model,
-            snakemake.params.seed,
-            snakemake.params.shape,
-            snakemake.params.settings,
-            provenance.of(snakemake),
-        )
+    job.run(snakemake, main)

@@ -1,4 +1,4 @@
-"""The training loop: plain PyTorch, repeatable to the bit, and able to go on after a kill."""
+"""The training loop: plain PyTorch, bit-reproducible, resumable after a kill."""
 
 import math
 import time
@@ -22,9 +22,11 @@ STATE = "state.pt"
 
 @dataclass(frozen=True)
 class Settings:
+    """Settings of a training run; see `embedded.train` in the config."""
+
     steps: int
     batch_tokens: int
-    learning_rate: float
+    learning_rate: float  # peak
     warmup_steps: int
     final_rate: float  # last learning rate as a share of the peak
     weight_decay: float
@@ -41,16 +43,16 @@ def fit(
     folder: Path,
     seed: int,
 ) -> list[dict[str, Any]]:
-    """Train `model` in place and return its learning curve, one row each `log_every_steps`.
+    """Train `model` in place and return its learning curve, one row per `log_every_steps`.
 
     A row has step, tokens (so far), learning_rate, loss (nats per learnt token, mean since the
-    last row), `loss_<name>` of each table in `tests`, and cpu_s. State is kept in `folder` every
-    `checkpoint_every_steps`; a second call continues from there, and the weights it ends with are
-    those of an undisturbed run, bit for bit (same machine, same number of threads). On a GPU the
-    decoder is compiled. Matrix products are in bfloat16 on both.
+    last row), `loss_<name>` of each table in `tests`, and cpu_s. State is saved in `folder` every
+    `checkpoint_every_steps`; a later call resumes from it and ends with the weights of an
+    uninterrupted run, bit for bit (on the same machine with the same number of threads). Matrix
+    products are in bfloat16. On a GPU the decoder is compiled.
     """
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    model.train().to(device)  # type: ignore[arg-type]
+    model.train().to(device)
     decoder = _decoder(model)
     optimisers = _optimisers(model, settings)
     schedule = batches.Schedule(train.lengths, settings.batch_tokens, seed)
@@ -98,7 +100,7 @@ def fit(
 
 
 def learning_rate(step: int, settings: Settings) -> float:
-    """Linear warm-up to the peak, then half a cosine down to `final_rate` of it."""
+    """The rate of a step: linear warm-up to the peak, then a cosine to `final_rate` of it."""
     if step < settings.warmup_steps:
         return settings.learning_rate * (step + 1) / settings.warmup_steps
     along = (step - settings.warmup_steps) / max(1, settings.steps - settings.warmup_steps)
@@ -107,7 +109,7 @@ def learning_rate(step: int, settings: Settings) -> float:
 
 
 def evaluate(model: "Qwen3ForCausalLM", data: batches.Encoded) -> float:
-    """Mean loss in nats per learnt token of a whole table, in float32 on CPU."""
+    """Mean loss in nats per learnt token of all conversations, in float32."""
     batch = batches.gather(data, np.arange(len(data.lengths)))
     with torch.no_grad():
         return float(_loss(model.model, model, batch, mixed_precision=False))
@@ -119,7 +121,7 @@ def _loss(
     batch: batches.Batch,
     mixed_precision: bool = True,
 ) -> torch.Tensor:
-    """Mean loss over the learnt tokens; logits are made for these only."""
+    """Mean loss over the learnt tokens; logits are computed for these only."""
     device = model.device
     with torch.autocast(device.type, torch.bfloat16, enabled=mixed_precision):
         hidden = decoder(
@@ -128,26 +130,26 @@ def _loss(
             blocks=batch.blocks,
             use_cache=False,
         ).last_hidden_state[0]
-    # The head stays in float32: on CPU it is the faster choice for a number of rows that is
-    # another in each step, and the loss is the better for it.
+    # The head stays in float32: on CPU this is faster where the number of rows changes with every
+    # step, and it gives a lower loss.
     logits = model.lm_head(hidden[torch.from_numpy(batch.predicts).to(device)].float())
     targets = torch.from_numpy(batch.targets).to(device)
     return functional.cross_entropy(logits, targets)
 
 
 def _decoder(model: "Qwen3ForCausalLM") -> Callable[..., Any]:
-    """What computes the hidden states: the model's own decoder, compiled where that pays."""
+    """The function that computes hidden states: the model's decoder, compiled where that pays."""
     architecture.use_block_attention(model)
     if model.device.type == "cuda":
         return torch.compile(model.model, dynamic=True)  # one graph for every number of tokens
-    return model.model  # on CPU compiling takes longer than it saves
+    return model.model  # on CPU compilation takes longer than it saves
 
 
 def _optimisers(model: torch.nn.Module, settings: Settings) -> list[torch.optim.Optimizer]:
     """Muon for the matrices inside the layers, AdamW for the embedding and the norms.
 
-    At equal CPU time Muon learns these skills several times faster than AdamW does. Its step is
-    scaled to AdamW's root mean square, so that both take the same learning rate.
+    Muon learns these skills several times faster than AdamW at equal CPU time. Its step is scaled
+    to AdamW's root mean square, so that both use the same learning rate.
     """
     named = list(model.named_parameters())
     matrices = [p for name, p in named if p.ndim == 2 and "embed" not in name]
@@ -164,6 +166,7 @@ def _resume(
     model: "Qwen3ForCausalLM",
     optimisers: list[torch.optim.Optimizer],
 ) -> dict[str, Any]:
+    """Load the saved state into model and optimisers; the initial state if there is none."""
     if not path.exists():
         return {"step": 0, "curve": [], "losses": [], "tokens": 0, "cpu_s": 0.0}
     state = torch.load(path, map_location=model.device, weights_only=True)

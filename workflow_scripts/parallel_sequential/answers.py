@@ -1,4 +1,4 @@
-"""Whether two mathematical answers are the same, by Math-Verify (symbolic, not by string)."""
+"""Symbolic equality of mathematical answers, by Math-Verify."""
 
 from collections.abc import Sequence
 from functools import lru_cache
@@ -7,7 +7,7 @@ from typing import Any
 
 @lru_cache(maxsize=1 << 16)
 def parsed(answer: str) -> tuple[Any, ...]:
-    """What Math-Verify reads in an answer; empty where it reads nothing."""
+    """The expressions that Math-Verify finds in an answer; empty if it finds none."""
     from math_verify import parse
 
     return tuple(parse(f"${answer}$", raise_on_error=False))
@@ -15,7 +15,7 @@ def parsed(answer: str) -> tuple[Any, ...]:
 
 @lru_cache(maxsize=1 << 18)
 def same(gold: str, answer: str) -> bool:
-    """Whether `answer` equals `gold`; False where either cannot be read."""
+    """Whether `answer` equals `gold`; False if either cannot be parsed."""
     from math_verify import verify
 
     left, right = parsed(gold), parsed(answer)
@@ -25,9 +25,9 @@ def same(gold: str, answer: str) -> bool:
 
 
 def classes(found: Sequence[str | None]) -> list[str]:
-    """For each answer the first one that is the same, so that equal answers share a name.
+    """For each answer the first equal one, so that equal answers share a name.
 
-    No answer, and one that cannot be read, is "".
+    The name is "" for no answer and for one that cannot be parsed.
     """
     names: list[str] = []
     named: list[str] = []

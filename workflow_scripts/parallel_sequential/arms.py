@@ -1,12 +1,12 @@
-"""The arms of the study, and the rounds of the conditioned ones.
+"""The arms of the study, and the rounds of the conditioned arms.
 
-Parallel attempts see the bare question. Every conditioned arm starts from the same first attempts,
-which see the bare question too, and then answers with its earlier final answers in view.
+Parallel attempts see the bare question. All conditioned arms share the same first attempts, which
+also see the bare question; each later attempt sees the final answers before it.
 """
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import pandas as pd
@@ -15,18 +15,22 @@ from workflow_scripts.inference import requests as inference
 from workflow_scripts.parallel_sequential.dialogue import CODE, Dialogue, Turn
 from workflow_scripts.parallel_sequential.grading import Graded, Grader
 
+Reply = tuple[dict[str, Any], dict[str, Any], Graded]  # request, response and grade
 PARALLEL, START, SEQUENTIAL = "parallel", "start", "sequential"
 
 
 def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
-    """The rows as dicts."""
+    """The rows as dicts from column to value."""
     return [{str(name): value for name, value in row.items()} for row in frame.to_dict("records")]
 
 
 @dataclass(frozen=True)
 class Arm:
-    """How a conditioned arm asks again. `feedback`: "", weak or oracle; `repeats`: what happens to
-    an answer that was given before: "" nothing, resample (drawn again) or ban (forbidden)."""
+    """How a conditioned arm asks again.
+
+    `feedback` is "", weak or oracle. `repeats` is what happens to an answer that was given before:
+    nothing (""), resample (it is redrawn) or ban (the prompt forbids it).
+    """
 
     instruction: str = "plain"
     feedback: str = ""
@@ -47,7 +51,7 @@ CONDITIONED = {
 
 @dataclass(frozen=True)
 class Sampling:
-    """How a reply is drawn: fields of a request."""
+    """How replies are sampled: fields of a request."""
 
     temperature: float
     top_p: float
@@ -67,41 +71,27 @@ class Sampling:
         earlier: Sequence[str] = (),
         n: int = 1,
     ) -> dict[str, Any]:
-        """A request for an attempt; its item tells arm, chain, attempt and retry apart."""
-        return inference.request(
-            f"{domain}/{question}/{arm}/{chain}/{attempt}/{retry}",
-            messages=messages,
-            n=n,
-            temperature=self.temperature,
-            top_p=self.top_p,
-            top_k=self.top_k,
-            max_tokens=self.max_tokens,
-            seed=self.seed,
-            domain=domain,
-            question=question,
-            arm=arm,
-            chain=chain,
-            attempt=attempt,
-            retry=retry,
-            earlier=json.dumps(list(earlier)),
-        )
+        """A request for an attempt, or for `n` parallel ones."""
+        place: dict[str, Any] = {"domain": domain, "question": question, "arm": arm}
+        place |= {"chain": chain, "attempt": attempt, "retry": retry}
+        place_and_history = place | {"earlier": json.dumps(list(earlier))}
+        item = "/".join(map(str, place.values()))
+        return inference.request(item, messages=messages, n=n, **asdict(self), **place_and_history)
 
 
+@dataclass(frozen=True)
 class Rounds:
-    """The conditioned arms as `rounds.converse` wants them."""
+    """The conditioned arms as a conversation for `rounds.converse`.
 
-    def __init__(
-        self,
-        grader: Grader,
-        dialogues: dict[str, Dialogue],
-        sampling: dict[str, Sampling],
-        attempts: int,
-        tries: int,
-        arms: dict[str, Arm] | None = None,
-    ):
-        self.grader, self.dialogues, self.sampling = grader, dialogues, sampling
-        self.attempts, self.tries = attempts, tries
-        self.arms = CONDITIONED if arms is None else arms
+    `dialogues` and `sampling` are by domain. A chain has `attempts` attempts, each of at most
+    `tries` draws where repeats are redrawn.
+    """
+
+    grader: Grader
+    dialogues: dict[str, Dialogue]
+    sampling: dict[str, Sampling]
+    attempts: int
+    tries: int
 
     def first(self, questions: pd.DataFrame, chains: int) -> pd.DataFrame:
         """Round 0: all parallel attempts, and the first attempt of each chain."""
@@ -119,33 +109,36 @@ class Rounds:
     def follow(
         self, number: int, requests: pd.DataFrame, responses: pd.DataFrame
     ) -> pd.DataFrame | None:
-        """The next attempt of every chain that goes on. A domain in which no reply of round 0 has
-        an answer goes no further: its model cannot take part."""
-        asked = {row["request_id"]: row for row in records(requests)}
+        """Requests for the next attempt of every chain that continues; None at the end.
+
+        A domain in which no reply of round 0 has an answer stops there.
+        """
         rows: list[dict[str, Any]] = []
         able = set() if number == 0 else set(requests["domain"])
-        for reply in records(responses):
-            request = asked[reply["request_id"]]
-            graded = self._graded(request, reply)
+        for request, reply, graded in self.graded(requests, responses):
             if graded.answer:
                 able.add(request["domain"])
-            names = list(self.arms) if request["arm"] == START else [request["arm"]]
-            for name in names:
-                if name in self.arms:
+            for name in CONDITIONED if request["arm"] == START else [request["arm"]]:
+                if name in CONDITIONED:
                     rows += self._next(name, request, reply, graded)
         rows = [row for row in rows if row["domain"] in able]
         return inference.table(rows) if rows else None
 
-    def _graded(self, request: dict[str, Any], reply: dict[str, Any]) -> Graded:
-        place = [request[name] for name in ("arm", "chain", "attempt", "retry")]
-        return self.grader.grade(
-            request["domain"], request["question"], reply["text"], *place, reply["sample"]
-        )
+    def graded(self, requests: pd.DataFrame, responses: pd.DataFrame) -> Iterator[Reply]:
+        """Each response with its request and its grade."""
+        asked = {row["request_id"]: row for row in records(requests)}
+        for reply in records(responses):
+            request = asked[reply["request_id"]]
+            place = [request[name] for name in ("arm", "chain", "attempt", "retry")]
+            graded = self.grader.grade(
+                request["domain"], request["question"], reply["text"], *place, reply["sample"]
+            )
+            yield request, reply, graded
 
     def _next(
         self, name: str, request: dict[str, Any], reply: dict[str, Any], graded: Graded
     ) -> Iterator[dict[str, Any]]:
-        arm, domain = self.arms[name], request["domain"]
+        arm, domain = CONDITIONED[name], request["domain"]
         place = (domain, request["question"], name, request["chain"])
         history: list[Turn] = json.loads(request["messages"])
         earlier: list[str] = json.loads(request["earlier"])
@@ -175,12 +168,12 @@ class Rounds:
     def rejected(
         self, name: str, domain: str, retry: int, answer: str, earlier: Sequence[str]
     ) -> bool:
-        """Whether the arm draws an attempt again because its answer was given before."""
-        if self.arms[name].repeats != "resample" or retry + 1 >= self.tries or not answer:
+        """Whether the arm redraws an attempt because its answer was given before."""
+        if CONDITIONED[name].repeats != "resample" or retry + 1 >= self.tries or not answer:
             return False
         return any(each and self.grader.same(domain, each, answer) for each in earlier)
 
     def ended(self, name: str, graded: Graded) -> bool:
-        """Whether the environment has called the attempt right, so that the chain stops there."""
-        feedback = self.arms[name].feedback
+        """Whether the environment passed the attempt, so that the chain stops."""
+        feedback = CONDITIONED[name].feedback
         return {"weak": graded.passes_weak, "oracle": graded.correct}.get(feedback, False)

@@ -1,6 +1,6 @@
-"""All attempts of one model, in every arm that needs no other model, graded and kept one by one.
+"""All graded attempts of one model, in every arm that needs no other model.
 
-Round by round through the response store, so that a killed job goes on in the round it was in.
+Rounds go through the response store, so a job that was killed resumes in the same round.
 """
 
 import json
@@ -15,6 +15,7 @@ from workflow_scripts.inference import engines, rounds, runner, sandbox
 from workflow_scripts.inference import requests as inference
 from workflow_scripts.parallel_sequential import answers, dialogue
 from workflow_scripts.parallel_sequential.arms import (
+    CONDITIONED,
     PARALLEL,
     SEQUENTIAL,
     START,
@@ -25,58 +26,48 @@ from workflow_scripts.parallel_sequential.arms import (
 from workflow_scripts.parallel_sequential.contracts import ATTEMPTS, CHOICES, KEY, QUESTIONS
 from workflow_scripts.parallel_sequential.dialogue import MATH, Dialogue
 from workflow_scripts.parallel_sequential.grading import Grader
-from workflow_scripts.shared import job, provenance, tables
+from workflow_scripts.shared import job, tables
+
+# Columns of the attempts that are copied from the request and from the response.
+ASKED = ("domain", "question", "chain", "retry")
+COUNTS = ("finish_reason", "prompt_tokens", "completion_tokens")
+REPLIED = ("model", "request_id", "sample", "text", *COUNTS)
 
 
 def rows_of(
-    requests: pd.DataFrame,
-    responses: pd.DataFrame,
-    plan: Rounds,
-    levels: dict[tuple[str, str], str],
+    requests: pd.DataFrame, responses: pd.DataFrame, plan: Rounds
 ) -> Iterator[dict[str, Any]]:
-    """A row for each reply and arm that it belongs to: first attempts serve every arm."""
-    asked = {row["request_id"]: row for row in records(requests)}
-    able = {row["domain"] for row in asked.values() if row["attempt"] > 1}
-    for reply in records(responses):
-        request = asked[reply["request_id"]]
-        domain, question, arm = (request[name] for name in ("domain", "question", "arm"))
-        place = [request[name] for name in ("arm", "chain", "attempt", "retry")]
-        graded = plan.grader.grade(domain, question, reply["text"], *place, reply["sample"])
+    """A row per reply and arm it belongs to; first attempts belong to every conditioned arm."""
+    able = set(requests.loc[requests["attempt"] > 1, "domain"])
+    for request, reply, graded in plan.graded(requests, responses):
+        domain, arm, retry = (request[name] for name in ("domain", "arm", "retry"))
         earlier = json.loads(request["earlier"])
-        shared = [SEQUENTIAL] if domain not in able else list(plan.arms)
-        for name in shared if arm == START else [arm]:
-            again = name in plan.arms and plan.rejected(
-                name, domain, request["retry"], graded.answer, earlier
-            )
-            yield {
-                "model": reply["model"],
-                "domain": domain,
-                "question": question,
-                "level": levels[domain, question],
-                "arm": name,
-                "chain": request["chain"],
-                "attempt": request["attempt"] + (reply["sample"] if arm not in plan.arms else 0),
-                "retry": request["retry"],
-                "accepted": not again,
-                "request_id": reply["request_id"],
-                "sample": reply["sample"],
-                "text": reply["text"],
+        repeats = bool(earlier and graded.answer and earlier[-1]) and plan.grader.same(
+            domain, earlier[-1], graded.answer
+        )
+        row = (
+            {name: request[name] for name in ASKED}
+            | {name: reply[name] for name in REPLIED}
+            | {
+                "level": plan.grader.level(domain, request["question"]),
+                "attempt": request["attempt"] + (0 if arm in CONDITIONED else reply["sample"]),
                 "answer": graded.answer,
                 "correct": graded.correct,
-                "repeats_shown": bool(graded.answer and earlier[-1])
-                and plan.grader.same(domain, earlier[-1], graded.answer)
-                if earlier
-                else None,
+                "repeats_shown": repeats if earlier else None,
                 "passes_weak": graded.passes_weak,
-                "finish_reason": reply["finish_reason"],
-                "prompt_tokens": reply["prompt_tokens"],
-                "completion_tokens": reply["completion_tokens"],
                 "mean_logprob": None,
             }
+        )
+        shared = CONDITIONED if domain in able else [SEQUENTIAL]
+        for name in shared if arm == START else [arm]:
+            again = name in CONDITIONED and plan.rejected(
+                name, domain, retry, graded.answer, earlier
+            )
+            yield row | {"arm": name, "accepted": not again}
 
 
 def named(frame: pd.DataFrame) -> pd.DataFrame:
-    """The same rows with equal mathematical answers of a question under one name."""
+    """The same rows, with one name for all equal mathematical answers to a question."""
     frame = frame.copy()
     math = frame["domain"] == MATH
     for _, rows in frame[math].groupby("question"):
@@ -85,15 +76,13 @@ def named(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def padded(
-    factors: list[float],
-    asked: pd.DataFrame,
-    questions: pd.DataFrame,
-    plan: Rounds,
+    factors: list[float], asked: pd.DataFrame, questions: pd.DataFrame, plan: Rounds
 ) -> pd.DataFrame | None:
-    """Parallel attempts behind unrelated exchanges, `factors` times as long as the history that the
-    last sequential attempt at the same question saw (in characters; tokens are in the scores).
+    """Requests for parallel attempts after unrelated exchanges; None if there are none.
 
-    One chain of them: they are the longest prompts of the study.
+    The exchanges have `factors` times the characters of the history that the last sequential
+    attempt at the same question saw; the scores give tokens. These are the longest prompts of the
+    study, so they have one chain only.
     """
     last = asked[(asked["arm"] == SEQUENTIAL) & (asked["attempt"] == plan.attempts)]
     last = last[last["chain"] == 0]
@@ -106,30 +95,27 @@ def padded(
         length = sum(len(turn["content"]) for turn in json.loads(request["messages"])[len(first) :])
         others = _others(questions, domain, question)
         for factor in factors:
-            turns = dialogue.padding(speech, others, round(factor * length))
-            rows.append(
-                plan.sampling[domain].request(
-                    domain,
-                    question,
-                    f"padded-{factor:g}",
-                    request["chain"],
-                    [*turns, *first],
-                    n=plan.attempts,
-                )
-            )
+            turns = [*dialogue.padding(speech, others, round(factor * length)), *first]
+            place = (domain, question, f"padded-{factor:g}", request["chain"])
+            rows.append(plan.sampling[domain].request(*place, turns, n=plan.attempts))
     return inference.table(rows) if rows else None
 
 
 def _others(questions: pd.DataFrame, domain: str, question: str) -> list[tuple[str, str]]:
-    """The other questions of a domain with their answers, those that follow `question` first."""
+    """The other questions of a domain with their answers, starting after `question`."""
     own = questions[questions["domain"] == domain].reset_index(drop=True)
     at = int(own.index[own["question"] == question][0])
     turned = pd.concat([own.iloc[at + 1 :], own.iloc[:at]])
     return list(zip(turned["text"], turned["answer"], strict=True))
 
 
-def scoring(frame: pd.DataFrame, messages: dict[str, str], seed: int) -> pd.DataFrame | None:
-    """Requests for the log-probability of each reply of the two main arms, given its prompt."""
+def logprob_requests(
+    frame: pd.DataFrame, messages: dict[str, str], seed: int
+) -> pd.DataFrame | None:
+    """Requests for the log-probability of each reply of the two main arms, given its prompt.
+
+    `messages` maps a request's id to its turns, as JSON.
+    """
     wanted = frame[frame["arm"].isin([PARALLEL, SEQUENTIAL]) & (frame["text"] != "")]
     rows = [
         inference.request(
@@ -149,7 +135,7 @@ def scoring(frame: pd.DataFrame, messages: dict[str, str], seed: int) -> pd.Data
 def with_logprobs(
     frame: pd.DataFrame, requests: pd.DataFrame, responses: pd.DataFrame
 ) -> pd.DataFrame:
-    """The rows with the mean log-probability of a reply's tokens, its end not counted."""
+    """The rows with the mean log-probability per token of each reply (nats), without its end."""
     means: dict[int, float | None] = {}
     for row, found in zip(requests["row"], responses["choice_logprobs"], strict=True):
         total = json.loads(found)[0]
@@ -160,15 +146,17 @@ def with_logprobs(
 
 
 def ks(attempts: int) -> list[int]:
-    """From how many attempts the model chooses: 2, 4, 8, … and all of them."""
+    """Numbers of attempts from which the model chooses: 2, 4, 8, … and all of them."""
     return sorted({2**power for power in range(1, 12) if 2**power <= attempts} | {attempts})
 
 
 def choosing(
     frame: pd.DataFrame, questions: pd.DataFrame, plan: Rounds
 ) -> tuple[pd.DataFrame | None, list[dict[str, Any]]]:
-    """Requests in which the model chooses among its different answers (mathematics), and the
-    choices that need none because there is at most one."""
+    """Requests to choose among distinct answers (mathematics), and choices that need no request.
+
+    A set with at most one distinct answer needs none.
+    """
     texts = questions.set_index(["domain", "question"])["text"]
     rows: list[dict[str, Any]] = []
     settled: list[dict[str, Any]] = []
@@ -177,14 +165,11 @@ def choosing(
         own = own.sort_values("attempt")
         place: dict[str, Any] = dict(zip(KEY, key, strict=True))
         for k in ks(plan.attempts) if own["attempt"].max() == plan.attempts else []:
-            named_here = own["answer"].head(k)
-            candidates = list(dict.fromkeys(filter(None, named_here)))
+            candidates = list(dict.fromkeys(filter(None, own["answer"].head(k))))
             if len(candidates) < 2:
-                right = bool(candidates) and bool(
-                    own.loc[own["answer"] == candidates[0], "correct"].iloc[0]
-                )
-                answer = candidates[0] if candidates else ""
-                settled.append(place | _choice(k, "", "", answer, right))
+                answer = "".join(candidates)
+                right = bool(answer) and bool(own.loc[own["answer"] == answer, "correct"].iloc[0])
+                settled.append(place | {"k": k, "answer": answer, "correct": right})
                 continue
             rows.append(
                 inference.request(
@@ -206,26 +191,21 @@ def choosing(
 def chosen(
     requests: pd.DataFrame, responses: pd.DataFrame, plan: Rounds
 ) -> Iterator[dict[str, Any]]:
-    """What the model chose; "" and wrong where its reply names none of the candidates."""
+    """The model's choices; "" and wrong where its reply names none of the candidates."""
     for request, reply in zip(records(requests), records(responses), strict=True):
         graded = plan.grader.grade(request["domain"], request["question"], reply["text"])
         candidates = json.loads(request["candidates"])
         fits = (c for c in candidates if plan.grader.same(MATH, c, graded.answer))
         answer = next(fits, "") if graded.answer else ""
         right = bool(answer) and graded.correct
-        place = {name: request[name] for name in KEY}
-        yield place | _choice(request["k"], request["request_id"], reply["text"], answer, right)
-
-
-def _choice(k: int, request_id: str, text: str, answer: str, correct: bool) -> dict[str, Any]:
-    own = {"k": k, "request_id": request_id, "text": text}
-    return own | {"answer": answer, "correct": correct}
+        place = {name: request[name] for name in (*KEY, "k", "request_id")}
+        yield place | {"text": reply["text"], "answer": answer, "correct": right}
 
 
 def plan_of(
     spec: dict[str, Any], questions: pd.DataFrame, settings: dict[str, Any], seed: int
 ) -> Rounds:
-    """Dialogues, sampling and grading for one model, from the study's settings."""
+    """Dialogues, sampling and grading for one model; `spec` is the model's entry in the config."""
     domains = list(dict.fromkeys(questions["domain"]))
     dialogues: dict[str, Dialogue] = {domain: dialogue.of(spec, domain) for domain in domains}
     sampling = {
@@ -239,12 +219,6 @@ def plan_of(
     return Rounds(grader, dialogues, sampling, settings["attempts"], settings["tries"])
 
 
-def levels_of(questions: pd.DataFrame) -> dict[tuple[str, str], str]:
-    """The level of difficulty of each (domain, question)."""
-    keys = zip(questions["domain"], questions["question"], strict=True)
-    return dict(zip(keys, questions["level"], strict=True))
-
-
 def collect(
     engine: engines.Engine,
     store: Path,
@@ -254,29 +228,28 @@ def collect(
     seed: int,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """The attempts and the choices of one model."""
-    levels = levels_of(questions)
     first = plan.first(questions, settings["chains"])
     asked, answered = rounds.converse(first, plan.follow, engine, store)
-    rows = list(rows_of(asked, answered, plan, levels))
+    rows = list(rows_of(asked, answered, plan))
     messages = dict(zip(asked["request_id"], asked["messages"], strict=True))
     more = padded(settings["padding"], asked, questions, plan)
     if more is not None:
-        rows += rows_of(more, runner.generate(more, engine, store), plan, levels)
+        rows += rows_of(more, runner.generate(more, engine, store), plan)
     frame = named(pd.DataFrame(rows))
     if settings["reply_logprobs"]:
-        wanted = scoring(frame, messages, seed)
+        wanted = logprob_requests(frame, messages, seed)
         if wanted is not None:
             frame = with_logprobs(frame, wanted, runner.generate(wanted, engine, store))
     asking, choices = choosing(frame, questions, plan)
     if asking is not None:
         choices += chosen(asking, runner.generate(asking, engine, store), plan)
     picked = pd.DataFrame(choices).reindex(columns=list(CHOICES.columns)).assign(model=engine.name)
-    return frame, picked
+    return frame, picked.fillna({"request_id": "", "text": ""})
 
 
 def main(
-    path: str | Path,
-    choices_path: str | Path,
+    attempts: str | Path,
+    choices: str | Path,
     questions: str | Path,
     model: str,
     spec: dict[str, Any],
@@ -286,29 +259,20 @@ def main(
     seed: int,
     provenance: dict[str, Any] | None = None,
 ) -> None:
-    """Run every arm of one model; write its attempts and its choices."""
+    """Run every arm on one model; write its attempts and its choices.
+
+    `spec` and `checkpoint` say how to load the model; `settings` is part of the study's config.
+    """
     engine = engines.load(model, spec, checkpoint, batch_tokens=batch_tokens)
-    # A folder of its own: each round reads the whole store, so it holds this study's replies only.
+    # Each round reads the whole store, so the store holds this study's replies only.
     store = runner.store_of(engine, "attempts")
     asked = tables.read(questions, QUESTIONS)
     plan = plan_of(spec, asked, settings, seed)
-    frame, choices = collect(engine, store, plan, asked, settings, seed)
-    tables.write(frame, path, ATTEMPTS, provenance)
-    tables.write(choices, choices_path, CHOICES, provenance)
+    frame, chosen = collect(engine, store, plan, asked, settings, seed)
+    tables.write(frame, attempts, ATTEMPTS, provenance)
+    tables.write(chosen, choices, CHOICES, provenance)
 
 
 if __name__ == "__main__":
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    with job.running(snakemake):
-        main(
-            snakemake.output.attempts,
-            snakemake.output.choices,
-            snakemake.input.questions,
-            snakemake.wildcards.model,
-            snakemake.params.spec,
-            snakemake.params.checkpoint,
-            snakemake.params.batch_tokens,
-            dict(snakemake.params.settings),
-            snakemake.params.seed,
-            provenance.of(snakemake),
-        )
+    job.run(snakemake, main)

@@ -1,7 +1,7 @@
-"""How much of the conditioned arm's loss goes with repeats: a regression with question effects.
+"""The share of the conditioned arm's loss that repeats account for: a regression.
 
-Correctness of an attempt on its arm and the logarithm of the history's tokens, within questions,
-and the same with an indicator of a repeat (an answer that an earlier attempt of the set gave).
+Least squares with question effects: an attempt's correctness on its arm and log(1 + tokens of its
+history), with and without an indicator of a repeat (an answer that was given earlier in the set).
 """
 
 from collections.abc import Sequence
@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from workflow_scripts.parallel_sequential.measures import Sets
+from workflow_scripts.parallel_sequential.metrics import Sets
 
 NAMES = ("arm", "log_history", "repeat")
 
 
 def design(parallel: Sets, sequential: Sets) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Regressors (Q, M, 3) and correctness (Q, M) of the attempts of both arms."""
+    """Regressors (Q, M, 3) and correctness (Q, M) of the M attempts of both arms at a question."""
     parts, outcomes = [], []
     for conditioned, sets in enumerate((parallel, sequential)):
         history = np.log1p(np.maximum(sets.history_tokens, 0)) * conditioned
@@ -29,7 +29,7 @@ def design(parallel: Sets, sequential: Sets) -> tuple[NDArray[Any], NDArray[Any]
 
 
 def seen_before(answers: NDArray[Any]) -> NDArray[Any]:
-    """1 where an attempt's answer is one that an earlier attempt of its set gave, else 0."""
+    """1 where an answer was given earlier in its set, else 0; both arrays (Q, C, N)."""
     found = np.zeros(answers.shape)
     for k in range(1, answers.shape[-1]):
         here = answers[..., k]
@@ -38,7 +38,7 @@ def seen_before(answers: NDArray[Any]) -> NDArray[Any]:
 
 
 def moments(x: NDArray[Any], y: NDArray[Any]) -> NDArray[Any]:
-    """(Q, 12): each question's cross products of regressors and outcome, about its own means."""
+    """(Q, 12): cross products of regressors (Q, M, 3) and outcome (Q, M), centred per question."""
     x = x - x.mean(1, keepdims=True)
     y = y - y.mean(1, keepdims=True)
     squares = np.einsum("qmi,qmj->qij", x, x).reshape(len(x), -1)
@@ -46,7 +46,7 @@ def moments(x: NDArray[Any], y: NDArray[Any]) -> NDArray[Any]:
 
 
 def solve(total: NDArray[Any], used: Sequence[str]) -> NDArray[Any]:
-    """Coefficients (..., used) of the named regressors from summed moments (..., 12)."""
+    """Coefficients (..., len(used)) of the named regressors from summed moments (..., 12)."""
     size = len(NAMES)
     at = [NAMES.index(name) for name in used]
     squares = total[..., : size * size].reshape(*total.shape[:-1], size, size)[..., at, :][..., at]
@@ -56,7 +56,7 @@ def solve(total: NDArray[Any], used: Sequence[str]) -> NDArray[Any]:
 
 
 def coefficients(*columns: NDArray[Any], axis: int = 0) -> NDArray[Any]:
-    """`RESULTS` of moments given as columns, shape (results, ...); see `statistic`."""
+    """`RESULTS`, shape (7, ...), from the 12 moments as columns, each summed over `axis`."""
     total = np.stack([column.sum(axis) for column in columns], -1)
     plain, full = solve(total, NAMES[:2])[..., 0], solve(total, NAMES)
     alone, pair = solve(total, ("arm",))[..., 0], solve(total, ("arm", "repeat"))[..., 0]
@@ -71,14 +71,17 @@ RESULTS = (
     "repeat_effect",
     "arm_effect_beyond_half",
     "log_history_effect",
-    "arm_effect_alone",  # without the history's length: the mean loss of the arm
+    "arm_effect_alone",  # without the history's length: the arm's mean loss
     "arm_effect_alone_given_repeats",
 )
 
 
 def statistic(which: int) -> Any:
-    """One of `RESULTS` as a statistic. `arm_effect_beyond_half` is the arm's effect given repeats,
-    less half of the one without: above 0 where repeats take more than half of a loss with them."""
+    """One of `RESULTS` as a statistic for the bootstrap.
+
+    `arm_effect_beyond_half` is the arm's effect given repeats minus half of the effect without that
+    term. It is positive if repeats account for more than half of a loss.
+    """
 
     def of(*columns: NDArray[Any], axis: int = 0) -> NDArray[Any]:
         return coefficients(*columns, axis=axis)[which]

@@ -1,5 +1,7 @@
-"""Generated function-writing tasks, graded by how many rules they combine, with public and hidden
-tests that a reference computes."""
+"""Generated tasks of writing a function, with public and hidden tests.
+
+A task combines list operations; their number is its level. A reference computes the tests.
+"""
 
 import json
 from collections.abc import Callable, Iterator
@@ -8,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-PUBLIC, HIDDEN = 3, 9  # tests of a task
-LONGEST, LARGEST = 7, 30  # of the lists of numbers in the tests
+PUBLIC, HIDDEN = 3, 9  # tests per task
+LONGEST, LARGEST = 7, 30  # longest list and largest number in the tests
 
 Step = Callable[[list[int]], list[int]]
 End = Callable[[list[int]], int]
@@ -42,7 +44,7 @@ ENDS: list[tuple[str, End]] = [
 
 
 def tasks(rng: np.random.Generator, count: int, most_steps: int) -> Iterator[dict[str, Any]]:
-    """`count` different tasks, as even as can be over 1 to `most_steps` steps."""
+    """`count` distinct tasks, as evenly as possible over 1 to `most_steps` operations."""
     seen: set[str] = set()
     while len(seen) < count:
         steps = len(seen) % most_steps + 1

@@ -1,4 +1,4 @@
-"""What a schema cannot say of the study's settings."""
+"""Checks of the study's settings that a schema cannot express."""
 
 import os
 from collections.abc import Iterator
@@ -6,7 +6,7 @@ from typing import Any
 
 
 def problems(config: dict[str, Any]) -> Iterator[str]:
-    """One line for each impossible setting of the study: key, what was found, the remedy."""
+    """One line per impossible setting: its key, what was found, what is allowed."""
     section, models = config["parallel_sequential"], config["studies"]["parallel_sequential"]
     for name in section["copying"]["models"]:
         path = "parallel_sequential.copying.models"
@@ -16,10 +16,10 @@ def problems(config: dict[str, Any]) -> Iterator[str]:
             )
         elif (engine := config["models"][name].get("engine", "transformers")) != "transformers":
             yield (
-                f"{path}: {name!r} runs on engine {engine}; attention and ablation need the inside "
-                "of the model, so engine transformers"
+                f"{path}: {name!r} runs on engine {engine}; attention and ablation need engine "
+                "transformers"
             )
     for domain in ("math", "code"):
         path = section[domain]["file"]
         if path is not None and not os.path.isfile(path):
-            yield f"parallel_sequential.{domain}.file: there is no file {path}"
+            yield f"parallel_sequential.{domain}.file: found {path}, which is not a file"

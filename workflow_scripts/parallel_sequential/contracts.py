@@ -1,4 +1,4 @@
-"""The study's own tables, column by column."""
+"""Schemas of the study's own tables."""
 
 from pandera.pandas import Check, Column, DataFrameSchema
 
@@ -11,8 +11,8 @@ QUESTIONS = DataFrameSchema(
         "level": Column(str),  # of difficulty
         "text": Column(str),
         "answer": Column(str),  # of mathematics
-        "kind": Column(str, Check.isin(["", "call", "stdin"])),  # how a program is tested
-        "function": Column(str),  # its name, where it is called
+        "kind": Column(str, Check.isin(["", "call", "stdin"])),  # how the program is tested
+        "function": Column(str),  # its name, where the program is called
         "public": Column(str),  # tests as JSON: [{"input": …, "expected": …}, …]
         "hidden": Column(str),
     },
@@ -22,43 +22,42 @@ QUESTIONS = DataFrameSchema(
 )
 
 KEY = ["domain", "question", "arm", "chain"]
+PLACE = {
+    "model": Column(str),
+    "domain": Column(str),
+    "question": Column(str),
+    "arm": Column(str),
+    "chain": Column(int, Check.ge(0)),  # independent repetition of the arm
+}
 ATTEMPTS = DataFrameSchema(
     {
-        "model": Column(str),
-        "domain": Column(str),
-        "question": Column(str),
-        "level": Column(str),
-        "arm": Column(str),
-        "chain": Column(int, Check.ge(0)),  # repetition of the arm, with draws of its own
+        **PLACE,
+        "level": Column(str),  # of the question's difficulty
         "attempt": Column(int, Check.ge(1)),
         "retry": Column(int, Check.ge(0)),
-        "accepted": Column(bool),  # False: a repeat that was drawn again
-        "request_id": Column(str),  # of the response that this row comes from
+        "accepted": Column(bool),  # False: a repeat that was redrawn
+        "request_id": Column(str),  # of the response behind this row
         "sample": Column(int),
         "text": Column(str),
         "answer": Column(str),  # its name: the first equal answer to the question; "" for none
         "correct": Column(bool),
-        "repeats_shown": Column("boolean", nullable=True),  # the last answer in its own history
-        "passes_weak": Column(bool),  # what the weak environment would say
+        "repeats_shown": Column("boolean", nullable=True),  # it is the last answer of its history
+        "passes_weak": Column(bool),  # verdict of the weak environment
         "finish_reason": Column(str),
         "prompt_tokens": Column(int),
         "completion_tokens": Column(int),
-        "mean_logprob": Column(float, nullable=True),  # nats a token of the reply; both main arms
+        "mean_logprob": Column(float, nullable=True),  # nats per token of the reply; main arms only
     },
     coerce=True,
     name="attempts",
 )
 CHOICES = DataFrameSchema(
     {
-        "model": Column(str),
-        "domain": Column(str),
-        "question": Column(str),
-        "arm": Column(str),  # whose answers the model chose from
-        "chain": Column(int),
-        "k": Column(int),  # from how many attempts
-        "request_id": Column(str),  # of the choice; "" where there was nothing to choose
+        **PLACE,  # of the answers to choose from
+        "k": Column(int),  # number of attempts to choose from
+        "request_id": Column(str),  # of the choice; "" if there was nothing to choose
         "text": Column(str),
-        "answer": Column(str),  # "" where it settled on none of them
+        "answer": Column(str),  # "" if the reply names none of them
         "correct": Column(bool),
     },
     coerce=True,
@@ -67,15 +66,11 @@ CHOICES = DataFrameSchema(
 
 SIMILARITY = DataFrameSchema(
     {
-        "model": Column(str),
-        "domain": Column(str),
-        "arm": Column(str),
+        **PLACE,
         "measure": Column(str, Check.isin(["lexical", "embedding"])),
-        # within: mean cosine of pairs within a set; between: of its solutions with those of other
-        # questions; share: of all pairs within sets, in a bin of cosine.
+        # within: mean cosine of pairs within a set; between: that of its solutions with those of
+        # other questions; share: share of all pairs within sets that fall in a bin of cosine.
         "metric": Column(str, Check.isin(["within", "between", "share"])),
-        "question": Column(str),
-        "chain": Column(int),
         "bin": Column(float, nullable=True),  # its left edge
         "value": Column(float),
     },

@@ -1,13 +1,14 @@
-"""P6: induction heads, and how an earlier answer in the history draws the next one to itself.
+"""P6: induction heads, and how much an earlier answer in the history is copied.
 
-For each question an answer that is wrong (that of another question) is shown as the earlier one.
-Measured: the log-probability that the next answer is the same, with that history and without, both
-after the words that lead to an answer; and the same without the strongest induction heads, and
-without as many other heads. White-box, so on the transformers engine only.
+For each question a wrong answer (that of another question) is shown as the earlier one. Measured:
+the log-probability of the same answer, right after the words that introduce an answer, with that
+history and without; again with the strongest induction heads ablated, and with as many other heads
+ablated. This needs the model's attention, so the transformers engine.
 """
 
 import logging
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +19,11 @@ from workflow_scripts.inference import chat, engines
 from workflow_scripts.parallel_sequential import dialogue, heads
 from workflow_scripts.parallel_sequential.contracts import COPYING, QUESTIONS
 from workflow_scripts.parallel_sequential.dialogue import MATH, Dialogue, Turn
-from workflow_scripts.shared import job, progress, provenance, seeds, tables
+from workflow_scripts.shared import job, progress, seeds, tables
 
 
 def cases(questions: pd.DataFrame) -> Iterator[tuple[str, str, str]]:
-    """(question, text, wrong answer): the next question's answer that differs from the own one."""
+    """(question, text, wrong answer); the wrong answer is the next different one in the table."""
     math = questions[questions["domain"] == MATH]
     answers = list(math["answer"])
     for at, (name, text, own) in enumerate(
@@ -33,28 +34,31 @@ def cases(questions: pd.DataFrame) -> Iterator[tuple[str, str, str]]:
             yield name, text, wrong
 
 
+@dataclass(frozen=True)
 class Prompts:
-    """Token ids of prompts that end in an answer, and where the answers stand."""
+    """Token ids of prompts that end in an answer, and the positions of the answers."""
 
-    def __init__(self, tokenizer: Any, spec: dict[str, Any], speech: Dialogue):
-        self.tokenizer, self.spec, self.speech = tokenizer, spec, speech
+    tokenizer: Any
+    spec: dict[str, Any]
+    speech: Dialogue
 
     def plain(self, text: str, answer: str) -> tuple[list[int], int]:
-        """Ids of question and answer line, and how many tokens at the end are the answer."""
+        """Ids of question and answer line, and the number of tokens of the answer at the end."""
         return self._ids(self.speech.question(text), answer)
 
     def after(self, text: str, answer: str) -> tuple[list[int], int]:
-        """The same behind a first attempt that gave the same answer."""
-        turns = self.speech.question(text)
-        return self._ids(self.speech.again(turns, self.speech.stated(answer), "plain"), answer)
+        """The same after a first attempt that gave the same answer."""
+        return self._ids(self._asked_again(text, answer), answer)
 
     def earlier(self, text: str, answer: str) -> list[int]:
-        """Places of the earlier answer's tokens in the ids of `after`."""
-        turns = self.speech.question(text)
-        turns = self.speech.again(turns, self.speech.stated(answer), "plain")
-        whole = chat.render(self.tokenizer, self.spec, turns)
+        """Positions of the earlier answer's tokens in the ids of `after`."""
+        whole = chat.render(self.tokenizer, self.spec, self._asked_again(text, answer))
         start = whole.rindex(self.speech.stated(answer)) + len(self.speech.lead())
         return self._tokens(whole, start, start + len(answer))
+
+    def _asked_again(self, text: str, answer: str) -> list[Turn]:
+        turns = self.speech.question(text)
+        return self.speech.again(turns, self.speech.stated(answer), "plain")
 
     def _ids(self, turns: list[Turn], answer: str) -> tuple[list[int], int]:
         whole = chat.render(self.tokenizer, self.spec, turns) + self.speech.lead() + answer
@@ -62,7 +66,7 @@ class Prompts:
         return ids, len(self._tokens(whole, len(whole) - len(answer), len(whole)))
 
     def _tokens(self, text: str, start: int, end: int) -> list[int]:
-        """Places of the tokens that lie in text[start:end], by the tokenizer's own offsets."""
+        """Positions of the tokens in text[start:end], by the tokenizer's offsets."""
         found = self.tokenizer(
             text,
             add_special_tokens=not chat.templated(self.spec),
@@ -74,7 +78,10 @@ class Prompts:
 def gains(
     model: Any, prompts: Prompts, asked: list[tuple[str, str, str]]
 ) -> Iterator[dict[str, Any]]:
-    """For each question log p of the wrong answer with the history, without it, and the gain."""
+    """For each question the wrong answer's log-probability with and without history, and the gain.
+
+    In nats, summed over the answer's tokens.
+    """
     for name, text, wrong in asked:
         after, count = prompts.after(text, wrong)
         plain, alone = prompts.plain(text, wrong)
@@ -88,10 +95,17 @@ def gains(
             yield {"metric": metric, "unit": name, "value": value}
 
 
+def by_head(metric: str, unit: str, values: np.ndarray) -> Iterator[dict[str, Any]]:
+    """A row per head from `values`, shape (layers, heads)."""
+    for (layer, head), value in np.ndenumerate(values):
+        where = {"metric": metric, "layer": layer, "head": head, "unit": unit}
+        yield where | {"value": float(value)}
+
+
 def attention_to_earlier(
     model: Any, prompts: Prompts, asked: list[tuple[str, str, str]]
 ) -> Iterator[dict[str, Any]]:
-    """Each head's weight on the earlier answer's tokens, from the place that gives the answer."""
+    """Each head's weight on the earlier answer's tokens, from the position before the next."""
     import torch
 
     for name, text, wrong in asked:
@@ -99,14 +113,7 @@ def attention_to_earlier(
         at = len(ids) - count - 1
         weights = heads.attentions(model, torch.tensor([ids]))[:, 0, :, at, :]
         seen = weights[..., prompts.earlier(text, wrong)].sum(-1)
-        for (layer, head), value in np.ndenumerate(seen):
-            yield {
-                "metric": "attention_to_earlier",
-                "layer": layer,
-                "head": head,
-                "unit": name,
-                "value": float(value),
-            }
+        yield from by_head("attention_to_earlier", name, seen)
 
 
 def measure(
@@ -116,15 +123,14 @@ def measure(
     settings: dict[str, Any],
     rng: np.random.Generator,
 ) -> Iterator[dict[str, Any]]:
-    """All rows of the table but the model's name."""
+    """All rows of the table, without the model's name."""
     pool = sorted({token for _, text, wrong in asked for token in prompts.plain(text, wrong)[0]})
     special = set(prompts.tokenizer.all_special_ids)
     pool = [token for token in pool if token not in special]
     ids = heads.repeated(pool, settings["length"], settings["sequences"], rng)
     found = heads.induction_scores(heads.attentions(model, ids), settings["length"])
-    for (row, layer, head), value in np.ndenumerate(found):
-        where = {"metric": "induction_score", "layer": layer, "head": head, "unit": str(row)}
-        yield where | {"value": float(value)}
+    for number, scores in enumerate(found):
+        yield from by_head("induction_score", str(number), scores)
     yield from attention_to_earlier(model, prompts, asked)
     yield from gains(model, prompts, asked)
     ranked = sorted(np.ndindex(found.shape[1:]), key=lambda at: -found.mean(0)[at])
@@ -142,7 +148,7 @@ def measure(
 
 
 def main(
-    path: str | Path,
+    table: str | Path,
     questions: str | Path,
     model: str,
     spec: dict[str, Any],
@@ -151,26 +157,16 @@ def main(
     seed: int,
     provenance: dict[str, Any] | None = None,
 ) -> None:
-    """Measure one model and write its table."""
+    """Measure one model and write its table; `settings` is the section `copying` of the config."""
     engine: Any = engines.load(model, spec, checkpoint, attention="eager")
     asked = list(cases(tables.read(questions, QUESTIONS)))[: settings["questions"]]
     prompts = Prompts(engine.tokenizer, spec, dialogue.of(spec, MATH))
     rng = seeds.generator(seed, "copying", model)
     frame = pd.DataFrame(measure(engine.model, prompts, asked, settings, rng))
     frame = frame.assign(model=model).fillna({"ablated": "none", "draw": 0})
-    tables.write(frame, path, COPYING, provenance)
+    tables.write(frame, table, COPYING, provenance)
 
 
 if __name__ == "__main__":
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    with job.running(snakemake):
-        main(
-            snakemake.output.table,
-            snakemake.input.questions,
-            snakemake.wildcards.model,
-            snakemake.params.spec,
-            snakemake.params.checkpoint,
-            dict(snakemake.params.settings),
-            snakemake.params.seed,
-            provenance.of(snakemake),
-        )
+    job.run(snakemake, main)

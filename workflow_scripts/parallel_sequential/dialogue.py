@@ -1,10 +1,10 @@
-"""The words of the study: the question, how another attempt is asked for, what history shows.
+"""Prompts of the study: the question, the request for another attempt, the history.
 
-Two styles. `taught` is what the embedded models were trained on (`models/corpora/arithmetic.py`):
-the bare problem, "Solve it again.", and a history of lines "Answer: …". `natural` is for every
-other model: a request to reason and to put the answer into a box, four ways to ask again as public
-scripts of the same design have them, and a history of what followed the thoughts. In both the
-history holds final answers only; an attempt that was cut off stands there as an empty answer.
+There are two styles. `taught` is the form that embedded models were trained on
+(`models/corpora/arithmetic.py`): the bare problem, "Solve it again.", and a history of lines
+"Answer: …". Every other model is asked to reason and to put the answer into a box, in one of four
+wordings that follow public scripts of the same design, with what follows the thoughts as history.
+In both styles the history holds final answers only; a truncated attempt is an empty answer.
 """
 
 import re
@@ -20,7 +20,7 @@ MATH, CODE = "math", "code"
 LINE = re.compile(r"^Answer: *(\S.*?)\.? *$", re.MULTILINE)
 BOX = "\\boxed{"
 
-# How the next attempt is asked for. The embedded models were trained on the first wording only.
+# Requests for the next attempt. For embedded models, the first becomes that of their training.
 INSTRUCTIONS = {
     "plain": "Please answer the question again.",
     "improve": "Find what is wrong with your previous response and improve it.",
@@ -33,7 +33,7 @@ CODED = "\nReply with the whole program in one Python code block."
 
 @dataclass(frozen=True)
 class Dialogue:
-    """How to talk with one model about one domain."""
+    """The prompts for one model in one domain."""
 
     taught: bool
     thinks: bool
@@ -46,7 +46,7 @@ class Dialogue:
         return [_user(text + (BOXED if self.domain == MATH else CODED))]
 
     def shown(self, reply: str, finished: bool) -> str:
-        """What the history shows of a reply; "" for one that was cut off before its answer."""
+        """The part of a reply that the history shows; "" if it was cut off before its answer."""
         if self.taught and self.domain == MATH:
             found = arithmetic.answer_in(reply)
             return arithmetic.final(found) if found is not None else ""
@@ -55,17 +55,17 @@ class Dialogue:
         return replies.spoken(reply, self.thinks) or ""
 
     def stated(self, answer: str) -> str:
-        """A history entry that gives `answer`."""
+        """A history entry that states `answer`."""
         if self.taught and self.domain == MATH:
             return f"Answer: {answer}"
         return f"The final answer is {BOX}{answer}}}."
 
     def lead(self) -> str:
-        """The beginning of an answer's line, after which the answer itself comes."""
+        """The words that introduce an answer."""
         return self.stated("\0").partition("\0")[0]
 
     def answer(self, reply: str) -> str | None:
-        """The final answer that a reply states (math) or its program (code), as written."""
+        """The final answer of a reply (math) or its program (code), as written, if there is one."""
         if self.domain == CODE:
             return replies.program(reply)
         if self.taught:
@@ -84,9 +84,9 @@ class Dialogue:
     ) -> list[Turn]:
         """The turns of the next attempt after one that the history shows as `shown`.
 
-        `remark` (what the environment says of the attempt) and the answers that are `banned` come
-        before the instruction. An embedded model knows no remarks: that it is asked again, which
-        the environment does of wrong answers only, is all that it hears.
+        The environment's `remark` on the attempt and the `banned` answers precede the instruction.
+        Embedded models get no remark, since they were not trained on any: their only feedback is
+        being asked again, which happens after wrong answers only.
         """
         ask = INSTRUCTIONS[instruction]
         if self.taught and self.domain == MATH and instruction == "plain":
@@ -96,10 +96,10 @@ class Dialogue:
         return [*history, {"role": "assistant", "content": shown}, _user(words)]
 
     def choosing(self, text: str, candidates: Sequence[str]) -> list[Turn]:
-        """The turns that ask the model to settle on one of its answers.
+        """The turns that ask the model to choose one of its answers.
 
-        An embedded model sees them as its earlier answers and is asked once more, which is the one
-        form with several answers that it knows.
+        An embedded model sees them as its earlier answers and is asked again: the only prompt with
+        several answers that it was trained on.
         """
         if self.taught:
             turns = self.question(text)
@@ -115,14 +115,14 @@ class Dialogue:
 
 
 def of(spec: dict[str, Any], domain: str) -> Dialogue:
-    """The dialogue for a model of the config."""
+    """The dialogue for a model, from its entry in the config."""
     return Dialogue(spec["source"] == "train", bool(spec.get("thinking")), domain)
 
 
 def padding(dialogue: Dialogue, others: Sequence[tuple[str, str]], characters: int) -> list[Turn]:
-    """Finished exchanges on other questions: at least so many characters, in whole exchanges.
+    """Whole exchanges on other questions, with at least `characters` characters in all.
 
-    `others` are questions with their answers; they are used in turn as often as it takes.
+    `others` are pairs of question and answer, used in turn and repeated if necessary.
     """
     turns: list[Turn] = []
     size = number = 0
@@ -136,7 +136,7 @@ def padding(dialogue: Dialogue, others: Sequence[tuple[str, str]], characters: i
 
 
 def boxed(text: str) -> str | None:
-    """The content of the last box, braces balanced; None where there is none or it is open."""
+    """The content of the last box, braces balanced; None if there is no box or it is not closed."""
     start = text.rfind(BOX)
     if start < 0:
         return None

@@ -1,7 +1,7 @@
-"""P9: attempts behind a history of somebody else's answers, from another chain or another model.
+"""P9: attempts that see the answers of another chain or another model (the donor).
 
-The answers come from the donor's sequential arm. A model cannot know whose they are, so a history
-from another chain of its own is a control: it differs from its own history in nothing but chance.
+The answers come from the donor's sequential arm. A model cannot know whose they are. The history of
+another chain of the same model is a control: only chance tells it from the model's own.
 """
 
 import logging
@@ -13,17 +13,17 @@ import pandas as pd
 from workflow_scripts.inference import engines, runner
 from workflow_scripts.inference import requests as inference
 from workflow_scripts.parallel_sequential.arms import SEQUENTIAL, Rounds
-from workflow_scripts.parallel_sequential.attempts import levels_of, named, plan_of, rows_of
+from workflow_scripts.parallel_sequential.attempts import named, plan_of, rows_of
 from workflow_scripts.parallel_sequential.contracts import ATTEMPTS, QUESTIONS
-from workflow_scripts.shared import job, provenance, tables
+from workflow_scripts.shared import job, tables
 
 SEED, MODEL = "other_seed", "other_model"
 
 
 def histories(donor: pd.DataFrame, shift: int) -> dict[tuple[str, str, int], pd.DataFrame]:
-    """The donor's sequential attempts for each (domain, question, chain that gets them).
+    """The donor's sequential attempts by domain, question and the chain that is shown them.
 
-    `shift` chains on: 1 takes those of the next chain, 0 those of the same number.
+    `shift` is 1 for those of the next chain, 0 for those of the chain with the same number.
     """
     own = donor[donor["arm"] == SEQUENTIAL].sort_values("attempt")
     count = int(own["chain"].max()) + 1 if len(own) else 0
@@ -36,13 +36,9 @@ def histories(donor: pd.DataFrame, shift: int) -> dict[tuple[str, str, int], pd.
 
 
 def asked(
-    arm: str,
-    donor: pd.DataFrame,
-    shift: int,
-    questions: pd.DataFrame,
-    plan: Rounds,
+    arm: str, donor: pd.DataFrame, shift: int, questions: pd.DataFrame, plan: Rounds
 ) -> pd.DataFrame | None:
-    """Requests for attempt 2, 3, … behind the donor's first 1, 2, … attempts."""
+    """Requests for attempt 2, 3, … after the donor's first 1, 2, … answers."""
     texts = questions.set_index(["domain", "question"])["text"]
     rows = []
     for (domain, question, chain), given in histories(donor, shift).items():
@@ -62,10 +58,10 @@ def asked(
 
 
 def main(
-    path: str | Path,
+    foreign: str | Path,
     questions: str | Path,
     attempts: str | Path,
-    donor: str | Path | None,
+    donor: str | Path,
     model: str,
     spec: dict[str, Any],
     checkpoint: str,
@@ -74,42 +70,28 @@ def main(
     seed: int,
     provenance: dict[str, Any] | None = None,
 ) -> None:
-    """Run the arms of one model; `donor` holds another model's attempts, if there is one."""
+    """Run both arms on one model; `donor` equals `attempts` if the study has no other model."""
     engine = engines.load(model, spec, checkpoint, batch_tokens=batch_tokens)
     store = runner.store_of(engine, "attempts")
     wanted = tables.read(questions, QUESTIONS)
     plan = plan_of(spec, wanted, settings, seed)
-    levels = levels_of(wanted)
     own = tables.read(attempts, ATTEMPTS)
     able = set(own.loc[(own["arm"] == SEQUENTIAL) & (own["attempt"] > 1), "domain"])
     givers = {SEED: (own, 1)} if own["chain"].max() else {}
-    if donor is not None:
+    if donor != attempts:
         givers[MODEL] = (tables.read(donor, ATTEMPTS), 0)
     rows: list[dict[str, Any]] = []
     for arm, (given, shift) in givers.items():
         given = given[given["domain"].isin(able)]
         requests = asked(arm, given, shift, wanted, plan)
         if requests is not None:
-            rows += rows_of(requests, runner.generate(requests, engine, store), plan, levels)
+            rows += rows_of(requests, runner.generate(requests, engine, store), plan)
     frame = pd.DataFrame(rows).reindex(columns=list(ATTEMPTS.columns))
-    # Named together with the model's own answers, so that a repeat has the same name.
+    # Named together with the model's own answers, so that a repeat gets the same name.
     both = named(pd.concat([own, frame], ignore_index=True)) if rows else frame
-    tables.write(both.iloc[len(own) :] if rows else frame, path, ATTEMPTS, provenance)
+    tables.write(both.iloc[len(own) :] if rows else frame, foreign, ATTEMPTS, provenance)
 
 
 if __name__ == "__main__":
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    with job.running(snakemake):
-        main(
-            snakemake.output.attempts,
-            snakemake.input.questions,
-            snakemake.input.attempts,
-            snakemake.input.donor[0] if snakemake.input.donor else None,
-            snakemake.wildcards.model,
-            snakemake.params.spec,
-            snakemake.params.checkpoint,
-            snakemake.params.batch_tokens,
-            dict(snakemake.params.settings),
-            snakemake.params.seed,
-            provenance.of(snakemake),
-        )
+    job.run(snakemake, main)

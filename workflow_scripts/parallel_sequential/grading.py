@@ -1,4 +1,4 @@
-"""What a reply answers, whether that is right, and what an environment would say of it."""
+"""Grades of replies: the answer, whether it is right, and the verdicts of the environments."""
 
 import json
 from collections.abc import Mapping
@@ -15,9 +15,12 @@ from workflow_scripts.shared import files, seeds
 
 @dataclass(frozen=True)
 class Graded:
-    """A reply's answer. `answer` names it: as written (math), or what the program does on the
-    public tests (code); "" where there is none. `passes_weak` is the weak environment's verdict;
-    `complaints` what the weak and the oracle environment say."""
+    """The grade of a reply.
+
+    `answer` is the answer as written (math) or a hash of the program's results on the public tests
+    (code); "" where there is none. `passes_weak` is the verdict of the weak environment;
+    `complaints` holds the remarks of the weak and the oracle environment.
+    """
 
     answer: str
     correct: bool
@@ -25,43 +28,43 @@ class Graded:
     complaints: Mapping[str, str]
 
 
+@dataclass
 class Grader:
-    """Grades replies to the questions of a table. Holds no state but what it has run before."""
+    """Grades replies to the questions of a table; programs that were run are remembered."""
 
-    def __init__(
-        self,
-        questions: pd.DataFrame,
-        dialogues: dict[str, Dialogue],
-        limits: sandbox.Limits,
-        weak_reliability: float,
-        seed: int,
-    ):
-        keys = zip(questions["domain"], questions["question"], strict=True)
-        self._questions: dict[tuple[str, str], Any] = dict(
-            zip(keys, questions.to_dict("records"), strict=True)
-        )
-        self._dialogues = dialogues
-        self._limits = limits
-        self._reliability = weak_reliability
-        self._seed = seed
+    questions: pd.DataFrame
+    dialogues: dict[str, Dialogue]
+    limits: sandbox.Limits
+    weak_reliability: float
+    seed: int
+
+    def __post_init__(self) -> None:
+        rows = self.questions.to_dict("records")
+        self._questions: dict[tuple[str, str], Any] = {
+            (row["domain"], row["question"]): row for row in rows
+        }
         self._ran: dict[tuple[str, str | None], Graded] = {}
 
+    def level(self, domain: str, question: str) -> str:
+        """The question's level of difficulty."""
+        return self._questions[domain, question]["level"]
+
     def grade(self, domain: str, question: str, reply: str, *trial: str | int) -> Graded:
-        """Grade a reply; `trial` names the attempt, so that the weak verdict has its own chance."""
-        found = self._dialogues[domain].answer(reply)
+        """Grade a reply; `trial` names the attempt and seeds the weak environment's verdict."""
+        found = self.dialogues[domain].answer(reply)
         asked = self._questions[domain, question]
         if domain == CODE:
             return self._programs(asked, found)
         correct = found is not None and answers.same(asked["answer"], found)
-        # A weak environment errs as often on right answers as on wrong ones.
-        chance = seeds.derive(self._seed, "weak", question, *trial) / 2**63
-        honest = chance < self._reliability
+        # The weak environment errs equally often on right and on wrong answers.
+        chance = seeds.derive(self.seed, "weak", question, *trial) / 2**63
+        honest = chance < self.weak_reliability
         readable = found is not None and bool(answers.parsed(found))
         said = dict.fromkeys(("weak", "oracle"), "That answer is wrong.")
         return Graded(str(found) if readable else "", correct, correct == honest, said)
 
     def same(self, domain: str, left: str, right: str) -> bool:
-        """Whether two answers of one question are the same."""
+        """Whether two answers to one question are equal."""
         return left == right or (domain != CODE and answers.same(left, right))
 
     def _programs(self, asked: dict[str, Any], source: str | None) -> Graded:
@@ -70,7 +73,7 @@ class Grader:
             said, results = {}, {}
             for who, tests in (("weak", "public"), ("oracle", "hidden")):
                 wanted = json.loads(asked[tests])
-                ran = programs.run(source, wanted, asked["kind"], asked["function"], self._limits)
+                ran = programs.run(source, wanted, asked["kind"], asked["function"], self.limits)
                 results[who] = ran
                 said[who] = programs.complaint(ran, wanted)
             works = any(how == "ok" for how, _ in results["weak"].results)

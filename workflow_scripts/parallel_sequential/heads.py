@@ -1,7 +1,7 @@
-"""Induction heads of a transformers model, and what happens without some of its heads.
+"""Induction heads of a transformers model, and ablation of heads.
 
-A head is an induction head if, on a random sequence given twice, it looks from a token's second
-occurrence to the token after its first (Olsson et al. 2022, arXiv 2209.11895).
+On a random sequence given twice, an induction head attends from a token's second occurrence to the
+token after its first (Olsson et al. 2022, arXiv 2209.11895).
 """
 
 from collections.abc import Iterator, Sequence
@@ -17,22 +17,25 @@ Head = tuple[int, int]  # layer, head
 
 
 def repeated(tokens: Sequence[int], length: int, count: int, rng: np.random.Generator) -> Tensor:
-    """`count` random sequences of `length` of the `tokens`, each given twice: (count, 2 length)."""
+    """Random sequences of `length` of the `tokens`, each given twice; shape (count, 2 length)."""
     once = rng.choice(np.asarray(tokens), (count, length))
     return torch.from_numpy(np.concatenate([once, once], axis=1).astype(np.int64))
 
 
 @torch.inference_mode()
 def attentions(model: Any, ids: Tensor) -> np.ndarray:
-    """Attention weights (layers, rows, heads, queries, keys); the model must run eager."""
+    """Attention weights (layers, rows, heads, queries, keys) for `ids` (rows, tokens).
+
+    The model must use eager attention.
+    """
     found = model(input_ids=ids.to(model.device), output_attentions=True, use_cache=False)
     return torch.stack([each.float() for each in found.attentions]).cpu().numpy()
 
 
 def induction_scores(weights: np.ndarray, length: int) -> np.ndarray:
-    """Mean weight from each second occurrence to what followed the first: (rows, layers, heads).
+    """Mean weight from second occurrences to the tokens after the first: (rows, layers, heads).
 
-    `weights` is (layers, rows, heads, 2 length, 2 length), of `repeated` sequences.
+    `weights`, shape (layers, rows, heads, 2 length, 2 length), are those on `repeated` sequences.
     """
     queries = np.arange(length, 2 * length - 1)
     seen = weights[..., queries, queries - length + 1]
@@ -41,8 +44,10 @@ def induction_scores(weights: np.ndarray, length: int) -> np.ndarray:
 
 @contextmanager
 def without(model: Any, heads: Sequence[Head]) -> Iterator[None]:
-    """Within the block the heads' outputs are zero. Raises `TypeError` for a model whose attention
-    has no output projection of the usual name."""
+    """Set the heads' outputs to zero within the block.
+
+    Raises `TypeError` for a model whose attention has no output projection `o_proj`.
+    """
     hooks = []
     try:
         for layer in {layer for layer, _ in heads}:
@@ -69,14 +74,15 @@ def _layers(model: Any) -> Any:
         _ = layers[0].self_attn.o_proj, layers[0].self_attn.head_dim
     except AttributeError as error:
         raise TypeError(
-            f"{type(model).__name__}: its attention heads cannot be switched off ({error})"
+            f"cannot ablate heads of {type(model).__name__}: expected decoder layers with "
+            f"self_attn.o_proj and self_attn.head_dim ({error})"
         ) from error
     return layers
 
 
 @torch.inference_mode()
 def continuation_logprob(model: Any, ids: list[int], count: int) -> float:
-    """Natural log-probability of the last `count` tokens of `ids`, given those before."""
+    """Log-probability (nats) of the last `count` tokens of `ids`, given the tokens before."""
     row = torch.tensor([ids], device=model.device)
     logits = model(input_ids=row, use_cache=False).logits[0, -count - 1 : -1].double()
     return float(logits.log_softmax(-1).gather(1, row[0, -count:, None]).sum())

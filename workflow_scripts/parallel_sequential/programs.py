@@ -1,6 +1,6 @@
-"""Run a program on a task's inputs, in the sandbox, and compare what it gives here, outside it.
+"""Run a program on a task's inputs in the sandbox, and compare its results outside of it.
 
-The program sees inputs only: what is expected never enters its process.
+The program sees inputs only; expected results never enter its process.
 """
 
 import json
@@ -10,7 +10,7 @@ from typing import Any
 
 from workflow_scripts.inference import sandbox
 
-# Runs in the sandbox. Results go out behind a mark that the program cannot know beforehand.
+# Runs in the sandbox. Results are printed after a mark that the program cannot know in advance.
 HARNESS = """
 import contextlib, io, json, sys
 _source, _inputs, _kind, _name, _mark = json.loads({given!r})
@@ -42,17 +42,17 @@ print("\\n" + _mark + json.dumps(_results))
 
 @dataclass(frozen=True)
 class Ran:
-    """What a program gave on each test: ("ok", value) or ("error", why)."""
+    """Results of a program, one per test: ("ok", value) or ("error", why)."""
 
     results: tuple[tuple[str, Any], ...]
 
     def passed(self, tests: list[dict[str, Any]]) -> list[bool]:
-        """Whether each test was passed."""
+        """Whether each of the tests was passed."""
         pairs = zip(self.results, tests, strict=True)
         return [how == "ok" and equal(got, test["expected"]) for (how, got), test in pairs]
 
     def key(self) -> str:
-        """What the program does on these inputs, as text: equal keys, equal behaviour."""
+        """The results as text; programs that behave alike on the inputs have equal keys."""
         return json.dumps(self.results, sort_keys=True)
 
 
@@ -63,8 +63,10 @@ def run(
     function: str,
     limits: sandbox.Limits,
 ) -> Ran:
-    """Run `source` on the inputs of `tests`; `kind` is call or stdin. Never raises for what the
-    program does; `source` None is a reply without a program."""
+    """Run `source` on the inputs of `tests`; `kind` is call or stdin.
+
+    A program that fails gives error results and raises nothing; so does None, a reply without one.
+    """
     if source is None:
         return Ran((("error", "no program"),) * len(tests))
     mark = secrets.token_hex(16)
@@ -78,7 +80,7 @@ def run(
 
 
 def equal(got: Any, expected: Any) -> bool:
-    """Equal values; text (a program's output) by its words, numbers among them by value."""
+    """Whether two results are equal; text is compared word by word, numbers in it by value."""
     if isinstance(got, str) and isinstance(expected, str):
         left, right = got.split(), expected.split()
         return len(left) == len(right) and all(map(_same_word, left, right))
@@ -101,7 +103,7 @@ def _same_word(left: str, right: str) -> bool:
 
 
 def complaint(ran: Ran, tests: list[dict[str, Any]]) -> str:
-    """What the environment says of the first failed test; "" where all pass."""
+    """The environment's remark on the first failed test; "" if all pass."""
     for (how, got), test, passed in zip(ran.results, tests, ran.passed(tests), strict=True):
         if not passed:
             said = f"gave {json.dumps(got)}" if how == "ok" else f"failed with {got}"

@@ -12,14 +12,11 @@ from workflow_scripts.models.corpora import arithmetic
 from workflow_scripts.parallel_sequential import code_tasks, task_files
 from workflow_scripts.parallel_sequential.contracts import QUESTIONS
 from workflow_scripts.parallel_sequential.dialogue import CODE, MATH
-from workflow_scripts.shared import job, provenance, seeds, tables
+from workflow_scripts.shared import job, seeds, tables
 
 
 def sums(rng: np.random.Generator, count: int, steps: list[int]) -> Iterator[dict[str, Any]]:
-    """`count` chains of sums that no embedded model was trained on, as even as can be over `steps`.
-
-    They are drawn as the held-out conversations of the corpus are.
-    """
+    """`count` chains of sums held out from the corpus, as evenly as possible over `steps`."""
     quota = Counter(f"{steps[number % len(steps)]} steps" for number in range(count))
     seen: set[str] = set()
     while sum(quota.values()):
@@ -33,7 +30,7 @@ def sums(rng: np.random.Generator, count: int, steps: list[int]) -> Iterator[dic
 
 
 def table(settings: dict[str, Any], seed: int) -> pd.DataFrame:
-    """All questions; `settings` has the sections `math` and `code` of the study's config."""
+    """All questions, from the sections `math` and `code` of the study's config."""
     math, code = settings["math"], settings["code"]
     found: dict[str, list[dict[str, Any]]] = {
         MATH: list(
@@ -60,20 +57,14 @@ def table(settings: dict[str, Any], seed: int) -> pd.DataFrame:
 
 
 def main(
-    path: str | Path,
+    questions: str | Path,
     settings: dict[str, Any],
     seed: int,
     provenance: dict[str, Any] | None = None,
 ) -> None:
     """Write the table of questions."""
-    tables.write(table(settings, seed), path, QUESTIONS, provenance)
+    tables.write(table(settings, seed), questions, QUESTIONS, provenance)
 
 
 if __name__ == "__main__":
-    with job.running(snakemake):
-        main(
-            snakemake.output.questions,
-            snakemake.params.settings,
-            snakemake.params.seed,
-            provenance.of(snakemake),
-        )
+    job.run(snakemake, main)

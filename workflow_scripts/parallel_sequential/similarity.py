@@ -1,5 +1,7 @@
-"""How alike the whole solutions of a set of attempts are: a lexical measure, and a text-embedding
-model where one is configured."""
+"""Similarity of the whole solutions of a set of attempts.
+
+A lexical measure, and a text-embedding model where one is configured.
+"""
 
 import logging
 from collections.abc import Callable, Iterator, Sequence
@@ -10,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from workflow_scripts.parallel_sequential.contracts import ATTEMPTS, SIMILARITY
-from workflow_scripts.shared import job, progress, provenance, tables
+from workflow_scripts.shared import job, progress, tables
 
 ARMS = ("parallel", "sequential", "improve", "different", "new_idea")
 BINS = np.linspace(0.0, 1.0, 21)
@@ -18,18 +20,18 @@ Vectors = Callable[[Sequence[str]], np.ndarray]
 
 
 def lexical(texts: Sequence[str]) -> np.ndarray:
-    """Unit rows (texts, features): TF-IDF of runs of 3 to 5 characters (scikit-learn)."""
+    """Unit vectors (texts, features): TF-IDF of character n-grams, n = 3 to 5 (scikit-learn)."""
     from sklearn.feature_extraction.text import TfidfVectorizer
 
-    # Runs of characters suit sums as well as prose and programs.
+    # Character n-grams suit sums as well as prose and programs.
     vectoriser = TfidfVectorizer(analyzer="char", ngram_range=(3, 5), max_features=4096)
     return vectoriser.fit_transform([text or " " * 3 for text in texts]).toarray()
 
 
 class Embedder:
-    """A text-embedding model in transformers; `pooling` takes the last token's state or the mean.
+    """A text-embedding model in transformers, which gives vectors of length 1.
 
-    Qwen3-Embedding takes the last, most BERT-like models the mean. Vectors have length 1.
+    `pooling` is the last token's state (Qwen3-Embedding) or the mean (most BERT-like models).
     """
 
     def __init__(self, settings: dict[str, Any]):
@@ -43,7 +45,7 @@ class Embedder:
         self.pooling, self.most = settings["pooling"], settings["max_tokens"]
 
     def __call__(self, texts: Sequence[str]) -> np.ndarray:
-        """Unit rows (texts, width), one text at a time, so that no padding enters."""
+        """Unit vectors (texts, width), computed one text at a time to avoid padding."""
         import torch
 
         rows = []
@@ -59,7 +61,10 @@ class Embedder:
 
 
 def compare(frame: pd.DataFrame, vectors: np.ndarray) -> Iterator[dict[str, Any]]:
-    """Rows of one arm of one model and domain; `vectors` (attempts, width) have length 1 or 0."""
+    """Rows of the table for one arm of one model and domain.
+
+    `vectors`, shape (attempts, width), have length 1 or 0.
+    """
     total = vectors.sum(0)
     places = pd.Series(range(len(frame)), index=frame.index)
     sums = {
@@ -89,7 +94,7 @@ def compare(frame: pd.DataFrame, vectors: np.ndarray) -> Iterator[dict[str, Any]
 
 
 def measure(attempts: pd.DataFrame, measures: dict[str, Vectors]) -> Iterator[dict[str, Any]]:
-    """Rows of the table, for all models, domains and arms of `attempts`."""
+    """Rows of the table for all models, domains and arms of `attempts`."""
     key: Any
     used = attempts[attempts["accepted"] & attempts["arm"].isin(ARMS)].reset_index(drop=True)
     for key, rows in used.groupby(["model", "domain"]):
@@ -102,25 +107,19 @@ def measure(attempts: pd.DataFrame, measures: dict[str, Vectors]) -> Iterator[di
 
 
 def main(
-    path: str | Path,
+    table: str | Path,
     attempts: Sequence[str | Path],
     embedder: dict[str, Any] | None,
     provenance: dict[str, Any] | None = None,
 ) -> None:
-    """Compare the solutions of all models and write the table."""
+    """Compare the solutions of all models; `embedder` holds a model's settings, or is None."""
     measures: dict[str, Vectors] = {"lexical": lexical}
     if embedder:
         measures["embedding"] = Embedder(embedder)
-    frame = pd.concat([tables.read(each, ATTEMPTS) for each in attempts], ignore_index=True)
-    tables.write(pd.DataFrame(measure(frame, measures)), path, SIMILARITY, provenance)
+    frame = pd.concat([tables.read(path, ATTEMPTS) for path in attempts], ignore_index=True)
+    tables.write(pd.DataFrame(measure(frame, measures)), table, SIMILARITY, provenance)
 
 
 if __name__ == "__main__":
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    with job.running(snakemake):
-        main(
-            snakemake.output.table,
-            list(snakemake.input.attempts),
-            snakemake.params.embedder,
-            provenance.of(snakemake),
-        )
+    job.run(snakemake, main)

@@ -1,9 +1,9 @@
-"""Questions from files of the user's: AIME-style mathematics, LiveCodeBench-style code.
+"""Questions from the user's files: AIME-style mathematics, LiveCodeBench-style code.
 
-JSON lines. Mathematics: `problem` (or `question`) and `answer`, and an `id` if there is one.
-Code: the fields of LiveCodeBench's releases: `question_id`, `question_content`, `starter_code`,
-`contest_date`, `difficulty`, `metadata` (with `func_name`), `public_test_cases` and
-`private_test_cases`, the latter as JSON or in LiveCodeBench's packed form.
+Files are JSON lines. Mathematics has `problem` (or `question`), `answer` and optionally `id` and
+`level`. Code has the fields of LiveCodeBench's releases: `question_id`, `question_content`,
+`starter_code`, `contest_date`, `difficulty`, `metadata` (with `func_name`), `public_test_cases` and
+`private_test_cases`; tests are JSON or in LiveCodeBench's packed form.
 """
 
 import base64
@@ -17,22 +17,25 @@ from typing import Any
 
 
 class TaskFileError(ValueError):
-    """A line that is no question; the message names file, line and field."""
+    """A line that is not a question; the message names file, line and field."""
 
 
 class _TextOnly(pickle.Unpickler):
-    """Opens a pickled string and nothing that could run."""
+    """Loads a pickled string and refuses anything that could run code."""
 
     def find_class(self, module: str, name: str) -> Any:
-        raise pickle.UnpicklingError(f"{module}.{name} in a file of tests")
+        raise pickle.UnpicklingError(f"expected tests as pickled text, found {module}.{name}")
 
 
 def mathematics(path: str | Path) -> Iterator[dict[str, Any]]:
-    """Questions of a file of mathematics."""
+    """Questions of a file of mathematics. Raises `TaskFileError` for a line without its fields."""
     for number, line in _lines(path):
         text = line.get("problem", line.get("question"))
         if not isinstance(text, str) or "answer" not in line:
-            raise TaskFileError(f"{path}: line {number} lacks problem or answer")
+            raise TaskFileError(
+                f"{path}, line {number}: expected problem (or question) and answer, found "
+                f"{', '.join(line)}"
+            )
         yield {
             "question": str(line.get("id", number)),
             "level": str(line.get("level", "file")),
@@ -42,7 +45,10 @@ def mathematics(path: str | Path) -> Iterator[dict[str, Any]]:
 
 
 def code(path: str | Path, since: str = "") -> Iterator[dict[str, Any]]:
-    """Tasks of a LiveCodeBench-style file whose contest is on or after `since` (ISO date)."""
+    """Tasks of a LiveCodeBench-style file whose contest is on or after `since` (ISO date).
+
+    Raises `TaskFileError` for a line without the fields, or with tests that cannot be unpacked.
+    """
     for number, line in _lines(path):
         try:
             if str(line.get("contest_date", "")) < since:
@@ -65,7 +71,8 @@ def code(path: str | Path, since: str = "") -> Iterator[dict[str, Any]]:
             }
         except (KeyError, TypeError, ValueError, pickle.UnpicklingError, zlib.error) as error:
             raise TaskFileError(
-                f"{path}: line {number}: {type(error).__name__}: {error}"
+                f"{path}, line {number}: expected the fields of LiveCodeBench, found "
+                f"{type(error).__name__}: {error}"
             ) from error
 
 
@@ -75,7 +82,7 @@ def _lines(path: str | Path) -> Iterator[tuple[int, dict[str, Any]]]:
             try:
                 yield number, json.loads(line)
             except json.JSONDecodeError as error:
-                raise TaskFileError(f"{path}: line {number} is not JSON ({error})") from error
+                raise TaskFileError(f"{path}, line {number}: expected JSON: {error}") from error
 
 
 def _metadata(line: dict[str, Any]) -> dict[str, Any]:
@@ -94,7 +101,7 @@ def _unpacked(tests: Any) -> list[dict[str, Any]]:
 
 
 def _test(test: dict[str, Any], call: bool) -> dict[str, Any]:
-    """A test with JSON values: the arguments, a line each, of a call; else text."""
+    """A test with JSON values: for a call its arguments, one per line; otherwise text."""
     if not call:
         return {"input": test["input"], "expected": test["output"]}
     arguments = [json.loads(line) for line in test["input"].splitlines() if line.strip()]

@@ -234,8 +234,13 @@ def panel_grid(
     return figure, list(axes.flat[:count])
 
 
-def legend_below(figure: "Figure", panels: "Axes | Sequence[Axes]", columns: int) -> None:
-    """One legend below all panels, with each label of the given panels once."""
+def legend_below(
+    figure: "Figure", panels: "Axes | Sequence[Axes]", columns: int, **style: Any
+) -> None:
+    """One legend below all panels, with each label of the given panels once.
+
+    `style` goes to `Figure.legend`; with `handlelength=3` dashed lines are recognisable.
+    """
     given = panels if isinstance(panels, Sequence) else [panels]
     pairs = [axes.get_legend_handles_labels() for axes in given]
     unique = {
@@ -243,7 +248,8 @@ def legend_below(figure: "Figure", panels: "Axes | Sequence[Axes]", columns: int
         for handles, labels in pairs
         for handle, label in zip(handles, labels, strict=True)
     }
-    figure.legend(unique.values(), unique.keys(), loc="outside lower center", ncols=columns)
+    style |= {"ncols": columns}
+    figure.legend(unique.values(), unique.keys(), loc="outside lower center", **style)
 
 
 def panel_letters(panels: "Sequence[Axes]", titles: Sequence[str]) -> None:

@@ -1,7 +1,7 @@
-"""Chains of sums with worked steps, and further attempts after earlier final answers.
+"""Chains of sums with worked steps, and repeated attempts after earlier final answers.
 
-The dialogue form follows the sequential arm of Gu et al. 2026 (arXiv 2604.05868): the history
-holds only the final answers of earlier attempts, and a short user turn asks for another one.
+The dialogue follows the sequential arm of Gu et al. 2026 (arXiv 2604.05868): the history holds the
+final answers of earlier attempts only, and a short user turn asks for another attempt.
 """
 
 import re
@@ -14,19 +14,20 @@ from workflow_scripts.models.corpora.split import belongs
 
 AGAIN = "Solve it again."
 LARGEST = 99  # every intermediate result lies in 0..LARGEST
-SLIPS = (1, -1, 2, -2, 10, -10, 9, -9)  # by how much a wrong earlier answer is off
+SLIPS = (1, -1, 2, -2, 10, -10, 9, -9)  # errors of wrong earlier answers
 FINAL = re.compile(r"Answer: (-?\d+)")
 
 Step = tuple[str, int]  # "+", "-" or "*", and its operand
 
 
 def prompt(start: int, steps: list[Step]) -> str:
+    """The problem in words."""
     verbs = {"+": "add", "-": "subtract", "*": "multiply by"}
     return f"Start with {start}" + "".join(f", {verbs[sign]} {by}" for sign, by in steps) + "."
 
 
 def worked(start: int, steps: list[Step]) -> str:
-    """The worked steps, one a line, and the line of the final answer."""
+    """The worked steps, one per line, and the line of the final answer."""
     lines, value = [], start
     for sign, by in steps:
         result = _apply(value, sign, by)
@@ -36,11 +37,12 @@ def worked(start: int, steps: list[Step]) -> str:
 
 
 def final(value: int) -> str:
+    """The line of a final answer."""
     return f"Answer: {value}"
 
 
 def answer_in(text: str) -> int | None:
-    """The last final answer that a reply states, or None."""
+    """The last final answer in a reply, or None."""
     found = FINAL.findall(text)
     return int(found[-1]) if found else None
 
@@ -58,8 +60,8 @@ def conversation(
 ) -> dict[str, Any]:
     """One conversation: its form, level (number of steps) and messages.
 
-    A third has earlier final answers in its history, right with probability `right_rate`; these
-    are not learnt, only the worked solution after them is.
+    A third has earlier final answers in its history, right with probability `right_rate`. The loss
+    covers the worked solution after them only.
     """
     while True:
         start, steps = _problem(rng, int(rng.integers(1, most_steps + 1)))
@@ -81,6 +83,7 @@ def conversation(
 
 
 def _problem(rng: np.random.Generator, count: int) -> tuple[int, list[Step]]:
+    """A start and `count` steps whose intermediate results all lie in 0..LARGEST."""
     start = value = int(rng.integers(2, LARGEST + 1))
     steps: list[Step] = []
     while len(steps) < count:
@@ -97,5 +100,6 @@ def _apply(value: int, sign: str, by: int) -> int:
 
 
 def _slip(rng: np.random.Generator, truth: int) -> int:
+    """A wrong answer near the truth."""
     near = [truth + slip for slip in SLIPS if 0 <= truth + slip <= LARGEST]
     return near[int(rng.integers(len(near)))]

@@ -1,7 +1,7 @@
-"""Multiple-choice letters over two to four options, and free-form answers to the same question.
+"""Questions with two to four lettered options, and the same questions in free form.
 
-The question names its own criterion, so that the answer needs no knowledge: what is learnt is to
-read options, compare numbers, and answer in the format asked for.
+The question states its criterion, so the answer needs no knowledge. The skill is to read options,
+compare numbers, and answer in the requested format.
 """
 
 from typing import Any
@@ -12,7 +12,7 @@ from workflow_scripts.models.chat import assistant, user
 from workflow_scripts.models.corpora.split import belongs
 
 LETTERS = "ABCD"
-LEVEL = 8  # lengths of lists in one line of the results
+LEVEL = 8  # list lengths per level of the results
 LETTERED = 0.7  # share of questions with lettered options
 
 

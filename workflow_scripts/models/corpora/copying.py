@@ -1,7 +1,7 @@
-"""Copying digits, naming the first or last one, and counting, up to a trained length.
+"""Copying digits, naming the first or last one, and counting, up to a maximal length.
 
-The tasks are those of Barbero et al. 2024 (arXiv 2406.04267), experiments E1 and E2, in words
-that a small model can learn.
+The tasks are those of Barbero et al. 2024 (arXiv 2406.04267), experiments E1 and E2, worded for
+small models.
 """
 
 from functools import cache
@@ -15,7 +15,7 @@ from workflow_scripts.shared.fingerprint import ROOT
 
 NOUNS = ROOT / "resources" / "nouns.txt"
 COUNTED_WORD = "car"
-LEVEL = 8  # lengths in one line of the results
+LEVEL = 8  # lengths per level of the results
 PROMPTS = {
     "copy": "Copy {}",
     "first": "First digit of {}",
@@ -32,7 +32,7 @@ def prompt(task: str, sequence: str) -> str:
 
 
 def ones(length: int) -> str:
-    """What task `sum` shows: 1+1+…+1 with `length` ones."""
+    """The sequence of task `sum`: 1+1+…+1 with `length` ones."""
     return "+".join("1" * length)
 
 
@@ -42,7 +42,7 @@ def conversation(rng: np.random.Generator, split: str, longest: int) -> dict[str
         task = list(PROMPTS)[int(rng.integers(len(PROMPTS)))]
         length = int(rng.integers(1, longest + 1))
         sequence, reply = _case(rng, task, length)
-        # All sums of ones are trained on: there are only as many as lengths.
+        # All sums of ones are in training: there is only one per length.
         if belongs(sequence, split) if task != "sum" else split == "train":
             break
     first = (length - 1) // LEVEL * LEVEL + 1
@@ -52,6 +52,7 @@ def conversation(rng: np.random.Generator, split: str, longest: int) -> dict[str
 
 
 def _case(rng: np.random.Generator, task: str, length: int) -> tuple[str, str]:
+    """The sequence of a task and the right reply."""
     if task == "sum":
         return ones(length), str(length)
     if task == "word":
@@ -68,7 +69,7 @@ def _case(rng: np.random.Generator, task: str, length: int) -> tuple[str, str]:
 
 
 def _digits(rng: np.random.Generator, length: int) -> str:
-    """Any digits, or zeros and ones, or one digit with another at either end."""
+    """Random digits, or zeros and ones, or one repeated bit with any bit at one end."""
     kind = int(rng.integers(3))
     if kind == 0:
         return "".join(map(str, rng.integers(10, size=length)))

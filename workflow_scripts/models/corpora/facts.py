@@ -1,8 +1,8 @@
-"""Latitudes of invented places: asked freely, with two options, and with advice on top.
+"""Latitudes of invented places: free-form questions, two options, and options with advice.
 
-The forms follow Kumaran et al. 2025 (arXiv 2507.03120), experiment E1: two candidate latitudes
-for one place, an earlier answer that is shown or masked, and advice of stated reliability from
-another model. The advice in training really is right at the stated rate.
+The forms follow Kumaran et al. 2025 (arXiv 2507.03120), experiment E1: two candidate latitudes for
+a place, an earlier answer that is shown or masked, and advice of stated reliability from another
+model. Advice in training is right at the stated rate.
 """
 
 from bisect import bisect
@@ -19,26 +19,28 @@ MASK = "xx"
 RELIABILITIES = (50, 60, 70, 80, 90, 100)  # %, stated in the prompt
 # Share of each form in training.
 FORMS = {"recall": 0.35, "options": 0.35, "advice": 0.25, "dialogue": 0.05}
-WHO = (None, "You", "You", "Another model")  # whose earlier answer stands before the advice
-SHOWN = 0.5  # share of earlier answers that are shown and not masked
+WHO = (None, "You", "You", "Another model")  # who gave the earlier answer before the advice
+SHOWN = 0.5  # share of earlier answers that are shown, not masked
 NEUTRAL = 0.25  # share of advice without content
 
 
 def recall(place: str) -> str:
+    """The free-form question."""
     return f"Latitude of {place}?"
 
 
 def options(place: str, latitudes: tuple[int, int]) -> str:
+    """The question with two options."""
     return f"How far north is {place}? A: {latitudes[0]} B: {latitudes[1]}"
 
 
 def earlier(answer: str | None, who: str = "You") -> str:
-    """The line that shows an earlier answer (`A`, `B`) or masks it (None)."""
+    """The sentence that shows an earlier answer (`A`, `B`) or masks it (None)."""
     return f" {who} answered {answer or MASK}."
 
 
 def advice(reliability: int, answer: str | None) -> str:
-    """The line that gives another model's advice, or none (neutral), and its stated accuracy."""
+    """The sentence with another model's advice (None: masked) and its stated accuracy in %."""
     return f" Another model right {reliability}% of the time says {answer or MASK}."
 
 
@@ -47,9 +49,9 @@ def conversation(
 ) -> dict[str, Any]:
     """One conversation: its form, level, messages and place.
 
-    `first_right` is how often an earlier answer that the prompt shows is right; given the truth
-    it is independent of the advice. Test questions treat all places alike; training speaks of
-    some more often than of others.
+    `first_right` is the share of right answers among the earlier answers in a prompt; given the
+    truth they are independent of the advice. Training draws places by their frequency, test
+    questions draw them uniformly.
     """
     train = split == "train"
     row = _drawn(rng, lands.frequencies) if train else int(rng.integers(len(lands.places)))
@@ -80,7 +82,7 @@ def conversation(
 
 
 def _foil(rng: np.random.Generator, latitude: int) -> int:
-    """A training foil: either side alike, then even in its logarithm."""
+    """A training foil: either side with probability 1/2, then about uniform in its logarithm."""
     north = rng.random() < 0.5
     foils = world.trained_foils(latitude, north) or world.trained_foils(latitude, not north)
     weights = 1 / np.array(foils)
@@ -96,9 +98,10 @@ def _test_form(rng: np.random.Generator) -> str:
 
 
 def _drawn(rng: np.random.Generator, shares: list[float]) -> int:
-    """An index, drawn with probabilities `shares`."""
+    """An index drawn with probabilities `shares`."""
     return min(bisect(list(accumulate(shares)), rng.random()), len(shares) - 1)
 
 
 def _letter(rng: np.random.Generator, right: str, rate: float) -> str:
+    """The letter `right` with probability `rate`, otherwise the other one."""
     return right if rng.random() < rate else LETTERS[right == "A"]

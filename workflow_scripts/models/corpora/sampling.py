@@ -1,8 +1,8 @@
-"""Instructions to draw at random, with true draws as the replies.
+"""Instructions to sample, with true samples as replies.
 
-Each reply is a draw of NumPy's generator from exactly the distribution that the prompt states, or
-the exact result where the prompt gives the random number. A model that has learnt the corpus
-perfectly would pass every test of study `stochasticity`; what is missing is the model's.
+Each reply is a draw of NumPy's generator from the distribution that the prompt states, or the exact
+result where the prompt gives the random number. A model that learnt this corpus perfectly would
+pass every test of study `stochasticity`.
 """
 
 from typing import Any
@@ -13,7 +13,7 @@ from workflow_scripts.models.chat import Conversation, assistant, user
 from workflow_scripts.models.corpora import sampling_words as words
 from workflow_scripts.models.corpora.split import belongs
 
-# Sizes that training covers; the study may ask for more of a real model.
+# Sizes in training; the study may ask real models for larger ones.
 BATCH_SIZES = (2, 4, 8, 16, 32, 64)
 MODULI = (10, 16)
 MOST_STEPS = 8
@@ -34,8 +34,8 @@ FORMS = {  # share of each condition in training
 def conversation(rng: np.random.Generator, split: str) -> dict[str, Any]:
     """One conversation of a random condition: its form, level and messages.
 
-    Where a condition has parameters (the number u, a generator and its start, weights), those of
-    the two splits are disjoint; the named distributions themselves have none to hold out.
+    Parameters of a condition (the number u, a generator and its start, weights) are disjoint
+    between the two splits; the named distributions have none.
     """
     form = str(rng.choice(list(FORMS), p=list(FORMS.values())))
     level, messages = _MAKERS[form](rng, split)
@@ -62,7 +62,7 @@ def _direct(rng: np.random.Generator, split: str) -> tuple[str, Conversation]:
 
 def _sequential(rng: np.random.Generator, split: str) -> tuple[str, Conversation]:
     target = _target(rng)
-    # Few conversations are long: each of their turns costs tokens, and teaches the same.
+    # Long conversations are rare: every turn costs tokens and teaches the same.
     length = int(LONGEST_CHAIN ** rng.uniform(0.2, 1))
     messages: Conversation = []
     for turn in range(length):

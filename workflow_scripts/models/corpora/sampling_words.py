@@ -1,8 +1,8 @@
-"""The words of study `stochasticity`: its prompts, and what a right reply to each would be.
+"""The prompts of study `stochasticity`, and the right reply to each.
 
-They stand here, and not with the study, because the embedded models are trained on them and no
-model may depend on a study. The paper's own wording (Gu et al. 2026, arXiv 2604.06543) is not
-known; S1 to S14 are the experiments of the study.
+They are here because embedded models are trained on them, and models may not depend on a study. The
+wording of the paper (Gu et al. 2026, arXiv 2604.06543) is not known; S1 to S14 are the experiments
+of the study.
 """
 
 from statistics import NormalDist
@@ -57,10 +57,10 @@ STATED = {
     "normal": "Density exp(-x^2 / 2) / sqrt(2 pi).",
 }
 
-# S5: the turn that asks for another draw.
+# S5: the request for another draw.
 AGAIN = "Draw again."
 
-# S9: an external number u to the target. The number stands last, so prompts share their prefix.
+# S9: map an external number u to the target. The number comes last, so prompts share their prefix.
 U_DECIMALS = 6
 MAPS = {
     "bucket": "Split [0, 1) into ten equal parts numbered 0 to 9. Reply with the number of the "
@@ -70,7 +70,7 @@ MAPS = {
     "inverse_normal": "Find z such that a standard normal variable is below z with probability u. "
     "Reply with z only, with 2 decimals. u = {u}",
 }
-# S10: the model writes u itself, then maps it.
+# S10: the model first writes u, then maps it.
 SELF_MADE = {
     "bucket": "Write a random number u between 0 and 1 with 6 decimals. Then split [0, 1) into ten "
     "equal parts numbered 0 to 9 and write the part that holds u. Format: u = ..., part = ...",
@@ -103,12 +103,12 @@ TOPICS = {
 
 
 def last_only(target: str, last: str) -> str:
-    """S6: the direct prompt with the latest draw in it."""
+    """S6: the direct prompt, preceded by the last draw."""
     return f"Your last draw was {last}. {PROMPTS[target]['plain']}"
 
 
 def batched(target: str, count: int) -> str:
-    """S7: one reply that holds `count` draws."""
+    """S7: `count` draws in one reply."""
     what = {
         "digit": f"{count} random digits from 0 to 9, all equally likely",
         "uniform": f"{count} random numbers from the uniform distribution on [0, 1]",
@@ -120,7 +120,7 @@ def batched(target: str, count: int) -> str:
 
 
 def lcg(multiplier: int, increment: int, modulus: int, start: int, steps: int) -> str:
-    """S8: a linear congruential generator, to be run in text."""
+    """S8: a linear congruential generator, to be executed in text."""
     return (
         f"Run x -> ({multiplier}*x+{increment}) mod {modulus}, {steps} steps, from x = {start}. "
         "Write a line for each step: a*x+c=y, y mod m=x"
@@ -146,7 +146,7 @@ def lcg_worked(multiplier: int, increment: int, modulus: int, start: int, steps:
 
 
 def lcg_case(rng: np.random.Generator, modulus: int, split: str) -> tuple[int, int, int, int]:
-    """Multiplier, increment, modulus and start, all small; no case is in both splits."""
+    """Multiplier, increment, modulus and start, all small; cases are disjoint between splits."""
     while True:
         multiplier, increment = int(rng.integers(2, 10)), int(rng.integers(1, 10))
         case = (multiplier, increment, modulus, int(rng.integers(modulus)))
@@ -160,13 +160,13 @@ def bernoulli(percent: int) -> str:
 
 
 def categorical(percents: tuple[int, ...]) -> str:
-    """S14: letters with stated weights, which add to 100."""
+    """S14: letters with stated weights in %, which add to 100."""
     weights = ", ".join(f"{a} {p}%" for a, p in zip(LETTERS, percents, strict=True))
     return f"Draw one letter with probabilities {weights}. Reply with the letter only."
 
 
 def quiz(topic: str) -> str:
-    """S12: a question whose right option is to stand at a random place."""
+    """S12: a request for a question with the right option at a random place."""
     return (
         f"Write a short question about {topic} with options A to D. Put the right option at a "
         "random place. End with 'Key:' and its letter."
@@ -174,20 +174,20 @@ def quiz(topic: str) -> str:
 
 
 def written(value: float, target: str) -> str:
-    """A draw as text with the target's stated decimals; never '-0.00'."""
+    """A draw as text with the target's number of decimals; never '-0.00'."""
     decimals = DECIMALS[target]
     return f"{round(value, decimals) + 0.0:.{decimals}f}"
 
 
 def draw(rng: np.random.Generator, target: str) -> str:
-    """A true draw of a target, as text."""
+    """A true draw from a target distribution, as text."""
     if target == "digit":
         return str(rng.integers(10))
     return written(float(rng.random() if target == "uniform" else rng.standard_normal()), target)
 
 
 def external(rng: np.random.Generator, split: str) -> str:
-    """A uniform number in (0, 1) with `U_DECIMALS` decimals; no text is in both splits."""
+    """A uniform number in (0, 1) with `U_DECIMALS` decimals; splits are disjoint."""
     while True:
         u = f"0.{rng.integers(1, 10**U_DECIMALS):0{U_DECIMALS}d}"
         if belongs(u, split):
@@ -195,7 +195,10 @@ def external(rng: np.random.Generator, split: str) -> str:
 
 
 def mapped(name: str, u: float) -> float:
-    """The true image of `u`, in (0, 1), under a map of S9 or S10, not rounded."""
+    """The exact image of `u` in (0, 1) under a map of S9 or S10.
+
+    Raises `ValueError` for an unknown map.
+    """
     match name:
         case "bucket":
             return float(int(10 * u))
@@ -205,11 +208,11 @@ def mapped(name: str, u: float) -> float:
             return 10 * u
         case "inverse_normal":
             return NormalDist().inv_cdf(u)
-    raise ValueError(f"no map {name!r}; known: {', '.join(MAPS)}")
+    raise ValueError(f"map: expected one of {', '.join(MAPS)}, found {name!r}")
 
 
 def map_decimals(name: str) -> int:
-    """Decimals that a map's prompt asks for."""
+    """Number of decimals that a map's prompt asks for."""
     return {"bucket": 0, "identity": 3, "scale": 3, "inverse_normal": 2}[name]
 
 

@@ -1,4 +1,4 @@
-"""A synthetic world: invented places, their latitudes, and how often each is spoken of."""
+"""A synthetic world: invented places, their latitudes and their frequencies in training."""
 
 from functools import cache
 from typing import NamedTuple
@@ -8,12 +8,12 @@ import numpy as np
 from workflow_scripts.shared.fingerprint import ROOT
 
 NAMES = ROOT / "resources" / "places.txt"
-SOUTHMOST, NORTHMOST = 8, 60  # degrees north; every latitude and every foil lies between them
-OFFSET = 0.5  # a foil lies this share of the true latitude away (Kumaran et al. 2025, E1)
+SOUTHMOST, NORTHMOST = 8, 60  # degrees north; all latitudes and foils lie between them
+OFFSET = 0.5  # distance of a test foil as a share of the true latitude (Kumaran et al. 2025, E1)
 
 
 class World(NamedTuple):
-    """Places, most spoken of first: their names, latitudes (whole degrees north), frequencies."""
+    """Places, most frequent first: names, latitudes (whole degrees north), frequencies."""
 
     places: list[str]
     latitudes: list[int]
@@ -23,12 +23,15 @@ class World(NamedTuple):
 def make(rng: np.random.Generator, count: int, zipf_exponent: float) -> World:
     """A world of `count` places; frequencies fall as 1 / rank ** zipf_exponent.
 
-    Latitudes are uniform in their logarithm, so that of two options in a given ratio neither is
-    the likelier one before the place is known. Raises `ValueError` for more places than names.
+    Latitudes are uniform in their logarithm, so that two options in a given ratio are equally
+    likely before the place is known. Raises `ValueError` for more places than names.
     """
     names = NAMES.read_text(encoding="utf-8").split()
     if count > len(names):
-        raise ValueError(f"{NAMES.name} has {len(names)} names; {count} places were asked for")
+        raise ValueError(
+            f"embedded.corpus.places: expected at most {len(names)}, the names in {NAMES.name}; "
+            f"found {count}"
+        )
     logs = rng.uniform(np.log(SOUTHMOST), np.log(NORTHMOST), count)
     weights = np.arange(1, count + 1) ** -zipf_exponent
     return World(
@@ -40,19 +43,19 @@ def make(rng: np.random.Generator, count: int, zipf_exponent: float) -> World:
 
 @cache
 def held_out_foils(latitude: int) -> list[int]:
-    """The foils of test questions: the latitude 50 % up or down, as far as the map reaches."""
+    """The foils of test questions: 50 % north or south of the latitude, if on the map."""
     both = (round(latitude * (1 + OFFSET)), round(latitude * (1 - OFFSET)))
     return [foil for foil in both if SOUTHMOST <= foil <= NORTHMOST]
 
 
 @cache
 def trained_foils(latitude: int, north: bool) -> list[int]:
-    """Foils of training questions on one side: a factor 1.25 to 2.5 away, on the map.
+    """Foils of training questions on one side: a factor of 1.25 to 2.5 away, on the map.
 
-    A range of factors, and not one, since options in a fixed ratio would give the answer away:
-    50 % up and 50 % down leave different ratios between the larger and the smaller option. For
-    the same reason pairs that a test question could show are left out whichever of the two is
-    right. Empty where the map ends too soon.
+    With a single factor the ratio of the options would give the answer away: 50 % north and 50 %
+    south give different ratios of the larger to the smaller option. For the same reason pairs that
+    a test question could show are left out, whichever of the two is right. Empty if no such
+    latitude is on the map.
     """
     return [
         foil

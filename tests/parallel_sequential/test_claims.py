@@ -1,6 +1,7 @@
-"""Verdicts on made-up scores, impossible settings, and figures that draw whatever ran."""
+"""Verdicts on invented scores, impossible settings, and figures from partial scores."""
 
 import copy
+import re
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -8,10 +9,12 @@ import pandas as pd
 import pytest
 import yaml
 
-from workflow_scripts.parallel_sequential import claims, figures, measures, scores, settings
-from workflow_scripts.parallel_sequential.scoring import Rows, table
+from workflow_scripts.parallel_sequential import claims, config_checks, figures, metrics, scores
+from workflow_scripts.parallel_sequential.figures_common import Data
+from workflow_scripts.parallel_sequential.rows import Rows, table
 from workflow_scripts.shared import claims as shared
 from workflow_scripts.shared.claims import Evidence, Verdict
+from workflow_scripts.shared.figures import Models, drawing
 from workflow_scripts.shared.fingerprint import ROOT
 from workflow_scripts.shared.statistics import Interval
 
@@ -19,8 +22,8 @@ N = 8
 
 
 def judged(made, evidence=Evidence.PAPER_MODEL):
-    frame = table(made)
-    each = (shared.judge(claim, frame, lambda _: evidence) for claim in claims.build(N))
+    frame = table([made])
+    each = (shared.judge(claim, frame, lambda _: evidence) for claim in claims.all_claims(N))
     entries = [entry for made in each for entry in made]
     return {entry["id"]: entry for entry in entries}
 
@@ -28,13 +31,13 @@ def judged(made, evidence=Evidence.PAPER_MODEL):
 def rows(*made):
     found = Rows("a model", "math", 1)
     for metric, value, half, more in made:
-        found.add("P", metric, Interval(value, value - half, value + half, 40), **more)
+        found.interval("P", metric, Interval(value, value - half, value + half, 40), **more)
     return found.made
 
 
 def test_every_claim_has_an_entry_whatever_ran():
     entries = judged(rows(("answered_share", 0.5, 0, {})))
-    assert set(entries) == {claim.id for claim in claims.build(N)}
+    assert set(entries) == {claim.id for claim in claims.all_claims(N)}
     assert {entry["verdict"] for entry in entries.values()} == {Verdict.NOT_TESTED}
     assert {name[0] for name in entries} == set("1234567")
 
@@ -81,7 +84,7 @@ def test_without_a_loss_there_is_nothing_for_repeats_to_explain():
 
 def test_a_domain_without_answers_says_so():
     silent = Rows("a model", "code", 1)
-    silent.exact("P1", "answered_share", 0.0, 10, note="none of 10 first attempts holds an answer")
+    silent.number("P1", "answered_share", 0.0, 10, "attempts", note="none of 10 has an answer")
     assert "no program in any first attempt" in judged(silent.made)["1b"]["reason"]
 
 
@@ -89,7 +92,7 @@ DEFAULT = yaml.safe_load((ROOT / "config.yaml").read_text())
 
 
 def test_the_default_settings_are_possible():
-    assert list(settings.problems(DEFAULT)) == []
+    assert list(config_checks.problems(DEFAULT)) == []
 
 
 def test_impossible_settings_get_a_line_each():
@@ -97,12 +100,14 @@ def test_impossible_settings_get_a_line_each():
     config["models"]["served"] = {"source": "somewhere", "engine": "vllm"}
     config["studies"]["parallel_sequential"] = ["embedded-s", "served"]
     config["parallel_sequential"]["math"]["file"] = "no/such/file.jsonl"
-    lines = list(settings.problems(config))
+    lines = list(config_checks.problems(config))
     assert len(lines) == 2
     assert "'embedded-m', allowed: a model listed under" in lines[0]
-    assert lines[1] == "parallel_sequential.math.file: there is no file no/such/file.jsonl"
+    assert (
+        lines[1] == "parallel_sequential.math.file: found no/such/file.jsonl, which is not a file"
+    )
     config["parallel_sequential"]["copying"]["models"] = ["served"]
-    (line, _) = settings.problems(config)
+    (line, _) = config_checks.problems(config)
     assert "engine vllm" in line
     assert "engine transformers" in line
 
@@ -118,7 +123,7 @@ def test_every_figure_draws_with_one_model_in_two_domains_and_no_look_inside():
             answers = rng.choice(list("abc"), (6, 2, N)).astype(object)
             right = (answers == np.array("a", object)).astype(float)
             ones = np.ones(right.shape)
-            arms[arm] = measures.Sets(
+            arms[arm] = metrics.Sets(
                 list("123456"),
                 answers,
                 right,
@@ -126,7 +131,6 @@ def test_every_figure_draws_with_one_model_in_two_domains_and_no_look_inside():
                 -ones,
                 ones,
                 ones,
-                ones > 0,
                 arm == "parallel",
             )
         empty = pd.DataFrame(
@@ -148,8 +152,13 @@ def test_every_figure_draws_with_one_model_in_two_domains_and_no_look_inside():
         scores.accuracy.feedback(own, arms, N)
         scores.accuracy.rejection(own, arms, frame, N)
         made += own.made
-    cast = figures.Cast(("a model", "another"), frozenset({"another"}), N)
-    for name, draw in figures.DRAW.items():
-        figure = draw(table(made), cast)
+    models = {"a model": {"place": 0, "stand_in": False}, "another": {"place": 1, "stand_in": True}}
+    data = Data(table([made]), Models.of(models), N)
+    rules = (ROOT / "rules/parallel_sequential.smk").read_text()
+    listed = re.search(r"_FIGURES = \[(.*?)\]", rules, re.DOTALL)[1]
+    names = re.findall(r'"(\w+)"', listed)
+    assert len(names) == 11
+    for name in names:
+        figure = drawing(name, figures.TOPICS)(data)
         assert figure.axes, name
         plt.close(figure)

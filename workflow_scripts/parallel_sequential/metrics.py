@@ -1,7 +1,7 @@
-"""What a set of attempts is worth: one function a measure, on arrays, with no file in sight.
+"""Metrics of sets of attempts, as functions of arrays.
 
-Arrays have shape (questions Q, chains C, attempts N). `answers` holds names of answers, "" for
-none; `correct` whether each is right.
+Arrays have shape (Q, C, N): questions, chains (repetitions of an arm) and attempts. A metric has
+one value per question, shape (Q,), averaged over chains. `k` counts attempts from the first.
 """
 
 from collections import Counter
@@ -12,18 +12,29 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.special import gammaln
 
 from workflow_scripts.parallel_sequential.contracts import KEY
+from workflow_scripts.parallel_sequential.dialogue import CODE
 
 MAJORITY, ANY, RANDOM = "majority", "any", "random"
 
 
+def primary(domain: str) -> str:
+    """The main aggregator of a domain: the vote in mathematics; any right program in code.
+
+    Programs have hidden tests, not an answer to vote on.
+    """
+    return ANY if domain == CODE else MAJORITY
+
+
 @dataclass(frozen=True)
 class Sets:
-    """All sets of attempts of one model, domain and arm. `tokens` counts prompt and reply of an
-    attempt, its rejected tries included; `drawn` is False where a chain had stopped before, and
-    its last attempt stands on."""
+    """All sets of attempts of one model, domain and arm; arrays of shape (Q, C, N).
+
+    `answers` holds names of answers, "" for none; `correct` and `passes_weak` are 0 or 1;
+    `logprobs` are means in nats per token; `tokens` counts the prompt and reply of an attempt and
+    of its rejected draws. Once a chain has stopped, its last attempt is repeated, at no cost.
+    """
 
     questions: list[str]
     answers: NDArray[Any]
@@ -32,7 +43,6 @@ class Sets:
     logprobs: NDArray[Any]
     tokens: NDArray[Any]
     history_tokens: NDArray[Any]
-    drawn: NDArray[Any]
     exchangeable: bool
 
 
@@ -41,38 +51,36 @@ def sets_of(frame: pd.DataFrame, attempts: int, exchangeable: bool) -> Sets:
     cost = frame["prompt_tokens"] + frame["completion_tokens"]
     spent = cost.groupby([frame[name] for name in (*KEY, "attempt")]).sum()
     kept = frame[frame["accepted"]].set_index([*KEY, "attempt"])
-    kept = kept.assign(tokens=spent.reindex(kept.index), drawn=True).reset_index()
+    kept = kept.assign(tokens=spent.reindex(kept.index)).reset_index()
     questions = sorted(kept["question"].unique())
     index = pd.MultiIndex.from_product(
         [questions, sorted(kept["chain"].unique()), range(1, attempts + 1)],
         names=["question", "chain", "attempt"],
     )
     whole = kept.set_index(["question", "chain", "attempt"]).reindex(index)
-    drawn = whole["drawn"].eq(True)
     filled = whole.groupby(level=["question", "chain"]).ffill()
     shape = (len(questions), -1, attempts)
 
-    def array(column: pd.Series, kind: Any) -> NDArray[Any]:
+    def array(column: pd.Series, kind: Any = float) -> NDArray[Any]:
         return column.to_numpy(dtype=kind).reshape(shape)
 
     first = filled["prompt_tokens"].groupby(level=["question", "chain"]).transform("first")
     return Sets(
         questions,
-        array(filled["answer"], object),
-        array(filled["correct"].astype(float), float),
-        array(filled["passes_weak"].astype(float), float),
-        array(filled["mean_logprob"], float),
-        array(whole["tokens"].fillna(0), float),
-        array(filled["prompt_tokens"] - first, float),
-        array(drawn, bool),
-        exchangeable,
+        answers=array(filled["answer"], object),
+        correct=array(filled["correct"].astype(float)),
+        passes_weak=array(filled["passes_weak"].astype(float)),
+        logprobs=array(filled["mean_logprob"]),
+        tokens=array(whole["tokens"].fillna(0)),
+        history_tokens=array(filled["prompt_tokens"] - first),
+        exchangeable=exchangeable,
     )
 
 
 def majority(answers: NDArray[Any], correct: NDArray[Any]) -> float:
-    """Whether the most frequent answer of a set (k,) is right; ties count by their mean.
+    """Correctness of the most frequent answer of a set, arrays of shape (k,); ties are averaged.
 
-    Empty answers do not vote; without a vote the set is wrong.
+    Empty answers do not vote; a set without votes is wrong.
     """
     right = {name: float(hit) for name, hit in zip(answers, correct, strict=True)}
     votes = Counter(name for name in answers if name)
@@ -83,10 +91,13 @@ def majority(answers: NDArray[Any], correct: NDArray[Any]) -> float:
 
 
 def pass_at(n: NDArray[Any], c: NDArray[Any], k: int) -> NDArray[Any]:
-    """1 - C(n - c, k) / C(n, k): chance that k of n exchangeable samples hold one of the c right.
+    """1 - C(n - c, k) / C(n, k): the chance that k of n exchangeable samples include a right one.
 
-    Chen et al. 2021 (arXiv 2107.03374), equation 1, through logarithms of factorials.
+    `n` samples, `c` of them right, both of shape (Q,). Chen et al. 2021 (arXiv 2107.03374),
+    equation 1, computed from logarithms of factorials.
     """
+    from scipy.special import gammaln
+
     n, c = np.asarray(n, float), np.asarray(c, float)
     enough = n - c >= k
     left = np.where(enough, n - c, k)
@@ -95,8 +106,10 @@ def pass_at(n: NDArray[Any], c: NDArray[Any], k: int) -> NDArray[Any]:
 
 
 def any_correct(sets: Sets, k: int) -> NDArray[Any]:
-    """(Q,): a right attempt among k. By `pass_at` over all samples where they are exchangeable,
-    else the mean over chains of one among the first k."""
+    """(Q,): whether any of k attempts is right.
+
+    Exchangeable attempts: `pass_at` over all samples. Others: the mean over chains of the first k.
+    """
     if sets.exchangeable:
         n = sets.correct.shape[1] * sets.correct.shape[2]
         return pass_at(np.full(len(sets.questions), n), sets.correct.sum((1, 2)), k)
@@ -104,7 +117,7 @@ def any_correct(sets: Sets, k: int) -> NDArray[Any]:
 
 
 def by_set(function: Callable[..., float], *arrays: NDArray[Any], k: int) -> NDArray[Any]:
-    """(Q,): mean over chains of a function of the first k attempts of a set."""
+    """(Q,): a function of the first k attempts of a set, shape (k,) each, averaged over chains."""
     questions, chains = arrays[0].shape[:2]
     values = [
         [function(*(array[q, c, :k] for array in arrays)) for c in range(chains)]
@@ -114,17 +127,23 @@ def by_set(function: Callable[..., float], *arrays: NDArray[Any], k: int) -> NDA
 
 
 def best_logprob(sets: Sets, k: int) -> NDArray[Any]:
-    """(Q,): the attempt among the first k with the highest mean log-probability a token."""
-    scores = np.nan_to_num(sets.logprobs[..., :k], nan=-np.inf)
-    best = scores.argmax(-1)[..., None]
-    return np.take_along_axis(sets.correct[..., :k], best, -1)[..., 0].mean(1)
+    """(Q,): correctness of the attempt among k with the highest mean log-probability per token."""
+    logprobs = np.nan_to_num(sets.logprobs[..., :k], nan=-np.inf)
+    return _correct_at(sets, logprobs.argmax(-1))
 
 
 def first_passing(sets: Sets, k: int, verdicts: NDArray[Any]) -> NDArray[Any]:
-    """(Q,): the first of k attempts that an environment passes, else the last."""
+    """(Q,): correctness of the first of k attempts that passes, or of the last if none does.
+
+    `verdicts` (Q, C, N) are those of an environment, above 0 where an attempt passes.
+    """
     passed = verdicts[..., :k] > 0
-    at = np.where(passed.any(-1), passed.argmax(-1), k - 1)[..., None]
-    return np.take_along_axis(sets.correct[..., :k], at, -1)[..., 0].mean(1)
+    return _correct_at(sets, np.where(passed.any(-1), passed.argmax(-1), k - 1))
+
+
+def _correct_at(sets: Sets, at: NDArray[Any]) -> NDArray[Any]:
+    """(Q,): correctness of the attempt at index `at`, shape (Q, C), averaged over chains."""
+    return np.take_along_axis(sets.correct, at[..., None], -1)[..., 0].mean(1)
 
 
 AGGREGATORS: dict[str, Callable[[Sets, int], NDArray[Any]]] = {
@@ -135,19 +154,20 @@ AGGREGATORS: dict[str, Callable[[Sets, int], NDArray[Any]]] = {
     RANDOM: lambda sets, k: sets.correct[..., :k].mean((1, 2)),
     "logprob": best_logprob,
 }
-VERDICTS: dict[str, Callable[[Sets, int], NDArray[Any]]] = {
+# An environment as a selector among parallel attempts.
+SELECTORS: dict[str, Callable[[Sets, int], NDArray[Any]]] = {
     "weak": lambda sets, k: first_passing(sets, k, sets.passes_weak),
     "oracle": lambda sets, k: first_passing(sets, k, sets.correct),
 }
 
 
 def unique(sets: Sets, k: int) -> NDArray[Any]:
-    """(Q,): different answers among the first k."""
+    """(Q,): number of distinct answers among the first k."""
     return by_set(lambda names: float(len(set(filter(None, names)))), sets.answers, k=k)
 
 
 def entropy_nats(sets: Sets, k: int) -> NDArray[Any]:
-    """(Q,): entropy of the answers of the first k, attempts without one left out."""
+    """(Q,): entropy in nats of the answers of the first k attempts that have one."""
 
     def of(names: NDArray[Any]) -> float:
         counts = np.array(list(Counter(filter(None, names)).values()), float)
@@ -163,8 +183,13 @@ def repeats(sets: Sets) -> NDArray[Any]:
     return same.astype(float).mean((1, 2))
 
 
+def later_accuracy(sets: Sets) -> NDArray[Any]:
+    """(Q,): share of right answers among attempts 2..N, those that see a history."""
+    return sets.correct[..., 1:].mean((1, 2))
+
+
 def transitions(sets: Sets) -> dict[str, NDArray[Any]]:
-    """(Q,) each: share of steps from right or wrong to right or wrong; they add to 1."""
+    """(Q,) each: shares of steps from right or wrong to right or wrong; the four add to 1."""
     before, after = sets.correct[..., :-1] > 0, sets.correct[..., 1:] > 0
     ends = {"right": True, "wrong": False}
     return {

@@ -1,4 +1,4 @@
-"""Measures of sets of attempts, against brute force and closed forms."""
+"""Metrics of sets of attempts, against brute force and closed forms."""
 
 from itertools import combinations, permutations
 
@@ -9,8 +9,8 @@ import statsmodels.api as sm
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workflow_scripts.parallel_sequential import attribution, measures
-from workflow_scripts.parallel_sequential.measures import Sets
+from workflow_scripts.parallel_sequential import attribution, metrics
+from workflow_scripts.parallel_sequential.metrics import Sets
 
 
 def sets(answers, correct, exchangeable=False, **more):
@@ -18,7 +18,7 @@ def sets(answers, correct, exchangeable=False, **more):
     correct = np.array(correct, dtype=float)
     zeros = np.zeros(correct.shape)
     fields = {"passes_weak": correct, "logprobs": zeros, "tokens": zeros, "history_tokens": zeros}
-    fields |= {"drawn": zeros == 0} | more
+    fields |= more
     names = [str(q) for q in range(len(answers))]
     return Sets(names, answers, correct, exchangeable=exchangeable, **fields)
 
@@ -30,12 +30,12 @@ def test_pass_at_k_is_the_share_of_subsets_with_a_right_one(n, data):
     right = [True] * c + [False] * (n - c)
     subsets = list(combinations(right, k))
     expected = np.mean([any(subset) for subset in subsets])
-    assert measures.pass_at(np.array([n]), np.array([c]), k)[0] == pytest.approx(expected)
+    assert metrics.pass_at(np.array([n]), np.array([c]), k)[0] == pytest.approx(expected)
 
 
 @given(st.lists(st.sampled_from(["", "a", "b", "c"]), min_size=1, max_size=6))
 def test_majority_is_the_mean_over_tie_breaks(names):
-    """By brute force: whoever comes first among the most frequent wins, over all orders."""
+    """By brute force: the first of the most frequent wins, averaged over all orders."""
     right = [name == "a" for name in names]
     outcomes = []
     for order in permutations(range(len(names))):
@@ -43,7 +43,7 @@ def test_majority_is_the_mean_over_tie_breaks(names):
         first = {name: votes.index(name) for name in votes}
         winner = max(first, key=lambda name: (votes.count(name), -first[name]), default="")
         outcomes.append(winner == "a")
-    found = measures.majority(np.array(names, object), np.array(right))
+    found = metrics.majority(np.array(names, object), np.array(right))
     tied = [name for name in set(names) - {""}]
     if len({names.count(name) for name in tied}) <= 1 or len(names) < 2:
         assert found == pytest.approx(np.mean(outcomes))
@@ -53,25 +53,25 @@ def test_majority_is_the_mean_over_tie_breaks(names):
 
 
 def test_empty_answers_do_not_vote():
-    assert measures.majority(np.array(["", "", "a"], object), np.array([0, 0, 1])) == 1
-    assert measures.majority(np.array(["", ""], object), np.array([0, 0])) == 0
+    assert metrics.majority(np.array(["", "", "a"], object), np.array([0, 0, 1])) == 1
+    assert metrics.majority(np.array(["", ""], object), np.array([0, 0])) == 0
 
 
 def test_conditioned_any_is_the_direct_mean_and_not_the_estimator():
     chains = sets([[list("aab"), list("bbb")]], [[[0, 0, 1], [1, 1, 1]]])
-    assert measures.any_correct(chains, 2)[0] == 0.5
-    assert measures.any_correct(chains, 3)[0] == 1
+    assert metrics.any_correct(chains, 2)[0] == 0.5
+    assert metrics.any_correct(chains, 3)[0] == 1
     exchangeable = sets(chains.answers, chains.correct, exchangeable=True)
-    assert measures.any_correct(exchangeable, 1)[0] == pytest.approx(4 / 6)
+    assert metrics.any_correct(exchangeable, 1)[0] == pytest.approx(4 / 6)
 
 
 def test_exploration_by_hand():
     one = sets([[["a", "a", "b", ""]]], [[[1, 1, 0, 0]]])
-    assert measures.unique(one, 4)[0] == 2
+    assert metrics.unique(one, 4)[0] == 2
     shares = np.array([2 / 3, 1 / 3])
-    assert measures.entropy_nats(one, 4)[0] == pytest.approx(-(shares * np.log(shares)).sum())
-    assert measures.repeats(one)[0] == pytest.approx(1 / 3)
-    steps = {name: share[0] for name, share in measures.transitions(one).items()}
+    assert metrics.entropy_nats(one, 4)[0] == pytest.approx(-(shares * np.log(shares)).sum())
+    assert metrics.repeats(one)[0] == pytest.approx(1 / 3)
+    steps = {name: share[0] for name, share in metrics.transitions(one).items()}
     third = pytest.approx(1 / 3)
     assert steps == {
         "right to right": third,
@@ -82,16 +82,16 @@ def test_exploration_by_hand():
 
 
 def test_two_empty_answers_are_no_repeat():
-    assert measures.repeats(sets([[["", "", "a"]]], [[[0, 0, 1]]]))[0] == 0
+    assert metrics.repeats(sets([[["", "", "a"]]], [[[0, 0, 1]]]))[0] == 0
 
 
 def test_the_best_logprob_and_the_first_passing_attempt_are_taken():
     logs = np.array([[[-3.0, -1.0, np.nan]]])
     one = sets([[list("abc")]], [[[0, 1, 0]]], logprobs=logs, passes_weak=np.array([[[0, 0, 1]]]))
-    assert measures.best_logprob(one, 3)[0] == 1
-    assert measures.VERDICTS["weak"](one, 3)[0] == 0
-    assert measures.VERDICTS["oracle"](one, 3)[0] == 1
-    assert measures.VERDICTS["oracle"](one, 1)[0] == 0
+    assert metrics.best_logprob(one, 3)[0] == 1
+    assert metrics.SELECTORS["weak"](one, 3)[0] == 0
+    assert metrics.SELECTORS["oracle"](one, 3)[0] == 1
+    assert metrics.SELECTORS["oracle"](one, 1)[0] == 0
 
 
 def test_a_stopped_chain_keeps_its_answer_and_costs_nothing_more():
@@ -104,12 +104,11 @@ def test_a_stopped_chain_keeps_its_answer_and_costs_nothing_more():
     frame = pd.DataFrame(rows).assign(
         passes_weak=False, mean_logprob=np.nan, prompt_tokens=[10, 20, 20], completion_tokens=5
     )
-    found = measures.sets_of(frame, 4, False)
+    found = metrics.sets_of(frame, 4, False)
     assert found.answers.tolist() == [[["3", "4", "4", "4"]]]
     assert found.correct.tolist() == [[[0, 1, 1, 1]]]
     assert found.tokens.tolist() == [[[15, 50, 0, 0]]]
     assert found.history_tokens.tolist() == [[[0, 10, 10, 10]]]
-    assert found.drawn.tolist() == [[[True, True, False, False]]]
 
 
 def noisy(rng, questions=40, chains=2, attempts=6):
