@@ -71,7 +71,7 @@ def equal(data: Data) -> "Figure":
         for depth in sorted(depths)
         if depth > 1
     ]
-    stacks.append(("q, k, v apart", {"experiment": "E8", "part": "normalised"}))
+    stacks.append(("independent q, k, v", {"experiment": "E8", "part": "normalised"}))
     kinds = ("float32", "float16", "bfloat16")
     cells = [(name, stack) for name in ENCODINGS for stack in stacks]
     figure, panels = plt.subplots(1, 2, figsize=(PAGE_IN, 0.8 + 0.19 * len(cells)), sharey=True)

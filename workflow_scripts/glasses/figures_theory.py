@@ -172,24 +172,24 @@ def variation(data: Data) -> "Figure":
 def sensitivity(data: Data) -> "Figure":
     """Theorem 5.1: Jacobian norms and bound by position, random and trained."""
     inside = data.pick(experiment="model_sensitivity")
-    models = [name for name in data.models.names if name in set(inside["model"])]
     rows = data.pick(experiment="G5")
     deepest = rows["depth"].max()
     shown = {
         f"{text}, L={deepest}": rows[(rows["encoding"] == name) & (rows["depth"] == deepest)]
         for name, text in (("none", "no encoding"), ("alibi", "ALiBi"))
     }
-    shown |= {data.models.label(name): inside[inside["model"] == name] for name in models}
-    figure, panels = panel_grid(max(3, len(shown)), PAGE_IN, 2.6, sharey=True)
-    for axes, own in zip(panels, shown.values(), strict=False):
+    for name in data.models.names:
+        shown[data.models.label(name)] = inside[inside["model"] == name]
+    figure, panels = panel_grid(len(shown), PAGE_IN, 2.6, sharey=True)
+    for axes, own in zip(panels, shown.values(), strict=True):
+        if own.empty:
+            missing(axes, "bound not computed")
         for kind, style in KINDS.items():
             curve = above(own[own["metric"] == f"sensitivity_{kind}"], 1e-3)
             line(axes, curve, "position", **style)
-        axes.set_yscale("log")
         axes.set_xlabel("token")
-    if not models:
-        missing(panels[2], "the bound applies to no model that ran")
+    panels[0].set_yscale("log")  # of all panels, and after `missing`, which takes their ticks away
     panels[0].set_ylabel("sensitivity over its mean")
-    panel_letters(panels[: len(shown)], list(shown))
+    panel_letters(panels, list(shown))
     legend_below(figure, panels[0], columns=3)
     return figure
