@@ -1,6 +1,7 @@
 """Study `glasses`: "Transformers need glasses!" (2406.04267)."""
 
 GLASSES_MODELS = models_of(config, "glasses")
+GLASSES_TRAINED = [name for name in GLASSES_MODELS if config["models"][name]["source"] == "train"]
 GLASSES_PUBLISHED = project_file("resources/published/glasses_thresholds.csv")
 GLASSES_FIGURES = [
     "schematic",
@@ -137,11 +138,7 @@ rule glasses_scores:
     params:
         code=fingerprint("workflow_scripts/glasses/scores.py"),
         models=GLASSES_MODELS,
-        trained={
-            name: config["embedded"]["corpus"]["longest"]
-            for name, entry in study_models("glasses").items()
-            if entry["source"] == "train"
-        },
+        trained=dict.fromkeys(GLASSES_TRAINED, config["embedded"]["corpus"]["longest"]),
         thinking={name: config["models"][name].get("thinking", False) for name in GLASSES_MODELS},
         seed=config["seed"],
     script:

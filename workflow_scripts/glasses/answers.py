@@ -84,7 +84,7 @@ def copying(frame: pd.DataFrame, seed: int) -> list[Row]:
 
 
 def _right(frame: pd.DataFrame, experiment: str, task: str, family: str) -> np.ndarray:
-    """1 for right and 0 for wrong, in the order of the requests: by length, then wrapper."""
+    """1 for right, 0 for wrong, shape (requests,): ordered by length, then wrapper."""
     rows = frame[frame["experiment"] == experiment]
     rows = rows[(rows["task"] == task) & (rows["family"] == family)]
     return rows["right"].to_numpy(float)
@@ -130,7 +130,7 @@ def trend(lengths: pd.Series, errors: pd.Series, seed: int, where: dict[str, Any
         return []
 
     def statistic(x: np.ndarray, y: np.ndarray, axis: int) -> np.ndarray:
-        """Correlation of the ranks along the last axis; 0 where one side does not vary."""
+        """Correlation of the ranks of (..., n) along the last axis; 0 where one is constant."""
         ranks = [rankdata(side, axis=-1) for side in np.broadcast_arrays(x, y)]
         a, b = (each - each.mean(-1, keepdims=True) for each in ranks)
         norm = np.sqrt((a * a).sum(-1) * (b * b).sum(-1))

@@ -91,6 +91,7 @@ def changed(model: Any, how: Change) -> Iterator[None]:
         softcap: float | None = None,
         **_: Any,
     ) -> tuple[Tensor, Tensor]:
+        """Output (1, n, heads, d) and weights (1, heads, n, n) from queries (1, heads, n, d)."""
         nonlocal calls
         if how.cache_bits is not None:
             key, value = quantised(key, how.cache_bits), quantised(value, how.cache_bits)

@@ -18,6 +18,7 @@ from workflow_scripts.shared.claims import (
 from workflow_scripts.shared.measurements import untested
 
 of_paper_model = partial(Claim, decided_by=PAPER_MODEL)
+of_protocol = partial(Claim, decided_by=PROTOCOL)
 
 
 def claims(published: Callable[[str], Published]) -> list[Claim]:
@@ -106,13 +107,12 @@ def claims(published: Callable[[str], Published]) -> list[Claim]:
             region=POSITIVE,
             test=partial(m.gap_ratio, "count_digits", "count_ones"),
         ),
-        Claim(
+        of_protocol(
             id="G11c",
             statement="At lower precision collapse comes earlier.",
             source="section 4, argued",
             quantity="log10 of the collapse length in float16 over that in bfloat16",
             region=POSITIVE,
-            decided_by=PROTOCOL,
             test=m.by_precision,
         ),
         of_paper_model(
@@ -123,24 +123,22 @@ def claims(published: Callable[[str], Published]) -> list[Claim]:
             region=POSITIVE,
             test=partial(m.gap_ratio, "copy_separated", "copy_ones"),
         ),
-        Claim(
+        of_protocol(
             id="G13a",
             statement="Representations approach each other with every position encoding, in one "
             "random layer.",
             source="figure 10",
             quantity="log-log slope of the L1 gap against n, float64",
             region=NEGATIVE,
-            decided_by=PROTOCOL,
             test=partial(m.gap_slope, "E8", "attention", list(m.ENCODINGS), "E8, attention output"),
         ),
-        Claim(
+        of_protocol(
             id="G13b",
             statement="They collapse at similar lengths with all four encodings (taken as: within "
             "a factor of ten).",
             source="figure 10",
             quantity="earliest collapse length over the latest, bfloat16",
             region=Region(low=0.1),
-            decided_by=PROTOCOL,
             test=m.together,
         ),
         of_paper_model(
@@ -159,13 +157,12 @@ def claims(published: Callable[[str], Published]) -> list[Claim]:
             region=Region(high=0.5),
             test=partial(m.in_models, "E5", "accuracy_longest", "edge sequences"),
         ),
-        Claim(
+        of_protocol(
             id="G15",
             statement="A sliding window keeps representations apart.",
             source="section 4, argued",
             quantity="gap at the longest length in units in the last place, bfloat16",
             region=Region(low=1.0 + 1.0e-9),
-            decided_by=PROTOCOL,
             test=partial(m.cure, "window", "one random layer, random digits"),
         ),
         Claim(

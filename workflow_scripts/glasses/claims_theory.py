@@ -18,13 +18,14 @@ from workflow_scripts.shared.claims import (
 )
 from workflow_scripts.shared.measurements import exact
 
-checked = partial(Claim, decided_by=THEORY)  # by exact checks and simulations alone
+of_theory = partial(Claim, decided_by=THEORY)
+of_protocol = partial(Claim, decided_by=PROTOCOL)
 
 
 def claims(published: Callable[[str], Published]) -> list[Claim]:
     """The claims; `published` looks a finding up in the published numbers."""
     return [
-        checked(
+        of_theory(
             id="G1a",
             statement="One more bounded entry strictly lowers the softmax weight of the last one.",
             source="lemma B.1",
@@ -32,7 +33,7 @@ def claims(published: Callable[[str], Published]) -> list[Claim]:
             region=NONE,
             test=partial(exact, "G1", "violations", "random bounded logits"),
         ),
-        checked(
+        of_theory(
             id="G1b",
             statement="The weight of the last entry goes to 0 with n.",
             source="lemma B.1",
@@ -50,7 +51,7 @@ def claims(published: Callable[[str], Published]) -> list[Claim]:
             decided_by=PROTOCOL | THEORY,
             test=partial(exact, "E7", "variation_slope", "the paper's simulation (E7)"),
         ),
-        checked(
+        of_theory(
             id="G3a",
             statement="The gap is at most the distance of the weights on the shared tokens plus "
             "the weight of the repeated token.",
@@ -59,25 +60,23 @@ def claims(published: Callable[[str], Published]) -> list[Claim]:
             region=NONE,
             test=partial(exact, "G3", "chain_violations", "random queries, keys, values"),
         ),
-        Claim(
+        of_protocol(
             id="G3b",
             statement="A sequence and the same with its last token repeated become arbitrarily "
             "close, given bounded tokens and positions that fade with distance.",
             source="theorem 4.2",
             quantity="log-log slope of the L1 gap against n, whole layer without encoding, float64",
             region=NEGATIVE,
-            decided_by=PROTOCOL,
             test=partial(m.gap_slope, "E6", "layer", ["none"], "one random layer"),
         ),
         *(
-            Claim(
+            of_protocol(
                 id=f"G3{letter}",
                 statement="They also become close with sinusoidal encodings, in one attention "
                 f"layer (N(0, 1/d) taken as {drawn}).",
                 source="figure 8",
                 quantity="log-log slope of the L1 gap against n, float64",
                 region=NEGATIVE,
-                decided_by=PROTOCOL,
                 test=partial(m.gap_slope, "E6", part, ["sinusoidal"], "attention output"),
             )
             for letter, part, drawn in (
@@ -85,7 +84,7 @@ def claims(published: Callable[[str], Published]) -> list[Claim]:
                 ("d", "vectors", "queries, keys and values drawn independently"),
             )
         ),
-        checked(
+        of_theory(
             id="G4",
             statement="Without that assumption the distance can remain: alternating sequences keep "
             "2(e-1)/(e+1).",
@@ -95,7 +94,7 @@ def claims(published: Callable[[str], Published]) -> list[Claim]:
             test=partial(exact, "G4", "closed_form_error", "even lengths"),
             published=published("limit of the alternating-sequence total variation (Prop. B.4)"),
         ),
-        checked(
+        of_theory(
             id="G5a",
             statement="With attention weights held fixed, a constant times a product of normalised "
             "attention matrices bounds the sensitivity of the last token to each earlier one.",
@@ -116,7 +115,7 @@ def claims(published: Callable[[str], Published]) -> list[Claim]:
                 m.in_models, "model_sensitivity", "bound_violations_fixed", "digits of one prompt"
             ),
         ),
-        checked(
+        of_theory(
             id="G5c",
             statement="The bound also holds without its assumption, where attention weights vary "
             "with the tokens as in a real decoder.",
@@ -125,7 +124,7 @@ def claims(published: Callable[[str], Published]) -> list[Claim]:
             region=NONE,
             test=partial(exact, "G5", "bound_violations_varying", "autograd"),
         ),
-        checked(
+        of_theory(
             id="G5d",
             statement="Earlier tokens have more paths to the last one.",
             source="section 5",
@@ -133,7 +132,7 @@ def claims(published: Callable[[str], Published]) -> list[Claim]:
             region=Region(low=1.0 + 1.0e-9),
             test=m.path_ratio,
         ),
-        checked(
+        of_theory(
             id="G6",
             statement="With equal layers the bound tends to 'only token 1 matters' as layers are "
             "added.",
@@ -142,7 +141,7 @@ def claims(published: Callable[[str], Published]) -> list[Claim]:
             region=Region(low=0.999),
             test=partial(exact, "B8", "least_first_weight", "random causal softmax matrices"),
         ),
-        checked(
+        of_theory(
             id="G7a",
             statement="Without positions and without a causal mask a decoder sees only the ratio "
             "of zeros to ones, so it cannot count.",
@@ -151,7 +150,7 @@ def claims(published: Callable[[str], Published]) -> list[Claim]:
             region=rounding(1.0e-9),
             test=partial(m.ratio_gap, "bidirectional"),
         ),
-        checked(
+        of_theory(
             id="G7b",
             statement="The same holds with a causal mask, as one summary has it.",
             source="proposition 6.1, misread",
@@ -159,14 +158,13 @@ def claims(published: Callable[[str], Published]) -> list[Claim]:
             region=rounding(1.0e-9),
             test=partial(m.ratio_gap, "causal"),
         ),
-        Claim(
+        of_protocol(
             id="G8",
             statement="At finite precision two sequences with different counts get one "
             "representation, so at least one count is wrong.",
             source="corollary 6.2",
             quantity="share of random layers whose outputs are bit-equal at some length, bfloat16",
             region=ALL,
-            decided_by=PROTOCOL,
             test=partial(m.equal_in, "bfloat16"),
         ),
     ]

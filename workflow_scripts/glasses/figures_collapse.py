@@ -1,13 +1,12 @@
 """Figures of collapse in random decoders: precision, depth, equality, cures."""
 
-from itertools import cycle
+from itertools import cycle, product
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
 from workflow_scripts.glasses.figures_common import (
-    CURES,
     ENCODINGS,
     PRECISIONS,
     Data,
@@ -21,6 +20,15 @@ from workflow_scripts.shared.figures import COLOURS, PAGE_IN, line, margins, pan
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+CELLS = {  # cure, precision: label
+    ("none", "bfloat16"): "no cure",
+    ("separators", "bfloat16"): "separators",
+    ("window", "bfloat16"): "window",
+    ("sink", "bfloat16"): "first-token sink",
+    ("none", "float16"): "float16",
+    ("none", "float32"): "float32",
+}
 
 
 def precision(data: Data) -> "Figure":
@@ -64,21 +72,18 @@ def equal(data: Data) -> "Figure":
     import matplotlib.pyplot as plt
     from matplotlib.colors import LogNorm
 
-    stacks: list[tuple[str, dict[str, Any]]] = [("1 layer", {"experiment": "E6", "part": "layer"})]
-    depths = data.pick(experiment="depth")["depth"].dropna().unique()
-    stacks += [
-        (f"{depth} layers", {"experiment": "depth", "depth": depth})
-        for depth in sorted(depths)
-        if depth > 1
-    ]
-    stacks.append(("independent q, k, v", {"experiment": "E8", "part": "normalised"}))
+    stacks: dict[str, dict[str, Any]] = {"1 layer": {"experiment": "E6", "part": "layer"}}
+    for depth in sorted(data.pick(experiment="depth")["depth"].unique()):
+        if depth > 1:
+            stacks[f"{depth} layers"] = {"experiment": "depth", "depth": depth}
+    stacks["independent q, k, v"] = {"experiment": "E8", "part": "normalised"}
     kinds = ("float32", "float16", "bfloat16")
-    cells = [(name, stack) for name in ENCODINGS for stack in stacks]
+    cells = list(product(ENCODINGS, stacks))
     figure, panels = plt.subplots(1, 2, figsize=(PAGE_IN, 0.8 + 0.19 * len(cells)), sharey=True)
     for axes, metric in zip(panels, ("collapse_length", "equal_length"), strict=True):
         table = np.full((len(cells), len(kinds)), np.nan)
-        for row, (encoding, (_, where)) in enumerate(cells):
-            key = {"encoding": encoding, "model": STACK, **where}
+        for row, (encoding, stack) in enumerate(cells):
+            key = {"encoding": encoding, "model": STACK, **stacks[stack]}
             found = data.pick(undefined="keep", metric=metric, **key)
             longest = numbers(data.pick(metric="equal", **key), "length").max()
             for column, kind in enumerate(kinds):
@@ -93,7 +98,7 @@ def equal(data: Data) -> "Figure":
         axes.grid(False)
         for edge in range(len(stacks), len(cells), len(stacks)):
             axes.axhline(edge - 0.5, color=COLOURS["black"], linewidth=0.6)
-    labels = [f"{ENCODINGS[name]['label']}, {stack}" for name, (stack, _) in cells]
+    labels = [f"{ENCODINGS[name]['label']}, {stack}" for name, stack in cells]
     panels[0].set_yticks(range(len(cells)), labels)
     panel_letters(panels, ["within one unit from n =", "first equal at n ="])
     return figure
@@ -104,8 +109,6 @@ def cures(data: Data) -> "Figure":
     import matplotlib.pyplot as plt
     from matplotlib.lines import Line2D
 
-    cells = [(cure, "bfloat16") for cure in CURES]
-    cells += [("none", "float16"), ("none", "float32")]
     names = data.models.names
     figure, panels = plt.subplots(
         1, 3, figsize=(PAGE_IN, 3.0), sharey=True, width_ratios=[1.4, 1, 1]
@@ -120,22 +123,20 @@ def cures(data: Data) -> "Figure":
     longest = numbers(data.pick(metric="gap_ulps", **where), "length").max()
     for encoding, style, shift in zip(ENCODINGS, styles, _shifts(len(ENCODINGS)), strict=True):
         own = rows[rows["encoding"] == encoding]
-        _cure_points(panels[0], own, cells, shift, longest, style)
+        _cure_points(panels[0], own, shift, longest, style)
     _finish_cures(panels[0], longest)
     digits = numbers(data.pick(experiment="E4", metric="gap_ulps"), "length").max(initial=0)
     for model, style, shift in zip(names, styles[-len(names) :], _shifts(len(names)), strict=True):
         own = _model_cures(data, model, "collapse_length")
-        _cure_points(panels[1], own, cells, shift, digits, style)
+        _cure_points(panels[1], own, shift, digits, style)
         own = _model_cures(data, model, "longest_gap_ulps")
-        _cure_points(panels[2], own, cells, shift, digits, style)
+        _cure_points(panels[2], own, shift, digits, style)
     _finish_cures(panels[1], digits)
     panels[2].set_xscale("log")
     panels[2].axvline(1, color=COLOURS["black"], linewidth=0.7, linestyle="--")
     panels[2].set_xlabel(f"gap at {digits:,.0f} digits,\nunits in the last place")
-    panels[0].set_yticks(
-        range(len(cells)), [CURES[cure] if kind == "bfloat16" else kind for cure, kind in cells]
-    )
-    panels[0].set_ylim(len(cells) - 0.4, -0.8)
+    panels[0].set_yticks(range(len(CELLS)), list(CELLS.values()))
+    panels[0].set_ylim(len(CELLS) - 0.4, -0.8)
     panel_letters(panels, ["one random layer", "models, copying ones", "gap that is left"])
     handles = [Line2D([], [], markersize=4, linestyle="none", **style) for style in styles]
     figure.legend(handles=handles, loc="outside lower center", ncols=4)
@@ -157,15 +158,10 @@ def _model_cures(data: Data, model: str, metric: str) -> pd.DataFrame:
 
 
 def _cure_points(
-    axes: "Axes",
-    rows: pd.DataFrame,
-    cells: list[tuple[str, str]],
-    shift: float,
-    longest: float,
-    style: dict[str, Any],
+    axes: "Axes", rows: pd.DataFrame, shift: float, longest: float, style: dict[str, Any]
 ) -> None:
     """A point per cell with its interval; an arrow past `longest` where there is no value."""
-    places = {cell: place + shift for place, cell in enumerate(cells)}
+    places = {cell: place + shift for place, cell in enumerate(CELLS)}
     rows = rows.assign(
         at=[places.get(cell, np.nan) for cell in zip(rows["cure"], rows["precision"], strict=True)]
     ).dropna(subset=["at"])

@@ -34,12 +34,6 @@ PRECISIONS: dict[str, dict[str, Any]] = {
         ("int4_cache", "sky"),
     )
 }
-CURES = {
-    "none": "no cure",
-    "separators": "separators",
-    "window": "window",
-    "sink": "first-token sink",
-}
 
 
 @dataclass(frozen=True)

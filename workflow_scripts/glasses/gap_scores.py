@@ -68,7 +68,5 @@ def gap_rows(
     last = ulps[:, -1]
     # The median and the extreme seeds, as for lengths.
     ends = Interval(float(np.median(last)), float(last.min()), float(last.max()), len(last))
-    return [
-        *rows,
-        interval(experiment, "longest_gap_ulps", ends, length=max(lengths), **conditions),
-    ]
+    rows.append(interval(experiment, "longest_gap_ulps", ends, length=max(lengths), **conditions))
+    return rows

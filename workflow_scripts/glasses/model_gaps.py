@@ -163,12 +163,7 @@ def in_precision(model: Any, precision: str, change: Change) -> Iterator[Any]:
 
 
 def panels(
-    reader: Reader,
-    prompts: Prompts,
-    names: Sequence[str],
-    lengths: Sequence[int],
-    count: int,
-    seed: int,
+    reader: Reader, prompts: Prompts, names: list[str], lengths: list[int], count: int, seed: int
 ) -> dict[str, np.ndarray]:
     """Representations of both sides by panel, (draws, lengths, 2, layers + 1, places, d)."""
     found = {}
@@ -235,19 +230,17 @@ def measure(engine: Any, settings: dict[str, Any], seed: int) -> list[Row]:
     heads = Reader(engine.model).heads
 
     def rows_of(
-        experiment: str, names: Sequence[str], precision: str, change: Change, **conditions: Any
+        experiment: str, names: list[str], precision: str, change: Change, **conditions: Any
     ) -> list[Row]:
         with in_precision(engine.model, precision, change) as model:
             found = panels(Reader(model), prompts, names, lengths, settings["draws"], seed)
-        return [
-            row
-            for panel, sides in found.items()
-            for row in panel_rows(
-                experiment, lengths, heads, sides, precision=precision, panel=panel, **conditions
-            )
-        ]
+        rows = []
+        for panel, sides in found.items():
+            where = {"precision": precision, "panel": panel, **conditions}
+            rows += panel_rows(experiment, lengths, heads, sides, **where)
+        return rows
 
-    rows = []
+    rows: list[Row] = []
     for precision in progress.track(settings["precisions"], description="E4", unit="precision"):
         try:
             rows += rows_of("E4", list(PANELS), precision, Change())

@@ -54,6 +54,7 @@ def norms(model: Any, ids: list[int]) -> dict[str, np.ndarray]:
 
 
 def _last(model: Any, embeddings: Tensor) -> Tensor:
+    """Final representation of the last token, (d,), from embeddings (1, tokens, d)."""
     return model.base_model(inputs_embeds=embeddings, use_cache=False).last_hidden_state[0, -1]
 
 
@@ -74,15 +75,13 @@ def _bound(model: Any, embeddings: Tensor, seen: Change) -> Tensor:
     config = model.config.get_text_config()
     layers = layer_list(model, config.num_hidden_layers)
     final = model.base_model.norm
-    read = [final]
-    for layer in layers:
-        read += [layer.input_layernorm, layer.post_attention_layernorm]
     entering: dict[Any, Tensor] = {}  # what enters each norm, (tokens, d)
 
     def keep(module: Any, inputs: tuple[Tensor, ...]) -> None:
         entering[module] = inputs[0][0].detach()
 
-    hooks = [module.register_forward_pre_hook(keep) for module in read]
+    norms = [final, *(getattr(layer, name) for layer in layers for name in PARTS[::2])]
+    hooks = [module.register_forward_pre_hook(keep) for module in norms]
     try:
         _last(model, embeddings)
     finally:
@@ -121,6 +120,7 @@ def _network_norms(layer: Any, states: Tensor) -> Tensor:
     """Norm of I + the Jacobian of network(norm(state)) at states (tokens, d), (tokens,)."""
 
     def passed(state: Tensor) -> Tensor:
+        """The state (d,) after the feed-forward network and its residual path, shape (d,)."""
         return state + layer.mlp(layer.post_attention_layernorm(state[None]))[0]
 
     return torch.stack(

@@ -21,12 +21,7 @@ from torch.nn import functional
 
 ENCODINGS = ("none", "sinusoidal", "alibi", "rotary")
 CURES = ("none", "separators", "window", "sink")
-DTYPES = {
-    "float64": torch.float64,
-    "float32": torch.float32,
-    "bfloat16": torch.bfloat16,
-    "float16": torch.float16,
-}
+DTYPES = {name: getattr(torch, name) for name in ("float64", "float32", "bfloat16", "float16")}
 # With one head: the slope that ALiBi gives to its last head, 2 ** -8 (Press et al. 2022).
 ALIBI_SLOPE = 2.0**-8
 BASE = 10000.0  # of sinusoidal and rotary frequencies
@@ -57,7 +52,7 @@ class Weights(NamedTuple):
     outer: Tensor
 
     def to(self, dtype: torch.dtype) -> "Weights":
-        """The same matrices rounded to `dtype`."""
+        """The same matrices, (layers, S, d, d), rounded to `dtype`."""
         return Weights(*(tensor.to(dtype) for tensor in self))
 
 
@@ -100,6 +95,7 @@ def rotate(states: Tensor, positions: Tensor) -> Tensor:
 
 
 def _angles(positions: Tensor, width: int) -> Tensor:
+    """Angles (n, width / 2) of positions (n,)."""
     powers = torch.arange(0, width, 2, dtype=torch.float64) / width
     return positions.double()[:, None] * BASE**-powers
 
@@ -252,6 +248,7 @@ def placed(
 
 
 def _project(weights: Weights, layer: int, states: Tensor, at: Tensor, how: Attention) -> Heads:
+    """Queries, keys and values of states (S, n, d) at positions `at` (n,)."""
     query, key, value = (
         product(states, matrix[layer]) for matrix in (weights.query, weights.key, weights.value)
     )
@@ -259,6 +256,7 @@ def _project(weights: Weights, layer: int, states: Tensor, at: Tensor, how: Atte
 
 
 def _feed(weights: Weights, layer: int, states: Tensor) -> Tensor:
+    """States (S, n, d) after the feed-forward network and its residual path, same shape."""
     hidden = product(norm(states), weights.inner[layer]).relu()
     return product(hidden, weights.outer[layer]) + states
 
@@ -276,6 +274,7 @@ def read_independent(
     at, extra_at = torch.arange(drawn[0].shape[1]), torch.tensor(lengths)
 
     def encoded(states: Sequence[Tensor], where: Tensor) -> Heads:
+        """Heads from (S, n, d) each at positions `where` (n,)."""
         if how.encoding == "sinusoidal":
             shift = sinusoids(where, states[0].shape[-1])
             states = [each + shift for each in states]

@@ -134,7 +134,7 @@ def stacked(samples: Sequence[dict[str, NDArray]]) -> dict[str, NDArray]:
 
 
 def violations(norms: dict[str, NDArray], kind: str) -> int:
-    """How many Jacobian norms of a kind exceed their bound by more than rounding."""
+    """How many norms (samples, n) of a kind exceed their bound by more than rounding."""
     return int((norms[kind] > norms["bound"] * (1 + 1e-9)).sum())
 
 
