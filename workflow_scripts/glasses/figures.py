@@ -143,15 +143,15 @@ def histograms(data: Data) -> "Figure":
             more = counts[counts.index > most].sum()
             if more:
                 axes.annotate(
-                    f"{more:.0f} above {most:.0f}", (0.98, 0.5), xycoords="axes fraction",
-                    ha="right", fontsize=6, backgroundcolor="white",
+                    f"{more:.0f} above {most:.0f}", (0.99, 0.98), xycoords="axes fraction",
+                    ha="right", va="top", fontsize=6, backgroundcolor="white",
                 )  # fmt: skip
-            axes.axvline(top, color=COLOURS["black"], linewidth=0.7, linestyle=":")
+            axes.axvline(
+                top, color=COLOURS["black"], linewidth=0.7, linestyle=":",
+                label=f"most frequent answer in the paper, {top:.0f}",
+            )  # fmt: skip
             data.shade_trained(axes, model)
-    grid[0][0].annotate(
-        "paper:\npeak at 100", (top, 1), (3, -2), va="top", xycoords=("data", "axes fraction"),
-        textcoords="offset points", fontsize=6,
-    )  # fmt: skip
+    legend_below(figure, grid[0][0], columns=1)
     return figure
 
 

@@ -109,27 +109,25 @@ def cures(data: Data) -> "Figure":
     import matplotlib.pyplot as plt
     from matplotlib.lines import Line2D
 
-    names = data.models.names
     figure, panels = plt.subplots(
         1, 3, figsize=(PAGE_IN, 3.0), sharey=True, width_ratios=[1.4, 1, 1]
     )
-    styles = [*ENCODINGS.values()]
-    styles += [
-        {"label": data.models.label(name), "color": data.models.colour(name), "marker": "o"}
-        for name in names
-    ]
+    models = {
+        name: {"label": data.models.label(name), "color": data.models.colour(name), "marker": "o"}
+        for name in data.models.names
+    }
     where = {"experiment": "cures", "model": STACK}
     rows = data.pick(undefined="keep", metric="collapse_length", **where)
     longest = numbers(data.pick(metric="gap_ulps", **where), "length").max()
-    for encoding, style, shift in zip(ENCODINGS, styles, _shifts(len(ENCODINGS)), strict=True):
-        own = rows[rows["encoding"] == encoding]
+    for (name, style), shift in zip(ENCODINGS.items(), _shifts(len(ENCODINGS)), strict=True):
+        own = rows[rows["encoding"] == name]
         _cure_points(panels[0], own, shift, longest, style)
     _finish_cures(panels[0], longest)
     digits = numbers(data.pick(experiment="E4", metric="gap_ulps"), "length").max(initial=0)
-    for model, style, shift in zip(names, styles[-len(names) :], _shifts(len(names)), strict=True):
-        own = _model_cures(data, model, "collapse_length")
+    for (name, style), shift in zip(models.items(), _shifts(len(models)), strict=True):
+        own = _model_cures(data, name, "collapse_length")
         _cure_points(panels[1], own, shift, digits, style)
-        own = _model_cures(data, model, "longest_gap_ulps")
+        own = _model_cures(data, name, "longest_gap_ulps")
         _cure_points(panels[2], own, shift, digits, style)
     _finish_cures(panels[1], digits)
     panels[2].set_xscale("log")
@@ -138,6 +136,7 @@ def cures(data: Data) -> "Figure":
     panels[0].set_yticks(range(len(CELLS)), list(CELLS.values()))
     panels[0].set_ylim(len(CELLS) - 0.4, -0.8)
     panel_letters(panels, ["one random layer", "models, copying ones", "gap that is left"])
+    styles = [*ENCODINGS.values(), *models.values()]
     handles = [Line2D([], [], markersize=4, linestyle="none", **style) for style in styles]
     figure.legend(handles=handles, loc="outside lower center", ncols=4)
     return figure
