@@ -140,11 +140,12 @@ def histograms(data: Data) -> "Figure":
                 inside.index.to_numpy(float), inside.to_numpy(float), width=1.5,
                 color=data.models.colour(model),
             )  # fmt: skip
+            axes.margins(y=0.2)  # room for the text below
             more = counts[counts.index > most].sum()
             if more:
                 axes.annotate(
                     f"{more:.0f} above {most:.0f}", (0.99, 0.98), xycoords="axes fraction",
-                    ha="right", va="top", fontsize=6, backgroundcolor="white",
+                    ha="right", va="top", fontsize=6,
                 )  # fmt: skip
             axes.axvline(
                 top, color=COLOURS["black"], linewidth=0.7, linestyle=":",

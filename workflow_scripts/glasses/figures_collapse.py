@@ -109,13 +109,12 @@ def cures(data: Data) -> "Figure":
     import matplotlib.pyplot as plt
     from matplotlib.lines import Line2D
 
-    figure, panels = plt.subplots(
-        1, 3, figsize=(PAGE_IN, 3.0), sharey=True, width_ratios=[1.4, 1, 1]
-    )
     models = {
         name: {"label": data.models.label(name), "color": data.models.colour(name), "marker": "o"}
         for name in data.models.names
     }
+    size = (PAGE_IN, 2.7 + 0.15 * len(models))
+    figure, panels = plt.subplots(1, 3, figsize=size, sharey=True, width_ratios=[1.4, 1, 1])
     where = {"experiment": "cures", "model": STACK}
     rows = data.pick(undefined="keep", metric="collapse_length", **where)
     longest = numbers(data.pick(metric="gap_ulps", **where), "length").max()

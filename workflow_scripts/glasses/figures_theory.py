@@ -178,10 +178,10 @@ def sensitivity(data: Data) -> "Figure":
         f"{text}, L={deepest}": rows[(rows["encoding"] == name) & (rows["depth"] == deepest)]
         for name, text in (("none", "no encoding"), ("alibi", "ALiBi"))
     }
-    for name in data.models.names:
-        shown[data.models.label(name)] = inside[inside["model"] == name]
+    shown |= {name: inside[inside["model"] == name] for name in data.models.names}
     figure, panels = panel_grid(len(shown), PAGE_IN, 2.6, sharey=True)
-    for axes, own in zip(panels, shown.values(), strict=True):
+    for axes, (name, own) in zip(panels, shown.items(), strict=True):
+        data.models.mark(axes, name)
         if own.empty:
             missing(axes, "bound not computed")
         for kind, style in KINDS.items():
