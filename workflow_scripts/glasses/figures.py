@@ -111,16 +111,14 @@ def _errors(data: Data, metric: str, name: str, ticks: list[int]) -> "Figure":
             asked = data.pick(experiment="E2", metric="accuracy", task=task, model=model)
             n = np.unique(numbers(asked, "length"))
             zero = n if ticks[0] == 0 else -n  # the error of the answer 0
-            axes.plot(n, zero, color=COLOURS["grey"], linewidth=0.7, linestyle=":")
+            axes.plot(
+                n, zero, color=COLOURS["grey"], linewidth=0.7, linestyle=":", label="the answer 0"
+            )
             data.shade_trained(axes, model)
             axes.set_yscale("symlog", linthresh=1, linscale=0.5)
             axes.set_ylim(ticks[0], 2e4)
             axes.set_yticks(ticks, [f"{tick:,}" for tick in ticks])
-    grid[0][1].annotate(
-        "dotted: the answer 0", (160, 160), (0, 6), textcoords="offset points", ha="right",
-        fontsize=6, color=COLOURS["grey"],
-    )  # fmt: skip
-    legend_below(figure, grid[0][0], columns=3)
+    legend_below(figure, grid[0][0], columns=4)
     return figure
 
 

@@ -81,6 +81,7 @@ def above(rows: pd.DataFrame, floor: float) -> pd.DataFrame:
 def log_lengths(axes: "Axes", longest: float, label: str) -> None:
     """A logarithmic axis of lengths up to `longest`."""
     axes.set_xscale("log")
+    axes.xaxis.set_minor_formatter("")  # labels that overlap on a short axis
     axes.set_xlim(right=longest * 1.15)
     axes.set_xlabel(label)
 

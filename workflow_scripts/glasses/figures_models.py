@@ -50,6 +50,7 @@ def gaps(data: Data) -> "Figure":
                 line(axes, own, "length", band=precision == "bfloat16", **style)
             _unit(axes, data, model)
             axes.set_xscale("log")
+            axes.xaxis.set_minor_formatter("")
             axes.set_yscale("log")
             axes.axvline(
                 onset, color=COLOURS["black"], linewidth=0.6, linestyle=":",

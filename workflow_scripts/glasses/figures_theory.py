@@ -164,7 +164,7 @@ def variation(data: Data) -> "Figure":
         log_lengths(axes, max(numbers(data.pick(experiment=experiment), "length")), "entries n")
         axes.set_ylabel("L1 gap, or weight" if experiment == "G3" else "L1 distance of softmaxes")
         axes.legend(loc="upper right" if experiment == "G3" else "lower left", fontsize=6)
-    panels[2].set_ylim(top=5)
+    panels[2].set_ylim(top=50)
     panel_letters(panels, ["lemma 4.1 (E7)", "where it fails (prop. B.4)", "terms of theorem 4.2"])
     return figure
 
