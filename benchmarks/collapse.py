@@ -14,8 +14,8 @@ from functools import partial
 import comparison
 import torch
 
-from workflow_scripts.glasses import stack
-from workflow_scripts.glasses.stack import Attention
+from workflow_scripts.glasses import random_decoders
+from workflow_scripts.glasses.random_decoders import Attention
 from workflow_scripts.shared import job
 
 WIDTH, LAYERS = 64, 2
@@ -23,19 +23,19 @@ LONGEST = (256, 512, 1024, 2048)
 HOW = Attention("none")
 
 
-def drawn(longest: int) -> tuple[stack.Weights, torch.Tensor, list[int]]:
+def drawn(longest: int) -> tuple[random_decoders.Weights, torch.Tensor, list[int]]:
     generator = torch.Generator().manual_seed(longest)
-    weights = stack.draw([generator], LAYERS, WIDTH)
+    weights = random_decoders.draw([generator], LAYERS, WIDTH)
     tokens = torch.randn(1, longest, WIDTH, generator=generator, dtype=torch.float64)
     return weights, tokens, [longest // 8 * part for part in range(1, 9)]
 
 
-def at_once(longest: int) -> stack.Pair:
+def at_once(longest: int) -> random_decoders.Pair:
     weights, tokens, lengths = drawn(longest)
-    return stack.read(weights, tokens, lengths, [LAYERS], "float64", HOW)[LAYERS]
+    return random_decoders.read(weights, tokens, lengths, [LAYERS], "float64", HOW)[LAYERS]
 
 
-def direct(longest: int) -> stack.Pair:
+def direct(longest: int) -> random_decoders.Pair:
     weights, tokens, lengths = drawn(longest)
     found = []
     for repeat in (0, 1):
@@ -44,15 +44,15 @@ def direct(longest: int) -> stack.Pair:
             states = torch.cat([tokens[:, :length], tokens[:, length - repeat : length]], 1)
             hidden = torch.full((states.shape[1],) * 2, -torch.inf, dtype=states.dtype).triu(1)
             for layer in range(LAYERS):
-                normed = stack.norm(states)
+                normed = random_decoders.norm(states)
                 query, key, value = (normed @ matrix[layer] for matrix in weights[:3])
                 attention = (query @ key.mT * WIDTH**-0.5 + hidden).softmax(-1)
                 states = states + attention @ value
-                inner = (stack.norm(states) @ weights.inner[layer]).relu()
+                inner = (random_decoders.norm(states) @ weights.inner[layer]).relu()
                 states = states + inner @ weights.outer[layer]
-            last.append(stack.norm(states[:, -1]))
+            last.append(random_decoders.norm(states[:, -1]))
         found.append(torch.stack(last, 1))
-    return stack.Pair(*found)
+    return random_decoders.Pair(*found)
 
 
 WAYS = {"one pass": at_once, "each by itself": direct}

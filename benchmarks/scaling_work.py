@@ -209,10 +209,10 @@ def perplexity_copiers(steps: int) -> Call:
 
 
 def glasses_collapse(tokens: int) -> Call:
-    from workflow_scripts.glasses import collapse, numerics
+    from workflow_scripts.glasses import collapse, metrics
 
     own = CONFIG["glasses"]["stack"]
-    lengths = numerics.log_grid(own["depth"]["least"], tokens, own["points"])
+    lengths = metrics.log_grid(own["depth"]["least"], tokens, own["points"])
     return partial(collapse.projected, lengths, 1, own["width"], [1, 2], ["float32"], SEED)
 
 

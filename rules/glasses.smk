@@ -3,6 +3,21 @@
 GLASSES_MODELS = models_of(config, "glasses")
 GLASSES_TRAINED = [name for name in GLASSES_MODELS if config["models"][name]["source"] == "train"]
 GLASSES_PUBLISHED = project_file("resources/published/glasses_thresholds.csv")
+GLASSES_FIGURES = [
+    "schematic",
+    "copying",
+    "counting",
+    "signed",
+    "histograms",
+    "gaps",
+    "layers",
+    "encodings",
+    "variation",
+    "precision",
+    "equal",
+    "sensitivity",
+    "cures",
+]
 
 
 rule glasses_theory:
@@ -14,7 +29,6 @@ rule glasses_theory:
         "logs/benchmarks/glasses_theory/theory.tsv"
     conda:
         "../envs/models.yaml"
-    threads: 1
     resources:
         mem_mb=growing(1500),
         runtime=growing(20),
@@ -35,7 +49,6 @@ rule glasses_collapse:
         "logs/benchmarks/glasses_collapse/collapse.tsv"
     conda:
         "../envs/models.yaml"
-    threads: 1
     resources:
         mem_mb=growing(2500),
         runtime=growing(120),
@@ -52,14 +65,13 @@ rule glasses_collapse:
 
 rule glasses_requests:
     input:
-        models=[path for name in GLASSES_MODELS for path in local_files(config["models"], name)],
+        files=[path for name in GLASSES_MODELS for path in local_files(config["models"], name)],
     output:
         requests="results/glasses/requests.parquet",
     log:
         "logs/glasses_requests/requests.log",
     conda:
         "../envs/models.yaml"
-    threads: 1
     resources:
         mem_mb=growing(1500),
         runtime=growing(10),
@@ -80,8 +92,8 @@ rule glasses_requests:
 
 rule glasses_models:
     input:
-        model=model_files,
-        requests=rules.glasses_requests.output.requests,  # made only if every prompt fits
+        files=model_files,
+        requests=rules.glasses_requests.output.requests,  # exists only if every prompt fits
     output:
         table="results/glasses/models/{model}.parquet",
     log:
@@ -90,7 +102,6 @@ rule glasses_models:
         "logs/benchmarks/glasses_models/{model}.tsv"
     conda:
         "../envs/models.yaml"
-    threads: 1
     resources:
         mem_mb=growing(config["inference"]["mem_mb"]),
         runtime=growing(config["inference"]["runtime_min"]),
@@ -99,8 +110,8 @@ rule glasses_models:
         code=fingerprint("workflow_scripts/glasses/models.py"),
         spec=model_serving,
         checkpoint=model_checkpoint,
-        settings=config["glasses"]["gaps"],
-        heard=config["glasses"]["heard"],
+        gap_settings=config["glasses"]["gaps"],
+        sensitivity_settings=config["glasses"]["model_sensitivity"],
         seed=config["seed"],
     script:
         "../workflow_scripts/glasses/models.py"
@@ -110,7 +121,7 @@ rule glasses_scores:
     input:
         theory=rules.glasses_theory.output.table,
         collapse=rules.glasses_collapse.output.table,
-        gaps=expand("results/glasses/models/{model}.parquet", model=GLASSES_MODELS),
+        models_inside=expand("results/glasses/models/{model}.parquet", model=GLASSES_MODELS),
         requests=rules.glasses_requests.output.requests,
         responses=expand("results/glasses/responses/{model}.parquet", model=GLASSES_MODELS),
     output:
@@ -121,14 +132,13 @@ rule glasses_scores:
         "logs/benchmarks/glasses_scores/scores.tsv"
     conda:
         "../envs/analysis.yaml"
-    threads: 1
     resources:
         mem_mb=growing(1500),
         runtime=growing(20),
     params:
         code=fingerprint("workflow_scripts/glasses/scores.py"),
         models=GLASSES_MODELS,
-        trained={name: config["embedded"]["corpus"]["longest"] for name in GLASSES_TRAINED},
+        trained=dict.fromkeys(GLASSES_TRAINED, config["embedded"]["corpus"]["longest"]),
         thinking={name: config["models"][name].get("thinking", False) for name in GLASSES_MODELS},
         seed=config["seed"],
     script:
@@ -145,13 +155,12 @@ rule glasses_claims:
         "logs/glasses_claims/claims.log",
     conda:
         "../envs/analysis.yaml"
-    threads: 1
     resources:
         mem_mb=growing(1000),
         runtime=growing(10),
     params:
         code=fingerprint("workflow_scripts/glasses/claims.py"),
-        models={name: config["models"][name] for name in GLASSES_MODELS},
+        models=study_models("glasses"),
     script:
         "../workflow_scripts/glasses/claims.py"
 
@@ -161,103 +170,20 @@ rule glasses_figures:
         scores=rules.glasses_scores.output.table,
         thresholds=GLASSES_PUBLISHED,
     output:
-        schematic=report(
-            "results/glasses/figures/schematic.png",
-            caption="../resources/captions/glasses/schematic.rst",
-            category="glasses",
-        ),
-        copying=report(
-            "results/glasses/figures/copying.png",
-            caption="../resources/captions/glasses/copying.rst",
-            category="glasses",
-        ),
-        counting=report(
-            "results/glasses/figures/counting.png",
-            caption="../resources/captions/glasses/counting.rst",
-            category="glasses",
-        ),
-        signed=report(
-            "results/glasses/figures/signed.png",
-            caption="../resources/captions/glasses/signed.rst",
-            category="glasses",
-        ),
-        histograms=report(
-            "results/glasses/figures/histograms.png",
-            caption="../resources/captions/glasses/histograms.rst",
-            category="glasses",
-        ),
-        gaps=report(
-            "results/glasses/figures/gaps.png",
-            caption="../resources/captions/glasses/gaps.rst",
-            category="glasses",
-        ),
-        layers=report(
-            "results/glasses/figures/layers.png",
-            caption="../resources/captions/glasses/layers.rst",
-            category="glasses",
-        ),
-        encodings=report(
-            "results/glasses/figures/encodings.png",
-            caption="../resources/captions/glasses/encodings.rst",
-            category="glasses",
-        ),
-        variation=report(
-            "results/glasses/figures/variation.png",
-            caption="../resources/captions/glasses/variation.rst",
-            category="glasses",
-        ),
-        precision=report(
-            "results/glasses/figures/precision.png",
-            caption="../resources/captions/glasses/precision.rst",
-            category="glasses",
-        ),
-        equal=report(
-            "results/glasses/figures/equal.png",
-            caption="../resources/captions/glasses/equal.rst",
-            category="glasses",
-        ),
-        sensitivity=report(
-            "results/glasses/figures/sensitivity.png",
-            caption="../resources/captions/glasses/sensitivity.rst",
-            category="glasses",
-        ),
-        cures=report(
-            "results/glasses/figures/cures.png",
-            caption="../resources/captions/glasses/cures.rst",
-            category="glasses",
-        ),
-        pdf=expand(
-            "results/glasses/figures/{figure}.pdf",
-            figure=[
-                "schematic",
-                "copying",
-                "counting",
-                "signed",
-                "histograms",
-                "gaps",
-                "layers",
-                "encodings",
-                "variation",
-                "precision",
-                "equal",
-                "sensitivity",
-                "cures",
-            ],
-        ),
+        png=figure_pngs("glasses", GLASSES_FIGURES),
+        pdf=expand("results/glasses/figures/{figure}.pdf", figure=GLASSES_FIGURES),
     log:
         "logs/glasses_figures/figures.log",
     benchmark:
         "logs/benchmarks/glasses_figures/figures.tsv"
     conda:
         "../envs/analysis.yaml"
-    threads: 1
     resources:
         mem_mb=growing(1000),
         runtime=growing(10),
     params:
         code=fingerprint("workflow_scripts/glasses/figures.py"),
-        models=GLASSES_MODELS,
-        stand_ins=GLASSES_TRAINED,
+        models=figure_models("glasses"),
         trained=config["embedded"]["corpus"]["longest"],
     script:
         "../workflow_scripts/glasses/figures.py"

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from workflow_scripts.glasses.stack import ALIBI_SLOPE, Attention
+from workflow_scripts.glasses.random_decoders import ALIBI_SLOPE, Attention
 
 
 def norm(x):

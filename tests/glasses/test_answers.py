@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workflow_scripts.glasses import answers, requests, words
+from workflow_scripts.glasses import answers, prompts, requests
 
 TASKS = {
     "wording": "short",
@@ -36,10 +36,10 @@ def test_numbers_of_replies(reply, number):
 
 @given(st.sampled_from(["edge", "alternating", "blocks"]), st.integers(4, 200))
 def test_the_asked_element_is_0_and_its_mirror_is_the_other_side(family, length):
-    last, first = (words.copied(family, side, length) for side in ("last", "first"))
+    last, first = (prompts.copied(family, side, length) for side in ("last", "first"))
     assert (last[-1], first[0]) == ("0", "0")
     assert last[::-1] == first
-    assert length - words.BLOCK < len(last) <= max(length, words.BLOCK)
+    assert length - prompts.BLOCK < len(last) <= max(length, prompts.BLOCK)
     assert set(last) == {"0", "1"}
     if family == "edge":
         assert (len(last), last.count("0")) == (length, 1)
@@ -48,8 +48,8 @@ def test_the_asked_element_is_0_and_its_mirror_is_the_other_side(family, length)
 @given(st.integers(1, 60), st.integers(0, 50))
 def test_truths_are_counts_of_what_is_shown(length, seed):
     rng = np.random.default_rng(seed)
-    for task, unit in (("sum", "1"), ("ones", "1"), ("bits", "1"), ("word", words.COUNTED_WORD)):
-        shown, truth = words.counted(task, length, rng)
+    for task, unit in (("sum", "1"), ("ones", "1"), ("bits", "1"), ("word", prompts.COUNTED_WORD)):
+        shown, truth = prompts.counted(task, length, rng)
         found = shown.split().count(unit) if task == "word" else shown.count(unit)
         assert found == truth
         if task in requests.RANDOM_TASKS:
@@ -61,23 +61,22 @@ def test_truths_are_counts_of_what_is_shown(length, seed):
 def test_ones_come_at_the_published_rate():
     rng = np.random.default_rng(0)
     for task in requests.RANDOM_TASKS:
-        _, truth = words.counted(task, 4000, rng)
+        _, truth = prompts.counted(task, 4000, rng)
         assert truth / 4000 == pytest.approx(0.7, abs=0.03)
 
 
 def test_promptings_are_put_around_the_question():
-    for wording in words.WORDINGS.values():
-        plain = words.prompt(wording, "ones", "111", "plain")
-        assert words.prompt(wording, "ones", "111", "hint") == plain + wording.hint
-        assert words.prompt(wording, "ones", "111", "few_shot") == wording.examples + plain
+    for wording in prompts.WORDINGS.values():
+        plain = prompts.prompt(wording, "ones", "111", "plain")
+        assert prompts.prompt(wording, "ones", "111", "hint") == plain + wording.hint
+        assert prompts.prompt(wording, "ones", "111", "few_shot") == wording.examples + plain
         assert "2*5+2" in wording.examples
         assert "1*5+1" in wording.examples
 
 
 def answered(answer):
     """Replies of an answerer (a function of a request) to the study's requests, as `read` gives."""
-    rows = [*requests.copies("short", TASKS, 0), *requests.orders("short", TASKS, 0)]
-    table = pd.DataFrame([*rows, *requests.counts("short", TASKS, 0)])
+    table = pd.DataFrame([*requests.copies(TASKS, 0), *requests.counts(TASKS, 0)])
     replies = pd.DataFrame(
         {
             "request_id": table["request_id"],
@@ -103,7 +102,7 @@ def test_an_answerer_that_is_right_has_no_errors_and_no_trend():
         assert set(told(rows, metric)) == {1.0}
     assert set(told(rows, "absolute_error")) == set(told(rows, "signed_error")) == {0.0}
     assert not told(rows, "error_trend")
-    assert np.isnan(told(rows, "first_error_length")).all()
+    assert set(told(rows, "first_error_length")) == {None}
     assert set(told(rows, "first_over_last")) == {0.0}
 
 

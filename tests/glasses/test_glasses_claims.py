@@ -1,7 +1,6 @@
 """From small tables to scores and verdicts: what decides a claim, and what never may."""
 
 import copy
-import json
 
 import numpy as np
 import pandas as pd
@@ -10,14 +9,24 @@ import yaml
 from scipy.stats import spearmanr
 
 from tests.glasses.test_answers import TASKS as FEW
-from workflow_scripts.glasses import answers, claims, collapse, requests, rows, scores, theory
+from workflow_scripts.glasses import (
+    answers,
+    claims,
+    collapse,
+    gap_scores,
+    requests,
+    scores,
+    theory,
+)
 from workflow_scripts.glasses import config_checks as checks
 from workflow_scripts.inference import requests as inference
 from workflow_scripts.shared import claims as shared
 from workflow_scripts.shared import schemas, tables
+from workflow_scripts.shared import scores as shared_scores
 from workflow_scripts.shared.claims import Evidence, Verdict
 from workflow_scripts.shared.fingerprint import ROOT
 from workflow_scripts.shared.schemas import SCORES
+from workflow_scripts.shared.scores import exact
 
 PUBLISHED = ROOT / "resources/published/glasses_thresholds.csv"
 CONFIG = yaml.safe_load((ROOT / "config.yaml").read_text())
@@ -52,9 +61,10 @@ def gap_table(ones: float, digits: float, commas: float) -> pd.DataFrame:
         for precision in ("float32", "bfloat16"):
             gap = np.array([[2.0 * n**power for n in lengths]])
             parts = {"gap_l1": gap, "gap_linf": gap, "equal": gap < 0, "scale": 0 * gap + 1.5}
-            found += rows.gap_rows("E4", lengths, parts, precision, panel=panel, place="digit")
-    heard = {"experiment": "heard", "metric": "bound_violations_fixed", "value": 0.0, "n": 9}
-    return pd.DataFrame([*found, heard]).assign(model="made")
+            where = {"precision": precision, "panel": panel, "place": "digit"}
+            found += gap_scores.gap_rows("E4", lengths, parts, units="draws", **where)
+    unbroken = exact("model_sensitivity", "bound_violations_fixed", 0, 9, units="tokens")
+    return pd.DataFrame([*found, unbroken]).assign(model="made")
 
 
 @pytest.fixture(scope="module")
@@ -65,8 +75,7 @@ def parts(tmp_path_factory):
     collapse.main(
         str(folder / "collapse.parquet"), STACK, ["float64", "float16", "bfloat16"], 1, {}
     )
-    asked = [*requests.copies("short", TASKS, 0), *requests.orders("short", TASKS, 0)]
-    table = inference.table([*asked, *requests.counts("short", TASKS, 0)])
+    table = inference.table([*requests.copies(TASKS, 0), *requests.counts(TASKS, 0)])
     tables.write(table, folder / "requests.parquet", schemas.REQUESTS)
     late = table["length"] >= 100
     text = np.where(late & (table["task"] != "first"), "1", table["truth"].astype(str))
@@ -83,9 +92,12 @@ def scored(folder, gaps: pd.DataFrame) -> pd.DataFrame:
     tables.write(gaps, folder / "gaps.parquet")
     scores.main(
         str(folder / "requests.parquet"),
-        {"made": str(folder / "made.parquet")},
-        [str(folder / f"{name}.parquet") for name in ("theory", "collapse", "gaps")],
+        [str(folder / "made.parquet")],
+        str(folder / "theory.parquet"),
+        str(folder / "collapse.parquet"),
+        [str(folder / "gaps.parquet")],
         str(folder / "scores.parquet"),
+        ["made"],
         {"made": 60},
         {"made": False},
         1,
@@ -171,16 +183,10 @@ def collapsing(at: dict[str, list[float]]) -> pd.DataFrame:
         for encoding, each in at.items():
             gap = np.array([[0.001 if n >= onset else 1.0 for n in lengths] for onset in each])
             parts = {"gap_l1": gap, "gap_linf": gap, "equal": gap < 0, "scale": 0 * gap + 1.5}
-            where = {"encoding": encoding, "part": part}
-            found += rows.gap_rows(experiment, lengths, parts, "bfloat16", **where)
-    columns = [*scores.CONDITIONS, "seed"]
-    return (
-        pd.DataFrame(found)
-        .assign(model="random stack")
-        .reindex(
-            columns=["experiment", "metric", "model", "value", "ci_low", "ci_high", "n", *columns]
-        )
-    )
+            where = {"encoding": encoding, "part": part, "precision": "bfloat16"}
+            found += gap_scores.gap_rows(experiment, lengths, parts, units="seeds", **where)
+    made = pd.DataFrame(found).assign(model="random stack")
+    return shared_scores.table([made], scores.CONDITIONS, scores.WHOLE, scores.TEXTS)
 
 
 def test_encodings_collapse_together_or_apart():
@@ -204,12 +210,9 @@ def test_trends_are_spearmans():
     assert row["ci_low"] < row["value"] < row["ci_high"]
 
 
-def test_claims_are_written_for_stand_ins_without_deciding_anything_about_gemini(parts, frame):
-    path = parts / "claims.json"
-    models = {"made": {"source": "train"}}
-    claims.main(str(parts / "scores.parquet"), PUBLISHED, str(path), models, {})
-    entries = json.loads(path.read_text())["claims"]
-    for entry in entries:
+def test_stand_ins_decide_nothing_about_gemini(frame):
+    for claim in claims.all_claims(PUBLISHED):
+        (entry, *_) = shared.judge(claim, frame, lambda _: Evidence.STAND_IN)
         if entry["decided_by"] == ["paper's own model"]:
             assert entry["verdict"] == Verdict.NOT_TESTED
             assert entry["reason"]

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.inference import tiny
-from workflow_scripts.glasses import attending, model_sensitivity, sensitivity
+from workflow_scripts.glasses import changed_attention, model_sensitivity, sensitivity
 from workflow_scripts.inference import engines
 
 torch.set_num_threads(1)
@@ -117,10 +117,10 @@ def test_a_models_bound_holds_and_is_not_empty(model):
 
 def test_fixed_weights_are_those_that_the_library_attends_with(model):
     """The weights held in the proof are the model's own attentions."""
-    seen = attending.Change(keep=True)
+    seen = changed_attention.Change(keep=True)
     own = model.double()
     ids = torch.tensor([IDS])
-    with torch.no_grad(), attending.changed(own, seen):
+    with torch.no_grad(), changed_attention.changed(own, seen):
         own(input_ids=ids, use_cache=False)
     own.set_attn_implementation("eager")
     with torch.no_grad():
@@ -131,7 +131,10 @@ def test_fixed_weights_are_those_that_the_library_attends_with(model):
 
 def test_a_model_of_another_form_or_too_wide_is_left_out_by_reason(model, tmp_path):
     assert model_sensitivity.readable(model, 1024) is None
-    assert model_sensitivity.readable(model, 8) == "its width is 24, glasses.heard.widest is 8"
+    assert (
+        model_sensitivity.readable(model, 8)
+        == "its width is 24, glasses.model_sensitivity.widest is 8"
+    )
     folder = tiny.save(tmp_path / "gpt2", "gpt2", hidden=16)
     other = engines.load("tiny", tiny.SPEC, str(folder)).model
     assert "not norm, attention, norm, network" in model_sensitivity.readable(other, 1024)

@@ -114,7 +114,7 @@ def test_a_u_is_told_from_a_slope():
     place = np.linspace(-1, 1, 12)
     u, slope = (np.stack([values, 2 * values]) for values in (0.2 + place**2, 1.5 + place))
     for values, above in ((u, True), (slope, False)):
-        rows = theory.profile("X", {"bound": values}, {})
+        rows = sensitivity.profile("X", {"bound": values}, "cases")
         assert (told(rows, metric="u_shape_bound")[0] > 1) == above
         relative = told(rows, metric="sensitivity_bound")
         assert np.mean(relative) == pytest.approx(1.0)
@@ -122,6 +122,6 @@ def test_a_u_is_told_from_a_slope():
 
 def test_slack_and_rank_compare_each_sample_with_its_bound():
     values = np.array([[1.0, 2.0, 4.0, 3.0, 5.0, 6.0]])
-    rows = theory.profile("X", {"bound": 100 * values, "fixed": values}, {})
+    rows = sensitivity.profile("X", {"bound": 100 * values, "fixed": values}, "cases")
     assert told(rows, metric="slack_decades_fixed")[0] == pytest.approx(2.0)
     assert told(rows, metric="rank_fixed")[0] == pytest.approx(1.0)

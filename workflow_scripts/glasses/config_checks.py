@@ -1,4 +1,4 @@
-"""What a schema cannot say of the study's settings."""
+"""Checks of the study's settings that its schema cannot express."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -7,11 +7,11 @@ from workflow_scripts.models.registry import inside_problems
 
 
 def problems(config: dict[str, Any]) -> Iterator[str]:
-    """One line for each impossible setting of `glasses`: key, what was found, the remedy.
+    """One line per impossible setting of `glasses`: key, what was found, the remedy.
 
-    A length is refused here where no tokenizer could make it fit: a digit is a token, a sum shows
-    two signs an item. What the words around it take is known with the model; then the first rule
-    of the study checks every prompt.
+    A length is refused here where no tokenizer could make it fit: a digit is one token, an item of
+    a sum two. How many tokens the surrounding words take depends on the model; rule
+    `glasses_requests` checks every whole prompt.
     """
     yield from inside_problems(config, "glasses", "hidden states")
     section, models = config["glasses"], config["models"]
@@ -27,18 +27,16 @@ def problems(config: dict[str, Any]) -> Iterator[str]:
         for key, tokens in needs.items():
             if limit is not None and tokens > limit:
                 yield (
-                    f"glasses.{key}: needs at least {tokens} tokens, models.{name}.max_context is "
-                    f"{limit}; shorten the lengths, or take the model out of studies.glasses"
+                    f"glasses.{key}: needs at least {tokens} tokens, but models.{name}.max_context "
+                    f"is {limit}; shorten the lengths, or take the model out of studies.glasses"
                 )
-    for name, grid in (
-        *(
-            (name, section["stack"][name])
-            for name in ("independent", "projected", "depth", "cures")
-        ),
-        ("lengths", section["gaps"]["lengths"]),
-    ):
+    grids = {
+        f"stack.{name}": section["stack"][name]
+        for name in ("independent", "projected", "depth", "cures")
+    }
+    for key, grid in (grids | {"gaps.lengths": section["gaps"]["lengths"]}).items():
         if grid["least"] >= grid["most"]:
             yield (
-                f"glasses.{'gaps' if name == 'lengths' else 'stack'}.{name}.least: found "
-                f"{grid['least']}, allowed: less than most = {grid['most']}"
+                f"glasses.{key}.least: found {grid['least']}, allowed: less than most = "
+                f"{grid['most']}"
             )

@@ -1,77 +1,70 @@
 """Figures of collapse in random decoders: precision, depth, equality, cures."""
 
+from itertools import cycle, product
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 
-from workflow_scripts.glasses.plots import (
-    CURES,
+from workflow_scripts.glasses.figures_common import (
     ENCODINGS,
     PRECISIONS,
-    STACK,
     Data,
-    letters,
-    line,
+    above,
     log_lengths,
     numbers,
 )
-from workflow_scripts.shared.figures import COLOURS, PAGE_IN, mark_stand_in
+from workflow_scripts.glasses.measurements import STACK
+from workflow_scripts.shared.figures import COLOURS, PAGE_IN, line, margins, panel_letters
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+CELLS = {  # cure, precision: label
+    ("none", "bfloat16"): "no cure",
+    ("separators", "bfloat16"): "separators",
+    ("window", "bfloat16"): "window",
+    ("sink", "bfloat16"): "first-token sink",
+    ("none", "float16"): "float16",
+    ("none", "float32"): "float32",
+}
+
 
 def precision(data: Data) -> "Figure":
-    """Gap in units of the last place, by precision and by depth."""
+    """Gap in units in the last place, by precision and by depth."""
     import matplotlib.pyplot as plt
 
     figure, panels = plt.subplots(1, 3, figsize=(PAGE_IN, 2.6))
     for axes, encoding in zip(panels[:2], ("none", "rotary"), strict=True):
         rows = data.pick(experiment="E6", metric="gap_ulps", part="layer", encoding=encoding)
-        for name in ("float32", "float16", "bfloat16"):
-            label, colour = PRECISIONS[name]
-            own = rows[rows["precision"] == name]
-            line(axes, own, "length", label, COLOURS[colour], floor=1e-2, marker="o", markersize=2)
-        axes.axhline(1, color=COLOURS["black"], linewidth=0.7, linestyle="--")
-        axes.set_yscale("log")
-        log_lengths(axes, numbers(rows, "length").max(), "length n, tokens")
-    panels[0].set_ylabel("gap, units of the last place")
-    panels[0].legend(loc="upper right")
-    _depths(panels[2], data)
-    letters(panels, ["no encoding", "rotary", "deeper, bfloat16"])
+        curves = [
+            (rows[rows["precision"] == name], PRECISIONS[name] | {"marker": "o"})
+            for name in ("float32", "float16", "bfloat16")
+        ]
+        _units(axes, curves)
+    panels[0].set_ylabel("gap, units in the last place")
+    rows = data.pick(experiment="depth", metric="gap_ulps", encoding="none", precision="bfloat16")
+    styles = cycle(zip(("sky", "orange", "purple", "green"), "os^D", strict=True))
+    curves = [
+        (own, {"label": f"layers: {depth}", "color": COLOURS[colour], "marker": marker})
+        for (depth, own), (colour, marker) in zip(rows.groupby("depth"), styles, strict=False)
+    ]
+    _units(panels[2], curves)
+    for axes in panels[[0, 2]]:
+        axes.legend(loc="upper right")
+    panel_letters(panels, ["no encoding", "rotary", "deeper, bfloat16"])
     return figure
 
 
-def _depths(axes: "Axes", data: Data) -> None:
-    """Gap in units of the last place of bfloat16, no encoding, by number of layers."""
-    where = {"metric": "gap_ulps", "encoding": "none", "precision": "bfloat16"}
-    rows = data.pick(experiment="depth", **where)
-    styles = zip(("sky", "orange", "purple", "green"), ("o", "s", "^", "D"), strict=True)
-    for (depth, own), (colour, marker) in zip(rows.groupby("depth"), styles, strict=False):
-        label = f"{depth} layer{'s' if depth != 1 else ''}"
-        line(axes, own, "length", label, COLOURS[colour], floor=1e-2, marker=marker, markersize=2)
+def _units(axes: "Axes", curves: list[tuple[pd.DataFrame, dict[str, Any]]]) -> None:
+    """Gaps in units in the last place over length: each curve's rows and style."""
+    for rows, style in curves:
+        line(axes, above(rows, 1e-2), "length", markersize=2, **style)
     axes.axhline(1, color=COLOURS["black"], linewidth=0.7, linestyle="--")
     axes.set_yscale("log")
-    log_lengths(axes, numbers(rows, "length").max(), "length n, tokens")
-    axes.legend(loc="upper right")
-
-
-def _encoding_handles() -> list[Any]:
-    from matplotlib.lines import Line2D
-
-    return [
-        Line2D(
-            [],
-            [],
-            color=COLOURS[colour],
-            marker=marker,
-            markersize=4,
-            linestyle="none",
-            label=label,
-        )
-        for label, colour, marker in ENCODINGS.values()
-    ]
+    longest = max(numbers(rows, "length").max(initial=1) for rows, _ in curves)
+    log_lengths(axes, longest, "length n, tokens")
 
 
 def equal(data: Data) -> "Figure":
@@ -79,23 +72,20 @@ def equal(data: Data) -> "Figure":
     import matplotlib.pyplot as plt
     from matplotlib.colors import LogNorm
 
-    stacks: list[tuple[str, dict[str, Any]]] = [("1 layer", {"experiment": "E6", "part": "layer"})]
-    depths = data.pick(experiment="depth")["depth"].dropna().unique()
-    stacks += [
-        (f"{depth} layers", {"experiment": "depth", "depth": depth})
-        for depth in sorted(depths)
-        if depth > 1
-    ]
-    stacks.append(("q, k, v apart", {"experiment": "E8", "part": "normalised"}))
+    stacks: dict[str, dict[str, Any]] = {"1 layer": {"experiment": "E6", "part": "layer"}}
+    for depth in sorted(data.pick(experiment="depth")["depth"].unique()):
+        if depth > 1:
+            stacks[f"{depth} layers"] = {"experiment": "depth", "depth": depth}
+    stacks["independent q, k, v"] = {"experiment": "E8", "part": "normalised"}
     kinds = ("float32", "float16", "bfloat16")
-    rows = [(name, stack) for name in ENCODINGS for stack in stacks]
-    figure, panels = plt.subplots(1, 2, figsize=(PAGE_IN, 0.8 + 0.19 * len(rows)), sharey=True)
+    cells = list(product(ENCODINGS, stacks))
+    figure, panels = plt.subplots(1, 2, figsize=(PAGE_IN, 0.8 + 0.19 * len(cells)), sharey=True)
     for axes, metric in zip(panels, ("collapse_length", "equal_length"), strict=True):
-        table = np.full((len(rows), len(kinds)), np.nan)
-        for row, (encoding, (_, where)) in enumerate(rows):
-            found = data.pick(metric=metric, encoding=encoding, model=STACK, **where)
-            tried = data.pick(metric="equal", encoding=encoding, model=STACK, **where)
-            longest = numbers(tried, "length").max()
+        table = np.full((len(cells), len(kinds)), np.nan)
+        for row, (encoding, stack) in enumerate(cells):
+            key = {"encoding": encoding, "model": STACK, **stacks[stack]}
+            found = data.pick(undefined="keep", metric=metric, **key)
+            longest = numbers(data.pick(metric="equal", **key), "length").max()
             for column, kind in enumerate(kinds):
                 own = numbers(found[found["precision"] == kind], "value")
                 text = "not run" if not len(own) else f"> {longest:,.0f}"
@@ -106,91 +96,83 @@ def equal(data: Data) -> "Figure":
         axes.imshow(table, cmap="Oranges_r", norm=LogNorm(30, 3e5), aspect="auto")
         axes.set_xticks(range(len(kinds)), kinds)
         axes.grid(False)
-        for edge in range(len(stacks), len(rows), len(stacks)):
+        for edge in range(len(stacks), len(cells), len(stacks)):
             axes.axhline(edge - 0.5, color=COLOURS["black"], linewidth=0.6)
-    panels[0].set_yticks(
-        range(len(rows)), [f"{ENCODINGS[name][0]}, {stack}" for name, (stack, _) in rows]
-    )
-    letters(panels, ["within one unit from n =", "first equal at n ="])
+    labels = [f"{ENCODINGS[name]['label']}, {stack}" for name, stack in cells]
+    panels[0].set_yticks(range(len(cells)), labels)
+    panel_letters(panels, ["within one unit from n =", "first equal at n ="])
     return figure
 
 
 def cures(data: Data) -> "Figure":
-    """Length at collapse by cure, on random layers and on the models; and how far from it."""
+    """Length at collapse by cure, on random layers and on the models; and the gap that is left."""
     import matplotlib.pyplot as plt
     from matplotlib.lines import Line2D
 
-    cells = [(cure, "bfloat16") for cure in CURES]
-    cells += [("none", "float16"), ("none", "float32")]
-    names = [CURES[cure] if kind == "bfloat16" else kind for cure, kind in cells]
-    figure, panels = plt.subplots(
-        1, 3, figsize=(PAGE_IN, 3.0), sharey=True, width_ratios=[1.4, 1, 1]
-    )
-    rows = data.pick(experiment="cures", metric="collapse_length", model=STACK)
-    longest = numbers(data.pick(experiment="cures", metric="gap_ulps", model=STACK), "length").max()
-    for number, (encoding, (_, colour, marker)) in enumerate(ENCODINGS.items()):
-        own = rows[rows["encoding"] == encoding].set_index(["cure", "precision"])
-        _cure_points(panels[0], own, cells, 0.17 * (number - 1.5), longest, COLOURS[colour], marker)
+    models = {
+        name: {"label": data.models.label(name), "color": data.models.colour(name), "marker": "o"}
+        for name in data.models.names
+    }
+    size = (PAGE_IN, 2.7 + 0.15 * len(models))
+    figure, panels = plt.subplots(1, 3, figsize=size, sharey=True, width_ratios=[1.4, 1, 1])
+    where = {"experiment": "cures", "model": STACK}
+    rows = data.pick(undefined="keep", metric="collapse_length", **where)
+    longest = numbers(data.pick(metric="gap_ulps", **where), "length").max()
+    for (name, style), shift in zip(ENCODINGS.items(), _shifts(len(ENCODINGS)), strict=True):
+        own = rows[rows["encoding"] == name]
+        _cure_points(panels[0], own, shift, longest, style)
     _finish_cures(panels[0], longest)
-    model_longest = 0.0
-    for number, model in enumerate(data.models):
-        shift = 0.2 * (number - 0.5 * (len(data.models) - 1))
-        lengths = numbers(data.pick(experiment="E4", metric="gap_ulps", model=model), "length")
-        model_longest = max([model_longest, *lengths])
-        own = _model_cures(data, model, "collapse_length")
-        _cure_points(panels[1], own, cells, shift, model_longest, data.colour(model), "o")
-        units = _model_cures(data, model, "longest_gap_ulps")
-        _cure_points(panels[2], units, cells, shift, 0.0, data.colour(model), "o")
-    _finish_cures(panels[1], model_longest)
+    digits = numbers(data.pick(experiment="E4", metric="gap_ulps"), "length").max(initial=0)
+    for (name, style), shift in zip(models.items(), _shifts(len(models)), strict=True):
+        own = _model_cures(data, name, "collapse_length")
+        _cure_points(panels[1], own, shift, digits, style)
+        own = _model_cures(data, name, "longest_gap_ulps")
+        _cure_points(panels[2], own, shift, digits, style)
+    _finish_cures(panels[1], digits)
     panels[2].set_xscale("log")
     panels[2].axvline(1, color=COLOURS["black"], linewidth=0.7, linestyle="--")
-    panels[2].set_xlabel(f"gap at {model_longest:,.0f} digits,\nunits of the last place")
-    if data.stand_ins:
-        for axes in panels[1:]:
-            mark_stand_in(axes, "embedded: stand-ins")
-    panels[0].set_yticks(range(len(cells)), names)
-    panels[0].set_ylim(len(cells) - 0.4, -0.8)
-    letters(panels, ["one random layer", "models, copying ones", "how far apart still"])
-    handles = [
-        Line2D(
-            [], [], color=data.colour(name), marker="o", markersize=4, linestyle="none", label=name
-        )
-        for name in data.models
-    ]
-    figure.legend(handles=[*_encoding_handles(), *handles], loc="outside lower center", ncols=6)
+    panels[2].set_xlabel(f"gap at {digits:,.0f} digits,\nunits in the last place")
+    panels[0].set_yticks(range(len(CELLS)), list(CELLS.values()))
+    panels[0].set_ylim(len(CELLS) - 0.4, -0.8)
+    panel_letters(panels, ["one random layer", "models, copying ones", "gap that is left"])
+    styles = [*ENCODINGS.values(), *models.values()]
+    handles = [Line2D([], [], markersize=4, linestyle="none", **style) for style in styles]
+    figure.legend(handles=handles, loc="outside lower center", ncols=4)
     return figure
 
 
-def _model_cures(data: Data, model: str, metric: str) -> Any:
-    """Rows of a metric at a model's last digit by (cure, precision), from E4 and from its cures."""
-    import pandas as pd
+def _shifts(count: int) -> np.ndarray:
+    """Offsets, shape (count,), that keep the points of one row apart."""
+    return (np.arange(count) - (count - 1) / 2) * 0.68 / max(count, 4)
 
-    base = data.pick(experiment="E4", metric=metric, model=model, place="digit")
+
+def _model_cures(data: Data, model: str, metric: str) -> pd.DataFrame:
+    """Rows of a metric at a model's last digit, with cures and without."""
+    key = {"metric": metric, "model": model, "place": "digit"}
+    base = data.pick(undefined="keep", experiment="E4", **key)
     plain = base[base["panel"] == "copy_ones"].assign(cure="none")
     commas = base[base["panel"] == "copy_separated"].assign(cure="separators")
-    own = data.pick(experiment="cures", metric=metric, model=model, place="digit")
-    return pd.concat([plain, commas, own]).set_index(["cure", "precision"])
+    return pd.concat([plain, commas, data.pick(undefined="keep", experiment="cures", **key)])
 
 
 def _cure_points(
-    axes: "Axes", own: Any, cells: Any, shift: float, longest: float, colour: str, marker: str
+    axes: "Axes", rows: pd.DataFrame, shift: float, longest: float, style: dict[str, Any]
 ) -> None:
-    """A point a cell with its interval; an arrow past `longest` where there is none."""
-    for row, key in enumerate(cells):
-        if key not in own.index:
-            continue
-        entry = own.loc[key]
-        at = row + shift
-        if np.isnan(entry["value"]):
-            axes.plot(longest * 1.2, at, marker=">", color=colour, markersize=4, linestyle="none")
-            continue
-        high = longest * 1.2 if np.isnan(entry["ci_high"]) else entry["ci_high"]
-        ends = [[entry["value"] - entry["ci_low"]], [high - entry["value"]]]
-        axes.errorbar(entry["value"], at, xerr=ends, color=colour, marker=marker, markersize=4,
-                      linewidth=0.8, linestyle="none")  # fmt: skip
+    """A point per cell with its interval; an arrow past `longest` where there is no value."""
+    places = {cell: place + shift for place, cell in enumerate(CELLS)}
+    rows = rows.assign(
+        at=[places.get(cell, np.nan) for cell in zip(rows["cure"], rows["precision"], strict=True)]
+    ).dropna(subset=["at"])
+    style = {"markersize": 4, "linestyle": "none", **style}
+    past = longest * 1.2
+    known, unknown = rows.dropna(subset=["value"]), rows[rows["value"].isna()]
+    ends = margins(known.fillna({"ci_high": past}))
+    axes.errorbar(known["value"], known["at"], xerr=ends, elinewidth=0.8, **style)
+    axes.plot(np.full(len(unknown), past), unknown["at"], **style | {"marker": ">"})
 
 
 def _finish_cures(axes: "Axes", longest: float) -> None:
+    """Axis of lengths at collapse, with the longest length marked."""
     axes.set_xscale("log")
     axes.axvline(longest, color=COLOURS["grey"], linewidth=0.6, linestyle=":")
     axes.set_xlim(9, longest * 1.6)

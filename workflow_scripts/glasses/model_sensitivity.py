@@ -1,10 +1,10 @@
 """The sensitivity bound on a trained model: Jacobians of its last token, and products of norms.
 
-The bound is theorem 5.1's in local form, for several heads and any feed-forward network: with the
-attention weights held fixed, the Jacobian is a sum over causal paths of products of blocks, so its
-norm is at most the same sum of products of norms. A block from token j to i is at most
-[i = j] + sum over heads of alpha_ij ||W_O W_V||, over what the norm divides by; the feed-forward
-network counts by the norm of I + its Jacobian at that token.
+The bound is that of theorem 5.1 in local form, for several heads and any feed-forward network: with
+the attention weights held fixed, the Jacobian is a sum over causal paths of products of blocks, so
+its norm is at most the same sum of products of norms. The norm of a block from token j to i is at
+most [i = j] + sum over heads of alpha_ij ||W_O W_V||, divided by the scale of the norm layer; the
+feed-forward network enters by the norm of I + its Jacobian at that token.
 """
 
 import copy
@@ -15,8 +15,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from workflow_scripts.glasses.attending import Change, changed
-from workflow_scripts.glasses.gaps import layer_list
+from workflow_scripts.glasses.changed_attention import Change, changed
+from workflow_scripts.glasses.model_gaps import layer_list
 
 log = logging.getLogger(__name__)
 
@@ -27,17 +27,17 @@ def readable(model: Any, widest: int) -> str | None:
     """Why the bound cannot be computed for this model, or None."""
     config = model.config.get_text_config()
     if config.hidden_size > widest:
-        return f"its width is {config.hidden_size}, glasses.heard.widest is {widest}"
+        return f"its width is {config.hidden_size}, glasses.model_sensitivity.widest is {widest}"
     layer = layer_list(model, config.num_hidden_layers)[0]
     if {name for name, _ in layer.named_children()} != set(PARTS):
-        return f"layers of {type(layer).__name__} are not norm, attention, norm, network"
+        return f"its layers ({type(layer).__name__}) are not norm, attention, norm, network"
     return None
 
 
 def norms(model: Any, ids: list[int]) -> dict[str, np.ndarray]:
-    """`bound`, `fixed` and `varying`, (tokens,) each: the bound, and ||dy_n/dv_i|| both ways.
+    """`bound`, and ||dy_n/dv_i|| with attention weights `fixed` and `varying`, (tokens,) each.
 
-    Computed in float64 on a copy; norms that the library takes in float32 stay so.
+    Computed in float64 on a copy; what the library computes in float32 stays in float32.
     """
     own = copy.deepcopy(model).double().cpu().eval()
     for parameter in own.parameters():
@@ -54,11 +54,12 @@ def norms(model: Any, ids: list[int]) -> dict[str, np.ndarray]:
 
 
 def _last(model: Any, embeddings: Tensor) -> Tensor:
+    """Final representation of the last token, (d,), from embeddings (1, tokens, d)."""
     return model.base_model(inputs_embeds=embeddings, use_cache=False).last_hidden_state[0, -1]
 
 
 def _jacobian(model: Any, embeddings: Tensor, change: Change) -> Tensor:
-    """dy_n/dv_i as (tokens, d, d), a row of y at a time."""
+    """dy_n/dv_i, (tokens, d, d), at embeddings (1, tokens, d), computed one row of y at a time."""
     inputs = embeddings.detach().requires_grad_()
     with torch.enable_grad(), changed(model, change):
         output = _last(model, inputs)
@@ -70,16 +71,17 @@ def _jacobian(model: Any, embeddings: Tensor, change: Change) -> Tensor:
 
 
 def _bound(model: Any, embeddings: Tensor, seen: Change) -> Tensor:
+    """The bound by token, (tokens,), at embeddings (1, tokens, d)."""
     config = model.config.get_text_config()
     layers = layer_list(model, config.num_hidden_layers)
-    entering: list[Tensor] = []
-    middle: list[Tensor] = []
-    hooks = []
-    for layer in layers:
-        hooks.append(_collect(layer.input_layernorm, entering))
-        hooks.append(_collect(layer.post_attention_layernorm, middle))
-    final: list[Tensor] = []
-    hooks.append(_collect(model.base_model.norm, final))
+    final = model.base_model.norm
+    entering: dict[Any, Tensor] = {}  # what enters each norm, (tokens, d)
+
+    def keep(module: Any, inputs: tuple[Tensor, ...]) -> None:
+        entering[module] = inputs[0][0].detach()
+
+    norms = [final, *(getattr(layer, name) for layer in layers for name in PARTS[::2])]
+    hooks = [module.register_forward_pre_hook(keep) for module in norms]
     try:
         _last(model, embeddings)
     finally:
@@ -90,21 +92,15 @@ def _bound(model: Any, embeddings: Tensor, seen: Change) -> Tensor:
     for number, layer in enumerate(layers):
         per_head = _head_norms(layer.self_attn, config)
         block = torch.einsum("h,hij->ij", per_head, seen.kept[number])
-        block = block * _norm_jacobians(layer.input_layernorm, entering[number])
+        block = block * _norm_jacobians(layer.input_layernorm, entering[layer.input_layernorm])
         paths = (block + torch.eye(n, dtype=torch.float64)) @ paths
-        paths = _network_norms(layer, middle[number])[:, None] * paths
-    return _norm_jacobians(model.base_model.norm, final[0])[-1] * paths[-1]
-
-
-def _collect(module: Any, into: list[Tensor]) -> Any:
-    def hook(_module: Any, inputs: tuple[Tensor, ...]) -> None:
-        into.append(inputs[0][0].detach())
-
-    return module.register_forward_pre_hook(hook)
+        middle = entering[layer.post_attention_layernorm]
+        paths = _network_norms(layer, middle)[:, None] * paths
+    return _norm_jacobians(final, entering[final])[-1] * paths[-1]
 
 
 def _head_norms(attention: Any, config: Any) -> Tensor:
-    """||W_O W_V|| of each query head, (heads,)."""
+    """||W_O W_V|| per query head, (heads,)."""
     heads = config.num_attention_heads
     value = attention.v_proj.weight
     width = attention.o_proj.weight.shape[1] // heads
@@ -115,15 +111,16 @@ def _head_norms(attention: Any, config: Any) -> Tensor:
 
 
 def _norm_jacobians(module: Any, states: Tensor) -> Tensor:
-    """Spectral norm of the norm's Jacobian at each state, (tokens,)."""
+    """Spectral norm of the norm layer's Jacobian at each of states (tokens, d), (tokens,)."""
     jacobians = torch.func.vmap(torch.func.jacrev(module))(states)
     return torch.linalg.matrix_norm(jacobians, ord=2)
 
 
 def _network_norms(layer: Any, states: Tensor) -> Tensor:
-    """Norm of I + the Jacobian of network(norm(state)), (tokens,), one token at a time."""
+    """Norm of I + the Jacobian of network(norm(state)) at states (tokens, d), (tokens,)."""
 
     def passed(state: Tensor) -> Tensor:
+        """The state (d,) after the feed-forward network and its residual path, shape (d,)."""
         return state + layer.mlp(layer.post_attention_layernorm(state[None]))[0]
 
     return torch.stack(

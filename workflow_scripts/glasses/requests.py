@@ -1,116 +1,84 @@
 """E1, E2 and E5 as requests: copying, counting, order of the prompt.
 
-Columns beside the shared ones: `experiment`; `task`; `prompting`; `family` of a copied sequence;
-`length` in digits, ones or words; `truth`. Greedy decoding, as the paper's is not known. Before
-anything is asked, every prompt is held against the context of every model of the study.
+Columns besides the shared ones: `experiment`; `task`; `prompting`; `family` of a copied sequence;
+`length` in digits, ones or words; `truth`. Decoding is greedy, as the paper does not state its own.
+Every prompt is checked against the context of every model of the study before any is sent.
 """
 
 import json
 import logging
 from collections.abc import Iterator
+from itertools import product
 from typing import Any
 
-from workflow_scripts.glasses import words
+from workflow_scripts.glasses import prompts
 from workflow_scripts.inference import digits
 from workflow_scripts.inference import requests as inference
-from workflow_scripts.shared import job, provenance, schemas, seeds, tables
+from workflow_scripts.shared import job, schemas, seeds, tables
 
 log = logging.getLogger(__name__)
 
-Row = dict[str, Any]
-COPYING = (  # experiment, family, prompting
-    ("E1a", "edge", "plain"),
-    ("E1b", "edge", "hint"),
-    ("E1c", "alternating", "plain"),
-    ("E1c", "blocks", "plain"),
+Request = dict[str, Any]
+# Where the question stands: after the sequence, before it, or before it with the answer form first.
+ORDERS = ("last", "type1", "type2")
+COPYING: tuple[tuple[str, str, str, tuple[str, ...]], ...] = (
+    # experiment, family, prompting, tasks
+    ("E1a", "edge", "plain", ("last", "first")),
+    ("E1b", "edge", "hint", ("last", "first")),
+    ("E1c", "alternating", "plain", ("last", "first")),
+    ("E1c", "blocks", "plain", ("last", "first")),
+    ("E5", "edge", "plain", ORDERS),
 )
 RANDOM_TASKS = ("bits", "word")
 COUNTING = ("sum", "ones", *RANDOM_TASKS)
-ORDERS = (
-    "last",
-    "type1",
-    "type2",
-)  # ask after the sequence (paper's words), before it, answer first
 
 
-def ask(item: str, text: str, tokens: int, seed: int, **conditions: Any) -> Row:
-    turns = [{"role": "user", "content": text}]
-    return inference.request(
-        item, messages=turns, n=1, temperature=0.0, max_tokens=tokens, seed=seed, **conditions
-    )
+def ask(
+    item: str, asked: str, shown: str, settings: dict[str, Any], seed: int, **conditions: Any
+) -> Iterator[Request]:
+    """The question `asked` about `shown`, once per wrapper of the wording; greedy, one sample."""
+    wording = prompts.WORDINGS[settings["wording"]]
+    for wrapper in range(len(wording.wrappers)):
+        text = prompts.prompt(wording, asked, shown, conditions["prompting"], wrapper)
+        yield inference.request(
+            f"{item}/{wrapper}",
+            messages=[{"role": "user", "content": text}],
+            temperature=0.0,
+            max_tokens=settings["reply_tokens"],
+            seed=seed,
+            **conditions,
+        )
 
 
-def copies(name: str, settings: dict[str, Any], seed: int) -> Iterator[Row]:
-    """E1: the last and the first element, which are always 0."""
-    wording = words.WORDINGS[name]
-    for experiment, family, prompting in COPYING:
-        for side in ("last", "first"):
-            for length in settings["copy_lengths"]:
-                shown = words.copied(family, side, length)
-                for wrapper in range(len(wording.wrappers)):
-                    yield ask(
-                        f"{experiment}/{family}/{side}/{length}/{wrapper}",
-                        words.prompt(wording, side, shown, prompting, wrapper),
-                        settings["reply_tokens"],
-                        seed,
-                        experiment=experiment,
-                        task=side,
-                        prompting=prompting,
-                        family=family,
-                        length=length,
-                        truth=0,
-                    )
+def copies(settings: dict[str, Any], seed: int) -> Iterator[Request]:
+    """E1: the last and the first element. E5: the last, in three orders. All of them are 0."""
+    for experiment, family, prompting, tasks in COPYING:
+        for task, length in product(tasks, settings["copy_lengths"]):
+            side = "first" if task == "first" else "last"
+            place = task if experiment == "E5" else f"{family}/{task}"
+            where: Request = {"experiment": experiment, "task": task, "prompting": prompting}
+            where |= {"family": family, "length": length, "truth": 0}
+            shown = prompts.copied(family, side, length)
+            yield from ask(f"{experiment}/{place}/{length}", task, shown, settings, seed, **where)
 
 
-def orders(name: str, settings: dict[str, Any], seed: int) -> Iterator[Row]:
-    """E5: the last element, asked for in three orders."""
-    wording = words.WORDINGS[name]
-    for order in ORDERS:
-        for length in settings["copy_lengths"]:
-            shown = words.copied("edge", "last", length)
-            for wrapper in range(len(wording.wrappers)):
-                yield ask(
-                    f"E5/{order}/{length}/{wrapper}",
-                    words.prompt(wording, order, shown, "plain", wrapper),
-                    settings["reply_tokens"],
-                    seed,
-                    experiment="E5",
-                    task=order,
-                    prompting="plain",
-                    family="edge",
-                    length=length,
-                    truth=0,
-                )
-
-
-def counts(name: str, settings: dict[str, Any], seed: int) -> Iterator[Row]:
+def counts(settings: dict[str, Any], seed: int) -> Iterator[Request]:
     """E2 (and E3 where the model is Gemma 7B): four tasks, three promptings."""
-    wording = words.WORDINGS[name]
     for task in COUNTING:
         draws = settings["draws"] if task in RANDOM_TASKS else 1
         asked = "ones" if task == "bits" else task
-        for length in settings["count_lengths"]:
-            for draw in range(draws):
-                rng = seeds.generator(seed, "glasses", task, length, draw)
-                shown, truth = words.counted(task, length, rng)
-                for prompting in words.PROMPTINGS:
-                    for wrapper in range(len(wording.wrappers)):
-                        yield ask(
-                            f"E2/{task}/{prompting}/{length}/{draw}/{wrapper}",
-                            words.prompt(wording, asked, shown, prompting, wrapper),
-                            settings["reply_tokens"],
-                            seed,
-                            experiment="E2",
-                            task=task,
-                            prompting=prompting,
-                            family="",
-                            length=length,
-                            truth=truth,
-                        )
+        for length, draw in product(settings["count_lengths"], range(draws)):
+            rng = seeds.generator(seed, "glasses", task, length, draw)
+            shown, truth = prompts.counted(task, length, rng)
+            for prompting in prompts.PROMPTINGS:
+                item = f"E2/{task}/{prompting}/{length}/{draw}"
+                where: Request = {"experiment": "E2", "task": task, "prompting": prompting}
+                where |= {"family": "", "length": length, "truth": truth}
+                yield from ask(item, asked, shown, settings, seed, **where)
 
 
-def refuse_overlong(rows: list[Row], models: dict[str, dict[str, Any]]) -> None:
-    """Raise `EngineError` for a prompt that some model's context cannot hold.
+def refuse_overlong(rows: list[Request], models: dict[str, dict[str, Any]]) -> None:
+    """Raise `EngineError` for a prompt that does not fit the context of one of the models.
 
     Also names in the log each model whose tokenizer merges digits. `models` maps a name to its
     `spec` and `checkpoint`; only tokenizers and configs are loaded.
@@ -127,32 +95,24 @@ def refuse_overlong(rows: list[Row], models: dict[str, dict[str, Any]]) -> None:
         limits = [getattr(config, "max_position_embeddings", None), spec.get("max_context")]
         limit = min((limit for limit in limits if limit), default=1 << 20)
         asked = [row | {"turns": json.loads(row["messages"])} for row in rows]
-        # The longest text first: where one does not fit, that is the one to name.
+        # The longest text first, so that the error names it.
         asked.sort(key=lambda row: -len(row["messages"]))
         digits.refuse_overlong(name, spec, tokenizer, limit, asked)
 
 
 def main(
-    path: str,
+    requests: str,
     settings: dict[str, Any],
     models: dict[str, dict[str, Any]],
     seed: int,
-    provenance: dict[str, Any] | None = None,
+    provenance: dict[str, Any],
 ) -> None:
-    name = settings["wording"]
-    rows = [*copies(name, settings, seed), *orders(name, settings, seed)]
-    rows += counts(name, settings, seed)
+    """Write the requests of the study; `settings` is `glasses.tasks` of the config."""
+    rows = [*copies(settings, seed), *counts(settings, seed)]
     refuse_overlong(rows, models)
-    tables.write(inference.table(rows), path, schemas.REQUESTS, provenance)
+    tables.write(inference.table(rows), requests, schemas.REQUESTS, provenance)
 
 
 if __name__ == "__main__":
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    with job.running(snakemake):
-        main(
-            snakemake.output.requests,
-            dict(snakemake.params.settings),
-            dict(snakemake.params.models),
-            snakemake.params.seed,
-            provenance.of(snakemake),
-        )
+    job.run(snakemake, main)

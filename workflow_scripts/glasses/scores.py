@@ -5,69 +5,40 @@ from typing import Any
 import pandas as pd
 
 from workflow_scripts.glasses import answers
-from workflow_scripts.shared import job, provenance, schemas, tables
-from workflow_scripts.shared.schemas import SCORES
+from workflow_scripts.shared import job, schemas, scores, tables
 
-CONDITIONS = [
-    "task",
-    "prompting",
-    "family",
-    "panel",
-    "cure",
-    "encoding",
-    "part",
-    "precision",
-    "place",
-    "depth",
-    "layer",
-    "head",
-    "position",
-    "length",
-    "answer",
-]
-WHOLE = ("depth", "layer", "head", "position", "length", "answer")
+TEXTS = ["task", "prompting", "family", "panel", "cure", "encoding", "part", "precision", "place"]
+WHOLE = ["depth", "layer", "head", "position", "length", "answer"]
+CONDITIONS = [*TEXTS, *WHOLE]
 
 
 def main(
     requests: str,
-    responses: dict[str, str],
-    parts: list[str],
+    responses: list[str],
+    theory: str,
+    collapse: str,
+    models_inside: list[str],
     table: str,
+    models: list[str],
     trained: dict[str, int],
     thinking: dict[str, bool],
     seed: int,
     provenance: dict[str, Any],
 ) -> None:
-    """`responses` maps each model to its replies; `parts` are tables of finished rows.
+    """Join the finished rows of theory, random decoders and models with those of the replies.
 
-    `trained` holds the greatest count that each stand-in was taught.
+    `responses` are in the order of `models`. `trained` maps each stand-in to the greatest count it
+    was trained on, `thinking` each model to whether it thinks before it answers.
     """
     asked = tables.read(requests, schemas.REQUESTS)
-    frames = [tables.read(path) for path in parts]
-    for model, path in responses.items():
+    parts = [tables.read(path) for path in (theory, collapse, *models_inside)]
+    for model, path in zip(models, responses, strict=True):
         read = answers.read(asked, tables.read(path, schemas.RESPONSES), thinking)
         rows = [*answers.copying(read, seed), *answers.counting(read, seed, trained.get(model))]
-        frames.append(pd.DataFrame(rows).assign(model=model))
-    columns = ["experiment", *CONDITIONS, "model", "seed", "metric"]
-    columns += ["value", "ci_low", "ci_high", "n"]
-    frame = pd.concat(frames, ignore_index=True).reindex(columns=columns)
-    for column in WHOLE:
-        frame[column] = frame[column].astype("Int64")
-    for column in set(CONDITIONS) - set(WHOLE):
-        frame[column] = frame[column].astype("string")
-    tables.write(frame, table, SCORES, provenance)
+        parts.append(pd.DataFrame(rows).assign(model=model))
+    frame = scores.table(parts, CONDITIONS, whole=WHOLE, texts=TEXTS)
+    tables.write(frame, table, schemas.SCORES, provenance)
 
 
 if __name__ == "__main__":
-    with job.running(snakemake):
-        params = snakemake.params
-        main(
-            snakemake.input.requests,
-            dict(zip(params.models, snakemake.input.responses, strict=True)),
-            [snakemake.input.theory, snakemake.input.collapse, *snakemake.input.gaps],
-            snakemake.output.table,
-            params.trained,
-            params.thinking,
-            params.seed,
-            provenance=provenance.of(snakemake),
-        )
+    job.run(snakemake, main)

@@ -5,13 +5,13 @@ import pytest
 import torch
 
 from tests.glasses import naive
-from workflow_scripts.glasses import collapse, stack
-from workflow_scripts.glasses.stack import Attention
+from workflow_scripts.glasses import collapse, random_decoders
+from workflow_scripts.glasses.random_decoders import Attention
 
 torch.set_num_threads(1)
 SEEDS, WIDTH, TOKENS = 2, 8, 14
 LENGTHS = [1, 2, 5, 9, 14]
-WAYS = [Attention(encoding) for encoding in stack.ENCODINGS] + [
+WAYS = [Attention(encoding) for encoding in random_decoders.ENCODINGS] + [
     Attention("none", window=3),
     Attention("rotary", window=4),
     Attention("none", sink=True),
@@ -22,7 +22,7 @@ WAYS = [Attention(encoding) for encoding in stack.ENCODINGS] + [
 @pytest.fixture(scope="module")
 def made():
     streams = collapse.generators(3, SEEDS, "test")
-    weights = stack.draw(streams, 3, WIDTH)
+    weights = random_decoders.draw(streams, 3, WIDTH)
     tokens = torch.cat([collapse.normal(stream, 1, TOKENS, WIDTH) for stream in streams])
     return weights, tokens
 
@@ -35,9 +35,9 @@ def both(states, length):
 
 @pytest.mark.parametrize("how", WAYS, ids=str)
 def test_every_length_in_one_pass_is_each_sequence_by_itself(made, how, monkeypatch):
-    monkeypatch.setattr(stack, "BLOCK", 4)  # so that blocks are crossed
+    monkeypatch.setattr(random_decoders, "BLOCK", 4)  # so that blocks are crossed
     weights, tokens = made
-    found = stack.read(weights, tokens, LENGTHS, [1, 3], "float64", how)
+    found = random_decoders.read(weights, tokens, LENGTHS, [1, 3], "float64", how)
     for depth, pair in found.items():
         for seed in range(SEEDS):
             for column, length in enumerate(LENGTHS):
@@ -50,7 +50,7 @@ def test_every_length_in_one_pass_is_each_sequence_by_itself(made, how, monkeypa
 @pytest.mark.parametrize("how", WAYS, ids=str)
 def test_one_attention_alone(made, how):
     weights, tokens = made
-    pair = stack.read_attention(weights, tokens, LENGTHS, "float64", how)
+    pair = random_decoders.read_attention(weights, tokens, LENGTHS, "float64", how)
     query, key, value = (matrix[0, 1].numpy() for matrix in weights[:3])
     for column, length in enumerate(LENGTHS):
         sides = (pair.plain, pair.repeated)
@@ -61,12 +61,12 @@ def test_one_attention_alone(made, how):
             np.testing.assert_allclose(side[1, column], wanted, atol=1e-10)
 
 
-@pytest.mark.parametrize("encoding", stack.ENCODINGS)
+@pytest.mark.parametrize("encoding", random_decoders.ENCODINGS)
 def test_independent_queries_keys_and_values(encoding):
     generator = torch.Generator().manual_seed(5)
     drawn = tuple(collapse.normal(generator, 1, TOKENS, WIDTH) for _ in range(3))
     how = Attention(encoding)
-    plain, normed = stack.read_independent(drawn, LENGTHS, "float64", how)
+    plain, normed = random_decoders.read_independent(drawn, LENGTHS, "float64", how)
     for column, length in enumerate(LENGTHS):
         for side in range(2):
             q, k, v = (both(states[0], length)[side] for states in drawn)
@@ -83,7 +83,10 @@ def test_rotary_sees_distance_only():
     query, key = (collapse.normal(generator, 1, 1, WIDTH) for _ in range(2))
 
     def logit(at, other):
-        turned = stack.rotate(query, torch.tensor([at])), stack.rotate(key, torch.tensor([other]))
+        turned = (
+            random_decoders.rotate(query, torch.tensor([at])),
+            random_decoders.rotate(key, torch.tensor([other])),
+        )
         return float((turned[0] * turned[1]).sum())
 
     assert logit(7, 3) == pytest.approx(logit(90_007, 90_003), abs=1e-9)
@@ -93,9 +96,9 @@ def test_rotary_sees_distance_only():
 @pytest.mark.parametrize(("precision", "room"), [("float32", 1e-4), ("float16", 0.05)])
 def test_lower_precisions_round_the_same_numbers(made, precision, room):
     weights, tokens = made
-    exact = stack.read(weights, tokens, LENGTHS, [2], "float64", Attention("rotary"))[2]
-    low = stack.read(weights, tokens, LENGTHS, [2], precision, Attention("rotary"))[2]
-    assert low.plain.dtype == stack.DTYPES[precision]
+    exact = random_decoders.read(weights, tokens, LENGTHS, [2], "float64", Attention("rotary"))[2]
+    low = random_decoders.read(weights, tokens, LENGTHS, [2], precision, Attention("rotary"))[2]
+    assert low.plain.dtype == random_decoders.DTYPES[precision]
     error = (low.plain.double() - exact.plain).abs().max()
     assert 0 < error < room
 
@@ -103,15 +106,17 @@ def test_lower_precisions_round_the_same_numbers(made, precision, room):
 def test_the_coarser_the_type_the_larger_the_error(made):
     weights, tokens = made
     errors = []
-    exact = stack.read(weights, tokens, LENGTHS, [3], "float64", Attention())[3].repeated
+    exact = random_decoders.read(weights, tokens, LENGTHS, [3], "float64", Attention())[3].repeated
     for precision in ("float32", "float16", "bfloat16"):
-        found = stack.read(weights, tokens, LENGTHS, [3], precision, Attention())[3].repeated
+        found = random_decoders.read(weights, tokens, LENGTHS, [3], precision, Attention())[
+            3
+        ].repeated
         errors.append(float((found.double() - exact).abs().mean()))
     assert errors[0] * 100 < errors[1] < errors[2] / 3
 
 
 def test_a_longer_sequence_takes_weights_in_proportion_and_never_in_its_square(monkeypatch):
-    weighed = stack.weights_of
+    weighed = random_decoders.weights_of
     most = []
 
     def noting(*given):
@@ -119,13 +124,13 @@ def test_a_longer_sequence_takes_weights_in_proportion_and_never_in_its_square(m
         most[-1] = max(most[-1], found.numel())
         return found
 
-    monkeypatch.setattr(stack, "weights_of", noting)
-    monkeypatch.setattr(stack, "BLOCK", 16)
-    weights = stack.draw(collapse.generators(0, 1, "test"), 2, 4)
+    monkeypatch.setattr(random_decoders, "weights_of", noting)
+    monkeypatch.setattr(random_decoders, "BLOCK", 16)
+    weights = random_decoders.draw(collapse.generators(0, 1, "test"), 2, 4)
     for size in (200, 400):
         most.append(0)
         tokens = collapse.normal(torch.Generator().manual_seed(0), 1, size, 4)
-        stack.read(weights, tokens, [2, 20, size], [2], "float32", Attention())
+        random_decoders.read(weights, tokens, [2, 20, size], [2], "float32", Attention())
         assert most[-1] <= 16 * size
     assert most[1] == pytest.approx(2 * most[0], rel=0.05)
 
@@ -133,7 +138,10 @@ def test_a_longer_sequence_takes_weights_in_proportion_and_never_in_its_square(m
 def test_gaps_are_distances_of_the_two_sides():
     plain = torch.tensor([[[1.0, -4.0], [0.5, 0.5]]])
     repeated = torch.tensor([[[1.5, -2.0], [0.5, 0.5]]])
-    found = {name: each.tolist() for name, each in stack.gaps(stack.Pair(plain, repeated)).items()}
+    found = {
+        name: each.tolist()
+        for name, each in random_decoders.gaps(random_decoders.Pair(plain, repeated)).items()
+    }
     assert found == {
         "gap_l1": [[2.5, 0.0]],
         "gap_linf": [[2.0, 0.0]],
@@ -156,8 +164,8 @@ def test_digits_stand_between_separators_and_end_on_a_digit():
 
 def test_no_window_keeps_equal_tokens_apart():
     """Ones only: all values are alike, so n and n + 1 agree whatever the weights."""
-    weights = stack.draw(collapse.generators(2, 1, "test"), 1, 8)
+    weights = random_decoders.draw(collapse.generators(2, 1, "test"), 1, 8)
     tokens = collapse.normal(torch.Generator().manual_seed(1), 1, 1, 8).expand(1, 40, 8)
     where = Attention("none", window=4)
-    pair = stack.read(weights, tokens, [10, 40], [1], "float64", where)[1]
+    pair = random_decoders.read(weights, tokens, [10, 40], [1], "float64", where)[1]
     assert float((pair.plain - pair.repeated).abs().max()) < 1e-14

@@ -1,9 +1,9 @@
-"""The prompts of E1, E2 and E5, in the words the embedded models are taught and after the paper.
+"""The prompts of E1, E2 and E5, in two wordings.
 
-The paper's prompts are described in its appendix C.1 and C.5 and known in part only, so `paper` is
-our wording of them: what is asked, in which order, and the marker before the answer are the
-paper's. `short` asks the same of a model that knows the prompts of its training alone; promptings
-and orders are put around them, which it was never taught.
+Appendix C.1 and C.5 describe the paper's prompts in part. `paper` is our wording of them: the
+question, the order and the marker before the answer are the paper's. `short` asks the same in the
+prompts that the embedded models were trained on; they never saw the promptings and orders that are
+added.
 """
 
 from dataclasses import dataclass
@@ -13,14 +13,14 @@ import numpy as np
 from workflow_scripts.models.corpora import copying
 from workflow_scripts.models.corpora.copying import COUNTED_WORD, NOUNS
 
-ONES_RATE = 0.7  # of Bernoulli bits (captions and appendix C); also of the counted word, assumed
-BLOCK = 5  # digits of one block in the blog's reading of "interleaved"
+ONES_RATE = 0.7  # of Bernoulli bits (captions, appendix C); assumed for the counted word, too
+BLOCK = 5  # digits per block in the blog's version of "interleaved"
 MARKER = "Answer:"
 
 
 @dataclass(frozen=True)
 class Wording:
-    """Templates with {} where the sequence stands; `before` and `after` go around a prompt."""
+    """Templates: {} stands for the sequence in `asks`, and for the prompt in `wrappers`."""
 
     asks: dict[str, str]
     hint: str
@@ -83,8 +83,8 @@ def prompt(wording: Wording, asked: str, shown: str, prompting: str, wrapper: in
 def copied(family: str, side: str, length: int) -> str:
     """A sequence of E1 whose first or last (`side`) digit is 0.
 
-    `edge`: that digit is the only 0. `alternating`: 1010… or 0101…. `blocks`: 11110 or 01111 over
-    and over. Those two are cut to a length that keeps the 0 at its end.
+    `edge`: that digit is the only 0. `alternating`: 1010… or 0101…. `blocks`: 11110 or 01111
+    repeated. The last two are shortened so that the 0 stays at its end.
     """
     if family == "edge":
         text = "1" * (length - 1) + "0"
@@ -96,7 +96,7 @@ def copied(family: str, side: str, length: int) -> str:
 
 
 def counted(task: str, length: int, rng: np.random.Generator | None) -> tuple[str, int]:
-    """What a counting task shows, of `length` items, and the right answer."""
+    """What a counting task shows, of `length` items, and the right answer; sums need no `rng`."""
     if task == "sum":
         return copying.ones(length), length
     if task == "ones":

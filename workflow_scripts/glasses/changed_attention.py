@@ -1,7 +1,7 @@
-"""Attention of a transformers model with something changed: window, sink, coarse cache, fixed.
+"""A transformers model with changed attention: window, sink, low-precision cache, fixed weights.
 
-A registered attention function sees queries, keys and values after positions and norms. It
-computes what the library's eager attention does, and changes what `Change` says.
+The registered attention function gets queries, keys and values after positions and norms. It
+computes what the library's eager attention computes, with the changes of `Change`.
 """
 
 import math
@@ -13,18 +13,19 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from workflow_scripts.glasses.stack import sunk
+from workflow_scripts.glasses.random_decoders import sunk
 
 NAME = "faultlines_glasses"
 
 
 @dataclass
 class Change:
-    """What is changed. `fixed` holds weights (heads, n, n) by layer that are used as they stand.
+    """What is changed.
 
-    `window`: keys that a token sees at most, itself included. `sink`: the first key gets half of
-    the weight. `cache_bits`: keys and values are rounded to so many bits. With `keep`, the weights
-    of each layer are collected in `kept`.
+    `window`: the most keys that a token sees, its own included. `sink`: the first key gets half of
+    the weight. `cache_bits`: keys and values are rounded to this many bits. `fixed`: attention
+    weights (heads, n, n) per layer, used unchanged. With `keep`, the weights of each layer are
+    collected in `kept`.
     """
 
     window: int | None = None
@@ -36,7 +37,7 @@ class Change:
 
 
 def quantised(states: Tensor, bits: int) -> Tensor:
-    """`states` rounded to `bits` bits: symmetric, one scale for each vector of the last axis."""
+    """`states` (..., d) rounded to `bits` bits: symmetric, one scale per vector."""
     steps = 2 ** (bits - 1) - 1
     scale = states.abs().amax(-1, keepdim=True).float() / steps
     scale = scale.clamp(min=torch.finfo(torch.float32).tiny)
@@ -46,7 +47,11 @@ def quantised(states: Tensor, bits: int) -> Tensor:
 def changed_weights(
     query: Tensor, key: Tensor, mask: Tensor | None, scaling: float, cap: float | None, how: Change
 ) -> Tensor:
-    """Weights (1, heads, n, n) in the queries' type; the softmax is taken in float32 at least."""
+    """Weights (1, heads, n, n) of queries and keys (1, heads, n, d), in the queries' type.
+
+    `mask` broadcasts to (1, 1, n, n): booleans, or 0 where a key is seen. `cap` bounds the logits
+    smoothly. The softmax is computed in float32 or float64.
+    """
     logits = (query @ key.mT) * scaling
     if cap is not None:
         logits = cap * (logits / cap).tanh()
@@ -67,7 +72,7 @@ def changed_weights(
 
 @contextmanager
 def changed(model: Any, how: Change) -> Iterator[None]:
-    """Within the block the model attends as `how` says, one prompt a call.
+    """Change the model's attention within the block; each call takes a single prompt.
 
     Raises `TypeError` for a model whose attention cannot be replaced.
     """
@@ -86,6 +91,7 @@ def changed(model: Any, how: Change) -> Iterator[None]:
         softcap: float | None = None,
         **_: Any,
     ) -> tuple[Tensor, Tensor]:
+        """Output (1, n, heads, d) and weights (1, heads, n, n) from queries (1, heads, n, d)."""
         nonlocal calls
         if how.cache_bits is not None:
             key, value = quantised(key, how.cache_bits), quantised(value, how.cache_bits)
@@ -110,11 +116,14 @@ def changed(model: Any, how: Change) -> Iterator[None]:
     finally:
         model.set_attn_implementation(before)
     if not calls:
-        raise TypeError(f"{type(model).__name__}: its attention cannot be changed")
+        raise TypeError(
+            f"{type(model).__name__}: expected attention that can be replaced, but the model does "
+            "not use it; take the model out of studies.glasses"
+        )
 
 
 def int8_weights(model: torch.nn.Module) -> None:
-    """Round every linear layer's matrix to 8 bits, one scale for each output, in place."""
+    """Round the matrix of every linear layer to 8 bits in place, one scale per output."""
     for module in model.modules():
         if isinstance(module, torch.nn.Linear):
             with torch.no_grad():

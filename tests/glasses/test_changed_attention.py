@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from tests.inference import tiny
-from workflow_scripts.glasses.attending import (
+from workflow_scripts.glasses.changed_attention import (
     Change,
     changed,
     changed_weights,
@@ -110,7 +110,7 @@ def test_a_model_whose_attention_stays_is_named():
             pass
 
     with (
-        pytest.raises(TypeError, match="Deaf: its attention cannot be changed"),
+        pytest.raises(TypeError, match="Deaf: expected attention that can be replaced"),
         changed(Deaf(), Change()),
     ):
         pass

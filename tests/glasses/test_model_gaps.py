@@ -9,8 +9,8 @@ import torch
 
 from tests.inference import tiny
 from tests.inference.test_digits import merging
-from workflow_scripts.glasses import gaps, models, requests, words
-from workflow_scripts.glasses.attending import Change
+from workflow_scripts.glasses import model_gaps, models, prompts, requests
+from workflow_scripts.glasses.changed_attention import Change
 from workflow_scripts.inference import engines
 from workflow_scripts.inference.engines import EngineError
 from workflow_scripts.shared import schemas, tables
@@ -57,7 +57,7 @@ def test_hooks_see_what_the_library_returns_and_keep_two_rows(engine):
     with torch.inference_mode():
         wanted = engine.model(torch.tensor([ids]), output_hidden_states=True).hidden_states
     before = hooks(engine.model)
-    found = gaps.Reader(engine.model).read(ids, places)
+    found = model_gaps.Reader(engine.model).read(ids, places)
     assert hooks(engine.model) == before
     assert found.shape == (4, 2, 64)
     # The library gives the states before each layer, and the last ones after the final norm.
@@ -71,7 +71,7 @@ def test_the_vocabulary_is_asked_at_one_place_only(engine):
     sizes = []
     head = engine.model.get_output_embeddings()
     watch = head.register_forward_hook(lambda _m, _i, out: sizes.append(out.shape[1]))
-    gaps.Reader(engine.model).read(list(range(10, 30)), (3, 19))
+    model_gaps.Reader(engine.model).read(list(range(10, 30)), (3, 19))
     watch.remove()
     assert sizes == [1]
 
@@ -79,7 +79,7 @@ def test_the_vocabulary_is_asked_at_one_place_only(engine):
 @pytest.mark.parametrize("kind", ["ones", "digits", "separated"])
 def test_pairs_differ_by_one_repeated_digit(kind):
     for length in range(2, 14):
-        plain, longer = gaps.pair(kind, length, np.random.default_rng(length))
+        plain, longer = model_gaps.pair(kind, length, np.random.default_rng(length))
         bare, more = plain.replace(",", ""), longer.replace(",", "")
         assert (len(bare), more) == (length, bare + bare[-1])
         assert bare[-1] == "1"
@@ -87,7 +87,7 @@ def test_pairs_differ_by_one_repeated_digit(kind):
 
 
 def test_prompts_end_where_the_reply_begins_and_know_their_last_digit(engine):
-    prompts = gaps.Prompts(engine, "short")
+    prompts = model_gaps.Prompts(engine, "short")
     ids, (digit, reply) = prompts.tokens("count", "1011")
     text = engine.tokenizer.decode(ids[: digit + 1])
     assert text.endswith("1011")
@@ -103,19 +103,19 @@ def test_a_length_past_the_context_is_refused_before_any_work(engine, monkeypatc
     monkeypatch.setattr(engine.model, "forward", exploding)
     longer = SETTINGS | {"lengths": {"least": 4, "most": 4000, "points": 4}}
     with pytest.raises(EngineError, match=r"glasses\.gaps\.lengths: \d+ digits: \d+ tokens .*tiny"):
-        gaps.measure(engine, longer, 0)
+        model_gaps.measure(engine, longer, 0)
 
 
 @pytest.fixture(scope="module")
 def frame(engine):
-    return pd.DataFrame(gaps.measure(engine, SETTINGS, 0))
+    return pd.DataFrame(model_gaps.measure(engine, SETTINGS, 0))
 
 
 def test_every_precision_panel_and_cure_is_measured(frame):
     e4 = frame[frame["experiment"] == "E4"]
     for precision in SETTINGS["precisions"]:
         own = e4[(e4["precision"] == precision) & (e4["metric"] == "gap_linf")]
-        assert set(own["panel"]) == set(gaps.PANELS)
+        assert set(own["panel"]) == set(model_gaps.PANELS)
         assert set(own["place"]) == {"digit", "reply"}
         assert (own["value"] > 0).any()
     assert set(frame["cure"].dropna()) == {"window", "sink"}
@@ -136,7 +136,7 @@ def test_heads_are_parts_of_the_vector_and_the_greatest_is_the_whole(frame):
 
 
 def test_gaps_are_those_of_two_plain_forward_passes(engine, frame):
-    prompts = gaps.Prompts(engine, "short")
+    prompts = model_gaps.Prompts(engine, "short")
     finals = []
     for shown in ("1" * 24, "1" * 25):
         ids, (digit, _) = prompts.tokens("count", shown)
@@ -152,24 +152,24 @@ def test_gaps_are_those_of_two_plain_forward_passes(engine, frame):
 def test_a_copy_in_another_precision_leaves_the_model_alone(engine):
     before = {name: value.clone() for name, value in engine.model.state_dict().items()}
     for precision in ("float16", "int8_weights"):
-        with gaps.in_precision(engine.model, precision, Change()) as own:
-            gaps.Reader(own).read([5, 6, 7], (1, 2))
+        with model_gaps.in_precision(engine.model, precision, Change()) as own:
+            model_gaps.Reader(own).read([5, 6, 7], (1, 2))
             assert own.dtype == (torch.float16 if precision == "float16" else torch.float32)
     for name, value in engine.model.state_dict().items():
         assert torch.equal(value, before[name])
 
 
 def test_a_precision_that_the_model_refuses_is_named_and_left_out(engine, monkeypatch, caplog):
-    run = gaps.panels
+    run = model_gaps.panels
 
     def fails_in_half(reader, *given):
         if reader.model.dtype == torch.float16:
             raise RuntimeError("no kernel for half")
         return run(reader, *given)
 
-    monkeypatch.setattr(gaps, "panels", fails_in_half)
+    monkeypatch.setattr(model_gaps, "panels", fails_in_half)
     few = SETTINGS | {"precisions": ["float32", "float16"]}
-    rows = pd.DataFrame(gaps.measure(engine, few, 0))
+    rows = pd.DataFrame(model_gaps.measure(engine, few, 0))
     assert "models.tiny does not run in float16 (no kernel for half)" in caplog.text
     kept = rows[rows["experiment"] == "E4"]
     assert set(kept["precision"].dropna()) == {"float32"}
@@ -179,7 +179,7 @@ def test_a_tokenizer_that_merges_digits_is_fed_them_one_by_one(caplog):
     tokenizer = merging()
     tokenizer.chat_template = tiny.TEMPLATE
     engine = SimpleNamespace(name="merger", tokenizer=tokenizer, spec=tiny.SPEC)
-    prompts = gaps.Prompts(engine, "short")
+    prompts = model_gaps.Prompts(engine, "short")
     assert "models.merger: its tokenizer merges digits" in caplog.text
     for length in (5, 6):
         ids, (digit, _) = prompts.tokens("count", "1" * length)
@@ -191,16 +191,16 @@ def test_a_tokenizer_that_merges_digits_is_fed_them_one_by_one(caplog):
 def test_requests_hold_every_experiment_and_the_right_answers(checkpoint, tmp_path):
     path = str(tmp_path / "requests.parquet")
     given = {"tiny": {"spec": tiny.SPEC | {"max_context": 512}, "checkpoint": str(checkpoint)}}
-    requests.main(path, TASKS, given, 1)
+    requests.main(path, TASKS, given, 1, {})
     table = tables.read(path, schemas.REQUESTS)
     assert set(table["experiment"]) == {"E1a", "E1b", "E1c", "E5", "E2"}
     counted = table[table["experiment"] == "E2"]
     assert set(counted["task"]) == {"sum", "ones", "bits", "word"}
-    assert set(counted["prompting"]) == set(words.PROMPTINGS)
+    assert set(counted["prompting"]) == set(prompts.PROMPTINGS)
     assert (table.loc[table["experiment"] != "E2", "truth"] == 0).all()
     assert (table["temperature"] == 0).all()
     for row in counted[counted["prompting"] == "plain"].itertuples():
-        signs = {"sum": "1", "ones": "1", "bits": "1", "word": words.COUNTED_WORD}[row.task]
+        signs = {"sum": "1", "ones": "1", "bits": "1", "word": prompts.COUNTED_WORD}[row.task]
         shown = row.messages.split(":")[-1] if row.task != "word" else row.messages
         found = shown.count(signs)
         # The wording of the word task names the word itself once.
@@ -217,7 +217,7 @@ def test_an_overlong_request_is_refused_without_the_models_weights(checkpoint, t
     with pytest.raises(
         EngineError, match=r"E2/\w+/few_shot.*exceed the context of models\.tiny, 40"
     ):
-        requests.main(str(path), TASKS, given, 1)
+        requests.main(str(path), TASKS, given, 1, {})
     assert not path.exists()
 
 
@@ -226,6 +226,6 @@ def test_sensitivity_is_measured_or_left_out_with_its_reason(engine, caplog):
     rows = pd.DataFrame(models.sensitivity(engine, settings, "short", 0))
     broken = rows[rows["metric"] == "bound_violations_fixed"]
     assert broken["value"].item() == 0
-    assert broken["n"].item() == 2 * rows["position"].max()
+    assert (broken["n"].item(), broken["units"].item()) == (2 * rows["position"].max(), "tokens")
     assert models.sensitivity(engine, settings | {"widest": 8}, "short", 0) == []
     assert "models.tiny: no sensitivity, its width is 64" in caplog.text

@@ -1,10 +1,11 @@
 """E4: how far apart a language model keeps two prompts that differ by one repeated token.
 
-Sequences and panels are those of figures 5 and 12: ones, digits that end in one or two ones, ones
-with a comma after every third digit; asked to count, to copy, or for the last digit. Read at the
-last digit and at the last token of the prompt, where the reply begins, after every layer and after
-the final norm; hooks keep those two rows and nothing else. How the paper splits a representation by
-head is not known: the vector is cut into as many parts as there are heads.
+Sequences and panels are those of figures 5 and 12: ones, digits that end in one or two ones, and
+ones with a comma after every third digit; the model is asked to count, to copy, or for the last
+digit. Representations are read at the last digit and at the last token of the prompt, where the
+reply begins, after every layer and after the final norm; hooks keep only those two rows. How the
+paper splits a representation by head is not known: the vector is cut into as many parts as there
+are heads.
 """
 
 import copy
@@ -17,19 +18,21 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from workflow_scripts.glasses import numerics
-from workflow_scripts.glasses.attending import Change, changed, int8_weights
-from workflow_scripts.glasses.rows import Row, gap_rows
+from workflow_scripts.glasses import metrics
+from workflow_scripts.glasses.changed_attention import Change, changed, int8_weights
+from workflow_scripts.glasses.gap_scores import gap_rows
 from workflow_scripts.inference import chat, digits
 from workflow_scripts.inference.engines import EngineError
 from workflow_scripts.shared import progress
+from workflow_scripts.shared.scores import Row, exact, interval, number
+from workflow_scripts.shared.statistics import Interval
 
 log = logging.getLogger(__name__)
 
 GROUP = 3  # digits between two commas
 PLACES = ("digit", "reply")
 WORDINGS = {
-    # As the embedded models are taught.
+    # As in the training data of the embedded models.
     "short": {"count": "Count the ones in {}?", "copy": "Copy {}?", "last": "Last digit of {}?"},
     # After figures 5 and 12 and appendix C.
     "paper": {
@@ -49,7 +52,7 @@ PANELS = {  # name: what is asked, and of which digits
 
 
 def sequence(kind: str, length: int, rng: np.random.Generator | None) -> str:
-    """`length` digits. Random ones end in a one; commas are not counted."""
+    """A sequence of `length` digits, not counting commas. Random digits end in a one."""
     if kind == "digits":
         assert rng is not None
         return "".join(map(str, rng.integers(10, size=length - 1))) + "1"
@@ -68,10 +71,7 @@ def pair(kind: str, length: int, rng: np.random.Generator) -> tuple[str, str]:
 
 
 class Reader:
-    """Representations of one model's prompts at two places.
-
-    `read` returns (layers + 1, places, d) in float64: after each layer, and after the final norm.
-    """
+    """Reads the representations of one model's prompts."""
 
     def __init__(self, model: Any):
         self.model = model
@@ -80,6 +80,7 @@ class Reader:
         self.heads = config.num_attention_heads
 
     def read(self, ids: Sequence[int], places: Sequence[int]) -> np.ndarray:
+        """After each layer and after the final norm, (layers + 1, places, d), float64."""
         at = torch.tensor(places, device=self.model.device)
         kept: list[Tensor] = []
 
@@ -89,7 +90,7 @@ class Reader:
 
         def before(_module: Any, inputs: tuple[Tensor, ...]) -> Any:
             kept.append(inputs[0][0, at].double().cpu())
-            # The vocabulary's logits are of no use here.
+            # Logits are not needed: one place is enough for the output layer to run.
             return (inputs[0][:, -1:],)
 
         hooks = [layer.register_forward_hook(after) for layer in self.layers]
@@ -105,11 +106,14 @@ class Reader:
 
 
 def layer_list(model: torch.nn.Module, count: int) -> torch.nn.ModuleList:
-    """The model's decoder layers. Raises `EngineError` when they cannot be told."""
+    """The model's `count` decoder layers. Raises `EngineError` where they are not found."""
     for module in model.modules():
         if isinstance(module, torch.nn.ModuleList) and len(module) == count:
             return module
-    raise EngineError(f"{type(model).__name__}: no list of {count} layers to read from")
+    raise EngineError(
+        f"{type(model).__name__}: expected a list of {count} layers, found none; take the model "
+        "out of studies.glasses"
+    )
 
 
 class Prompts:
@@ -123,7 +127,7 @@ class Prompts:
         self.marks = set(self.digits.alone.values())
 
     def tokens(self, asked: str, shown: str) -> tuple[list[int], tuple[int, int]]:
-        """Token ids of a prompt, and the places of its last digit and its last token."""
+        """Token ids of a prompt, and the positions of its last digit and its last token."""
         turns = [{"role": "user", "content": self.words[asked].format(shown)}]
         text = chat.render(self.engine.tokenizer, self.engine.spec, turns)
         special = not chat.templated(self.engine.spec)
@@ -133,7 +137,7 @@ class Prompts:
 
 
 def refuse_overlong(prompts: Prompts, lengths: Sequence[int], key: str) -> None:
-    """Raise `EngineError` when the longest prompt does not fit, before anything is computed."""
+    """Raise `EngineError` where a prompt does not fit, before anything is computed."""
     limit = prompts.engine.context
     for length in sorted(lengths):
         for asked, kind in PANELS.values():
@@ -146,7 +150,7 @@ def refuse_overlong(prompts: Prompts, lengths: Sequence[int], key: str) -> None:
 
 @contextmanager
 def in_precision(model: Any, precision: str, change: Change) -> Iterator[Any]:
-    """A copy of the model in one of `numerics.MANTISSA_BITS`, attending as `change` says."""
+    """A copy of the model in a precision of `metrics.MANTISSA_BITS`, its attention changed."""
     own = copy.deepcopy(model)
     how = Change(change.window, change.sink, change.cache_bits)
     if precision.endswith("_cache"):
@@ -159,93 +163,91 @@ def in_precision(model: Any, precision: str, change: Change) -> Iterator[Any]:
 
 
 def panels(
-    reader: Reader,
-    prompts: Prompts,
-    names: Sequence[str],
-    lengths: Sequence[int],
-    count: int,
-    seed: int,
-) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """Representations, twice (draws, lengths, layers + 1, places, d), for each panel."""
+    reader: Reader, prompts: Prompts, names: list[str], lengths: list[int], count: int, seed: int
+) -> dict[str, np.ndarray]:
+    """Representations of both sides by panel, (draws, lengths, 2, layers + 1, places, d)."""
     found = {}
     for name in names:
         asked, kind = PANELS[name]
         draws = count if kind == "digits" else 1
-        both: tuple[list[np.ndarray], list[np.ndarray]] = ([], [])
+        sides = []
         for draw in range(draws):
             rng = np.random.default_rng([seed, draw])
             for length in lengths:
-                for side, shown in zip(both, pair(kind, length, rng), strict=True):
-                    side.append(reader.read(*prompts.tokens(asked, shown)))
-        shape = (draws, len(lengths), *both[0][0].shape)
-        found[name] = (np.stack(both[0]).reshape(shape), np.stack(both[1]).reshape(shape))
+                both = pair(kind, length, rng)
+                sides.append([reader.read(*prompts.tokens(asked, shown)) for shown in both])
+        found[name] = np.array(sides).reshape(draws, len(lengths), *np.shape(sides[0]))
     return found
 
 
-def rows_of(
-    experiment: str,
-    lengths: Sequence[int],
-    heads: int,
-    plain: np.ndarray,
-    longer: np.ndarray,
-    precision: str,
-    **where: Any,
+def panel_rows(
+    experiment: str, lengths: Sequence[int], heads: int, sides: np.ndarray, **conditions: Any
 ) -> list[Row]:
-    """Rows of one panel: at every layer the largest and the heads' mean gap, at the end more."""
+    """Scores of one panel: the largest gap and the mean over heads at each layer, more at the last.
+
+    `sides` has shape (draws, lengths, 2, layers + 1, places, d).
+    """
     rows = []
-    apart = np.abs(plain - longer)
-    layers = apart.shape[2]
-    for number, place in enumerate(PLACES):
+    conditions["units"] = "draws"
+    plain = sides[:, :, 0]
+    apart = np.abs(plain - sides[:, :, 1])
+    draws, _, layers = apart.shape[:3]
+    for at, place in enumerate(PLACES):
         for layer in range(layers):
-            here = apart[:, :, layer, number]
-            where_ = {"precision": precision, "place": place, "layer": layer + 1, **where}
+            here = apart[:, :, layer, at]
+            where = {"place": place, "layer": layer + 1, **conditions}
             parts = here.reshape(*here.shape[:2], heads, -1).max(-1).mean(0)
             for column, length in enumerate(lengths):
-                base = {"experiment": experiment, "length": length, "n": len(here), **where_}
                 each = parts[column]
-                ends = {"ci_low": each.min(), "ci_high": each.max()}
-                rows.append(base | {"metric": "gap_heads", "value": each.mean()} | ends)
+                ends = Interval(each.mean(), each.min(), each.max(), draws)
+                rows.append(interval(experiment, "gap_heads", ends, length=length, **where))
                 value = here[:, column].max(-1).mean()
-                rows.append(base | {"metric": "gap_layer", "value": value})
+                rows.append(number(experiment, "gap_layer", value, draws, length=length, **where))
                 for head in range(heads) if layer == layers - 1 else ():
-                    rows.append(base | {"metric": "gap_head", "head": head, "value": each[head]})
-        last = apart[:, :, -1, number]
+                    own = {"length": length, "head": head, **where}
+                    rows.append(number(experiment, "gap_head", each[head], draws, **own))
+        last = apart[:, :, -1, at]
         final = {
             "gap_l1": last.sum(-1),
             "gap_linf": last.max(-1),
             "equal": (last.max(-1) == 0).astype(float),
-            "scale": np.abs(plain[:, :, -1, number]).max(-1),
+            "scale": np.abs(plain[:, :, -1, at]).max(-1),
         }
-        rows += gap_rows(experiment, lengths, final, precision, place=place, **where)
+        rows += gap_rows(experiment, lengths, final, place=place, **conditions)
     return rows
 
 
 def measure(engine: Any, settings: dict[str, Any], seed: int) -> list[Row]:
-    """All panels in every precision (E4), and the cures side by side in `settings["cured_in"]`."""
+    """Scores of all panels in every precision (E4), and of the cures in `settings["cured_in"]`.
+
+    `settings` is `glasses.gaps` of the config. A precision that the model does not run in is named
+    in the log and left out.
+    """
     prompts = Prompts(engine, settings["wording"])
     grid = settings["lengths"]
-    lengths = numerics.log_grid(grid["least"], grid["most"], grid["points"])
+    lengths = metrics.log_grid(grid["least"], grid["most"], grid["points"])
     refuse_overlong(prompts, lengths, "glasses.gaps.lengths")
-    rows = []
+    heads = Reader(engine.model).heads
+
+    def rows_of(
+        experiment: str, names: list[str], precision: str, change: Change, **conditions: Any
+    ) -> list[Row]:
+        with in_precision(engine.model, precision, change) as model:
+            found = panels(Reader(model), prompts, names, lengths, settings["draws"], seed)
+        rows = []
+        for panel, sides in found.items():
+            where = {"precision": precision, "panel": panel, **conditions}
+            rows += panel_rows(experiment, lengths, heads, sides, **where)
+        return rows
+
+    rows: list[Row] = []
     for precision in progress.track(settings["precisions"], description="E4", unit="precision"):
         try:
-            with in_precision(engine.model, precision, Change()) as model:
-                found = panels(
-                    Reader(model), prompts, list(PANELS), lengths, settings["draws"], seed
-                )
+            rows += rows_of("E4", list(PANELS), precision, Change())
         except (RuntimeError, NotImplementedError) as error:
             log.warning("models.%s does not run in %s (%s)", engine.name, precision, error)
-            continue
-        heads = Reader(engine.model).heads
-        for panel, sides in found.items():
-            rows += rows_of("E4", lengths, heads, *sides, precision, panel=panel)
     for cure in ("window", "sink"):
         change = Change(settings["window"] if cure == "window" else None, cure == "sink")
-        with in_precision(engine.model, settings["cured_in"], change) as model:
-            reader = Reader(model)
-            found = panels(reader, prompts, ["copy_ones"], lengths, settings["draws"], seed)
-        sides = found["copy_ones"]
-        where: dict[str, Any] = {"panel": "copy_ones", "cure": cure}
-        rows += rows_of("cures", lengths, reader.heads, *sides, settings["cured_in"], **where)
-    merged = float(prompts.digits.merges is not None)
-    return [*rows, {"experiment": "E4", "metric": "digits_merged", "value": merged, "n": 1}]
+        rows += rows_of("cures", ["copy_ones"], settings["cured_in"], change, cure=cure)
+    merged = prompts.digits.merges is not None
+    return [*rows, exact("E4", "digits_merged", merged, 1, units="tokenizers")]

@@ -4,10 +4,10 @@ The model is the paper's (section 4, appendix B): z = attention(norm(v)) + v, th
 v' = psi(norm(z)) + z, and y = norm(v) of the last layer; one head, LayerNorm without affine part,
 psi a two-layer ReLU network, every matrix N(0, 1/d).
 
-Causal attention makes the first n tokens blind to what follows. So one pass over N tokens serves
-every length n <= N; the sequence whose nth token is repeated needs one extra token for each n,
-which sees the first n tokens and itself. In the last layer only the last tokens are computed.
-Earlier layers go through in blocks of queries, so memory grows with N, never with its square.
+With causal attention the first n tokens do not depend on what follows. So one pass over N tokens
+serves every length n <= N; the sequence whose nth token is repeated needs one extra token for each
+n, which sees the first n tokens and itself. In the last layer only the last tokens are computed.
+Earlier layers are computed in blocks of queries, so memory grows with N, not with its square.
 """
 
 import math
@@ -21,24 +21,20 @@ from torch.nn import functional
 
 ENCODINGS = ("none", "sinusoidal", "alibi", "rotary")
 CURES = ("none", "separators", "window", "sink")
-DTYPES = {
-    "float64": torch.float64,
-    "float32": torch.float32,
-    "bfloat16": torch.bfloat16,
-    "float16": torch.float16,
-}
-# One head: the slope that ALiBi gives the last of its heads, 2 ** -8 (Press et al. 2022).
+DTYPES = {name: getattr(torch, name) for name in ("float64", "float32", "bfloat16", "float16")}
+# With one head: the slope that ALiBi gives to its last head, 2 ** -8 (Press et al. 2022).
 ALIBI_SLOPE = 2.0**-8
 BASE = 10000.0  # of sinusoidal and rotary frequencies
+EPSILON = 1.0e-5  # of LayerNorm
 BLOCK = 256  # queries whose weights are held at once
 
 
 @dataclass(frozen=True)
 class Attention:
-    """How a token attends: its position encoding, and what is changed to cure collapse.
+    """How a token attends: its position encoding, and a cure of collapse.
 
-    `window` lets a token see the last so many tokens only; `sink` gives the first key half of the
-    weight, whatever it holds, as heads that attend to a first token do.
+    `window`: how many last tokens a token sees, its own included. `sink` gives the first key half
+    of the weight whatever it holds, as heads that attend to a first token do.
     """
 
     encoding: str = "none"
@@ -56,11 +52,12 @@ class Weights(NamedTuple):
     outer: Tensor
 
     def to(self, dtype: torch.dtype) -> "Weights":
+        """The same matrices, (layers, S, d, d), rounded to `dtype`."""
         return Weights(*(tensor.to(dtype) for tensor in self))
 
 
 def draw(generators: Sequence[torch.Generator], layers: int, width: int) -> Weights:
-    """Matrices with entries N(0, 1/width), one generator a seed."""
+    """Matrices with entries N(0, 1/width), one generator per seed."""
     each = [
         torch.randn(5, layers, width, width, generator=generator, dtype=torch.float64)
         for generator in generators
@@ -69,9 +66,9 @@ def draw(generators: Sequence[torch.Generator], layers: int, width: int) -> Weig
 
 
 def product(left: Tensor, right: Tensor) -> Tensor:
-    """Matrix product whose result is rounded to the operands' type, sums being in float32 at least.
+    """Matrix product of (..., m, k) and (..., k, n), rounded to their type; sums in float32 or 64.
 
-    That is what accelerators do; PyTorch's own float16 product on CPU is many times slower.
+    That is what accelerators do; PyTorch's own float16 product on CPUs is many times slower.
     """
     if left.dtype == torch.float16 and left.device.type == "cpu":
         return (left.float() @ right.float()).half()
@@ -79,12 +76,12 @@ def product(left: Tensor, right: Tensor) -> Tensor:
 
 
 def norm(states: Tensor) -> Tensor:
-    """LayerNorm over the last axis."""
-    return functional.layer_norm(states, states.shape[-1:])
+    """LayerNorm without affine part over the last axis, any shape."""
+    return functional.layer_norm(states, states.shape[-1:], eps=EPSILON)
 
 
 def sinusoids(positions: Tensor, width: int) -> Tensor:
-    """Sinusoidal encoding (positions, width) in float64 (Vaswani et al. 2017)."""
+    """Sinusoidal encoding (n, width) of positions (n,) in float64 (Vaswani et al. 2017)."""
     angles = _angles(positions, width)
     return torch.stack([angles.sin(), angles.cos()], -1).flatten(-2)
 
@@ -98,6 +95,7 @@ def rotate(states: Tensor, positions: Tensor) -> Tensor:
 
 
 def _angles(positions: Tensor, width: int) -> Tensor:
+    """Angles (n, width / 2) of positions (n,)."""
     powers = torch.arange(0, width, 2, dtype=torch.float64) / width
     return positions.double()[:, None] * BASE**-powers
 
@@ -109,7 +107,7 @@ def weights_of(
 
     query: (S, q, d) at positions `at` (q,); key: (S, k, d) at `keys_at` (k,). With `own` (S, q, d)
     a query sees the keys before its position and its own key; without, those up to its position.
-    Logits are rounded to the operands' type; the softmax is taken in float32 at least.
+    Logits are rounded to the operands' type; the softmax is computed in float32 or float64.
     """
     distance = at[:, None] - keys_at[None]
     logits = product(query, key.mT) * query.shape[-1] ** -0.5
@@ -129,7 +127,7 @@ def weights_of(
 
 
 def sunk(logits: Tensor) -> Tensor:
-    """Logits whose softmax gives the first key half of the weight, all of it if it is alone."""
+    """`logits` (..., k) changed so that the first key gets half of the weight, or all if alone."""
     others = logits[..., 1:].logsumexp(-1, keepdim=True)
     first = torch.where(others.isfinite(), others, logits[..., :1])
     return torch.cat([first, logits[..., 1:]], -1)
@@ -145,44 +143,39 @@ class Heads(NamedTuple):
 
 
 def heads(query: Tensor, key: Tensor, value: Tensor, at: Tensor, how: Attention) -> Heads:
+    """Heads from (S, n, d) each at positions `at` (n,), rotated for rotary encoding."""
     if how.encoding == "rotary":
         query, key = rotate(query, at), rotate(key, at)
     return Heads(query, key, value, at)
 
 
 def attend_rows(main: Heads, rows: Tensor, how: Attention) -> Tensor:
-    """What the tokens `rows` (r,) attend to, (S, r, d)."""
+    """Attention output of the tokens `rows` (r,), (S, r, d)."""
     weights = weights_of(main.query[:, rows], main.key, main.at[rows], main.at, how, None)
     return product(weights, main.value)
 
 
 def attend_blocks(main: Heads, how: Attention) -> Tensor:
-    """What every token attends to, (S, n, d), a block of queries at a time."""
+    """Attention output of every token, (S, n, d), one block of queries at a time."""
     parts = []
     for start in range(0, len(main.at), BLOCK):
         rows = main.at[start : start + BLOCK]
         end = start + len(rows)
         first = 0 if how.window is None else max(0, start - how.window)
-        weights = weights_of(
-            main.query[:, start:end],
-            main.key[:, first:end],
-            rows,
-            main.at[first:end],
-            how,
-            None,
-        )
+        query, key = main.query[:, start:end], main.key[:, first:end]
+        weights = weights_of(query, key, rows, main.at[first:end], how, None)
         parts.append(product(weights, main.value[:, first:end]))
     return torch.cat(parts, 1)
 
 
 def attend_extra(main: Heads, extra: Heads, how: Attention) -> Tensor:
-    """What extra tokens attend to, (S, g, d): the main tokens before their position, themselves."""
+    """Attention output of extra tokens, (S, g, d), over the tokens before them and themselves."""
     weights = weights_of(extra.query, main.key, extra.at, main.at, how, extra.key)
     return product(weights[..., :-1], main.value) + weights[..., -1:] * extra.value
 
 
 class Pair(NamedTuple):
-    """Last-token representations, each (S, lengths, d): of the sequence, and with it repeated."""
+    """Last-token representations, (S, lengths, d) each, without and with that token repeated."""
 
     plain: Tensor
     repeated: Tensor
@@ -199,8 +192,8 @@ def read(
 ) -> dict[int, Pair]:
     """Representations of the last token after each of `depths` layers.
 
-    tokens: (S, N, d) float64, N at least the longest of `lengths`. Everything is rounded to
-    `precision` first and computed in it.
+    tokens: (S, N, d) float64, N at least the longest of `lengths`. Weights and tokens are rounded
+    to `precision`, and all is computed in it.
     """
     dtype = DTYPES[precision]
     matrices = weights.to(dtype)
@@ -227,7 +220,10 @@ def read(
 def read_attention(
     weights: Weights, tokens: Tensor, lengths: Sequence[int], precision: str, how: Attention
 ) -> Pair:
-    """E6 by its letter: the output of one attention layer, without residual path or network."""
+    """E6 taken literally: the output of one attention layer, without residual path or network.
+
+    tokens: (S, N, d) float64.
+    """
     matrices = weights.to(DTYPES[precision])
     rows = torch.tensor(lengths) - 1
     at, extra_at = torch.arange(tokens.shape[1]), torch.tensor(lengths)
@@ -240,7 +236,10 @@ def read_attention(
 def placed(
     tokens: Tensor, rows: Tensor, at: Tensor, extra_at: Tensor, how: Attention
 ) -> tuple[Tensor, Tensor]:
-    """Tokens (S, N, d) and the repeated ones (S, lengths, d), with sinusoids if they have them."""
+    """Tokens (S, N, d) and the repeated ones (S, lengths, d), with sinusoids where these are used.
+
+    `rows` (lengths,) are the last tokens; `at` (N,) and `extra_at` (lengths,) the positions.
+    """
     main, extra = tokens, tokens[:, rows]
     if how.encoding == "sinusoidal":
         main = main + sinusoids(at, tokens.shape[-1])
@@ -249,6 +248,7 @@ def placed(
 
 
 def _project(weights: Weights, layer: int, states: Tensor, at: Tensor, how: Attention) -> Heads:
+    """Queries, keys and values of states (S, n, d) at positions `at` (n,)."""
     query, key, value = (
         product(states, matrix[layer]) for matrix in (weights.query, weights.key, weights.value)
     )
@@ -256,26 +256,25 @@ def _project(weights: Weights, layer: int, states: Tensor, at: Tensor, how: Atte
 
 
 def _feed(weights: Weights, layer: int, states: Tensor) -> Tensor:
+    """States (S, n, d) after the feed-forward network and its residual path, same shape."""
     hidden = product(norm(states), weights.inner[layer]).relu()
     return product(hidden, weights.outer[layer]) + states
 
 
 @torch.inference_mode()
 def read_independent(
-    drawn: Sequence[Tensor],
-    lengths: Sequence[int],
-    precision: str,
-    how: Attention,
+    drawn: Sequence[Tensor], lengths: Sequence[int], precision: str, how: Attention
 ) -> tuple[Pair, Pair]:
-    """E8: queries, keys and values drawn by themselves, (S, N, d) each, one attention, no residual.
+    """E8: queries, keys and values drawn independently, (S, N, d) each; one attention, no residual.
 
-    Sinusoids are added to all three. Returns the attention's output as it is, and normalised.
+    Sinusoids are added to all three. Returns the output of the attention, plain and normalised.
     """
     dtype = DTYPES[precision]
     rows = torch.tensor(lengths) - 1
     at, extra_at = torch.arange(drawn[0].shape[1]), torch.tensor(lengths)
 
     def encoded(states: Sequence[Tensor], where: Tensor) -> Heads:
+        """Heads from (S, n, d) each at positions `where` (n,)."""
         if how.encoding == "sinusoidal":
             shift = sinusoids(where, states[0].shape[-1])
             states = [each + shift for each in states]
