@@ -92,9 +92,16 @@ def extreme(rows: "pd.DataFrame", which: Literal["least", "largest"]) -> "pd.Ser
     return row
 
 
-def exact(experiment: str, metric: str, note: str, scores: "pd.DataFrame", _: EvidenceOf) -> Found:
+def exact(
+    experiment: str,
+    metric: str,
+    note: str,
+    scores: "pd.DataFrame",
+    _: EvidenceOf,
+    **wanted: Any,
+) -> Found:
     """A check in closed form or by simulation: the one row of model `theory`."""
-    row = one(scores, experiment=experiment, metric=metric, model="theory")
+    row = one(scores, experiment=experiment, metric=metric, model="theory", **wanted)
     return [measured(row, Evidence.THEORY, f"{note}; {int(row['n'])} cases")]
 
 
