@@ -28,7 +28,7 @@ WAYS: dict[str, dict[str, Any]] = {  # how optimisers are made comparable
     "same steps": {"metric": "forgetting", "protocol": "steps", "state": "kept"},
     "same steps, state reset": {"metric": "forgetting", "protocol": "steps", "state": "reset"},
     "same training loss": {"metric": "forgetting", "protocol": "matched", "state": "kept"},
-    "same distance on task 2": {"metric": "forgetting_at_distance", "protocol": "steps"},
+    "same distance, on task 2": {"metric": "forgetting_at_distance", "protocol": "steps"},
 }
 
 
@@ -132,12 +132,8 @@ def classes(scores: pd.DataFrame) -> "Figure":
     for axes, (name, rate, text, hue, dashes) in zip(grid[1:], wanted, strict=True):
         values = pick(accuracy, optimizer=name, rate=rate).sort_values("of_task")
         x, y = values["of_task"].to_numpy(float), values["value"]
-        style: dict[str, Any] = {
-            "color": COLOURS[hue],
-            "linestyle": dashes,
-            "label": text,
-            "marker": "o",
-        }
+        grid[0].plot(x, y, linestyle=dashes, color=COLOURS[hue], label=text)
+        style: dict[str, Any] = {"color": COLOURS[hue], "marker": "o", "linestyle": "none"}
         grid[0].errorbar(x, y, margins(values), markersize=3, **style)
         cosines = pick(rows, metric="class_cosine", optimizer=name, rate=rate)
         axes.set_title(text, fontsize=8)

@@ -164,7 +164,8 @@ def path_gap_orders(frame: pd.DataFrame) -> list[Row]:
 def computed_scores(experiment: str, frame: pd.DataFrame, keys: list[str]) -> list[pd.DataFrame]:
     """Finished rows as they are, and values by seed pooled."""
     finished = frame["units"].notna()
-    return [frame[finished], pd.DataFrame(pooled(experiment, frame[~finished], keys))]
+    rows = frame[finished].astype({"n": int})  # floats in the file, where values by seed have none
+    return [rows, pd.DataFrame(pooled(experiment, frame[~finished], keys))]
 
 
 def main(

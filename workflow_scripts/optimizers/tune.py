@@ -84,9 +84,9 @@ def main(
     table: str,
     optimizer: str,
     settings: dict[str, Any],
-    rate_range: dict[str, float],
+    rate_range: dict[str, Any],
     training: dict[str, Any],
-    tuning: dict[str, int],
+    tuning: dict[str, Any],
     seed: int,
     provenance: dict[str, Any],
 ) -> None:
