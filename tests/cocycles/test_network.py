@@ -49,7 +49,7 @@ def test_the_tropical_form_is_shortest_paths():
     assert found.ravel().tolist() == [0, -1, -2, -3]
 
 
-@pytest.mark.parametrize("name", schedules.LAYERS)
+@pytest.mark.parametrize("name", layers.DRAWN)
 def test_a_run_with_no_freedom_is_the_synchronous_one(name):
     for seed in range(4):
         found, expected = run(name, seed, network.Schedule())

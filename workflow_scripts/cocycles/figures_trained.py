@@ -125,18 +125,15 @@ def errors(axes: "Axes", rows: pd.DataFrame) -> None:
     axes.set_yscale("log")
     axes.set_ylim(ROUNDING / 1.6, None)
     axes.axhline(ROUNDING, color=COLOURS["grey"], linewidth=0.6, linestyle=":")
-    axes.annotate(
-        "0, or rounding",
-        (1, ROUNDING),
-        (-2, 2),
-        xycoords=("axes fraction", "data"),
-        textcoords="offset points",
-        ha="right",
-        fontsize=6,
-        color=COLOURS["grey"],
-    )
+    note(axes, "0, or rounding", ROUNDING, color=COLOURS["grey"])
     axes.set_xticks(range(len(KINDS)), list(KINDS.values()))
     axes.set_ylabel("relative error of the states")
+
+
+def note(axes: "Axes", text: str, height: float, **style: Any) -> None:
+    """A text at the right end of a horizontal line."""
+    style |= {"xycoords": ("axes fraction", "data"), "textcoords": "offset points", "ha": "right"}
+    axes.annotate(text, (1, height), (-2, 2), fontsize=6, **style)
 
 
 def gaps(axes: "Axes", rows: pd.DataFrame) -> None:
@@ -160,15 +157,7 @@ def gaps(axes: "Axes", rows: pd.DataFrame) -> None:
     bound = pick(rows, metric="map_gap_bound")["value"]
     if not bound.empty:
         axes.axhline(bound.max(), color=COLOURS["black"], linewidth=0.7, linestyle="--")
-        axes.annotate(
-            "bound, log 2",
-            (1, bound.max()),
-            (-2, 2),
-            xycoords=("axes fraction", "data"),
-            textcoords="offset points",
-            ha="right",
-            fontsize=6,
-        )
+        note(axes, "bound, log 2", bound.max())
     axes.set_yscale("log")
     axes.set_xticks(range(len(order)), [name.replace("_", " ") for name in order], rotation=90)
     axes.tick_params(axis="x", labelsize=6)

@@ -8,6 +8,7 @@ weights at once. Weights have shape (D, W, W).
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -141,35 +142,38 @@ def linear_sum(sender: Array) -> Layer:
     return Layer(0, message, 0.0, np.add, np.add, 0.0, np.add, difference, reads_receiver=False)
 
 
+class Draws(NamedTuple):
+    """Random weights of `shape` (D, W, W)."""
+
+    rng: np.random.Generator
+    shape: tuple[int, int, int]
+
+    def dense(self, share: float = 1.0) -> Array:
+        """Weights (D, W, W) of a linear map, scaled to `share` of the input's variance."""
+        return self.rng.normal(size=self.shape) * np.sqrt(share / self.shape[-1])
+
+    def normal(self) -> Array:
+        """Standard normal weights (D, W, W) of a map over a semiring."""
+        return self.rng.normal(size=self.shape)
+
+    def integers(self) -> Array:
+        """Two sets of integer weights, (2, D, W, W), on which float64 is exact."""
+        return self.rng.integers(-9, 10, (2, *self.shape)).astype(float)
+
+
+DRAWN: dict[str, Callable[[Draws], Layer]] = {
+    "ordinary": lambda d: ordinary(d.dense(), d.dense(), d.dense(), d.dense(), d.dense()),
+    "linear_sum": lambda d: linear_sum(d.dense(0.25)),
+    "sum_relu": lambda d: sum_relu(d.dense(0.5), d.dense(0.5), d.dense(), d.dense(0.25)),
+    "max_max": lambda d: max_max(d.dense(0.5), d.dense(0.5)),
+    "logarithmic": lambda d: logarithmic(d.normal(), d.normal()),
+    "log_throughout": lambda d: log_throughout(d.normal(), d.normal()),
+    "tropical": lambda d: tropical(d.normal(), d.normal()),
+    "tropical_path": lambda d: tropical_path(d.normal()),
+    "tropical_integers": lambda d: tropical(*d.integers()),
+}
+
+
 def drawn(name: str, width: int, draws: int, rng: np.random.Generator) -> Layer:
-    """A layer with `draws` random weights at once. Raises `ValueError` for an unknown name.
-
-    Dense weights preserve the scale of their input. Semiring weights are standard normal; those of
-    `tropical_integers` are integers, on which float64 is exact.
-    """
-    shape = (draws, width, width)
-
-    def scaled(share: float = 1.0) -> Array:
-        return rng.normal(size=shape) * np.sqrt(share / width)
-
-    match name:
-        case "tropical":
-            return tropical(rng.normal(size=shape), rng.normal(size=shape))
-        case "tropical_path":
-            return tropical_path(rng.normal(size=shape))
-        case "tropical_integers":
-            first, second = rng.integers(-9, 10, (2, *shape)).astype(float)
-            return tropical(first, second)
-        case "logarithmic":
-            return logarithmic(rng.normal(size=shape), rng.normal(size=shape))
-        case "log_throughout":
-            return log_throughout(rng.normal(size=shape), rng.normal(size=shape))
-        case "max_max":
-            return max_max(scaled(0.5), scaled(0.5))
-        case "sum_relu":
-            return sum_relu(scaled(0.5), scaled(0.5), scaled(), scaled(0.25))
-        case "ordinary":
-            return ordinary(scaled(), scaled(), scaled(), scaled(), scaled())
-        case "linear_sum":
-            return linear_sum(scaled(0.25))
-    raise ValueError(f"layers: unknown layer {name!r}")
+    """A layer with `draws` random weights at once. Raises `KeyError` for an unknown name."""
+    return DRAWN[name](Draws(rng, (draws, width, width)))

@@ -16,18 +16,6 @@ from workflow_scripts.cocycles import layers, network, relaxation
 from workflow_scripts.shared import job, progress, seeds, tables
 from workflow_scripts.shared.scores import Row, mean, number
 
-LAYERS = (
-    "ordinary",
-    "linear_sum",
-    "sum_relu",
-    "max_max",
-    "logarithmic",
-    "log_throughout",
-    "tropical",
-    "tropical_path",
-    "tropical_integers",
-)
-
 
 def relative(found: layers.Array, expected: layers.Array) -> layers.Array:
     """Relative error in the Euclidean norm of each draw of weights, (D,), of (N, D, W) arrays."""
@@ -61,7 +49,7 @@ def runs(
 def residuals(settings: dict[str, Any], seed: int) -> list[Row]:
     """Errors by layer, kind and degree: means over graphs of the means over their draws."""
     rows = []
-    for name in progress.track(LAYERS, description="layers"):
+    for name in progress.track(layers.DRAWN, description="layers"):
         columns = ("kind", "degree", "mean", "largest", "moved")
         frame = pd.DataFrame(
             (

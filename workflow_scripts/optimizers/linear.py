@@ -88,15 +88,11 @@ def problem(seed: int, count: int) -> tuple[Tensor, Parameters, Parameters]:
         balanced.append((root * middle @ right.T, root * left @ middle.T))
         draws = seeds.generator(seed, "optimizers", "linear", "start", index)
         random.append(draws.normal(0, RANDOM_SD, (2, WIDTH, WIDTH)))
-    names = ("layer1", "layer2")
-    stacks = [
-        {
-            name: torch.from_numpy(np.stack([pair[i] for pair in pairs]))
-            for i, name in enumerate(names)
-        }
+    starts = [
+        {f"layer{i + 1}": torch.from_numpy(np.stack([pair[i] for pair in pairs])) for i in (0, 1)}
         for pairs in (balanced, random)
     ]
-    return torch.from_numpy(np.stack(targets)), stacks[0], stacks[1]
+    return torch.from_numpy(np.stack(targets)), starts[0], starts[1]
 
 
 def gradients(weights: Parameters, target: Tensor) -> Parameters:
