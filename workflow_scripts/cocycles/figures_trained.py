@@ -97,7 +97,7 @@ def asynchrony(data: Data) -> "Figure":
     errors(left, rows)
     gaps(right, pick(data.scores, experiment="trained", model="L3"))
     handles, labels = left.get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower left", ncols=3)
+    figure.legend(handles, labels, loc="outside lower left", ncols=4)
     titles = ("trained networks, run asynchronously", "sums that the trained map of L3 preserves")
     panel_letters((left, right), titles)
     return figure
@@ -124,16 +124,10 @@ def errors(axes: "Axes", rows: pd.DataFrame) -> None:
             )
     axes.set_yscale("log")
     axes.set_ylim(ROUNDING / 1.6, None)
-    axes.axhline(ROUNDING, color=COLOURS["grey"], linewidth=0.6, linestyle=":")
-    note(axes, "0, or rounding", ROUNDING, color=COLOURS["grey"])
+    style: dict[str, Any] = {"color": COLOURS["grey"], "linestyle": ":", "label": "0, or rounding"}
+    axes.axhline(ROUNDING, linewidth=0.8, **style)
     axes.set_xticks(range(len(KINDS)), list(KINDS.values()))
     axes.set_ylabel("relative error of the states")
-
-
-def note(axes: "Axes", text: str, height: float, **style: Any) -> None:
-    """A text at the right end of a horizontal line."""
-    style |= {"xycoords": ("axes fraction", "data"), "textcoords": "offset points", "ha": "right"}
-    axes.annotate(text, (1, height), (-2, 2), fontsize=6, **style)
 
 
 def gaps(axes: "Axes", rows: pd.DataFrame) -> None:
@@ -156,8 +150,12 @@ def gaps(axes: "Axes", rows: pd.DataFrame) -> None:
             )
     bound = pick(rows, metric="map_gap_bound")["value"]
     if not bound.empty:
-        axes.axhline(bound.max(), color=COLOURS["black"], linewidth=0.7, linestyle="--")
-        note(axes, "bound, log 2", bound.max())
+        style: dict[str, Any] = {
+            "color": COLOURS["black"],
+            "linestyle": "--",
+            "label": "bound of max, log 2",
+        }
+        axes.axhline(bound.max(), linewidth=0.7, **style)
     axes.set_yscale("log")
     axes.set_xticks(range(len(order)), [name.replace("_", " ") for name in order], rotation=90)
     axes.tick_params(axis="x", labelsize=6)
