@@ -31,7 +31,7 @@ def slope(phi: Tensor, alpha: Tensor | float) -> Tensor:
 
 
 def preconditioner(theta: Tensor, alpha: Tensor | float) -> Tensor:
-    """alpha^2 |theta|^(2 - 2 / alpha), P^-1 in theta - rate P^-1 gradient, shaped as `theta`."""
+    """alpha^2 |theta|^(2 - 2 / alpha), P^-1 in theta - rate P^-1 gradient; shape of `theta`."""
     return alpha**2 * theta.abs() ** (2 - 2 / alpha)
 
 
