@@ -18,10 +18,11 @@ import comparison
 import torch
 import yaml
 
-from workflow_scripts.optimizers import data, updates
+from workflow_scripts.optimizers import data, registry
 from workflow_scripts.optimizers.data import CLASSES
 from workflow_scripts.optimizers.streams import Stream
 from workflow_scripts.optimizers.training import Replica, Training
+from workflow_scripts.optimizers.updates import Optimizer
 from workflow_scripts.shared.fingerprint import ROOT
 
 LIBRARY = {
@@ -36,10 +37,11 @@ KINDS = ("together", "alone", "modules")
 class Together:
     """A vectorised run, one step a call."""
 
-    def __init__(self, rule: updates.Rule, stream: Stream, rows: list[int], steps: int) -> None:
+    def __init__(self, optimizer: Optimizer, stream: Stream, rows: list[int], steps: int) -> None:
         settings = yaml.safe_load((ROOT / "config.yaml").read_text())["optimizers"]
         self.batch, hidden = settings["batch"], settings["hidden"]
-        self.training = Training(stream, hidden, CLASSES, rule, [Replica(r, 1e-3) for r in rows])
+        replicas = [Replica(row, 1e-3) for row in rows]
+        self.training = Training(stream, hidden, CLASSES, optimizer, replicas)
         self.index, self.noise = stream.draws(0, steps, self.batch)
         self.at = 0
 
@@ -47,7 +49,7 @@ class Together:
         training, step = self.training, self.at
         rows = training.rows
         x, y = training.stream.batch(0, rows, self.index[rows, step])
-        refresh = step % training.rule.refresh_every == 0
+        refresh = step % training.optimizer.refresh_every == 0
         training.advance(x, y, self.noise[rows, step], refresh)
         self.at += 1
 
@@ -111,12 +113,12 @@ def main() -> None:
     stream = Stream("single", 1, parts, [str(row) for row in rows], 1)
     ways: dict[Any, Callable[[], None]] = {}
     for name, entry in settings["optimizers"].items():
-        rule = updates.rule(name, entry["settings"])
-        together = Together(rule, stream, rows, steps)
+        optimizer = registry.optimizer(name, entry["settings"])
+        together = Together(optimizer, stream, rows, steps)
         if name in LIBRARY:
             ways[name, "modules"] = Modules(name, together)
         ways[name, "together"] = together
-        ways[name, "alone"] = each([Together(rule, stream, [row], steps) for row in rows])
+        ways[name, "alone"] = each([Together(optimizer, stream, [row], steps) for row in rows])
     taken = comparison.in_turns(
         {way: several(step) for way, step in ways.items()}, arguments.steps // REFRESH
     )

@@ -217,7 +217,7 @@ def glasses_collapse(tokens: int) -> Call:
 
 
 def optimizers_continual(steps: int) -> Call:
-    from workflow_scripts.optimizers import continual, data, updates
+    from workflow_scripts.optimizers import continual, data, registry
 
     own = CONFIG["optimizers"]
     parts = data.split("digits", own["data"]["valid"], own["data"]["test"], SEED)
@@ -225,8 +225,8 @@ def optimizers_continual(steps: int) -> Call:
     # No replica stops early: what a task takes at most.
     others = {"steps": both, "most_steps": both, "stop_nats": 0.0}
     settings = _settings(continual.Settings, own | own["matched"], **others)
-    rule = updates.rule("sgd", own["optimizers"]["sgd"]["settings"])
-    experiment = continual.Experiment("permuted", rule, 1e-3, settings, parts, SEED)
+    sgd = registry.optimizer("sgd", own["optimizers"]["sgd"]["settings"])
+    experiment = continual.Experiment("permuted", sgd, 1e-3, settings, parts, SEED)
     return partial(experiment.run, Path(f"continual-{steps}.pt"))
 
 

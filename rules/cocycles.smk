@@ -1,6 +1,10 @@
 """Study `cocycles`: "Asynchronous Algorithmic Alignment with Cocycles" (2306.15632)."""
 
 COCYCLES_FIGURE_2 = project_file("resources/published/cocycles_figure2_digitised.csv")
+COCYCLES_SETTINGS = (  # of one training run
+    *("width", "steps", "batch", "learning_rate", "max_grad_norm", "chunk_steps"),
+    *("validate_every", "inverted_pointers"),
+)
 
 
 wildcard_constraints:
@@ -29,16 +33,12 @@ rule cocycles_algebra:
         "logs/benchmarks/cocycles_algebra/algebra.tsv"
     conda:
         "../envs/analysis.yaml"
-    threads: 1
     resources:
         mem_mb=growing(2000),
         runtime=growing(120),
     params:
         code=fingerprint("workflow_scripts/cocycles/algebra.py"),
-        order=config["cocycles"]["algebra"]["order"],
-        states=config["cocycles"]["algebra"]["states"],
-        largest=config["cocycles"]["algebra"]["largest"],
-        cases=config["cocycles"]["algebra"]["cases"],
+        algebra=config["cocycles"]["algebra"],
         seed=config["seed"],
     script:
         "../workflow_scripts/cocycles/algebra.py"
@@ -53,19 +53,12 @@ rule cocycles_schedules:
         "logs/benchmarks/cocycles_schedules/schedules.tsv"
     conda:
         "../envs/analysis.yaml"
-    threads: 1
     resources:
         mem_mb=growing(1000),
         runtime=growing(60),
     params:
         code=fingerprint("workflow_scripts/cocycles/schedules.py"),
-        nodes=config["cocycles"]["schedules"]["nodes"],
-        width=config["cocycles"]["schedules"]["width"],
-        draws=config["cocycles"]["schedules"]["draws"],
-        steps=config["cocycles"]["schedules"]["steps"],
-        graphs=config["cocycles"]["schedules"]["graphs"],
-        degrees=config["cocycles"]["schedules"]["degrees"],
-        cases=config["cocycles"]["schedules"]["cases"],
+        schedules=config["cocycles"]["schedules"],
         seed=config["seed"],
     script:
         "../workflow_scripts/cocycles/schedules.py"
@@ -80,16 +73,12 @@ rule cocycles_messages:
         "logs/benchmarks/cocycles_messages/messages.tsv"
     conda:
         "../envs/analysis.yaml"
-    threads: 1
     resources:
         mem_mb=growing(1000),
         runtime=growing(60),
     params:
         code=fingerprint("workflow_scripts/cocycles/messages.py"),
-        sizes=config["cocycles"]["messages"]["sizes"],
-        graphs=config["cocycles"]["messages"]["graphs"],
-        rule_nodes=config["cocycles"]["messages"]["rule_nodes"],
-        rule_runs=config["cocycles"]["messages"]["rule_runs"],
+        messages=config["cocycles"]["messages"],
         seed=config["seed"],
     script:
         "../workflow_scripts/cocycles/messages.py"
@@ -110,21 +99,13 @@ rule cocycles_train:
         "logs/benchmarks/cocycles_train/{processor}/{algorithm}.tsv"
     conda:
         "../envs/models.yaml"
-    threads: 1
     resources:
         mem_mb=growing(3000),
         runtime=growing(config["cocycles"]["training"]["runtime_min"]),
         gpu=config["cocycles"]["training"]["gpu"],
     params:
         code=fingerprint("workflow_scripts/cocycles/train.py"),
-        width=config["cocycles"]["training"]["width"],
-        steps=config["cocycles"]["training"]["steps"],
-        batch=config["cocycles"]["training"]["batch"],
-        learning_rate=config["cocycles"]["training"]["learning_rate"],
-        max_grad_norm=config["cocycles"]["training"]["max_grad_norm"],
-        chunk_steps=config["cocycles"]["training"]["chunk_steps"],
-        validate_every=config["cocycles"]["training"]["validate_every"],
-        inverted_pointers=config["cocycles"]["training"]["inverted_pointers"],
+        settings={key: config["cocycles"]["training"][key] for key in COCYCLES_SETTINGS},
         checkpoint_every=config["cocycles"]["training"]["checkpoint_every"],
         seed=config["seed"],
     script:
@@ -147,7 +128,6 @@ rule cocycles_trained:
         "logs/benchmarks/cocycles_trained/{algorithm}.tsv"
     conda:
         "../envs/models.yaml"
-    threads: 1
     resources:
         mem_mb=growing(3000),
         runtime=growing(240),
@@ -177,7 +157,6 @@ rule cocycles_scores:
         "logs/cocycles_scores/scores.log",
     conda:
         "../envs/analysis.yaml"
-    threads: 1
     resources:
         mem_mb=growing(1000),
         runtime=growing(10),
@@ -197,7 +176,6 @@ rule cocycles_claims:
         "logs/cocycles_claims/claims.log",
     conda:
         "../envs/analysis.yaml"
-    threads: 1
     resources:
         mem_mb=growing(1000),
         runtime=growing(10),
@@ -212,57 +190,12 @@ rule cocycles_figures:
         scores="results/cocycles/scores.parquet",
         figure_2=COCYCLES_FIGURE_2,
     output:
-        tasks=report(
-            "results/cocycles/figures/tasks.png",
-            caption="../resources/captions/cocycles/tasks.rst",
-            category="cocycles",
-        ),
-        asynchrony=report(
-            "results/cocycles/figures/asynchrony.png",
-            caption="../resources/captions/cocycles/asynchrony.rst",
-            category="cocycles",
-        ),
-        trace=report(
-            "results/cocycles/figures/trace.png",
-            caption="../resources/captions/cocycles/trace.rst",
-            category="cocycles",
-        ),
-        flow=report(
-            "results/cocycles/figures/flow.png",
-            caption="../resources/captions/cocycles/flow.rst",
-            category="cocycles",
-        ),
-        machines=report(
-            "results/cocycles/figures/machines.png",
-            caption="../resources/captions/cocycles/machines.rst",
-            category="cocycles",
-        ),
-        residuals=report(
-            "results/cocycles/figures/residuals.png",
-            caption="../resources/captions/cocycles/residuals.rst",
-            category="cocycles",
-        ),
-        degrees=report(
-            "results/cocycles/figures/degrees.png",
-            caption="../resources/captions/cocycles/degrees.rst",
-            category="cocycles",
-        ),
-        rules=report(
-            "results/cocycles/figures/rules.png",
-            caption="../resources/captions/cocycles/rules.rst",
-            category="cocycles",
-        ),
-        convergence=report(
-            "results/cocycles/figures/convergence.png",
-            caption="../resources/captions/cocycles/convergence.rst",
-            category="cocycles",
-        ),
+        png=figure_pngs("cocycles", COCYCLES_FIGURES),
         pdf=expand("results/cocycles/figures/{figure}.pdf", figure=COCYCLES_FIGURES),
     log:
         "logs/cocycles_figures/figures.log",
     conda:
         "../envs/analysis.yaml"
-    threads: 1
     resources:
         mem_mb=growing(1000),
         runtime=growing(10),

@@ -7,8 +7,13 @@ wildcard_constraints:
     optimizer="[a-z_]+",
 
 
+# Settings of each optimiser of the run, by name.
 OPTIMIZERS = {
-    name: settings for name, settings in config["optimizers"]["optimizers"].items() if settings
+    name: entry["settings"] for name, entry in config["optimizers"]["optimizers"].items() if entry
+}
+# Settings of one stopped training run: all but those of the lines between two solutions.
+OPTIMIZERS_SOLUTIONS = {
+    key: value for key, value in config["optimizers"]["solutions"].items() if key != "line_points"
 }
 OPTIMIZERS_FIGURES = [
     "forgetting",
@@ -25,6 +30,11 @@ OPTIMIZERS_FIGURES = [
 ]
 
 
+def optimizers_settings(*keys):
+    """Some settings of the study by their names."""
+    return {key: config["optimizers"][key] for key in keys}
+
+
 rule optimizers_data:
     input:
         optimizers_data_files(config["optimizers"]["data"]["source"]),
@@ -36,7 +46,6 @@ rule optimizers_data:
         "logs/benchmarks/optimizers_data/data.tsv"
     conda:
         "../envs/analysis.yaml"
-    threads: 1
     resources:
         mem_mb=growing(1000),
         runtime=growing(10),
@@ -61,18 +70,15 @@ rule optimizers_tune:
         "logs/benchmarks/optimizers_tune/{optimizer}.tsv"
     conda:
         "../envs/models.yaml"
-    threads: 1
     resources:
         mem_mb=growing(2000),
         runtime=growing(240),
     params:
         code=fingerprint("workflow_scripts/optimizers/tune.py"),
-        rule=lookup("optimizers/optimizers/{optimizer}", within=config),
-        hidden=config["optimizers"]["hidden"],
-        batch=config["optimizers"]["batch"],
-        steps=config["optimizers"]["steps"],
-        rates=config["optimizers"]["tuning"]["rates"],
-        seeds=config["optimizers"]["tuning"]["seeds"],
+        settings=lookup("optimizers/optimizers/{optimizer}/settings", within=config),
+        rate_range=lookup("optimizers/optimizers/{optimizer}/rates", within=config),
+        training=optimizers_settings("hidden", "batch", "steps"),
+        tuning=config["optimizers"]["tuning"],
         seed=config["seed"],
     script:
         "../workflow_scripts/optimizers/tune.py"
@@ -90,21 +96,16 @@ rule optimizers_continual:
         "logs/benchmarks/optimizers_continual/{optimizer}.tsv"
     conda:
         "../envs/models.yaml"
-    threads: 1
     resources:
         mem_mb=growing(3000),
         runtime=growing(480),
     params:
         code=fingerprint("workflow_scripts/optimizers/continual.py"),
-        rule=lookup("optimizers/optimizers/{optimizer}", within=config),
-        hidden=config["optimizers"]["hidden"],
-        batch=config["optimizers"]["batch"],
-        steps=config["optimizers"]["steps"],
-        tasks=config["optimizers"]["tasks"],
-        seeds=config["optimizers"]["seeds"],
+        settings=lookup("optimizers/optimizers/{optimizer}/settings", within=config),
+        training=optimizers_settings(
+            "hidden", "batch", "steps", "tasks", "seeds", "probe_every", "fixed_rates"
+        ),
         matched=config["optimizers"]["matched"],
-        probe_every=config["optimizers"]["probe_every"],
-        fixed_rates=config["optimizers"]["fixed_rates"],
         seed=config["seed"],
     script:
         "../workflow_scripts/optimizers/continual.py"
@@ -116,24 +117,21 @@ rule optimizers_matched:
         tuning="results/optimizers/tuning/{optimizer}.parquet",
     output:
         table="results/optimizers/matched/{optimizer}.parquet",
-        solutions="results/optimizers/matched/{optimizer}.safetensors",
+        weights="results/optimizers/matched/{optimizer}.safetensors",
     log:
         "logs/optimizers_matched/{optimizer}.log",
     benchmark:
         "logs/benchmarks/optimizers_matched/{optimizer}.tsv"
     conda:
         "../envs/models.yaml"
-    threads: 1
     resources:
         mem_mb=growing(3000),
         runtime=growing(480),
     params:
         code=fingerprint("workflow_scripts/optimizers/matched.py"),
-        rule=lookup("optimizers/optimizers/{optimizer}", within=config),
-        hidden=config["optimizers"]["hidden"],
-        batch=config["optimizers"]["batch"],
-        seeds=config["optimizers"]["seeds"],
-        solutions=config["optimizers"]["solutions"],
+        settings=lookup("optimizers/optimizers/{optimizer}/settings", within=config),
+        training=optimizers_settings("hidden", "batch", "seeds"),
+        solutions=OPTIMIZERS_SOLUTIONS,
         pruning=config["optimizers"]["pruning"],
         seed=config["seed"],
     script:
@@ -143,10 +141,7 @@ rule optimizers_matched:
 rule optimizers_solutions:
     input:
         data="results/optimizers/data.npz",
-        solutions=expand(
-            "results/optimizers/matched/{optimizer}.safetensors",
-            optimizer=list(OPTIMIZERS),
-        ),
+        weights=expand("results/optimizers/matched/{optimizer}.safetensors", optimizer=OPTIMIZERS),
     output:
         table="results/optimizers/solutions.parquet",
     log:
@@ -155,7 +150,6 @@ rule optimizers_solutions:
         "logs/benchmarks/optimizers_solutions/solutions.tsv"
     conda:
         "../envs/models.yaml"
-    threads: 1
     resources:
         mem_mb=growing(3000),
         runtime=growing(60),
@@ -179,7 +173,6 @@ rule optimizers_sparsity:
         "logs/benchmarks/optimizers_sparsity/sparsity.tsv"
     conda:
         "../envs/models.yaml"
-    threads: 1
     resources:
         mem_mb=growing(2000),
         runtime=growing(480),
@@ -201,13 +194,12 @@ rule optimizers_landscape:
         "logs/benchmarks/optimizers_landscape/landscape.tsv"
     conda:
         "../envs/models.yaml"
-    threads: 1
     resources:
         mem_mb=growing(2000),
         runtime=growing(60),
     params:
         code=fingerprint("workflow_scripts/optimizers/landscape.py"),
-        rules=OPTIMIZERS,
+        optimizers=OPTIMIZERS,
         landscape=config["optimizers"]["landscape"],
     script:
         "../workflow_scripts/optimizers/landscape.py"
@@ -222,13 +214,12 @@ rule optimizers_linear:
         "logs/benchmarks/optimizers_linear/linear.tsv"
     conda:
         "../envs/models.yaml"
-    threads: 1
     resources:
         mem_mb=growing(2000),
         runtime=growing(60),
     params:
         code=fingerprint("workflow_scripts/optimizers/linear.py"),
-        rules=OPTIMIZERS,
+        optimizers=OPTIMIZERS,
         linear=config["optimizers"]["linear"],
         seed=config["seed"],
     script:
@@ -246,7 +237,6 @@ rule optimizers_theory:
         "logs/benchmarks/optimizers_theory/theory.tsv"
     conda:
         "../envs/models.yaml"
-    threads: 1
     resources:
         mem_mb=growing(2000),
         runtime=growing(60),
@@ -261,18 +251,9 @@ rule optimizers_theory:
 
 rule optimizers_scores:
     input:
-        tuning=expand(
-            "results/optimizers/tuning/{optimizer}.parquet",
-            optimizer=list(OPTIMIZERS),
-        ),
-        continual=expand(
-            "results/optimizers/continual/{optimizer}.parquet",
-            optimizer=list(OPTIMIZERS),
-        ),
-        matched=expand(
-            "results/optimizers/matched/{optimizer}.parquet",
-            optimizer=list(OPTIMIZERS),
-        ),
+        tuning=expand("results/optimizers/tuning/{optimizer}.parquet", optimizer=OPTIMIZERS),
+        continual=expand("results/optimizers/continual/{optimizer}.parquet", optimizer=OPTIMIZERS),
+        matched=expand("results/optimizers/matched/{optimizer}.parquet", optimizer=OPTIMIZERS),
         solutions="results/optimizers/solutions.parquet",
         sparsity="results/optimizers/sparsity.parquet",
         landscape="results/optimizers/landscape.parquet",
@@ -280,7 +261,7 @@ rule optimizers_scores:
         theory="results/optimizers/theory.parquet",
     output:
         table="results/optimizers/scores.parquet",
-        changes=report(
+        changes_table=report(
             "results/optimizers/changes.csv",
             caption="../resources/captions/optimizers/changes_table.rst",
             category="optimizers",
@@ -291,7 +272,6 @@ rule optimizers_scores:
         "logs/benchmarks/optimizers_scores/scores.tsv"
     conda:
         "../envs/models.yaml"
-    threads: 1
     resources:
         mem_mb=growing(1000),
         runtime=growing(10),
@@ -312,7 +292,6 @@ rule optimizers_claims:
         "logs/optimizers_claims/claims.log",
     conda:
         "../envs/analysis.yaml"
-    threads: 1
     resources:
         mem_mb=growing(1000),
         runtime=growing(10),
@@ -326,67 +305,12 @@ rule optimizers_figures:
     input:
         scores="results/optimizers/scores.parquet",
     output:
-        forgetting=report(
-            "results/optimizers/figures/forgetting.png",
-            caption="../resources/captions/optimizers/forgetting.rst",
-            category="optimizers",
-        ),
-        rank=report(
-            "results/optimizers/figures/rank.png",
-            caption="../resources/captions/optimizers/rank.rst",
-            category="optimizers",
-        ),
-        classes=report(
-            "results/optimizers/figures/classes.png",
-            caption="../resources/captions/optimizers/classes.rst",
-            category="optimizers",
-        ),
-        sparsity=report(
-            "results/optimizers/figures/sparsity.png",
-            caption="../resources/captions/optimizers/sparsity.rst",
-            category="optimizers",
-        ),
-        changes=report(
-            "results/optimizers/figures/changes.png",
-            caption="../resources/captions/optimizers/changes.rst",
-            category="optimizers",
-        ),
-        pairs=report(
-            "results/optimizers/figures/pairs.png",
-            caption="../resources/captions/optimizers/pairs.rst",
-            category="optimizers",
-        ),
-        landscape=report(
-            "results/optimizers/figures/landscape.png",
-            caption="../resources/captions/optimizers/landscape.rst",
-            category="optimizers",
-        ),
-        linear=report(
-            "results/optimizers/figures/linear.png",
-            caption="../resources/captions/optimizers/linear.rst",
-            category="optimizers",
-        ),
-        power=report(
-            "results/optimizers/figures/power.png",
-            caption="../resources/captions/optimizers/power.rst",
-            category="optimizers",
-        ),
-        tuning=report(
-            "results/optimizers/figures/tuning.png",
-            caption="../resources/captions/optimizers/tuning.rst",
-            category="optimizers",
-        ),
-        reachable=report(
-            "results/optimizers/figures/reachable.png",
-            caption="../resources/captions/optimizers/reachable.rst",
-            category="optimizers",
-        ),
+        png=figure_pngs("optimizers", OPTIMIZERS_FIGURES),
         pdf=expand("results/optimizers/figures/{figure}.pdf", figure=OPTIMIZERS_FIGURES),
     log:
         "logs/optimizers_figures/figures.log",
     conda:
         "../envs/analysis.yaml"
-    threads: 1
     resources:
         mem_mb=growing(1000),
         runtime=growing(10),

@@ -1,4 +1,4 @@
-"""Scores of trained processors, made up: what a training of some length would leave."""
+"""Synthetic scores of trained processors, as a training run of some length would give them."""
 
 import numpy as np
 import pandas as pd
@@ -13,7 +13,7 @@ def row(value, half, **conditions):
 
 
 def trained(algorithms, steps, half=0.05):
-    """Rows as the study's scores hold them: level 3 best everywhere, each mean ± `half`."""
+    """Rows of the study's scores: level 3 best everywhere, each mean ± `half`."""
     rows = []
     for algorithm in [*algorithms, "all"]:
         base = {"experiment": "training", "algorithm": algorithm}

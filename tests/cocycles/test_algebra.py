@@ -17,7 +17,7 @@ FLOATS = arrays.arrays(
 )
 
 
-def told(rows, metric, **wanted):
+def found_row(rows, metric, **wanted):
     found = [r for r in rows if r["metric"] == metric and wanted.items() <= r.items()]
     assert len(found) == 1
     return found[0]
@@ -79,14 +79,14 @@ def test_small_enumerations_find_no_exception():
         "extension_not_unique",
         "extension_not_the_formula",
     ):
-        row = told(rows, metric)
+        row = found_row(rows, metric)
         assert row["n"] > 20
         assert row["value"] == 0
-    assert 0 < told(rows, "cocycles")["value"] < told(rows, "cocycles")["n"]
+    assert 0 < found_row(rows, "cocycles")["value"] < found_row(rows, "cocycles")["n"]
 
 
-def test_grouping_shows_where_the_rule_is_no_cocycle():
-    """A control: every message is forwarded as 1 over (Z_2, +), whatever it is made of."""
+def test_grouping_matters_where_the_function_is_no_cocycle():
+    """A control: every message is forwarded as 1 over (Z_2, +), whatever it is composed of."""
     group = monoids.Monoid(np.array([[0, 1], [1, 0]]))
     rule = np.array([[[0], [1]], [[1], [1]]])
     act = np.zeros((2, 1), dtype=int)
@@ -96,13 +96,13 @@ def test_grouping_shows_where_the_rule_is_no_cocycle():
     assert seen.tolist() == [True, False]
 
 
-def test_large_structures_hold_cocycles_and_rules_that_are_none():
+def test_large_structures_include_cocycles_and_other_functions():
     rows = algebra.large_grouping(np.random.default_rng(0), 5)
-    assert told(rows, "large_grouping_exceptions")["value"] == 0
-    assert 5 <= told(rows, "large_cocycles")["value"] < told(rows, "large_cocycles")["n"]
+    assert found_row(rows, "large_grouping_exceptions")["value"] == 0
+    assert 5 <= found_row(rows, "large_cocycles")["value"] < found_row(rows, "large_cocycles")["n"]
 
 
-def test_products_and_cyclic_groups_are_what_they_are_called():
+def test_products_and_cyclic_groups_have_their_tables():
     both = monoids.direct_product(monoids.cyclic(3), monoids.chain(2))
     assert both.commutative
     for a, b in itertools.product(range(6), repeat=2):
@@ -112,10 +112,10 @@ def test_products_and_cyclic_groups_are_what_they_are_called():
 
 def test_the_forward_half_of_proposition_4_1_fails_and_the_backward_half_holds():
     rows = algebra.forwarding(2, 3)
-    assert told(rows, "forwarding_counterexamples")["value"] > 0
-    assert told(rows, "smallest_counterexample")["value"] == 1
-    assert told(rows, "forwarding_failures")["value"] == 0
-    assert told(rows, "forwarding_failures")["n"] == 5  # 1, 1, and 3 of order 3
+    assert found_row(rows, "forwarding_counterexamples")["value"] > 0
+    assert found_row(rows, "smallest_counterexample")["value"] == 1
+    assert found_row(rows, "forwarding_failures")["value"] == 0
+    assert found_row(rows, "forwarding_failures")["n"] == 5  # 1, 1, and 3 of order 3
 
 
 def test_forwarding_on_the_naturals_is_no_cocycle():
@@ -128,7 +128,7 @@ def test_forwarding_on_the_naturals_is_no_cocycle():
 
 
 @pytest.mark.parametrize("lattice", [monoids.chain(9), monoids.power_set(4)], ids=["chain", "sets"])
-def test_falling_silent_is_a_cocycle_and_says_nothing_old(lattice):
+def test_falling_silent_is_a_cocycle_and_emits_nothing_old(lattice):
     rule = structures.falling_silent(lattice)
     assert cocycle(lattice, lattice.table, lattice, rule)
     for m, s in itertools.product(range(lattice.size), repeat=2):
@@ -145,7 +145,7 @@ def test_news_are_a_cocycle_to_the_last_bit(vectors):
 
 
 @given(FLOATS, st.integers(0, 2**31))
-def test_tropical_maps_keep_max_to_the_last_bit(vectors, seed):
+def test_tropical_maps_preserve_max_to_the_last_bit(vectors, seed):
     weights = np.random.default_rng(seed).normal(size=(5, 4)).astype(np.float32)
     a, b, _ = vectors
     whole = semirings.tropical_linear(weights, np.maximum(a, b))
@@ -154,7 +154,7 @@ def test_tropical_maps_keep_max_to_the_last_bit(vectors, seed):
 
 
 @given(FLOATS, st.integers(0, 2**31))
-def test_log_maps_keep_logsumexp_and_not_max(vectors, seed):
+def test_log_maps_preserve_logsumexp_and_not_max(vectors, seed):
     weights = np.random.default_rng(seed).normal(size=(5, 4))
     a, b, _ = vectors.astype(np.float64) / 1e6
     expected = logsumexp(weights + a, axis=1)
@@ -167,9 +167,9 @@ def test_log_maps_keep_logsumexp_and_not_max(vectors, seed):
     assert (whole <= most + np.log(4) + 1e-9).all()
 
 
-def test_log_maps_do_not_keep_max():
+def test_log_maps_do_not_preserve_max():
     rows = algebra.semiring_maps(np.random.default_rng(0), 100)
-    assert told(rows, "map_violations", layer="logarithmic", aggregator="max")["value"] > 90
-    gap = told(rows, "map_largest_gap", layer="logarithmic", aggregator="max")["value"]
-    assert 0.1 < gap <= told(rows, "map_gap_bound")["value"]
-    assert told(rows, "map_violations", layer="tropical", aggregator="max")["value"] == 0
+    assert found_row(rows, "map_violations", layer="logarithmic", aggregator="max")["value"] > 90
+    gap = found_row(rows, "map_largest_gap", layer="logarithmic", aggregator="max")["value"]
+    assert 0.1 < gap <= found_row(rows, "map_gap_bound")["value"]
+    assert found_row(rows, "map_violations", layer="tropical", aggregator="max")["value"] == 0

@@ -37,9 +37,9 @@ def test_enumeration_misses_no_monoid(order):
 
 
 def test_what_is_no_monoid_is_refused():
-    with pytest.raises(ValueError, match="not the table"):
+    with pytest.raises(ValueError, match="expected the table"):
         monoids.Monoid(np.array([[0, 0], [0, 1]]))
-    with pytest.raises(ValueError, match="has an element"):
+    with pytest.raises(ValueError, match="expected at least 1"):
         monoids.labelled(0)
 
 

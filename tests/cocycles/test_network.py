@@ -49,7 +49,7 @@ def test_the_tropical_form_is_shortest_paths():
     assert found.ravel().tolist() == [0, -1, -2, -3]
 
 
-@pytest.mark.parametrize("name", schedules.LAYERS)
+@pytest.mark.parametrize("name", layers.DRAWN)
 def test_a_run_with_no_freedom_is_the_synchronous_one(name):
     for seed in range(4):
         found, expected = run(name, seed, network.Schedule())
@@ -70,7 +70,7 @@ def test_tropical_layers_are_exact_under_every_schedule(name, seed, degrees, who
 
 @settings(max_examples=20)
 @given(st.integers(0, 2**31), st.floats(0.1, 1))
-def test_each_level_keeps_its_promise(seed, degree):
+def test_each_level_is_invariant_as_claimed(seed, degree):
     kinds = network.KINDS
     for name in ("sum_relu", "ordinary"):
         found, expected = run(name, seed, kinds["delivery"](degree))
@@ -100,7 +100,7 @@ def test_increments_suit_what_is_a_multimorphism_for_its_own_sum(seed, degree):
         ("log_throughout", "duplicates"),
     ],
 )
-def test_a_freedom_past_its_level_shows(name, kind):
+def test_a_freedom_beyond_the_level_changes_the_result(name, kind):
     gaps = []
     for seed in range(4):
         found, expected = run(name, seed, network.KINDS[kind](1.0))
@@ -108,15 +108,15 @@ def test_a_freedom_past_its_level_shows(name, kind):
     assert max(gaps) > 1e-4
 
 
-def test_without_freedom_every_edge_is_called_once_a_step():
+def test_without_freedom_every_edge_is_called_once_per_step():
     layer, adjacency, inputs, rng = case("max_max", 5)
     one = network.Run(layer, adjacency, inputs, STEPS, network.Schedule(), rng)
     one.run()
     assert one.sent == STEPS * adjacency.sum()
 
 
-def test_every_freedom_is_used():
-    """Losses and doubling are counted by what a node receives; early sends by what is sent."""
+def test_early_sends_are_used():
+    """With early sends, more messages are sent than edges and steps."""
     layer, adjacency, inputs, rng = case("tropical", 1)
     early = network.Run(layer, adjacency, inputs, STEPS, network.KINDS["resent"](1.0), rng)
     early.run()

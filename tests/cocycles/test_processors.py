@@ -1,4 +1,4 @@
-"""The three processors against their formulas in loops, and what each level promises."""
+"""The three processors against their formulas in loops, and the invariance of each level."""
 
 import math
 
@@ -52,7 +52,7 @@ def test_the_log_semiring_map_is_logsumexp(calm_from):
 
 
 def test_calm_weights_keep_states_from_doubling_at_every_step():
-    """A receiver's and a sender's shift add up in each message: at equal weights states explode."""
+    """The shifts of receiver and sender add up in each message: at equal weights states explode."""
     torch.manual_seed(0)
     nodes, graph = torch.zeros(1, 16, 32), torch.zeros(1, 32)
     edges = Edges(torch.zeros(1, 16, 16, 1), EdgeMap(torch.zeros(1, 32), torch.zeros(32)))
@@ -129,12 +129,12 @@ def moved(name, kind, data):
 
 
 @pytest.mark.parametrize(("name", "kind"), EXACT)
-def test_what_a_level_promises_holds_to_the_last_bit(name, kind, data):
+def test_invariance_of_a_level_holds_to_the_last_bit(name, kind, data):
     assert moved(name, kind, data) == 0.0
 
 
 @pytest.mark.parametrize(("name", "kind"), BROKEN)
-def test_what_a_level_does_not_promise_shows(name, kind, data):
+def test_freedoms_beyond_a_level_change_the_result(name, kind, data):
     assert moved(name, kind, data) > 1e-3
 
 

@@ -49,7 +49,7 @@ def test_every_schedule_ends_in_the_shortest_distances(
 
 @pytest.mark.parametrize("nodes", [4, 30])
 def test_messages_on_a_path_are_known(nodes):
-    """No message overtakes another there: each node moves once and tells both neighbours."""
+    """No message overtakes another: each node changes once and messages both neighbours."""
     graph, rng = path(nodes), np.random.default_rng(1)
     edges = 2 * (nodes - 1)
     assert graph.edges == edges
@@ -67,7 +67,7 @@ def test_messages_on_a_path_are_known(nodes):
 
 @pytest.mark.parametrize("family", sorted(relaxation.FAMILIES))
 def test_nearest_first_settles_each_node_once(family):
-    """Dijkstra's argument: one message an edge, no matter the graph."""
+    """Dijkstra's argument: one message per edge, whatever the graph."""
     rng = np.random.default_rng(2)
     graph = relaxation.FAMILIES[family](150, rng)
     assert relaxation.events(graph, rng, Habits(nearest_first=True)).messages == graph.edges
@@ -96,10 +96,10 @@ def test_graphs_are_connected_sparse_and_symmetric():
         assert graph.lengths.max() <= relaxation.LONGEST
 
 
-def test_one_rule_falls_silent_and_the_other_never_does():
+def test_one_argument_function_falls_silent_and_the_other_never_does():
     rows = {
         (row["metric"], row["rule"]): row["value"]
-        for row in messages.argument_rules(12, 3, 1)
+        for row in messages.argument_functions(12, 3, 1)
         if row["metric"] != "under_way"
     }
     assert rows["runs_that_fell_silent", "silent"] == 3
@@ -107,7 +107,7 @@ def test_one_rule_falls_silent_and_the_other_never_does():
     assert rows["deliveries_that_lowered_it", "never silent"] == 0
 
 
-def test_the_trace_tells_the_run():
+def test_the_trace_is_consistent_with_the_run():
     rows = messages.trace(1)
     states = [r for r in rows if r["metric"] == "state"]
     assert len(states) == len(messages.FRAMES) * len(messages.NAMES)
@@ -119,5 +119,5 @@ def test_the_trace_tells_the_run():
             heard = next(
                 s for s in states if s["place"] == sender and s["delivery"] == row["delivery"]
             )
-            # What was sent is no better than what the sender knows by now.
+            # A message is never better than the sender's current state plus the edge.
             assert row["value"] >= heard["value"] + lengths[frozenset(row["place"])]

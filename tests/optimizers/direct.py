@@ -1,4 +1,4 @@
-"""The update rules written out for one matrix in NumPy float64, straight from the papers.
+"""The updates written out for one matrix in NumPy float64, straight from the papers.
 
 Each function takes the gradients of a run, a list of (out, in) arrays, and returns the directions.
 """

@@ -1,4 +1,4 @@
-"""Data files are checked when loaded, and a wrong one is refused by name."""
+"""Data files are checked when loaded; an error names the file."""
 
 import gzip
 
@@ -77,10 +77,10 @@ def test_npz_is_read(tmp_path):
         ({"y_test": labels(20) + 1}, r"t10k-labels-idx1-ubyte: labels must be whole numbers"),
         (
             {"x_test": images(20, 6)},
-            r"t10k-images-idx3-ubyte: 36 pixels, the training images have 25",
+            r"t10k-images-idx3-ubyte: images have 36 pixels, the training images 25",
         ),
         ({"x_train": b"PNG"}, r"train-images-idx3-ubyte: not an idx file"),
-        ({"x_train": idx(images(60))[:-3]}, r"promises shape \(60, 5, 5\), but 1497 bytes follow"),
+        ({"x_train": idx(images(60))[:-3]}, r"gives shape \(60, 5, 5\), but 1497 bytes follow"),
         ({"x_train": idx(images(60), code=13)}, r"train-images-idx3-ubyte: not an idx file"),
     ],
 )
@@ -89,7 +89,7 @@ def test_a_wrong_file_is_refused_by_name(tmp_path, changes, message):
         data.read(folder(tmp_path, **changes))
 
 
-def test_a_missing_file_and_too_few_images_are_told(tmp_path):
+def test_a_missing_file_and_too_few_images_are_reported(tmp_path):
     with pytest.raises(data.DataError, match="train-images-idx3-ubyte: cannot be read"):
         data.read(str(tmp_path))
     with pytest.raises(data.DataError, match="60 images, too few"):

@@ -34,8 +34,11 @@ def test_a_zero_stays_zero_in_both_forms():
     w = torch.tensor([[[0.0, 0.3, 0.1]]], dtype=torch.float64)
     g = torch.ones_like(w)
     alphas = torch.tensor([2.0])
-    for rule in (power.Preconditioned(alphas), power.Reparameterised(alphas, torch.tensor([0.1]))):
-        direction, _ = rule.step(g, w, rule.start(w), None)
+    for optimizer in (
+        power.Preconditioned(alphas),
+        power.Reparameterised(alphas, torch.tensor([0.1])),
+    ):
+        direction, _ = optimizer.step(g, w, optimizer.start(w), None)
         assert float(direction[0, 0, 0]) == 0
         assert float(direction[0, 0, 1]) > 0
         assert float(direction[0, 0, 2]) == pytest.approx(1)  # the bias takes the plain step
@@ -44,15 +47,15 @@ def test_a_zero_stays_zero_in_both_forms():
 def test_only_the_reparameterised_form_can_step_through_zero():
     w, g = torch.tensor([[[0.01, 0.0]]]), torch.tensor([[[5.0, 0.0]]])
     alphas, rate = torch.tensor([2.0]), 0.1
-    rule = power.Reparameterised(alphas, torch.tensor([rate]))
-    moved = w - rate * rule.step(g, w, rule.start(w), None)[0]
+    optimizer = power.Reparameterised(alphas, torch.tensor([rate]))
+    moved = w - rate * optimizer.step(g, w, optimizer.start(w), None)[0]
     # phi = 0.1, phi' = 0.1 - 0.1 * 2 * 0.1 * 5 = 0.
     assert float(moved[0, 0, 0]) == pytest.approx(0.0, abs=1e-8)
-    moved = w - rate * rule.step(2 * g, w, rule.start(w), None)[0]
+    moved = w - rate * optimizer.step(2 * g, w, optimizer.start(w), None)[0]
     assert float(moved[0, 0, 0]) == pytest.approx(-0.01)
 
 
-def test_the_identity_holds_and_a_wrong_exponent_would_show(monkeypatch):
+def test_the_identity_holds_and_a_wrong_exponent_shows(monkeypatch):
     rows = pd.DataFrame(theory.identity([1.5, 2.0, 3.0], 200, 1))
     worst = rows.groupby("metric")["value"].max()
     assert worst["identity_error"] < 1e-12

@@ -1,11 +1,11 @@
-"""Vectorised training is single training; same bits twice; divergence; stopping; resuming."""
+"""Vectorised training equals single training; determinism, divergence, stopping, resuming."""
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
 
-from workflow_scripts.optimizers import continual, network, tune, updates
+from workflow_scripts.optimizers import continual, network, registry, tune
 from workflow_scripts.optimizers.data import CLASSES, Split
 from workflow_scripts.optimizers.streams import Stream
 from workflow_scripts.optimizers.training import Replica, Training
@@ -15,7 +15,7 @@ NAMES = ["sgd", "adam", "adamw", "shampoo", "shampoo_grafted", "soap", "kfac", "
 SETTINGS = {"shampoo_grafted": {"grafted": True}, "adamw": {"weight_decay": 0.1}}
 
 
-def made_up(count: int = 120, seed: int = 0) -> Split:
+def synthetic(count: int = 120, seed: int = 0) -> Split:
     """Ten classes around ten centres."""
     draws = np.random.default_rng(seed)
     y = np.arange(count) % CLASSES
@@ -24,20 +24,20 @@ def made_up(count: int = 120, seed: int = 0) -> Split:
     return Split(x.astype(np.float32), y.astype(np.int64))
 
 
-PARTS = {"train": made_up(), "valid": made_up(40, 1), "test": made_up(40, 2)}
+PARTS = {"train": synthetic(), "valid": synthetic(40, 1), "test": synthetic(40, 2)}
 
 
-def training(rule, replicas, name="permuted", seeds=3, dtype=torch.float64):
+def training(optimizer, replicas, name="permuted", seeds=3, dtype=torch.float64):
     stream = Stream(name, 2, PARTS, [str(i) for i in range(seeds)], 7)
-    return Training(stream, [8], CLASSES, rule, replicas, dtype)
+    return Training(stream, [8], CLASSES, optimizer, replicas, dtype)
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_replica_among_others_takes_the_path_it_takes_alone(name):
-    rule = updates.rule(name, SETTINGS.get(name, {}))
+    optimizer = registry.optimizer(name, SETTINGS.get(name, {}))
     replicas = [Replica(row, rate) for row, rate in ((0, 0.01), (1, 0.003), (2, 0.03))]
-    together = training(rule, replicas)
-    alone = training(rule, replicas[1:2])
+    together = training(optimizer, replicas)
+    alone = training(optimizer, replicas[1:2])
     for one in (together, alone):
         for task in range(2):
             one.train_task(task, 12, 16, 0)
@@ -47,7 +47,7 @@ def test_a_replica_among_others_takes_the_path_it_takes_alone(name):
 
 def test_a_step_agrees_with_torch_modules():
     """Against torch.nn and torch.optim on the same start and batch."""
-    vectorised = training(updates.rule("sgd", {}), [Replica(0, 0.1), Replica(1, 0.1)])
+    vectorised = training(registry.optimizer("sgd", {}), [Replica(0, 0.1), Replica(1, 0.1)])
     start = {n: t.clone() for n, t in vectorised.parameters.items()}
     index, _ = vectorised.stream.draws(0, 5, 16)
     vectorised.train_task(0, 5, 16, 0)
@@ -73,7 +73,7 @@ def test_a_step_agrees_with_torch_modules():
 
 
 def test_kfac_factors_are_the_fisher_of_a_softmax():
-    """For one layer E[d d'] is the mean of diag(p) - p p'; many drawn labels come near it."""
+    """For one layer E[d d'] is the mean of diag(p) - p p'; many drawn labels approach it."""
     stream = Stream("single", 1, PARTS, ["0"], 7)
     x = stream.whole("train", 0, torch.tensor([0]))[0].double().repeat(1, 300, 1)
     w = {
@@ -90,9 +90,9 @@ def test_kfac_factors_are_the_fisher_of_a_softmax():
     torch.testing.assert_close(a[0], with_one.mT @ with_one / len(p))
 
 
-def test_replicas_stop_at_the_wanted_loss_exactly():
+def test_replicas_stop_exactly_at_their_loss():
     replicas = [Replica(row, 0.02, nats) for row, nats in ((0, 0.5), (1, 0.5), (2, 1.0))]
-    run = training(updates.rule("adam", {}), replicas, "single")
+    run = training(registry.optimizer("adam", {}), replicas, "single")
     run.train_task(0, 400, 32, 120)
     assert not run.moving.any()
     wanted = torch.tensor([0.5, 0.5, 1.0], dtype=torch.float64)
@@ -102,10 +102,10 @@ def test_replicas_stop_at_the_wanted_loss_exactly():
 
 
 @pytest.mark.parametrize("name", ["sgd", "shampoo", "soap", "kfac"])
-def test_a_diverging_replica_is_told_and_disturbs_no_other(name):
-    rule = updates.rule(name, {})
-    run = training(rule, [Replica(0, 0.003), Replica(1, 1.0e5)])
-    alone = training(rule, [Replica(0, 0.003)])
+def test_a_diverging_replica_is_flagged_and_disturbs_no_other(name):
+    optimizer = registry.optimizer(name, {})
+    run = training(optimizer, [Replica(0, 0.003), Replica(1, 1.0e5)])
+    alone = training(optimizer, [Replica(0, 0.003)])
     for one in (run, alone):
         one.train_task(0, 25, 16, 0)
     assert run.alive.tolist() == [True, False]
@@ -115,8 +115,8 @@ def test_a_diverging_replica_is_told_and_disturbs_no_other(name):
     )
 
 
-def test_a_reset_forgets_the_optimisers_state_only():
-    run = training(updates.rule("adam", {}), [Replica(0, 0.01), Replica(0, 0.01, reset=True)])
+def test_a_reset_clears_only_the_optimisers_state():
+    run = training(registry.optimizer("adam", {}), [Replica(0, 0.01), Replica(0, 0.01, reset=True)])
     run.train_task(0, 10, 16, 0)
     before = run.parameters["layer1"].clone()
     torch.testing.assert_close(before[0], before[1])
@@ -145,8 +145,8 @@ def continual_settings(**changes):
 
 
 def experiment(name="permuted", rate=0.01, **changes):
-    rule = updates.rule("adam", {})
-    return continual.Experiment(name, rule, rate, continual_settings(**changes), PARTS, 7)
+    optimizer = registry.optimizer("adam", {})
+    return continual.Experiment(name, optimizer, rate, continual_settings(**changes), PARTS, 7)
 
 
 @pytest.mark.parametrize("name", ["permuted", "classes"])
@@ -195,7 +195,7 @@ def test_streams():
     assert not torch.equal(drawn[0], drawn[1])
 
 
-def test_tuning_takes_the_best_sound_rate():
+def test_tuning_takes_the_best_rate_that_does_not_diverge():
     def row(rate, accuracy, loss, diverged=False):
         return {"stream": "s", "rate": rate, "accuracy": accuracy, "loss_nats": loss} | {
             "diverged": diverged
@@ -209,6 +209,6 @@ def test_tuning_takes_the_best_sound_rate():
 
 def test_tuning_gives_every_rate_the_same_budget():
     settings = tune.Settings([8], 16, {"permuted": 6, "classes": 6}, 4, 1e-3, 1.0, 2)
-    table = tune.tune("permuted", updates.rule("sgd", {}), settings, PARTS, 7)
+    table = tune.tune("permuted", registry.optimizer("sgd", {}), settings, PARTS, 7)
     assert table.groupby("rate").size().tolist() == [2 * tune.TASKS] * 4
     assert tune.grid(settings) == [0.001, 0.01, 0.1, 1.0]

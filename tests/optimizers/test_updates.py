@@ -1,11 +1,11 @@
-"""Every optimiser against its update written out in NumPy float64, and against torch.optim."""
+"""Every optimiser against its update written out in NumPy float64, and against `torch.optim`."""
 
 import numpy as np
 import pytest
 import torch
 
 from tests.optimizers import direct
-from workflow_scripts.optimizers import updates
+from workflow_scripts.optimizers import registry, updates
 from workflow_scripts.optimizers.updates import Moment
 
 SHAPE, STEPS = (4, 6), 12
@@ -38,21 +38,21 @@ CASES = {
 
 def gradients(replicas=3, seed=0, shape=SHAPE):
     generator = torch.Generator().manual_seed(seed)
-    # Of full rank and unequal directions, so that every eigenvalue is simple.
+    # Full rank and unequal scales, so that every eigenvalue is simple.
     scale = torch.linspace(1, 3, shape[1], dtype=torch.float64)
     raw = torch.randn(STEPS, replicas, *shape, generator=generator, dtype=torch.float64)
     return raw * scale
 
 
-def directions(rule, stack, factors=None):
-    """What the rule makes of gradients (steps, R, out, in), weights held at 0."""
+def directions(optimizer, stack, factors=None):
+    """Directions at gradients (steps, R, out, in), with the weights held at 0."""
     w = torch.zeros_like(stack[0])
-    state, found = rule.start(w), []
+    state, found = optimizer.start(w), []
     for step, g in enumerate(stack):
-        refresh = step % rule.refresh_every == 0
+        refresh = step % optimizer.refresh_every == 0
         count = torch.full((len(w), 1, 1), step + 1.0, dtype=w.dtype)
         moment = Moment(count, refresh, factors[step] if factors and refresh else None)
-        direction, state = rule.step(g, w, state, moment)
+        direction, state = optimizer.step(g, w, state, moment)
         found.append(direction)
     return torch.stack(found)
 
@@ -62,7 +62,7 @@ def directions(rule, stack, factors=None):
 def test_against_the_update_written_out(case, shape):
     name, settings, reference, more = CASES[case]
     stack = gradients(shape=shape)
-    found = directions(updates.rule(name, settings), stack).numpy()
+    found = directions(registry.optimizer(name, settings), stack).numpy()
     for replica in range(stack.shape[1]):
         mine = list(stack[:, replica].numpy())
         if case == "muon":
@@ -79,7 +79,7 @@ def test_kfac_against_the_update_written_out():
     for _ in range(STEPS):
         draws = [torch.randn(3, 9, n, generator=generator, dtype=torch.float64) for n in (6, 4)]
         factors.append(tuple(d.mT @ d / 9 for d in draws))
-    found = directions(updates.rule("kfac", settings), stack, factors).numpy()
+    found = directions(registry.optimizer("kfac", settings), stack, factors).numpy()
     for replica in range(3):
         own = [tuple(f[replica].numpy() for f in pair) for pair in factors]
         expected = direct.kfac(list(stack[:, replica].numpy()), own, **settings)
@@ -98,39 +98,42 @@ def test_kfac_against_the_update_written_out():
 )
 def test_against_torch_optim(name, settings, library, arguments, tolerance):
     stack, rate = gradients(replicas=1), 0.02
-    rule = updates.rule(name, settings)
+    optimizer = registry.optimizer(name, settings)
     start = torch.randn(SHAPE, generator=torch.Generator().manual_seed(2), dtype=torch.float64)
-    w, state = start[None].clone(), rule.start(start[None])
+    w, state = start[None].clone(), optimizer.start(start[None])
     theirs = torch.nn.Parameter(start.clone())
-    optimiser = library([theirs], lr=rate, **arguments)
+    expected = library([theirs], lr=rate, **arguments)
     for step, g in enumerate(stack):
         count = torch.full((1, 1, 1), step + 1.0, dtype=torch.float64)
-        direction, state = rule.step(g, w, state, Moment(count, True))
+        direction, state = optimizer.step(g, w, state, Moment(count, True))
         w = w - rate * direction
         theirs.grad = g[0].clone()
-        optimiser.step()
+        expected.step()
     moved = (theirs.detach() - start).norm()
     assert float((w[0] - theirs.detach()).norm() / moved) < tolerance
 
 
 @pytest.mark.parametrize("name", ["shampoo", "kfac", "muon"])
-def test_turning_the_axes_turns_the_direction(name):
-    """Matrix optimisers know no axes: U G V' gives U D V'. Adam, for contrast, does."""
+def test_rotating_the_axes_rotates_the_direction(name):
+    """Matrix optimisers are invariant to rotation: U G V' gives U D V'. Adam is not."""
     generator = torch.Generator().manual_seed(3)
     u, v = (
         torch.linalg.qr(torch.randn(1, n, n, generator=generator, dtype=torch.float64))[0]
         for n in SHAPE
     )
     stack = gradients(replicas=1)
-    factors = turned = None
+    factors = rotated = None
     if name == "kfac":
         pairs = [(g.mT @ g, g @ g.mT) for g in stack]
         factors = pairs
-        turned = [(v @ a @ v.mT, u @ s @ u.mT) for a, s in pairs]
-    rule = updates.rule(name, {})
-    plain, after = directions(rule, stack, factors), directions(rule, u @ stack @ v.mT, turned)
+        rotated = [(v @ a @ v.mT, u @ s @ u.mT) for a, s in pairs]
+    optimizer = registry.optimizer(name, {})
+    plain, after = (
+        directions(optimizer, stack, factors),
+        directions(optimizer, u @ stack @ v.mT, rotated),
+    )
     torch.testing.assert_close(after, u @ plain @ v.mT, rtol=1e-6, atol=1e-6)
-    adam = updates.rule("adam", {})
+    adam = registry.optimizer("adam", {})
     difference = directions(adam, u @ stack @ v.mT) - u @ directions(adam, stack) @ v.mT
     assert float(difference.abs().max()) > 0.1
 
@@ -143,4 +146,4 @@ def test_newton_schulz_makes_singular_values_nearly_one():
 
 def test_an_unknown_optimiser_is_refused():
     with pytest.raises(KeyError, match="sgdd"):
-        updates.rule("sgdd", {})
+        registry.optimizer("sgdd", {})

@@ -1,7 +1,7 @@
-"""The paper's propositions as statements that are checked, one row of counts each.
+"""The paper's propositions, checked as counts of exceptions.
 
-Small structures are enumerated whole; larger ones are drawn. What an execution does comes from
-`execution.py`, which runs it in every order, and what the equations say from `structures.py`.
+Small structures are enumerated completely, larger ones are drawn. `execution.py` runs every order
+of messages, `structures.py` holds the equations.
 """
 
 from functools import partial
@@ -11,27 +11,28 @@ import numpy as np
 import pandas as pd
 
 from workflow_scripts.cocycles import execution, monoids, semirings, structures
-from workflow_scripts.cocycles.rows import Row, exact
-from workflow_scripts.shared import job, progress, provenance, seeds, tables
+from workflow_scripts.shared import job, progress, scores, seeds, tables
+from workflow_scripts.shared.scores import Row
 
-WORD = 3  # messages or chunks in a row: the equations have two, the empty word gives the units
-NUMBERS = 4  # how far the cocycles of (ℕ, +, 0) are enumerated
+WORD = 3  # longest word of messages or chunks; the equations have two, the empty word tests units
+NUMBERS = 4  # largest number to which cocycles of (ℕ, +, 0) are enumerated
 CARRY_BASES = (2, 3, 10, 16)
-CARRY_MOST = 60  # of numbers added to a digit
-CHANGED = 9  # rules beside each drawn cocycle that differ from it in one entry
+CARRY_MOST = 60  # numbers below this are added to a digit
+CHANGED = 9  # functions per drawn cocycle that differ from it in one entry
 WIDTH = 8  # of the vectors in the drawn cases
 
-row = partial(exact, "algebra")
+enumerated = partial(scores.exact, "algebra", units="cases")
+sampled = partial(scores.number, "algebra", units="cases")
 
 
 def node_grouping(order: int, states: int) -> list[Row]:
-    """Propositions 3.1 and A.3: cocycles are what ignores grouping, and what acts on S x A."""
+    """Propositions 3.1 and A.3: cocycles are invariant to grouping, and act on S x A."""
     seen = cocycles = grouping = action = 0
-    for messages in progress.track(list(monoids.up_to(order)), description="argument rules"):
+    for messages in progress.track(list(monoids.up_to(order)), description="argument functions"):
         received = list(execution.all_words(messages.size, WORD))
         for arguments in monoids.up_to(order):
             for count in range(1, states + 1):
-                batch = structures.rules(messages, count, arguments)
+                batch = structures.functions(messages, count, arguments)
                 for act in structures.actions(messages, count):
                     equation = structures.is_cocycle(messages, act, arguments, batch)
                     run = execution.node_ignores_grouping(messages, act, arguments, batch, received)
@@ -41,17 +42,17 @@ def node_grouping(order: int, states: int) -> list[Row]:
                     grouping += int((equation != run).sum())
                     action += int((equation != pairs).sum())
     return [
-        row("grouping_exceptions", grouping, seen),
-        row("product_action_exceptions", action, seen),
-        row("cocycles", cocycles, seen),
+        enumerated("grouping_exceptions", grouping, seen),
+        enumerated("product_action_exceptions", action, seen),
+        enumerated("cocycles", cocycles, seen),
     ]
 
 
 def large_grouping(rng: np.random.Generator, cases: int) -> list[Row]:
     """Proposition 3.1 on drawn monoids of up to 16 elements, acting on themselves.
 
-    δ_m(s) = f(m•s) - f(s), with values in a cyclic group, is a cocycle whatever f is; beside each
-    stand rules with one of its entries changed. All pairs of messages are tried, and longer words.
+    δ_m(s) = f(m•s) - f(s), with values in a cyclic group, is a cocycle for any f. Each is tested
+    with functions that differ from it in one entry, on all pairs of messages and on longer words.
     """
     kinds = [monoid for monoid in monoids.up_to(4) if monoid.size > 1]
     exceptions = seen = sound = 0
@@ -73,13 +74,13 @@ def large_grouping(rng: np.random.Generator, cases: int) -> list[Row]:
         sound += int(equation.sum())
         seen += len(batch)
     return [
-        row("large_grouping_exceptions", exceptions, seen),
-        row("large_cocycles", sound, seen),
+        sampled("large_grouping_exceptions", exceptions, seen),
+        sampled("large_cocycles", sound, seen),
     ]
 
 
 def edge_grouping(order: int) -> list[Row]:
-    """Proposition 3.2: homomorphisms are what can be invoked on chunks; multimorphisms suffice."""
+    """Proposition 3.2: only homomorphisms can be invoked on chunks; multimorphisms suffice."""
     seen = one = both = among = others = outside = 0
     sizes = list(monoids.up_to(order))
     for messages in progress.track(sizes, description="edge functions"):
@@ -99,16 +100,16 @@ def edge_grouping(order: int) -> list[Row]:
                 others += int((run & ~equation).sum())
                 outside += int((~equation).sum())
     return [
-        row("edge_exceptions", one, seen),
-        row("multimorphism_failures", both, among),
-        row("other_edges_that_pass", others, outside),
+        enumerated("edge_exceptions", one, seen),
+        enumerated("multimorphism_failures", both, among),
+        enumerated("other_edges_that_pass", others, outside),
     ]
 
 
 def extensions(order: int, states: int) -> list[Row]:
     """Proposition 3.3: for each ω the cocycles of (ℕ, +, 0) with δ_1 = ω, by enumeration.
 
-    The rules are enumerated for 0, …, `NUMBERS`, over every step π of the states.
+    Functions are enumerated on 0, …, `NUMBERS`, for every step π of the states.
     """
     seen = not_one = other = 0
     for arguments in monoids.up_to(order):
@@ -127,8 +128,8 @@ def extensions(order: int, states: int) -> list[Row]:
                     not_one += int(good.sum() != 1)
                     other += int(not (batch[good] == formula).all())
     return [
-        row("extension_not_unique", not_one, seen),
-        row("extension_not_the_formula", other, seen),
+        enumerated("extension_not_unique", not_one, seen),
+        enumerated("extension_not_the_formula", other, seen),
     ]
 
 
@@ -152,7 +153,7 @@ def carries(rng: np.random.Generator, cases: int) -> list[Row]:
         columns = enumerate(zip(digits, added, strict=True))
         total = sum((digit + sum(part)) * base**place for place, (digit, part) in columns)
         wrong += sum(digit * base**place for place, digit in enumerate(ends)) != total
-    return [row("carry_violations", broken, seen), row("addition_errors", wrong, cases)]
+    return [enumerated("carry_violations", broken, seen), sampled("addition_errors", wrong, cases)]
 
 
 def forwarding(order: int, largest: int) -> list[Row]:
@@ -161,25 +162,25 @@ def forwarding(order: int, largest: int) -> list[Row]:
     for messages in monoids.up_to(order):
         for arguments in monoids.up_to(order):
             for act in structures.actions(messages, arguments.size):
-                rule = structures.forwarding(act)[None]
-                good = bool(structures.is_cocycle(messages, act, arguments, rule)[0])
+                delta = structures.forwarding(act)[None]
+                good = bool(structures.is_cocycle(messages, act, arguments, delta)[0])
                 seen += 1
                 cocycles += good
                 counter += good and not arguments.idempotent
     fails = idempotents = converse = others = 0
     for monoid in monoids.up_to(largest):
-        rule = structures.forwarding(monoid.table)[None]
-        good = bool(structures.is_cocycle(monoid, monoid.table, monoid, rule)[0])
+        delta = structures.forwarding(monoid.table)[None]
+        good = bool(structures.is_cocycle(monoid, monoid.table, monoid, delta)[0])
         idempotents += monoid.idempotent
         others += not monoid.idempotent
         fails += monoid.idempotent and not good
         converse += good and not monoid.idempotent
     return [
-        row("forwarding_counterexamples", counter, cocycles),
-        row("forwarding_rules", seen, seen),
-        row("smallest_counterexample", smallest_counterexample(), 1),
-        row("forwarding_failures", fails, idempotents),
-        row("forwarding_not_idempotent", converse, others),
+        enumerated("forwarding_counterexamples", counter, cocycles),
+        enumerated("forwarding_rules", seen, seen),
+        enumerated("smallest_counterexample", smallest_counterexample(), 1),
+        enumerated("forwarding_failures", fails, idempotents),
+        enumerated("forwarding_not_idempotent", converse, others),
     ]
 
 
@@ -190,11 +191,11 @@ def smallest_counterexample(most: int = 100) -> bool:
     def act(m: int, s: int) -> int:
         return s if m == 0 else 0
 
-    def rule(m: int, s: int) -> int:
+    def delta(m: int, s: int) -> int:
         return 0 if m == 0 else act(m, s)
 
     return all(
-        rule(int(messages.table[n, m]), s) == rule(n, act(m, s)) + rule(m, s)
+        delta(int(messages.table[n, m]), s) == delta(n, act(m, s)) + delta(m, s)
         for n in range(2)
         for m in range(2)
         for s in range(most)
@@ -211,22 +212,22 @@ def silence(rng: np.random.Generator, largest: int, cases: int) -> list[Row]:
     lattices = [*small, monoids.chain(9), monoids.power_set(4), *drawn]
     fails = 0
     for lattice in lattices:
-        rule = structures.falling_silent(lattice)[None]
-        fails += not structures.is_cocycle(lattice, lattice.table, lattice, rule)[0]
+        delta = structures.falling_silent(lattice)[None]
+        fails += not structures.is_cocycle(lattice, lattice.table, lattice, delta)[0]
     n, m, s = rng.normal(size=(3, cases, WIDTH)).astype(np.float32)
     once = semirings.news(s, np.maximum(np.maximum(n, m), s))
     first = semirings.news(s, np.maximum(m, s))
     second = semirings.news(np.maximum(m, s), np.maximum(n, np.maximum(m, s)))
     broken = (once != np.maximum(second, first)).any(-1).sum()
     return [
-        row("silent_failures", fails, len(lattices)),
-        row("largest_semilattice", max(lattice.size for lattice in lattices), len(lattices)),
-        row("silent_float_violations", broken, cases),
+        sampled("silent_failures", fails, len(lattices)),
+        sampled("largest_semilattice", max(lattice.size for lattice in lattices), len(lattices)),
+        sampled("silent_float_violations", broken, cases),
     ]
 
 
 def semiring_maps(rng: np.random.Generator, cases: int) -> list[Row]:
-    """Which linear maps keep which sums, on float32: bitwise for max, as a gap for logsumexp."""
+    """Which linear maps preserve which sums in float32: violations, and the largest gap."""
     weights = rng.normal(size=(cases, WIDTH, WIDTH)).astype(np.float32)
     a, b = rng.normal(size=(2, cases, WIDTH)).astype(np.float32)
     rows = []
@@ -240,22 +241,18 @@ def semiring_maps(rng: np.random.Generator, cases: int) -> list[Row]:
             gap = np.abs(whole - parts).max(-1)
             place = {"layer": name, "aggregator": total}
             rows += [
-                row("map_violations", (gap > 0).sum(), cases, **place),
-                row("map_largest_gap", gap.max(), cases, **place),
+                sampled("map_violations", (gap > 0).sum(), cases, **place),
+                sampled("map_largest_gap", gap.max(), cases, **place),
             ]
-    return [*rows, row("map_gap_bound", np.log(WIDTH), 1, layer="logarithmic", aggregator="max")]
+    place = {"layer": "logarithmic", "aggregator": "max"}
+    return [*rows, enumerated("map_gap_bound", np.log(WIDTH), 1, **place)]
 
 
-def main(
-    table: str,
-    order: int,
-    states: int,
-    largest: int,
-    cases: int,
-    seed: int,
-    provenance: dict[str, Any],
-) -> None:
+def main(table: str, algebra: dict[str, int], seed: int, provenance: dict[str, Any]) -> None:
+    """Check every proposition, and write the counts to `table`; `algebra` are sizes."""
     rng = seeds.generator(seed, "cocycles", "algebra")
+    order, states = algebra["order"], algebra["states"]
+    largest, cases = algebra["largest"], algebra["cases"]
     rows = [
         *node_grouping(order, states),
         *large_grouping(rng, max(2, cases // 50)),
@@ -270,14 +267,4 @@ def main(
 
 
 if __name__ == "__main__":
-    with job.running(snakemake):
-        params = snakemake.params
-        main(
-            snakemake.output.table,
-            params.order,
-            params.states,
-            params.largest,
-            params.cases,
-            params.seed,
-            provenance=provenance.of(snakemake),
-        )
+    job.run(snakemake, main)

@@ -1,4 +1,4 @@
-"""Trained networks run asynchronously, and the two sums of their log-semiring maps."""
+"""Asynchronous runs of trained networks, and which sums their log-semiring maps preserve."""
 
 import math
 from collections.abc import Iterator
@@ -11,16 +11,17 @@ from workflow_scripts.clrs import reasoner_scores
 from workflow_scripts.clrs.reasoner import Reasoner
 from workflow_scripts.clrs.trajectories import Batch, Trajectories
 from workflow_scripts.cocycles.processors import Freedom, Logarithmic, Processor
-from workflow_scripts.cocycles.rows import Row
 from workflow_scripts.shared import seeds
+from workflow_scripts.shared.scores import Row
 
 KINDS = ("updates", "duplicates", "increments")
 BATCH = 32  # trajectories at once
-PAIRS = 2000  # of arguments on which the maps are tried
-LOG_2 = math.log(2)  # how far two pieces can part: Σ exp(max) <= Σ exp + Σ exp <= 2 max
+PAIRS = 2000  # pairs of arguments on which the maps are tested
+LOG_2 = math.log(2)  # bound on the gap of max: Σ exp(max) <= Σ exp + Σ exp <= 2 max
 
 
 def processor(network: Reasoner) -> Processor:
+    """The network's processor, one of this study's."""
     assert isinstance(network.processor, Processor)
     return network.processor
 
@@ -36,6 +37,7 @@ def first(data: Trajectories, count: int) -> Trajectories:
 
 
 def batches(data: Trajectories) -> Iterator[Batch]:
+    """Batches of all trajectories, longest first."""
     order = np.argsort(-data.lengths, kind="stable")
     for start in range(0, len(order), BATCH):
         yield data.batch(order[start : start + BATCH])
@@ -43,7 +45,7 @@ def batches(data: Trajectories) -> Iterator[Batch]:
 
 @torch.inference_mode()
 def states(network: Reasoner, data: Trajectories) -> list[Tensor]:
-    """Hidden states after every message step of every batch, (B, N, W) each."""
+    """Hidden states after every message step of every batch, shape (B, N, W) each."""
     return [
         latent.nodes[..., -network.width :]
         for batch in batches(data)
@@ -52,10 +54,9 @@ def states(network: Reasoner, data: Trajectories) -> list[Tensor]:
 
 
 def runs(network: Reasoner, data: Trajectories, degrees: list[float], seed: int) -> Iterator[Row]:
-    """Relative error of the hidden states and score of each asynchronous run of one network.
+    """Score, and relative error of the hidden states, of each asynchronous run of one network.
 
-    The error is Euclidean, over all steps, trajectories and nodes together. Degree 0 is the
-    synchronous run.
+    The error is Euclidean over all steps, trajectories and nodes. Degree 0 is the synchronous run.
     """
     plain = reasoner_scores.score(network, data, BATCH)["score"]
     for kind in KINDS:
@@ -83,10 +84,10 @@ def runs(network: Reasoner, data: Trajectories, degrees: list[float], seed: int)
 
 @torch.inference_mode()
 def maps(network: Reasoner, data: Trajectories, seed: int) -> Iterator[Row]:
-    """How well a trained layer's maps of receiver and sender keep each sum, on real arguments.
+    """How well a trained layer's maps of receiver and sender preserve each sum.
 
-    Arguments are those of two nodes of one trajectory at one step. The gap is that between ψ(a ⊕ b)
-    and ψ(a) ⊕ ψ(b), the largest and the mean over coordinates and pairs.
+    The arguments a and b are those of two nodes of one trajectory at one step. The gap is
+    |ψ(a ⊕ b) - ψ(a) ⊕ ψ(b)|, its largest value and its mean over coordinates and pairs.
     """
     layer = processor(network)
     if not isinstance(layer, Logarithmic):

@@ -1,8 +1,8 @@
-"""Asynchronous execution over finite monoids, as it happens and not as equations say.
+"""Asynchronous execution over finite monoids, by simulation and without equations.
 
-A node gets messages one after another; a network is free to multiply neighbours in the queue into
-one message before it delivers them, or to deliver nothing (the unit). Whether the end depends on
-that freedom is found by doing it in every way. Nothing here knows what a cocycle is.
+A node receives messages one after another. The network may multiply neighbours in the queue into
+one message before delivery, or deliver the unit. Every such grouping is simulated to see whether
+the result depends on it. This module does not use the definition of a cocycle.
 """
 
 from collections.abc import Iterable, Iterator
@@ -24,7 +24,7 @@ def all_words(letters: int, longest: int) -> Iterator[Word]:
 
 
 def groupings(word: Word) -> Iterator[tuple[Word, ...]]:
-    """Every cut of a word into consecutive blocks; for the empty word: none, or one empty one."""
+    """Every partition of a word into consecutive blocks; of the empty word: none, or one empty."""
     if not word:
         yield from ((), ((),))
         return
@@ -41,7 +41,10 @@ def groupings(word: Word) -> Iterator[tuple[Word, ...]]:
 def run_node(
     act: Table, arguments: Monoid, batch: Table, state: int, received: Word
 ) -> tuple[int, Table]:
-    """End state, and all that was emitted, shape (R,), when a node gets messages one by one."""
+    """End state and the sum of what R argument functions emit, shape (R,), message by message.
+
+    `batch` has shape (R, |M|, |S|), `act` (|M|, |S|).
+    """
     emitted = np.zeros(len(batch), dtype=np.int64)
     for message in received:
         emitted = arguments.table[batch[:, message, state], emitted]
@@ -52,7 +55,10 @@ def run_node(
 def node_ignores_grouping(
     messages: Monoid, act: Table, arguments: Monoid, batch: Table, words: Iterable[Word]
 ) -> Flags:
-    """For each argument rule of the batch: no grouping of these words shows in what is emitted."""
+    """For each argument function of `batch`: no grouping of the words changes what is emitted.
+
+    `batch` has shape (R, |M|, |S|), `act` (|M|, |S|), the result (R,).
+    """
     good = np.ones(len(batch), dtype=bool)
     for word in words:
         for state in range(act.shape[1]):
@@ -66,9 +72,9 @@ def node_ignores_grouping(
 
 
 def edge_ignores_grouping(arguments: Monoid, messages: Monoid, batch: Table, longest: int) -> Flags:
-    """For each ψ of the batch, shape (P, |A|): no grouping of its arguments shows in the messages.
+    """For each ψ of `batch` (P, |A|): no grouping of its arguments changes the messages; (P,).
 
-    The network may also invoke ψ once on the sum of all, which is what a synchronous one does.
+    The groupings include one call of ψ on the sum of all arguments, as in a synchronous network.
     """
     good = np.ones(len(batch), dtype=bool)
     for word in all_words(arguments.size, longest):
@@ -84,7 +90,7 @@ def edge_ignores_grouping(arguments: Monoid, messages: Monoid, batch: Table, lon
 
 
 def interleavings(first: Word, second: Word) -> Iterator[tuple[tuple[int, int], ...]]:
-    """Every order in which two streams can come in, as (input, letter)."""
+    """Every order in which two streams can arrive, as (input, letter)."""
     if not first or not second:
         yield tuple((0, a) for a in first) + tuple((1, b) for b in second)
         return
@@ -97,10 +103,10 @@ def interleavings(first: Word, second: Word) -> Iterator[tuple[tuple[int, int], 
 def edge_ignores_interleaving(
     first: Monoid, second: Monoid, messages: Monoid, batch: Table, longest: int
 ) -> Flags:
-    """For each two-input ψ, shape (P, |A|, |B|): chunks in any order give what one call gives.
+    """For each two-input ψ of `batch` (P, |A|, |B|): chunks in any order equal one call; (P,).
 
-    An edge that gets a chunk at one input invokes ψ on the chunk and on all that the other input
-    has got so far.
+    An edge that receives a chunk at one input invokes ψ on the chunk and on everything that the
+    other input has received.
     """
     good = np.ones(len(batch), dtype=bool)
     for left in all_words(first.size, longest):
@@ -121,12 +127,11 @@ def edge_ignores_interleaving(
 def add_with_carries(
     digits: list[int], numbers: list[list[int]], base: int, rng: np.random.Generator
 ) -> list[int]:
-    """Add to the digits of a number by messages, in random order, until nothing is under way.
+    """Add to the digits of a number by messages, in random order, until none is in transit.
 
-    Node i holds a digit (least significant first) and gets a message for each entry of
-    `numbers[i]`; the carries that it emits are a message to node i+1. Waiting messages to one node
-    may be added into one before they are delivered. Returns the digits, the last one's carries
-    appended as a number of its own.
+    Node i holds a digit (least significant first) and receives each entry of `numbers[i]` as a
+    message; the carries that it emits are a message to node i+1. Messages waiting for one node may
+    be summed before delivery. Returns the digits, followed by the carries of the last one.
     """
     waiting = [list(part) for part in numbers]
     state, overflow = list(digits), 0

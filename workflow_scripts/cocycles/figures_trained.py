@@ -1,14 +1,15 @@
-"""Figures of trained processors: the paper's figure 2 with our trainings, and their asynchrony."""
+"""Figures of trained processors: the paper's figure 2 with our runs, and their asynchrony."""
 
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
-from workflow_scripts.cocycles.claims_trained import LEVELS
+from workflow_scripts.cocycles.figures_common import Data
+from workflow_scripts.cocycles.measurements import pick
+from workflow_scripts.cocycles.published import means
 from workflow_scripts.shared import figures
-from workflow_scripts.shared.figures import COLOURS, PAGE_IN, margins
-from workflow_scripts.shared.readings import select
+from workflow_scripts.shared.figures import COLOURS, PAGE_IN, margins, panel_grid, panel_letters
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -20,25 +21,22 @@ STYLES = {
     "L3": ("L3: log-bilinear, max, max", "blue", "o"),
 }
 KINDS = {
-    "updates": "updates\nrepeated",
-    "duplicates": "messages\ntwice",
+    "updates": "repeated\nupdates",
+    "duplicates": "duplicated\nmessages",
     "increments": "arguments\nin pieces",
 }
-ROUNDING = 1.0e-4  # relative error of float32 runs below which nothing is shown
+ROUNDING = 1.0e-4  # smallest relative error of float32 runs that is shown
 
 
-def tasks(scores: pd.DataFrame, published: pd.DataFrame) -> "Figure":
+def tasks(data: Data) -> "Figure":
     """Figure 2: every task of CLRS-30, as read off the paper's figure and as trained here."""
-    import matplotlib.pyplot as plt
     from matplotlib.lines import Line2D
 
-    table = published.assign(model=published["model"].map(LEVELS))
-    mean = table.pivot(index="algorithm", columns="model", values="ood_micro_f1_mean_digitised")
-    order = mean["L3"].sort_values(ascending=False).index
-    ours = select(scores, experiment="training", metric="ood_score")
-    figure, axes = plt.subplots(figsize=(PAGE_IN, 4.0))
+    order = means(data.figure_2)["L3"].sort_values(ascending=False).index
+    ours = pick(data.scores, experiment="training", metric="ood_score")
+    figure, (axes,) = panel_grid(1, PAGE_IN, 4.0)
     for model, (_, colour, marker) in STYLES.items():
-        rows = table[table["model"] == model].set_index("algorithm").loc[order]
+        rows = data.figure_2[data.figure_2["model"] == model].set_index("algorithm").loc[order]
         y = rows["ood_micro_f1_mean_digitised"].to_numpy(float)
         low = y - rows["errorbar_low_digitised"].to_numpy(float)
         high = rows["errorbar_high_digitised"].to_numpy(float) - y
@@ -54,7 +52,7 @@ def tasks(scores: pd.DataFrame, published: pd.DataFrame) -> "Figure":
             capsize=0,
             **style,
         )
-        mine = ours[ours["model"] == model].set_index("algorithm")
+        mine = pick(ours, model=model).set_index("algorithm")
         mine = mine.loc[[name for name in order if name in mine.index]]
         x = np.array([order.get_loc(name) for name in mine.index], dtype=float) + shift + 0.1
         axes.errorbar(x, mine["value"], margins(mine), markersize=4, zorder=3, **style)
@@ -72,15 +70,15 @@ def tasks(scores: pd.DataFrame, published: pd.DataFrame) -> "Figure":
     ]
     grey: dict[str, Any] = {"color": COLOURS["black"], "marker": "o", "linestyle": "none"}
     handles.append(Line2D([], [], markerfacecolor="white", label="paper, read off", **grey))
-    handles.append(Line2D([], [], label=f"here, {scale(scores)}", **grey))
+    handles.append(Line2D([], [], label=f"ours, {scale(data.scores)}", **grey))
     figure.legend(handles=handles, loc="outside lower center", ncols=3)
     return figure
 
 
 def scale(scores: pd.DataFrame) -> str:
-    """How long and how often our processors were trained, in a few words."""
-    steps = select(scores, experiment="training", metric="training_steps")
-    found = select(scores, experiment="training", metric="ood_score")
+    """For how many steps, and with how many seeds, our processors were trained."""
+    steps = pick(scores, experiment="training", metric="training_steps")
+    found = pick(scores, experiment="training", metric="ood_score")
     if steps.empty or found.empty:
         return "none trained"
     low, high = int(steps["value"].min()), int(steps["value"].max())
@@ -88,31 +86,29 @@ def scale(scores: pd.DataFrame) -> str:
     return f"{text} steps, {int(found['n'].min())} seeds"
 
 
-def asynchrony(scores: pd.DataFrame) -> "Figure":
-    """Trained networks run asynchronously, and the gap of the trained level-3 maps."""
-    import matplotlib.pyplot as plt
-
-    figure, (left, right) = plt.subplots(1, 2, figsize=(PAGE_IN, 3.0), width_ratios=(1.5, 1))
-    rows = select(scores, experiment="trained", metric="relative_error")
+def asynchrony(data: Data) -> "Figure":
+    """Asynchronous runs of trained networks, and the gap of the trained level-3 maps."""
+    figure, (left, right) = panel_grid(2, PAGE_IN, 3.0, width_ratios=(1.5, 1))
+    rows = pick(data.scores, experiment="trained", metric="relative_error")
     if rows.empty:
         figures.missing(left, "none trained at this scale")
         figures.missing(right, "none trained at this scale")
         return figure
     errors(left, rows)
-    gaps(right, scores)
+    gaps(right, pick(data.scores, experiment="trained", model="L3"))
     handles, labels = left.get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower left", ncols=3)
-    left.set_title("a  trained networks run asynchronously")
-    right.set_title("b  what the trained map of L3 keeps")
+    figure.legend(handles, labels, loc="outside lower left", ncols=4)
+    titles = ("trained networks, run asynchronously", "sums that the trained map of L3 preserves")
+    panel_letters((left, right), titles)
     return figure
 
 
 def errors(axes: "Axes", rows: pd.DataFrame) -> None:
-    """Relative error by freedom, a point for each task and level."""
+    """Relative error by freedom, one point per task and level."""
     rows = rows[rows["degree"] == rows["degree"].max()]
     for place, kind in enumerate(KINDS):
         for number, (model, (label, colour, marker)) in enumerate(STYLES.items()):
-            mine = rows[(rows["kind"] == kind) & (rows["model"] == model)].sort_values("algorithm")
+            mine = pick(rows, kind=kind, model=model).sort_values("algorithm")
             value = mine["value"].to_numpy(float)
             spread = np.linspace(-0.08, 0.08, len(value)) if len(value) > 1 else np.zeros(1)
             axes.errorbar(
@@ -128,31 +124,21 @@ def errors(axes: "Axes", rows: pd.DataFrame) -> None:
             )
     axes.set_yscale("log")
     axes.set_ylim(ROUNDING / 1.6, None)
-    axes.axhline(ROUNDING, color=COLOURS["grey"], linewidth=0.6, linestyle=":")
-    axes.annotate(
-        "0, or rounding",
-        (1, ROUNDING),
-        (-2, 2),
-        xycoords=("axes fraction", "data"),
-        textcoords="offset points",
-        ha="right",
-        fontsize=6,
-        color=COLOURS["grey"],
-    )
+    style: dict[str, Any] = {"color": COLOURS["grey"], "linestyle": ":", "label": "0, or rounding"}
+    axes.axhline(ROUNDING, linewidth=0.8, **style)
     axes.set_xticks(range(len(KINDS)), list(KINDS.values()))
     axes.set_ylabel("relative error of the states")
 
 
-def gaps(axes: "Axes", scores: pd.DataFrame) -> None:
+def gaps(axes: "Axes", rows: pd.DataFrame) -> None:
     """Largest and mean gap of the trained maps under max and under logsumexp, task by task."""
-    rows = select(scores, experiment="trained", model="L3")
-    order = sorted(rows[rows["metric"] == "map_largest_gap"]["algorithm"].dropna().unique())
+    order = sorted(pick(rows, metric="map_largest_gap")["algorithm"].dropna().unique())
     for aggregator, colour in (("max", "blue"), ("logsumexp", "orange")):
         for metric, marker, text in (
             ("map_largest_gap", "o", "largest"),
             ("map_mean_gap", "_", "mean"),
         ):
-            mine = rows[(rows["metric"] == metric) & (rows["aggregator"] == aggregator)]
+            mine = pick(rows, metric=metric, aggregator=aggregator)
             values = mine.set_index("algorithm")["value"].reindex(order).to_numpy(float)
             axes.plot(
                 range(len(order)),
@@ -162,18 +148,14 @@ def gaps(axes: "Axes", scores: pd.DataFrame) -> None:
                 markersize=6 if marker == "_" else 3.5,
                 label=f"{aggregator}, {text}",
             )
-    bound = rows[rows["metric"] == "map_gap_bound"]["value"]
+    bound = pick(rows, metric="map_gap_bound")["value"]
     if not bound.empty:
-        axes.axhline(bound.max(), color=COLOURS["black"], linewidth=0.7, linestyle="--")
-        axes.annotate(
-            "bound, log 2",
-            (1, bound.max()),
-            (-2, 2),
-            xycoords=("axes fraction", "data"),
-            textcoords="offset points",
-            ha="right",
-            fontsize=6,
-        )
+        style: dict[str, Any] = {
+            "color": COLOURS["black"],
+            "linestyle": "--",
+            "label": "bound of max, log 2",
+        }
+        axes.axhline(bound.max(), linewidth=0.7, **style)
     axes.set_yscale("log")
     axes.set_xticks(range(len(order)), [name.replace("_", " ") for name in order], rotation=90)
     axes.tick_params(axis="x", labelsize=6)

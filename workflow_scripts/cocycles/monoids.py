@@ -1,7 +1,7 @@
 """Finite monoids as multiplication tables, all of them up to a given order, and semilattices.
 
-Element 0 is the unit everywhere. A table `t` has shape (n, n) and `t[a, b]` is the product a·b;
-of two messages the later one stands on the left, as in the paper: (n·m)•s = n•(m•s).
+Element 0 is always the unit. A table `t` has shape (n, n), and `t[a, b]` is the product a·b. The
+later of two messages stands on the left, as in the paper: (n·m)•s = n•(m•s).
 """
 
 from collections.abc import Iterator
@@ -13,34 +13,39 @@ import numpy as np
 from numpy.typing import NDArray
 
 Table = NDArray[np.int64]
-BLOCK = 1 << 18  # tables that are held at once while they are counted through
+BLOCK = 1 << 18  # tables held in memory at once during enumeration
 
 
 @dataclass(frozen=True)
 class Monoid:
-    """A monoid on 0, …, n-1 with unit 0. Raises `ValueError` when the table is none."""
+    """A monoid on 0, …, n-1 with unit 0. Raises `ValueError` if the table is not one."""
 
     table: Table
 
     def __post_init__(self) -> None:
         n = self.size
         if self.table.shape != (n, n) or not is_monoid(self.table[None])[0]:
-            raise ValueError(f"not the table of a monoid with unit 0: {self.table.tolist()}")
+            raise ValueError(
+                f"expected the table of a monoid with unit 0, found {self.table.tolist()}"
+            )
 
     @property
     def size(self) -> int:
+        """Number of elements."""
         return len(self.table)
 
     @cached_property
     def idempotent(self) -> bool:
+        """Whether a·a = a for all elements."""
         return bool((np.diagonal(self.table) == np.arange(self.size)).all())
 
     @cached_property
     def commutative(self) -> bool:
+        """Whether a·b = b·a for all elements."""
         return bool((self.table == self.table.T).all())
 
     def product(self, elements: tuple[int, ...]) -> int:
-        """The product of elements in the order in which they came: the last stands leftmost."""
+        """The product of elements in order of arrival: the last stands leftmost."""
         total = 0
         for element in elements:
             total = int(self.table[element, total])
@@ -48,7 +53,7 @@ class Monoid:
 
 
 def is_monoid(tables: Table) -> NDArray[np.bool_]:
-    """Which of the tables, shape (T, n, n), are associative with unit 0."""
+    """Which of the tables (T, n, n) are associative with unit 0, shape (T,)."""
     count, n, _ = tables.shape
     elements = np.arange(n)
     good = (tables[:, 0] == elements).all(1) & (tables[:, :, 0] == elements).all(1)
@@ -62,7 +67,7 @@ def is_monoid(tables: Table) -> NDArray[np.bool_]:
 
 
 def words(letters: int, length: int, start: int = 0, stop: int | None = None) -> Table:
-    """Words number `start` to `stop` of all words of a length, shape (count, length)."""
+    """Words `start` to `stop` in the order of all words of a length, shape (count, length)."""
     stop = letters**length if stop is None else stop
     numbers = np.arange(start, stop)
     powers = letters ** np.arange(length - 1, -1, -1)
@@ -70,9 +75,12 @@ def words(letters: int, length: int, start: int = 0, stop: int | None = None) ->
 
 
 def labelled(order: int) -> Table:
-    """Every monoid on 0, …, order-1 with unit 0, shape (count, order, order)."""
+    """Every monoid on 0, …, order-1 with unit 0, shape (count, order, order).
+
+    Raises `ValueError` for an order below 1.
+    """
     if order < 1:
-        raise ValueError(f"a monoid has an element: order {order}")
+        raise ValueError(f"order of a monoid: found {order}, expected at least 1")
     free = (order - 1) ** 2
     found = []
     for start in range(0, order**free, BLOCK):
@@ -86,13 +94,13 @@ def labelled(order: int) -> Table:
 
 
 def relabelled(tables: Table, names: NDArray[np.int64]) -> Table:
-    """The tables, shape (T, n, n), with element a called names[a]."""
+    """The tables (T, n, n) with element a renamed to names[a], shape (T, n, n)."""
     back = np.argsort(names)
     return names[tables[:, back][:, :, back]]
 
 
 def up_to_isomorphism(tables: Table) -> Table:
-    """One table for each isomorphism class, the first of each in the order of words."""
+    """One of the tables (T, n, n) per isomorphism class, the first of each, shape (C, n, n)."""
     n = tables.shape[-1]
     powers = n ** np.arange(n * n - 1, -1, -1, dtype=np.int64)
     smallest = np.full(len(tables), np.iinfo(np.int64).max)
@@ -105,12 +113,12 @@ def up_to_isomorphism(tables: Table) -> Table:
 
 @cache
 def of_order(order: int) -> tuple[Monoid, ...]:
-    """All monoids of an order, one for each isomorphism class."""
+    """All monoids of an order, one per isomorphism class."""
     return tuple(Monoid(table) for table in up_to_isomorphism(labelled(order)))
 
 
 def up_to(order: int) -> Iterator[Monoid]:
-    """All monoids of at most this order, one for each isomorphism class."""
+    """All monoids of at most this order, one per isomorphism class."""
     for size in range(1, order + 1):
         yield from of_order(size)
 
@@ -121,12 +129,12 @@ def chain(length: int) -> Monoid:
 
 
 def cyclic(order: int) -> Monoid:
-    """Whole numbers mod `order` under +."""
+    """Integers mod `order` under +."""
     return Monoid(np.add.outer(np.arange(order), np.arange(order)) % order)
 
 
 def direct_product(first: Monoid, second: Monoid) -> Monoid:
-    """Pairs, number a·|second| + b, multiplied entry by entry."""
+    """Pairs, numbered a·|second| + b, multiplied entry by entry."""
     a, b = np.divmod(np.arange(first.size * second.size), second.size)
     return Monoid(first.table[a[:, None], a] * second.size + second.table[b[:, None], b])
 
@@ -137,7 +145,7 @@ def power_set(points: int) -> Monoid:
 
 
 def union_closed(family: NDArray[np.int64]) -> Monoid:
-    """The join-semilattice with 0 that subsets, given as bit masks, generate under union."""
+    """The join-semilattice with 0 that subsets, bit masks of shape (K,), generate under union."""
     members = {0}
     for mask in family.tolist():
         members |= {mask | member for member in members}

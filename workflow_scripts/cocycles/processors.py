@@ -1,13 +1,16 @@
-"""The paper's three processors for the reasoner (section 5), one for each level of asynchrony.
+"""The paper's three processors for the reasoner (section 5), one per level of asynchrony.
 
-Nobody's code is known. As in the authors' later work, a node's argument is its encoded features
-beside its hidden state, and a message adds one map of the receiver, the sender, the edge and the
-graph. There are no gates, and no layer norm where φ is max: either would break it. Every pair of
-nodes speaks, as in the benchmark; (B, N, N, W) has senders on axis 1 and receivers on axis 2.
+No code has been published. As in the authors' later work, a node's argument is its encoded features
+concatenated with its hidden state, and a message is a sum of maps of the receiver, the sender, the
+edge and the graph. There are no gates, and no layer norm where φ is max: either would break the
+level. All pairs of nodes exchange messages, as in the benchmark.
+
+Shapes: B batch, N nodes, W width; (B, N, N, W) has senders on axis 1 and receivers on axis 2.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -16,22 +19,24 @@ from workflow_scripts.clrs.features import Edges, truncated_normal
 from workflow_scripts.clrs.processors import Factory
 
 NOTHING = -torch.inf
-# By how much a state weighs less than features at first. A message adds one map of the receiver and
-# one of the sender, and each passes a shift of the state on: without this, states double each step.
+# Initial offset of a state's weights below those of features. A message adds a map of the receiver
+# and one of the sender, each of which passes on a shift of the state: without the offset, states
+# double at each step.
 CALM = 4.0
-SHARE = 0.1  # of a state's weights in a linear layer before, to the same end
+SHARE = 0.1  # factor of a state's weights in a preceding linear layer, for the same reason
 SMALLEST = torch.finfo(torch.float32).tiny
 
 
 def linear(inputs: int, outputs: int) -> nn.Linear:
+    """A linear layer with the benchmark's truncated normal start."""
     return truncated_normal(nn.Linear(inputs, outputs))
 
 
 class LogLinear(nn.Module):
     """log Σ_j exp(W_ij + x_j): linear over the log-semiring, (…, I) -> (…, O).
 
-    Weights start around -log I, so that the result has the size of its input; those of the inputs
-    from number `calm_from` on start lower by `CALM`.
+    Weights start around -log I, so that the result has the scale of the input. Those of inputs from
+    index `calm_from` on start lower by `CALM`.
     """
 
     def __init__(self, inputs: int, outputs: int, calm_from: int | None = None) -> None:
@@ -42,6 +47,7 @@ class LogLinear(nn.Module):
         self.weight = nn.Parameter(start)
 
     def forward(self, x: Tensor) -> Tensor:
+        """The map of `x`, (…, I) -> (…, O), stable for large values and exact for -∞."""
         shift = x.amax(-1, keepdim=True)
         silent = shift == NOTHING
         shift = shift.where(~silent, 0.0)
@@ -53,10 +59,10 @@ class LogLinear(nn.Module):
 
 @dataclass
 class Freedom:
-    """How a trained network is run asynchronously: one freedom, used with probability `degree`.
+    """How a trained network runs asynchronously: one freedom, used with probability `degree`.
 
-    `updates`: a node applies φ to a random half of its messages, then to the others. `duplicates`:
-    a message arrives twice. `increments`: a sender's argument comes in two pieces, and ψ is invoked
+    `updates`: a node applies φ to a random half of its messages, then to the rest. `duplicates`: a
+    message arrives twice. `increments`: a sender's argument arrives in two pieces, and ψ is invoked
     on each.
     """
 
@@ -65,35 +71,44 @@ class Freedom:
     random: torch.Generator
 
     def mask(self, *shape: int) -> Tensor:
+        """Where the freedom is used: random flags of the given shape."""
         return torch.rand(shape, generator=self.random) < self.degree
 
 
 class Processor(nn.Module):
-    """What the levels share; `level` is what the paper promises of each."""
+    """What the processors share; `level` is the paper's level of asynchrony."""
 
     edge_messages = sparse = False
     level: int
-    nothing: float  # what a coordinate counts that has not come yet
+    nothing: float  # value of a coordinate that has not arrived
     unit: float  # of the aggregator
+    receiver: nn.Module
+    sender: nn.Module
+    edge: Any
+    graph: nn.Module
 
     def __init__(self) -> None:
         super().__init__()
         self.freedom: Freedom | None = None
 
     def message(self, receiver: Tensor, sender: Tensor, edges: Edges, graph: Tensor) -> Tensor:
-        """ψ for all pairs: (B, N, 2W) twice -> (B, N, N, W)."""
-        raise NotImplementedError
+        """ψ for all pairs: receiver and sender (B, N, 2W), graph (B, W) -> (B, N, N, W).
+
+        Here it is the sum of four linear maps.
+        """
+        rest = self.receiver(receiver) + self.graph(graph)[:, None]
+        return edges.through(self.edge) + self.sender(sender)[:, :, None] + rest[:, None]
 
     def aggregate(self, messages: Tensor) -> Tensor:
         """⊕ over senders: (B, N, N, W) -> (B, N, W)."""
         raise NotImplementedError
 
     def start(self, nodes: Tensor, hidden: Tensor) -> Tensor:
-        """The state to which φ is first applied, out of features and the step before."""
+        """The state to which φ is first applied, from features and last state, (B, N, W) each."""
         raise NotImplementedError
 
     def update(self, nodes: Tensor, state: Tensor, arrived: Tensor) -> Tensor:
-        """φ of features, the state and what has arrived, (B, N, W) each."""
+        """φ of features, the state and the aggregated messages, (B, N, W) each."""
         raise NotImplementedError
 
     def forward(
@@ -105,6 +120,7 @@ class Processor(nn.Module):
         adjacency: Tensor | None = None,
         want_messages: bool = True,
     ) -> tuple[Tensor, None]:
+        """New states (B, N, W) from features `nodes` and states `hidden` (B, N, W)."""
         z = torch.cat([nodes, hidden], -1)
         if self.freedom is None:
             arrived = self.aggregate(self.message(z, z, edges, graph))
@@ -120,6 +136,7 @@ class Processor(nn.Module):
         hidden: Tensor,
         z: Tensor,
     ) -> Tensor:
+        """The same with a freedom in use; `z` are features and states, shape (B, N, 2W)."""
         batch, size, width = z.shape
         state, messages = self.start(nodes, hidden), self.message(z, z, edges, graph)
         if freedom.kind == "updates":
@@ -146,7 +163,7 @@ class Processor(nn.Module):
 class SumPhi(Processor):
     """L1: ψ linear, ⊕ the sum, φ linear and ReLU, then layer norm as in the benchmark.
 
-    Without the norm its sums over all nodes grow at every step until nothing can be learned.
+    Without the norm, sums over all nodes grow at every step and training fails.
     """
 
     level, nothing, unit = 1, 0.0, 0.0
@@ -158,17 +175,16 @@ class SumPhi(Processor):
         self.own, self.inbox = linear(2 * width, width), linear(width, width)
         self.norm = nn.LayerNorm(width)
 
-    def message(self, receiver: Tensor, sender: Tensor, edges: Edges, graph: Tensor) -> Tensor:
-        rest = self.receiver(receiver) + self.graph(graph)[:, None]
-        return edges.through(self.edge) + self.sender(sender)[:, :, None] + rest[:, None]
-
     def aggregate(self, messages: Tensor) -> Tensor:
+        """The sum, in the shapes of `Processor`."""
         return messages.sum(1)
 
     def start(self, nodes: Tensor, hidden: Tensor) -> Tensor:
+        """The last state, in the shapes of `Processor`."""
         return hidden
 
     def update(self, nodes: Tensor, state: Tensor, arrived: Tensor) -> Tensor:
+        """Linear, ReLU and layer norm, in the shapes of `Processor`."""
         new = (self.own(torch.cat([nodes, state], -1)) + self.inbox(arrived)).relu()
         return self.norm(new)
 
@@ -179,12 +195,15 @@ class Maximum(Processor):
     unit = NOTHING
 
     def aggregate(self, messages: Tensor) -> Tensor:
+        """The maximum, in the shapes of `Processor`."""
         return messages.amax(1)
 
     def start(self, nodes: Tensor, hidden: Tensor) -> Tensor:
+        """The features, in the shapes of `Processor`."""
         return nodes
 
     def update(self, nodes: Tensor, state: Tensor, arrived: Tensor) -> Tensor:
+        """The maximum, in the shapes of `Processor`."""
         return torch.maximum(state, arrived)
 
 
@@ -198,15 +217,11 @@ class MaxMax(Maximum):
         self.receiver, self.sender = linear(2 * width, width), linear(2 * width, width)
         self.edge, self.graph = linear(width, width), linear(width, width)
 
-    def message(self, receiver: Tensor, sender: Tensor, edges: Edges, graph: Tensor) -> Tensor:
-        rest = self.receiver(receiver) + self.graph(graph)[:, None]
-        return edges.through(self.edge) + self.sender(sender)[:, :, None] + rest[:, None]
-
 
 class Logarithmic(Maximum):
     """L3: ψ linear over the log-semiring in each input, ⊕ and φ the maximum.
 
-    `first` puts a linear layer before it, which the paper does on tasks that it doesn't name.
+    `first` adds a linear layer before it, as the paper does on some tasks, which it does not name.
     """
 
     level, nothing = 3, NOTHING
@@ -223,12 +238,13 @@ class Logarithmic(Maximum):
         self.edge, self.graph = LogLinear(width, width), LogLinear(width, width)
 
     def message(self, receiver: Tensor, sender: Tensor, edges: Edges, graph: Tensor) -> Tensor:
+        """ψ, in the shapes of `Processor`."""
         rest = self.receiver(self.prepared(receiver)) + self.graph(graph)[:, None]
         sent = self.sender(self.prepared(sender))
         return self.edge(edges.dense()) + sent[:, :, None] + rest[:, None]
 
     def prepared(self, argument: Tensor) -> Tensor:
-        """A map of the reals has no image for what has not come yet, and reads 0 there."""
+        """The argument (B, N, 2W) after the linear layer, if any, which reads 0 in place of -∞."""
         if self.before is None:
             return argument
         return self.before(argument.where(argument != NOTHING, 0.0))

@@ -1,8 +1,8 @@
 """Bellman-Ford as an asynchronous network (section 4), on sparse graphs of thousands of nodes.
 
-M = S = A = (distances, min, ∞). A node's state is the shortest length it has heard of, its edge
-function adds the edge's length, and + distributes over min: a tropical cocycle layer of width 1
-that is run until nothing is under way. Messages are counted, and the time they take.
+M = S = A = (distances, min, ∞). A node's state is the shortest length it has received, its edge
+function adds the edge's length, and + distributes over min: a tropical cocycle layer of width 1. It
+runs until no message is in transit. Messages and their time are counted.
 """
 
 import heapq
@@ -13,14 +13,17 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-LONGEST = 100  # edges have whole lengths from 1 to this
+LONGEST = 100  # edges have integer lengths from 1 to this
 TIMEOUT = 3.0  # mean latencies until a lost message is sent again
 Distances = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class Graph:
-    """Edges out of node v: `ends[start[v]:start[v + 1]]`, with their lengths."""
+    """The edges out of node v are `ends[start[v]:start[v + 1]]`, with their lengths.
+
+    `start` has shape (nodes + 1,), `ends` and `lengths` (edges,).
+    """
 
     start: NDArray[np.int64]
     ends: NDArray[np.int64]
@@ -28,19 +31,21 @@ class Graph:
 
     @property
     def nodes(self) -> int:
+        """Number of nodes."""
         return len(self.start) - 1
 
     @property
     def edges(self) -> int:
+        """Number of directed edges."""
         return len(self.ends)
 
     def sparse(self) -> sparse.csr_matrix:
-        """The lengths as SciPy has them."""
+        """The lengths as a SciPy matrix."""
         return sparse.csr_matrix((self.lengths, self.ends, self.start), (self.nodes, self.nodes))
 
 
 def undirected(pairs: NDArray[np.int64], nodes: int, rng: np.random.Generator) -> Graph:
-    """Both directions of each pair, one length for both; a pair that is there twice counts once."""
+    """Both directions of each of the `pairs` (P, 2), with one random length; duplicates merged."""
     low, high = np.sort(pairs, 1).T
     once = np.unique(low * nodes + high)
     low, high = np.divmod(once, nodes)
@@ -55,7 +60,7 @@ def undirected(pairs: NDArray[np.int64], nodes: int, rng: np.random.Generator) -
 
 
 def random_graph(nodes: int, rng: np.random.Generator, degree: float = 4.0) -> Graph:
-    """A random tree and random edges beside it, up to a mean degree: connected, short paths."""
+    """A random tree plus random edges up to a mean degree: connected, short paths."""
     parents = (rng.random(nodes - 1) * np.arange(1, nodes)).astype(np.int64)
     tree = np.stack([parents, np.arange(1, nodes)], 1)
     more = rng.integers(0, nodes, (max(0, int(nodes * degree / 2) - nodes + 1), 2))
@@ -64,7 +69,7 @@ def random_graph(nodes: int, rng: np.random.Generator, degree: float = 4.0) -> G
 
 
 def lattice(nodes: int, rng: np.random.Generator) -> Graph:
-    """A square lattice of about so many nodes: as sparse, with paths of order √n."""
+    """A square lattice of about `nodes` nodes: equally sparse, with paths of order √n."""
     side = max(2, round(nodes**0.5))
     place = np.arange(side * side).reshape(side, side)
     across = np.stack([place[:, :-1].ravel(), place[:, 1:].ravel()], 1)
@@ -79,10 +84,10 @@ FAMILIES = {"random": random_graph, "lattice": lattice}
 class Outcome:
     """Distances from node 0, and what they cost.
 
-    `messages` were sent until nothing was under way any more (or the limit), `useful` until the
-    last state moved, at `time`, in mean latencies of a message (without meaning where the nearest
-    message comes first). `falls` counts the deliveries that lowered the number of messages under
-    way; `under_way` holds that number after each delivery of a run with a limit.
+    `messages` were sent until none was in transit (or until the limit), `useful` until the last
+    state changed, at `time`, in mean latencies of a message (meaningless where the nearest message
+    arrives first). `falls` counts deliveries that lowered the number of messages in transit, and
+    `in_transit` holds that number after each delivery of a run with a limit.
     """
 
     distances: Distances
@@ -92,13 +97,13 @@ class Outcome:
     time: float = 0.0
     quiet: bool = True
     falls: int = 0
-    under_way: list[int] = field(default_factory=list)
+    in_transit: list[int] = field(default_factory=list)
 
 
 def sweeps(graph: Graph, rng: np.random.Generator, changed_only: bool = False) -> Outcome:
-    """In rounds, as a layer is applied: every edge sends, or those of nodes that have moved.
+    """Rounds, as a layer is applied: every edge sends, or only edges out of nodes that changed.
 
-    A round lasts until its last message is there, and the first round that moves nothing ends it.
+    A round lasts until its last message arrives. The first round without a change is the last.
     """
     state = np.full(graph.nodes, np.inf)
     state[0] = 0.0
@@ -125,10 +130,10 @@ class Habits:
     """How messages travel and how nodes treat them; probabilities lie in [0, 1)."""
 
     silent: bool = True  # proposition 4.2; otherwise δ_m(s) = m ∨ s
-    grouped: bool = False  # a node looks into its inbox once a latency and takes all as one message
-    nearest_first: bool = False  # the least message under way is the next to arrive
-    lost: float = 0.0  # of a transmission; it's repeated until one gets through
-    twice: float = 0.0  # of a message that arrives twice
+    grouped: bool = False  # a node takes its inbox as one message, once per latency
+    nearest_first: bool = False  # the smallest message in transit arrives next
+    lost: float = 0.0  # probability that a transmission is lost; it is repeated until it succeeds
+    twice: float = 0.0  # probability that a message arrives twice
 
 
 HABITS = {
@@ -145,7 +150,7 @@ def delays(rng: np.random.Generator) -> Iterator[float]:
         yield from rng.exponential(size=4096).tolist()
 
 
-# (when it arrives or its value, number, where to, what it says, when it arrives, where from)
+# (arrival or value, number, receiver, value, arrival, sender)
 Queue = list[tuple[float, int, int, float, float, int]]
 Watch = Callable[[float, int, list[float], Queue], None]
 
@@ -157,10 +162,10 @@ def events(
     most_messages: int | None = None,
     watch: Watch | None = None,
 ) -> Outcome:
-    """Message by message, in the order in which they arrive, until nothing is under way.
+    """Message by message, in order of arrival, until none is in transit.
 
-    With `most_messages`, no message is delivered any more once so many were sent. `watch` gets the
-    time, the node, all states and what is under way after each delivery.
+    With `most_messages`, deliveries stop once that many were sent. After each delivery, `watch`
+    gets the time, the node, all states and the messages in transit.
     """
     start, ends = graph.start.tolist(), graph.ends.tolist()
     lengths = graph.lengths.tolist()
@@ -205,7 +210,7 @@ def events(
                     heapq.heappush(queue, (key, number, ends[edge], sent, arrives, node))
                     arrives += next(delay)
         if most_messages is not None:
-            out.under_way.append(len(queue))
+            out.in_transit.append(len(queue))
         out.falls += len(queue) < before
         if watch is not None:
             watch(now, node, state, queue)

@@ -1,8 +1,8 @@
-"""Actions, argument rules, cocycles and multimorphisms over finite monoids (sections 2 and 3).
+"""Actions, argument functions, cocycles and multimorphisms over finite monoids (sections 2, 3).
 
 M is the monoid of messages, A that of arguments, S a set of states 0, …, k-1. An action has shape
-(|M|, |S|): `act[m, s]` is m•s. An argument rule D has the same shape: `rule[m, s]` is δ_m(s).
-Functions take a whole batch of rules at once, shape (R, |M|, |S|).
+(|M|, |S|): `act[m, s]` is m•s. An argument function δ has the same shape: `delta[m, s]` is δ_m(s).
+Functions here take a batch of R of them at once, shape (R, |M|, |S|), and return flags (R,).
 """
 
 import numpy as np
@@ -25,7 +25,7 @@ def actions(messages: Monoid, states: int) -> Table:
 
 
 def is_action(messages: Monoid, acts: Table) -> Flags:
-    """1•s = s and (n·m)•s = n•(m•s), for each of the maps, shape (C, |M|, |S|)."""
+    """1•s = s and (n·m)•s = n•(m•s), for each of the maps (C, |M|, |S|), shape (C,)."""
     which = np.arange(len(acts))[:, None]
     good = (acts[:, 0] == np.arange(acts.shape[-1])).all(1)
     for n in range(messages.size):
@@ -35,13 +35,13 @@ def is_action(messages: Monoid, acts: Table) -> Flags:
     return good
 
 
-def rules(messages: Monoid, states: int, arguments: Monoid) -> Table:
+def functions(messages: Monoid, states: int, arguments: Monoid) -> Table:
     """Every function M x S -> A, shape (|A| ** (|M||S|), |M|, |S|)."""
     return words(arguments.size, messages.size * states).reshape(-1, messages.size, states)
 
 
 def is_cocycle(messages: Monoid, act: Table, arguments: Monoid, batch: Table) -> Flags:
-    """δ_1(s) = 0 and δ_{n·m}(s) = δ_n(m•s) + δ_m(s), for each rule of the batch."""
+    """δ_1(s) = 0 and δ_{n·m}(s) = δ_n(m•s) + δ_m(s), for each δ of the batch (R, |M|, |S|)."""
     good = (batch[:, 0] == 0).all(1)
     for n in range(messages.size):
         for m in range(messages.size):
@@ -53,7 +53,8 @@ def is_cocycle(messages: Monoid, act: Table, arguments: Monoid, batch: Table) ->
 def acts_on_pairs(messages: Monoid, act: Table, arguments: Monoid, batch: Table) -> Flags:
     """Whether m⋆(s, a) = (m•s, δ_m(s) + a) is an action on S x A (proposition A.3).
 
-    Pairs are numbered s·|A| + a, and the definition of an action is checked on them as it stands.
+    For each δ of the batch (R, |M|, |S|). Pairs are numbered s·|A| + a, and the definition of an
+    action is checked on them directly.
     """
     size = arguments.size
     place, held = np.divmod(np.arange(act.shape[1] * size), size)
@@ -62,7 +63,7 @@ def acts_on_pairs(messages: Monoid, act: Table, arguments: Monoid, batch: Table)
 
 
 def is_homomorphism(arguments: Monoid, messages: Monoid, batch: Table) -> Flags:
-    """ψ(0) = 1 and ψ(b + a) = ψ(b)·ψ(a), for each of the maps, shape (P, |A|)."""
+    """ψ(0) = 1 and ψ(b + a) = ψ(b)·ψ(a), for each of the maps (P, |A|), shape (P,)."""
     good = batch[:, 0] == 0
     for b in range(arguments.size):
         for a in range(arguments.size):
@@ -72,7 +73,7 @@ def is_homomorphism(arguments: Monoid, messages: Monoid, batch: Table) -> Flags:
 
 
 def is_multimorphism(first: Monoid, second: Monoid, messages: Monoid, batch: Table) -> Flags:
-    """A homomorphism in each variable, for each of the maps, shape (P, |A|, |B|)."""
+    """A homomorphism in each variable, for each of the maps (P, |A|, |B|), shape (P,)."""
     good = np.ones(len(batch), dtype=bool)
     for b in range(second.size):
         good &= is_homomorphism(first, messages, batch[:, :, b])
@@ -82,9 +83,9 @@ def is_multimorphism(first: Monoid, second: Monoid, messages: Monoid, batch: Tab
 
 
 def extension(step: Table, first: Table, arguments: Monoid, most: int) -> Table:
-    """The cocycle of (ℕ, +, 0) that δ_1 = `first` gives: δ_n(s) = Σ_{i<n} δ_1(π^i s).
+    """The cocycle of (ℕ, +, 0) that extends δ_1 = `first`: δ_n(s) = Σ_{i<n} δ_1(π^i s).
 
-    `step` is π, shape (S,); the result has shape (most + 1, S). The paper's proposition 3.3.
+    Proposition 3.3. `step` is π, shape (S,), as is `first`; the result has shape (most + 1, S).
     """
     totals = np.zeros((most + 1, len(step)), dtype=np.int64)
     place = np.arange(len(step))
@@ -95,7 +96,7 @@ def extension(step: Table, first: Table, arguments: Monoid, most: int) -> Table:
 
 
 def counting_cocycles(step: Table, arguments: Monoid, batch: Table) -> Flags:
-    """Which rules, shape (R, most + 1, S), are cocycles of (ℕ, +, 0) as far as they go."""
+    """Which functions (R, most + 1, S) are cocycles of (ℕ, +, 0) on 0, …, most; shape (R,)."""
     most = batch.shape[1] - 1
     good = (batch[:, 0] == 0).all(1)
     place = np.arange(len(step))
@@ -108,24 +109,27 @@ def counting_cocycles(step: Table, arguments: Monoid, batch: Table) -> Flags:
 
 
 def forwarding(act: Table) -> Table:
-    """The rule of proposition 4.1, S = A: δ_m(s) = 0 for m = 1, m•s otherwise."""
-    rule = act.copy()
-    rule[0] = 0
-    return rule
+    """Proposition 4.1, S = A: δ_m(s) = 0 for m = 1, else m•s; shape (|M|, |S|) of `act`."""
+    delta = act.copy()
+    delta[0] = 0
+    return delta
 
 
 def falling_silent(lattice: Monoid) -> Table:
-    """The rule of proposition 4.2, M = S = A a semilattice: 0 where m ≤ s, m ∨ s otherwise."""
+    """Proposition 4.2, M = S = A a semilattice: 0 where m ≤ s, else m ∨ s; shape (|M|, |M|)."""
     joined = lattice.table
     return np.where(joined == np.arange(lattice.size), 0, joined)
 
 
 def carry(added: NDArray[np.int64], digit: NDArray[np.int64], base: int = 10) -> NDArray[np.int64]:
-    """Proposition 3.4: how many carries a digit emits when a number is added to it."""
+    """Proposition 3.4: carries of a digit when a number is added; elementwise, one shape."""
     return (added + digit) // base
 
 
 def door() -> tuple[Monoid, Table]:
-    """Appendix A: messages 1, open (1), close (2), the later one wins; states open 0, closed 1."""
+    """Appendix A: messages unit, open, close, of which the last wins; action, shape (3, 2).
+
+    States are open (0) and closed (1).
+    """
     messages = Monoid(np.array([[0, 1, 2], [1, 1, 1], [2, 2, 2]]))
     return messages, np.array([[0, 1], [0, 0], [1, 1]])

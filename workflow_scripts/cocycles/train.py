@@ -1,33 +1,34 @@
-"""E1: train one processor on one CLRS-30 algorithm, as many seeds as wanted, one after the other.
+"""E1: train one processor on one CLRS-30 algorithm, for several seeds in sequence.
 
-The single-task protocol of Ibarz et al. (2022) with inverted pointers (Bevilacqua et al. 2023).
-The weights kept are those that were best on the sizes of training.
+The single-task protocol of Ibarz et al. (2022) with inverted pointers (Bevilacqua et al. 2023). The
+weights with the best score on the training sizes are kept.
 """
 
 import shutil
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from workflow_scripts.clrs import store, training, trajectories, weights
-from workflow_scripts.clrs.training import Settings
 from workflow_scripts.clrs.trajectories import Trajectories
 from workflow_scripts.cocycles.processors import PROCESSORS
-from workflow_scripts.shared import files, job, provenance, seeds, tables
+from workflow_scripts.shared import files, job, seeds, tables
 
 
 def sizes(data: str | Path, split: str) -> list[int]:
-    """The sizes of a split in an exported file, ascending. Raises `ValueError` if it has none."""
+    """The sizes of a split in an exported file, in ascending order.
+
+    Raises `ValueError` if it has none.
+    """
     found = sorted(nodes for name, nodes in store.sets(data) if name == split)
     if not found:
-        raise ValueError(f"{data}: no set {split!r}")
+        raise ValueError(f"{data}: expected sets of split {split!r}, found none")
     return found
 
 
 def sets(data: str | Path, algorithm: str) -> tuple[list[Trajectories], Trajectories, Trajectories]:
-    """Training sets, the test set of the smallest size (for validation), and of the largest."""
+    """Training sets, the smallest test set (for validation), and the largest test set."""
     learned = [trajectories.read(data, algorithm, "train", n) for n in sizes(data, "train")]
     tested = sizes(data, "test")
     valid = trajectories.read(data, algorithm, "test", tested[0])
@@ -40,19 +41,22 @@ def main(
     curve: str,
     algorithm: str,
     processor: str,
-    settings: Settings,
+    settings: dict[str, Any],
     checkpoint_every: int,
     seed: int,
     provenance: dict[str, Any],
 ) -> None:
-    """`models` are the files of the seeds' networks. Seeds that are done are not trained again."""
+    """Train one network per path in `models`, and write them and their `curve` of validation.
+
+    Networks that an interrupted job has finished are not trained again.
+    """
     work = files.work_folder(
         "cocycles_train",
         code=provenance["code"],
         data=files.file_hash(data),
         algorithm=algorithm,
         processor=processor,
-        settings=asdict(settings),
+        settings=settings,
         seed=seed,
     )
     learned, valid, _ = sets(data, algorithm)
@@ -64,7 +68,7 @@ def main(
             network, found = training.train(
                 {algorithm: learned},
                 PROCESSORS[processor],
-                settings,
+                training.Settings(**settings),
                 seeds.derive(seed, "cocycles", "train", index),
                 checkpoint,
                 checkpoint_every,
@@ -80,25 +84,4 @@ def main(
 
 
 if __name__ == "__main__":
-    with job.running(snakemake):
-        params = snakemake.params
-        main(
-            snakemake.input.data,
-            list(snakemake.output.models),
-            snakemake.output.curve,
-            snakemake.wildcards.algorithm,
-            snakemake.wildcards.processor,
-            Settings(
-                width=params.width,
-                steps=params.steps,
-                batch=params.batch,
-                learning_rate=params.learning_rate,
-                max_grad_norm=params.max_grad_norm,
-                chunk_steps=params.chunk_steps,
-                validate_every=params.validate_every,
-                inverted_pointers=params.inverted_pointers,
-            ),
-            params.checkpoint_every,
-            params.seed,
-            provenance=provenance.of(snakemake),
-        )
+    job.run(snakemake, main)

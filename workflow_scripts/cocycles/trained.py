@@ -1,7 +1,7 @@
-"""E1 and E2 on trained networks: scores of each processor, and what asynchrony does to them.
+"""E1 and E2 on trained networks: scores of each processor, synchronous and asynchronous.
 
-One table an algorithm. "L3" is the variant of the logarithmic processor (with or without a linear
-layer before it) that is better on validation, as the paper picks it for each task.
+One table per algorithm. "L3" is the variant of the logarithmic processor, with or without a linear
+layer before it, that scores higher on validation; the paper selects it per task, too.
 """
 
 from collections.abc import Iterator
@@ -13,9 +13,9 @@ import pandas as pd
 from workflow_scripts.clrs import reasoner_scores, weights
 from workflow_scripts.cocycles import asynchrony
 from workflow_scripts.cocycles.processors import PROCESSORS
-from workflow_scripts.cocycles.rows import Row, exact, mean
 from workflow_scripts.cocycles.train import sets
-from workflow_scripts.shared import job, progress, provenance, tables
+from workflow_scripts.shared import job, progress, tables
+from workflow_scripts.shared.scores import Row, exact, mean, number
 
 LEVELS = {"l1": "L1", "l2": "L2", "l3": "L3", "l3_linear": "L3"}
 SINGLE = ("map_gap_bound",)  # the same for all seeds
@@ -29,7 +29,7 @@ def measured(
     samples: int,
     seed: int,
 ) -> pd.DataFrame:
-    """One row a processor, seed, condition and metric; asynchronous runs of `samples` only."""
+    """One row per processor, seed, condition and metric; asynchronous runs of `samples` only."""
     _, valid, test = sets(data, algorithm)
     few = asynchrony.first(test, samples)
     rows: list[Row] = []
@@ -53,7 +53,7 @@ def measured(
 
 
 def picked(frame: pd.DataFrame) -> dict[str, str]:
-    """The processor that stands for each level: of two variants the better one on validation."""
+    """The processor of each level; of two variants, the one that scores higher on validation."""
     valid = frame[frame["metric"] == "validation_score"].groupby("processor")["value"].mean()
     best: dict[str, str] = {}
     for name, score in valid.items():
@@ -64,24 +64,26 @@ def picked(frame: pd.DataFrame) -> dict[str, str]:
 
 
 def pooled(frame: pd.DataFrame, algorithm: str, steps: int) -> Iterator[Row]:
-    """Rows over seeds, those of each seed that `overall` needs, and differences of levels."""
+    """Rows over seeds, rows of each seed for means over algorithms, and differences of levels."""
     keys = ["experiment", "metric", "kind", "degree", "aggregator"]
     levels = {level: frame[frame["processor"] == name] for level, name in picked(frame).items()}
     for level, name in picked(frame).items():
-        place = {"model": level, "algorithm": algorithm, "variant": name}
-        yield exact("training", "training_steps", steps, 1, **place)
+        place: Row = {"model": level, "algorithm": algorithm, "variant": name}
+        yield exact("training", "training_steps", steps, 1, units="settings", **place)
         for found, part in levels[level].groupby(keys, dropna=False, sort=False):
             named: Row = dict(zip(keys, found, strict=True))
             experiment, metric = str(named.pop("experiment")), str(named.pop("metric"))
+            values, named = part["value"], named | place
             if metric in SINGLE:
-                yield exact(experiment, metric, part["value"].iloc[0], 1, **named, **place)
+                yield exact(experiment, metric, values.iloc[0], 1, units="cases", **named)
             elif metric == "map_largest_gap":
-                yield exact(experiment, metric, part["value"].max(), len(part), **named, **place)
+                yield number(experiment, metric, values.max(), len(part), units="seeds", **named)
             else:
-                yield mean(experiment, metric, part["value"], **named, **place)
+                yield mean(experiment, metric, values, **named)
             if experiment == "training":
-                for seed, value in zip(part["seed"], part["value"], strict=True):
-                    yield exact(experiment, metric, value, 1, **place) | {"seed": seed}
+                for seed, value in zip(part["seed"], values, strict=True):
+                    place_of_seed = place | {"units": "seeds", "seed": seed}
+                    yield number(experiment, metric, value, 1, **place_of_seed)
     for level, other in permutations(sorted(levels), 2):
         place = {"model": level, "other": other, "algorithm": algorithm}
         own, others = (
@@ -94,33 +96,26 @@ def pooled(frame: pd.DataFrame, algorithm: str, steps: int) -> Iterator[Row]:
 
 
 def main(
-    models: dict[str, list[str]],
     data: str,
+    models: list[str],
     table: str,
     algorithm: str,
+    processors: list[str],
+    steps: int,
     degrees: list[float],
     samples: int,
-    steps: int,
     seed: int,
     provenance: dict[str, Any],
 ) -> None:
-    frame = measured(models, data, algorithm, degrees, samples, seed)
+    """Evaluate the networks `models` of all processors on one algorithm, and write `table`.
+
+    `samples` trajectories are run asynchronously at each of the `degrees`.
+    """
+    paths = {name: [path for path in models if f"/{name}/" in path] for name in processors}
+    frame = measured(paths, data, algorithm, degrees, samples, seed)
     rows = list(pooled(frame, algorithm, steps))
     tables.write(pd.DataFrame(rows), table, provenance=provenance)
 
 
 if __name__ == "__main__":
-    with job.running(snakemake):
-        params = snakemake.params
-        paths = list(snakemake.input.models)
-        main(
-            {name: [path for path in paths if f"/{name}/" in path] for name in params.processors},
-            snakemake.input.data,
-            snakemake.output.table,
-            snakemake.wildcards.algorithm,
-            params.degrees,
-            params.samples,
-            params.steps,
-            params.seed,
-            provenance=provenance.of(snakemake),
-        )
+    job.run(snakemake, main)

@@ -1,30 +1,35 @@
-"""The one table: what each optimiser changes about the solution, at equal loss and tuning budget.
+"""One table of what each optimiser changes about the solution, at equal loss and tuning budget.
 
-Every quantity that is positive is given as a ratio to SGD, the others as a difference, paired by
-seed, with 95 % intervals; `decided` where the interval leaves "no change" out. What is forgotten
-when every task is learned to one training loss stands below.
+Positive quantities are given as ratios to SGD, others as differences, paired by seed, with 95 %
+intervals. `decided` says whether the interval excludes "no change". Forgetting, where every task is
+learned to one training loss, comes last.
 """
 
 import pandas as pd
 
+from workflow_scripts.optimizers.measurements import pick
 from workflow_scripts.shared import files
 
 REFERENCE = "sgd"
 COLUMNS = ["optimizer", "quantity", "layer", "change", "value", "ci_low", "ci_high", "n", "decided"]
-DIFFERENCES = ("test_accuracy",)  # a ratio would say little
+DIFFERENCES = ("test_accuracy",)  # more telling than a ratio
 LEFT_OUT = ("train_loss_nats", "reached", "hessian_trace_standard_error")
 
 
 def table(scores: pd.DataFrame) -> pd.DataFrame:
     """One row for each optimiser and quantity; SGD's rows hold its own values."""
-    pooled = scores[scores["seed"].isna()]
-    solved = pooled[(pooled["experiment"] == "matched") & pooled["kept"].isna()]
-    ratios = solved[solved["metric"].str.endswith("_ratio")]
-    differences = solved[solved["metric"].isin([f"{name}_difference" for name in DIFFERENCES])]
+    solved = pick(scores, experiment="matched", kept=None)
     own = solved[(solved["optimizer"] == REFERENCE) & ~solved["metric"].str.endswith("_runs")]
-    streams = pooled[(pooled["experiment"] == "continual") & (pooled["protocol"] == "matched")]
-    streams = streams[(streams["stream"] == "permuted") & (streams["other"] == REFERENCE)]
-    forgotten = streams[streams["metric"].isin(["forgetting_difference"])]
+    ratios = solved[solved["metric"].str.endswith("_ratio")]
+    differences = pick(solved, metric=[f"{name}_difference" for name in DIFFERENCES])
+    forgotten = pick(
+        scores,
+        experiment="continual",
+        protocol="matched",
+        stream="permuted",
+        other=REFERENCE,
+        metric="forgetting_difference",
+    )
     parts = [
         own.assign(change="own value"),
         ratios.assign(change="ratio to SGD"),
@@ -40,4 +45,5 @@ def table(scores: pd.DataFrame) -> pd.DataFrame:
 
 
 def write(path: str, scores: pd.DataFrame) -> None:
+    """Write the table as CSV, rounded to four digits."""
     files.write_text(path, table(scores).round(4).to_csv(index=False))

@@ -1,11 +1,11 @@
-"""What the schema cannot say about this study's settings: one line a mistake."""
+"""Checks of the study's settings that the schema cannot express."""
 
 from collections.abc import Iterator
 from typing import Any
 
 
 def problems(config: dict[str, Any]) -> Iterator[str]:
-    """Ranges whose ends are the wrong way round."""
+    """One line for each range of rates whose ends are swapped or equal."""
     settings = config["optimizers"]
     chosen = settings["optimizers"].items()
     ranges = {f"optimizers.{name}": entry for name, entry in chosen if entry}

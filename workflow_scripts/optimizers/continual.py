@@ -1,8 +1,8 @@
-"""E1, E2, E3: one optimiser learns the tasks of both streams one after the other.
+"""E1, E2, E3: one optimiser learns the tasks of both streams in sequence.
 
 All seeds and conditions are replicas of one vectorised run. A condition is a stream, a protocol
-(`steps`: the same number of steps on every task; `matched`: until the same training loss), what
-happens to the optimiser's state between tasks, and the rate (`tuned`, or a fixed one).
+(`steps`: the same number of steps on every task; `matched`: until the same training loss), whether
+the optimiser's state is kept or reset between tasks, and the rate (`tuned` or a fixed one).
 """
 
 from dataclasses import asdict, dataclass
@@ -13,35 +13,38 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from workflow_scripts.optimizers import data, measures, streams, tune, updates
-from workflow_scripts.optimizers.data import CLASSES, Split
-from workflow_scripts.optimizers.network import Parameters
+from workflow_scripts.optimizers import metrics, registry, streams, tune
+from workflow_scripts.optimizers.data import CLASSES, Split, load
+from workflow_scripts.optimizers.network import Parameters, squared_distance
+from workflow_scripts.optimizers.records import Key, Record
 from workflow_scripts.optimizers.streams import Stream
 from workflow_scripts.optimizers.training import Replica, Training
-from workflow_scripts.shared import files, job, progress, provenance, tables
+from workflow_scripts.optimizers.updates import Optimizer
+from workflow_scripts.shared import files, job, progress, tables
 
-PROBED_TASK = 1  # the task during which old accuracy is followed against the distance walked
-Row = dict[str, Any]
+PROBED_TASK = 1  # index of the task during which old accuracy is recorded against distance
 
 
 @dataclass(frozen=True)
 class Settings:
+    """How both streams are trained and evaluated."""
+
     hidden: list[int]
     batch: int
-    steps: dict[str, int]  # of a task, by stream
+    steps: dict[str, int]  # per task, by stream
     tasks: int  # of the permuted stream
     seeds: int
+    probe_every: int  # steps between evaluations of old accuracy
+    fixed_rates: list[float]  # beside the tuned one, on the classes
     stop_nats: float  # training loss at which the matched protocol ends a task
-    most_steps: dict[str, int]  # of a task in the matched protocol, by stream
+    most_steps: dict[str, int]  # per task in the matched protocol, by stream
     loss_examples: int  # of a task, over which that loss is taken
-    check_every: int  # steps between two looks at that loss
-    probe_every: int  # steps between two looks at old accuracy
-    fixed_rates: list[float]  # tried beside the tuned one on the classes
+    check_every: int  # steps between evaluations of that loss
 
 
 @dataclass(frozen=True)
 class Condition:
-    """What a group of seeds has in common."""
+    """What the seeds of a group share."""
 
     protocol: str
     state: str
@@ -50,7 +53,7 @@ class Condition:
 
 
 def conditions(stream: str, tuned: float, fixed: list[float]) -> list[Condition]:
-    """The conditions of a stream; an optimiser's state is reset as an ablation on one of them."""
+    """The conditions of a stream; resetting the state is an ablation on permuted tasks only."""
     found = [
         Condition("steps", "kept", "tuned", tuned),
         Condition("matched", "kept", "tuned", tuned),
@@ -60,33 +63,8 @@ def conditions(stream: str, tuned: float, fixed: list[float]) -> list[Condition]
     return found + [Condition("steps", "kept", f"{rate:g}", rate) for rate in fixed]
 
 
-class Record:
-    """Rows of measurements, one value a replica."""
-
-    def __init__(self, keys: list[Row]) -> None:
-        self.keys, self.rows = keys, list[Row]()
-
-    def add(self, metric: str, values: Tensor, where: Tensor | None = None, **place: Any) -> None:
-        """One row for each replica (of `where`, if given) from values of shape (R,)."""
-        wanted = [True] * len(self.keys) if where is None else where.tolist()
-        for key, value, keep in zip(self.keys, values.tolist(), wanted, strict=True):
-            if keep:
-                self.rows.append(key | place | {"metric": metric, "value": float(value)})
-
-
-def weight_measures(record: Record, parameters: Parameters, task: int, spectrum: bool) -> None:
-    for name, matrix in parameters.items():
-        values = measures.singular_values(matrix[..., :-1])
-        for metric, rank in measures.ranks(values).items():
-            record.add(f"weight_{metric}", rank, layer=name, task=task)
-        if spectrum:
-            shares = values / values[:, :1].clamp(min=1.0e-30)
-            for index in range(shares.shape[1]):
-                record.add("weight_spectrum", shares[:, index], layer=name, task=task, index=index)
-
-
 def activations(training: Training, task: int) -> tuple[list[Tensor], Tensor]:
-    """Hidden activations on the test inputs of a task, or of all classes, and their labels."""
+    """Hidden activations (R, N, width) and labels (R, N) on the test set of a task or stream."""
     stream = training.stream
     on = range(stream.tasks) if stream.name == "classes" else [task]
     outputs = [training.outputs("test", at) for at in on]
@@ -94,22 +72,28 @@ def activations(training: Training, task: int) -> tuple[list[Tensor], Tensor]:
     return hidden, torch.cat([out[1] for out in outputs], 1)
 
 
-def activation_measures(record: Record, training: Training, task: int, after: int) -> None:
-    """Ranks of the representations after `after` tasks; at the end spectra and class cosines."""
+def record_weights(record: Record, parameters: Parameters, task: int, spectrum: bool) -> None:
+    """Record ranks, and on request spectra, of the weights, matrices (R, out, in + 1)."""
+    for name, matrix in parameters.items():
+        values = metrics.singular_values(matrix[..., :-1])
+        record.add_ranks("weight", values, layer=name, task=task)
+        if spectrum:
+            record.add_spectrum("weight", values, layer=name, task=task)
+
+
+def record_activations(record: Record, training: Training, task: int, after: int) -> None:
+    """Record ranks of the representations after `after` tasks; at the end spectra and cosines."""
     hidden, labels = activations(training, task)
     last = after == training.stream.tasks
     for index, layer in enumerate(hidden, start=1):
-        place: Row = {"layer": f"hidden{index}", "task": after}
-        values = measures.activation_values(layer)
-        for metric, rank in measures.ranks(values).items():
-            record.add(f"activation_{metric}", rank, **place)
+        place: Key = {"layer": f"hidden{index}", "task": after}
+        values = metrics.activation_values(layer)
+        record.add_ranks("activation", values, **place)
         if last:
-            shares = values / values[:, :1].clamp(min=1.0e-30)
-            for at in range(shares.shape[1]):
-                record.add("activation_spectrum", shares[:, at], **place, index=at)
+            record.add_spectrum("activation", values, **place)
         if last and index == len(hidden) and training.stream.name == "classes":
-            cosines = measures.class_cosines(layer, labels, CLASSES)
-            beside = measures.off_diagonal(cosines)
+            cosines = metrics.class_cosines(layer, labels, CLASSES)
+            beside = metrics.off_diagonal(cosines)
             record.add("class_cosine_mean", beside.mean(1), **place)
             record.add("class_cosine_sd", beside.std(1), **place)
             for first in range(CLASSES):
@@ -118,59 +102,53 @@ def activation_measures(record: Record, training: Training, task: int, after: in
                     record.add("class_cosine", entry, **place, index=first, other=second)
 
 
-def squared_distance(first: Parameters, second: Parameters) -> Tensor:
-    parts = [(first[name] - second[name]).square().sum((1, 2)) for name in first]
-    return torch.stack(parts).sum(0)
-
-
 class Experiment:
     """One stream under one optimiser, task by task."""
 
     def __init__(
         self,
         name: str,
-        rule: updates.Rule,
+        optimizer: Optimizer,
         tuned: float,
         settings: Settings,
         parts: dict[str, Split],
         seed: int,
     ) -> None:
         self.settings = settings
-        self.stream = Stream(
-            name, settings.tasks, parts, [str(i) for i in range(settings.seeds)], seed
-        )
+        names = [str(index) for index in range(settings.seeds)]
+        self.stream = Stream(name, settings.tasks, parts, names, seed)
         self.conditions = conditions(name, tuned, settings.fixed_rates)
-        replicas, keys = [], list[Row]()
+        replicas, keys = [], list[Key]()
         for condition in self.conditions:
             stop = settings.stop_nats if condition.protocol == "matched" else 0.0
             for row in range(settings.seeds):
-                replicas.append(
-                    Replica(row, condition.learning_rate, stop, condition.state == "reset")
-                )
+                reset = condition.state == "reset"
+                replicas.append(Replica(row, condition.learning_rate, stop, reset))
                 keys.append({"stream": name, **asdict(condition), "seed": row})
-        self.training = Training(self.stream, settings.hidden, CLASSES, rule, replicas)
+        self.training = Training(self.stream, settings.hidden, CLASSES, optimizer, replicas)
         self.record = Record(keys)
-        self.updates: Parameters = {}  # of the task before
-        self.accuracies: list[Tensor] = []  # (R, T) on all tasks: untrained, then after each
+        self.updates: Parameters = {}  # change of each matrix by the previous task
+        self.accuracies: list[Tensor] = []  # (R, T): at the start, then after each task
         self.done = 0
 
     def evaluate(self, after: int) -> None:
+        """Record the test accuracy on every task after `after` of them."""
         found = [self.training.accuracy("test", on) for on in range(self.stream.tasks)]
         for on, accuracy in enumerate(found, start=1):
             self.record.add("task_accuracy", accuracy, task=after, of_task=on)
         self.accuracies.append(torch.stack(found, 1))
 
     def summarise(self) -> None:
-        """Average accuracy, forgetting and transfer after each task from the second on."""
+        """Record average accuracy, forgetting and transfer after each task from the second on."""
         untrained, *after = self.accuracies
         for done in range(2, len(after) + 1):
             matrix = torch.stack(after[:done], 1)[:, :, :done]
             for metric, values in (
-                ("average_accuracy", measures.average_accuracy(matrix)),
+                ("average_accuracy", metrics.average_accuracy(matrix)),
                 ("learned_accuracy", matrix.diagonal(dim1=1, dim2=2).mean(1)),
-                ("forgetting", measures.forgetting(matrix)),
-                ("backward_transfer", measures.backward_transfer(matrix)),
-                ("forward_transfer", measures.forward_transfer(matrix, untrained[:, :done])),
+                ("forgetting", metrics.forgetting(matrix)),
+                ("backward_transfer", metrics.backward_transfer(matrix)),
+                ("forward_transfer", metrics.forward_transfer(matrix, untrained[:, :done])),
             ):
                 self.record.add(metric, values, task=done)
         last = after[-1]
@@ -180,6 +158,7 @@ class Experiment:
         self.record.add("earlier_accuracy_slope", last[:, :-1] @ places, task=len(after))
 
     def run_task(self) -> None:
+        """Train on the next task and record what it changed."""
         s, training, record = self.settings, self.training, self.record
         if self.done == 0:
             self.evaluate(0)
@@ -203,23 +182,23 @@ class Experiment:
         )
         training.train_task(self.done, most, s.batch, s.loss_examples, s.check_every, probe, limits)
         self.done += 1
-        place: Row = {"task": self.done}
+        place: Key = {"task": self.done}
         record.add("steps", training.steps, **place)
         record.add("reached", ~training.moving, training.stops > 0, **place)
         record.add("train_loss_nats", training.task_loss(self.done - 1, s.loss_examples), **place)
         record.add("distance", squared_distance(training.parameters, before).sqrt(), **place)
         moved = {n: training.parameters[n][..., :-1] - before[n][..., :-1] for n in before}
         for layer, earlier in self.updates.items():
-            shared = measures.overlap(earlier, moved[layer])
+            shared = metrics.overlap(earlier, moved[layer])
             record.add("update_overlap", shared, layer=layer, **place)
         self.updates = moved
         self.evaluate(self.done)
         last = self.done == self.stream.tasks
-        weight_measures(record, training.parameters, self.done, last)
-        activation_measures(record, training, self.done - 1, self.done)
+        record_weights(record, training.parameters, self.done, last)
+        record_activations(record, training, self.done - 1, self.done)
 
     def run(self, checkpoint: Path) -> pd.DataFrame:
-        """All tasks, with a checkpoint after each; the rows of every replica."""
+        """Run all tasks, with a checkpoint after each; returns the rows of every replica."""
         if checkpoint.exists():
             extra = self.training.restore(checkpoint)
             self.record.rows, self.updates, self.accuracies, self.done = extra
@@ -231,38 +210,39 @@ class Experiment:
                 extra = [self.record.rows, self.updates, self.accuracies, self.done]
                 self.training.save(checkpoint, extra)
         self.summarise()
-        flags = pd.DataFrame(self.record.keys).assign(diverged=(~self.training.alive).tolist())
-        frame = pd.DataFrame(self.record.rows)
-        return frame.merge(flags, on=list(self.record.keys[0]), how="left")
+        return self.record.frame(self.training.alive)
 
 
 def main(
-    table: str,
-    data_file: str,
+    data: str,
     tuning: str,
+    table: str,
     optimizer: str,
-    rule_settings: dict[str, Any],
-    settings: Settings,
+    settings: dict[str, Any],
+    training: dict[str, Any],
+    matched: dict[str, Any],
     seed: int,
     provenance: dict[str, Any],
 ) -> None:
-    parts, tuned = data.load(data_file), tables.read(tuning)
-    rule = updates.rule(optimizer, rule_settings)
+    """Train one optimiser on both streams at its tuned rates; `settings` are the optimiser's."""
+    parts, tuned = load(data), tables.read(tuning)
+    known = registry.optimizer(optimizer, settings)
     rates = {name: tune.chosen(tuned, name) for name in streams.NAMES}
+    plan = Settings(**training, **matched)
     work = files.work_folder(
         "optimizers_continual",
         code=provenance["code"],
         optimizer=optimizer,
-        rule=rule_settings,
+        optimizer_settings=settings,
         rates=rates,
-        data=files.file_hash(data_file),
-        settings=asdict(settings),
+        data=files.file_hash(data),
+        settings=asdict(plan),
         seed=seed,
     )
     found, checkpoints = [], []
     for name in streams.NAMES:
         checkpoints.append(work / f"{name}.pt")
-        experiment = Experiment(name, rule, rates[name], settings, parts, seed)
+        experiment = Experiment(name, known, rates[name], plan, parts, seed)
         found.append(experiment.run(checkpoints[-1]))
     tables.write(pd.concat(found, ignore_index=True), table, provenance=provenance)
     for checkpoint in checkpoints:
@@ -270,27 +250,4 @@ def main(
 
 
 if __name__ == "__main__":
-    with job.running(snakemake):
-        params = snakemake.params
-        main(
-            snakemake.output.table,
-            snakemake.input.data,
-            snakemake.input.tuning,
-            snakemake.wildcards.optimizer,
-            params.rule["settings"],
-            Settings(
-                hidden=params.hidden,
-                batch=params.batch,
-                steps=params.steps,
-                tasks=params.tasks,
-                seeds=params.seeds,
-                stop_nats=params.matched["stop_nats"],
-                most_steps=params.matched["most_steps"],
-                loss_examples=params.matched["loss_examples"],
-                check_every=params.matched["check_every"],
-                probe_every=params.probe_every,
-                fixed_rates=params.fixed_rates,
-            ),
-            params.seed,
-            provenance=provenance.of(snakemake),
-        )
+    job.run(snakemake, main)

@@ -1,7 +1,7 @@
-"""Images and labels: scikit-learn's digits, or MNIST-style files, checked and split.
+"""Images and labels from scikit-learn's digits or MNIST-style files, checked and split.
 
-Files are given as a folder with the four idx files of MNIST (plain or gzipped), or as one `.npz`
-with `x_train`, `y_train`, `x_test`, `y_test`.
+Files come as a folder with the four idx files of MNIST (plain or gzipped), or as one `.npz` with
+`x_train`, `y_train`, `x_test` and `y_test`.
 """
 
 import gzip
@@ -20,7 +20,7 @@ SPLITS = ("train", "valid", "test")
 
 
 class DataError(ValueError):
-    """A data file that cannot be used; the message names the file and what is wrong with it."""
+    """A data file that cannot be used; the message names the file and the problem."""
 
 
 class Split(NamedTuple):
@@ -31,7 +31,7 @@ class Split(NamedTuple):
 
 
 def read_idx(path: str | Path) -> NDArray[np.uint8]:
-    """An idx file of unsigned bytes, gzipped or not. Raises `DataError` naming the file."""
+    """The array of bytes in an idx file, in its shape. Raises `DataError` naming the file."""
     opener = gzip.open if str(path).endswith(".gz") else open
     try:
         with opener(path, "rb") as stream:
@@ -45,13 +45,13 @@ def read_idx(path: str | Path) -> NDArray[np.uint8]:
     shape = tuple(np.frombuffer(content[4:header], ">u4").astype(int).tolist())
     if len(shape) != dimensions or len(content) != header + int(np.prod(shape)):
         raise DataError(
-            f"{path}: its header promises shape {shape}, but {len(content) - header} bytes follow"
+            f"{path}: the header gives shape {shape}, but {len(content) - header} bytes follow"
         )
     return np.frombuffer(content, np.uint8, offset=header).reshape(shape)
 
 
 def read_npz(path: str | Path) -> dict[str, NDArray[Any]]:
-    """The four arrays of an npz file. Raises `DataError` naming the file."""
+    """The four arrays of an npz file, in their shapes. Raises `DataError` naming the file."""
     try:
         with np.load(path, allow_pickle=False) as archive:
             missing = [key for key in IDX if key not in archive]
@@ -65,7 +65,10 @@ def read_npz(path: str | Path) -> dict[str, NDArray[Any]]:
 
 
 def checked(images: NDArray, labels: NDArray, images_path: str, labels_path: str) -> Split:
-    """Images as rows and labels, or `DataError` that names the file of the wrong shape."""
+    """Images, shape (N, height, width) or (N, D), and labels, shape (N,), as a `Split`.
+
+    Raises `DataError` naming the file whose shape or values do not fit.
+    """
     if images.ndim not in (2, 3) or 0 in images.shape:
         raise DataError(
             f"{images_path}: images have shape {images.shape}, "
@@ -85,7 +88,7 @@ def checked(images: NDArray, labels: NDArray, images_path: str, labels_path: str
 
 
 def read(source: str) -> tuple[Split, Split | None]:
-    """Training and test images of a source; the digits come as one set, without a test set."""
+    """Training and test images of a source; the digits have no test set of their own."""
     if source == DIGITS:
         from sklearn.datasets import load_digits
 
@@ -103,23 +106,26 @@ def read(source: str) -> tuple[Split, Split | None]:
     ]
     if parts[0].x.shape[1] != parts[1].x.shape[1]:
         raise DataError(
-            f"{names['x_test']}: {parts[1].x.shape[1]} pixels, the training images have "
-            f"{parts[0].x.shape[1]}"
+            f"{names['x_test']}: images have {parts[1].x.shape[1]} pixels, the training images "
+            f"{parts[0].x.shape[1]}; expected the same number"
         )
     return parts[0], parts[1]
 
 
 def split(source: str, valid: int, test: int, seed: int) -> dict[str, Split]:
-    """Train, validation and test sets with pixels of mean 0 and variance 1 over the training set.
+    """Training, validation and test sets, scaled to mean 0 and variance 1 on the training set.
 
-    The last `valid` images of a shuffled training set are held out; `test` images too where the
+    The last `valid` images of a shuffled training set are held out, and `test` more where the
     source has no test set of its own. Raises `DataError` when too few are left.
     """
     train, own_test = read(source)
     order = seeds.generator(seed, "optimizers", "split").permutation(len(train.y))
     held = valid + (test if own_test is None else 0)
     if held >= len(order):
-        raise DataError(f"{source}: {len(order)} images, too few to hold {held} of them out")
+        raise DataError(
+            f"{source}: {len(order)} images, too few to hold out {held}; lower "
+            "optimizers.data.valid or optimizers.data.test"
+        )
     at = {"train": order[:-held], "valid": order[-valid:]}
     parts = {name: Split(train.x[index], train.y[index]) for name, index in at.items()}
     between = order[-held:-valid]
@@ -138,21 +144,15 @@ def load(path: str | Path) -> dict[str, Split]:
         return {name: Split(archive[f"x_{name}"], archive[f"y_{name}"]) for name in SPLITS}
 
 
-def main(path: str, source: str, valid: int, test: int, seed: int) -> None:
+def main(data: str, source: str, valid: int, test: int, seed: int) -> None:
+    """Write the three sets of `source` to the npz file `data`; `valid` and `test` count images."""
     parts = split(source, valid, test, seed)
     arrays: dict[str, Any] = {}
     for name, part in parts.items():
         arrays |= {f"x_{name}": part.x, f"y_{name}": part.y}
-    with files.atomic(path) as temporary, temporary.open("wb") as stream:
+    with files.atomic(data) as temporary, temporary.open("wb") as stream:
         np.savez(stream, **arrays)
 
 
 if __name__ == "__main__":
-    with job.running(snakemake):
-        main(
-            snakemake.output.data,
-            snakemake.params.source,
-            snakemake.params.valid,
-            snakemake.params.test,
-            snakemake.params.seed,
-        )
+    job.run(snakemake, main)

@@ -1,17 +1,24 @@
 """Figures of solutions at one training loss, and of pruning."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
-from workflow_scripts.optimizers.plots import band, label, line, pooled, present, stand_in
-from workflow_scripts.shared.figures import COLOURS, PAGE_IN
+from workflow_scripts.optimizers.figures_common import (
+    exponent_colours,
+    label,
+    line,
+    mark_digits,
+    present,
+)
+from workflow_scripts.optimizers.measurements import pick
+from workflow_scripts.shared import figures
+from workflow_scripts.shared.figures import COLOURS, PAGE_IN, margins, panel_grid, panel_letters
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-ALPHAS = {1.0: "black", 2.0: "sky", 3.0: "green", 4.0: "orange", 5.0: "vermilion"}
 PROPERTIES = (  # metric, layer, heading, format of SGD's own value
     ("sharpness", None, "sharpness", ".2f"),
     ("hessian_trace", None, "Hessian\ntrace", ".1f"),
@@ -27,20 +34,18 @@ LARGEST_LOG = np.log(2.5)  # where the colours end
 
 def changes(scores: pd.DataFrame) -> "Figure":
     """The table: what each optimiser changes about the solution, at equal loss and tuning."""
-    import matplotlib.pyplot as plt
-
-    rows = pooled(scores, experiment="matched")
+    rows = pick(scores, experiment="matched")
     names = present(rows)
     others = [name for name in names if name != "sgd"]
     headings = [*(p[2] for p in PROPERTIES), "test accu-\nracy, points", "runs used"]
     colours = np.full((len(names), len(headings)), np.nan)
     texts = [["" for _ in headings] for _ in names]
     for column, (metric, layer, _, form) in enumerate(PROPERTIES):
-        own = pooled(rows, metric=metric, optimizer="sgd", layer=layer)
+        own = pick(rows, metric=metric, optimizer="sgd", layer=layer)
         if len(own):
             texts[0][column] = f"{own['value'].iloc[0]:{form}}"
         for line_, name in enumerate(others, start=1):
-            ratio = pooled(rows, metric=f"{metric}_ratio", optimizer=name, layer=layer)
+            ratio = pick(rows, metric=f"{metric}_ratio", optimizer=name, layer=layer)
             if len(ratio):
                 value, low, high = ratio.iloc[0][["value", "ci_low", "ci_high"]]
                 texts[line_][column] = f"× {value:.2f}\n[{low:.2f}, {high:.2f}]"
@@ -49,16 +54,16 @@ def changes(scores: pd.DataFrame) -> "Figure":
     last = len(PROPERTIES)
     for line_, name in enumerate(names):
         if name == "sgd":
-            own = pooled(rows, metric="test_accuracy", optimizer=name)
+            own = pick(rows, metric="test_accuracy", optimizer=name)
             texts[0][last] = f"{100 * own['value'].iloc[0]:.1f} %" if len(own) else ""
         else:
-            found = pooled(rows, metric="test_accuracy_difference", optimizer=name)
+            found = pick(rows, metric="test_accuracy_difference", optimizer=name)
             if len(found):
                 value, low, high = 100 * found.iloc[0][["value", "ci_low", "ci_high"]].astype(float)
                 texts[line_][last] = f"{value:+.1f}\n[{low:+.1f}, {high:+.1f}]"
-        used = pooled(rows, metric="sharpness", optimizer=name)
+        used = pick(rows, metric="sharpness", optimizer=name)
         texts[line_][last + 1] = str(int(used["n"].iloc[0])) if len(used) else "0"
-    figure, axes = plt.subplots(figsize=(PAGE_IN, 0.42 * len(names) + 0.9))
+    figure, (axes,) = panel_grid(1, PAGE_IN, 0.42 * len(names) + 0.9)
     axes.imshow(colours, cmap="PuOr_r", vmin=-1, vmax=1, aspect="auto", alpha=0.75)
     for line_ in range(len(names)):
         for column in range(len(headings)):
@@ -73,7 +78,7 @@ def changes(scores: pd.DataFrame) -> "Figure":
 
 
 def matrix(rows: pd.DataFrame, names: list[str], metric: str) -> np.ndarray:
-    """Values between optimisers, with those of other batches on the diagonal."""
+    """Values between optimisers, shape (names, names); on the diagonal, of two batch orders."""
     values = np.full((len(names), len(names)), np.nan)
     for _, row in rows[(rows["metric"] == metric) & (rows["pair"] != "seeds")].iterrows():
         if row["optimizer"] in names and row["other"] in names:
@@ -83,17 +88,11 @@ def matrix(rows: pd.DataFrame, names: list[str], metric: str) -> np.ndarray:
 
 
 def pairs(scores: pd.DataFrame) -> "Figure":
-    """Distances between functions and barriers between weights, and barriers between seeds."""
-    import matplotlib.pyplot as plt
-
-    rows = pooled(scores, experiment="pairs")
+    """Distances between functions, barriers between weights, and barriers of one optimiser."""
+    rows = pick(scores, experiment="pairs")
     names = present(rows)
-    figure, grid = plt.subplots(1, 3, figsize=(PAGE_IN, 2.9), width_ratios=[1.15, 1.15, 0.9])
-    panels = (
-        ("function_distance", "a  distance of functions"),
-        ("barrier_nats", "b  barrier, nats"),
-    )
-    for axes, (metric, title) in zip(grid, panels, strict=False):
+    figure, grid = panel_grid(3, PAGE_IN, 2.9, width_ratios=[1.15, 1.15, 0.9])
+    for axes, metric in zip(grid, ("function_distance", "barrier_nats"), strict=False):
         values = matrix(rows, names, metric)
         axes.imshow(values, cmap="Blues", vmin=0)
         top = np.nanmax(values) if np.isfinite(values).any() else 1.0
@@ -106,50 +105,41 @@ def pairs(scores: pd.DataFrame) -> "Figure":
         ticks = [label(name).replace(", grafted", "\ngrafted") for name in names]
         axes.set_xticks(range(len(names)), ticks, rotation=60, ha="right", fontsize=6)
         axes.set_yticks(range(len(names)), ticks, fontsize=6)
-        axes.set_title(title)
         axes.grid(False)
     axes = grid[2]
-    found = rows[rows["metric"] == "barrier_nats"]
-    places = {
-        "other batches": found[found["pair"] == "batches"],
-        "other seed": found[found["pair"] == "seeds"],
-    }
-    for (text, barriers), colour in zip(places.items(), ("blue", "vermilion"), strict=True):
-        barriers = barriers.set_index("optimizer")
-        kept = [name for name in names if name in barriers.index]
-        at = [names.index(name) for name in kept]
-        mean = barriers.loc[kept, "value"].to_numpy(float)
-        around = np.abs(barriers.loc[kept, ["ci_low", "ci_high"]].to_numpy(float).T - mean)
-        style = {"color": COLOURS[colour], "marker": "o", "markersize": 3, "label": text}
-        axes.errorbar(mean, at, xerr=around, linestyle="none", **style)
+    for pair, text, hue in (
+        ("batches", "other batches", "blue"),
+        ("seeds", "other seed", "vermilion"),
+    ):
+        barriers = pick(rows, metric="barrier_nats", pair=pair, optimizer=names)
+        at = [names.index(name) for name in barriers["optimizer"]]
+        style: dict[str, Any] = {"color": COLOURS[hue], "marker": "o", "label": text}
+        value, around = barriers["value"], margins(barriers)
+        axes.errorbar(value, at, xerr=around, markersize=3, linestyle="none", **style)
     axes.set_yticks(range(len(names)), [""] * len(names))
     axes.invert_yaxis()
     axes.set_xlabel("barrier, nats")
-    axes.set_title("c  same optimiser")
+    panel_letters(grid, ("distance of functions", "barrier, nats", "same optimiser"))
     axes.set_xlim(left=0)
     axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.25))
     return figure
 
 
 def sparsity(scores: pd.DataFrame) -> "Figure":
-    """R5: accuracy after pruning, both forms of power-propagation and all optimisers."""
-    import matplotlib.pyplot as plt
-
-    figure, (left, right) = plt.subplots(1, 2, figsize=(PAGE_IN, 2.8), sharey=True)
-    rows = pooled(scores, experiment="sparsity", metric="pruned_accuracy")
-    for alpha, colour in ALPHAS.items():
-        for form, style in (("preconditioned", "-"), ("reparameterised", ":")):
-            mine = rows[(rows["alpha"] == alpha) & (rows["form"] == form)]
+    """R5: accuracy after pruning, for both forms of power-propagation and all optimisers."""
+    figure, (left, right) = panel_grid(2, PAGE_IN, 2.8, sharey=True)
+    scores = scores.assign(percent=100 * scores["kept"].astype(float))
+    rows = pick(scores, experiment="sparsity", metric="pruned_accuracy")
+    for alpha, hue in exponent_colours(rows["alpha"]).items():
+        for form, dashes in (("preconditioned", "-"), ("reparameterised", ":")):
+            mine = pick(rows, alpha=alpha, form=form)
             if len(mine):
                 text = f"exponent {alpha:g}" if form == "preconditioned" else None
-                mine = mine.assign(percent=100 * mine["kept"].astype(float))
-                band(left, mine, "percent", color=COLOURS[colour], linestyle=style, label=text)
+                figures.line(left, mine, "percent", color=hue, linestyle=dashes, label=text)
     left.plot([], [], color=COLOURS["grey"], linestyle=":", label="reparameterised")
-    found = pooled(scores, experiment="matched", metric="pruned_accuracy")
+    found = pick(scores, experiment="matched", metric="pruned_accuracy")
     for name in present(found):
-        mine = found[found["optimizer"] == name]
-        mine = mine.assign(percent=100 * mine["kept"].astype(float))
-        line(right, mine, "percent", name)
+        line(right, found, "percent", name)
     for axes in (left, right):
         axes.set_xscale("log")
         axes.invert_xaxis()
@@ -158,7 +148,6 @@ def sparsity(scores: pd.DataFrame) -> "Figure":
         axes.set_xlabel("weights kept, %")
         axes.legend(loc="lower left", fontsize=6)
     left.set_ylabel("test accuracy, not retrained")
-    left.set_title("a  power-propagation, SGD")
-    right.set_title("b  optimisers at one training loss")
-    stand_in(left, rows)
+    panel_letters((left, right), ("power-propagation, SGD", "optimisers at one training loss"))
+    mark_digits(left, rows)
     return figure

@@ -1,4 +1,7 @@
-"""Curvature of the loss from Hessian-vector products, many networks at once."""
+"""Curvature of the loss from Hessian-vector products, many networks at once.
+
+Shapes: R replicas, N examples, D inputs, P parameters; x (R, N, D) and y (R, N).
+"""
 
 from collections.abc import Callable
 
@@ -11,7 +14,7 @@ from workflow_scripts.optimizers.network import Parameters
 
 
 def products(parameters: Parameters, x: Tensor, y: Tensor, vectors: Tensor) -> Tensor:
-    """Hessian of the mean loss times `vectors`, shape (R, P): forward over reverse."""
+    """Hessian of the mean loss times `vectors` (R, P), shape (R, P), forward over reverse."""
     tangents = network.unflatten(vectors, parameters)
 
     def one(p: Parameters, t: Parameters, x: Tensor, y: Tensor) -> Parameters:
@@ -23,9 +26,9 @@ def products(parameters: Parameters, x: Tensor, y: Tensor, vectors: Tensor) -> T
 def lanczos(multiply: Callable[[Tensor], Tensor], start: Tensor, steps: int) -> Tensor:
     """Largest eigenvalue of symmetric operators, shape (R,), after `steps` Lanczos steps.
 
-    `multiply` maps (R, P) to (R, P); `start` are any vectors (R, P). Bases are kept and
-    reorthogonalised twice, so that no eigenvalue is found twice. Where the Krylov space is used
-    up early, the entries after it repeat the first, which is never above the largest eigenvalue.
+    `multiply` maps (R, P) to (R, P); `start` holds any vectors (R, P). Bases are kept and
+    reorthogonalised twice, so that no eigenvalue appears twice. Where the Krylov space is exhausted
+    early, further diagonal entries repeat the first, which never exceeds the largest eigenvalue.
     """
     steps = min(steps, start.shape[1])
     basis = [start / start.norm(dim=1, keepdim=True)]
@@ -41,9 +44,9 @@ def lanczos(multiply: Callable[[Tensor], Tensor], start: Tensor, steps: int) -> 
             image = image - ((kept @ image[..., None]).mT @ kept)[:, 0]
         norm = image.norm(dim=1)
         scale = torch.stack(diagonal).abs().amax(0)
-        used_up = norm <= 1.0e-6 * scale
-        beside.append(torch.where(used_up, 0.0, norm))
-        basis.append(torch.where(used_up[:, None], 0.0, image / norm.clamp(min=1.0e-30)[:, None]))
+        exhausted = norm <= 1.0e-6 * scale
+        beside.append(torch.where(exhausted, 0.0, norm))
+        basis.append(torch.where(exhausted[:, None], 0.0, image / norm.clamp(min=1.0e-30)[:, None]))
     tridiagonal = torch.diag_embed(torch.stack(diagonal, 1))
     side = torch.stack(beside[:-1], 1) if steps > 1 else start.new_zeros(len(start), 0)
     tridiagonal = tridiagonal + torch.diag_embed(side, offset=1) + torch.diag_embed(side, offset=-1)
@@ -53,7 +56,7 @@ def lanczos(multiply: Callable[[Tensor], Tensor], start: Tensor, steps: int) -> 
 def sharpness(
     parameters: Parameters, x: Tensor, y: Tensor, steps: int, generator: torch.Generator
 ) -> Tensor:
-    """Top Hessian eigenvalue of each network, shape (R,)."""
+    """Largest Hessian eigenvalue of each network, shape (R,), after `steps` Lanczos steps."""
     flat = network.flatten(parameters)
     start = torch.randn(flat.shape[1], generator=generator).to(flat).expand_as(flat)
     return lanczos(lambda v: products(parameters, x, y, v), start, steps)
@@ -62,10 +65,7 @@ def sharpness(
 def trace(
     parameters: Parameters, x: Tensor, y: Tensor, probes: int, generator: torch.Generator
 ) -> tuple[Tensor, Tensor]:
-    """Hutchinson's estimate of the Hessian's trace and its standard error, shape (R,) each.
-
-    Random signs, the same for all replicas.
-    """
+    """Hutchinson's trace estimate and its standard error, (R,) each; all replicas share probes."""
     flat = network.flatten(parameters)
     samples = []
     for _ in range(probes):

@@ -1,11 +1,11 @@
-"""Shampoo, SOAP and K-FAC: preconditioners that are a Kronecker product a matrix, by replica."""
+"""Shampoo, SOAP and K-FAC: one Kronecker-product preconditioner per matrix and replica."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from workflow_scripts.optimizers.updates import Moment, State, corrected, identity
+from workflow_scripts.optimizers.updates import Moment, Optimizer, State, corrected, identity
 
 
 def inverse_root(matrix: Tensor, exponent: float, epsilon: float) -> Tensor:
@@ -16,16 +16,25 @@ def inverse_root(matrix: Tensor, exponent: float, epsilon: float) -> Tensor:
 
 
 def moving(state: State, name: str, new: Tensor, decay: float) -> Tensor:
-    """A moving average; a plain sum where decay is 1."""
+    """The moving average of `state[name]` with `new`, (R, n, n); a plain sum where decay is 1."""
     return decay * state[name] + (1 - decay if decay < 1 else 1.0) * new
 
 
+def both_sides(w: Tensor, name: str) -> State:
+    """Zero statistics and identity matrices `name` for both sides of `w`, shape (R, out, in)."""
+    state = {}
+    for side, size in (("left", w.shape[-2]), ("right", w.shape[-1])):
+        state[f"{side}_{name}"] = identity(size, w)
+        state[side] = torch.zeros_like(state[f"{side}_{name}"])
+    return state
+
+
 @dataclass(frozen=True)
-class Shampoo:
+class Shampoo(Optimizer):
     """Shampoo (Gupta, Koren and Singer 2018): L^-e G R^-e with e = 1/4, then momentum.
 
-    `decay` 1 sums the statistics as in algorithm 1 of that paper; less makes them moving averages
-    without bias. `grafted` gives each direction the norm of the gradient (SGD grafting).
+    `decay` 1 sums the statistics as in algorithm 1 of that paper; a smaller one takes moving
+    averages without bias. `grafted` gives each direction the norm of the gradient (SGD grafting).
     """
 
     momentum: float = 0.9
@@ -34,15 +43,13 @@ class Shampoo:
     epsilon: float = 1.0e-4
     grafted: bool = False
     refresh_every: int = 1
-    needs_factors: bool = field(default=False, init=False)
 
     def start(self, w: Tensor) -> State:
-        rows, columns = w.shape[-2:]
-        left, right = identity(rows, w), identity(columns, w)
-        zeros = {"left": torch.zeros_like(left), "right": torch.zeros_like(right)}
-        return zeros | {"left_root": left, "right_root": right, "momentum": torch.zeros_like(w)}
+        """No statistics yet; shapes as in `Optimizer`."""
+        return both_sides(w, "root") | {"momentum": torch.zeros_like(w)}
 
     def step(self, g: Tensor, w: Tensor, state: State, moment: Moment) -> tuple[Tensor, State]:
+        """Momentum of the preconditioned gradient; shapes as in `Optimizer`."""
         new = dict(state)
         for side, gram in (("left", g @ g.mT), ("right", g.mT @ g)):
             new[side] = moving(state, side, gram, self.decay)
@@ -59,15 +66,15 @@ class Shampoo:
         return new["momentum"], new
 
 
-# Of the mean eigenvalue: parts the directions that a statistic says nothing of.
+# Share of the mean eigenvalue that separates directions about which a statistic says nothing.
 TIE = 1.0e-4
 
 
 def without_ties(matrix: Tensor) -> Tensor:
-    """M with a small falling diagonal added, so that its eigenvectors are all well defined.
+    """M, shape (R, n, n), plus a small falling diagonal, so that all eigenvectors are well defined.
 
-    After one gradient most eigenvalues are 0, and which basis of that null space comes out would
-    hang on rounding; Adam in it is not indifferent to that.
+    After one gradient most eigenvalues are 0. The basis of that null space would depend on
+    rounding, and the directions of Adam depend on the basis.
     """
     mean = matrix.diagonal(dim1=-2, dim2=-1).mean(-1)
     falling = torch.linspace(1, 0, matrix.shape[-1], dtype=matrix.dtype, device=matrix.device)
@@ -75,12 +82,12 @@ def without_ties(matrix: Tensor) -> Tensor:
 
 
 @dataclass(frozen=True)
-class Soap:
+class Soap(Optimizer):
     """SOAP (Vyas et al. 2024, algorithm 3): Adam in the eigenbasis of Shampoo's statistics.
 
-    The basis starts from an eigendecomposition and is then followed by one power step and a QR at
-    every refresh, sorted by estimated eigenvalue, as in the authors' code. Unlike there the first
-    gradient already moves the weights.
+    The basis starts from an eigendecomposition. Each refresh sorts it by estimated eigenvalue and
+    updates it by one power step and a QR decomposition, as in the authors' code. Unlike there, the
+    first gradient already moves the weights.
     """
 
     beta1: float = 0.95
@@ -88,16 +95,14 @@ class Soap:
     decay: float = 0.95
     epsilon: float = 1.0e-8
     refresh_every: int = 10
-    needs_factors: bool = field(default=False, init=False)
 
     def start(self, w: Tensor) -> State:
-        rows, columns = w.shape[-2:]
-        left, right = identity(rows, w), identity(columns, w)
-        state = {"left": torch.zeros_like(left), "right": torch.zeros_like(right)}
-        state |= {"left_basis": left, "right_basis": right}
-        return state | {"first": torch.zeros_like(w), "second": torch.zeros_like(w)}
+        """No statistics and no moments yet; shapes as in `Optimizer`."""
+        moments = {"first": torch.zeros_like(w), "second": torch.zeros_like(w)}
+        return both_sides(w, "basis") | moments
 
     def step(self, g: Tensor, w: Tensor, state: State, moment: Moment) -> tuple[Tensor, State]:
+        """Adam's direction in the eigenbasis, turned back; shapes as in `Optimizer`."""
         new = dict(state)
         for side, gram, axis in (("left", g @ g.mT, -2), ("right", g.mT @ g, -1)):
             new[side] = moving(state, side, gram, self.decay)
@@ -119,7 +124,7 @@ class Soap:
 
     @staticmethod
     def _followed(matrix: Tensor, basis: Tensor, state: State, axis: int) -> tuple[Tensor, Tensor]:
-        """The basis after one power step, and the second moments in its order."""
+        """The basis after a power step, `matrix` (R, n, n), and second moments in its order."""
         second = state["second"]
         estimates = (basis * (matrix @ basis)).sum(-2)
         order = estimates.argsort(dim=-1, descending=True, stable=True)
@@ -130,28 +135,31 @@ class Soap:
 
 
 @dataclass(frozen=True)
-class Kfac:
+class Kfac(Optimizer):
     """K-FAC (Martens and Grosse 2015): S^-1 G A^-1 with factored Tikhonov damping, then momentum.
 
-    The factors are moving averages over the refreshes; there is no rescaling by the exact Fisher,
-    the learning rate is tuned instead.
+    The factors are moving averages over the refreshes. The learning rate is tuned instead of
+    rescaling by the exact Fisher matrix.
     """
 
     momentum: float = 0.9
     decay: float = 0.95
     damping: float = 1.0e-2
     refresh_every: int = 10
-    needs_factors: bool = field(default=True, init=False)
+
+    @property
+    def needs_factors(self) -> bool:
+        """K-FAC does."""
+        return True
 
     def start(self, w: Tensor) -> State:
-        rows, columns = w.shape[-2:]
-        left, right = identity(rows, w), identity(columns, w)
-        state = {"left": torch.zeros_like(left), "right": torch.zeros_like(right)}
-        state |= {"left_inverse": left, "right_inverse": right}
+        """Identity for both inverses; shapes as in `Optimizer`."""
         refreshes = torch.zeros(len(w), 1, 1, dtype=w.dtype, device=w.device)
-        return state | {"refreshes": refreshes, "momentum": torch.zeros_like(w)}
+        rest = {"refreshes": refreshes, "momentum": torch.zeros_like(w)}
+        return both_sides(w, "inverse") | rest
 
     def step(self, g: Tensor, w: Tensor, state: State, moment: Moment) -> tuple[Tensor, State]:
+        """Momentum of the preconditioned gradient; shapes as in `Optimizer`."""
         new = dict(state)
         if moment.factors is not None:
             right, left = moment.factors
@@ -168,7 +176,7 @@ class Kfac:
 
 
 def damped_inverses(left: Tensor, right: Tensor, damping: float) -> tuple[Tensor, Tensor]:
-    """Inverses of both factors with damping shared by their mean eigenvalues (section 6.3)."""
+    """Damped inverses of both factors, (R, n, n) and (R, m, m) (same paper, section 6.3)."""
     means = [m.diagonal(dim1=-2, dim2=-1).mean(-1).clamp(min=1.0e-12) for m in (left, right)]
     ratio = (means[1] / means[0]).sqrt()  # of the right factor's scale to the left one's
     root = damping**0.5

@@ -1,11 +1,12 @@
-"""Two-layer linear networks, whose implicit bias is known: the control of the rank measurements.
+"""Two-layer linear networks, whose implicit bias is known: a control of the rank metrics.
 
-Loss ||W2 W1 - T||^2 / 2 with T = U diag(s) V' (inputs white). From balanced weights along U and V
-the singular values of W2 W1 follow, under gradient flow, a sigmoid each (Saxe, McClelland and
-Ganguli 2014), so that the rank climbs mode by mode. Every other optimiser walks from a small
-random start to the same matrix: along which ranks is measured at the same loss.
+Loss ||W2 W1 - T||^2 / 2 with T = U diag(s) V' (white inputs). From balanced weights along U and V,
+each singular value of W2 W1 follows a sigmoid under gradient flow (Saxe, McClelland and Ganguli
+2014), so the rank rises mode by mode. Every optimiser then learns the same matrix from a small
+random start, and the ranks on the way are compared at equal loss.
 """
 
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -14,46 +15,53 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from workflow_scripts.optimizers import measures, updates
+from workflow_scripts.optimizers import metrics, registry, updates
 from workflow_scripts.optimizers.network import Parameters
-from workflow_scripts.optimizers.updates import Moment, Rule, Sgd
-from workflow_scripts.shared import job, progress, provenance, seeds, tables
+from workflow_scripts.optimizers.pooling import by_seed
+from workflow_scripts.optimizers.updates import Moment, Optimizer, Sgd
+from workflow_scripts.shared import job, progress, scores, seeds, tables
+from workflow_scripts.shared.scores import Row
 
 MODES = (4.0, 2.0, 1.0, 0.5)  # singular values of the target
 WIDTH = 8  # of inputs, hidden units and outputs
-MODE_START = 1.0e-3  # of each mode, balanced start
-RANDOM_SD = 0.01  # of the weights, random start
+MODE_START = 1.0e-3  # strength of each mode at a balanced start
+RANDOM_SD = 0.01  # of the weights at a random start
 FLOW_RATE = 1.0e-3
-FLOW_TIME = 12.0  # the last mode, 0.5, is learned by then
-LEVELS = tuple(np.geomspace(0.8, 0.02, 12))  # shares of the first loss at which ranks are read
-ARRIVED = 0.01  # share of the first loss that counts as learned
+FLOW_TIME = 12.0  # enough to learn the smallest mode, 0.5
+LEVELS = tuple(np.geomspace(0.8, 0.02, 12))  # shares of the initial loss at which ranks are taken
+ARRIVED = 0.01  # share of the initial loss that counts as learned
 
 
 def mode(time: NDArray, size: float, start: float) -> NDArray:
-    """Strength of a mode of the target's `size` under gradient flow: da/dt = 2 a (size - a)."""
+    """Strength of a mode under gradient flow at `time` (times,): da/dt = 2 a (size - a).
+
+    `size` is the target's singular value. The result has shape (times,).
+    """
     growth = np.exp(2 * size * time)
     return size * growth / (growth - 1 + size / start)
 
 
 def modes(time: NDArray) -> NDArray:
-    """All modes of the target, shape (times, WIDTH); modes that the target lacks decay as 1/t."""
+    """All modes at `time` (times,), shape (times, WIDTH); those the target lacks decay as 1/t."""
     present = [mode(time, size, MODE_START) for size in MODES]
     absent = MODE_START / (1 + 2 * MODE_START * time)
     return np.stack([*present, *[absent] * (WIDTH - len(MODES))], -1)
 
 
 def effective_rank(values: NDArray) -> NDArray:
+    """`metrics.effective_rank` in NumPy: singular values (..., WIDTH), shape (...,)."""
     shares = values / values.sum(-1, keepdims=True)
     return np.exp(-(shares * np.log(np.maximum(shares, 1e-300))).sum(-1))
 
 
 def loss_of_modes(values: NDArray) -> NDArray:
+    """Loss of a product with singular values (..., WIDTH) along the target's, shape (...,)."""
     target = np.concatenate([MODES, np.zeros(WIDTH - len(MODES))])
     return ((values - target) ** 2).sum(-1) / 2
 
 
 def theory_at_levels() -> NDArray:
-    """Effective rank of the flow from a balanced start at each of LEVELS."""
+    """Effective rank of the flow from a balanced start at each of LEVELS, shape (levels,)."""
     time = np.linspace(0, FLOW_TIME, 200_001)
     values = modes(time)
     share = loss_of_modes(values) / loss_of_modes(values[:1])
@@ -61,13 +69,14 @@ def theory_at_levels() -> NDArray:
 
 
 def orthogonal(seed: int, *names: str | int) -> NDArray:
+    """A random orthogonal matrix, shape (WIDTH, WIDTH)."""
     from scipy.stats import ortho_group
 
     return ortho_group.rvs(WIDTH, random_state=seeds.generator(seed, "optimizers", *names))
 
 
 def problem(seed: int, count: int) -> tuple[Tensor, Parameters, Parameters]:
-    """Targets (S, n, n), and weights with a balanced and with a small random start."""
+    """Targets of `count` seeds, weights at a balanced and at a random start, shapes (S, n, n)."""
     targets, balanced, random = [], [], []
     sizes = np.diag(np.concatenate([MODES, np.zeros(WIDTH - len(MODES))]))
     for index in range(count):
@@ -79,34 +88,34 @@ def problem(seed: int, count: int) -> tuple[Tensor, Parameters, Parameters]:
         balanced.append((root * middle @ right.T, root * left @ middle.T))
         draws = seeds.generator(seed, "optimizers", "linear", "start", index)
         random.append(draws.normal(0, RANDOM_SD, (2, WIDTH, WIDTH)))
-    names = ("layer1", "layer2")
-    stacks = [
-        {
-            name: torch.from_numpy(np.stack([pair[i] for pair in pairs]))
-            for i, name in enumerate(names)
-        }
+    starts = [
+        {f"layer{i + 1}": torch.from_numpy(np.stack([pair[i] for pair in pairs])) for i in (0, 1)}
         for pairs in (balanced, random)
     ]
-    return torch.from_numpy(np.stack(targets)), stacks[0], stacks[1]
+    return torch.from_numpy(np.stack(targets)), starts[0], starts[1]
 
 
 def gradients(weights: Parameters, target: Tensor) -> Parameters:
+    """Gradient of the loss, every matrix of shape (S, n, n)."""
     error = weights["layer2"] @ weights["layer1"] - target
     return {"layer1": weights["layer2"].mT @ error, "layer2": error @ weights["layer1"].mT}
 
 
 def factors(weights: Parameters) -> dict[str, tuple[Tensor, Tensor]]:
-    """K-FAC's factors, exact: inputs are white, and a unit Gaussian sits on the outputs."""
+    """K-FAC's exact factors for white inputs and Gaussian outputs, shapes (S, n, n)."""
     first, second = weights["layer1"], weights["layer2"]
     eye = updates.identity(WIDTH, first)
     return {"layer1": (eye, second.mT @ second), "layer2": (first @ first.mT, eye)}
 
 
 def path(
-    rule: Rule, weights: Parameters, target: Tensor, rate: float, steps: int, every: int
+    optimizer: Optimizer, weights: Parameters, target: Tensor, rate: float, steps: int, every: int
 ) -> tuple[Tensor, Tensor]:
-    """Loss (points, S) and singular values (points, S, n) of the product, every `every` steps."""
-    state = {name: rule.start(w) for name, w in weights.items()}
+    """Loss (points, S) and singular values (points, S, n) of the product, every `every` steps.
+
+    `weights` and `target` have shape (S, n, n). Stops early when a weight is not finite.
+    """
+    state = {name: optimizer.start(w) for name, w in weights.items()}
     losses, values = [], []
     for step in range(steps + 1):
         if step % every == 0:
@@ -114,13 +123,13 @@ def path(
             losses.append((product - target).square().sum((1, 2)) / 2)
             values.append(product)
         gradient = gradients(weights, target)
-        refresh = step % rule.refresh_every == 0
-        exact = factors(weights) if rule.needs_factors and refresh else {}
+        refresh = step % optimizer.refresh_every == 0
+        exact = factors(weights) if optimizer.needs_factors and refresh else {}
         count = torch.full((len(target), 1, 1), step + 1, dtype=target.dtype)
         moved = {}
         for name, w in weights.items():
             moment = Moment(count, refresh, exact.get(name))
-            direction, state[name] = rule.step(gradient[name], w, state[name], moment)
+            direction, state[name] = optimizer.step(gradient[name], w, state[name], moment)
             moved[name] = w - rate * direction
         weights = moved
         if not all(bool(w.isfinite().all()) for w in weights.values()):
@@ -128,44 +137,39 @@ def path(
     return torch.stack(losses), torch.linalg.svdvals(torch.stack(values))
 
 
-def control(seed: int, count: int) -> list[dict[str, Any]]:
-    """Gradient descent in small steps against the closed form: modes, and the rank's path."""
+def control(seed: int, count: int) -> list[Row]:
+    """Gradient descent in small steps against the closed form: modes, and the path of the rank."""
     target, balanced, _ = problem(seed, count)
     steps, every = round(FLOW_TIME / FLOW_RATE), 100
     losses, values = path(Sgd(0.0), balanced, target, FLOW_RATE, steps, every)
     time = FLOW_RATE * every * np.arange(len(losses))
     exact = modes(time)
-    rank_error = np.abs(
-        measures.effective_rank(values).numpy() - effective_rank(exact)[:, None]
-    ).max(0)
+    ranks = metrics.effective_rank(values).numpy()
+    rank_error = np.abs(ranks - effective_rank(exact)[:, None]).max(0)
     mode_error = np.abs(values.numpy() - -np.sort(-exact, -1)[:, None]).max((0, 2)) / max(MODES)
-    rows: list[dict[str, Any]] = []
+    closed_form = partial(scores.exact, "linear", n=1, units="cases", part="control")
+    rows = []
     for at, moment in enumerate(time):
-        base = {"part": "control", "index": at * every, "time": moment}
-        rows.append(base | {"metric": "theory_rank", "value": float(effective_rank(exact[at]))})
-        ranks = measures.effective_rank(values[at])
-        rows += [
-            base | {"metric": "rank", "seed": s, "value": float(r)} for s, r in enumerate(ranks)
-        ]
-    for s, (rank, strength) in enumerate(zip(rank_error, mode_error, strict=True)):
-        rows.append({"part": "control", "metric": "rank_error", "seed": s, "value": float(rank)})
-        rows.append(
-            {"part": "control", "metric": "mode_error", "seed": s, "value": float(strength)}
-        )
+        place = {"index": at * every, "time": moment}
+        rows.append(closed_form("theory_rank", value=float(effective_rank(exact[at])), **place))
+        now = metrics.effective_rank(values[at]).numpy()
+        rows += by_seed("rank", now, part="control", **place)
+    rows += by_seed("rank_error", rank_error, part="control")
+    rows += by_seed("mode_error", mode_error, part="control")
     rows += [
-        {"part": "control", "metric": "theory_rank_at_loss", "loss_share": level, "value": float(r)}
-        for level, r in zip(LEVELS, theory_at_levels(), strict=True)
+        closed_form("theory_rank_at_loss", value=float(rank), loss_share=level)
+        for level, rank in zip(LEVELS, theory_at_levels(), strict=True)
     ]
     return rows
 
 
 def ranks_at_levels(losses: Tensor, values: Tensor) -> NDArray:
-    """Effective rank of each seed when its loss first reaches each of LEVELS, (levels, S).
+    """Effective rank of each seed when its loss first reaches each of LEVELS, shape (levels, S).
 
-    NaN where it does not.
+    NaN where the level is not reached. `losses` (points, S), `values` (points, S, n) from `path`.
     """
     share = (losses / losses[:1]).numpy()
-    ranks = measures.effective_rank(values).numpy()
+    ranks = metrics.effective_rank(values).numpy()
     found = np.full((len(LEVELS), share.shape[1]), np.nan)
     for at, level in enumerate(LEVELS):
         below = share <= level
@@ -175,45 +179,41 @@ def ranks_at_levels(losses: Tensor, values: Tensor) -> NDArray:
     return found
 
 
-def optimiser(
-    name: str, rule: Rule, seed: int, count: int, rates: list[float], steps: int
-) -> list[dict[str, Any]]:
+def rank_path(
+    name: str, optimizer: Optimizer, seed: int, count: int, rates: list[float], steps: int
+) -> list[Row]:
     """Rank against loss at the smallest rate that learns within `steps`, if any does."""
     target, _, random = problem(seed, count)
+    place = {"part": "optimizers", "optimizer": name}
+    row = partial(scores.number, "linear", n=1, units="rates", part="optimizers", optimizer=name)
     for rate in rates:
-        losses, values = path(rule, random, target, rate, steps, every=1)
+        losses, values = path(optimizer, random, target, rate, steps, every=1)
         if bool((losses.amin(0) <= ARRIVED * losses[0]).all()):
             break
     else:
-        return [{"part": "optimizers", "optimizer": name, "metric": "learned", "value": 0.0}]
-    base = {"part": "optimizers", "optimizer": name}
-    rows = [
-        base | {"metric": "learned", "value": 1.0},
-        base | {"metric": "learning_rate", "value": rate},
-    ]
+        return [row("learned", value=0.0)]
+    rows = [row("learned", value=1.0), row("learning_rate", value=rate)]
     for level, ranks in zip(LEVELS, ranks_at_levels(losses, values), strict=True):
-        rows += [
-            base | {"metric": "rank_at_loss", "loss_share": level, "seed": s, "value": float(rank)}
-            for s, rank in enumerate(ranks)
-        ]
+        rows += by_seed("rank_at_loss", ranks, loss_share=level, **place)
     return rows
 
 
 def main(
     table: str,
-    rules: dict[str, Any],
-    count: int,
-    rates: dict[str, Any],
-    steps: int,
+    optimizers: dict[str, dict[str, Any]],
+    linear: dict[str, Any],
     seed: int,
     provenance: dict[str, Any],
 ) -> None:
+    """Run the control and every optimiser, and write `table`: score rows, and values by seed."""
+    count, rates = linear["seeds"], linear["rates"]
     candidates = np.geomspace(rates["least"], rates["most"], rates["count"]).tolist()
     rows = control(seed, count)
-    plain = {"gradient descent": Sgd(0.0)}
-    used = plain | {name: updates.rule(name, entry["settings"]) for name, entry in rules.items()}
-    for name, rule in progress.track(used.items(), description="linear", unit="optimiser"):
-        rows += optimiser(name, rule, seed, count, candidates, steps)
+    used = {"gradient descent": Sgd(0.0)} | {
+        name: registry.optimizer(name, settings) for name, settings in optimizers.items()
+    }
+    for name, optimizer in progress.track(used.items(), description="linear", unit="optimiser"):
+        rows += rank_path(name, optimizer, seed, count, candidates, linear["steps"])
     frame = pd.DataFrame(rows)
     for column in ("seed", "index"):
         frame[column] = frame[column].astype("Int64")
@@ -221,14 +221,4 @@ def main(
 
 
 if __name__ == "__main__":
-    with job.running(snakemake):
-        params = snakemake.params
-        main(
-            snakemake.output.table,
-            params.rules,
-            params.linear["seeds"],
-            params.linear["rates"],
-            params.linear["steps"],
-            params.seed,
-            provenance=provenance.of(snakemake),
-        )
+    job.run(snakemake, main)

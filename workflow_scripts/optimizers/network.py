@@ -1,7 +1,7 @@
 """Multi-layer perceptrons, many at once: every tensor carries a leading axis of R replicas.
 
-A layer is one matrix, shape (R, out, in + 1), whose last column is the bias, so that every
-optimiser sees the same matrices and nothing but matrices. Gradients come from `torch.func`.
+A layer is one matrix, shape (R, out, in + 1), whose last column is the bias. Every optimiser thus
+sees the same matrices and nothing else. Gradients come from `torch.func`.
 """
 
 from collections.abc import Sequence
@@ -13,11 +13,12 @@ from torch.func import grad, grad_and_value, vmap
 from torch.nn.functional import cross_entropy, linear
 
 Parameters = dict[str, Tensor]
-# Standard deviation of a normal cut off at two of its own, which the initial scale makes up for.
+# Standard deviation of a standard normal truncated at ±2; the initial scale is divided by it.
 TRUNCATED_SD = 0.87962566103423978
 
 
 def layer_names(layers: int) -> list[str]:
+    """Names of the layers from the input on: layer1, layer2, …"""
     return [f"layer{index}" for index in range(1, layers + 1)]
 
 
@@ -25,7 +26,7 @@ def initial(seed: int, sizes: Sequence[int]) -> Parameters:
     """One network: weights from a truncated normal of variance 1/fan_in, biases 0.
 
     The variance scaling of the official power-propagation notebook. `sizes` are the widths from
-    input to output; shapes are (out, in + 1), without the axis of replicas.
+    input to output; matrices have shape (out, in + 1), without the replica axis.
     """
     generator = torch.Generator().manual_seed(seed)
     parameters = {}
@@ -40,14 +41,12 @@ def initial(seed: int, sizes: Sequence[int]) -> Parameters:
 
 
 def stack(networks: Sequence[Parameters]) -> Parameters:
+    """R networks, matrices (out, in + 1), as one with matrices (R, out, in + 1)."""
     return {name: torch.stack([network[name] for network in networks]) for name in networks[0]}
 
 
 def forward(parameters: Parameters, x: Tensor) -> tuple[Tensor, list[Tensor]]:
-    """Logits (N, 10) and the hidden activations of each ReLU layer, of one network.
-
-    `x` has shape (N, D), the parameters (out, in + 1).
-    """
+    """Logits (N, 10), ReLU layers (N, width) of one network; x (N, D), matrices (out, in + 1)."""
     hidden: list[Tensor] = []
     *inner, last = parameters.values()
     for matrix in inner:
@@ -57,7 +56,7 @@ def forward(parameters: Parameters, x: Tensor) -> tuple[Tensor, list[Tensor]]:
 
 
 def loss(parameters: Parameters, x: Tensor, y: Tensor) -> Tensor:
-    """Mean cross-entropy in nats of one network."""
+    """Mean cross-entropy in nats of one network; matrices (out, in + 1), x (N, D), y (N,)."""
     return cross_entropy(forward(parameters, x)[0], y)
 
 
@@ -79,9 +78,10 @@ def kronecker_factors(
 ) -> dict[str, tuple[Tensor, Tensor]]:
     """K-FAC's two factors of each layer (Martens and Grosse 2015, section 3).
 
-    For each layer E[a a'] of its inputs, shape (R, in + 1, in + 1), and E[d d'] of the gradients
-    at its pre-activations, shape (R, out, out), with labels drawn from the network itself: the
-    Fisher matrix, not the empirical one. `noise` is uniform, shape (R, N), and picks the labels.
+    E[a a'] of the layer's inputs, shape (R, in + 1, in + 1), and E[d d'] of the gradients at its
+    pre-activations, shape (R, out, out). Labels are drawn from the network itself, which gives the
+    true Fisher matrix, not the empirical one. `x` has shape (R, N, D); `noise`, uniform on [0, 1]
+    of shape (R, N), selects the labels.
     """
     logits, hidden = vmap(forward)(parameters, x)
     cumulative = logits.softmax(-1).cumsum(-1)
@@ -99,8 +99,14 @@ def kronecker_factors(
     return factors
 
 
+def squared_distance(first: Parameters, second: Parameters) -> Tensor:
+    """Squared Euclidean distance of all parameters, matrices (R, out, in + 1), shape (R,)."""
+    parts = [(first[name] - second[name]).square().sum((1, 2)) for name in first]
+    return torch.stack(parts).sum(0)
+
+
 def flatten(parameters: Parameters) -> Tensor:
-    """All parameters of each replica as one vector, shape (R, P)."""
+    """All parameters, matrices (R, out, in + 1), as one vector per replica, shape (R, P)."""
     return torch.cat([tensor.flatten(1) for tensor in parameters.values()], 1)
 
 

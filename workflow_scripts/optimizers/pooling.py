@@ -1,43 +1,48 @@
-"""From rows by seed to one number with its interval: means, paired differences, losses."""
+"""From values by seed to rows of scores: means, paired differences, counts of lost runs."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import pandas as pd
 
-from workflow_scripts.shared.statistics import Interval, seed_interval
-
-Row = dict[str, Any]
+from workflow_scripts.shared.scores import Row, exact, mean
 
 
-def ends(interval: Interval) -> Row:
-    low, high = interval.low, interval.high
-    return {"value": interval.value, "ci_low": low, "ci_high": high, "n": interval.n}
+def by_seed(metric: str, values: Iterable[float], **place: Any) -> list[Row]:
+    """One row for each seed's value, shape (S,), to be pooled later."""
+    return [
+        {"metric": metric, "seed": seed, "value": float(value)} | place
+        for seed, value in enumerate(values)
+    ]
 
 
-def pooled(frame: pd.DataFrame, keys: Sequence[str]) -> list[Row]:
-    """Mean over seeds of every metric and condition; rows without a value are left out."""
-    rows = []
+def pooled(experiment: str, frame: pd.DataFrame, keys: Sequence[str]) -> list[Row]:
+    """Mean over seeds of every metric at every place; rows without a value are left out."""
     groups = frame.dropna(subset="value").groupby([*keys, "metric"], dropna=False, sort=False)
-    for place, values in groups["value"]:
-        names = dict(zip([*keys, "metric"], place, strict=True))
-        rows.append(names | ends(seed_interval(values)))
+    rows = []
+    for (*at, metric), values in groups["value"]:
+        place: Row = dict(zip(keys, at, strict=True))
+        rows.append(mean(experiment, str(metric), values, **place))
     return rows
 
 
-def lost(frame: pd.DataFrame, keys: Sequence[str], metric: str, column: str) -> list[Row]:
-    """How many runs of each condition were kept out, and of how many."""
+def lost(
+    experiment: str, metric: str, frame: pd.DataFrame, keys: Sequence[str], column: str
+) -> list[Row]:
+    """How many runs of each condition are flagged in `column`, and of how many."""
     runs = frame[[*keys, "run", column]].drop_duplicates()
     rows = []
-    for place, flags in runs.groupby(list(keys), dropna=False, sort=False)[column]:
-        count = {"metric": metric, "value": float(flags.sum()), "n": len(flags)}
-        rows.append(dict(zip(keys, place, strict=True)) | count)
+    for at, flags in runs.groupby(list(keys), dropna=False, sort=False)[column]:
+        place: Row = dict(zip(keys, at, strict=True), units="runs")
+        rows.append(exact(experiment, metric, flags.sum(), len(flags), **place))
     return rows
 
 
-def paired(first: pd.Series, second: pd.Series, metric: str, **place: Any) -> list[Row]:
-    """Mean difference over the seeds that both have; nothing where they share none."""
+def paired(
+    experiment: str, metric: str, first: pd.Series, second: pd.Series, **place: Any
+) -> list[Row]:
+    """Mean difference over the seeds that both have; no row where they share none."""
     both = pd.concat([first, second], axis=1, join="inner").dropna()
     if both.empty:
         return []
-    return [place | {"metric": metric} | ends(seed_interval(both.iloc[:, 0] - both.iloc[:, 1]))]
+    return [mean(experiment, metric, both.iloc[:, 0] - both.iloc[:, 1], **place)]

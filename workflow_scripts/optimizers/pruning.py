@@ -5,7 +5,9 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
+from workflow_scripts.optimizers import metrics
 from workflow_scripts.optimizers.network import Parameters
+from workflow_scripts.optimizers.records import Record
 from workflow_scripts.optimizers.training import Training
 
 
@@ -15,10 +17,10 @@ def levels(least: float, count: int) -> list[float]:
 
 
 def pruned(parameters: Parameters, kept: float) -> Parameters:
-    """Each layer with only its `kept` largest weights by magnitude, biases untouched.
+    """The share `kept` of each layer's weights that is largest in magnitude, and all biases.
 
-    The output layer keeps twice the share, at most all. At least one weight stays in a layer;
-    equal magnitudes stay in the order of their places.
+    Layers have shape (R, out, in + 1). The output layer keeps twice the share, at most all. Each
+    layer keeps at least one weight; among equal magnitudes the first is kept.
     """
     names = list(parameters)
     result = {}
@@ -42,3 +44,14 @@ def curve(training: Training, kept: Sequence[float]) -> torch.Tensor:
         accuracies.append(training.accuracy("test", 0))
     training.parameters = whole
     return torch.stack(accuracies)
+
+
+def record_sparsity(record: Record, training: Training, least: float, count: int) -> None:
+    """Record how sparse the weights are, and the test accuracy at each of `levels`."""
+    matrices = training.parameters.values()
+    weights = torch.cat([matrix[..., :-1].flatten(1) for matrix in matrices], 1)
+    record.add("small_weight_share", metrics.small_share(weights))
+    record.add("hoyer_sparsity", metrics.hoyer(weights))
+    kept = levels(least, count)
+    for share, accuracy in zip(kept, curve(training, kept), strict=True):
+        record.add("pruned_accuracy", accuracy, kept=share)

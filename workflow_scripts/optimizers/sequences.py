@@ -1,11 +1,12 @@
-"""Scores of the streams (E1 to E3): what is forgotten, at equal steps, loss and distance."""
+"""Scores of the streams (E1 to E3): forgetting at equal steps, loss and distance."""
 
 import numpy as np
 import pandas as pd
 
-from workflow_scripts.optimizers.pooling import Row, lost, paired, pooled
+from workflow_scripts.optimizers.pooling import lost, paired, pooled
+from workflow_scripts.shared.scores import Row
 
-RIVALS = ("sgd", "adam", "adamw")  # every optimiser is set against these, seed by seed
+RIVALS = ("sgd", "adam", "adamw")  # every optimiser is compared with these, seed by seed
 COMPARED = (  # after the last task
     *("average_accuracy", "learned_accuracy", "forgetting", "backward_transfer"),
     *("forward_transfer", "activation_effective_rank", "weight_effective_rank"),
@@ -14,10 +15,10 @@ COMPARED = (  # after the last task
 
 
 def at_equal_distance(frame: pd.DataFrame) -> pd.DataFrame:
-    """Accuracy lost on the first task when the weights have moved the same distance on the second.
+    """Accuracy lost on the first task after the same distance moved on the second.
 
     The distance is the largest that every optimiser reaches: the least, over optimisers, of the
-    mean distance at the last look.
+    mean distance at the last evaluation.
     """
     keys = ["optimizer", "seed"]
     plain = frame[(frame["stream"] == "permuted") & (frame["rate"] == "tuned")]
@@ -45,15 +46,16 @@ def at_equal_distance(frame: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def continual(frame: pd.DataFrame) -> list[Row]:
-    """E1 to E3: means, counts of what diverged, and differences between optimisers."""
+def continual_scores(frame: pd.DataFrame) -> list[Row]:
+    """E1 to E3: means, counts of diverged runs, and differences between optimisers."""
     frame = frame.assign(run=frame["seed"])
     condition = ["optimizer", "stream", "protocol", "state", "rate"]
-    rows = lost(frame, condition, "diverged_runs", "diverged")
+    rows = lost("continual", "diverged_runs", frame, condition, "diverged")
     sound = frame[~frame["diverged"]]
     sound = pd.concat([sound, at_equal_distance(sound)], ignore_index=True)
     sound["other"] = sound["other"].astype("Int64").astype("string")  # a class, of cosines
-    rows += pooled(sound, [*condition, "other", "task", "of_task", "layer", "index", "time"])
+    keys = [*condition, "other", "task", "of_task", "layer", "index", "time"]
+    rows += pooled("continual", sound, keys)
     final = sound[sound["task"] == sound.groupby("stream")["task"].transform("max")]
     single = pd.concat(
         [
@@ -62,10 +64,8 @@ def continual(frame: pd.DataFrame) -> list[Row]:
         ]
     )
     single = single[single["layer"].isna() | single["layer"].isin(["layer1", "hidden1"])]
-    keys = ["stream", "protocol", "state", "metric", "layer"]
-    for place, group in single.groupby(keys, dropna=False, sort=False):
-        named = dict(zip(keys, place, strict=True))
-        metric = f"{named.pop('metric')}_difference"
+    keys = ["stream", "protocol", "state", "layer"]
+    for (metric, *place), group in single.groupby(["metric", *keys], dropna=False, sort=False):
         columns = {
             key: values.set_index("seed")["value"]
             for key, values in group.groupby(["optimizer", "rate"], sort=False)
@@ -74,6 +74,6 @@ def continual(frame: pd.DataFrame) -> list[Row]:
             for (rival, other_rate), others in columns.items():
                 if rate == "tuned" and rival in RIVALS and rival != name:
                     label = rival if other_rate == "tuned" else f"{rival} {other_rate}"
-                    base = named | {"optimizer": name, "other": label}
-                    rows += paired(values, others, metric, **base)
-    return [{"experiment": "continual"} | row for row in rows]
+                    named = dict(zip(keys, place, strict=True), optimizer=name, other=label)
+                    rows += paired("continual", f"{metric}_difference", values, others, **named)
+    return rows

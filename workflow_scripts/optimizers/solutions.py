@@ -1,8 +1,8 @@
-"""Solutions of different optimisers and seeds beside each other: functions and straight lines.
+"""Pairs of solutions of different optimisers and seeds, compared as functions and as weights.
 
-For each pair, the mean total variation between the two networks' predictions on the test set, and
-the barrier on the straight line between their weights: the largest excess of the training loss
-over the straight line between the two losses. No units are permuted to align the networks.
+For each pair: the mean total variation between the two networks' predictions on the test set, and
+the barrier between their weights, which is the largest excess of the training loss on the straight
+line between them over the interpolated loss. No units are permuted to align the networks.
 """
 
 from itertools import combinations
@@ -13,18 +13,15 @@ import torch
 from torch import Tensor
 from torch.func import vmap
 
-from workflow_scripts.optimizers import data, measures, network
-from workflow_scripts.optimizers.data import Split
+from workflow_scripts.optimizers import metrics, network
+from workflow_scripts.optimizers.data import Split, load
 from workflow_scripts.optimizers.network import Parameters
 from workflow_scripts.optimizers.training import CHUNK, blend
-from workflow_scripts.shared import job, progress, provenance, tables
+from workflow_scripts.shared import job, progress, tables
 
 
 def read_solutions(path: str) -> tuple[Parameters, Parameters, Tensor]:
-    """Weights with the first and with the second order of batches, and which seeds are sound.
-
-    Shapes (S, out, in + 1) and (2, S).
-    """
+    """Weights (S, out, in + 1) after the first and second order of batches; soundness (2, S)."""
     from safetensors.torch import load_file
 
     device = "cuda" if torch.cuda.is_available() else "cpu"
@@ -43,14 +40,17 @@ def logits(parameters: Parameters, x: Tensor) -> Tensor:
 
 
 def losses(parameters: Parameters, x: Tensor, y: Tensor) -> Tensor:
-    """Mean cross-entropy of each replica on one set, shape (R,)."""
+    """Mean cross-entropy in nats on one set, x (N, D) and y (N,), of each replica, shape (R,)."""
     predicted = logits(parameters, x)
     targets = y.expand(len(predicted), -1)
     return torch.nn.functional.cross_entropy(predicted.mT, targets, reduction="none").mean(1)
 
 
 def barrier(first: Parameters, second: Parameters, x: Tensor, y: Tensor, points: int) -> Tensor:
-    """Largest excess of the loss over the chord, in nats, at `points` inner points, shape (R,)."""
+    """Largest excess of the loss over the chord at `points` inner points, in nats, shape (R,).
+
+    Matrices have shape (R, out, in + 1), x (N, D), y (N,).
+    """
     count = len(next(iter(first.values())))
     ends = [losses(parameters, x, y) for parameters in (first, second)]
     excess = []
@@ -68,9 +68,9 @@ def compare(
 ) -> pd.DataFrame:
     """Rows of `function_distance` and `barrier_nats` for every pair and seed.
 
-    `pair` is `batches` (one optimiser, one start, other batches), `optimizers` (one start and
-    order of batches, two optimisers) or `seeds` (one optimiser, two starts; each start is used in
-    one pair only).
+    `found` holds what `read_solutions` returns, in its shapes. `pair` is `batches` (one optimiser
+    and start, two orders of batches), `optimizers` (one start and order, two optimisers) or `seeds`
+    (one optimiser, two starts; each start is in one pair only).
     """
     device = next(iter(next(iter(found.values()))[0].values())).device
     x = torch.from_numpy(parts["train"].x[:loss_examples]).to(device)
@@ -90,7 +90,7 @@ def compare(
         pairs.append((key, found[one][0], found[other][0], both))
     rows: list[dict[str, Any]] = []
     for key, first, second, sound in progress.track(pairs, description="pairs", unit="pair"):
-        distance = measures.function_distance(logits(first, test), logits(second, test))
+        distance = metrics.function_distance(logits(first, test), logits(second, test))
         height = barrier(first, second, x, y, points)
         for metric, values in (("function_distance", distance), ("barrier_nats", height)):
             for seed, (value, use) in enumerate(zip(values.tolist(), sound.tolist(), strict=True)):
@@ -99,26 +99,18 @@ def compare(
 
 
 def main(
+    data: str,
+    weights: list[str],
     table: str,
-    data_file: str,
-    solution_files: dict[str, str],
+    optimizers: list[str],
     loss_examples: int,
     points: int,
     provenance: dict[str, Any],
 ) -> None:
-    found = {name: read_solutions(path) for name, path in solution_files.items()}
-    frame = compare(found, data.load(data_file), loss_examples, points)
-    tables.write(frame, table, provenance=provenance)
+    """Compare the networks in `weights`, one file per optimiser, at `points` between each two."""
+    found = {n: read_solutions(path) for n, path in zip(optimizers, weights, strict=True)}
+    tables.write(compare(found, load(data), loss_examples, points), table, provenance=provenance)
 
 
 if __name__ == "__main__":
-    with job.running(snakemake):
-        params = snakemake.params
-        main(
-            snakemake.output.table,
-            snakemake.input.data,
-            dict(zip(params.optimizers, snakemake.input.solutions, strict=True)),
-            params.loss_examples,
-            params.points,
-            provenance=provenance.of(snakemake),
-        )
+    job.run(snakemake, main)

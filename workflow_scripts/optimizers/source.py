@@ -1,4 +1,4 @@
-"""Where the images come from: what rules need to know of it before anything is read."""
+"""Where the images come from: the files that the rules depend on."""
 
 from pathlib import Path
 
@@ -12,7 +12,7 @@ IDX = {
 
 
 def paths(source: str) -> list[str]:
-    """The files that a source consists of, none for the digits."""
+    """The files of a source: none for the digits, one `.npz`, or four idx files."""
     if source == DIGITS:
         return []
     folder = Path(source)

@@ -1,8 +1,8 @@
 """Training of many networks in one vectorised run, on `torch.func`.
 
-A replica has a seed (its start, its tasks, its batches), a learning rate, a loss at which it
-stops, and a rule for what happens to the optimiser's state between tasks. Replicas never mix:
-each one's path is the path it takes alone.
+A replica has a seed (its start, tasks and batches), a learning rate, a loss at which it stops, and
+a flag that resets the optimiser's state between tasks. Replicas do not interact: each takes the
+path that it would take alone.
 """
 
 from collections.abc import Callable, Sequence
@@ -17,38 +17,42 @@ from torch.func import vmap
 from workflow_scripts.optimizers import network
 from workflow_scripts.optimizers.network import Parameters
 from workflow_scripts.optimizers.streams import Stream
-from workflow_scripts.optimizers.updates import Moment, Rule, State
+from workflow_scripts.optimizers.updates import Moment, Optimizer, State
 from workflow_scripts.shared import files, seeds
 
-DIVERGED_NATS = 1000.0  # a batch loss above this, or one that is no number, ends a replica
-GRADIENT_LIMIT = 1.0e6  # and so does a gradient of this norm
-HALVINGS = 14  # of the last step, to stop at the wanted loss to 1e-4 of that step
-CHUNK = 2000  # examples of a set evaluated at once
+DIVERGED_NATS = 1000.0  # a batch loss above this, or NaN, ends a replica
+GRADIENT_LIMIT = 1.0e6  # a gradient of this norm, too
+HALVINGS = 14  # of the last step: the stopping point is exact to 1e-4 of that step
+CHUNK = 2000  # examples evaluated at once
 
 
 @dataclass(frozen=True)
 class Replica:
-    """One network to train: `stop_nats` 0 means never; `reset` clears the state between tasks."""
+    """One network to train.
 
-    row: int  # which of the stream's seeds
+    `stop_nats` is the training loss at which it stops, 0 for never. `reset` clears the optimiser's
+    state between tasks.
+    """
+
+    row: int  # index of its seed in the stream
     rate: float
     stop_nats: float = 0.0
     reset: bool = False
 
 
 class Training:
-    """Replicas at some step of a stream."""
+    """R replicas at some step of a stream; every parameter has shape (R, out, in + 1)."""
 
     def __init__(
         self,
         stream: Stream,
         hidden: Sequence[int],
         classes: int,
-        rule: Rule,
+        optimizer: Optimizer,
         replicas: Sequence[Replica],
         dtype: torch.dtype = torch.float32,
     ) -> None:
-        self.stream, self.rule, self.dtype = stream, rule, dtype
+        self.stream, self.optimizer, self.dtype = stream, optimizer, dtype
         device = stream.device
         sizes = [stream.x["train"].shape[1], *hidden, classes]
         starts = [seeds.derive(stream.seed, "optimizers", "start", n) for n in stream.start_names]
@@ -68,14 +72,16 @@ class Training:
         self.count = torch.zeros(count, 1, 1, dtype=dtype, device=device)  # since a reset
 
     def _column(self, values: list[float]) -> Tensor:
+        """One value per replica, shape (R, 1, 1)."""
         column = torch.tensor(values, dtype=self.dtype, device=self.stream.device)
         return column[:, None, None]
 
     def _fresh_state(self) -> dict[str, State]:
-        return {name: self.rule.start(tensor) for name, tensor in self.parameters.items()}
+        """The optimiser's first state for each matrix, shape (R, out, in + 1)."""
+        return {name: self.optimizer.start(tensor) for name, tensor in self.parameters.items()}
 
     def begin_task(self) -> None:
-        """Let all replicas move again, and clear the optimiser's state where it is asked for."""
+        """Let all replicas move again, and clear the optimiser's state of those that reset."""
         self.moving = torch.ones_like(self.moving)
         self.resting = torch.zeros_like(self.resting)
         self.steps = torch.zeros_like(self.steps)
@@ -95,13 +101,13 @@ class Training:
         after_step: Callable[[int], object] | None = None,
         limits: Tensor | None = None,
     ) -> None:
-        """Train on one task for `steps`, or as many as `limits`, shape (R,), gives each replica.
+        """Train on one task for `steps`, or for each replica's own number `limits`, shape (R,).
 
         `after_step(step)` is called after each step, from 1 on.
 
-        Every `check_every` steps, replicas with a stopping loss are held once their loss over the
-        task's first `loss_examples` training examples has reached it: at the point of the last
-        step's segment where it is the wanted loss.
+        Every `check_every` steps, a replica with a stopping loss is stopped once its loss over the
+        task's first `loss_examples` training examples has reached it, at the point of the last
+        step's segment where the loss has that value.
         """
         self.begin_task()
         index, noise = self.stream.draws(task, steps, batch)
@@ -111,7 +117,7 @@ class Training:
                 break
             x, y = self.stream.batch(task, self.rows, index[self.rows, step])
             before = self.parameters
-            refresh = step % self.rule.refresh_every == 0
+            refresh = step % self.optimizer.refresh_every == 0
             self.advance(x.to(self.dtype), y, noise[self.rows, step], refresh)
             if stopping and (step + 1) % check_every == 0:
                 self._stop(task, loss_examples, before)
@@ -122,21 +128,22 @@ class Training:
 
     @property
     def active(self) -> Tensor:
+        """Which replicas still train, shape (R,)."""
         return self.alive & self.moving & ~self.resting
 
     def advance(self, x: Tensor, y: Tensor, noise: Tensor, refresh: bool) -> None:
         """One step on a batch: x (R, B, D), y (R, B), noise (R, B)."""
         gradients, loss = network.gradients_and_losses(self.parameters, x, y)
         norms = torch.stack([g.flatten(1).norm(dim=1) for g in gradients.values()]).amax(0)
-        sound = (loss < DIVERGED_NATS) & (norms < GRADIENT_LIMIT)  # false for NaN, too
+        sound = (loss < DIVERGED_NATS) & (norms < GRADIENT_LIMIT)  # false for NaN
         self.alive = self.alive & (sound | ~self.active)
         active = self.active
         everyone = bool(active.all())
-        if not everyone:  # so that no infinity reaches an eigendecomposition
+        if not everyone:  # no infinity may reach an eigendecomposition
             held = active[:, None, None]
             gradients = {n: torch.where(held, g, 0.0) for n, g in gradients.items()}
         factors: dict[str, Any] = {}
-        if self.rule.needs_factors and refresh:
+        if self.optimizer.needs_factors and refresh:
             factors = network.kronecker_factors(self.parameters, x, noise)
             if not everyone:
                 factors = {
@@ -146,7 +153,7 @@ class Training:
         new_parameters, new_state = {}, {}
         for name, w in self.parameters.items():
             moment = Moment(count, refresh, factors.get(name))
-            direction, new_state[name] = self.rule.step(
+            direction, new_state[name] = self.optimizer.step(
                 gradients[name], w, self.state[name], moment
             )
             new_parameters[name] = w - self.rates * direction
@@ -158,6 +165,7 @@ class Training:
         self.steps = self.steps + active
 
     def _stop(self, task: int, examples: int, before: Parameters) -> None:
+        """Stop replicas at the loss, between `before` and now; matrices (R, out, in + 1)."""
         arrived = self.active & (self.stops > 0)
         if not arrived.any():
             return
@@ -187,7 +195,7 @@ class Training:
         return logits, y, hidden
 
     def accuracy(self, part: str, task: int) -> Tensor:
-        """Share of right answers, shape (R,)."""
+        """Share of correct answers on a task's part, shape (R,)."""
         logits, y, _ = self.outputs(part, task)
         return (logits.argmax(-1) == y).to(self.dtype).mean(1)
 
@@ -197,12 +205,13 @@ class Training:
         return network.losses(self.parameters, x.to(self.dtype), y)
 
     def save(self, path: Path, extra: Any) -> None:
-        """Keep everything a resumed run needs; `extra` is the caller's own record."""
+        """Store everything that a resumed run needs; `extra` is the caller's own record."""
         names = ("parameters", "state", "count", "alive", "moving", "steps")
         with files.atomic(path) as temporary:
             torch.save({n: getattr(self, n) for n in names} | {"extra": extra}, temporary)
 
     def restore(self, path: Path) -> Any:
+        """Continue from what `save` stored; returns its `extra`."""
         content = torch.load(path, weights_only=True, map_location=self.stream.device)
         extra = content.pop("extra")
         for name, value in content.items():
@@ -211,18 +220,21 @@ class Training:
 
 
 def chosen(mask: Tensor, yes: dict[str, Tensor], no: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Replica by replica one of two sets of tensors, all of shape (R, ., .)."""
+    """The tensors of `yes` where `mask`, shape (R,), holds, else of `no`; shapes (R, n, m)."""
     return {name: torch.where(mask[:, None, None], yes[name], no[name]) for name in yes}
 
 
 def blend(start: Parameters, end: Parameters, share: Tensor) -> Parameters:
-    """Points at `share`, shape (R,), of the way from `start` to `end`."""
+    """Points at `share`, shape (R,), of the way from `start` to `end`, shapes (R, n, m)."""
     column = share[:, None, None]
     return {name: torch.lerp(start[name], end[name], column) for name in start}
 
 
 def crossing(start: Parameters, end: Parameters, x: Tensor, y: Tensor, nats: Tensor) -> Parameters:
-    """Where the segment from `start` (loss above `nats`) to `end` (not above) crosses it."""
+    """Where the segment from `start` (loss above `nats`) to `end` (loss at most `nats`) crosses it.
+
+    Matrices have shape (R, out, in + 1), x (R, N, D), y (R, N), nats (R,).
+    """
     low = torch.zeros(len(nats), dtype=x.dtype, device=x.device)
     high = torch.ones_like(low)
     for _ in range(HALVINGS):

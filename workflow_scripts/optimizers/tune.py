@@ -1,9 +1,9 @@
-"""Learning rates, tuned alike for every optimiser, on the first two tasks of each stream only.
+"""Learning rates, tuned alike for every optimiser on the first two tasks of each stream.
 
-Each optimiser gets the same number of rates, evenly spaced in the logarithm over a range of its
-own, and the same seeds, none of which the experiments use. The rate with the best mean validation
-accuracy on the task just learned wins: forgetting plays no part. Equal accuracies are told apart
-by the validation loss; a rate at which any run diverges is out.
+Each optimiser gets the same number of rates, evenly spaced in the logarithm over its own range,
+and the same seeds, none of which the experiments use. The rate with the best mean validation
+accuracy on the task just learned wins; forgetting plays no part. The validation loss breaks ties.
+A rate at which any run diverges is excluded.
 """
 
 from dataclasses import dataclass
@@ -13,20 +13,23 @@ import numpy as np
 import pandas as pd
 import torch
 
-from workflow_scripts.optimizers import data, streams, updates
-from workflow_scripts.optimizers.data import CLASSES, Split
+from workflow_scripts.optimizers import registry, streams
+from workflow_scripts.optimizers.data import CLASSES, Split, load
 from workflow_scripts.optimizers.streams import Stream
 from workflow_scripts.optimizers.training import Replica, Training
-from workflow_scripts.shared import job, progress, provenance, tables
+from workflow_scripts.optimizers.updates import Optimizer
+from workflow_scripts.shared import job, progress, tables
 
 TASKS = 2
 
 
 @dataclass(frozen=True)
 class Settings:
+    """What is tried: `rates` candidates from `least` to `most`, and `seeds` runs of each."""
+
     hidden: list[int]
     batch: int
-    steps: dict[str, int]  # of a task, by stream
+    steps: dict[str, int]  # per task, by stream
     rates: int
     least: float
     most: float
@@ -34,19 +37,19 @@ class Settings:
 
 
 def grid(settings: Settings) -> list[float]:
-    """The candidate rates, rounded to three digits, in rising order."""
+    """The candidate rates in ascending order, rounded to three digits."""
     values = np.geomspace(settings.least, settings.most, settings.rates)
     return [float(f"{value:.3g}") for value in values]
 
 
 def tune(
-    name: str, rule: updates.Rule, settings: Settings, parts: dict[str, Split], seed: int
+    name: str, optimizer: Optimizer, settings: Settings, parts: dict[str, Split], seed: int
 ) -> pd.DataFrame:
-    """Validation accuracy and loss of every rate, seed and task of one stream: one row each."""
+    """One row of validation accuracy and loss for every rate, seed and task of a stream."""
     seed_names = [f"tuning {index}" for index in range(settings.seeds)]
     stream = Stream(name, TASKS, parts, seed_names, seed)
     replicas = [Replica(row, rate) for rate in grid(settings) for row in range(settings.seeds)]
-    training = Training(stream, settings.hidden, CLASSES, rule, replicas)
+    training = Training(stream, settings.hidden, CLASSES, optimizer, replicas)
     rows: list[dict[str, Any]] = []
     for task in range(TASKS):
         training.train_task(task, settings.steps[name], settings.batch, 0)
@@ -66,51 +69,36 @@ def tune(
 
 
 def chosen(table: pd.DataFrame, stream: str) -> float:
-    """The tuned rate of a stream. Raises `ValueError` where every rate diverged."""
+    """The tuned rate of a stream. Raises `ValueError` if every rate diverged."""
     rows = table[table["stream"] == stream]
     means = rows.groupby("rate")[["accuracy", "loss_nats", "diverged"]].mean().reset_index()
     sound = means[means["diverged"] == 0]
     if sound.empty:
-        raise ValueError(f"{stream}: training diverged at every rate; lower the range of rates")
+        raise ValueError(f"{stream}: training diverged at every rate; lower the optimiser's rates")
     best = sound.sort_values(["accuracy", "loss_nats"], ascending=[False, True]).iloc[0]
     return float(best["rate"])
 
 
 def main(
+    data: str,
     table: str,
-    data_file: str,
     optimizer: str,
-    rule_settings: dict[str, Any],
-    settings: Settings,
+    settings: dict[str, Any],
+    rate_range: dict[str, Any],
+    training: dict[str, Any],
+    tuning: dict[str, Any],
     seed: int,
     provenance: dict[str, Any],
 ) -> None:
-    parts = data.load(data_file)
-    rule = updates.rule(optimizer, rule_settings)
+    """Try every rate of one optimiser on both streams; `settings` are the optimiser's."""
+    parts, known = load(data), registry.optimizer(optimizer, settings)
+    budget = Settings(**training, **tuning, **rate_range)
     found = [
-        tune(name, rule, settings, parts, seed)
+        tune(name, known, budget, parts, seed)
         for name in progress.track(streams.NAMES, description=f"tune {optimizer}", unit="stream")
     ]
     tables.write(pd.concat(found, ignore_index=True), table, provenance=provenance)
 
 
 if __name__ == "__main__":
-    with job.running(snakemake):
-        params = snakemake.params
-        main(
-            snakemake.output.table,
-            snakemake.input.data,
-            snakemake.wildcards.optimizer,
-            params.rule["settings"],
-            Settings(
-                hidden=params.hidden,
-                batch=params.batch,
-                steps=params.steps,
-                rates=params.rates,
-                least=params.rule["rates"]["least"],
-                most=params.rule["rates"]["most"],
-                seeds=params.seeds,
-            ),
-            params.seed,
-            provenance=provenance.of(snakemake),
-        )
+    job.run(snakemake, main)

@@ -1,11 +1,14 @@
-"""What is measured on a solution: ranks, forgetting, overlaps, sparsity, margins, similarity."""
+"""Metrics of a solution: ranks, forgetting, overlaps, sparsity, margins, similarity.
+
+Shapes: R replicas, T tasks, N examples, P weights, k singular values.
+"""
 
 import torch
 from torch import Tensor
 
-ENERGY_DIRECTIONS = 5  # of an update, whose span is compared between tasks
-SMALL = 1.0e-2  # a weight this small beside its layer's root mean square counts as zero
-COUNTED = 1.0e-2  # a singular value counts when it is at least this share of the largest
+ENERGY_DIRECTIONS = 5  # leading directions of an update, whose spans are compared between tasks
+SMALL = 1.0e-2  # a weight below this share of the root mean square counts as zero
+COUNTED = 1.0e-2  # a singular value counts from this share of the largest on
 
 
 def singular_values(matrices: Tensor) -> Tensor:
@@ -14,23 +17,24 @@ def singular_values(matrices: Tensor) -> Tensor:
 
 
 def effective_rank(values: Tensor) -> Tensor:
-    """exp of the entropy of the normalised singular values (Roy and Vetterli 2007), shape (R,)."""
+    """exp of the entropy of singular values (R, k) as shares, (R,) (Roy and Vetterli 2007)."""
     shares = values / values.sum(-1, keepdim=True).clamp(min=1.0e-300)
     return torch.special.entr(shares).sum(-1).exp()
 
 
 def stable_rank(values: Tensor) -> Tensor:
-    """Sum of squared singular values over the largest squared, shape (R,)."""
+    """Sum of squared singular values (R, k) over the largest squared, shape (R,)."""
     squares = values**2
     return squares.sum(-1) / squares[..., 0].clamp(min=1.0e-300)
 
 
 def counted_rank(values: Tensor) -> Tensor:
-    """How many singular values are at least 1 % of the largest, shape (R,)."""
+    """How many singular values (R, k) are at least 1 % of the largest, shape (R,)."""
     return (values >= COUNTED * values[..., :1]).sum(-1).to(values.dtype)
 
 
 def ranks(values: Tensor) -> dict[str, Tensor]:
+    """All three ranks of singular values (R, k) by name, shape (R,) each."""
     return {
         "effective_rank": effective_rank(values),
         "stable_rank": stable_rank(values),
@@ -41,7 +45,7 @@ def ranks(values: Tensor) -> dict[str, Tensor]:
 def activation_values(activations: Tensor) -> Tensor:
     """Singular values (R, width), descending, of activations (R, N, width) less their mean.
 
-    From the covariance, which stays small however many examples there are.
+    Taken from the covariance, whose size does not depend on the number of examples.
     """
     rows = activations.double()
     rows = rows - rows.mean(1, keepdim=True)
@@ -49,28 +53,28 @@ def activation_values(activations: Tensor) -> Tensor:
 
 
 def average_accuracy(matrix: Tensor) -> Tensor:
-    """Mean accuracy over the tasks seen, after the last; `matrix` (R, T, T) is [after, on]."""
+    """Mean accuracy over all tasks after the last, (R,); `matrix` (R, T, T) is [after, on]."""
     return matrix[:, -1].mean(-1)
 
 
 def forgetting(matrix: Tensor) -> Tensor:
-    """Mean over earlier tasks of the best accuracy before the last task less the last, (R,)."""
+    """Best less final accuracy over earlier tasks, (R,); `matrix` (R, T, T) is [after, on]."""
     last = matrix.shape[1] - 1
     best = torch.stack([matrix[:, i:last, i].amax(1) for i in range(last)], 1)
     return (best - matrix[:, last, :last]).mean(1)
 
 
 def backward_transfer(matrix: Tensor) -> Tensor:
-    """Mean over earlier tasks of the last accuracy less the one when just learned, (R,)."""
+    """Final less first accuracy over earlier tasks, (R,); `matrix` (R, T, T) is [after, on]."""
     last = matrix.shape[1] - 1
     learned = matrix.diagonal(dim1=1, dim2=2)[:, :last]
     return (matrix[:, last, :last] - learned).mean(1)
 
 
 def forward_transfer(matrix: Tensor, untrained: Tensor) -> Tensor:
-    """Mean over later tasks of the accuracy just before learning less the untrained one, (R,).
+    """Mean over later tasks of the accuracy just before learning less that of the start.
 
-    `untrained` has shape (R, T).
+    `matrix` as in `average_accuracy`, `untrained` (R, T); shape (R,).
     """
     before = matrix.diagonal(offset=1, dim1=1, dim2=2)
     return (before - untrained[:, 1:]).mean(1)
@@ -79,8 +83,8 @@ def forward_transfer(matrix: Tensor, untrained: Tensor) -> Tensor:
 def overlap(first: Tensor, second: Tensor, directions: int = ENERGY_DIRECTIONS) -> Tensor:
     """Overlap of the leading right singular subspaces of two updates (R, out, in), shape (R,).
 
-    ||A'B||^2 / k of orthonormal bases A, B of k directions in the input space: 1 for the same
-    subspace, k / in on average for unrelated ones.
+    ||A'B||^2 / k for orthonormal bases A and B of k input directions: 1 for equal subspaces,
+    k / in on average for unrelated ones.
     """
     k = min(directions, *first.shape[-2:])
     bases = [torch.linalg.svd(t.double(), full_matrices=False)[2][:, :k] for t in (first, second)]
@@ -88,27 +92,27 @@ def overlap(first: Tensor, second: Tensor, directions: int = ENERGY_DIRECTIONS) 
 
 
 def small_share(weights: Tensor) -> Tensor:
-    """Share of weights under 1 % of their root mean square; `weights` (R, P), shape (R,)."""
+    """Share of `weights` (R, P) below 1 % of their root mean square, shape (R,)."""
     scale = weights.square().mean(-1, keepdim=True).sqrt()
     return (weights.abs() < SMALL * scale).to(weights.dtype).mean(-1)
 
 
 def hoyer(weights: Tensor) -> Tensor:
-    """Hoyer's sparsity of (R, P): 0 when all magnitudes are equal, 1 for a single non-zero."""
+    """Hoyer's sparsity (2004) of `weights` (R, P), (R,): 0 all equal, 1 a single non-zero."""
     root = weights.shape[-1] ** 0.5
     ratio = weights.abs().sum(-1) / weights.norm(dim=-1).clamp(min=1.0e-30)
     return (root - ratio) / (root - 1)
 
 
 def margins(logits: Tensor, labels: Tensor) -> Tensor:
-    """Right logit less the best other, shape (R, N)."""
+    """Right logit less the largest other; logits (R, N, C), labels (R, N), shape (R, N)."""
     right = logits.gather(-1, labels[..., None])[..., 0]
     others = logits.scatter(-1, labels[..., None], -torch.inf).amax(-1)
     return right - others
 
 
 def spectral_product(matrices: list[Tensor]) -> Tensor:
-    """Product of the largest singular values of the layers, shape (R,)."""
+    """Product over layers (R, n, m) of the largest singular value, shape (R,)."""
     return torch.stack([singular_values(m)[:, 0] for m in matrices]).prod(0)
 
 
@@ -118,7 +122,7 @@ def function_distance(first: Tensor, second: Tensor) -> Tensor:
 
 
 def class_cosines(activations: Tensor, labels: Tensor, classes: int) -> Tensor:
-    """Cosine similarities of the classes' mean activations, shape (R, classes, classes)."""
+    """Cosines (R, C, C) of the classes' mean `activations` (R, N, width); `labels` (R, N)."""
     one_hot = torch.nn.functional.one_hot(labels, classes).to(activations.dtype)
     means = torch.nn.functional.normalize(one_hot.mT @ activations, dim=-1)
     return means @ means.mT

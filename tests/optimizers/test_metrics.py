@@ -1,53 +1,54 @@
-"""Measurements against closed forms, brute force and trusted libraries."""
+"""Metrics against closed forms, brute force and trusted libraries."""
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workflow_scripts.optimizers import hessian, landscape, linear, measures, network, pruning
+from workflow_scripts.optimizers import hessian, landscape, linear, metrics, network, pruning
 from workflow_scripts.optimizers.network import flatten, unflatten
 from workflow_scripts.optimizers.updates import Sgd
 
 
 def test_ranks_of_known_spectra():
     values = torch.tensor([[1.0, 1, 1, 1], [1, 0, 0, 0], [2, 1, 0.001, 0]], dtype=torch.float64)
-    assert measures.effective_rank(values)[:2].tolist() == pytest.approx([4, 1])
-    assert measures.stable_rank(values).tolist() == pytest.approx([4, 1, (4 + 1 + 1e-6) / 4])
-    assert measures.counted_rank(values).tolist() == [4, 1, 2]
+    assert metrics.effective_rank(values)[:2].tolist() == pytest.approx([4, 1])
+    assert metrics.stable_rank(values).tolist() == pytest.approx([4, 1, (4 + 1 + 1e-6) / 4])
+    assert metrics.counted_rank(values).tolist() == [4, 1, 2]
 
 
 @given(st.lists(st.floats(0.01, 10), min_size=2, max_size=8), st.floats(0.1, 100))
 def test_effective_rank_is_bounded_and_has_no_scale(values, scale):
     tensor = torch.tensor([values], dtype=torch.float64)
-    rank = float(measures.effective_rank(tensor))
+    rank = float(metrics.effective_rank(tensor))
     assert 1 - 1e-9 <= rank <= len(values) + 1e-9
-    assert float(measures.effective_rank(scale * tensor)) == pytest.approx(rank)
+    assert float(metrics.effective_rank(scale * tensor)) == pytest.approx(rank)
 
 
 def test_activation_values_agree_with_numpy():
     rows = np.random.default_rng(0).normal(size=(50, 6))
     expected = np.linalg.svd(rows - rows.mean(0), compute_uv=False)
-    found = measures.activation_values(torch.from_numpy(rows)[None])[0]
+    found = metrics.activation_values(torch.from_numpy(rows)[None])[0]
     assert found.tolist() == pytest.approx(expected.tolist())
 
 
-def test_continual_measures_of_a_known_matrix():
-    # Row: after task; column: on task.
+def test_continual_metrics_of_a_known_matrix():
+    # Rows: after which task; columns: on which task.
     matrix = torch.tensor([[[0.9, 0.2, 0.1], [0.6, 0.8, 0.3], [0.7, 0.5, 0.9]]])
     untrained = torch.tensor([[0.1, 0.15, 0.1]])
-    assert float(measures.average_accuracy(matrix)) == pytest.approx(0.7)
-    assert float(measures.forgetting(matrix)) == pytest.approx((0.2 + 0.3) / 2)
-    assert float(measures.backward_transfer(matrix)) == pytest.approx((-0.2 - 0.3) / 2)
+    assert float(metrics.average_accuracy(matrix)) == pytest.approx(0.7)
+    assert float(metrics.forgetting(matrix)) == pytest.approx((0.2 + 0.3) / 2)
+    assert float(metrics.backward_transfer(matrix)) == pytest.approx((-0.2 - 0.3) / 2)
     expected = ((0.2 - 0.15) + (0.3 - 0.1)) / 2
-    assert float(measures.forward_transfer(matrix, untrained)) == pytest.approx(expected)
+    assert float(metrics.forward_transfer(matrix, untrained)) == pytest.approx(expected)
 
 
 def test_forgetting_counts_the_best_earlier_accuracy_backward_transfer_the_first():
     matrix = torch.tensor([[[0.5, 0.0, 0.0], [0.9, 0.5, 0.0], [0.5, 0.5, 0.5]]])
-    assert float(measures.forgetting(matrix)) == pytest.approx(0.2)
-    assert float(measures.backward_transfer(matrix)) == pytest.approx(0.0)
+    assert float(metrics.forgetting(matrix)) == pytest.approx(0.2)
+    assert float(metrics.backward_transfer(matrix)) == pytest.approx(0.0)
 
 
 def test_overlap_of_known_subspaces():
@@ -55,30 +56,30 @@ def test_overlap_of_known_subspaces():
     first[0, :3, :3] = torch.diag(torch.tensor([3.0, 2.0, 1.0]))
     second = torch.zeros(1, 4, 8)
     second[0, :3, 2:5] = torch.diag(torch.tensor([3.0, 2.0, 1.0]))
-    assert float(measures.overlap(first, first, 3)) == pytest.approx(1)
-    assert float(measures.overlap(first, second, 3)) == pytest.approx(1 / 3)
+    assert float(metrics.overlap(first, first, 3)) == pytest.approx(1)
+    assert float(metrics.overlap(first, second, 3)) == pytest.approx(1 / 3)
 
 
 def test_sparsity_of_known_vectors():
     flat, single = torch.ones(1, 9), torch.eye(9)[:1]
-    assert float(measures.hoyer(flat)) == pytest.approx(0)
-    assert float(measures.hoyer(single)) == pytest.approx(1)
-    assert float(measures.small_share(single)) == pytest.approx(8 / 9)
+    assert float(metrics.hoyer(flat)) == pytest.approx(0)
+    assert float(metrics.hoyer(single)) == pytest.approx(1)
+    assert float(metrics.small_share(single)) == pytest.approx(8 / 9)
 
 
 def test_margins_and_distances():
     logits = torch.tensor([[[2.0, 0.5, 1.0], [0.0, 3.0, 1.0]]])
-    assert measures.margins(logits, torch.tensor([[0, 2]])).tolist() == [[1.0, -2.0]]
+    assert metrics.margins(logits, torch.tensor([[0, 2]])).tolist() == [[1.0, -2.0]]
     hot = 100 * torch.eye(3)[None]
-    assert float(measures.function_distance(hot, hot.roll(1, -1))) == pytest.approx(1)
-    assert float(measures.function_distance(hot, hot)) == 0
+    assert float(metrics.function_distance(hot, hot.roll(1, -1))) == pytest.approx(1)
+    assert float(metrics.function_distance(hot, hot)) == 0
 
 
 def test_cosines_of_classes():
     rows = torch.tensor([[[1.0, 0.0], [3.0, 0.0], [0.0, 2.0]]])
-    cosines = measures.class_cosines(rows, torch.tensor([[0, 0, 1]]), 2)
+    cosines = metrics.class_cosines(rows, torch.tensor([[0, 0, 1]]), 2)
     torch.testing.assert_close(cosines[0], torch.eye(2))
-    assert measures.off_diagonal(cosines).tolist() == [[0.0, 0.0]]
+    assert metrics.off_diagonal(cosines).tolist() == [[0.0, 0.0]]
 
 
 def test_pruning_of_a_known_layer():
@@ -139,7 +140,7 @@ def test_landscape_gradient_and_minima():
 
 
 def test_paths_into_a_valley_end_where_the_closed_form_says():
-    rows = landscape.valley()
+    rows = pd.DataFrame(landscape.valley())
     errors = rows[rows["metric"] == "end_point_error"]["value"]
     assert len(errors) == 4
     assert errors.max() < 1e-6
@@ -161,8 +162,6 @@ def test_modes_solve_their_equation_of_motion():
 
 def test_gradient_descent_follows_the_rank_of_the_closed_form(monkeypatch):
     monkeypatch.setattr(linear, "FLOW_TIME", 3.0)
-    import pandas as pd
-
     rows = pd.DataFrame(linear.control(5, 3))
     errors = rows.groupby("metric")["value"].max()
     assert errors["mode_error"] < 5e-3

@@ -1,0 +1,60 @@
+"""What the study's figures share: names, colours and lines of the optimisers."""
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from workflow_scripts.shared import figures
+from workflow_scripts.shared.figures import COLOURS
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+# Label, colour and line of each optimiser: elementwise ones dashed, matrix ones solid.
+OPTIMIZERS: dict[str, tuple[str, str, str]] = {
+    "sgd": ("SGD", "black", "--"),
+    "adam": ("Adam", "grey", "--"),
+    "adamw": ("AdamW", "sky", ":"),
+    "shampoo": ("Shampoo", "vermilion", "-"),
+    "shampoo_grafted": ("Shampoo, grafted", "orange", "-"),
+    "soap": ("SOAP", "green", "-"),
+    "kfac": ("K-FAC", "purple", "-"),
+    "muon": ("Muon", "blue", "-"),
+}
+
+
+def label(name: str) -> str:
+    """The optimiser's name for readers."""
+    return OPTIMIZERS[name][0] if name in OPTIMIZERS else name
+
+
+def colour(name: str) -> str:
+    """The optimiser's colour, as #RRGGBB."""
+    return COLOURS[OPTIMIZERS[name][1]]
+
+
+def present(rows: pd.DataFrame) -> list[str]:
+    """The optimisers of some rows, in the order of the legend."""
+    found = set(rows["optimizer"].dropna())
+    return [name for name in OPTIMIZERS if name in found]
+
+
+def line(axes: "Axes", rows: pd.DataFrame, x: str, name: str, **style: Any) -> None:
+    """One optimiser's line over `x`, with its interval as a band."""
+    rows = rows[rows["optimizer"] == name]
+    own = {"label": label(name), "color": colour(name), "linestyle": OPTIMIZERS[name][2]}
+    figures.line(axes, rows, x, **(own | style))
+
+
+def exponent_colours(alphas: Iterable[float]) -> dict[float, str]:
+    """One colour per exponent of power-propagation; black for exponent 1, which is plain SGD."""
+    others = sorted(set(alphas) - {1.0})
+    colours = {alpha: figures.model_colour(place) for place, alpha in enumerate(others)}
+    return {1.0: COLOURS["black"]} | colours
+
+
+def mark_digits(axes: "Axes", rows: pd.DataFrame) -> None:
+    """Say on the panel that digits stand in for MNIST, where they do."""
+    if (rows["model"] == "MLP on digits").any():
+        figures.mark_stand_in(axes, "digits stand in for MNIST")
