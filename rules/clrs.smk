@@ -20,7 +20,6 @@ rule clrs_export:
         "logs/benchmarks/clrs_export/{algorithm}.tsv"
     conda:
         "../envs/clrs.yaml"
-    threads: 1
     resources:
         mem_mb=growing(2000),
         runtime=growing(60),
@@ -49,7 +48,6 @@ rule clrs_train:
         "logs/benchmarks/clrs_train/{reasoner}.tsv"
     conda:
         "../envs/models.yaml"
-    threads: 1
     resources:
         mem_mb=growing(3000),
         runtime=growing(config["clrs"]["train"]["runtime_min"]),
@@ -57,13 +55,11 @@ rule clrs_train:
     params:
         code=fingerprint("workflow_scripts/clrs/train.py"),
         reasoner=lookup("clrs/reasoners/{reasoner}", within=config),
-        processor=config["clrs"]["train"]["processor"],
-        width=config["clrs"]["train"]["width"],
-        batch=config["clrs"]["train"]["batch"],
-        learning_rate=config["clrs"]["train"]["learning_rate"],
-        max_grad_norm=config["clrs"]["train"]["max_grad_norm"],
-        chunk_steps=config["clrs"]["train"]["chunk_steps"],
-        checkpoint_every=config["clrs"]["train"]["checkpoint_every"],
+        training={
+            key: value
+            for key, value in config["clrs"]["train"].items()
+            if key not in ("runtime_min", "gpu", "seeds")
+        },
         seed=config["seed"],
     script:
         "../workflow_scripts/clrs/train.py"
@@ -81,7 +77,6 @@ rule clrs_evaluate:
         "logs/benchmarks/clrs_evaluate/{reasoner}.tsv"
     conda:
         "../envs/models.yaml"
-    threads: 1
     resources:
         mem_mb=growing(3000),
         runtime=growing(240),

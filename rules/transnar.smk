@@ -36,7 +36,6 @@ rule transnar_train:
         "logs/benchmarks/transnar_train/{arm}.tsv"
     conda:
         "../envs/models.yaml"
-    threads: 1
     resources:
         mem_mb=growing(3000),
         runtime=growing(config["transnar"]["train"]["runtime_min"]),
@@ -69,7 +68,6 @@ rule transnar_evaluate:
         "logs/benchmarks/transnar_evaluate/{arm}.tsv"
     conda:
         "../envs/models.yaml"
-    threads: 1
     resources:
         mem_mb=growing(3000),
         runtime=growing(240),
@@ -95,7 +93,6 @@ rule transnar_scores:
         "logs/benchmarks/transnar_scores/scores.tsv"
     conda:
         "../envs/analysis.yaml"
-    threads: 1
     resources:
         mem_mb=growing(2000),
         runtime=growing(10),
@@ -117,7 +114,6 @@ rule transnar_claims:
         "logs/transnar_claims/claims.log",
     conda:
         "../envs/analysis.yaml"
-    threads: 1
     resources:
         mem_mb=growing(1000),
         runtime=growing(10),
@@ -169,7 +165,6 @@ rule transnar_figures:
         "logs/transnar_figures/figures.log",
     conda:
         "../envs/analysis.yaml"
-    threads: 1
     resources:
         mem_mb=growing(1000),
         runtime=growing(10),

@@ -1,9 +1,9 @@
-"""Writes `frozen/*.npz`: what the package's own network predicts, with its weights under our names.
+"""Write `frozen/*.npz`: predictions of the package's own network, with its weights under our names.
 
     python tests/clrs/freeze_parity.py
 
-Needs dm-clrs; `test_parity.py` needs only what this leaves. Run it again when a pin of the package
-moves. One file holds the trajectories, the weights, and the raw predictions of hints and outputs.
+Needs dm-clrs; `test_parity.py` only needs the files. Run it again when the package's pin changes.
+Each file holds the trajectories, the weights, and the raw predictions of hints and outputs.
 """
 
 import json
@@ -41,7 +41,7 @@ TRIPLETS = [
     "triplets.out",
 ]
 GATE = ["gate.state", "gate.message", "gate.out"]
-# The order in which the package makes its linear layers.
+# The order in which the package creates its linear layers.
 LAYERS = {
     "mpnn": MESSAGES,
     "pgn": MESSAGES,
@@ -56,7 +56,7 @@ def numbered(stem, index):
 
 
 def haiku_name(name, processor, algorithm, edge_pointers):
-    """The package's module of one of our layers, by its end."""
+    """The end of the name of the package's module for one of our layers."""
     if name == "norm":
         return "processor/layer_norm"
     if name in ("first", "second") and processor not in ("gat", "gatv2"):
@@ -74,7 +74,7 @@ def haiku_name(name, processor, algorithm, edge_pointers):
 
 
 def weights(reasoner, params, algorithm, processor):
-    """Our state dict filled from the package's parameters; every one of those must be used."""
+    """Our state dict filled from the package's parameters, all of which must be used."""
     edge_pointers = {f.name for f in reasoner.specs[algorithm] if f.location == "edge"}
     found, used = {}, set()
     for key in reasoner.state_dict():
@@ -126,7 +126,7 @@ def freeze(algorithm, processor):
         hint_repred_mode="soft",
     )
     model.init(feedback.features, seed=1)
-    # Initial biases are 0: with them, a layer mixed up with another could go unnoticed.
+    # Initial biases are 0, so two swapped layers could go unnoticed without this noise.
     random = np.random.default_rng(SEED)
     params = jax.tree.map(
         lambda p: np.asarray(p + 0.1 * random.normal(size=p.shape), np.float32), model.params

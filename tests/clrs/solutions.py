@@ -1,8 +1,8 @@
 """Independent solutions of all 30 algorithms: is an output right for an input?
 
-`RIGHT[algorithm](inputs, outputs)` takes one sample's columns by feature name. Where several
-outputs are right (predecessors on equally good paths, optimal splits), any of them passes; the
-values that make an answer right come from networkx, SciPy, NumPy, strings, or brute force.
+`RIGHT[algorithm](inputs, outputs)` takes one sample's columns by feature name. If several outputs
+are right (predecessors on equally good paths, optimal splits), any of them passes. The reference
+values come from networkx, SciPy, NumPy, strings, or brute force.
 """
 
 import itertools
@@ -106,7 +106,7 @@ def strings_of(given):
 
 
 def lcs(given, found):
-    """The table's arrows, walked from its corner, spell a longest common subsequence."""
+    """The table's arrows, followed from its corner, spell a longest common subsequence."""
     x, y = strings_of(given)
     best = max(
         (size for size in range(min(len(x), len(y)) + 1) if has_common(tuple(x), tuple(y), size)),
@@ -133,14 +133,14 @@ def has_common(x, y, size):
 
 
 def matching(given, found):
-    """The first match, or the head of the needle where there is none."""
+    """The first match, or the head of the needle if there is none."""
     text, needle = ("".join(map(str, part)) for part in strings_of(given))
     place = text.find(needle)
     return one(found["match"]) and found["match"].argmax() == (len(text) if place < 0 else place)
 
 
 def activities(given, found):
-    """Compatible, and as many as any choice of compatible ones."""
+    """The chosen activities are compatible, and no larger set is."""
     start, finish = given["s"], given["f"]
 
     def compatible(chosen):
@@ -156,10 +156,9 @@ def activities(given, found):
 
 
 def tasks(given, found):
-    """Feasible, and what the greedy choice by weight gives.
-
-    A unit task is taken, heaviest first, if fewer are taken already than its deadline. That set
-    can be carried out, but is not always the heaviest one that can: see the test beside this.
+    """The greedy choice by weight: heaviest first, a unit task is taken if its deadline is later
+    than the number of tasks taken. The set is feasible, but not always the heaviest feasible one
+    (see the test in `test_solutions.py`).
     """
     taken = []
     for task in sorted(range(len(given["d"])), key=lambda task: -given["w"][task]):
@@ -184,7 +183,7 @@ def graph_of(given, directed=False, weights=False):
 
 
 def dfs(given, found):
-    """Neighbours by number, roots by number: recursion in place of the package's stack."""
+    """Depth-first search by recursion, neighbours and roots in order of their number."""
     pi = np.arange(len(given["pos"]))
     seen = set()
 
@@ -238,7 +237,7 @@ def tree_is_shortest(graph, pi, source, length):
 
 
 def floyd_warshall(given, found):
-    """Predecessors on shortest walks of at least one edge: a node's way to itself is a cycle."""
+    """Predecessors on shortest walks of at least one edge; a node's walk to itself is a cycle."""
     weights = np.where(given["adj"] > 0, given["A"].astype(float), np.inf)
     length = shortest_path(np.where(np.isinf(weights), 0, weights), method="D")
     for i, j in itertools.product(range(len(weights)), repeat=2):
@@ -253,7 +252,7 @@ def floyd_warshall(given, found):
 
 
 def topological(given, found):
-    """`topo` points from each node to the next in the order, `topo_head` marks the first."""
+    """`topo` points from each node to the next one in the order; `topo_head` marks the first."""
     order = [int(found["topo_head"].argmax())]
     while found["topo"][order[-1]] != order[-1]:
         order.append(int(found["topo"][order[-1]]))
@@ -309,7 +308,7 @@ def hull(given, found):
 
 
 def segments(given, found):
-    """Both lines' parameters at their crossing lie within the segments."""
+    """The crossing point of the two lines lies within both segments."""
     a, b, c, d = np.stack([given["x"], given["y"]], -1).astype(float)
     system = np.stack([b - a, c - d], -1)
     where = np.linalg.solve(system, c - a)

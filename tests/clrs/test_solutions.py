@@ -21,7 +21,7 @@ SORTS = {"bubble_sort", "heapsort", "insertion_sort", "quicksort"}
 
 
 def options(algorithm):
-    """The package's own for string matchers: those for training want texts of more than 8."""
+    """The package's defaults for string matchers; training options need more than 8 characters."""
     return {} if algorithm in specs.STRING_MATCHERS else sampling.training_options(algorithm)
 
 
@@ -49,7 +49,7 @@ def test_outputs_are_right(algorithm):
 
 @pytest.mark.parametrize("algorithm", specs.ALGORITHMS)
 def test_solutions_notice_outputs_of_other_inputs(algorithm):
-    """Each check must be able to fail: outputs of one sample on the inputs of the next."""
+    """Each check must be able to fail: it gets outputs of one sample with inputs of the next."""
     drawn = list(samples(algorithm, 7, 2 * SAMPLES))
     verdicts = [
         right_or_broken(algorithm, given, found)
@@ -66,8 +66,8 @@ def right_or_broken(algorithm, given, found):
 
 
 def test_the_package_schedules_by_a_greedy_rule_that_is_not_always_best():
-    """Known difference: a task is dropped when as many are taken as its deadline says, even where
-    those could be done later. So `task_scheduling` asks for this rule, not for the optimum."""
+    """The package drops a task once as many tasks are chosen as its deadline allows, even if those
+    could be done later. So the solution of `task_scheduling` checks the greedy choice."""
     worse = 0
     for given, found in samples("task_scheduling", 6, 40):
         best = 0.0
@@ -118,7 +118,7 @@ def as_text(algorithm, nodes, count):
 
 @pytest.mark.parametrize("algorithm", specs.ALGORITHMS)
 def test_text_says_what_the_arrays_say(algorithm):
-    """So an answer is as right as the arrays are; sorts answer with the sorted keys."""
+    """So a text is right if its arrays are; the answer of a sort is the sorted keys."""
     for question, answer, inputs, outputs in as_text(algorithm, 6, SAMPLES):
         name, given, asked, end = question.split("\n")
         assert (name, end) == (f"{algorithm}:", "")
@@ -136,7 +136,7 @@ def test_text_says_what_the_arrays_say(algorithm):
 
 
 def plain(array, like):
-    """One-hot arrays as the indices that the text gives for them."""
+    """One-hot arrays as the indices that stand in the text."""
     array = np.asarray(array, float)
     if array.ndim == like.ndim:
         return array

@@ -1,6 +1,7 @@
-"""From latent vectors to predictions, and from predictions to what is fed back or scored.
+"""From latent vectors to predictions, and from predictions to the values fed back or scored.
 
-As in `clrs/_src/decoders.py`; permutations go through Sinkhorn's operator in logarithms.
+The layers are those of `clrs/_src/decoders.py`. Permutations use Sinkhorn's operator in log space.
+Shapes: B samples, N nodes, latent vectors of width W.
 """
 
 from dataclasses import dataclass
@@ -14,27 +15,28 @@ from workflow_scripts.clrs.specs import Feature, Location, Spec, Stage, Type
 
 TEMPERATURE = 0.1  # of Sinkhorn's operator
 STEPS = 10  # of Sinkhorn's operator inside the network
-SCORING_STEPS = 50  # more of them before a permutation is scored
+SCORING_STEPS = 50  # further ones before a permutation is scored
 
 Tensors = dict[str, Tensor]
 
 
 @dataclass(frozen=True)
 class Latent:
-    """What a message step leaves for the decoders."""
+    """The latent state after a message step, as the decoders read it."""
 
     nodes: Tensor  # (B, N, 3 W): encoded inputs and hints, state before, state after
     edges: Edges
-    messages: Tensor | None  # (B, N, N, W) from processors with edge outputs, when asked for
+    messages: Tensor | None  # (B, N, N, W) from processors with edge outputs, when requested
     graph: Tensor  # (B, W)
 
     def rows(self, which: slice) -> "Latent":
+        """The latent state of some samples: the same shapes with a smaller B."""
         messages = None if self.messages is None else self.messages[which]
         return Latent(self.nodes[which], self.edges.rows(which), messages, self.graph[which])
 
 
 def join(parts: list[Latent]) -> Latent:
-    """Latents of several steps of one forward pass as one, along the batch."""
+    """Concatenate latents of several steps of one forward pass along the batch axis B."""
     messages = [part.messages for part in parts if part.messages is not None]
     return Latent(
         torch.cat([part.nodes for part in parts]),
@@ -73,14 +75,17 @@ class Decoders(nn.Module):
         )
 
     def reads_edges(self, stage: Stage) -> bool:
+        """Whether any decoder of a stage reads the latent vectors of edges."""
         return any(reads_edges(feature) for feature in self.features[stage])
 
     def forward(
         self, stage: Stage, latent: Latent, noise: torch.Generator | None = None
     ) -> Tensors:
-        """Predictions of a stage: logits, or log-probabilities for permutations.
+        """Predictions of a stage by feature: logits, or log-probabilities for permutations.
 
-        `noise` draws the Gumbel noise that permutations get in training.
+        Shapes are those of the features ((B,), (B, N) or (B, N, N)), with a last axis of
+        categories or of the N possible targets of a pointer. `noise` draws the Gumbel noise that
+        is added to permutations in training.
         """
         return {
             feature.name: self._decode(feature, latent, noise) for feature in self.features[stage]
@@ -126,12 +131,12 @@ def _squeezed(feature: Feature, prediction: Tensor) -> Tensor:
 
 
 def _edge(linear: nn.Linear, latent: Latent) -> Tensor:
-    """`linear` of an edge's encoding and, side by side with it, of its message."""
+    """`linear` of an edge's encoding, concatenated with its message if the layer is that wide."""
     found = latent.edges.through(linear)
     width = latent.edges.map.weight.shape[1]
     if linear.in_features > width:
         if latent.messages is None:
-            raise ValueError("the processor's edge messages were not asked for")
+            raise ValueError("expected edge messages, found none; pass want_messages=True")
         found = found + latent.messages @ linear.weight[:, width:].mT
     return found
 
@@ -140,7 +145,7 @@ def _max_plus_head(pairs: Tensor, targets: Tensor, head: nn.Linear) -> Tensor:
     """head(max(pairs[i, j], targets[k])), shape (B, N, N, N)."""
     if torch.is_grad_enabled():
         return head(torch.maximum(pairs[:, :, :, None], targets[:, None, None]))[..., 0]
-    # One row at a time: all of them would fill N^3 x W numbers.
+    # One row at a time: all rows together would take N^3 x W numbers of memory.
     rows = [
         head(torch.maximum(pairs[:, row, :, None], targets[:, None]))[..., 0]
         for row in range(pairs.shape[1])
@@ -149,9 +154,10 @@ def _max_plus_head(pairs: Tensor, targets: Tensor, head: nn.Linear) -> Tensor:
 
 
 def log_sinkhorn(logits: Tensor, steps: int, noise: torch.Generator | None = None) -> Tensor:
-    """Logarithm of a nearly doubly stochastic matrix with an empty diagonal, (B, N, N).
+    """Sinkhorn's operator in log space on `logits`, shape (B, N, N) in and out.
 
-    With `noise`, Gumbel noise is added first (Mena et al. 2018).
+    The result is the logarithm of a nearly doubly stochastic matrix with an empty diagonal. With
+    `noise`, Gumbel noise is added first (Mena et al. 2018).
     """
     if noise is not None:
         uniform = torch.rand(logits.shape, generator=noise, device=logits.device)
@@ -164,7 +170,10 @@ def log_sinkhorn(logits: Tensor, steps: int, noise: torch.Generator | None = Non
 
 
 def soft(feature: Feature, prediction: Tensor) -> Tensor:
-    """A predicted hint as it is fed back: gradients pass."""
+    """A predicted hint as it is fed back, same shape as `prediction`: differentiable.
+
+    Raises `ValueError` for a type that no hint has.
+    """
     match feature.type:
         case Type.SCALAR:
             return prediction
@@ -173,11 +182,15 @@ def soft(feature: Feature, prediction: Tensor) -> Tensor:
         case Type.MASK_ONE | Type.CATEGORICAL | Type.POINTER:
             return prediction.softmax(-1)
         case _:
-            raise ValueError(f"{feature.name}: a {feature.type} hint is in no CLRS-30 algorithm")
+            raise ValueError(f"{feature.name}: no CLRS-30 algorithm has a hint of {feature.type}")
 
 
 def hard(feature: Feature, prediction: Tensor) -> Tensor:
-    """A prediction as it is scored: 0/1 masks, one-hot rows, indices of pointers."""
+    """A prediction as it is scored: 0/1 masks, one-hot rows, indices of pointers.
+
+    `prediction` has the shape that `Decoders.forward` gives it; a pointer loses its last axis.
+    Raises `ValueError` for a type that cannot be decoded.
+    """
     match feature.type:
         case Type.SCALAR:
             return prediction
@@ -196,6 +209,6 @@ def hard(feature: Feature, prediction: Tensor) -> Tensor:
 
 
 def harden(spec: Spec, predictions: Tensors) -> Tensors:
-    """All predictions as they are scored."""
+    """All predictions as they are scored, by feature; shapes as for `hard`."""
     features = {feature.name: feature for feature in spec}
     return {name: hard(features[name], value) for name, value in predictions.items()}

@@ -6,13 +6,16 @@ import pandas as pd
 import torch
 
 from workflow_scripts.clrs import reasoner_scores, store, trajectories, weights
-from workflow_scripts.shared import job, progress, provenance, tables
+from workflow_scripts.shared import job, progress, tables
 
 SPLIT = "test"
 
 
 def rows(reasoners: list[str], data: dict[str, str], batch: int) -> pd.DataFrame:
-    """`score` of every reasoner, algorithm and size; `data` maps algorithms to exported files."""
+    """One row per reasoner, algorithm, size and output; `data` maps algorithms to exported files.
+
+    `reasoners` are paths, one per seed. The output `score` is the mean over the outputs.
+    """
     device = "cuda" if torch.cuda.is_available() else "cpu"
     sets = [
         (algorithm, nodes)
@@ -41,18 +44,10 @@ def main(
     batch: int,
     provenance: dict[str, Any],
 ) -> None:
+    """Score the reasoners in `models` on the test sets in `data` and write the rows to `table`."""
     files = dict(zip(algorithms, data, strict=True))
     tables.write(rows(models, files, batch), table, provenance=provenance)
 
 
 if __name__ == "__main__":
-    with job.running(snakemake):
-        params = snakemake.params
-        main(
-            list(snakemake.input.models),
-            list(snakemake.input.data),
-            snakemake.output.table,
-            params.algorithms,
-            params.batch,
-            provenance=provenance.of(snakemake),
-        )
+    job.run(snakemake, main)

@@ -1,9 +1,9 @@
 """Draw trajectories of one algorithm with dm-clrs and store them: the one script that imports it.
 
-Sets for training and validation are drawn as the package's example draws them, test sets as the
-package's own (its seed and sampler settings, and its factor on the number of samples). Paired
-sets hold CLRS-Text of the same draws, with inputs cut to `DECIMALS` and no prompt twice in any
-two of them: at small sizes almost every prompt would otherwise be in training and testing alike.
+Sets for training and validation are drawn as in the package's example. Test sets are the package's
+own: its seed, its sampler settings and its factor on the number of samples. Paired sets hold
+CLRS-Text of the same draws, with inputs truncated to `DECIMALS`. No prompt is in two paired sets:
+at small sizes almost every prompt would otherwise occur in both training and testing.
 """
 
 from collections.abc import Sequence
@@ -13,23 +13,23 @@ import numpy as np
 
 from workflow_scripts.clrs import sampling, specs, store
 from workflow_scripts.clrs.sampling import Columns
-from workflow_scripts.shared import job, progress, provenance, seeds
+from workflow_scripts.shared import job, progress, seeds
 
 DECIMALS = 3  # of CLRS-Text
-TRIES = 3  # draws a wanted sample, before a set of distinct prompts is left smaller
+TRIES = 3  # draws per requested sample, before a set of distinct prompts is left smaller
 
 Sets = dict[tuple[str, int], Columns]
 
 
 def seed_of(seed: int, algorithm: str, split: str, nodes: int) -> int:
-    """A seed for the package's `RandomState`, which takes 32 bits."""
+    """A seed of 32 bits, for the package's `RandomState`."""
     return seeds.derive(seed, "clrs", algorithm, split, nodes) % 2**32
 
 
 def trajectories(
     algorithm: str, split: str, nodes: int, samples: int, seed: int
 ) -> tuple[specs.Spec, Columns]:
-    """One set without text; the package's own test set where `split` is test."""
+    """Draw one set without text; the package's own test set if `split` is test."""
     if split == "test":
         drawn = sampling.sampler(algorithm, nodes, sampling.TEST_SEED)
         return sampling.draw(drawn, algorithm, samples * sampling.multiplier(algorithm))
@@ -41,9 +41,9 @@ def trajectories(
 def pairs(
     algorithm: str, wanted: Sequence[tuple[str, int, int]], seed: int
 ) -> tuple[specs.Spec, Sets]:
-    """Sets with text, for (split, nodes, samples); earlier ones have the first choice of prompts.
+    """Draw sets with text, for (split, nodes, samples), in this order.
 
-    A set is smaller than asked where `TRIES` draws a sample bring no more new prompts.
+    A set is smaller than requested if `TRIES` draws per sample do not give enough new prompts.
     """
     found: Sets = {}
     seen: set[str] = set()
@@ -57,14 +57,19 @@ def pairs(
 
 
 def main(
-    path: str,
+    data: str,
     algorithm: str,
     plain: dict[str, dict[str, Any]],
     paired: dict[str, dict[str, Any]],
+    paired_algorithms: list[str],
     seed: int,
     provenance: dict[str, Any],
 ) -> None:
-    """`plain` and `paired` map splits to `sizes` and `samples`; splits of both have own names."""
+    """Write all sets of one algorithm to `data`.
+
+    `plain` and `paired` (sets with text, only for `paired_algorithms`) map splits to `sizes` and
+    `samples`; their splits have different names.
+    """
     sets: Sets = {}
     spec: specs.Spec = ()
     wanted = [
@@ -76,26 +81,18 @@ def main(
         sorted(set(wanted), key=wanted.index), description=algorithm, unit="set"
     ):
         spec, sets[split, nodes] = trajectories(algorithm, split, nodes, samples, seed)
-    texts = [
-        (split, nodes, part["samples"]) for split, part in paired.items() for nodes in part["sizes"]
-    ]
-    if texts:
+    if algorithm in paired_algorithms:
+        texts = [
+            (split, nodes, part["samples"])
+            for split, part in paired.items()
+            for nodes in part["sizes"]
+        ]
         spec, found = pairs(algorithm, texts, seed)
         sets |= found
     if not spec or any(not np.size(columns["lengths"]) for columns in sets.values()):
-        raise ValueError(f"{algorithm}: nothing was drawn")
-    store.write(path, spec, sets, provenance)
+        raise ValueError(f"{algorithm}: expected samples in every set, found an empty set")
+    store.write(data, spec, sets, provenance)
 
 
 if __name__ == "__main__":
-    with job.running(snakemake):
-        params = snakemake.params
-        algorithm = snakemake.wildcards.algorithm
-        main(
-            snakemake.output.data,
-            algorithm,
-            params.plain,
-            params.paired if algorithm in params.paired_algorithms else {},
-            params.seed,
-            provenance=provenance.of(snakemake),
-        )
+    job.run(snakemake, main)

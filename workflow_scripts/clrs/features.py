@@ -1,10 +1,10 @@
 """From features to latent vectors: the encoders of the reasoner.
 
-Every encoder is linear (`clrs/_src/encoders.py`), and almost every edge feature is one number an
-edge. So the latent vector of an edge is a linear map of a handful of numbers, and what a
-processor does first, one more linear map, can be folded into it: a product with F columns, about
-three, in place of one with as many as the network is wide. It is exact algebra, and about half of
-the multiplications of a step.
+Every encoder is linear (`clrs/_src/encoders.py`), and almost every edge feature is one number per
+edge. So the latent vector of an edge is a linear map of a few numbers. A processor applies another
+linear map first. The two are folded into one product with F columns, about three, instead of W, the
+width of the network. This is exact algebra and saves about half of the multiplications of a step.
+Shapes: B samples, N nodes, F numbers per node, edge or graph.
 """
 
 from dataclasses import dataclass, field
@@ -21,14 +21,17 @@ Columns = dict[Location, Tensor]
 
 @dataclass(frozen=True)
 class EdgeMap:
-    """The affine map from the F numbers of an edge to its latent vector, W features wide."""
+    """The affine map from the F numbers of an edge to its latent vector of width W."""
 
     weight: Tensor  # (F, W)
     bias: Tensor  # (W,)
     folded: dict[int, tuple[Tensor, Tensor]] = field(default_factory=dict)
 
     def into(self, linear: nn.Linear) -> tuple[Tensor, Tensor]:
-        """This map followed by `linear`, of which a decoder's first W columns count."""
+        """Weight (F, out) and bias (out,) of this map followed by `linear`.
+
+        Only the first W input columns of `linear` are used; a decoder's layer may have more.
+        """
         key = id(linear)
         if key not in self.folded:
             weight = linear.weight[:, : self.weight.shape[1]].mT
@@ -38,7 +41,7 @@ class EdgeMap:
 
 @dataclass(frozen=True)
 class Edges:
-    """Latent vectors of all edges, kept as what they are computed from."""
+    """Latent vectors of all edges, stored as the numbers that they are computed from."""
 
     values: Tensor  # (B, N, N, F)
     map: EdgeMap
@@ -54,11 +57,15 @@ class Edges:
         return flat.view(*self.values.shape[:3], -1)
 
     def rows(self, which: slice) -> "Edges":
+        """The edges of some samples: the same shapes with a smaller B."""
         return Edges(self.values[which], self.map)
 
 
 def truncated_normal(linear: nn.Linear, deviation: float | None = None) -> nn.Linear:
-    """Haiku's initial values: cut at two deviations of 1/sqrt(inputs), and no bias."""
+    """Set Haiku's initial values: normal, truncated at two standard deviations, and no bias.
+
+    The standard deviation is 1/sqrt(inputs) unless `deviation` is given.
+    """
     spread = linear.in_features**-0.5 if deviation is None else deviation
     nn.init.trunc_normal_(linear.weight, std=spread, a=-2 * spread, b=2 * spread)
     nn.init.zeros_(linear.bias)
@@ -68,8 +75,8 @@ def truncated_normal(linear: nn.Linear, deviation: float | None = None) -> nn.Li
 class Encoders(nn.Module):
     """Encoders of one algorithm.
 
-    With `inverted_pointers`, every node pointer i -> j is also given transposed, so that j sees
-    who points at it (a reading of Bevilacqua et al. 2023).
+    With `inverted_pointers`, every node pointer i -> j is also encoded transposed, so that j
+    receives the nodes that point at it (our interpretation of Bevilacqua et al. 2023).
     """
 
     def __init__(self, spec: Spec, width: int, inverted_pointers: bool = False) -> None:
@@ -98,9 +105,10 @@ class Encoders(nn.Module):
         return [feature.name]
 
     def columns(self, stage: Stage, data: Tensors) -> Columns:
-        """Values of the features of a stage, laid side by side for each location.
+        """Values of the features of a stage, concatenated per location.
 
-        Pointers come as indices or as (soft) one-hot rows; shapes (B, N, F), (B, N, N, F), (B, F).
+        `data` maps features to values; pointers are indices or (soft) one-hot rows. The results
+        have shapes (B, N, F) for nodes, (B, N, N, F) for edges and (B, F) for the graph.
         """
         parts: dict[Location, list[Tensor]] = {location: [] for location in Location}
         for feature in self.features[stage]:
@@ -108,7 +116,7 @@ class Encoders(nn.Module):
             if feature.type == Type.CATEGORICAL:
                 found = [values]
             elif feature.type == Type.POINTER and feature.location == Location.EDGE:
-                # The contributions of all senders, and of all receivers, are averaged.
+                # The package averages the contributions of all senders and of all receivers.
                 found = [values.mean(1)[..., None], values.mean(2)[..., None]]
             else:
                 found = [values[..., None]]
@@ -118,7 +126,7 @@ class Encoders(nn.Module):
         return {location: torch.cat(found, -1) for location, found in parts.items() if found}
 
     def maps(self) -> dict[Location, EdgeMap]:
-        """The affine map of each location, over the columns of inputs, then hints."""
+        """The affine map of each location: first the columns of inputs, then those of hints."""
         linear = cast("dict[str, nn.Linear]", dict(self.linear.items()))
         zero = next(iter(linear.values())).bias.new_zeros
         found = {}
@@ -131,23 +139,26 @@ class Encoders(nn.Module):
 
 
 def _latent(feature: Feature) -> Location:
-    """Where a feature's latent vector lives: a node's pointer is a feature of edges."""
+    """The location of a feature's latent vector: a node's pointer is a feature of edges."""
     if feature.type in (Type.POINTER, Type.PERMUTATION_POINTER):
         if feature.location == Location.GRAPH:
-            raise ValueError(f"{feature.name}: a pointer of the graph is in no CLRS-30 algorithm")
+            raise ValueError(f"{feature.name}: no CLRS-30 algorithm has a pointer of the graph")
         return Location.EDGE
     return feature.location
 
 
 def as_matrix(feature: Feature, data: Tensor) -> Tensor:
-    """Data as float32, index pointers as one-hot rows."""
+    """Data as float32; index pointers (B, ...) become one-hot rows (B, ..., N)."""
     if feature.type == Type.POINTER and not data.is_floating_point():
         return nn.functional.one_hot(data, data.shape[1]).float()
     return data
 
 
 def adjacency(before: Tensor, features: list[Feature], data: Tensors) -> Tensor:
-    """The graph that pointers and edge masks span, (B, N, N) of 0 and 1, added to `before`."""
+    """The graph that pointers and edge masks span, joined with `before`; both (B, N, N) of 0 and 1.
+
+    `data` maps features to their values.
+    """
     found = before
     for feature in features:
         if _latent(feature) != feature.location:

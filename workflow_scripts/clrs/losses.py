@@ -1,6 +1,6 @@
-"""Losses of hints and outputs, as the package has them (`clrs/_src/losses.py`).
+"""Losses of hints and outputs, as in the package (`clrs/_src/losses.py`).
 
-Every loss is a sum over entries divided by the number of entries that count; the sums of the
+Every loss is a sum over entries divided by the number of unmasked entries, so the losses of the
 chunks of a batch add up to the loss of the batch.
 """
 
@@ -15,7 +15,11 @@ Tensors = dict[str, Tensor]
 
 
 def entries(feature: Feature, prediction: Tensor, truth: Tensor) -> Tensor:
-    """Sum of the losses of a feature's entries, those that do not count left out."""
+    """Sum of the losses of a feature's unmasked entries, a scalar.
+
+    `prediction` has the shape of `truth`; a pointer's has one more axis, of N logits. Raises
+    `ValueError` for a type that has no loss.
+    """
     match feature.type:
         case Type.SCALAR:
             return ((prediction - truth) ** 2).sum()
@@ -38,7 +42,7 @@ def entries(feature: Feature, prediction: Tensor, truth: Tensor) -> Tensor:
 
 
 def count(feature: Feature, truth: Tensor) -> Tensor:
-    """How many entries of a feature count, at least 1."""
+    """The number of unmasked entries of `truth`, any shape, as a scalar; at least 1."""
     match feature.type:
         case Type.MASK:
             number = (truth != MASKED).sum()
@@ -54,7 +58,7 @@ def count(feature: Feature, truth: Tensor) -> Tensor:
 
 
 class Loss:
-    """The loss of one batch, chunk by chunk: hints on their way and outputs at the end."""
+    """The loss of one batch, chunk by chunk: hints at every step and outputs at the last one."""
 
     def __init__(self, spec: Spec, batch: Batch) -> None:
         self.batch = batch
@@ -70,7 +74,7 @@ class Loss:
         } | {feature.name: count(feature, batch.outputs[feature.name]) for feature in self.outputs}
 
     def _true_hints(self, start: int, stop: int) -> Tensors:
-        """What steps `start` to `stop` should predict, all running samples end to end."""
+        """True hints of steps `start` to `stop`, the running samples of all steps concatenated."""
         steps = range(start, min(stop, len(self.running)))
         if not steps:
             return {}
@@ -80,7 +84,7 @@ class Loss:
         }
 
     def __call__(self, predictions: Predictions) -> Tensor:
-        """This chunk's part of the loss of the batch."""
+        """This chunk's part of the loss of the batch, a scalar."""
         start = predictions.first_step
         truth = self._true_hints(start, start + len(predictions.hints))
         total = predictions.hints[0][self.hints[0].name].new_zeros(())

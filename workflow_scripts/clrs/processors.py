@@ -1,12 +1,12 @@
 """Processors: one round of messages over all pairs of nodes (`clrs/_src/processors.py`).
 
-A processor is a module with the attributes `edge_messages` (whether it also gives edges a latent
-vector) and `sparse` (whether it looks at the adjacency), and
+A processor is a module with the attributes `edge_messages` (whether it also returns a latent vector
+per edge) and `sparse` (whether it uses the adjacency), and
 
     forward(nodes, edges, graph, hidden, adjacency, want_messages) -> (hidden, messages)
 
-with nodes and hidden (B, N, W), `edges` an `Edges`, graph (B, W), adjacency (B, N, N) or None,
-messages (B, N, N, W) or None. `edges.dense()` gives the latent vectors of edges themselves.
+with nodes and hidden of shape (B, N, W), `edges` an `Edges`, graph (B, W), adjacency (B, N, N) or
+None, and messages (B, N, N, W) or None. `edges.dense()` returns the latent vectors of edges.
 """
 
 from collections.abc import Callable
@@ -17,19 +17,20 @@ from torch import Tensor, nn
 
 from workflow_scripts.clrs.features import Edges, truncated_normal
 
-FAR = -1.0e6  # what a message counts that does not arrive
+FAR = -1.0e6  # value of a message along a missing edge
 
 
 def linear(inputs: int, outputs: int) -> nn.Linear:
+    """A linear layer with Haiku's initial values."""
     return truncated_normal(nn.Linear(inputs, outputs))
 
 
 class MessagePassing(nn.Module):
     """MPNN and PGN, with max aggregation, a two-layer message MLP and layer norm.
 
-    `triplets` features of every three nodes, reduced by max, give edges their messages; `gated`
-    lets a node keep its state (Ibarz et al. 2022, sections 3.2.2 and 3.2.3). `sparse` (PGN) sends
-    along the adjacency only.
+    `triplets` is the number of features per triplet of nodes; reduced by max, they are the messages
+    of edges. `gated` lets a node keep its state (Ibarz et al. 2022, sections 3.2.2 and 3.2.3).
+    `sparse` (PGN) sends messages along the adjacency only.
     """
 
     def __init__(
@@ -54,8 +55,9 @@ class MessagePassing(nn.Module):
         adjacency: Tensor | None = None,
         want_messages: bool = True,
     ) -> tuple[Tensor, Tensor | None]:
+        """New hidden state (B, N, W) and edge messages; shapes as in the module's docstring."""
         z = torch.cat([nodes, hidden], -1)
-        # In place: neither sum keeps its operands for the gradient.
+        # In place: the gradient of a sum does not need its operands.
         pairs = edges.through(self.edge)
         pairs += self.receiver(z)[:, None]
         pairs += (self.sender(z) + self.graph(graph)[:, None])[:, :, None]
@@ -73,7 +75,7 @@ class MessagePassing(nn.Module):
 
 
 class Gate(nn.Module):
-    """How much of its new state a node takes; little at first (bias -3)."""
+    """The share of the new state that a node adopts; small at the start (bias -3)."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -82,15 +84,16 @@ class Gate(nn.Module):
         nn.init.constant_(self.out.bias, -3.0)
 
     def forward(self, z: Tensor, arrived: Tensor, new: Tensor, old: Tensor) -> Tensor:
+        """Mix of the new and old states (B, N, W); `z` (B, N, 2 W), `arrived` (B, N, W)."""
         share = self.out((self.state(z) + self.message(arrived)).relu()).sigmoid()
         return new * share + old * (1 - share)
 
 
 class Triplets(nn.Module):
-    """Edge messages out of every three nodes (Dudzik and Velickovic 2022).
+    """Edge messages from triplets of nodes (Dudzik and Velickovic 2022).
 
-    The seven terms of a triplet (i, j, k) are linear, and the max is over i: terms that do not
-    depend on i stand outside of it, the others are those of (i, j) and of (i, k).
+    The seven terms of a triplet (i, j, k) are linear and the max is over i. Terms that do not
+    depend on i are added after the max; the others are those of (i, j) and of (i, k).
     """
 
     def __init__(self, width: int, features: int) -> None:
@@ -100,6 +103,7 @@ class Triplets(nn.Module):
         self.graph, self.out = linear(width, features), linear(features, width)
 
     def forward(self, z: Tensor, edges: Edges, graph: Tensor) -> Tensor:
+        """Messages (B, N, N, W) from `z` (B, N, 2 W), the edges and `graph` (B, W)."""
         by_edge = cast("list[nn.Linear]", list(self.edge))
         first = edges.through(by_edge[0]) + self.node[0](z)[:, :, None]
         second = edges.through(by_edge[1])
@@ -109,7 +113,7 @@ class Triplets(nn.Module):
 
 
 def max_plus(first: Tensor, second: Tensor) -> Tensor:
-    """max over i of first[i, j] + second[i, k]: (B, N, N, F) twice -> (B, N, N, F)."""
+    """max over i of first[i, j] + second[i, k]; both and the result have shape (B, N, N, F)."""
     if torch.is_grad_enabled():
         return (first[:, :, :, None] + second[:, :, None]).amax(1)
     best = first[:, 0, :, None] + second[:, 0, None]
@@ -128,7 +132,7 @@ class Attention(nn.Module):
     ) -> None:
         super().__init__()
         if width % heads:
-            raise ValueError(f"{heads} heads do not divide a width of {width}")
+            raise ValueError(f"width {width}: expected a multiple of the {heads} heads")
         self.heads, self.dynamic, self.sparse = heads, dynamic, sparse
         inner = width if dynamic else heads
         self.value, self.skip = linear(2 * width, width), linear(2 * width, width)
@@ -148,9 +152,10 @@ class Attention(nn.Module):
         adjacency: Tensor | None = None,
         want_messages: bool = True,
     ) -> tuple[Tensor, Tensor | None]:
+        """New hidden state (B, N, W) and no messages; shapes as in the module's docstring."""
         z = torch.cat([nodes, hidden], -1)
         first, second = self.first(z), self.second(z)
-        # The package's two forms differ in which of the two nodes is the first.
+        # The package's GAT and GATv2 differ in which of the two nodes comes first.
         rows, columns = (second, first) if self.dynamic else (first, second)
         pairs = edges.through(self.edge) + columns[:, None]
         pairs = pairs + (rows + self.graph(graph)[:, None])[:, :, None]
@@ -169,7 +174,7 @@ class Attention(nn.Module):
 
 
 Factory = Callable[[int], nn.Module]
-TRIPLETS = 8  # features of a triplet
+TRIPLETS = 8  # features per triplet
 
 PROCESSORS: dict[str, Factory] = {
     "mpnn": lambda width: MessagePassing(width),

@@ -1,8 +1,8 @@
-"""The neural algorithmic reasoner: encode, process, decode, once for every step of an algorithm.
+"""The neural algorithmic reasoner: encode, process, decode, once per step of an algorithm.
 
-Ibarz et al. (2022), "A generalist neural algorithmic learner", as their code has it
-(`clrs/_src/nets.py`): the hints that a step predicts are what the next one sees, softly, in
-training as in testing; each sample's outputs are read at its own last step.
+Ibarz et al. (2022), "A generalist neural algorithmic learner", as in their code
+(`clrs/_src/nets.py`). The soft hints that a step predicts are inputs of the next step, in training
+and in testing. Each sample's outputs are decoded at its own last step.
 """
 
 from collections.abc import Iterator, Mapping
@@ -24,10 +24,11 @@ Tensors = dict[str, Tensor]
 
 @dataclass(frozen=True)
 class Predictions:
-    """What some message steps of a batch predict.
+    """Predictions of some message steps of a batch.
 
-    `hints` holds one entry a step: step t predicts hint t + 1 of the first `running[t]` samples,
-    shape (running[t], ...). `outputs` are those of the samples `finished`, whose last step it was.
+    `hints` has one entry per step: step t predicts hint t + 1 of the first `running[t]` samples,
+    shape (running[t], ...). `outputs` are those of the samples `finished`, whose last step is one
+    of these.
     """
 
     first_step: int
@@ -39,8 +40,8 @@ class Predictions:
 class Reasoner(nn.Module):
     """Encoders and decoders for each algorithm around one shared processor.
 
-    `specs` maps algorithms to their specs (as `specs.for_reasoner` gives them). `processor` makes
-    a processor of a width; see `processors.py` for what it must do.
+    `specs` maps algorithms to their specs (of `specs.for_reasoner`). `processor` builds a processor
+    of a given width; see `processors.py` for its interface.
     """
 
     def __init__(
@@ -62,19 +63,22 @@ class Reasoner(nn.Module):
         )
 
     def forward(self, batch: Batch, noise: torch.Generator | None = None) -> Predictions:
-        """Predictions of all steps of a batch; `noise` as for `Decoders`, in training only."""
+        """Predictions of all steps of a batch of B samples.
+
+        `noise` as for `Decoders.forward`, in training only.
+        """
         return next(self.chunks(batch, noise=noise))
 
     @torch.inference_mode()
     def predict(self, batch: Batch) -> Tensors:
-        """Outputs as they are scored, in the batch's order: 0/1 masks, one-hot rows, indices."""
+        """Outputs as they are scored, by feature, in the batch's order; see `decoders.hard`."""
         spec = self.specs[batch.algorithm]
         return decoders.harden(spec, self(batch).outputs)
 
     def latents(self, batch: Batch) -> Iterator[Latent]:
-        """The latent state after every step, edge messages included where there are any.
+        """The latent state after every step, with edge messages if the processor has any.
 
-        Samples leave the batch when they are done, the shortest (last) first.
+        Finished samples leave the batch, the shortest (last) first, so B decreases.
         """
         for latent, _, _ in self._steps(batch, always_messages=True):
             yield latent
@@ -82,10 +86,10 @@ class Reasoner(nn.Module):
     def chunks(
         self, batch: Batch, length: int | None = None, noise: torch.Generator | None = None
     ) -> Iterator[Predictions]:
-        """Predictions in chunks of `length` steps; no gradient flows from a chunk to one before.
+        """Predictions in chunks of `length` steps; gradients do not cross from chunk to chunk.
 
-        The caller may run backward on each chunk before it asks for the next: memory then holds
-        one chunk of a long trajectory. The numbers predicted do not depend on `length`.
+        If the caller runs backward on each chunk before it asks for the next, memory holds only one
+        chunk of a long trajectory. Predictions do not depend on `length`.
         """
         decoder = cast(Decoders, self.decoders[batch.algorithm])
         steps = message_steps(batch)
@@ -107,7 +111,7 @@ class Reasoner(nn.Module):
     def _steps(
         self, batch: Batch, cut_every: int | None = None, always_messages: bool = False
     ) -> Iterator[tuple[Latent, Tensors, slice]]:
-        """Latent state, predicted hints, and the samples whose last step it is, step by step."""
+        """For each step: latent state, predicted hints, and the samples whose last step it is."""
         encoder = cast(Encoders, self.encoders[batch.algorithm])
         decoder = cast(Decoders, self.decoders[batch.algorithm])
         features = encoder.features
@@ -168,11 +172,11 @@ class Reasoner(nn.Module):
 
 
 def message_steps(batch: Batch) -> int:
-    """Message steps of a batch: one less than the hints of its longest trajectory, at least 1."""
+    """Message steps of a batch: the hints of its longest trajectory minus one, at least 1."""
     return max(1, int(batch.lengths.max()) - 1)
 
 
 def still_running(batch: Batch) -> list[int]:
-    """How many samples, the longest first, take part in each message step."""
+    """The number of samples, the longest first, that each message step still processes."""
     counts = [int((batch.lengths > step + 1).sum()) for step in range(message_steps(batch))]
     return [len(batch.lengths), *counts[1:]]

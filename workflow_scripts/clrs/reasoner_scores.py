@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from workflow_scripts.clrs import scoring
+from workflow_scripts.clrs import metrics
 from workflow_scripts.clrs.reasoner import Reasoner
 from workflow_scripts.clrs.trajectories import Trajectories
 
@@ -16,9 +16,9 @@ Arrays = dict[str, NDArray[Any]]
 def predictions(
     reasoner: Reasoner, trajectories: Trajectories, batch: int
 ) -> tuple[Arrays, Arrays]:
-    """Predicted and true outputs of all trajectories, in their order.
+    """Predicted and true outputs of all S trajectories by feature, shape (S, ...), in their order.
 
-    Batches of similar length: a prediction does not depend on what it is batched with.
+    Batches hold trajectories of similar length; a prediction does not depend on its batch.
     """
     device = next(reasoner.parameters()).device
     order = np.argsort(-trajectories.lengths, kind="stable")
@@ -44,6 +44,6 @@ def _joined(parts: dict[str, list[torch.Tensor]], back: NDArray[np.int64]) -> Ar
 
 
 def score(reasoner: Reasoner, trajectories: Trajectories, batch: int = 32) -> dict[str, float]:
-    """Score of each output, and their mean as `score` (`scoring.outputs`)."""
+    """Score of each output, and their mean as `score` (`metrics.outputs`)."""
     spec = reasoner.specs[trajectories.algorithm]
-    return scoring.outputs(spec, *predictions(reasoner, trajectories, batch))
+    return metrics.outputs(spec, *predictions(reasoner, trajectories, batch))

@@ -1,8 +1,7 @@
 """Trajectories from dm-clrs, stored without padding. The only module that imports the package.
 
-The package batches trajectories into arrays of doubles that are padded to the longest one. Here
-each draw goes straight into its column: inputs and outputs are stacked, hints are laid end to
-end, in the smallest type that holds them.
+The package batches trajectories into arrays of doubles, padded to the longest one. Here inputs and
+outputs are stacked and hints are concatenated, in the smallest type that holds them.
 """
 
 import inspect
@@ -18,7 +17,6 @@ from workflow_scripts.clrs.specs import Feature, Location, Stage, Type
 
 STRING_NODES = 20  # of a string matcher in training: text and needle together
 TEST_SEED = 3  # of the package's own test set (`clrs.CLRS30["test"]`)
-TEST_SAMPLES = 32  # times the package's multiplier for algorithms with few outputs
 STORED = {
     Type.SCALAR: np.float32,
     Type.MASK: np.int8,
@@ -33,7 +31,7 @@ Columns = dict[str, Column]
 
 
 def package() -> Any:
-    """dm-clrs, without its warnings on import and without NumPy's on its cross products."""
+    """The modules of dm-clrs, imported without their warnings: (clrs, algorithms, samplers)."""
     import os
 
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -46,10 +44,10 @@ def package() -> Any:
 
 
 def nodes_of(algorithm: str, size: int, split: str) -> int:
-    """Nodes of a set of one size, as Ibarz et al. (2022, appendix A.2) have it.
+    """Nodes of a set of one size, as in Ibarz et al. (2022, appendix A.2).
 
-    String matchers always train on 20 characters, and are tested with a needle of a quarter of
-    the size beside it: 80 in place of 64. Any other algorithm has `size` nodes.
+    String matchers always train on 20 characters. Their tests add a needle of a quarter of the
+    size: 80 instead of 64. Any other algorithm has `size` nodes.
     """
     if algorithm not in specs.STRING_MATCHERS:
         return size
@@ -57,9 +55,9 @@ def nodes_of(algorithm: str, size: int, split: str) -> int:
 
 
 def training_options(algorithm: str) -> dict[str, Any]:
-    """How the package's example draws training and validation sets (`examples/run.py`).
+    """Sampler options for training and validation, as in the package's example (`examples/run.py`).
 
-    Edge probabilities 0.1 to 0.9 (half of that for `specs.SPARSE`), needles of 1 to 8.
+    Edge probabilities 0.1 to 0.9 (half of that for `specs.SPARSE`), needles of 1 to 8 characters.
     """
     scale = 0.5 if algorithm in specs.SPARSE else 1.0
     return {
@@ -81,9 +79,9 @@ def sampler(
     options: dict[str, Any] | None = None,
     decimals: int | None = None,
 ) -> Any:
-    """The package's sampler, drawing on demand; with `decimals`, inputs are cut to as many.
+    """The package's sampler, drawing on demand; inputs are truncated to `decimals` if given.
 
-    `nodes` is what the package calls length: of a string matcher, text and needle together.
+    `nodes` is the package's length: for a string matcher, text and needle together.
     """
     clrs, _, samplers = package()
     options = dict(options or {})
@@ -103,7 +101,7 @@ def sampler(
 
 
 def trajectories(drawn: Any) -> Iterator[tuple[list[Any], list[Any], list[Any]]]:
-    """Endless (inputs, outputs, hints) of a sampler, as data points of one sample each."""
+    """Endless stream of (inputs, outputs, hints) of a sampler, as data points of one sample."""
     _, _, samplers = package()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -114,7 +112,7 @@ def trajectories(drawn: Any) -> Iterator[tuple[list[Any], list[Any], list[Any]]]
 
 
 def spec_of(algorithm: str, points: list[Any]) -> specs.Spec:
-    """The package's spec of an algorithm, with the number of categories taken from a sample."""
+    """The package's spec of an algorithm, with the number of categories of a sample's points."""
     clrs, _, _ = package()
     width = {point.name: point.data.shape[-1] for point in points}
     features = []
@@ -127,8 +125,8 @@ def spec_of(algorithm: str, points: list[Any]) -> specs.Spec:
 def draw(drawn: Any, algorithm: str, count: int) -> tuple[specs.Spec, Columns]:
     """`count` trajectories in columns: `<stage>/<name>`, and `lengths`, shape (count,).
 
-    Inputs and outputs have shape (count, ...); hints have shape (sum of lengths, ...), sample
-    after sample.
+    Inputs and outputs have shape (count, ...); the concatenated hints have shape
+    (sum of lengths, ...).
     """
     return _columns(
         algorithm, [points for points, _ in zip(trajectories(drawn), range(count), strict=False)]
@@ -160,10 +158,10 @@ def _columns(
 def draw_pairs(
     drawn: Any, algorithm: str, count: int, seen: set[str], tries: int
 ) -> tuple[specs.Spec, Columns]:
-    """At most `count` trajectories with CLRS-Text, of prompts not in `seen`; adds theirs to it.
+    """At most `count` trajectories with CLRS-Text whose prompts are not in `seen`; adds them to it.
 
-    Columns as of `draw`, and `question` and `answer`, shape (count,), text. Stops after `tries`
-    draws at the latest.
+    Columns as for `draw`, plus the texts `question` and `answer`, shape (count,). Stops after
+    `tries` draws.
     """
     kept = []
     for points, _ in zip(trajectories(drawn), range(tries), strict=False):
@@ -195,10 +193,10 @@ def text(
 
 
 def _hull_sampler(drawn: Any) -> Any:
-    """The package's sampler of points in a disk, with its O(n^3) test done at once.
+    """The package's sampler of points in a disk, with its O(n^3) test vectorised.
 
-    The package draws again when three points are on a line, and looks at every three of them in
-    a Python loop: 0.4 s a sample of 64. The draws stay the same, bit by bit.
+    The package draws again when three points are on a line, and tests every triple in a Python
+    loop: 0.4 s per sample of 64 points. The draws here are the same, bit by bit.
     """
 
     def sample_data(
@@ -217,13 +215,16 @@ def _hull_sampler(drawn: Any) -> Any:
             ys = drawn._trunc_array(radii * np.sin(angles) + origin_y)
             if not _on_a_line(xs, ys, collineararity_eps):
                 return [xs, ys]
-        raise RuntimeError(f"no {length} points without three on a line")
+        raise RuntimeError(
+            f"found three points on a line in each of {collinearity_resampling_attempts} draws of "
+            f"{length} points; draw fewer points"
+        )
 
     return sample_data
 
 
 def _on_a_line(xs: Column, ys: Column, tolerance: float) -> bool:
-    """Whether some three of the points span less than `tolerance` (twice their area)."""
+    """Whether three of the points, shape (n,) each, span less than `tolerance` (twice the area)."""
     for first in range(len(xs) - 2):
         x, y = xs[first + 1 :] - xs[first], ys[first + 1 :] - ys[first]
         area = x[:, None] * y[None] - y[:, None] * x[None]

@@ -1,14 +1,14 @@
-"""What a CLRS-30 algorithm is made of: features with a stage, a location and a type.
+"""Specs of the CLRS-30 algorithms: features with a stage, a location and a type.
 
-The vocabulary is the package's (dm-clrs, `clrs/_src/specs.py`), the specs themselves travel inside
-the exported files. Nothing here imports the package.
+The vocabulary is the package's (dm-clrs, `clrs/_src/specs.py`). The specs themselves are stored in
+the exported files, so nothing here imports the package.
 """
 
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-MASKED = -1  # value of an entry of a mask or a category that does not count
+MASKED = -1  # value of the entries of a mask or a category that are left out
 
 
 class Stage(StrEnum):
@@ -35,7 +35,7 @@ class Type(StrEnum):
 
 @dataclass(frozen=True)
 class Feature:
-    """One feature; `categories` is the size of a categorical one, else 1."""
+    """One feature; `categories` is their number for a categorical feature, else 1."""
 
     name: str
     stage: Stage
@@ -79,8 +79,8 @@ ALGORITHMS = (
     "topological_sort",
 )
 
-# Algorithms whose hint `pred_h` never changes: Ibarz et al. (2022, section 3.2.1) give it as an
-# input. In the others of that name it moves, as in the sorts, and stays a hint.
+# Algorithms whose hint `pred_h` is constant: Ibarz et al. (2022, section 3.2.1) make it an input.
+# In other algorithms with a hint of that name, as in the sorts, it changes and stays a hint.
 STATIC_PREDECESSOR = frozenset(
     {
         "activity_selector",
@@ -97,15 +97,15 @@ STATIC_PREDECESSOR = frozenset(
     }
 )
 STRING_MATCHERS = frozenset({"kmp_matcher", "naive_string_matcher"})
-# Graphs of half the edge probability, whose trajectories would be too long otherwise.
+# Drawn with half the edge probability; their trajectories would be too long otherwise.
 SPARSE = frozenset({"articulation_points", "bridges", "mst_kruskal"})
 
 
 def for_reasoner(algorithm: str, spec: Spec) -> Spec:
-    """The spec after what Ibarz et al. (2022) do to it.
+    """The spec with the changes of Ibarz et al. (2022).
 
-    A hint `pred_h` that never changes becomes the input `pred`; an output that should be a
-    permutation becomes a permutation pointer and the mask of its first node.
+    A constant hint `pred_h` becomes the input `pred`; an output that should be a permutation
+    becomes a permutation pointer and the mask of its first node.
     """
     features: list[Feature] = []
     for feature in spec:
@@ -121,10 +121,12 @@ def for_reasoner(algorithm: str, spec: Spec) -> Spec:
 
 
 def of_stage(spec: Spec, stage: Stage) -> Spec:
+    """The features of one stage."""
     return tuple(feature for feature in spec if feature.stage == stage)
 
 
 def to_json(spec: Spec) -> list[dict[str, Any]]:
+    """The spec as a list of objects for JSON, one per feature."""
     return [
         {
             "name": feature.name,
@@ -138,6 +140,7 @@ def to_json(spec: Spec) -> list[dict[str, Any]]:
 
 
 def from_json(rows: list[dict[str, Any]]) -> Spec:
+    """The spec that `to_json` has written."""
     return tuple(
         Feature(
             str(row["name"]),

@@ -1,8 +1,8 @@
-"""Exported trajectories on disk: one `.npz` an algorithm, read without JAX or TensorFlow.
+"""Exported trajectories on disk: one `.npz` per algorithm, read without JAX or TensorFlow.
 
-Keys are `<split>/<nodes>/<stage>/<feature>` and `<split>/<nodes>/lengths`; `spec` holds the spec
-and `provenance` how the file was made, both as JSON. Hints of all samples lie end to end; sample i
-has `lengths[i]` of them. A `.npz` is a zip: only the columns that are asked for are read.
+Keys are `<split>/<nodes>/<stage>/<feature>` and `<split>/<nodes>/lengths`; `spec` and `provenance`
+are JSON. Hints of all samples are concatenated; sample i has `lengths[i]` of them. A `.npz` is a
+zip, so only the requested columns are read.
 """
 
 import json
@@ -19,7 +19,7 @@ Columns = dict[str, NDArray[Any]]
 
 
 class StoreError(ValueError):
-    """A file that is not one of exported trajectories; the message names it."""
+    """A file without exported trajectories, or without the requested set; the message names it."""
 
 
 def write(
@@ -28,7 +28,10 @@ def write(
     sets: dict[tuple[str, int], Columns],
     provenance: dict[str, Any] | None = None,
 ) -> None:
-    """Write the sets of one algorithm, keyed by (split, nodes); equal sets give equal bytes."""
+    """Write the sets of one algorithm, keyed by (split, nodes); equal sets give equal bytes.
+
+    Columns have the shapes of `sampling.draw`.
+    """
     arrays: Columns = {
         "spec": np.array(json.dumps(specs.to_json(spec))),
         "provenance": np.array(json.dumps(provenance or {}, sort_keys=True, default=str)),
@@ -45,10 +48,6 @@ def read_spec(path: str | Path) -> specs.Spec:
         return specs.from_json(json.loads(str(archive["spec"])))
 
 
-def read_provenance(path: str | Path) -> dict[str, Any]:
-    with _open(path) as archive:
-        return json.loads(str(archive["provenance"]))
-
 
 def sets(path: str | Path) -> list[tuple[str, int]]:
     """The (split, nodes) in the file."""
@@ -58,7 +57,10 @@ def sets(path: str | Path) -> list[tuple[str, int]]:
 
 
 def read(path: str | Path, split: str, nodes: int) -> Columns:
-    """The columns of one set: `<stage>/<feature>` and `lengths`. Raises `StoreError`."""
+    """The columns of one set, `<stage>/<feature>` and `lengths`, shaped as by `sampling.draw`.
+
+    Raises `StoreError` if the file has no such set.
+    """
     prefix = f"{split}/{nodes}/"
     with _open(path) as archive:
         found = {
@@ -67,7 +69,7 @@ def read(path: str | Path, split: str, nodes: int) -> Columns:
             if key.startswith(prefix)
         }
     if not found:
-        raise StoreError(f"{path}: no set {split!r} of {nodes} nodes; it has {sets(path)}")
+        raise StoreError(f"{path}: expected a set {split!r} of {nodes} nodes, found {sets(path)}")
     return found
 
 
@@ -75,7 +77,11 @@ def _open(path: str | Path) -> Any:
     try:
         archive = np.load(path, allow_pickle=False)
     except (OSError, ValueError) as error:
-        raise StoreError(f"{path}: not exported trajectories ({error}); make it again") from error
+        raise StoreError(
+            f"{path}: expected exported trajectories ({error}); delete it and run again"
+        ) from error
     if "spec" not in archive.files:
-        raise StoreError(f"{path}: has no spec, so it is no file of exported trajectories")
+        raise StoreError(
+            f"{path}: expected exported trajectories, found no spec; delete it and run again"
+        )
     return archive

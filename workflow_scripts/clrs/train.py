@@ -1,11 +1,10 @@
-"""Train the reasoners of one entry of `clrs.reasoners`, one a seed, on one or several algorithms.
+"""Train the reasoners of one entry of `clrs.reasoners`, one per seed, on one or more algorithms.
 
-Ibarz et al. (2022), appendix A.2: trajectories of five sizes in turn, random positions, hints fed
-back softly and never corrected.
+Ibarz et al. (2022), appendix A.2: trajectories of five sizes in turn, random positions, and soft
+predicted hints, without teacher forcing.
 """
 
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from dataclasses import asdict
 from typing import Any
 
 import pandas as pd
@@ -14,17 +13,9 @@ from workflow_scripts.clrs import store, trajectories, weights
 from workflow_scripts.clrs.processors import PROCESSORS
 from workflow_scripts.clrs.training import Settings, train
 from workflow_scripts.clrs.trajectories import Trajectories
-from workflow_scripts.shared import files, job, progress, provenance, seeds, tables
+from workflow_scripts.shared import files, job, progress, seeds, tables
 
 SPLIT = "train"
-
-
-@dataclass(frozen=True)
-class Reasoner:
-    """What is trained: the algorithms, and the name of the processor."""
-
-    algorithms: list[str]
-    processor: str
 
 
 def read(paths: list[str], algorithms: list[str]) -> dict[str, list[Trajectories]]:
@@ -43,57 +34,45 @@ def main(
     data: list[str],
     models: list[str],
     curve: str,
-    reasoner: Reasoner,
-    settings: Settings,
+    reasoner: dict[str, Any],
+    training: dict[str, Any],
     seed: int,
-    checkpoint_every: int,
     provenance: dict[str, Any],
 ) -> None:
-    """One reasoner for each path in `models`; finished ones are kept while later ones train."""
+    """Train one reasoner per path in `models`, and write their learning curves to `curve`.
+
+    `reasoner` has the `algorithms` of the files in `data` and the `steps`; `training` has the
+    settings under `clrs.train`. Finished reasoners are kept while later ones train.
+    """
+    fields = {key: value for key, value in training.items() if key in Settings.__annotations__}
+    settings = Settings(steps=reasoner["steps"], **fields)
+    processor = training["processor"]
     work = files.work_folder(
         "clrs_train",
         code=provenance["code"],
         data=[files.file_hash(path) for path in data],
-        reasoner=asdict(reasoner),
+        algorithms=reasoner["algorithms"],
+        processor=processor,
         settings=asdict(settings),
         seed=seed,
     )
-    sets = read(data, reasoner.algorithms)
+    sets = read(data, reasoner["algorithms"])
     curves = []
     for index, path in enumerate(progress.track(models, description="reasoners")):
-        checkpoint = work / f"{index}.pt"
         trained, points = train(
             sets,
-            PROCESSORS[reasoner.processor],
+            PROCESSORS[processor],
             settings,
             seeds.derive(seed, "reasoner", index),
-            checkpoint,
-            checkpoint_every,
+            work / f"{index}.pt",
+            training["checkpoint_every"],
         )
         curves.append(points.assign(seed=index))
-        weights.write(path, trained, reasoner.processor, provenance)
+        weights.write(path, trained, processor, provenance)
     tables.write(pd.concat(curves, ignore_index=True), curve, provenance=provenance)
     for index in range(len(models)):
-        Path(work / f"{index}.pt").unlink(missing_ok=True)
+        (work / f"{index}.pt").unlink(missing_ok=True)
 
 
 if __name__ == "__main__":
-    with job.running(snakemake):
-        params = snakemake.params
-        main(
-            list(snakemake.input.data),
-            list(snakemake.output.models),
-            snakemake.output.curve,
-            Reasoner(params.reasoner["algorithms"], params.processor),
-            Settings(
-                params.width,
-                params.reasoner["steps"],
-                params.batch,
-                params.learning_rate,
-                params.max_grad_norm,
-                params.chunk_steps,
-            ),
-            params.seed,
-            params.checkpoint_every,
-            provenance=provenance.of(snakemake),
-        )
+    job.run(snakemake, main)

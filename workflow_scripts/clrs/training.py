@@ -1,8 +1,9 @@
-"""Training of a reasoner: which batch at which step, and a state that can be put down and taken up.
+"""Training of a reasoner, resumable from a checkpoint.
 
 Ibarz et al. (2022, appendix A.2): Adam, gradients clipped to a norm, sizes in turn, one optimiser
-step after the batch of each algorithm, the best weights on validation kept. Every random number is
-a function of seed and step, so that a training taken up again ends as one left alone.
+step after the batch of each algorithm, and the weights with the best validation score. Every random
+number is a function of seed and step, so a resumed training ends with the weights of one that was
+not interrupted.
 """
 
 from collections.abc import Mapping, Sequence
@@ -23,24 +24,26 @@ from workflow_scripts.shared import files, progress, seeds
 
 @dataclass(frozen=True)
 class Settings:
+    """Width of the network and settings of its optimiser."""
+
     width: int
     steps: int  # batches of each algorithm
-    batch: int  # trajectories a batch
+    batch: int  # trajectories per batch
     learning_rate: float
     max_grad_norm: float
-    chunk_steps: int  # message steps that a gradient runs back through
-    validate_every: int = 50  # steps, where there is a validation set
+    chunk_steps: int  # message steps that a gradient flows back through; 0: all
+    validate_every: int = 50  # steps, if there is a validation set
     inverted_pointers: bool = False  # see `features.Encoders`
 
 
-Sets = Mapping[str, Sequence[Trajectories]]  # algorithm -> its training sets, one a size
+Sets = Mapping[str, Sequence[Trajectories]]  # algorithm -> its training sets, one per size
 
 
 class Training:
-    """A training at some step.
+    """The state of a training at some step.
 
-    `data` maps each algorithm to its training sets, whose sizes take turns; `valid` to one set
-    each, on which the best weights are picked. Without any, the last weights are kept.
+    `data` maps each algorithm to its training sets, whose sizes alternate. `valid` maps it to one
+    set that selects the best weights; without any, the last weights are kept.
     """
 
     def __init__(
@@ -71,7 +74,7 @@ class Training:
         self.curve: list[dict[str, Any]] = []
 
     def advance(self) -> None:
-        """One batch of each algorithm, an optimiser step after each; validation when it is due."""
+        """Take one optimiser step on a batch of each algorithm; validate if it is due."""
         losses = {name: self._learn(name) for name in self.data}
         self.step += 1
         if self.step % self.settings.validate_every and self.step != self.settings.steps:
@@ -110,6 +113,7 @@ class Training:
         return {name: value.detach().clone() for name, value in self.network.state_dict().items()}
 
     def save(self, path: Path) -> None:
+        """Write a checkpoint."""
         state = {
             "step": self.step,
             "network": self.network.state_dict(),
@@ -122,6 +126,7 @@ class Training:
             torch.save(state, temporary)
 
     def restore(self, path: Path) -> None:
+        """Continue from a checkpoint that `save` has written."""
         state = torch.load(path, weights_only=True, map_location=self.device)
         self.network.load_state_dict(state["network"])
         self.optimiser.load_state_dict(state["optimiser"])
@@ -138,10 +143,10 @@ def train(
     checkpoint_every: int = 50,
     valid: Mapping[str, Trajectories] | None = None,
 ) -> tuple[Reasoner, pd.DataFrame]:
-    """Train a reasoner; return it on the CPU with the weights kept, and its learning curve.
+    """Train a reasoner; return it on the CPU with its selected weights, and its learning curve.
 
-    Arguments as for `Training`. With `checkpoint`, a file is kept there every `checkpoint_every`
-    steps, and a training that finds one goes on from it to the same weights.
+    Arguments as for `Training`. A file `checkpoint` is written every `checkpoint_every` steps. If
+    it exists at the start, the training resumes from it and ends with the same weights.
     """
     training = Training(data, processor, settings, seed, valid)
     if checkpoint is not None and checkpoint.exists():

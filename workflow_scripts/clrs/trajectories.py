@@ -1,4 +1,4 @@
-"""Batches of exported trajectories, as the reasoner takes them."""
+"""Batches of exported trajectories for the reasoner."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,9 +21,9 @@ Tensors = dict[str, Tensor]
 class Batch:
     """B trajectories of one size, longest first; features keyed by name.
 
-    Pointers are integer indices, all else is float32. Inputs and outputs have shape (B, ...),
-    hints (T, B, ...) with zeros after the end of a trajectory. `lengths`, shape (B,), counts the
-    hints of each; `order`, shape (B,), says at which of the indices asked for each one stood.
+    Pointers are integer indices, everything else is float32. Inputs and outputs have shape
+    (B, ...), hints (T, B, ...) with zeros after the end of a trajectory. `lengths`, shape (B,), is
+    the number of hints of each; `order`, shape (B,), its place among the requested indices.
     """
 
     algorithm: str
@@ -35,9 +35,12 @@ class Batch:
 
     @property
     def nodes(self) -> int:
+        """N, the nodes of every sample."""
         return self.inputs["pos"].shape[1]
 
     def to(self, device: str | torch.device) -> "Batch":
+        """The batch with its features on a device; shapes stay the same."""
+
         def move(tensors: Tensors) -> Tensors:
             return {name: tensor.to(device) for name, tensor in tensors.items()}
 
@@ -50,9 +53,10 @@ class Batch:
 
 
 class Trajectories:
-    """One set of trajectories: an algorithm at one size.
+    """A set of S trajectories of one algorithm at one size.
 
-    `spec` is the one for the reasoner (`specs.for_reasoner`); the columns are as exported.
+    `spec` is the package's; the attribute `spec` is the reasoner's (`specs.for_reasoner`). Columns
+    are as exported. `lengths`, shape (S,), counts hints; sample i's begin at `starts[i]`.
     """
 
     def __init__(self, algorithm: str, spec: Spec, columns: Columns) -> None:
@@ -67,14 +71,15 @@ class Trajectories:
 
     @property
     def nodes(self) -> int:
+        """N, the nodes of every sample."""
         return int(self.columns["input/pos"].shape[1])
 
     def batch(self, indices: NDArray[np.int64], random: np.random.Generator | None = None) -> Batch:
-        """The samples at `indices`, longest first.
+        """The samples at `indices`, shape (B,), longest first.
 
-        With `random`, the input `pos` is an ordered sequence of uniform numbers in place of even
-        spacing (Ibarz et al. 2022, section 3.2.1; one sequence for each of the two strings of a
-        string algorithm).
+        With `random`, the input `pos` is a sorted sequence of uniform numbers instead of evenly
+        spaced ones (Ibarz et al. 2022, section 3.2.1; string algorithms have one sequence for each
+        of their two strings).
         """
         order = np.argsort(-self.lengths[indices], kind="stable")
         if random is not None:
@@ -122,18 +127,23 @@ class Trajectories:
 
 
 class Schedule:
-    """Which samples make up which training batch: a function of seed and step number alone.
+    """The samples of every training batch, as a function of seed and step number alone.
 
     Every epoch shuffles the samples, sorts them by length within windows of `WINDOW` batches, cuts
-    the batches, and shuffles those: a batch holds trajectories of similar length, so that few of
-    its steps are padding. The last samples of an epoch that fill no batch are left out of it.
+    the batches and shuffles those. A batch holds trajectories of similar length, so few of its
+    steps are padding. An epoch drops its last samples if they do not fill a batch.
+
+    `lengths` has shape (S,). Raises `ValueError` if S is smaller than `batch`.
     """
 
     WINDOW = 8
 
     def __init__(self, lengths: NDArray[np.int64], batch: int, seed: int) -> None:
         if len(lengths) < batch:
-            raise ValueError(f"{len(lengths)} trajectories do not fill a batch of {batch}")
+            raise ValueError(
+                f"expected at least one batch of {batch} trajectories, found {len(lengths)}; "
+                "draw more samples or make batches smaller"
+            )
         self.lengths, self.batch, self.seed = lengths, batch, seed
         self.per_epoch = len(lengths) // batch
         self._epoch, self._batches = -1, np.empty((0, batch), dtype=np.int64)
@@ -156,14 +166,14 @@ class Schedule:
 
 
 def read(path: str | Path, algorithm: str, split: str, nodes: int) -> Trajectories:
-    """One exported set."""
+    """Read one exported set."""
     return Trajectories(algorithm, store.read_spec(path), store.read(path, split, nodes))
 
 
 def permutation(predecessors: NDArray[np.int64]) -> tuple[NDArray[Any], NDArray[Any]]:
     """Predecessors of a linear order, shape (B, N), as a cyclic permutation and its first node.
 
-    The first node points to itself in `predecessors`, and to the last one in the permutation,
+    The first node points to itself in `predecessors` and to the last node in the permutation,
     shape (B, N, N), rows one-hot. The mask of the first node has shape (B, N).
     """
     size = predecessors.shape[1]
@@ -177,7 +187,7 @@ def permutation(predecessors: NDArray[np.int64]) -> tuple[NDArray[Any], NDArray[
 
 
 def random_positions(even: NDArray[Any], uniform: NDArray[Any]) -> NDArray[Any]:
-    """Uniform numbers, shape (B, N), sorted within each run of `even` that starts at 0."""
+    """`uniform`, shape (B, N), sorted within each run of `even`, same shape, that starts at 0."""
     runs = np.cumsum(even == 0, axis=1)
     return np.take_along_axis(uniform, np.lexsort((uniform, runs), axis=1), axis=1).astype(
         np.float32

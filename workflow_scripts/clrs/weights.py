@@ -1,4 +1,4 @@
-"""Reasoners on disk: one safetensors file with what it takes to build them again."""
+"""Reasoners on disk: one safetensors file each, with the settings to build them again."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,7 +15,10 @@ from workflow_scripts.shared import weights
 def write(
     path: str | Path, reasoner: Reasoner, processor: str, provenance: dict[str, Any] | None = None
 ) -> None:
-    """Write weights and shape; `processor` is the name under which `read` finds its factory."""
+    """Write weights and settings; `processor` is the factory's name in the table that `read` gets.
+
+    `provenance` is stored beside them.
+    """
     shape = {
         "processor": processor,
         "width": reasoner.width,
@@ -26,7 +29,7 @@ def write(
 
 
 def read(path: str | Path, processors: Mapping[str, Factory] = PROCESSORS) -> Reasoner:
-    """The reasoner in a file, on the CPU. Raises `ValueError` naming a file that holds none."""
+    """Read a reasoner, on the CPU. Raises `ValueError` naming a file that has none."""
     shape, tensors = _content(path)
     reasoner = _build(shape, processors)
     reasoner.load_state_dict(tensors)
@@ -36,7 +39,7 @@ def read(path: str | Path, processors: Mapping[str, Factory] = PROCESSORS) -> Re
 def untrained(
     path: str | Path, seed: int, processors: Mapping[str, Factory] = PROCESSORS
 ) -> Reasoner:
-    """A reasoner like the one in a file, with the weights that training starts from."""
+    """A reasoner with the settings of the one in a file and fresh initial weights."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return _build(_content(path)[0], processors).eval()

@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from workflow_scripts.clrs import reasoner_scores, scoring
+from workflow_scripts.clrs import metrics, reasoner_scores
 from workflow_scripts.clrs.reasoner import Reasoner
 from workflow_scripts.shared import adaptive_temperature, job, progress, provenance, seeds, tables
 from workflow_scripts.transnar import answers, attention, batches, generate, weights
@@ -105,7 +105,7 @@ def by_itself(reasoner: Reasoner, sets: list[Pairs], batch: int) -> Iterator[dic
         guesses, truths = reasoner_scores.predictions(reasoner, pairs.trajectories, batch)
         for index in range(len(pairs)):
             one = slice(index, index + 1)
-            score = scoring.outputs(
+            score = metrics.outputs(
                 spec,
                 {name: values[one] for name, values in guesses.items()},
                 {name: values[one] for name, values in truths.items()},

@@ -1,7 +1,7 @@
-"""Scores of outputs and hints, as the package gives them (`clrs/_src/evaluation.py`).
+"""CLRS scores of outputs and hints, as in the package (`clrs/_src/evaluation.py`).
 
-Masks by F1, pointers, categories and one-hot masks by accuracy, scalars by mean squared error;
-the score of an algorithm is the mean over its outputs.
+F1 for masks, accuracy for pointers, categories and one-hot masks, mean squared error for scalars.
+The score of an algorithm is the mean over its outputs.
 """
 
 from typing import Any
@@ -15,7 +15,7 @@ Array = NDArray[Any]
 
 
 def mask_f1(predicted: Array, truth: Array) -> float:
-    """F1 of a 0/1 prediction over the entries whose truth is not masked; 1 where none is set."""
+    """F1 of a 0/1 prediction over the unmasked entries, shapes equal; 1 if no entry is set."""
     counts = truth != MASKED
     positive, true = predicted > 0.5, truth > 0.5
     right = int((positive & true & counts).sum())
@@ -27,13 +27,16 @@ def mask_f1(predicted: Array, truth: Array) -> float:
 
 
 def one_hot_accuracy(predicted: Array, truth: Array) -> float:
-    """Share of equal argmaxes along the last axis, where the truth has no masked entry."""
+    """Share of equal argmaxes along the last axis of (..., C), over rows without masked entries."""
     counts = (truth != MASKED).all(-1)
     return float(((predicted.argmax(-1) == truth.argmax(-1)) & counts).sum() / counts.sum())
 
 
 def score(kind: Type, predicted: Array, truth: Array) -> float:
-    """Score of one feature; a permutation is scored as pointers, after `fuse`."""
+    """Score of one feature, shapes equal; a permutation is scored as pointers, after `fuse`.
+
+    Raises `ValueError` for a type that has no score.
+    """
     match kind:
         case Type.SCALAR:
             return float(np.mean((predicted - truth) ** 2))
@@ -48,12 +51,18 @@ def score(kind: Type, predicted: Array, truth: Array) -> float:
 
 
 def fuse(matrix: Array, first: Array) -> Array:
-    """Pointers, shape (..., N), of a permutation whose first node then points to itself."""
+    """Pointers, shape (..., N), of a permutation; the first node then points to itself.
+
+    `matrix` has one-hot rows, shape (..., N, N); `first` masks the first node, shape (..., N).
+    """
     return np.where(first > 0.5, np.arange(matrix.shape[-1]), matrix.argmax(-1))
 
 
 def outputs(spec: Spec, predicted: dict[str, Array], truth: dict[str, Array]) -> dict[str, float]:
-    """Score of each output, and their mean as `score`. `spec` is that of the reasoner."""
+    """Score of each output, and their mean as `score`. `spec` is that of the reasoner.
+
+    Both dictionaries map features to arrays of shape (B, ...).
+    """
     wanted = of_stage(spec, Stage.OUTPUT)
     permutations = {f.name for f in wanted if f.type == Type.PERMUTATION_POINTER}
     found = {}

@@ -1,4 +1,4 @@
-"""Scores and losses of one and the same predictions, ours and the package's."""
+"""CLRS scores and losses of the same predictions, ours and the package's."""
 
 import numpy as np
 import pytest
@@ -9,7 +9,7 @@ clrs = pytest.importorskip("clrs")
 from clrs._src import evaluation, probing  # noqa: E402
 from clrs._src import losses as theirs  # noqa: E402
 
-from workflow_scripts.clrs import decoders, losses, sampling, scoring, specs  # noqa: E402
+from workflow_scripts.clrs import decoders, losses, metrics, sampling, specs  # noqa: E402
 from workflow_scripts.clrs.specs import Stage, Type  # noqa: E402
 from workflow_scripts.clrs.trajectories import Trajectories  # noqa: E402
 
@@ -61,7 +61,7 @@ def test_output_scores_are_equal(algorithm):
     outputs = specs.of_stage(spec, Stage.OUTPUT)
     logits = {f.name: guess(f, batch.outputs[f.name], random) for f in outputs}
     predicted = arrays(decoders.harden(spec, logits))
-    ours = scoring.outputs(spec, predicted, arrays(batch.outputs))
+    ours = metrics.outputs(spec, predicted, arrays(batch.outputs))
     expected = evaluation.evaluate(
         tuple(point(f, batch.outputs[f.name].numpy()) for f in outputs),
         {f.name: point(f, predicted[f.name]) for f in outputs},
@@ -80,7 +80,7 @@ def test_hint_scores_are_equal(algorithm):
         logits = {f.name: guess(f, batch.hints[f.name][step], random) for f in hints}
         by_step.append(arrays(decoders.harden(spec, logits)))
     predicted = {f.name: np.stack([found[f.name] for found in by_step]) for f in hints}
-    ours = scoring.hints(spec, predicted, arrays(batch.hints), batch.lengths.numpy())
+    ours = metrics.hints(spec, predicted, arrays(batch.hints), batch.lengths.numpy())
     expected = evaluation.evaluate_hints(
         tuple(point(f, batch.hints[f.name].numpy()) for f in hints),
         batch.lengths.numpy(),
