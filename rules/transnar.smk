@@ -44,7 +44,7 @@ rule transnar_train:
         code=fingerprint("workflow_scripts/transnar/train.py"),
         algorithms=config["transnar"]["algorithms"],
         decoder=config["transnar"]["decoder"],
-        train={
+        training={
             key: value
             for key, value in config["transnar"]["train"].items()
             if key not in ("runtime_min", "gpu", "seeds")
@@ -98,7 +98,7 @@ rule transnar_scores:
         runtime=growing(10),
     params:
         code=fingerprint("workflow_scripts/transnar/scores.py"),
-        reasoners={name: config["clrs"]["reasoners"][name] for name in TRAINED_REASONERS},
+        steps={name: config["clrs"]["reasoners"][name]["steps"] for name in TRAINED_REASONERS},
         sizes=config["transnar"]["sizes"],
     script:
         "../workflow_scripts/transnar/scores.py"
@@ -130,36 +130,7 @@ rule transnar_figures:
         scores="results/transnar/scores.parquet",
         curves=expand("results/transnar/decoders/{arm}/curve.parquet", arm=TRANSNAR_ARMS),
     output:
-        scores=report(
-            "results/transnar/figures/scores.png",
-            caption="../resources/captions/transnar/scores.rst",
-            category="transnar",
-        ),
-        families=report(
-            "results/transnar/figures/families.png",
-            caption="../resources/captions/transnar/families.rst",
-            category="transnar",
-        ),
-        ablations=report(
-            "results/transnar/figures/ablations.png",
-            caption="../resources/captions/transnar/ablations.rst",
-            category="transnar",
-        ),
-        reasoners=report(
-            "results/transnar/figures/reasoners.png",
-            caption="../resources/captions/transnar/reasoners.rst",
-            category="transnar",
-        ),
-        curves=report(
-            "results/transnar/figures/curves.png",
-            caption="../resources/captions/transnar/curves.rst",
-            category="transnar",
-        ),
-        architecture=report(
-            "results/transnar/figures/architecture.png",
-            caption="../resources/captions/transnar/architecture.rst",
-            category="transnar",
-        ),
+        png=figure_pngs("transnar", TRANSNAR_FIGURES),
         pdf=expand("results/transnar/figures/{figure}.pdf", figure=TRANSNAR_FIGURES),
     log:
         "logs/transnar_figures/figures.log",
@@ -172,7 +143,6 @@ rule transnar_figures:
         code=fingerprint("workflow_scripts/transnar/figures.py"),
         arms=TRANSNAR_ARMS,
         sizes=config["transnar"]["sizes"],
-        trained=config["transnar"]["data"]["text_train"]["sizes"],
     script:
         "../workflow_scripts/transnar/figures.py"
 

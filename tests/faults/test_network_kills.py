@@ -55,12 +55,13 @@ def train_reasoners(data, _):
 
 
 def train_decoders(data, reasoner):
-    settings = decoders_training.Settings(STEPS, 4, 1e-3, 2, 0.1, 1.0)
+    settings = {"steps": STEPS, "batch": 4, "learning_rate": 1e-3, "warmup_steps": 2}
+    settings |= {"final_rate": 0.1, "max_grad_norm": 1.0, "checkpoint_every": EVERY}
     common = {"width": 16, "layers": 1, "heads": 2, "mlp": 32, "position_range": 128}
-    polynomial = str(ROOT / "resources/published/softmax_adaptive_temperature_polynomial.csv")
-    given = [data], ["bfs"], [reasoner], polynomial
     common |= {"labels": 8, "gate": 1.0}
-    decoders.main(MODELS, CURVE, *given, "hybrid", common, settings, EVERY, 1, NOTED)
+    polynomial = str(ROOT / "resources/published/softmax_adaptive_temperature_polynomial.csv")
+    given = [data], [reasoner], polynomial, MODELS, CURVE, "hybrid", ["bfs"]
+    decoders.main(*given, common, settings, 1, NOTED)
 
 
 RULES = {

@@ -1,4 +1,4 @@
-"""A small study: bfs with text at two sizes, an untaught reasoner, tiny decoders."""
+"""A small study: bfs with text at two sizes, an untrained reasoner, tiny decoders."""
 
 import torch
 

@@ -1,4 +1,4 @@
-"""Decoders: what they may see, what a shut gate leaves, equal sizes, training after a kill."""
+"""Decoders: causality, closed gates, equal sizes, resumed training."""
 
 from dataclasses import replace
 
@@ -79,7 +79,7 @@ def test_a_token_does_not_see_later_ones(path):
     assert not torch.allclose(before[:, -1], after[:, -1])
 
 
-def test_a_shut_gate_leaves_the_text_model_and_an_open_one_does_not(path, reasoner):
+def test_a_closed_gate_leaves_the_text_model_unchanged_and_an_open_one_does_not(path, reasoner):
     pairs, indices, drawn = batch(path)
     graph = batches.graph(reasoner, pairs, indices, drawn.labels)
     for gate, same in ((0.0, True), (1.0, False)):
@@ -91,7 +91,7 @@ def test_a_shut_gate_leaves_the_text_model_and_an_open_one_does_not(path, reason
 
 
 def test_the_graph_is_read_at_each_samples_own_last_step(path, reasoner):
-    """One sample by itself gives what it gives among others."""
+    """A sample alone has the embeddings that it has in a batch."""
     pairs, indices, drawn = batch(path, 8)
     together = batches.graph(reasoner, pairs, indices, drawn.labels)
     for row in range(8):
@@ -109,7 +109,7 @@ def test_every_arm_gets_as_many_weights(name):
 
 
 def test_adaptive_attention_is_the_polynomials(path):
-    """Against weights computed row by row with NumPy."""
+    """Compared with weights computed row by row with NumPy."""
     torch.manual_seed(0)
     query, key, value = (torch.randn(1, 1, 6, 4, dtype=torch.float64) for _ in range(3))
     found, _ = attention.adaptive_attention(torch.nn.Identity(), query, key, value, None, 2.0)
@@ -125,8 +125,8 @@ def test_adaptive_attention_is_the_polynomials(path):
 
 
 @pytest.mark.parametrize("plain", [False, True], ids=["randomised", "plain"])
-def test_greedy_answers_are_the_likeliest_tokens_of_the_whole_text(path, plain):
-    """Token by token with a cache, against one pass over prompt and answer."""
+def test_greedy_answers_are_the_most_likely_tokens_of_the_whole_text(path, plain):
+    """Token by token with a cache, compared with one pass over prompt and answer."""
     pairs = made.sets(path, "text_test")[0]
     shape = replace(made.SHAPE, reasoner_width=0, plain_positions=plain)
     network = model(shape)
@@ -162,7 +162,7 @@ def test_greedy_answers_are_the_likeliest_tokens_of_the_whole_text(path, plain):
 
 
 @pytest.mark.parametrize("name", ["text", "hybrid", "hybrid_adaptive"])
-def test_a_training_taken_up_again_ends_as_one_left_alone(path, reasoner, tmp_path, name):
+def test_a_training_resumed_ends_as_an_uninterrupted_one(path, reasoner, tmp_path, name):
     arm = ARMS[name]
     shape = made.SHAPE if arm.reasoner != "none" else replace(made.SHAPE, reasoner_width=0)
     given = (made.sets(path), {"bfs": reasoner}, arm, shape)
@@ -207,5 +207,5 @@ def test_positions_are_distinct_and_in_order():
     assert (np.diff(drawn, axis=1) > 0).all()
     assert drawn.min() >= 0
     assert drawn.max() < 12
-    with pytest.raises(ValueError, match="do not fit"):
+    with pytest.raises(ValueError, match="expected at most 12 positions, found 13"):
         batches.draw_sorted(seeds.generator(1, "test"), 1, 13, 12)

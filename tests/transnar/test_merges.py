@@ -1,4 +1,4 @@
-"""Merges of what is seen of nodes and edges: against NumPy, and behind a shut gate."""
+"""Merges of the attention to nodes and edges: compared with NumPy, and with a closed gate."""
 
 from dataclasses import replace
 
@@ -93,7 +93,7 @@ def test_orthogonal_edges_keep_what_the_nodes_do_not_have():
 
 
 def looked_at(shape):
-    """A model, a text and a graph that it can look at, drawn at random."""
+    """A model, a text and a graph for its cross-attention, drawn at random."""
     torch.manual_seed(3)
     network = Model(shape).eval()
     ids = torch.randint(1, 20, (ROWS, TOKENS))
@@ -105,9 +105,9 @@ def looked_at(shape):
 
 
 @pytest.mark.parametrize("how", merges.MERGES)
-@pytest.mark.parametrize("gate", [0.0, 1.0], ids=["shut", "open"])
-def test_behind_a_shut_gate_no_merge_matters(how, gate):
-    """Against transformers' own model, which knows of no coupling."""
+@pytest.mark.parametrize("gate", [0.0, 1.0], ids=["closed", "open"])
+def test_with_a_closed_gate_no_merge_matters(how, gate):
+    """Compared with transformers' own model, which has no coupling."""
     network, text, graph = looked_at(replace(made.SHAPE, merge=how, gate=gate, labels=0))
     network.look(graph)
     with torch.no_grad():

@@ -1,4 +1,4 @@
-"""Plain positions against randomised ones, and what padding does to either attention."""
+"""Plain and randomised positions, and padding in both kinds of attention."""
 
 from dataclasses import replace
 
@@ -32,7 +32,7 @@ def network(kind=attention.PLAIN):
     model = Model(BARE, kind).eval()
     with torch.no_grad():
         for weight in model.decoder.model.layers.parameters():
-            weight.mul_(10)  # fresh attention is too even for places to matter
+            weight.mul_(10)  # untrained attention is too even for positions to matter
     return model
 
 
@@ -62,7 +62,7 @@ def test_randomised_positions_depend_on_the_draw_and_plain_ones_do_not():
 
 @torch.no_grad()
 def test_only_distances_between_positions_count():
-    """What rotary positions are: a shift changes nothing, a stretch and a permutation do."""
+    """A shift of rotary positions changes nothing; a stretch and a permutation do."""
     model, (drawn, _, _) = network(), text(BARE, rows=(1,))
     places = drawn.positions
     expected = model(drawn)
@@ -74,7 +74,7 @@ def test_only_distances_between_positions_count():
 
 
 @pytest.mark.parametrize("kind", [attention.PLAIN, attention.NAME])
-def test_a_short_row_is_read_among_longer_ones_as_alone(kind):
+def test_a_short_row_among_longer_ones_gives_what_it_gives_alone(kind):
     model = network(kind)
     together, alone = model(text(BARE)[0]), model(text(BARE, rows=(0,))[0])
     own = alone.shape[1]

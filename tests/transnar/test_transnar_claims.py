@@ -1,4 +1,4 @@
-"""Claims on answers made up: every arm scores what it is told to, up to a seed's luck."""
+"""Claims on invented answers: every arm has a preset score, with small differences by seed."""
 
 import pandas as pd
 import pytest
@@ -20,7 +20,7 @@ OTHERS = {
     "text_plain_positions": 0.3,
     "hybrid_plain_positions": 0.4,
 }
-LUCK = (-0.01, 0.0, 0.01)  # of seeds; every second arm's runs the other way round
+LUCK = (-0.01, 0.0, 0.01)  # of seeds; reversed for every second arm
 
 
 @pytest.fixture
@@ -29,7 +29,7 @@ def judged(tmp_path):
         rows = [
             {
                 "arm": arm,
-                "reading": "plain",
+                "inference": "plain",
                 "form": "free",
                 "algorithm": "bfs",
                 "nodes": nodes,
@@ -45,9 +45,10 @@ def judged(tmp_path):
             for seed, luck in enumerate(LUCK)
             for item in range(2)
         ]
-        path = tmp_path / "answers.parquet"
+        path, made = str(tmp_path / "answers.parquet"), tmp_path / "scores.parquet"
         tables.write(pd.DataFrame(rows), path)
-        table = scores.table_of([str(path)], {}, {}, TABLE_2, SIZES)
+        scores.main([path], [], TABLE_2, made, {}, SIZES, {})
+        table = tables.read(made)
         known = claims.all_claims(TABLE_2, algorithms, width)
         found = [entry for c in known for entry in shared.judge(c, table, lambda model: None)]
         return pd.DataFrame(found).set_index("id")
@@ -64,18 +65,18 @@ def test_merges_and_positions_are_measured_where_their_arms_are(judged):
     positions = found.loc[["N9a"]]
     assert len(positions) == 4
     assert values(positions) == {
-        "text less text_plain_positions": 0.2,
-        "hybrid less hybrid_plain_positions": 0.4,
+        "text minus text_plain_positions": 0.2,
+        "hybrid minus hybrid_plain_positions": 0.4,
     }
     assert set(positions["verdict"]) == {Verdict.SUPPORTED}
     capped = found.loc[["N9b"]]
-    assert values(capped) == {"hybrid_plain_positions less text_plain_positions": 0.1}
+    assert values(capped) == {"hybrid_plain_positions minus text_plain_positions": 0.1}
     assert set(capped["verdict"]) == {Verdict.CONTRADICTED}
     merges = found.loc[["N10"]]
     assert values(merges) == {
-        "hybrid_sum less hybrid": -0.1,
-        "hybrid_mlp less hybrid": 0.1,
-        "hybrid_gram_schmidt less hybrid": 0.0,
+        "hybrid_sum minus hybrid": -0.1,
+        "hybrid_mlp minus hybrid": 0.1,
+        "hybrid_gram_schmidt minus hybrid": 0.0,
     }
     expected = [Verdict.SUPPORTED, Verdict.CONTRADICTED, Verdict.INCONCLUSIVE]
     assert merges["verdict"].tolist() == [verdict for verdict in expected for _ in SIZES]
@@ -88,11 +89,11 @@ def test_small_decoders_measure_but_decide_nothing_of_them(judged):
         assert set(found.loc[[name], "verdict"]) == {Verdict.NOT_TESTED}
 
 
-def test_without_their_arms_they_say_where_these_are_trained(judged):
+def test_without_their_arms_they_say_what_to_add(judged):
     found = judged(DEFAULT)
     for name in ("N9a", "N9b", "N10"):
         assert found.loc[name, "verdict"] == Verdict.NOT_TESTED
-        assert "trained in the paper preset only" in found.loc[name, "reason"]
+        assert "add to transnar.arms" in found.loc[name, "reason"]
     assert found.loc[["N1a"], "verdict"].eq(Verdict.SUPPORTED).all()
 
 

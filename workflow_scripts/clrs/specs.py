@@ -47,55 +47,22 @@ class Feature:
 Spec = tuple[Feature, ...]
 
 ALGORITHMS = (
-    "activity_selector",
-    "articulation_points",
-    "bellman_ford",
-    "bfs",
-    "binary_search",
-    "bridges",
-    "bubble_sort",
-    "dag_shortest_paths",
-    "dfs",
-    "dijkstra",
-    "find_maximum_subarray_kadane",
-    "floyd_warshall",
-    "graham_scan",
-    "heapsort",
-    "insertion_sort",
-    "jarvis_march",
-    "kmp_matcher",
-    "lcs_length",
-    "matrix_chain_order",
-    "minimum",
-    "mst_kruskal",
-    "mst_prim",
-    "naive_string_matcher",
-    "optimal_bst",
-    "quickselect",
-    "quicksort",
-    "segments_intersect",
-    "strongly_connected_components",
-    "task_scheduling",
+    "activity_selector", "articulation_points", "bellman_ford", "bfs", "binary_search",
+    "bridges", "bubble_sort", "dag_shortest_paths", "dfs", "dijkstra",
+    "find_maximum_subarray_kadane", "floyd_warshall", "graham_scan", "heapsort",
+    "insertion_sort", "jarvis_march", "kmp_matcher", "lcs_length", "matrix_chain_order",
+    "minimum", "mst_kruskal", "mst_prim", "naive_string_matcher", "optimal_bst", "quickselect",
+    "quicksort", "segments_intersect", "strongly_connected_components", "task_scheduling",
     "topological_sort",
-)
+)  # fmt: skip
 
 # Algorithms whose hint `pred_h` is constant: Ibarz et al. (2022, section 3.2.1) make it an input.
 # In other algorithms with a hint of that name, as in the sorts, it changes and stays a hint.
-STATIC_PREDECESSOR = frozenset(
-    {
-        "activity_selector",
-        "binary_search",
-        "find_maximum_subarray_kadane",
-        "jarvis_march",
-        "kmp_matcher",
-        "lcs_length",
-        "matrix_chain_order",
-        "minimum",
-        "naive_string_matcher",
-        "optimal_bst",
-        "task_scheduling",
-    }
-)
+STATIC_PREDECESSOR = frozenset({
+    "activity_selector", "binary_search", "find_maximum_subarray_kadane", "jarvis_march",
+    "kmp_matcher", "lcs_length", "matrix_chain_order", "minimum", "naive_string_matcher",
+    "optimal_bst", "task_scheduling",
+})  # fmt: skip
 STRING_MATCHERS = frozenset({"kmp_matcher", "naive_string_matcher"})
 # Drawn with half the edge probability; their trajectories would be too long otherwise.
 SPARSE = frozenset({"articulation_points", "bridges", "mst_kruskal"})

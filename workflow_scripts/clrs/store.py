@@ -48,7 +48,6 @@ def read_spec(path: str | Path) -> specs.Spec:
         return specs.from_json(json.loads(str(archive["spec"])))
 
 
-
 def sets(path: str | Path) -> list[tuple[str, int]]:
     """The (split, nodes) in the file."""
     with _open(path) as archive:

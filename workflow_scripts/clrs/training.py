@@ -145,18 +145,26 @@ def train(
 ) -> tuple[Reasoner, pd.DataFrame]:
     """Train a reasoner; return it on the CPU with its selected weights, and its learning curve.
 
-    Arguments as for `Training`. A file `checkpoint` is written every `checkpoint_every` steps. If
-    it exists at the start, the training resumes from it and ends with the same weights.
+    Arguments as for `Training` and `finish`.
     """
     training = Training(data, processor, settings, seed, valid)
+    finish(training, " ".join(data), checkpoint, checkpoint_every)
+    training.network.load_state_dict(training.best)
+    return training.network.cpu().eval(), pd.DataFrame(training.curve)
+
+
+def finish(training: Any, what: str, checkpoint: Path | None, checkpoint_every: int) -> None:
+    """Take the remaining steps of a `Training` (of a reasoner, or of a decoder in `transnar`).
+
+    A file `checkpoint` is written every `checkpoint_every` steps. If it exists at the start, the
+    training resumes from it and ends with the same weights. `what` labels the progress bar.
+    """
     if checkpoint is not None and checkpoint.exists():
         training.restore(checkpoint)
-    with progress.bar(settings.steps, " ".join(data), "step") as bar:
+    with progress.bar(training.settings.steps, what, "step") as bar:
         bar.update(training.step)
-        while training.step < settings.steps:
+        while training.step < training.settings.steps:
             training.advance()
             bar.update()
             if checkpoint is not None and training.step % checkpoint_every == 0:
                 training.save(checkpoint)
-    training.network.load_state_dict(training.best)
-    return training.network.cpu().eval(), pd.DataFrame(training.curve)

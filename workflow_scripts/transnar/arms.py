@@ -1,4 +1,4 @@
-"""The models that are trained and compared, and the ways in which a trained one is read."""
+"""The models that are trained and compared, and how a trained one is run at inference."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -8,7 +8,7 @@ from workflow_scripts.transnar.decoder import STREAMS
 
 @dataclass(frozen=True)
 class Arm:
-    """One model in training."""
+    """One model to train."""
 
     reasoner: Literal["none", "trained", "untrained"]
     streams: tuple[str, ...] = STREAMS
@@ -34,27 +34,28 @@ ARMS = {
 
 
 @dataclass(frozen=True)
-class Reading:
-    """One way of reading a trained model."""
+class Inference:
+    """One way to run a trained model."""
 
     streams: tuple[str, ...] = STREAMS
     shuffled: bool = False  # the embeddings of another sample of the same size
-    closed: bool = False  # no cross-attention
-    adaptive: bool = False  # temperature at inference alone
+    closed: bool = False  # without cross-attention
+    adaptive: bool = False  # adaptive temperature at inference only
+    free: bool = False  # also free answers; ablations differ in the numbers, with the shape given
 
 
-READINGS = {
-    "plain": Reading(),
-    "adaptive": Reading(adaptive=True),
-    "nodes_only": Reading(("nodes",)),
-    "edges_only": Reading(("edges",)),
-    "shuffled": Reading(shuffled=True),
-    "closed": Reading(closed=True),
+INFERENCES = {
+    "plain": Inference(free=True),
+    "adaptive": Inference(adaptive=True, free=True),
+    "nodes_only": Inference(("nodes",)),
+    "edges_only": Inference(("edges",)),
+    "shuffled": Inference(shuffled=True),
+    "closed": Inference(closed=True),
 }
 
 
-def readings(arm: str) -> list[str]:
-    """Readings that make sense of an arm."""
+def inferences(arm: str) -> list[str]:
+    """The names in `INFERENCES` that apply to an arm."""
     if arm == "hybrid":
-        return list(READINGS)
+        return list(INFERENCES)
     return ["plain", "adaptive"] if arm == "text" else ["plain"]

@@ -1,4 +1,4 @@
-"""Batches of CLRS-Text with what the frozen reasoner makes of the same samples."""
+"""Batches of CLRS-Text with the frozen reasoner's embeddings of the same samples."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from workflow_scripts.clrs.trajectories import Trajectories
 from workflow_scripts.transnar import tokens
 from workflow_scripts.transnar.decoder import Graph, Shape, Text
 
-IGNORED = -100  # targets that cost nothing
+IGNORED = -100  # target without loss
 
 
 @dataclass(frozen=True)
@@ -31,50 +31,61 @@ class Pairs:
 
     @property
     def nodes(self) -> int:
+        """N, the nodes of every sample."""
         return self.trajectories.nodes
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Rows of prompts and answers, targets (B, T) of the next token, and their samples."""
+    """B prompts with answers, T tokens each, and the structural labels of their nodes."""
 
     text: Text
-    targets: Tensor
-    labels: Tensor  # (B, N) of nodes
+    targets: Tensor  # (B, T): the next token, or `IGNORED`
+    labels: Tensor  # (B, N)
 
     def to(self, device: str) -> "Batch":
+        """The batch on a device; shapes stay the same."""
         return Batch(self.text.to(device), self.targets.to(device), self.labels.to(device))
 
 
 def read(path: str, algorithm: str, split: str) -> list[Pairs]:
-    """All sizes of a split, ascending."""
-    spec = store.read_spec(path)
+    """Read all sizes of a split, in ascending order."""
     found = []
     for name, nodes in sorted(store.sets(path)):
-        if name != split:
-            continue
-        columns = store.read(path, split, nodes)
-        questions, answers = columns.pop("question"), columns.pop("answer")
-        held = trajectories.Trajectories(algorithm, spec, columns)
-        found.append(Pairs(algorithm, questions.tolist(), answers.tolist(), held))
+        if name == split:
+            held = trajectories.read(path, algorithm, split, nodes)
+            questions, answers = (held.columns[key].tolist() for key in ("question", "answer"))
+            found.append(Pairs(algorithm, questions, answers, held))
     return found
+
+
+def read_all(paths: Sequence[str], algorithms: Sequence[str], split: str) -> list[Pairs]:
+    """Read all sizes of a split, algorithm by algorithm; `paths` has one file per algorithm."""
+    files = zip(paths, algorithms, strict=True)
+    return [pairs for path, algorithm in files for pairs in read(path, algorithm, split)]
 
 
 def draw_sorted(
     random: np.random.Generator, rows: int, count: int, below: int
 ) -> NDArray[np.int64]:
-    """`count` distinct integers in order for each row, shape (rows, count).
+    """`count` distinct sorted integers below `below` for each row, shape (rows, count).
 
-    Randomised positions (Ruoss et al. 2023). Raises `ValueError` where there are too few.
+    Randomised positions (Ruoss et al. 2023). Raises `ValueError` if there are too few integers.
     """
     if count > below:
-        raise ValueError(f"{count} places do not fit in a range of {below}")
+        raise ValueError(
+            f"expected at most {below} positions, found {count}; raise transnar.decoder."
+            "position_range or, for labels of nodes, labels"
+        )
     keys = random.random((rows, below))
     return np.sort(np.argpartition(keys, count - 1, axis=1)[:, :count], axis=1)
 
 
 def plain(starts: NDArray[np.int64], count: int) -> NDArray[np.int64]:
-    """0, 1, 2, … from each row's start on and 0 before it, shape (rows, count)."""
+    """0, 1, 2, … from each row's start on and 0 before it, shape (rows, count).
+
+    `starts` has shape (rows,).
+    """
     return np.maximum(0, np.arange(count) - starts[:, None])
 
 
@@ -86,11 +97,11 @@ def text(
     shape: Shape,
     spare: int = 0,
 ) -> tuple[Text, Tensor, Tensor]:
-    """Prompts with answers, padded on the left; labels (B, N + 1); positions of later tokens.
+    """Prompts with answers, padded on the left; labels (B, N + 1); later positions (B, spare).
 
-    Positions are drawn anew for each row, `spare` more of them than there are tokens; plain ones
-    count from 0 at the row's first token. Labels of rows, columns and nodes are drawn, too: as many
-    distinct ones, in order, as there are nodes and one more for the place after the last.
+    Positions are drawn for each row, `spare` more than there are tokens; plain ones count from 0 at
+    the row's first token. Labels of rows, columns and nodes are drawn, too: N distinct ones in
+    ascending order, and one more for the place after the last node.
     """
     rows = [prompt + answer for prompt, answer in zip(prompts, answers, strict=True)]
     width = max(map(len, rows))
@@ -105,10 +116,10 @@ def text(
         places[index, start:] = np.transpose(tokens.structure(row))
         indices[index, start:end] = places[index, start:end] + 1
     drawn = draw_sorted(random, len(rows), width + spare, shape.position_range)
-    if shape.plain_positions:  # after the draw, so that labels are those of the other arms
+    if shape.plain_positions:  # after the draw, so that labels are the same as in the other arms
         drawn = plain(width - np.array([len(row) for row in rows]), width + spare)
     label = draw_sorted(random, len(rows), nodes + 1, shape.labels or nodes + 1)
-    # An answer may run on past the last node: the last label then serves for all.
+    # An answer may continue past the last node: all further places then have the last label.
     at = np.minimum(places, nodes).reshape(len(rows), -1)
     labels = np.take_along_axis(label, at, 1).reshape(places.shape)
     arrays = (ids, drawn[:, :width], labels, np.minimum(indices, nodes + 1), attended)
@@ -119,7 +130,10 @@ def text(
 def training_batch(
     pairs: Pairs, indices: NDArray[np.int64], random: np.random.Generator, shape: Shape
 ) -> Batch:
-    """Prompts with answers; only tokens of the answer, its end included, are targets."""
+    """Prompts with answers, of the samples at `indices`, shape (B,).
+
+    Only tokens of the answer are targets, its end included.
+    """
     questions = [tokens.encode(pairs.questions[index]) for index in indices]
     answers = [tokens.encode(pairs.answers[index].rstrip("\n") + tokens.END) for index in indices]
     made, label, _ = text(questions, answers, pairs.nodes, random, shape)
@@ -131,9 +145,10 @@ def training_batch(
 
 @torch.no_grad()
 def graph(reasoner: Reasoner, pairs: Pairs, indices: NDArray[np.int64], labels: Tensor) -> Graph:
-    """Embeddings that the reasoner ends with, each sample's at its own last step.
+    """The reasoner's final embeddings of the samples at `indices`, each at its own last step.
 
-    Edges have the processor's messages where it gives them, else their encoded features.
+    `indices` has shape (B,), `labels` (B, N). Embeddings of edges are the processor's messages if
+    it has any, else the encoded features.
     """
     device = next(reasoner.parameters()).device
     batch = pairs.trajectories.batch(indices)

@@ -1,29 +1,33 @@
-"""What the schema cannot say about this study's settings: one line a mistake."""
+"""Checks of this study's settings that the schema cannot express: one line per problem."""
 
 from collections.abc import Iterator
 from typing import Any
 
 
 def problems(config: dict[str, Any]) -> Iterator[str]:
-    """A reasoner that does not fit the study, and sizes that are not drawn."""
+    """Problems with the reasoner, and sizes for which no data are drawn."""
     settings, known = config["transnar"], config["clrs"]["reasoners"]
     name = settings["reasoner"]
     if name not in known:
-        yield f"transnar.reasoner: {name!r} is not under clrs.reasoners ({', '.join(known)})"
+        yield f"transnar.reasoner: found {name!r}, allowed: one of clrs.reasoners = {list(known)}"
         return
     if not known[name]["steps"]:
-        yield f"clrs.reasoners.{name}.steps: found 0, but study transnar needs this reasoner"
+        yield (
+            f"clrs.reasoners.{name}.steps: found 0, allowed: at least 1, since transnar.reasoner "
+            "names this reasoner"
+        )
     lacking = sorted(set(settings["algorithms"]) - set(known[name]["algorithms"]))
     if lacking:
         yield (
-            f"transnar.algorithms: {', '.join(lacking)} not learnt by reasoner {name!r}; add to "
+            f"transnar.algorithms: reasoner {name!r} does not learn {', '.join(lacking)}; add to "
             f"clrs.reasoners.{name}.algorithms"
         )
     drawn = settings["data"]["text_test"]["sizes"]
     for role, size in settings["sizes"].items():
         if size not in drawn:
             yield f"transnar.sizes.{role}: found {size}, allowed: one of text_test.sizes = {drawn}"
-    if settings["sizes"]["trained"] not in settings["data"]["text_train"]["sizes"]:
-        yield "transnar.sizes.trained: not among transnar.data.text_train.sizes"
+    size, trained = settings["sizes"]["trained"], settings["data"]["text_train"]["sizes"]
+    if size not in trained:
+        yield f"transnar.sizes.trained: found {size}, allowed: one of text_train.sizes = {trained}"
     for split in set(config["clrs"]["data"]) & set(settings["data"]):
-        yield f"transnar.data.{split}: a split of clrs.data has this name"
+        yield f"transnar.data.{split}: clrs.data has a split of this name; rename one"

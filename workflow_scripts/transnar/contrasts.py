@@ -1,7 +1,10 @@
-"""Pairs of arms that claims compare, the first less the second, beside those against `text`."""
+"""Pairs of arms that claims compare: the first minus the second."""
 
 Pairs = tuple[tuple[str, str], ...]
 
+HYBRID: Pairs = (("hybrid", "text"),)
+REASONER_TRAINED: Pairs = (("hybrid", "untrained"),)
+ADAPTIVE: Pairs = (("text_adaptive", "text"),)
 OTHER_MERGES: Pairs = tuple(
     (name, "hybrid") for name in ("hybrid_sum", "hybrid_mlp", "hybrid_gram_schmidt")
 )

@@ -1,9 +1,9 @@
-"""The text model, a transformers decoder, and what TransNAR adds to it: gated cross-attention.
+"""The text model, a transformers decoder, and TransNAR's gated cross-attention.
 
-After every block, tokens look at the embeddings of the reasoner's nodes and, apart from them, of
-its edges; both results are merged (`merges.py`), go through an MLP, and are added behind a gate
-tanh(a). The graph never looks at the text. Paper: section 3; the form of the gate is Flamingo's
-(Alayrac et al. 2022).
+After every block, tokens attend to the embeddings of the reasoner's nodes and, separately, of its
+edges. Both results are merged (`merges.py`), passed through an MLP, and added with a gate tanh(a).
+The graph never attends to the text. Paper: section 3; the gate has the form of Flamingo's (Alayrac
+et al. 2022).
 """
 
 from dataclasses import dataclass
@@ -17,19 +17,14 @@ from workflow_scripts.transnar import merges, tokens
 
 STREAMS = ("nodes", "edges")
 PLACES = ("row_label", "column_label", "row_index", "column_index")
-NODE_PLACES = (
-    "node_label",
-    "node_index",
-    "sender_label",
-    "sender_index",
-    "receiver_label",
-    "receiver_index",
+NODE_PLACES = tuple(
+    f"{name}_{kind}" for name in ("node", "sender", "receiver") for kind in ("label", "index")
 )
 
 
 @dataclass(frozen=True)
 class Shape:
-    """What decides the parameters. `reasoner_width` 0: a model of text alone."""
+    """The settings that determine the parameters. `reasoner_width` 0: a model of text alone."""
 
     width: int
     layers: int
@@ -39,17 +34,17 @@ class Shape:
     labels: int  # of rows, columns and nodes; 0: no structural positions
     reasoner_width: int
     streams: tuple[str, ...] = STREAMS
-    gate: float = 0.0  # a at the start; 0 is closed
+    gate: float = 0.0  # initial a of the gate tanh(a); 0 is closed
     merge: str = "concat"  # one of `merges.MERGES`
     plain_positions: bool = False  # 0, 1, 2, … from the first token on
 
 
 @dataclass(frozen=True)
 class Text:
-    """Tokens of B rows of one length T; `attended` is 0 at padding. All int64, (B, T).
+    """B rows of T tokens, all int64. Shapes are (B, T) except for `labels` and `indices`.
 
-    `labels` (B, T, 2) are those of a token's row and column, `indices` (B, T, 2) count from 1 in
-    a prompt and are 0 in an answer.
+    `labels` (B, T, 2) belong to a token's row and column. `indices` (B, T, 2) count from 1 in a
+    prompt and are 0 in an answer. `attended` is 0 at padding.
     """
 
     ids: Tensor
@@ -59,6 +54,7 @@ class Text:
     attended: Tensor
 
     def to(self, device: str | torch.device) -> "Text":
+        """The rows on a device; shapes stay the same."""
         return Text(*(part.to(device) for part in vars(self).values()))
 
 
@@ -89,7 +85,10 @@ class Coupling(nn.Module):
         self.gate = nn.Parameter(torch.full((), float(shape.gate)))
 
     def forward(self, hidden: Tensor, sources: dict[str, Tensor]) -> Tensor:
-        """hidden (B, T, D); `sources` (B, K, W) for each stream that is looked at."""
+        """New hidden states (B, T, D) from `hidden` of that shape.
+
+        `sources` maps each stream that is attended to, to its K embeddings, shape (B, K, W).
+        """
         normed = self.norm(hidden)
         nodes, edges = (
             self._attend(stream, normed, sources[stream])
@@ -113,7 +112,7 @@ class Coupling(nn.Module):
 
 
 class Model(nn.Module):
-    """A decoder of text, coupled to a reasoner where its shape says so."""
+    """A decoder of text, coupled to a reasoner unless its shape has `reasoner_width` 0."""
 
     def __init__(self, shape: Shape, attention: str = "sdpa") -> None:
         super().__init__()
@@ -145,14 +144,15 @@ class Model(nn.Module):
             self.index = nn.ModuleDict(
                 {name: _embedding(shape, shape.reasoner_width, 1.0) for name in names}
             )
-            for layer, coupling in zip(self._layers(), self.couplings, strict=True):
+            layers = self.decoder.model.layers
+            for layer, coupling in zip(layers, self.couplings, strict=True):
                 layer.register_forward_hook(_after(self, cast(Coupling, coupling)))
 
-    def _layers(self) -> list[nn.Module]:
-        return list(self.decoder.model.layers)
-
     def look(self, graph: Graph | None, streams: tuple[str, ...] = STREAMS) -> None:
-        """Which embeddings the cross-attentions see from now on; None: they add nothing."""
+        """Set the embeddings of the cross-attentions for the next calls; None: they add nothing.
+
+        Shapes as in `Graph`: nodes (B, N, W), edges (B, N, N, W).
+        """
         self.sources = {}
         if graph is None or not self.couplings:
             return
@@ -169,7 +169,7 @@ class Model(nn.Module):
         self.sources = {stream: found[stream] for stream in streams}
 
     def forward(self, text: Text, cache: Any = None) -> Tensor:
-        """Logits (B, T, vocabulary). `attended` also covers what is in the cache."""
+        """Logits, shape (B, T, vocabulary). `text.attended` also covers the tokens in the cache."""
         embedded = self.decoder.model.embed_tokens(text.ids)
         if self.shape.labels:
             for axis, name in enumerate(("row", "column")):
@@ -185,33 +185,30 @@ class Model(nn.Module):
 
 
 def _embedding(shape: Shape, width: int, deviation: float) -> nn.Embedding:
-    """As large at the start as what it is added to."""
+    """An embedding of labels, initially of the same scale as the vectors that it is added to."""
     table = nn.Embedding(shape.labels + 1, width)
     nn.init.normal_(table.weight, std=deviation)
     return table
 
 
 def _after(model: Model, coupling: Coupling) -> Any:
-    """A hook that puts a coupling behind a block of the decoder."""
+    """A hook that applies a coupling after a block of the decoder."""
 
-    def hook(module: nn.Module, inputs: Any, output: Any) -> Any:
-        if not model.sources:
-            return output
-        hidden = output[0] if isinstance(output, tuple) else output
-        new = coupling(hidden, model.sources)
-        return (new, *output[1:]) if isinstance(output, tuple) else new
+    def hook(module: nn.Module, inputs: Any, hidden: Tensor) -> Tensor:
+        return coupling(hidden, model.sources) if model.sources else hidden
 
     return hook
 
 
 def parameters(model: nn.Module) -> int:
+    """The number of parameters, shared ones counted once."""
     return sum(tensor.numel() for tensor in model.parameters())
 
 
 def matched_mlp(own: Shape, other: Shape) -> int:
-    """Hidden units that give `own` as many parameters as `other` has, or as few more as can be.
+    """Hidden units that give `own` at least as many parameters as `other`, with the least excess.
 
-    Each unit of a gated MLP costs three times the width, in every layer.
+    Each unit of a gated MLP has three times the width in parameters, in every layer.
     """
     with torch.device("meta"):
         missing = parameters(Model(other)) - parameters(Model(own))

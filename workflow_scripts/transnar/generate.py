@@ -1,4 +1,4 @@
-"""Greedy answers, and answers whose shape is given: only the numbers are the model's own."""
+"""Greedy answers, and answers with a given shape, of which only the numbers are the model's own."""
 
 from collections.abc import Callable, Sequence
 
@@ -11,15 +11,17 @@ from workflow_scripts.transnar import tokens
 from workflow_scripts.transnar.batches import text
 from workflow_scripts.transnar.decoder import STREAMS, Graph, Model, Text
 
-SPARE = 4  # tokens that an answer may have more than the longest true one
+SPARE = 4  # tokens by which an answer may exceed the longest true one
 
 _DIGITS = torch.zeros(len(tokens.VOCABULARY), dtype=torch.bool)
 _DIGITS[[index for token, index in tokens.IDS.items() if token.strip().isdigit()]] = True
 
 
 def _choose(logits: Tensor, right: Sequence[int] | None) -> list[int]:
-    """The likeliest token of each row. With `right`: the likeliest digit where a digit is right,
-    spaced as the right one is, and the right token anywhere else.
+    """The most likely token of each row of `logits`, shape (B, vocabulary).
+
+    With `right`, the true tokens: the most likely digit with the same spacing if the true token is
+    a digit, else the true token.
     """
     if right is None:
         return logits.argmax(-1).tolist()
@@ -43,24 +45,23 @@ def answers(
     given_shape: bool = False,
     streams: tuple[str, ...] = STREAMS,
 ) -> list[str]:
-    """One answer for each question, without the end of its line.
+    """One answer per question, without its line end.
 
-    `graph_of` gives the embeddings for the labels (B, N) of the nodes. An answer that does not end
-    within `SPARE` tokens of the longest true one is cut. With `given_shape`, every token but the
-    digits is that of the true answer.
+    `graph_of` returns the embeddings for labels of nodes, shape (B, N). An answer is cut `SPARE`
+    tokens after the length of the longest true one. With `given_shape`, every token except digits
+    is that of the true answer.
     """
     shape = model.shape
     prompts = [tokens.encode(question) for question in questions]
     right = [tokens.encode(truth.rstrip("\n") + tokens.END) for truth in truths]
     longest = max(map(len, right)) + SPARE
-    empty: list[list[int]] = [[] for _ in prompts]
-    prompt, label, later = text(prompts, empty, nodes, random, shape, spare=longest)
+    written: list[list[int]] = [[] for _ in prompts]
+    prompt, label, later = text(prompts, written, nodes, random, shape, spare=longest)
     device = next(model.parameters()).device
     prompt, label, later = prompt.to(device), label.to(device), later.to(device)
     model.look(graph_of(label[:, :-1]), streams)
     cache = DynamicCache(config=model.decoder.config)
     logits = model(prompt, cache)[:, -1].cpu()
-    written: list[list[int]] = [[] for _ in prompts]
     done = [False] * len(prompts)
     attended = prompt.attended
     for step in range(longest):

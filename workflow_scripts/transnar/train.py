@@ -1,37 +1,28 @@
-"""Train the decoders of one arm, one a seed: text alone, or with a frozen reasoner beside it.
+"""Train the decoders of one arm, one per seed: text alone, or coupled to a frozen reasoner.
 
-TransNAR, section 4. The reasoner of a seed is that of its number, in turn where there are fewer.
+TransNAR, section 4. Seed i uses reasoner i, modulo their number.
 """
 
 from dataclasses import asdict, replace
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from workflow_scripts.clrs import weights as reasoners
+from workflow_scripts.clrs import weights as reasoner_weights
 from workflow_scripts.clrs.reasoner import Reasoner
-from workflow_scripts.shared import (
-    adaptive_temperature,
-    files,
-    job,
-    progress,
-    provenance,
-    seeds,
-    tables,
-)
-from workflow_scripts.transnar import attention, batches, decoder, weights
+from workflow_scripts.shared import adaptive_temperature, files, job, progress, seeds, tables
+from workflow_scripts.transnar import attention, batches, weights
 from workflow_scripts.transnar.arms import ARMS, Arm
-from workflow_scripts.transnar.decoder import Shape
+from workflow_scripts.transnar.decoder import Shape, matched_mlp, parameters
 from workflow_scripts.transnar.training import Settings, train
 
 SPLIT = "text_train"
 
 
 def shape_of(arm: Arm, common: dict[str, Any], reasoner_width: int) -> Shape:
-    """The arm's shape; its MLPs are as wide as it takes for all arms to be of one size.
+    """The arm's shape, with MLPs as wide as needed for all arms to have equally many parameters.
 
-    So those of a model of text alone are wider than configured, by what the coupling has.
+    So the MLPs of a model of text alone are wider than configured: they make up for the coupling.
     """
     hybrid = Shape(**common, reasoner_width=reasoner_width)
     own = replace(
@@ -41,85 +32,68 @@ def shape_of(arm: Arm, common: dict[str, Any], reasoner_width: int) -> Shape:
         plain_positions=arm.plain_positions,
         reasoner_width=0 if arm.reasoner == "none" else reasoner_width,
     )
-    return replace(own, mlp=decoder.matched_mlp(own, hybrid))
+    return replace(own, mlp=matched_mlp(own, hybrid))
 
 
 def reasoner_of(arm: Arm, paths: list[str], index: int, seed: int) -> Reasoner:
-    """The frozen reasoner of a seed; for the arm `untrained` an untaught one like it."""
+    """The frozen reasoner of a seed; for the arm `untrained` one with fresh initial weights."""
     path = paths[index % len(paths)]
     if arm.reasoner == "untrained":
-        found = reasoners.untrained(path, seeds.derive(seed, "transnar", "untrained", index))
+        found = reasoner_weights.untrained(path, seeds.derive(seed, "transnar", "untrained", index))
     else:
-        found = reasoners.read(path)
+        found = reasoner_weights.read(path)
     return found.requires_grad_(False)
 
 
 def main(
+    data: list[str],
+    reasoners: list[str],
+    polynomial: str,
     models: list[str],
     curve: str,
-    data: list[str],
+    arm: str,
     algorithms: list[str],
-    trained_reasoners: list[str],
-    polynomial_csv: str,
-    arm_name: str,
-    common: dict[str, Any],
-    settings: Settings,
-    checkpoint_every: int,
+    decoder: dict[str, Any],
+    training: dict[str, Any],
     seed: int,
     provenance: dict[str, Any],
 ) -> None:
-    """One decoder for each path in `models`; finished ones are kept while later ones train."""
-    attention.use(adaptive_temperature.published(polynomial_csv))
-    arm = ARMS[arm_name]
-    sets = [
-        pairs
-        for path, algorithm in zip(data, algorithms, strict=True)
-        for pairs in batches.read(path, algorithm, SPLIT)
-    ]
+    """Train one decoder per path in `models`, and write their learning curves to `curve`.
+
+    `decoder` and `training` are the sections `transnar.decoder` and `transnar.train` of the config;
+    `data` has one file per algorithm. Finished decoders are kept while later ones train.
+    """
+    attention.use(adaptive_temperature.published(polynomial))
+    sets = batches.read_all(data, algorithms, SPLIT)
+    settings = Settings(**{key: training[key] for key in Settings.__annotations__})
     work = files.work_folder(
         "transnar_train",
         code=provenance["code"],
-        given=[files.file_hash(path) for path in (*data, *trained_reasoners)],
-        arm=arm_name,
-        shape=common,
+        given=[files.file_hash(path) for path in (*data, *reasoners)],
+        arm=arm,
+        shape=decoder,
         settings=asdict(settings),
         seed=seed,
     )
     curves = []
     for index, path in enumerate(progress.track(models, description="decoders")):
-        reasoner = reasoner_of(arm, trained_reasoners, index, seed)
+        reasoner = reasoner_of(ARMS[arm], reasoners, index, seed)
         model, points = train(
             sets,
             dict.fromkeys(algorithms, reasoner),
-            arm,
-            shape_of(arm, common, reasoner.width),
+            ARMS[arm],
+            shape_of(ARMS[arm], decoder, reasoner.width),
             settings,
             seeds.derive(seed, "transnar", index),
             work / f"{index}.pt",
-            checkpoint_every,
+            training["checkpoint_every"],
         )
-        curves.append(points.assign(seed=index, parameters=decoder.parameters(model)))
-        weights.write(path, model, arm_name, provenance)
+        curves.append(points.assign(seed=index, parameters=parameters(model)))
+        weights.write(path, model, arm, provenance)
     tables.write(pd.concat(curves, ignore_index=True), curve, provenance=provenance)
     for index in range(len(models)):
-        Path(work / f"{index}.pt").unlink(missing_ok=True)
+        (work / f"{index}.pt").unlink(missing_ok=True)
 
 
 if __name__ == "__main__":
-    with job.running(snakemake):
-        params = snakemake.params
-        fields = {k: v for k, v in params.train.items() if k in Settings.__annotations__}
-        main(
-            list(snakemake.output.models),
-            snakemake.output.curve,
-            list(snakemake.input.data),
-            params.algorithms,
-            list(snakemake.input.reasoners),
-            snakemake.input.polynomial,
-            snakemake.wildcards.arm,
-            params.decoder,
-            Settings(**fields),
-            params.train["checkpoint_every"],
-            params.seed,
-            provenance=provenance.of(snakemake),
-        )
+    job.run(snakemake, main)

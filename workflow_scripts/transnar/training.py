@@ -1,8 +1,8 @@
-"""Training of one model on CLRS-Text: next tokens of answers, the reasoner frozen.
+"""Training of one model on CLRS-Text: next tokens of answers, with a frozen reasoner.
 
-Adam as published, with a warm-up and clipping (neither is stated). Sets take turns step by step.
-All draws are functions of seed and step, so a training that is taken up from a checkpoint goes on
-exactly as an undisturbed one.
+Adam as published, with warm-up and clipping (the paper states neither). The sets alternate from
+step to step. All draws are functions of seed and step, so a training that resumes from a checkpoint
+ends with the weights of one that was not interrupted.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,7 +15,8 @@ import torch
 from torch.nn import functional
 
 from workflow_scripts.clrs.reasoner import Reasoner
-from workflow_scripts.shared import files, progress, seeds
+from workflow_scripts.clrs.training import finish
+from workflow_scripts.shared import files, seeds
 from workflow_scripts.transnar import attention, batches
 from workflow_scripts.transnar.arms import Arm
 from workflow_scripts.transnar.batches import IGNORED, Pairs
@@ -28,8 +29,10 @@ Sets = Sequence[Pairs]
 
 @dataclass(frozen=True)
 class Settings:
+    """Settings of the optimiser."""
+
     steps: int
-    batch: int  # rows a step
+    batch: int  # rows per step
     learning_rate: float  # Adam, peak
     warmup_steps: int
     final_rate: float  # last learning rate as a share of the peak
@@ -37,7 +40,10 @@ class Settings:
 
 
 class Training:
-    """A training at some step."""
+    """The state of a training at some step.
+
+    `reasoners` maps each algorithm in `sets` to its frozen reasoner.
+    """
 
     def __init__(
         self,
@@ -59,7 +65,7 @@ class Training:
         self.curve: list[dict[str, Any]] = []
 
     def rate(self) -> float:
-        """Learning rate of this step: a warm-up, then a cosine down to the final one."""
+        """Learning rate of this step: a linear warm-up, then a cosine decay to the final rate."""
         s = self.settings
         if self.step < s.warmup_steps:
             return s.learning_rate * (self.step + 1) / s.warmup_steps
@@ -68,7 +74,7 @@ class Training:
         return s.learning_rate * (s.final_rate + (1 - s.final_rate) * share)
 
     def advance(self) -> None:
-        """One step."""
+        """Take one optimiser step."""
         pairs = self.sets[self.step % len(self.sets)]
         random = seeds.generator(self.seed, "batch", self.step)
         indices = random.integers(0, len(pairs), self.settings.batch)
@@ -95,6 +101,7 @@ class Training:
             self.curve.append(row | {"loss_nats": loss.item()})
 
     def save(self, path: Path) -> None:
+        """Write a checkpoint."""
         state = {
             "step": self.step,
             "model": self.model.state_dict(),
@@ -105,6 +112,7 @@ class Training:
             torch.save(state, temporary)
 
     def restore(self, path: Path) -> None:
+        """Continue from a checkpoint that `save` has written."""
         state = torch.load(path, weights_only=True, map_location=self.device)
         self.model.load_state_dict(state["model"])
         self.optimiser.load_state_dict(state["optimiser"])
@@ -128,16 +136,8 @@ def train(
     checkpoint: Path | None = None,
     checkpoint_every: int = 100,
 ) -> tuple[Model, pd.DataFrame]:
-    """A trained model on the CPU, and its learning curve; `checkpoint` as for a reasoner's."""
+    """Train a model; return it on the CPU, and its learning curve; `checkpoint` as for `finish`."""
     training = Training(sets, reasoners, arm, shape, settings, seed)
-    if checkpoint is not None and checkpoint.exists():
-        training.restore(checkpoint)
-    with progress.bar(settings.steps, "decoder", "step") as bar:
-        bar.update(training.step)
-        while training.step < settings.steps:
-            training.advance()
-            bar.update()
-            if checkpoint is not None and training.step % checkpoint_every == 0:
-                training.save(checkpoint)
+    finish(training, "decoder", checkpoint, checkpoint_every)
     training.model.look(None)
     return training.model.cpu().eval(), pd.DataFrame(training.curve)

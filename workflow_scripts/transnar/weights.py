@@ -1,4 +1,4 @@
-"""Decoders on disk: one safetensors file with the shape and the arm that it takes to build them."""
+"""Decoders on disk: one safetensors file each, with the shape and the arm to build it again."""
 
 from dataclasses import asdict
 from pathlib import Path
@@ -11,6 +11,7 @@ from workflow_scripts.transnar.decoder import Model, Shape
 
 
 def write(path: str | Path, model: Model, arm: str, provenance: dict[str, Any]) -> None:
+    """Write a decoder's weights, shape and arm."""
     # The output layer is the embedding, so it is stored once.
     tied = "decoder.lm_head.weight"
     tensors = {name: value for name, value in model.state_dict().items() if name != tied}
@@ -19,7 +20,7 @@ def write(path: str | Path, model: Model, arm: str, provenance: dict[str, Any]) 
 
 
 def read(path: str | Path) -> Model:
-    """The decoder in a file, on the CPU. Raises `ValueError` naming a file that holds none."""
+    """Read a decoder, on the CPU. Raises `ValueError` naming a file that has none."""
     tensors, about = weights.read(path, "decoders", "decoder")
     content = about["decoder"]
     shape = content["shape"] | {"streams": tuple(content["shape"]["streams"])}

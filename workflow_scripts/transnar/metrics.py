@@ -1,24 +1,24 @@
 """The paper's three scores of an answer: shape, parse, and CLRS score (section 4)."""
 
 import re
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 LEGAL = re.compile(r"[-0-9.,\s\[\]]*")
 _TOKENS = re.compile(r"\s*(\[|\]|,|-?\d+(?:\.\d*)?)")
 
 
-@dataclass(frozen=True)
-class Score:
+class Score(NamedTuple):
+    """The scores of one answer, each between 0 and 1."""
+
     shape: float
     parse: float
     clrs: float
 
 
 def nested(text: str) -> list[Any] | None:
-    """An answer as nested lists of numbers, outputs at the top; None where it is malformed.
+    """An answer as a list of its outputs, nested lists of numbers; None if it is malformed.
 
-    Elements stand apart by spaces or commas: `[0 1], 3` is [[0.0, 1.0], 3.0].
+    Elements are separated by spaces or commas: `[0 1], 3` is [[0.0, 1.0], 3.0].
     """
     stack: list[list[Any]] = [[]]
     text = text.strip()
@@ -42,7 +42,7 @@ def nested(text: str) -> list[Any] | None:
 
 
 def shape(content: Any) -> Any:
-    """The lengths of nested lists, as nested tuples; two contents of one shape can be compared."""
+    """The structure of nested lists as nested tuples, equal where answers can be compared."""
     return tuple(shape(part) for part in content) if isinstance(content, list) else ()
 
 
@@ -54,10 +54,10 @@ def elements(content: Any) -> list[float]:
 
 
 def score(answer: str, truth: str) -> Score:
-    """Scores of an answer. Raises `ValueError` where the truth itself is malformed."""
+    """Scores of an answer. Raises `ValueError` if the truth itself is malformed."""
     right = nested(truth)
     if right is None or not elements(right):
-        raise ValueError(f"not an answer of CLRS-Text: {truth!r}")
+        raise ValueError(f"expected a true answer of CLRS-Text, found {truth!r}")
     parse = float(LEGAL.fullmatch(answer) is not None)
     found = nested(answer)
     if found is None or shape(found) != shape(right):

@@ -1,10 +1,10 @@
-"""The three scores on answers made by hand, and tokens that give their text back."""
+"""The three scores on handwritten answers, and the tokenizer's round trip."""
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workflow_scripts.transnar import answers, tokens
+from workflow_scripts.transnar import metrics, tokens
 
 
 @pytest.mark.parametrize(
@@ -24,14 +24,14 @@ from workflow_scripts.transnar import answers, tokens
         ("1, 4", "1, 3", (1, 1, 0.5)),
     ],
 )
-def test_scores_of_answers_made_by_hand(answer, truth, expected):
-    found = answers.score(answer, truth)
+def test_scores_of_handwritten_answers(answer, truth, expected):
+    found = metrics.score(answer, truth)
     assert (found.shape, found.parse, found.clrs) == expected
 
 
 def test_a_malformed_truth_is_refused():
-    with pytest.raises(ValueError, match="not an answer"):
-        answers.score("[1]", "[1")
+    with pytest.raises(ValueError, match="expected a true answer"):
+        metrics.score("[1]", "[1")
 
 
 matrices = st.lists(st.lists(st.integers(0, 99), min_size=1, max_size=5), min_size=1, max_size=4)
@@ -46,7 +46,7 @@ def test_tokens_give_the_text_back(rows):
 
 @given(matrices)
 def test_structure_is_the_place_in_the_matrix(rows):
-    """Against a count of the lists themselves."""
+    """Compared with a count of the lists themselves."""
     digits = [[value % 10 for value in row] for row in rows]
     text = "[" + ", ".join("[" + " ".join(map(str, row)) + "]" for row in digits) + "]"
     ids = tokens.encode(text)
@@ -59,5 +59,5 @@ def test_structure_is_the_place_in_the_matrix(rows):
 
 
 def test_an_unknown_character_is_named():
-    with pytest.raises(ValueError, match="'é' at 2"):
+    with pytest.raises(ValueError, match="found 'é' at character 2"):
         tokens.encode("A:é")

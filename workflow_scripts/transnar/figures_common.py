@@ -1,0 +1,53 @@
+"""Data and look that the study's figures share."""
+
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import pandas as pd
+
+from workflow_scripts.shared.figures import COLOURS as C
+from workflow_scripts.transnar.measurements import WHOLE, pick
+
+SMALL = "small decoders"  # mark of a panel
+
+
+class Look(NamedTuple):
+    """How an arm is drawn."""
+
+    colour: str
+    marker: str
+    label: str
+    line: Any = "-"
+
+
+LOOK = {
+    "text": Look(C["black"], "o", "text alone"),
+    "hybrid": Look(C["blue"], "s", "with the reasoner"),
+    "untrained": Look(C["orange"], "^", "with an untrained reasoner"),
+    "nodes": Look(C["sky"], "v", "with its nodes only"),
+    "edges": Look(C["purple"], "P", "with its edges only"),
+    "text_adaptive": Look(C["grey"], "D", "text, adaptive in training"),
+    "hybrid_adaptive": Look(C["green"], "X", "reasoner, adaptive in training"),
+    "reasoner": Look(C["vermilion"], "*", "the reasoner alone"),
+}
+# These have the colours of the arms from which they differ in one setting.
+VARIANTS = {
+    "hybrid_sum": Look(C["blue"], "<", "reasoner, merged by a sum", (0, (4, 1))),
+    "hybrid_mlp": Look(C["blue"], ">", "reasoner, merged by an MLP", (0, (1, 1))),
+    "hybrid_gram_schmidt": Look(C["blue"], "d", "reasoner, Gram-Schmidt merge", (0, (4, 1, 1, 1))),
+    "hybrid_plain_positions": Look(C["blue"], "p", "reasoner, plain positions", (0, (6, 3))),
+    "text_plain_positions": Look(C["black"], "h", "text, plain positions", (0, (6, 3))),
+}
+
+
+@dataclass(frozen=True)
+class Data:
+    """Scores, learning curves by arm, and the sizes in nodes by role."""
+
+    scores: pd.DataFrame
+    curves: dict[str, pd.DataFrame]
+    sizes: dict[str, int]
+
+    def whole(self, **wanted: Any) -> pd.DataFrame:
+        """Pooled scores of decoders, means over all algorithms."""
+        return pick(self.scores, experiment="E1", **WHOLE, **wanted)
