@@ -166,12 +166,13 @@ def test_a_training_resumed_ends_as_an_uninterrupted_one(path, reasoner, tmp_pat
     arm = ARMS[name]
     shape = made.SHAPE if arm.reasoner != "none" else replace(made.SHAPE, reasoner_width=0)
     given = (made.sets(path), {"bfs": reasoner}, arm, shape)
-    whole, _ = training.train(*given, SETTINGS, 5)
+    whole, _ = training.train(training.Training(*given, SETTINGS, 5))
     cut = training.Training(*given, SETTINGS, 5)
     for _ in range(3):
         cut.advance()
     cut.save(tmp_path / "state.pt")
-    resumed, _ = training.train(*given, SETTINGS, 5, tmp_path / "state.pt")
+    again = training.Training(*given, SETTINGS, 5)
+    resumed, _ = training.train(again, tmp_path / "state.pt")
     for key, tensor in whole.state_dict().items():
         assert torch.equal(tensor, resumed.state_dict()[key]), key
 
@@ -179,9 +180,8 @@ def test_a_training_resumed_ends_as_an_uninterrupted_one(path, reasoner, tmp_pat
 def test_training_leaves_the_reasoner_alone_and_moves_the_decoder(path, reasoner):
     before = {key: value.clone() for key, value in reasoner.state_dict().items()}
     start = training.initial(made.SHAPE, ARMS["hybrid"], 5)
-    end, curve = training.train(
-        made.sets(path), {"bfs": reasoner}, ARMS["hybrid"], made.SHAPE, SETTINGS, 5
-    )
+    given = (made.sets(path), {"bfs": reasoner}, ARMS["hybrid"], made.SHAPE)
+    end, curve = training.train(training.Training(*given, SETTINGS, 5))
     assert all(torch.equal(before[key], value) for key, value in reasoner.state_dict().items())
     moved = [
         not torch.equal(a, b) for a, b in zip(start.parameters(), end.parameters(), strict=True)

@@ -74,19 +74,10 @@ def draw_sorted(
     """
     if count > below:
         raise ValueError(
-            f"expected at most {below} positions, found {count}; raise transnar.decoder."
-            "position_range or, for labels of nodes, labels"
+            f"expected at most {below} positions, found {count}; raise position_range or labels"
         )
     keys = random.random((rows, below))
     return np.sort(np.argpartition(keys, count - 1, axis=1)[:, :count], axis=1)
-
-
-def plain(starts: NDArray[np.int64], count: int) -> NDArray[np.int64]:
-    """0, 1, 2, … from each row's start on and 0 before it, shape (rows, count).
-
-    `starts` has shape (rows,).
-    """
-    return np.maximum(0, np.arange(count) - starts[:, None])
 
 
 def text(
@@ -117,7 +108,8 @@ def text(
         indices[index, start:end] = places[index, start:end] + 1
     drawn = draw_sorted(random, len(rows), width + spare, shape.position_range)
     if shape.plain_positions:  # after the draw, so that labels are the same as in the other arms
-        drawn = plain(width - np.array([len(row) for row in rows]), width + spare)
+        starts = width - np.array([len(row) for row in rows])
+        drawn = np.maximum(0, np.arange(width + spare) - starts[:, None])
     label = draw_sorted(random, len(rows), nodes + 1, shape.labels or nodes + 1)
     # An answer may continue past the last node: all further places then have the last label.
     at = np.minimum(places, nodes).reshape(len(rows), -1)

@@ -81,8 +81,7 @@ def all_claims(published: str | Path, algorithms: Sequence[str], width: int) -> 
             id="N4",
             statement="The gap between the two is smaller in distribution than out of it.",
             source="figure 4, caption",
-            quantity="loss of the text model from the trained to the longer size, minus the "
-            "hybrid's",
+            quantity="CLRS score lost from the trained to the longer size, text minus hybrid",
             test=partial(m.loss, kind),
         ),
         claim(
@@ -125,8 +124,7 @@ def all_claims(published: str | Path, algorithms: Sequence[str], width: int) -> 
         ),
         claim(
             id="N9b",
-            statement="Without randomised positions the text model's limits cap the hybrid at "
-            "unseen sizes.",
+            statement="Without randomised positions text alone caps the hybrid at unseen sizes.",
             source="section 6",
             quantity="CLRS score, hybrid minus text, both with plain positions",
             region=NOT_ABOVE,

@@ -12,10 +12,7 @@ def problems(config: dict[str, Any]) -> Iterator[str]:
         yield f"transnar.reasoner: found {name!r}, allowed: one of clrs.reasoners = {list(known)}"
         return
     if not known[name]["steps"]:
-        yield (
-            f"clrs.reasoners.{name}.steps: found 0, allowed: at least 1, since transnar.reasoner "
-            "names this reasoner"
-        )
+        yield f"clrs.reasoners.{name}.steps: found 0, allowed: at least 1 (transnar.reasoner)"
     lacking = sorted(set(settings["algorithms"]) - set(known[name]["algorithms"]))
     if lacking:
         yield (

@@ -14,7 +14,7 @@ from workflow_scripts.shared import adaptive_temperature, files, job, progress, 
 from workflow_scripts.transnar import attention, batches, weights
 from workflow_scripts.transnar.arms import ARMS, Arm
 from workflow_scripts.transnar.decoder import Shape, matched_mlp, parameters
-from workflow_scripts.transnar.training import Settings, train
+from workflow_scripts.transnar.training import Settings, Training, train
 
 SPLIT = "text_train"
 
@@ -78,16 +78,15 @@ def main(
     curves = []
     for index, path in enumerate(progress.track(models, description="decoders")):
         reasoner = reasoner_of(ARMS[arm], reasoners, index, seed)
-        model, points = train(
+        own = Training(
             sets,
             dict.fromkeys(algorithms, reasoner),
             ARMS[arm],
             shape_of(ARMS[arm], decoder, reasoner.width),
             settings,
             seeds.derive(seed, "transnar", index),
-            work / f"{index}.pt",
-            training["checkpoint_every"],
         )
+        model, points = train(own, work / f"{index}.pt", training["checkpoint_every"])
         curves.append(points.assign(seed=index, parameters=parameters(model)))
         weights.write(path, model, arm, provenance)
     tables.write(pd.concat(curves, ignore_index=True), curve, provenance=provenance)

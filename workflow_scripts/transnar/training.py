@@ -24,8 +24,6 @@ from workflow_scripts.transnar.decoder import Model, Shape
 
 CURVE_POINTS = 50
 
-Sets = Sequence[Pairs]
-
 
 @dataclass(frozen=True)
 class Settings:
@@ -47,7 +45,7 @@ class Training:
 
     def __init__(
         self,
-        sets: Sets,
+        sets: Sequence[Pairs],
         reasoners: Mapping[str, Reasoner],
         arm: Arm,
         shape: Shape,
@@ -127,17 +125,12 @@ def initial(shape: Shape, arm: Arm, seed: int) -> Model:
 
 
 def train(
-    sets: Sets,
-    reasoners: Mapping[str, Reasoner],
-    arm: Arm,
-    shape: Shape,
-    settings: Settings,
-    seed: int,
-    checkpoint: Path | None = None,
-    checkpoint_every: int = 100,
+    training: Training, checkpoint: Path | None = None, checkpoint_every: int = 100
 ) -> tuple[Model, pd.DataFrame]:
-    """Train a model; return it on the CPU, and its learning curve; `checkpoint` as for `finish`."""
-    training = Training(sets, reasoners, arm, shape, settings, seed)
+    """Finish a training; return its model on the CPU, and its learning curve.
+
+    `checkpoint` and `checkpoint_every` as for `finish`.
+    """
     finish(training, "decoder", checkpoint, checkpoint_every)
     training.model.look(None)
     return training.model.cpu().eval(), pd.DataFrame(training.curve)

@@ -15,8 +15,7 @@ def write(path: str | Path, model: Model, arm: str, provenance: dict[str, Any]) 
     # The output layer is the embedding, so it is stored once.
     tied = "decoder.lm_head.weight"
     tensors = {name: value for name, value in model.state_dict().items() if name != tied}
-    content = {"arm": arm, "shape": asdict(model.shape)}
-    weights.write(path, tensors, provenance, decoder=content)
+    weights.write(path, tensors, provenance, decoder={"arm": arm, "shape": asdict(model.shape)})
 
 
 def read(path: str | Path) -> Model:
