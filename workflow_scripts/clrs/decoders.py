@@ -92,6 +92,7 @@ class Decoders(nn.Module):
         }
 
     def _decode(self, feature: Feature, latent: Latent, noise: torch.Generator | None) -> Tensor:
+        """Prediction of one feature, shaped as in `forward`."""
         heads = cast("list[nn.Linear]", list(cast(nn.ModuleList, self.heads[feature.name])))
         if feature.location == Location.NODE:
             if not reads_edges(feature):
@@ -127,11 +128,12 @@ def _shapes(feature: Feature, width: int, edge: int) -> list[tuple[int, int]]:
 
 
 def _squeezed(feature: Feature, prediction: Tensor) -> Tensor:
+    """Predictions (..., 1) without their last axis; categorical ones (..., categories) as is."""
     return prediction if feature.type == Type.CATEGORICAL else prediction[..., 0]
 
 
 def _edge(linear: nn.Linear, latent: Latent) -> Tensor:
-    """`linear` of an edge's encoding, concatenated with its message if the layer is that wide."""
+    """`linear` of each edge and, if the layer is that wide, of its message: (B, N, N, out)."""
     found = latent.edges.through(linear)
     width = latent.edges.map.weight.shape[1]
     if linear.in_features > width:

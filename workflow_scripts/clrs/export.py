@@ -29,7 +29,10 @@ def seed_of(seed: int, algorithm: str, split: str, nodes: int) -> int:
 def trajectories(
     algorithm: str, split: str, nodes: int, samples: int, seed: int
 ) -> tuple[specs.Spec, Columns]:
-    """Draw one set without text; the package's own test set if `split` is test."""
+    """Draw one set without text, shaped as by `sampling.draw`.
+
+    It is the package's own test set if `split` is test.
+    """
     if split == "test":
         drawn = sampling.sampler(algorithm, nodes, sampling.TEST_SEED)
         return sampling.draw(drawn, algorithm, samples * sampling.multiplier(algorithm))

@@ -74,7 +74,10 @@ class Loss:
         } | {feature.name: count(feature, batch.outputs[feature.name]) for feature in self.outputs}
 
     def _true_hints(self, start: int, stop: int) -> Tensors:
-        """True hints of steps `start` to `stop`, the running samples of all steps concatenated."""
+        """True hints of steps `start` to `stop`, running samples of all steps concatenated.
+
+        Shape (sum of running samples, ...) per feature.
+        """
         steps = range(start, min(stop, len(self.running)))
         if not steps:
             return {}
@@ -84,7 +87,7 @@ class Loss:
         }
 
     def __call__(self, predictions: Predictions) -> Tensor:
-        """This chunk's part of the loss of the batch, a scalar."""
+        """This chunk's part of the loss of the batch, of shape ()."""
         start = predictions.first_step
         truth = self._true_hints(start, start + len(predictions.hints))
         total = predictions.hints[0][self.hints[0].name].new_zeros(())
@@ -100,4 +103,5 @@ class Loss:
         return total
 
     def _term(self, feature: Feature, prediction: Tensor, truth: Tensor) -> Tensor:
+        """A feature's part of the loss, a scalar; shapes as for `entries`."""
         return entries(feature, prediction, truth) / self.counts[feature.name]

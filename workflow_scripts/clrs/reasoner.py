@@ -71,7 +71,7 @@ class Reasoner(nn.Module):
 
     @torch.inference_mode()
     def predict(self, batch: Batch) -> Tensors:
-        """Outputs as they are scored, by feature, in the batch's order; see `decoders.hard`."""
+        """Outputs as they are scored (`decoders.hard`), shape (B, ...) each, in batch order."""
         spec = self.specs[batch.algorithm]
         return decoders.harden(spec, self(batch).outputs)
 
@@ -111,7 +111,10 @@ class Reasoner(nn.Module):
     def _steps(
         self, batch: Batch, cut_every: int | None = None, always_messages: bool = False
     ) -> Iterator[tuple[Latent, Tensors, slice]]:
-        """For each step: latent state, predicted hints, and the samples whose last step it is."""
+        """For each step: latent state, predicted hints, and the samples whose last step it is.
+
+        Shapes start with the number of samples that the step still processes.
+        """
         encoder = cast(Encoders, self.encoders[batch.algorithm])
         decoder = cast(Decoders, self.decoders[batch.algorithm])
         features = encoder.features

@@ -40,6 +40,7 @@ def predictions(
 
 
 def _joined(parts: dict[str, list[torch.Tensor]], back: NDArray[np.int64]) -> Arrays:
+    """Batches concatenated and reordered by `back`, shape (S,)."""
     return {name: torch.cat(tensors).numpy()[back] for name, tensors in parts.items()}
 
 

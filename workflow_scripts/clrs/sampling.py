@@ -136,6 +136,7 @@ def draw(drawn: Any, algorithm: str, count: int) -> tuple[specs.Spec, Columns]:
 def _columns(
     algorithm: str, samples: list[tuple[list[Any], list[Any], list[Any]]]
 ) -> tuple[specs.Spec, Columns]:
+    """The spec and the columns of samples, shaped as by `draw`."""
     parts: dict[str, list[Column]] = {}
     lengths = []
     spec: specs.Spec = ()
@@ -207,6 +208,7 @@ def _hull_sampler(drawn: Any) -> Any:
         collinearity_resampling_attempts: int = 1000,
         collineararity_eps: float = 1e-12,
     ) -> list[Column]:
+        """Coordinates x and y, shape (length,) each."""
         for _ in range(collinearity_resampling_attempts):
             angles = drawn._random_sequence(length=length, low=0.0, high=2.0 * np.pi)
             uniform = drawn._random_sequence(length=length, low=0.0, high=1.0)

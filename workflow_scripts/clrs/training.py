@@ -110,6 +110,7 @@ class Training:
         return total
 
     def _copy(self) -> dict[str, torch.Tensor]:
+        """A copy of all weights, same shapes."""
         return {name: value.detach().clone() for name, value in self.network.state_dict().items()}
 
     def save(self, path: Path) -> None:

@@ -40,16 +40,11 @@ class Batch:
 
     def to(self, device: str | torch.device) -> "Batch":
         """The batch with its features on a device; shapes stay the same."""
-
-        def move(tensors: Tensors) -> Tensors:
-            return {name: tensor.to(device) for name, tensor in tensors.items()}
-
-        return replace(
-            self,
-            inputs=move(self.inputs),
-            hints=move(self.hints),
-            outputs=move(self.outputs),
-        )
+        moved: dict[str, Any] = {
+            part: {name: tensor.to(device) for name, tensor in getattr(self, part).items()}
+            for part in ("inputs", "hints", "outputs")
+        }
+        return replace(self, **moved)
 
 
 class Trajectories:
@@ -117,6 +112,7 @@ class Trajectories:
         )
 
     def _tensors(self, arrays: Columns) -> Tensors:
+        """Arrays as tensors of the same shapes, in the types of `Batch`."""
         pointers = {feature.name for feature in self.spec if feature.type == Type.POINTER}
         return {
             name: torch.from_numpy(
@@ -156,6 +152,7 @@ class Schedule:
         return self._batches[place]
 
     def _cut(self, epoch: int) -> NDArray[np.int64]:
+        """All batches of an epoch, shape (per_epoch, batch)."""
         random = seeds.generator(self.seed, "epoch", epoch)
         order = random.permutation(len(self.lengths))[: self.per_epoch * self.batch]
         window = self.WINDOW * self.batch

@@ -100,14 +100,12 @@ class Coupling(nn.Module):
         return hidden + self.gate.tanh() * (merged + self.mlp(merged))
 
     def _attend(self, stream: str, hidden: Tensor, source: Tensor) -> Tensor:
-        def split(x: Tensor) -> Tensor:
-            return x.unflatten(-1, (self.heads, -1)).transpose(1, 2)
-
-        found = functional.scaled_dot_product_attention(
-            split(self.query[stream](hidden)),
-            split(self.key[stream](source)),
-            split(self.value[stream](source)),
-        )
+        """Attention of `hidden` (B, T, D) to the embeddings `source` (B, K, W): (B, T, D)."""
+        pairs = ((self.query, hidden), (self.key, source), (self.value, source))
+        heads = [
+            maps[stream](x).unflatten(-1, (self.heads, -1)).transpose(1, 2) for maps, x in pairs
+        ]
+        found = functional.scaled_dot_product_attention(*heads)
         return found.transpose(1, 2).flatten(2)
 
 
@@ -192,7 +190,7 @@ def _embedding(shape: Shape, width: int, deviation: float) -> nn.Embedding:
 
 
 def _after(model: Model, coupling: Coupling) -> Any:
-    """A hook that applies a coupling after a block of the decoder."""
+    """A hook that applies a coupling to the hidden states (B, T, D) after a decoder block."""
 
     def hook(module: nn.Module, inputs: Any, hidden: Tensor) -> Tensor:
         return coupling(hidden, model.sources) if model.sources else hidden
