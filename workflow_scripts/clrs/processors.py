@@ -113,7 +113,7 @@ class Triplets(nn.Module):
 
 
 def max_plus(first: Tensor, second: Tensor) -> Tensor:
-    """max over i of first[i, j] + second[i, k]; both and the result have shape (B, N, N, F)."""
+    """Maximum over i of first[i, j] + second[i, k]; all have shape (B, N, N, F)."""
     if torch.is_grad_enabled():
         return (first[:, :, :, None] + second[:, :, None]).amax(1)
     best = first[:, 0, :, None] + second[:, 0, None]

@@ -12,18 +12,24 @@ MASKED = -1  # value of the entries of a mask or a category that are left out
 
 
 class Stage(StrEnum):
+    """When a feature is known: before, during or after the algorithm."""
+
     INPUT = "input"
     HINT = "hint"
     OUTPUT = "output"
 
 
 class Location(StrEnum):
+    """The part of the graph that has a feature's values."""
+
     NODE = "node"
     EDGE = "edge"
     GRAPH = "graph"
 
 
 class Type(StrEnum):
+    """The kind of a feature's values; it sets encoder, decoder, loss and score."""
+
     SCALAR = "scalar"
     MASK = "mask"
     MASK_ONE = "mask_one"
