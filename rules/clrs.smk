@@ -54,7 +54,8 @@ rule clrs_train:
         gpu=config["clrs"]["train"]["gpu"],
     params:
         code=fingerprint("workflow_scripts/clrs/train.py"),
-        reasoner=lookup("clrs/reasoners/{reasoner}", within=config),
+        algorithms=lookup("clrs/reasoners/{reasoner}/algorithms", within=config),
+        steps=lookup("clrs/reasoners/{reasoner}/steps", within=config),
         training={
             key: value
             for key, value in config["clrs"]["train"].items()

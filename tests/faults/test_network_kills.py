@@ -47,11 +47,10 @@ def reasoner(data):
 
 
 def train_reasoners(data, _):
-    given = {"algorithms": ["bfs"], "steps": STEPS}
     settings = {"processor": "triplet_gmpnn", "width": made.WIDTH, "batch": 4}
     settings |= {"learning_rate": 1e-3, "max_grad_norm": 1.0, "chunk_steps": 16}
     settings |= {"checkpoint_every": EVERY}
-    reasoners.main([data], MODELS, CURVE, given, settings, 1, NOTED)
+    reasoners.main([data], MODELS, CURVE, ["bfs"], STEPS, settings, 1, NOTED)
 
 
 def train_decoders(data, reasoner):

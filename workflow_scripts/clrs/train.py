@@ -34,29 +34,30 @@ def main(
     data: list[str],
     models: list[str],
     curve: str,
-    reasoner: dict[str, Any],
+    algorithms: list[str],
+    steps: int,
     training: dict[str, Any],
     seed: int,
     provenance: dict[str, Any],
 ) -> None:
     """Train one reasoner per path in `models`, and write their learning curves to `curve`.
 
-    `reasoner` has the `algorithms` of the files in `data` and the `steps`; `training` has the
-    settings under `clrs.train`. Finished reasoners are kept while later ones train.
+    `data` has one file per algorithm, `steps` counts batches of each; `training` has the settings
+    under `clrs.train`. Finished reasoners are kept while later ones train.
     """
     fields = {key: value for key, value in training.items() if key in Settings.__annotations__}
-    settings = Settings(steps=reasoner["steps"], **fields)
+    settings = Settings(steps=steps, **fields)
     processor = training["processor"]
     work = files.work_folder(
         "clrs_train",
         code=provenance["code"],
         data=[files.file_hash(path) for path in data],
-        algorithms=reasoner["algorithms"],
+        algorithms=algorithms,
         processor=processor,
         settings=asdict(settings),
         seed=seed,
     )
-    sets = read(data, reasoner["algorithms"])
+    sets = read(data, algorithms)
     curves = []
     for index, path in enumerate(progress.track(models, description="reasoners")):
         trained, points = train(

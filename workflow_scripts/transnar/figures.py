@@ -21,7 +21,7 @@ PANELS = (
     ("shape_score", "free", "shape score"),
     ("parse_score", "free", "parse score"),
 )
-TOP = 1.12  # of a score's axis, with room for a mark above 1
+TOP = 1.12  # upper end of a score's axis, with room for a mark above 1
 TOPICS = (figures_ablations, figures_architecture)
 
 
@@ -143,7 +143,7 @@ def curves(data: Data) -> "Figure":
             )
     axes.set_xlabel("step")
     axes.set_ylabel("loss, nats per token")
-    axes.set_ylim(bottom=0)
+    axes.set_ylim(0, TOP * axes.get_ylim()[1])
     if few:
         axes.legend()
     else:
