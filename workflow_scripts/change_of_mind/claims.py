@@ -9,7 +9,7 @@ are in the scores and in figure `recovery`.
 
 from collections.abc import Sequence
 from functools import partial
-from typing import Any
+from typing import Any, Literal
 
 from workflow_scripts.change_of_mind import measurements
 from workflow_scripts.change_of_mind.published import MODEL, read_tables, scalar
@@ -24,13 +24,20 @@ from workflow_scripts.shared.claims import (
     around,
 )
 
-claim = partial(Claim, decided_by=PAPER_MODEL)
-NOTES, BOTH = "secondary notes A", "secondary notes A and B"
+Extreme = Literal["least", "largest"]
+claim = partial(Claim, source="E1", decided_by=PAPER_MODEL)
+NOTES, OTHER_NOTES, BOTH = "secondary notes A", "secondary notes B", "secondary notes A and B"
+RATE_GAP = "change-of-mind rate, hidden minus shown"
 
 
 def secondary(value: float | str, source: str = NOTES) -> Published:
     """A published number that is known to us from secondary notes."""
     return Published(value, "published-2nd", source)
+
+
+def derived(value: float, digits: int) -> Published:
+    """A number computed from published ones."""
+    return Published(round(value, digits), "derived", NOTES)
 
 
 def all_claims(published: Sequence[str], models: dict[str, Any]) -> list[Claim]:
@@ -59,29 +66,64 @@ def all_claims(published: Sequence[str], models: dict[str, Any]) -> list[Claim]:
         note = "the gap over all advice"
         return direct("change_rate_gap", note, reason, experiment=experiment, advice="all")
 
-    def hidden(metric: str, note: str, **wanted: Any) -> Any:
-        return direct(metric, note, display="hidden", **wanted)
+    def extreme(which: Extreme, metric: str, note: str, **wanted: Any) -> Any:
+        wanted = {"experiment": "E1", "metric": metric} | wanted
+        return partial(measurements.extreme, list(models), note, which, wanted)
 
-    def extreme(largest: bool, note: str, column: str, choices: str, **wanted: Any) -> Any:
-        return partial(
-            measurements.extreme, list(models), note, largest, column, choices.split(), wanted
+    def opposite_rate(name: str, display: str, share: str) -> Claim:
+        where = {"display": display, "advice": "opposite", "accuracy": "all"}
+        published = opposite[f"{display}_pct"] / 100
+        return claim(
+            id=name,
+            statement=f"With opposing advice and the answer {display}, {share} of answers change "
+            "(within 5 points)",
+            quantity=f"change-of-mind rate, opposite, {display}",
+            region=around(published, 0.05),
+            test=direct("change_rate", "rate", **where),
+            published=secondary(published, OTHER_NOTES),
         )
 
+    def overweighting(name: str, statement: str, advice: str, region: Region) -> Claim:
+        where = {"display": "hidden", "advice": advice, "accuracy": "all"}
+        return claim(
+            id=name,
+            statement=statement,
+            quantity=f"observed over ideal update, {advice}, hidden",
+            region=region,
+            test=direct("overweighting", "the ratio, trial by trial", **where),
+            published=secondary(float(ratio[MODEL, advice])),
+        )
+
+    def miscalibration(
+        name: str, statement: str, advice: str, display: str, region: Region
+    ) -> Claim:
+        where = {"display": display, "advice": advice, "accuracy": "all"}
+        return claim(
+            id=name,
+            statement=statement,
+            quantity=f"OUCS, {advice}, {display}",
+            region=region,
+            test=direct("oucs", "OUCS", **where),
+            published=secondary(float(oucs[MODEL, advice, display]), f"{NOTES}, table 1"),
+        )
+
+    agreeing = {"display": "shown", "advice": ["same", "neutral"], "accuracy": "all"}
+    rivals = {"experiment": "E5", "variant": ["A", "B", "C"]}
+    calibrated = "Answer hidden, neutral advice: confidence is the ideal observer's (±0.02)"
+    hardly = "Agreeing advice is hardly overweighted (within 0.2 of the published ratio)"
     return [
         claim(
             id="1a",
             statement="Shown its own first answer, a model changes its mind less often",
-            source="E1",
-            quantity="change-of-mind rate, hidden minus shown, all advice",
+            quantity=f"{RATE_GAP}, all advice",
             region=POSITIVE,
             test=gap("E1"),
             published=secondary(round(overall["difference_pp"] / 100, 3), BOTH),
         ),
         claim(
             id="1b",
-            statement="Shown its own first answer, a model changes its mind less often, other "
-            "factors held constant",
-            source="E1",
+            statement="With other factors held constant, seeing its own first answer makes a model "
+            "change its mind less often",
             quantity="logistic coefficient of the shown flag",
             region=NEGATIVE,
             test=direct("logit_shown", "the coefficient (covariates assumed)"),
@@ -98,45 +140,17 @@ def all_claims(published: Sequence[str], models: dict[str, Any]) -> list[Claim]:
         ),
         claim(
             id="2",
-            statement="With the answer shown and agreeing or neutral advice, a model hardly ever "
-            "changes its mind",
-            source="E1",
+            statement="With the answer shown, agreeing and neutral advice hardly ever change it",
             quantity="larger of the two change-of-mind rates (claimed: about 0; here: up to 0.05)",
             region=Region(0.0, 0.05),
-            test=extreme(
-                True,
-                "rate, answer shown",
-                "advice",
-                "same neutral",
-                metric="change_rate",
-                experiment="E1",
-                display="shown",
-                accuracy="all",
-            ),
+            test=extreme("largest", "change_rate", "rate, answer shown", **agreeing),
             published=secondary("about 0"),
         ),
-        *(
-            claim(
-                id=name,
-                statement=f"With opposing advice and the answer {display}, a model changes its "
-                f"mind in {share} of cases (within 5 points)",
-                source="E1",
-                quantity=f"change-of-mind rate, opposite, {display}",
-                region=around(opposite[f"{display}_pct"] / 100, 0.05),
-                test=direct(
-                    "change_rate", "rate", display=display, advice="opposite", accuracy="all"
-                ),
-                published=secondary(opposite[f"{display}_pct"] / 100, "secondary notes B"),
-            )
-            for name, display, share in (
-                ("3a", "hidden", "most"),
-                ("3b", "shown", "a minority"),
-            )
-        ),
+        opposite_rate("3a", "hidden", "most"),
+        opposite_rate("3b", "shown", "a minority"),
         claim(
             id="4",
             statement="Seeing its own answer raises confidence in it with no new information",
-            source="E1",
             quantity="confidence change under neutral advice, shown minus hidden",
             region=POSITIVE,
             test=direct("confidence_gain", "the gain", advice="neutral"),
@@ -144,51 +158,26 @@ def all_claims(published: Sequence[str], models: dict[str, Any]) -> list[Claim]:
         ),
         claim(
             id="5",
-            statement="Attributed to another model, the displayed answer has no such effect "
-            "(within 5 points)",
+            statement="Attributed to another model, the answer has no such effect (5 points)",
             source="E3",
-            quantity="change-of-mind rate, hidden minus shown, answer attributed to another model",
+            quantity=f"{RATE_GAP}, answer attributed to another model",
             region=Region(-0.05, 0.05),
             test=gap("E3"),
             published=secondary(other["difference_pp"] / 100, BOTH),
         ),
-        *(
-            claim(
-                id=name,
-                statement=statement,
-                source="E1",
-                quantity=f"observed over ideal update, {advice}, hidden",
-                region=region,
-                test=hidden(
-                    "overweighting", "the ratio, trial by trial", advice=advice, accuracy="all"
-                ),
-                published=secondary(float(ratio[MODEL, advice])),
-            )
-            for name, advice, statement, region in (
-                ("6a", "opposite", "Opposing advice is overweighted", Region(low=1 + 1.0e-9)),
-                (
-                    "6b",
-                    "same",
-                    "Agreeing advice is hardly overweighted (within 0.2 of the published ratio)",
-                    around(ratio[MODEL, "same"], 0.2),
-                ),
-            )
-        ),
+        overweighting("6a", "Opposing advice is overweighted", "opposite", Region(low=1 + 1.0e-9)),
+        overweighting("6b", hardly, "same", around(ratio[MODEL, "same"], 0.2)),
         claim(
             id="6c",
             statement="Criticism weighs more than support: the reverse of a confirmation bias",
-            source="E1",
             quantity="ratio under opposing minus ratio under agreeing advice, hidden",
             region=POSITIVE,
-            test=hidden("overweighting_opposite_less_same", "the difference"),
-            published=Published(
-                round(ratio[MODEL, "opposite"] - ratio[MODEL, "same"], 3), "derived", NOTES
-            ),
+            test=direct("overweighting_opposite_less_same", "the difference", display="hidden"),
+            published=derived(ratio[MODEL, "opposite"] - ratio[MODEL, "same"], 3),
         ),
         claim(
             id="7a",
             statement="The lower the confidence in the first answer, the likelier a change of mind",
-            source="E1",
             quantity="slope of the line through binned rates, all conditions",
             region=NEGATIVE,
             test=direct("line_slope", "the slope", display="all"),
@@ -196,7 +185,6 @@ def all_claims(published: Sequence[str], models: dict[str, Any]) -> list[Claim]:
         claim(
             id="7b",
             statement="A line describes change of mind against first confidence (R² at least 0.9)",
-            source="E1",
             quantity="R² of the line, all conditions",
             region=Region(0.9, 1.0),
             test=direct("line_r2", "R²", display="all"),
@@ -206,70 +194,33 @@ def all_claims(published: Sequence[str], models: dict[str, Any]) -> list[Claim]:
             id="8a",
             statement="With the answer hidden and opposing advice, the relation is a sigmoid, not "
             "a line",
-            source="E1",
             quantity="R² of the sigmoid minus R² of the line",
             region=POSITIVE,
-            test=hidden("sigmoid_less_line_r2", "the difference", accuracy="all"),
-            published=Published(round(bend, 2), "derived", NOTES),
+            test=direct("sigmoid_less_line_r2", "the difference", display="hidden", accuracy="all"),
+            published=derived(bend, 2),
         ),
         claim(
             id="8b",
             statement="The sigmoid's midpoint rises with the stated accuracy of the advice",
-            source="E1",
             quantity="midpoint at 70 % minus midpoint at 50 %",
             region=POSITIVE,
             test=direct("midpoint_rise", "the rise", accuracy="70"),
-            published=Published(round(sigmoid[70] - sigmoid[50], 2), "derived", NOTES),
+            published=derived(sigmoid[70] - sigmoid[50], 2),
         ),
-        *(
-            claim(
-                id=name,
-                statement=statement,
-                source="E1",
-                quantity=f"OUCS, {advice}, {display}",
-                region=region,
-                test=direct("oucs", "OUCS", display=display, advice=advice, accuracy="all"),
-                published=secondary(float(oucs[MODEL, advice, display]), f"{NOTES}, table 1"),
-            )
-            for name, advice, display, region, statement in (
-                (
-                    "9a",
-                    "neutral",
-                    "hidden",
-                    Region(-0.02, 0.02),
-                    "Answer hidden, neutral advice: confidence is the ideal observer's (±0.02)",
-                ),
-                (
-                    "9b",
-                    "neutral",
-                    "shown",
-                    POSITIVE,
-                    "Showing a model its answer makes it overconfident",
-                ),
-                (
-                    "9c",
-                    "opposite",
-                    "hidden",
-                    NEGATIVE,
-                    "Opposing advice makes a model underconfident",
-                ),
-            )
+        miscalibration("9a", calibrated, "neutral", "hidden", Region(-0.02, 0.02)),
+        miscalibration(
+            "9b", "Showing the answer causes overconfidence", "neutral", "shown", POSITIVE
+        ),
+        miscalibration(
+            "9c", "Opposing advice causes underconfidence", "opposite", "hidden", NEGATIVE
         ),
         claim(
             id="10a",
-            statement="Of four nested regressions, the one with a shown flag and separate weights "
-            "wins",
+            statement="Of four regressions, the one with a shown flag and separate weights wins",
             source="E5",
             quantity="ELPD of D minus that of its closest rival (in the paper C)",
             region=POSITIVE,
-            test=extreme(
-                False,
-                "the lead over the closest rival",
-                "variant",
-                "A B C",
-                metric="elpd_lead_of_D",
-                experiment="E5",
-            ),
+            test=extreme("least", "elpd_lead_of_D", "the lead over the closest rival", **rivals),
             published=secondary(float(elpd["C", "SimpleQA"]), f"{NOTES}, table 4"),
         ),
         claim(
@@ -284,8 +235,7 @@ def all_claims(published: Sequence[str], models: dict[str, Any]) -> list[Claim]:
         claim(
             id="11a",
             statement="The pattern repeats in the other models",
-            source="E1",
-            quantity="change-of-mind rate, hidden minus shown, all advice",
+            quantity=f"{RATE_GAP}, all advice",
             region=POSITIVE,
             test=gap("E1"),
             published=secondary("0.167 (27B), 0.153 (GPT-4o), 0.245 (o1-preview)", BOTH),
@@ -297,23 +247,22 @@ def all_claims(published: Sequence[str], models: dict[str, Any]) -> list[Claim]:
             source="E7",
             quantity="change-of-mind rate, opposite minus same, hidden",
             region=Region(-0.05, 0.05),
-            test=hidden(
+            test=direct(
                 "advice_use",
                 "use of advice on the task of E7",
-                reason="about the distilled DeepSeek 7B alone",
+                "about the distilled DeepSeek 7B alone",
                 experiment="E7",
+                display="hidden",
             ),
-            published=secondary("advice is not used", "secondary notes B"),
+            published=secondary("advice is not used", OTHER_NOTES),
         ),
         claim(
             id="12",
             statement="Stated accuracy modulates the update",
-            source="E1",
-            quantity="change-of-mind rate under opposing advice, highest minus lowest accuracy, "
-            "hidden",
+            quantity="change-of-mind rate, opposite, hidden, highest minus lowest accuracy",
             region=POSITIVE,
-            test=hidden("accuracy_effect", "the difference"),
-            published=secondary("modulates", "secondary notes B"),
+            test=direct("accuracy_effect", "the difference", display="hidden"),
+            published=secondary("modulates", OTHER_NOTES),
         ),
         claim(
             id="E2",
@@ -324,18 +273,15 @@ def all_claims(published: Sequence[str], models: dict[str, Any]) -> list[Claim]:
             test=direct(
                 "wrong_display_gap", "the gap", experiment="E2", display="wrong", advice="all"
             ),
-            published=Published(round(wrong / 100, 3), "derived", NOTES),
+            published=derived(wrong / 100, 3),
         ),
         claim(
             id="E4",
-            statement="In one conversation, showing the answer makes no difference (within 5 "
-            "points)",
+            statement="In one conversation, showing the answer makes no difference (5 points)",
             source="E4",
-            quantity="change-of-mind rate, hidden minus shown, both turns in one conversation",
+            quantity=f"{RATE_GAP}, both turns in one conversation",
             region=Region(-0.05, 0.05),
-            test=gap(
-                "E4", "the known accounts of the paper's result contradict each other; not graded"
-            ),
+            test=gap("E4", "the known accounts of the paper's result contradict each other"),
         ),
     ]
 

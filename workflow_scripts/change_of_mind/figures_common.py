@@ -1,15 +1,23 @@
 """What the study's figures share: their data, the looks of conditions, and pieces of panels."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pandas as pd
 
 from workflow_scripts.change_of_mind.measurements import pick
 from workflow_scripts.change_of_mind.published import Published
-from workflow_scripts.shared.figures import COLOURS, PAGE_IN, PUBLISHED, Models, margins, panel_grid
+from workflow_scripts.shared.figures import (
+    COLOURS,
+    PAGE_IN,
+    PUBLISHED,
+    Models,
+    legend_below,
+    margins,
+    panel_grid,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -100,9 +108,22 @@ def series(axes: "Axes", rows: pd.DataFrame, display: str, **style: Any) -> None
     axes.errorbar(rows["at"], rows["value"], margins(rows), **look | style)
 
 
-def by_display(data: Data, model: str, panels: "Sequence[Axes]", metric: str) -> None:
-    """A metric by stated accuracy, a panel per kind of advice, a line per display."""
-    for panel, advice in zip(panels, ADVICE, strict=True):
-        for display in ("hidden", "shown"):
-            rows = data.pick(metric, model=model, display=display, advice=advice)
-            series(panel, by_accuracy(rows), display)
+def by_advice(
+    data: Data,
+    draw: "Callable[[Axes, str, str], None]",
+    labels: tuple[str, str],
+    height_in: float = 1.75,
+    sharey: Literal["all", "row"] = "all",
+) -> "Figure":
+    """A row of panels per model, one per kind of advice; `labels` are those of x and y.
+
+    `draw` takes panel, model and advice.
+    """
+    figure, axes = grid(data, len(ADVICE), height_in, sharex=True, sharey=sharey)
+    for panels, model in zip(axes, data.models.names, strict=True):
+        for panel, advice in zip(panels, ADVICE, strict=True):
+            draw(panel, model, advice)
+        name_row(data, panels, model, labels[1])
+    name_columns(axes, list(ADVICE.values()), labels[0])
+    legend_below(figure, list(axes[0]), 4)
+    return figure

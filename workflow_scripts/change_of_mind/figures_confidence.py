@@ -7,23 +7,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from workflow_scripts.change_of_mind import figures_common as common
 from workflow_scripts.change_of_mind import published
-from workflow_scripts.change_of_mind.figures_common import (
-    ACCURACY,
-    ADVICE,
-    ADVICE_COLOURS,
-    FILLED,
-    FIRST_CONFIDENCE,
-    PAPER,
-    Data,
-    by_accuracy,
-    by_display,
-    grid,
-    name_columns,
-    name_row,
-    offsets,
-    series,
-)
+from workflow_scripts.change_of_mind.figures_common import Data
 from workflow_scripts.shared.figures import (
     COLOURS,
     CYCLE,
@@ -41,16 +27,14 @@ Case = tuple[str, str]  # display, advice
 
 
 def _changes(data: Data, metric: str, label: str) -> "Figure":
-    figure, axes = grid(data, 3, sharex=True, sharey="row")
-    for panels, model in zip(axes, data.models.names, strict=True):
-        by_display(data, model, panels, metric)
-        for panel in panels:
-            panel.axhline(0, color=COLOURS["black"], linewidth=0.6)
-            panel.set_xticks(range(50, 101, 10))
-        name_row(data, panels, model, label)
-    name_columns(axes, list(ADVICE.values()), ACCURACY)
-    legend_below(figure, axes[0][0], 2)
-    return figure
+    def draw(panel: "Axes", model: str, advice: str) -> None:
+        for display in ("hidden", "shown"):
+            rows = data.pick(metric, model=model, display=display, advice=advice)
+            common.series(panel, common.by_accuracy(rows), display)
+        panel.axhline(0, color=COLOURS["black"], linewidth=0.6)
+        panel.set_xticks(range(50, 101, 10))
+
+    return common.by_advice(data, draw, (common.ACCURACY, label), sharey="row")
 
 
 def confidence_change(data: Data) -> "Figure":
@@ -64,21 +48,19 @@ def confidence_change_odds(data: Data) -> "Figure":
 
 
 def _against_ideal(data: Data, metric: str, unit: str) -> "Figure":
-    figure, axes = grid(data, 3, 2.0, sharex=True, sharey=True)
     every = data.pick(f"ideal_{metric}")["value"]
-    ends = [float(every.min()), float(every.max())]
-    for panels, model in zip(axes, data.models.names, strict=True):
-        for panel, advice in zip(panels, ADVICE, strict=True):
-            panel.plot(ends, ends, color=COLOURS["black"], linestyle="--", linewidth=0.8)
-            panel.set_ylim(ends[0] - 0.05 * np.ptp(ends), ends[1] + 0.15 * np.ptp(ends))
-            for display in ("hidden", "shown"):
-                where = {"model": model, "display": display, "advice": advice, "accuracy": "all"}
-                rows = data.binned(f"ideal_{metric}", f"final_{metric}", **where)
-                series(panel, rows, display)
-        name_row(data, panels, model, f"final confidence{unit}")
-    name_columns(axes, list(ADVICE.values()), f"ideal observer's confidence{unit}")
-    legend_below(figure, axes[0][0], 2)
-    return figure
+    low, high = float(every.min()), float(every.max())
+
+    def draw(panel: "Axes", model: str, advice: str) -> None:
+        panel.plot([low, high], [low, high], "--", color=COLOURS["black"], linewidth=0.8)
+        for display in ("hidden", "shown"):
+            where = {"model": model, "display": display, "advice": advice, "accuracy": "all"}
+            rows = data.binned(f"ideal_{metric}", f"final_{metric}", **where)
+            common.series(panel, rows, display)
+        panel.set_ylim(low - 0.05 * (high - low), high + 0.15 * (high - low))
+
+    labels = f"ideal observer's confidence{unit}", f"final confidence{unit}"
+    return common.by_advice(data, draw, labels, 2.0)
 
 
 def ideal(data: Data) -> "Figure":
@@ -95,9 +77,9 @@ def updates(data: Data) -> "Figure":
     """Figures 7 and 14: observed and ideal update by first confidence, hidden, each accuracy."""
     from matplotlib.lines import Line2D
 
-    accuracies = list(by_accuracy(data.pick("change_rate"))["accuracy"].unique())
-    figure, axes = grid(data, len(accuracies), 1.7, sharex=True, sharey=True)
-    colours = {advice: COLOURS[ADVICE_COLOURS[advice]] for advice in ("same", "opposite")}
+    accuracies = list(common.by_accuracy(data.pick("change_rate"))["accuracy"].unique())
+    figure, axes = common.grid(data, len(accuracies), 1.7, sharex=True, sharey=True)
+    colours = {advice: COLOURS[common.ADVICE_COLOURS[advice]] for advice in ("same", "opposite")}
     for panels, model in zip(axes, data.models.names, strict=True):
         for panel, accuracy in zip(panels, accuracies, strict=True):
             for advice, colour in colours.items():
@@ -111,10 +93,10 @@ def updates(data: Data) -> "Figure":
             panel.axhline(0, color=COLOURS["black"], linewidth=0.5)
             panel.set_xlim(0, 1)
             panel.set_xticks([0, 0.5, 1], ["0", ".5", "1"])
-        name_row(data, panels, model, "update")
-    name_columns(axes, [f"{accuracy} %" for accuracy in accuracies], "")
-    figure.supxlabel(f"{FIRST_CONFIDENCE} (panels: stated accuracy)", fontsize=8)
-    handles = [Line2D([], [], color=colour, marker="o", linestyle="none", label=ADVICE[advice])
+        common.name_row(data, panels, model, "update")
+    common.name_columns(axes, [f"{accuracy} %" for accuracy in accuracies], "")
+    figure.supxlabel(f"{common.FIRST_CONFIDENCE} (panels: stated accuracy)", fontsize=8)
+    handles = [Line2D([], [], color=colour, marker="o", linestyle="none", label=f"{advice} advice")
                for advice, colour in colours.items()]  # fmt: skip
     handles.append(Line2D([], [], color=COLOURS["black"], linestyle="--", label="ideal observer"))
     figure.legend(handles=handles, loc="outside lower center", ncols=3)
@@ -139,16 +121,16 @@ def oucs(data: Data) -> "Figure":
     """Over- and underconfidence score of each condition beside the published ones."""
     known = data.published["oucs"]
     looks = {"Gemma-3-12B": "D", "Gemma-3-27B": "P", "GPT-4o": "X"}
-    shifts = offsets(len(data.models.names) + len(looks), 0.11)
+    shifts = common.offsets(len(data.models.names) + len(looks), 0.11)
     figure, axes = panel_grid(3, PAGE_IN, 2.6, sharey=True)
-    for panel, (advice, title) in zip(axes, ADVICE.items(), strict=True):
+    for panel, (advice, title) in zip(axes, common.ADVICE.items(), strict=True):
         cases = [("hidden", advice), ("shown", advice)]
         _models_side_by_side(data, panel, "oucs", cases, shifts[: -len(looks)])
         for (model, marker), shift in zip(looks.items(), shifts[-len(looks) :], strict=True):
             rows = known[(known["model"] == model) & (known["advice_type"] == advice)]
             values = rows.set_index("display_type")["oucs"].reindex(["hidden", "shown"])
             panel.plot(np.arange(2) + shift, values, label=f"paper, {model}",
-                       **(FILLED | {"marker": marker}))  # fmt: skip
+                       **(common.FILLED | {"marker": marker}))  # fmt: skip
         panel.axhline(0, color=COLOURS["black"], linewidth=0.6)
         panel.set_xticks([0, 1], ["answer hidden", "answer shown"])
         panel.set_xlim(-0.5, 1.5)
@@ -164,7 +146,7 @@ def overweighting(data: Data) -> "Figure":
     rows = rows[rows["model"] == published.MODEL].set_index("advice_type")
     known = rows["ratio_observed_over_bayes"]
     cases = [("hidden", "same"), ("hidden", "opposite"), ("shown", "same"), ("shown", "opposite")]
-    shifts = offsets(len(data.models.names) + 1, 0.15)
+    shifts = common.offsets(len(data.models.names) + 1, 0.15)
     figure, axes = panel_grid(2, PAGE_IN, 2.6, sharey=True)
     titles = {"overweighting": "a  mean of ratios", "overweighting_of_means": "b  ratio of means"}
     for panel, (metric, title) in zip(axes, titles.items(), strict=True):
@@ -176,7 +158,7 @@ def overweighting(data: Data) -> "Figure":
         panel.set_title(title)
     # The published numbers are means of ratios.
     values = [known[advice] for _, advice in cases[:2]]
-    axes[0].plot(np.arange(2) + shifts[-1], values, label=PAPER, **FILLED)
+    axes[0].plot(np.arange(2) + shifts[-1], values, label=common.PAPER, **common.FILLED)
     axes[0].set_ylabel("observed / ideal update")
     legend_below(figure, axes[0], 4)
     return figure
@@ -204,7 +186,7 @@ def reliability(data: Data) -> "Figure":
         panel.text(0.97, 0.03, text, transform=panel.transAxes, ha="right", va="bottom", fontsize=6)
         panel.set_title(model)
         panel.set_ylim(-0.05, 1.15)
-        panel.set_xlabel(FIRST_CONFIDENCE)
+        panel.set_xlabel(common.FIRST_CONFIDENCE)
         data.models.mark(panel, model)
     axes[0].set_ylabel("share of right answers")
     legend_below(figure, axes[0], 2)
@@ -215,7 +197,7 @@ def recovery(data: Data) -> "Figure":
     """Artificial answerers: the estimates against the known parameters."""
     figure, axes = panel_grid(4, PAGE_IN, 2.4, width_ratios=[1, 1, 1, 1.4])
     looks = dict(zip(data.answerers, zip(cycle(CYCLE), cycle("os^vDPX")), strict=False))
-    shifts = dict(zip(data.answerers, offsets(len(looks), 0.05), strict=True))
+    shifts = dict(zip(data.answerers, common.offsets(len(looks), 0.05), strict=True))
     weights = [(f"{advice}_weight", {"display": "hidden", "advice": advice})
                for advice in ("same", "opposite")]  # fmt: skip
     cases: tuple[tuple[str, str, str, list[tuple[str, dict[str, str]]]], ...] = (
@@ -238,10 +220,10 @@ def recovery(data: Data) -> "Figure":
         panel.set_xlabel(label)
     axes[0].set_ylabel("estimate")
     panel = axes[3]
-    groups = [(display, advice) for advice in ADVICE for display in ("hidden", "shown")]
+    groups = [(display, advice) for advice in common.ADVICE for display in ("hidden", "shown")]
     places = np.arange(len(groups))
     for (answerer, (colour, marker)), shift in zip(
-        looks.items(), offsets(len(looks), 0.2), strict=True
+        looks.items(), common.offsets(len(looks), 0.2), strict=True
     ):
         rows = _of_cases(data.pick("oucs", model=answerer, accuracy="all"), groups)
         panel.errorbar(rows["value"], places + shift, xerr=margins(rows), fmt=marker,

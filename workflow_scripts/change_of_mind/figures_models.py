@@ -4,16 +4,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from workflow_scripts.change_of_mind.figures_common import (
-    ADVICE_COLOURS,
-    FILLED,
-    PAPER,
-    Data,
-    grid,
-    name_columns,
-    name_row,
-    offsets,
-)
+from workflow_scripts.change_of_mind import figures_common as common
+from workflow_scripts.change_of_mind.figures_common import Data
 from workflow_scripts.change_of_mind.published import scalar
 from workflow_scripts.shared.figures import COLOURS, PAGE_IN, legend_below, margins, panel_grid
 
@@ -33,7 +25,7 @@ def elpd(data: Data) -> "Figure":
     figure, (left, right) = panel_grid(2, PAGE_IN, 2.4, sharey=True)
     places = np.arange(len(RIVALS))
     models = data.models
-    for model, shift in zip(models.names, offsets(len(models.names), 0.15), strict=True):
+    for model, shift in zip(models.names, common.offsets(len(models.names), 0.15), strict=True):
         rows = data.pick("elpd_lead_of_D", experiment="E5", model=model)
         rows = rows.set_index("variant").reindex(list(RIVALS))
         rows[["value", "ci_low", "ci_high"]] /= rows["n"].max()
@@ -46,7 +38,7 @@ def elpd(data: Data) -> "Figure":
     left.invert_yaxis()
     known = data.published["elpd"]
     known = known[known["dataset"] == "SimpleQA"].set_index("model_variant").loc[list(RIVALS)]
-    right.plot(known["elpd_diff_vs_best"], places, **FILLED)
+    right.plot(known["elpd_diff_vs_best"], places, **common.FILLED)
     right.set_xlim(left=0)
     right.set_xlabel("the same, nats in total\n(number of trials not known)")
     right.set_title("b  paper, Gemma 3 12B on SimpleQA")
@@ -62,10 +54,10 @@ def posterior(data: Data) -> "Figure":
     names = [f"{t}.{p}" for t, p in zip(known["table"], known["parameter"], strict=True)]
     places = np.arange(len(names))
     figure, axes = plt.subplots(figsize=(PAGE_IN, 4.3))
-    first, *shifts = offsets(len(data.models.names) + 1, 0.22)
+    first, *shifts = common.offsets(len(data.models.names) + 1, 0.22)
     around = np.stack([known["mean"] - known["hdi_low"], known["hdi_high"] - known["mean"]])
     axes.errorbar(known["mean"], places + first, xerr=around, ecolor="black", elinewidth=0.8,
-                  label=PAPER.replace(")", ", SimpleQA)"), **FILLED)  # fmt: skip
+                  label=common.PAPER.replace(")", ", SimpleQA)"), **common.FILLED)  # fmt: skip
     for model, shift in zip(data.models.names, shifts, strict=True):
         rows = data.pick("posterior_mean", experiment="E5", model=model)
         rows = rows.set_index("parameter").reindex(names)
@@ -85,7 +77,7 @@ def posterior(data: Data) -> "Figure":
 
 def transfer(data: Data) -> "Figure":
     """Figure 10: D on the other task: confidence by cell, and predicted chances of a change."""
-    figure, axes = grid(data, 2, 2.2)
+    figure, axes = common.grid(data, 2, 2.2)
     paper = scalar(data.published, "R2_model_D_on_GSM_MC")
     markers = {"same": "o", "opposite": "s", "neutral": "^"}
     for (left, right), model in zip(axes, data.models.names, strict=True):
@@ -96,7 +88,7 @@ def transfer(data: Data) -> "Figure":
         )  # fmt: skip
         for advice, marker in markers.items():
             for display in ("hidden", "shown"):
-                colour = COLOURS[ADVICE_COLOURS[advice]]
+                colour = COLOURS[common.ADVICE_COLOURS[advice]]
                 face = colour if display == "shown" else "white"
                 left.plot(predicted[display, advice], observed[display, advice], marker,
                           markersize=4, color=colour, markerfacecolor=face,
@@ -106,8 +98,10 @@ def transfer(data: Data) -> "Figure":
         left.text(0.04, 0.96, f"R² = {r2} (paper {paper})", va="top", transform=left.transAxes,
                   fontsize=6.5)  # fmt: skip
         _histogram(data, right, model)
-        name_row(data, (left, right), model, "observed confidence\nin the first-chosen option")
-    name_columns(axes, ["a  confidence, by cell", "b  change of mind"], "")
+        common.name_row(
+            data, (left, right), model, "observed confidence\nin the first-chosen option"
+        )
+    common.name_columns(axes, ["a  confidence, by cell", "b  change of mind"], "")
     axes[-1][0].set_xlabel("predicted confidence, mean of a cell")
     axes[-1][1].set_xlabel("predicted chance of a change")
     legend_below(figure, list(axes[0]), 4)

@@ -4,27 +4,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from workflow_scripts.change_of_mind.figures_common import (
-    ACCURACY,
-    ADVICE,
-    DISPLAY,
-    FILLED,
-    FIRST_CONFIDENCE,
-    OPEN,
-    PAPER,
-    Data,
-    by_accuracy,
-    by_display,
-    grid,
-    name_columns,
-    name_row,
-    offsets,
-    series,
-)
+from workflow_scripts.change_of_mind import figures_common as common
+from workflow_scripts.change_of_mind.figures_common import Data
 from workflow_scripts.change_of_mind.published import MODEL, scalar
 from workflow_scripts.shared.figures import COLOURS, PAGE_IN, legend_below, margins, panel_grid
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 POOLED_AT = 113  # where the value over all accuracies stands on an axis that ends at 100 %
@@ -33,7 +19,6 @@ BINNED = ("confidence_in_bin", "change_by_confidence")
 
 def change_rate(data: Data) -> "Figure":
     """Figure 2: rate of change by stated accuracy; published rates are over all accuracies."""
-    figure, axes = grid(data, 3, sharex=True, sharey=True)
     known: Any = data.published["rates"].set_index(["model", "contrast"])
     opposite = known.loc[(MODEL, "opposite advice")]
     paper = {
@@ -42,31 +27,29 @@ def change_rate(data: Data) -> "Figure":
         ("same", "shown"): known.loc[(MODEL, "same advice shown"), "shown_pct"],
         ("neutral", "shown"): known.loc[(MODEL, "neutral advice shown"), "shown_pct"],
     }
-    for panels, model in zip(axes, data.models.names, strict=True):
-        by_display(data, model, panels, "change_rate")
-        for panel, advice in zip(panels, ADVICE, strict=True):
-            for display, look in (("hidden", OPEN), ("shown", FILLED)):
-                where = {"display": display, "advice": advice, "accuracy": "all"}
-                pooled = data.pick("change_rate", model=model, **where).assign(at=POOLED_AT)
-                series(panel, pooled, display, linestyle="none")
-                if (advice, display) in paper:
-                    share = paper[advice, display] / 100
-                    panel.plot(POOLED_AT + 2.5, share, label=f"{PAPER}, {display}", **look)
-            ticks = [*range(50, 101, 10), POOLED_AT]
-            panel.set_xticks(ticks, [*map(str, ticks[:-1]), "all"])
-            panel.axvline(106.5, color=COLOURS["grey"], linewidth=0.6, linestyle=":")
-            panel.set_xlim(46, 118)
-            panel.set_ylim(-0.03, 1.0)
-        name_row(data, panels, model, "change-of-mind rate")
-    name_columns(axes, list(ADVICE.values()), ACCURACY)
-    legend_below(figure, axes[0][1], 4)
-    return figure
+    ticks = [*range(50, 101, 10), POOLED_AT]
+
+    def draw(panel: "Axes", model: str, advice: str) -> None:
+        for display, look in (("hidden", common.OPEN), ("shown", common.FILLED)):
+            rows = data.pick("change_rate", model=model, display=display, advice=advice)
+            common.series(panel, common.by_accuracy(rows), display)
+            pooled = rows[rows["accuracy"] == "all"].assign(at=POOLED_AT)
+            common.series(panel, pooled, display, linestyle="none")
+            if (advice, display) in paper:
+                share = paper[advice, display] / 100
+                panel.plot(POOLED_AT + 2.5, share, label=f"{common.PAPER}, {display}", **look)
+        panel.set_xticks(ticks, [*map(str, ticks[:-1]), "all"])
+        panel.axvline(106.5, color=COLOURS["grey"], linewidth=0.6, linestyle=":")
+        panel.set_xlim(46, 118)
+        panel.set_ylim(-0.03, 1.0)
+
+    return common.by_advice(data, draw, (common.ACCURACY, "change-of-mind rate"))
 
 
 def first_confidence(data: Data) -> "Figure":
     """Figure 3: rate of change by first confidence, with the line, per display and advice."""
     figure, axes = panel_grid(6, PAGE_IN, 2.0, across=3, sharex=True, sharey=True)
-    cases = [(display, advice) for display in ("hidden", "shown") for advice in ADVICE]
+    cases = [(display, advice) for display in ("hidden", "shown") for advice in common.ADVICE]
     for panel, (display, advice) in zip(axes, cases, strict=True):
         for number, model in enumerate(data.models.names):
             where = {"model": model, "display": display, "advice": advice, "accuracy": "all"}
@@ -81,7 +64,7 @@ def first_confidence(data: Data) -> "Figure":
             panel.plot(ends, intercept + slope * ends, linewidth=1, **look)
             panel.text(0.98, 0.97 - 0.1 * number, f"R² = {r2:.2f}", transform=panel.transAxes,
                        ha="right", va="top", fontsize=6, **look)  # fmt: skip
-        panel.set_title(f"{ADVICE[advice]}, {display}")
+        panel.set_title(f"{common.ADVICE[advice]}, {display}")
         panel.set_ylim(-0.03, 1.05)
     for model in data.models.names:  # claim 7 is about all conditions together
         r2 = data.value("line_r2", model=model, display="all")
@@ -89,11 +72,11 @@ def first_confidence(data: Data) -> "Figure":
         axes[0].errorbar([], [], [], fmt="o", markersize=2.5, color=data.models.colour(model),
                          label=label)  # fmt: skip
     known = scalar(data.published, "R2_linear_confidence_vs_com_all_conditions")
-    axes[0].plot([], [], label=f"{PAPER}: R² = {known}", **FILLED)
+    axes[0].plot([], [], label=f"{common.PAPER}: R² = {known}", **common.FILLED)
     for panel in axes[::3]:
         panel.set_ylabel("change-of-mind rate")
     for panel in axes[3:]:
-        panel.set_xlabel(FIRST_CONFIDENCE)
+        panel.set_xlabel(common.FIRST_CONFIDENCE)
     legend_below(figure, axes[0], 2)
     return figure
 
@@ -102,14 +85,14 @@ def sigmoid(data: Data) -> "Figure":
     """Figure 4: hidden-opposite at each stated accuracy against hidden-neutral, with the fits."""
     from matplotlib import colormaps
 
-    figure, axes = grid(data, 3, 2.1, sharex="col", width_ratios=[1.8, 1, 1])
+    figure, axes = common.grid(data, 3, 2.1, sharex="col", width_ratios=[1.8, 1, 1])
     known = data.published["sigmoid"]
     paper = [scalar(data.published, f"R2_{kind}_hidden_opposite") for kind in ("sigmoid", "linear")]
     sides = (("midpoint", "inflection_confidence", "midpoint (confidence)"),
              ("slope", "slope", "slope of the sigmoid"))  # fmt: skip
     for (panel, *right), model in zip(axes, data.models.names, strict=True):
         opposite = {"model": model, "display": "hidden", "advice": "opposite"}
-        accuracies = by_accuracy(data.pick("change_rate", **opposite))["accuracy"]
+        accuracies = common.by_accuracy(data.pick("change_rate", **opposite))["accuracy"]
         shades = colormaps["viridis"](np.linspace(0.05, 0.85, len(accuracies)))
         for shade, accuracy in zip(shades, accuracies, strict=True):
             where = opposite | {"accuracy": accuracy}
@@ -130,24 +113,26 @@ def sigmoid(data: Data) -> "Figure":
         text += f"(paper: {paper[0]}, {paper[1]})"
         panel.text(0.02, 0.02, text, transform=panel.transAxes, fontsize=6)
         for side, (part, column, label) in zip(right, sides, strict=True):
-            fits = by_accuracy(data.pick(f"sigmoid_{part}", **opposite))
+            fits = common.by_accuracy(data.pick(f"sigmoid_{part}", **opposite))
             side.errorbar(fits["at"], fits["value"], margins(fits), fmt="o", markersize=3,
                           color=COLOURS["blue"], label="fitted sigmoid")  # fmt: skip
-            side.plot(known["advice_accuracy_pct"], known[column], label=PAPER, **FILLED)
+            side.plot(
+                known["advice_accuracy_pct"], known[column], label=common.PAPER, **common.FILLED
+            )
             side.set_ylabel(label)
             side.set_xticks(range(50, 101, 10))
             side.set_xlabel("stated accuracy, %" if model == data.models.names[-1] else "")
         low, high = right[0].get_ylim()
         right[0].set_ylim(low, high + 0.15 * (high - low))
-        name_row(data, (panel, right[0]), model, "change-of-mind rate")
-    axes[-1][0].set_xlabel(FIRST_CONFIDENCE)
+        common.name_row(data, (panel, right[0]), model, "change-of-mind rate")
+    axes[-1][0].set_xlabel(common.FIRST_CONFIDENCE)
     legend_below(figure, list(axes[0][:2]), 5)
     return figure
 
 
 def controls(data: Data) -> "Figure":
     """Figures 8, 9 and 21: a wrong answer shown; another model's answer; one conversation."""
-    figure, axes = grid(data, 3, sharey=True)
+    figure, axes = common.grid(data, 3, sharey=True)
     cases = {
         "E2": ("a  another answer shown", ("hidden", "shown", "wrong", "incorrect")),
         "E3": ("b  attributed to another model", ("hidden", "shown")),
@@ -166,22 +151,21 @@ def controls(data: Data) -> "Figure":
     }
     for panels, model in zip(axes, data.models.names, strict=True):
         for panel, (experiment, (_, displays)) in zip(panels, cases.items(), strict=True):
-            shifts = offsets(len(displays), 0.16)
+            shifts = common.offsets(len(displays), 0.16)
             for number, (display, shift) in enumerate(zip(displays, shifts, strict=True)):
                 where = {"experiment": experiment, "display": display, "accuracy": "all"}
                 rows = data.pick("change_rate", model=model, **where)
-                rows = rows.set_index("advice").reindex(groups)
-                series(panel, rows.assign(at=np.arange(4) + shift), display, linestyle="none")
+                rows = rows.set_index("advice").reindex(groups).assign(at=np.arange(4) + shift)
+                common.series(panel, rows, display, linestyle="none")
                 if (experiment, display) in paper:
-                    panel.plot(
-                        3.32 + 0.1 * number, paper[experiment, display] / 100,
-                        clip_on=False, **(FILLED | {"color": COLOURS[DISPLAY[display][1]]}),
-                    )  # fmt: skip
+                    look = common.FILLED | {"color": COLOURS[common.DISPLAY[display][1]]}
+                    share = paper[experiment, display] / 100
+                    panel.plot(3.32 + 0.1 * number, share, clip_on=False, **look)
             panel.set_xticks(range(len(groups)), groups)
             panel.set_xlim(-0.5, 3.75)
             panel.set_ylim(0, 1.0)
-        name_row(data, panels, model, "rate of leaving\nthe first answer")
-    name_columns(axes, [title for title, _ in cases.values()], "advice")
-    axes[0][0].plot([], [], label=f"{PAPER}, in the display's colour", **FILLED)
+        common.name_row(data, panels, model, "rate of leaving\nthe first answer")
+    common.name_columns(axes, [title for title, _ in cases.values()], "advice")
+    axes[0][0].plot([], [], label=f"{common.PAPER}, in the display's colour", **common.FILLED)
     legend_below(figure, axes[0][0], 3)
     return figure

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, Literal
 
 import pandas as pd
 
@@ -31,22 +31,20 @@ def direct(
 def extreme(
     models: Sequence[str],
     note: str,
-    largest: bool,
-    column: str,
-    choices: Sequence[str],
+    which: Literal["least", "largest"],
     wanted: dict[str, Any],
     scores: pd.DataFrame,
     evidence: EvidenceOf,
 ) -> Found:
-    """The largest (or least) of a score over the `choices` of a column, for each model.
+    """The least (or largest) score over the conditions listed in one entry of `wanted`, per model.
 
-    For a claim that must hold in each of several conditions. Models that lack one are left out.
+    For a claim that must hold in each of these conditions. Models that lack one are left out.
     """
+    ((column, choices),) = ((c, v) for c, v in wanted.items() if isinstance(v, list))
     found = []
-    rows = pick(scores, model=models, **wanted | {column: choices})
-    for _, own in measurements.by_model(rows):
-        if set(own[column]) == set(choices):
-            row = measurements.extreme(own, "largest" if largest else "least")
+    for _, rows in measurements.by_model(pick(scores, model=models, **wanted)):
+        if set(rows[column]) == set(choices):
+            row = measurements.extreme(rows, which)
             found.append((row, f"{note} ({column} {row[column]})"))
     return _found(found, note, None, scores, evidence)
 

@@ -144,22 +144,11 @@ def ideal_bins(edges: Floats) -> Statistic:
 
     def statistic(given: Sample, seen: Seen, weights: Floats) -> Values:
         place = np.clip(np.searchsorted(edges, seen.ideal, side="right") - 1, 0, len(edges) - 2)
-        found: Values = {}
-        for (display, advice, accuracy), rows in given.groups:
-            if advice == ALL or accuracy != ALL:
-                continue
-            for bin_ in range(len(edges) - 1):
-                used = rows[place[rows] == bin_]
-                if weights[used].sum():
-                    key = (display, advice, accuracy, str(bin_))
-                    for metric, values in (
-                        ("final_by_ideal", seen.after),
-                        ("ideal_by_ideal", seen.ideal),
-                        ("final_odds_by_ideal", log_odds(seen.after)),
-                        ("ideal_odds_by_ideal", log_odds(seen.ideal)),
-                    ):
-                        found[metric, *key] = _mean(values, weights, used)
-        return found
+        groups = [(g, rows) for g, rows in given.groups if g[1] != ALL and g[2] == ALL]
+        columns = {"final_by_ideal": seen.after, "ideal_by_ideal": seen.ideal}
+        columns |= {f"{side}_odds_by_ideal": log_odds(columns[f"{side}_by_ideal"])
+                    for side in ("final", "ideal")}  # fmt: skip
+        return _by_bin(columns, groups, place, weights)
 
     return statistic
 
@@ -171,21 +160,26 @@ def update_bins(bins: Ints) -> Statistic:
     """
 
     def statistic(given: Sample, seen: Seen, weights: Floats) -> Values:
-        update, ideal = seen.after - seen.before, seen.ideal - seen.before
-        found: Values = {}
-        for (display, advice, accuracy), rows in given.groups:
-            if advice not in ("same", "opposite"):
-                continue
-            for bin_ in np.unique(bins):
-                used = rows[bins[rows] == bin_]
-                if weights[used].sum():
-                    key = (display, advice, accuracy, str(bin_))
-                    found["update", *key] = _mean(update, weights, used)
-                    found["ideal_update", *key] = _mean(ideal, weights, used)
-                    found["update_at", *key] = _mean(seen.before, weights, used)
-        return found
+        groups = [(g, rows) for g, rows in given.groups if g[1] in ("same", "opposite")]
+        columns = {"update": seen.after - seen.before, "ideal_update": seen.ideal - seen.before}
+        return _by_bin(columns | {"update_at": seen.before}, groups, bins, weights)
 
     return statistic
+
+
+def _by_bin(
+    columns: dict[str, Floats], groups: list[tuple[Group, Ints]], place: Ints, weights: Floats
+) -> Values:
+    """The mean of each column in each group and bin that has trials; `place` is a trial's bin."""
+    found: Values = {}
+    for group, rows in groups:
+        for bin_ in np.unique(place):
+            used = rows[place[rows] == bin_]
+            if weights[used].sum():
+                key = (*group, str(bin_))
+                found |= {(name, *key): _mean(column, weights, used)
+                          for name, column in columns.items()}  # fmt: skip
+    return found
 
 
 def _mean(values: Floats, weights: Floats, rows: Ints | None = None) -> float:

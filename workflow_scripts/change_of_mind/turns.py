@@ -6,6 +6,7 @@ option chosen in turn 1. So is the advice, hence its stated accuracy is never te
 
 import json
 from collections.abc import Iterator
+from itertools import product
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -108,24 +109,12 @@ def cells(questions: pd.DataFrame, first: dict[str, int], plan: Plan) -> Iterato
                 "incorrect": wrong[seeds.derive(plan.seed, row["question"], "wrong") % len(wrong)],
             }
             advised = {"same": chosen, "opposite": other, "neutral": -1}
-            for display in displays:
-                for advice in ADVICE:
-                    for accuracy in plan.accuracies:
-                        yield (
-                            row,
-                            {
-                                "experiment": experiment,
-                                "question": row["question"],
-                                "display": display,
-                                "speaker": speaker,
-                                "setting": setting,
-                                "advice": advice,
-                                "accuracy": accuracy,
-                                "shown": on_display[display],
-                                "advised": advised[advice],
-                                "first": chosen,
-                            },
-                        )
+            same = {"experiment": experiment, "question": row["question"], "speaker": speaker}
+            same |= {"setting": setting, "first": chosen}
+            for display, advice, accuracy in product(displays, ADVICE, plan.accuracies):
+                varied = {"display": display, "advice": advice, "accuracy": accuracy}
+                options = {"shown": on_display[display], "advised": advised[advice]}
+                yield row, same | varied | options
 
 
 def showing(cell: Cell) -> Showing:
