@@ -5,18 +5,12 @@ wildcard_constraints:
     world="embedded|cities|cities-difficult",
 
 
-CHANGE_OF_MIND_MODELS = models_of(config, "change_of_mind")
 CHANGE_OF_MIND_PUBLISHED = project_file("resources/published/change_of_mind_{table}.csv")
 CHANGE_OF_MIND_ANSWERERS = list(config["change_of_mind"]["answerers"])
-# First the models, then the artificial answerers.
-CHANGE_OF_MIND_TRIALS = [
-    f"results/change_of_mind/{folder}/{name}/trials.parquet"
-    for folder, names in (
-        ("answers", CHANGE_OF_MIND_MODELS),
-        ("answerers", CHANGE_OF_MIND_ANSWERERS),
-    )
-    for name in names
-]
+CHANGE_OF_MIND_TRIALS = expand(
+    "results/change_of_mind/answers/{model}/trials.parquet",
+    model=models_of(config, "change_of_mind"),
+)
 CHANGE_OF_MIND_FIGURES = [
     "paradigm",
     "change_rate",
@@ -131,9 +125,7 @@ rule change_of_mind_answerers:
 
 rule change_of_mind_regressions:
     input:
-        trials=expand(
-            "results/change_of_mind/answers/{model}/trials.parquet", model=CHANGE_OF_MIND_MODELS
-        ),
+        trials=CHANGE_OF_MIND_TRIALS,
     output:
         regressions="results/change_of_mind/regressions.parquet",
     log:
@@ -155,7 +147,7 @@ rule change_of_mind_regressions:
 
 rule change_of_mind_scores:
     input:
-        trials=CHANGE_OF_MIND_TRIALS,
+        trials=[*CHANGE_OF_MIND_TRIALS, *rules.change_of_mind_answerers.output.trials],
         regressions=rules.change_of_mind_regressions.output.regressions,
     output:
         scores="results/change_of_mind/scores.parquet",

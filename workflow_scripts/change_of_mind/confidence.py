@@ -73,21 +73,3 @@ def log_odds(confidence: ArrayLike) -> Floats:
 def clipped(confidence: Floats) -> Floats:
     """Confidences of any shape, at least `LEAST` away from 0 and 1."""
     return np.clip(confidence, LEAST, 1 - LEAST)
-
-
-def oucs(confidence: ArrayLike, observed: ArrayLike, bins: int = 10) -> float:
-    """Over- and underconfidence score: sum over bins of |B|/N (mean confidence - mean observed).
-
-    `confidence` and `observed` have shape (n,). Signed; bins of equal width by confidence. With
-    the ideal observer's confidence as `observed` the bins cancel, so the score equals
-    mean(confidence) - mean(ideal).
-    """
-    c = np.asarray(confidence, dtype=float)
-    place = np.minimum((c * bins).astype(int), bins - 1)
-    count = np.bincount(place, minlength=bins)
-    filled = count > 0
-    gap = np.bincount(place, weights=c, minlength=bins) / np.where(filled, count, 1)
-    gap -= np.bincount(place, weights=np.asarray(observed, float), minlength=bins) / np.where(
-        filled, count, 1
-    )
-    return float((count * gap).sum() / c.size)

@@ -54,14 +54,13 @@ def data(given: resample.Sample, seen: resample.Seen, variant: str) -> Data:
     prior = log_odds(seen.before)
     shown = (given.display == given.displays.index("shown")).astype(float)
     composite = (given.accuracy - BASE) / (100 - BASE)
-    advice = {
-        name: (given.advice == given.advices.index(name)) * composite
-        for name in ("same", "opposite")
-    }
-    changed = given.changed
+
+    def advised(name: str) -> Floats:
+        return (given.advice == given.advices.index(name)) * composite
+
     x = np.zeros((len(HEADS), len(prior), len(COLUMNS)))
     # The sign of first confidence, display and agreeing advice for each head.
-    signs = (1 - 2 * changed, -np.ones_like(prior), np.ones_like(prior))
+    signs = (1 - 2 * given.changed, -np.ones_like(prior), np.ones_like(prior))
     for number, (head, sign) in enumerate(zip(HEADS, signs, strict=True)):
 
         def put(name: str, values: Floats, where: str = head, at: int = number) -> None:
@@ -70,7 +69,7 @@ def data(given: resample.Sample, seen: resample.Seen, variant: str) -> Data:
         put("prior", sign * prior, "shared")
         if variant in "CD":
             put("shown", sign * shown, "shared")
-        same, opposite = sign * advice["same"], -sign * advice["opposite"]
+        same, opposite = sign * advised("same"), -sign * advised("opposite")
         apart = head == HEADS[2]
         first_name = "opposite_advice_shown" if apart else "opposite_advice"
         if variant == "C":
@@ -83,7 +82,7 @@ def data(given: resample.Sample, seen: resample.Seen, variant: str) -> Data:
             put("opposite_advice_hidden", opposite * (1 - shown))
             put("same_advice_shown", same * shown)
             put("same_advice_hidden", same * (1 - shown))
-    return Data(x, clipped(seen.final), changed, clipped(seen.after))
+    return Data(x, clipped(seen.final), given.changed, clipped(seen.after))
 
 
 def prepared(

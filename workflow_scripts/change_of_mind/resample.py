@@ -130,9 +130,14 @@ def seen(given: Sample, temperature: float) -> Seen:
     )
 
 
-def cluster_weights(clusters: int, rng: np.random.Generator) -> Floats:
-    """How often each cluster is drawn, with replacement, shape (clusters,)."""
-    return rng.multinomial(clusters, np.full(clusters, 1 / clusters)).astype(float)
+def draw_weights(cluster: Ints, rng: np.random.Generator) -> Floats:
+    """How often each row is drawn when clusters are drawn with replacement, shape (n,).
+
+    `cluster`, shape (n,), numbers the rows' clusters from 0.
+    """
+    clusters = int(cluster.max()) + 1
+    counts = rng.multinomial(clusters, np.full(clusters, 1 / clusters)).astype(float)
+    return counts[cluster]
 
 
 def temperatures(
@@ -143,9 +148,7 @@ def temperatures(
     right = calibration["right"].to_numpy(int)
     cluster = pd.factorize(calibration["cluster"])[0]
     draws = [
-        confidence.fit_temperature(
-            logprobs, right, cluster_weights(int(cluster.max()) + 1, rng)[cluster]
-        )
+        confidence.fit_temperature(logprobs, right, draw_weights(cluster, rng))
         for _ in range(resamples)
     ]
     return Temperatures(confidence.fit_temperature(logprobs, right), np.array(draws))
@@ -178,7 +181,7 @@ def estimate(
     point = statistic(given, seen(given, fitted.value), np.ones(len(given.first)))
     draws = np.full((len(fitted.draws), len(point)), np.nan)
     for number, temperature in enumerate(fitted.draws):
-        weights = cluster_weights(given.clusters, rng)[given.cluster]
+        weights = draw_weights(given.cluster, rng)
         found = statistic(given, seen(given, float(temperature)), weights)
         draws[number] = [found.get(key, np.nan) for key in point]
     for column, ((metric, display, advice, accuracy, bin_), value) in enumerate(point.items()):

@@ -31,8 +31,7 @@ def calibration(
     logprobs = resample.matrix(tested["first_logprobs"])
     chosen, right = tested["first"].to_numpy(int), tested["right"].to_numpy(int)
     hit = (chosen == right).astype(float)
-    cluster = pd.factorize(tested["cluster"])[0]
-    clusters = int(cluster.max()) + 1
+    cluster, places = pd.factorize(tested["cluster"])
 
     def confidence(temperature: float) -> Floats:
         return probabilities(logprobs, temperature)[np.arange(len(hit)), chosen]
@@ -43,12 +42,11 @@ def calibration(
         point = _quality(own, hit, np.ones(len(hit)))
         draws = []
         for temperature in fitted.draws:
-            weights = resample.cluster_weights(clusters, rng)[cluster]
-            seen = confidence(float(temperature) if scaled else 1.0)
-            draws.append(_quality(seen, hit, weights))
+            weights = resample.draw_weights(cluster, rng)
+            draws.append(_quality(confidence(temperature if scaled else 1.0), hit, weights))
         for name, value in point.items():
             values = np.array([draw[name] for draw in draws])
-            found = resample.percentiles(value, values, clusters)
+            found = resample.percentiles(value, values, len(places))
             yield interval("E1", name, found, units="places", variant=variant)
         place = np.minimum((own * 10).astype(int), 9)
         for bin_ in np.unique(place):
