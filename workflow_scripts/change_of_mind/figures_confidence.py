@@ -94,8 +94,7 @@ def updates(data: Data) -> "Figure":
             panel.set_xlim(0, 1)
             panel.set_xticks([0, 0.5, 1], ["0", ".5", "1"])
         common.name_row(data, panels, model, "update")
-    common.name_columns(axes, [f"{accuracy} %" for accuracy in accuracies], "")
-    figure.supxlabel(f"{common.FIRST_CONFIDENCE} (panels: stated accuracy)", fontsize=8)
+    common.name_columns(axes, [f"{accuracy} %" for accuracy in accuracies], "first confidence")
     handles = [Line2D([], [], color=colour, marker="o", linestyle="none", label=f"{advice} advice")
                for advice, colour in colours.items()]  # fmt: skip
     handles.append(Line2D([], [], color=COLOURS["black"], linestyle="--", label="ideal observer"))

@@ -53,7 +53,7 @@ def posterior(data: Data) -> "Figure":
     known = data.published["posterior"]
     names = [f"{t}.{p}" for t, p in zip(known["table"], known["parameter"], strict=True)]
     places = np.arange(len(names))
-    figure, axes = plt.subplots(figsize=(PAGE_IN, 4.3))
+    figure, axes = plt.subplots(figsize=(PAGE_IN, 4.6))
     first, *shifts = common.offsets(len(data.models.names) + 1, 0.22)
     around = np.stack([known["mean"] - known["hdi_low"], known["hdi_high"] - known["mean"]])
     axes.errorbar(known["mean"], places + first, xerr=around, ecolor="black", elinewidth=0.8,
@@ -71,7 +71,7 @@ def posterior(data: Data) -> "Figure":
     axes.axvline(0, color=COLOURS["black"], linewidth=0.6)
     axes.set_xlabel("weight, log-odds (magnitudes: the sign is in the design)")
     axes.invert_yaxis()
-    axes.legend(loc="lower right")
+    legend_below(figure, axes, 3)
     return figure
 
 
@@ -83,7 +83,7 @@ def transfer(data: Data) -> "Figure":
     for (left, right), model in zip(axes, data.models.names, strict=True):
         predicted, observed = (
             data.pick(f"transfer_{side}_confidence", experiment="E6", model=model)
-            .set_index(["display", "advice", "accuracy"])["value"]
+            .set_index(["display", "advice", "accuracy"])["value"].sort_index()
             for side in ("predicted", "observed")
         )  # fmt: skip
         for advice, marker in markers.items():

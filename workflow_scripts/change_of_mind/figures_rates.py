@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 POOLED_AT = 113  # where the value over all accuracies stands on an axis that ends at 100 %
+TEXT_LINES = 3  # of R² above the data, before the next column
 BINNED = ("confidence_in_bin", "change_by_confidence")
 
 
@@ -62,10 +63,12 @@ def first_confidence(data: Data) -> "Figure":
             )
             ends = np.array([rows["at"].min(), rows["at"].max()])
             panel.plot(ends, intercept + slope * ends, linewidth=1, **look)
-            panel.text(0.98, 0.97 - 0.1 * number, f"R² = {r2:.2f}", transform=panel.transAxes,
-                       ha="right", va="top", fontsize=6, **look)  # fmt: skip
+            column, line = divmod(number, TEXT_LINES)
+            panel.text(0.98 - 0.24 * column, 1.08 + 0.14 * line, f"R² = {r2:.2f}", ha="right",
+                       fontsize=6, transform=panel.get_yaxis_transform(), **look)  # fmt: skip
         panel.set_title(f"{common.ADVICE[advice]}, {display}")
-        panel.set_ylim(-0.03, 1.05)
+        panel.set_yticks(np.linspace(0, 1, 6))
+        panel.set_ylim(-0.03, 1.1 + 0.14 * min(len(data.models.names), TEXT_LINES))
     for model in data.models.names:  # claim 7 is about all conditions together
         r2 = data.value("line_r2", model=model, display="all")
         label = f"{data.models.label(model)}, all conditions: R² = {r2:.2f}"
@@ -77,6 +80,7 @@ def first_confidence(data: Data) -> "Figure":
         panel.set_ylabel("change-of-mind rate")
     for panel in axes[3:]:
         panel.set_xlabel(common.FIRST_CONFIDENCE)
+        panel.locator_params(axis="x", nbins=4)
     legend_below(figure, axes[0], 2)
     return figure
 
@@ -106,7 +110,7 @@ def sigmoid(data: Data) -> "Figure":
         rows = data.binned(*BINNED, **neutral)
         panel.plot(rows["at"], rows["value"], "x--", color=COLOURS["grey"], markersize=3,
                    linewidth=1, label="neutral")  # fmt: skip
-        panel.set_ylim(-0.03, 1.05)
+        panel.set_ylim(-0.25, 1.05)  # leaves room for the text
         bent, line = (data.value(f"{kind}_r2", **opposite, accuracy="all")
                       for kind in ("sigmoid", "line"))  # fmt: skip
         text = f"all accuracies, R²: sigmoid {bent:.2f}, line {line:.2f}\n"
