@@ -183,7 +183,7 @@ def change_of_mind(questions: int) -> Call:
     accuracies, temperature = tuple(own["accuracies"]), own["temperature"]
     plan = turns.Plan(wording.of("embedded"), accuracies, counts, temperature, SEED)
     engine = _engine()
-    paths = {name: f"{name}.parquet" for name in ("requests", "responses", "trials")}
+    paths = ("requests.parquet", "responses.parquet", "trials.parquet")
 
     def call() -> dict[str, float]:
         both = ask.ask(frame, engine, f"store-{questions}", plan)

@@ -1,11 +1,12 @@
-"""Answerers and their trials for the tests, through the study's own tables."""
+"""Answerers and their trials for the tests, built by the study's own code."""
 
 from functools import cache
 
 import numpy as np
 import pandas as pd
 
-from workflow_scripts.change_of_mind import answerers, questions, trials, turns, wording
+from workflow_scripts.change_of_mind import answerers, questions, turns, wording
+from workflow_scripts.change_of_mind.trials import trials_of
 from workflow_scripts.shared.fingerprint import ROOT
 
 COUNTS = {
@@ -46,7 +47,7 @@ def answered(name: str) -> tuple[pd.DataFrame, pd.DataFrame]:
 
 @cache
 def tried(name: str) -> pd.DataFrame:
-    return trials.of(asked(), *answered(name), PLAN)
+    return trials_of(asked(), *answered(name), PLAN)
 
 
 def rows(frame: pd.DataFrame, **wanted: object) -> pd.DataFrame:

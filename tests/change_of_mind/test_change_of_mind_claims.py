@@ -1,6 +1,4 @@
-"""Claims: every claim of the paper, the published numbers, and what may be decided by whom."""
-
-from pathlib import Path
+"""Claims: every claim of the paper, the published numbers, and which models decide them."""
 
 import pandas as pd
 import pytest
@@ -10,28 +8,17 @@ from workflow_scripts.shared import claims as shared
 from workflow_scripts.shared.claims import Evidence, Verdict
 from workflow_scripts.shared.fingerprint import ROOT
 
-NAMES = {
-    "rates": "rates",
-    "scalars": "scalars",
-    "gain": "confidence_boost",
-    "overweighting": "overweighting",
-    "oucs": "oucs",
-    "sigmoid": "sigmoid",
-    "elpd": "elpd",
-}
-
-
-def published(name: str) -> Path:
-    return ROOT / "resources" / "published" / f"change_of_mind_{NAMES[name]}.csv"
+PUBLISHED = sorted((ROOT / "resources" / "published").glob("change_of_mind_*.csv"))
 
 
 def built():
-    return claims.build({name: pd.read_csv(published(name)) for name in NAMES}, ["m"])
+    return claims.all_claims(PUBLISHED, {"m": {}})
 
 
 def row(metric, value, low, high, **where):
     base = {"experiment": "E1", "display": "", "advice": "", "accuracy": "all", "bin": ""}
     base |= {"variant": "", "parameter": "", "model": "m", "n": 100, "metric": metric}
+    base |= {"seed": None, "units": "places"}
     return base | where | {"value": value, "ci_low": low, "ci_high": high}
 
 

@@ -12,6 +12,13 @@ from workflow_scripts.shared.fingerprint import ROOT
 shares = st.floats(0.01, 0.99)
 
 
+def oucs(confidence, observed, bins):
+    """The paper's score: sum over equal bins of |B|/N (mean confidence - mean observed)."""
+    place = np.minimum((confidence * bins).astype(int), bins - 1)
+    gaps = [(place == b).mean() * (confidence - observed)[place == b].mean() for b in set(place)]
+    return sum(gaps)
+
+
 @given(shares, st.sampled_from([0.5, 0.6, 0.7, 0.8, 0.9, 1.0]))
 def test_two_options_as_in_the_closed_form(c, a):
     prior = np.array([[c, 1 - c]] * 3)
@@ -41,8 +48,9 @@ def test_absent_options_take_no_part():
 
 @given(st.lists(st.tuples(shares, shares), min_size=1, max_size=60), st.integers(1, 20))
 def test_bins_of_oucs_cancel_against_the_ideal(pairs, bins):
+    """So the study scores the difference of the two means."""
     final, ideal = np.array(pairs).T
-    assert confidence.oucs(final, ideal, bins) == pytest.approx(final.mean() - ideal.mean())
+    assert oucs(final, ideal, bins) == pytest.approx(final.mean() - ideal.mean())
 
 
 def test_published_oucs_give_the_published_gain_of_the_12b_model():
@@ -50,9 +58,9 @@ def test_published_oucs_give_the_published_gain_of_the_12b_model():
     folder = ROOT / "resources" / "published"
     table = pd.read_csv(folder / "change_of_mind_oucs.csv")
     table = table[(table["model"] == "Gemma-3-12B") & (table["advice_type"] == "neutral")]
-    oucs = table.set_index("display_type")["oucs"]
+    known = table.set_index("display_type")["oucs"]
     gain = pd.read_csv(folder / "change_of_mind_confidence_boost.csv").set_index("model")
-    assert oucs["shown"] - oucs["hidden"] == pytest.approx(
+    assert known["shown"] - known["hidden"] == pytest.approx(
         gain.loc["Gemma-3-12B", "confidence_gain_from_seeing_own_answer"], abs=0.005
     )
 

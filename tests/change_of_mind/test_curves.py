@@ -1,11 +1,12 @@
 """Lines, sigmoids, logistic regression and bootstrap, against SciPy, statsmodels and theory."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy import optimize
 
 from tests.change_of_mind import made
-from workflow_scripts.change_of_mind import curves, measures, resample
+from workflow_scripts.change_of_mind import curves, metrics, resample
 
 
 def test_the_line_is_statsmodels_weighted_line():
@@ -59,7 +60,7 @@ def test_logistic_coefficients_are_the_maximum_of_the_likelihood():
 
     given = sample()
     seen = resample.seen(given, 2.0)
-    found = curves.logistic(given, seen).set_index("metric")
+    found = pd.DataFrame(curves.logistic("E1", given, seen)).set_index("metric")
     x = np.stack(
         [
             given.display == given.displays.index("shown"),
@@ -79,7 +80,7 @@ def test_logistic_coefficients_are_the_maximum_of_the_likelihood():
 
 def test_rates_are_plain_shares_of_trials():
     given = sample()
-    found = measures.means(given, resample.seen(given, 2.0), np.ones(len(given.first)))
+    found = metrics.means(given, resample.seen(given, 2.0), np.ones(len(given.first)))
     frame = made.rows(made.tried("biased"), experiment="E1")
     frame = frame.assign(changed=frame["first"] != frame["final"])
     cells = frame.groupby(["display", "advice", "accuracy"])["changed"].mean()
@@ -100,7 +101,7 @@ def test_the_bootstrap_has_the_textbook_error_of_a_clustered_mean():
         changed = given.final != given.first
         return {("rate", "", "", "", ""): float((changed * weights).sum() / weights.sum())}
 
-    row = resample.estimate(given, fitted, statistic, rng).iloc[0]
+    (row,) = resample.estimate("E1", given, fitted, statistic, rng)
     changed = (given.final != given.first).astype(float)
     means = np.bincount(given.cluster, changed) / np.bincount(given.cluster)
     error = means.std(ddof=1) / np.sqrt(given.clusters)
@@ -114,7 +115,10 @@ def test_an_unknown_temperature_widens_the_interval():
     widths = []
     for draws in (np.full(300, 2.0), spread):
         fitted = resample.Temperatures(2.0, draws)
-        rows = resample.estimate(given, fitted, measures.means, np.random.default_rng(5))
-        row = made.rows(rows, metric="confidence_before", display="hidden", advice="all").iloc[0]
+        rng = np.random.default_rng(5)
+        rows = resample.estimate("E1", given, fitted, metrics.means, rng)
+        row = made.rows(
+            pd.DataFrame(rows), metric="confidence_before", display="hidden", advice="all"
+        ).iloc[0]
         widths.append(row["ci_high"] - row["ci_low"])
     assert widths[1] > 1.3 * widths[0]

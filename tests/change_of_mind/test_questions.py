@@ -141,9 +141,12 @@ def test_multiple_choice_files(tmp_path):
 @pytest.mark.parametrize(
     ("row", "says"),
     [
-        ({"question": "Q?", "A": "1", "B": "2"}, "row 1: no answer"),
-        ({"question": "Q?", "A": "1", "answer": "A"}, "1 options, allowed: 2 to 4"),
-        ({"question": "Q?", "A": "1", "B": "2", "answer": "C"}, "neither a letter of AB"),
+        ({"question": "Q?", "A": "1", "B": "2"}, "row 1: expected a value for answer, found none"),
+        ({"question": "Q?", "A": "1", "answer": "A"}, "found 1 options, allowed: 2 to 4"),
+        (
+            {"question": "Q?", "A": "1", "B": "2", "answer": "C"},
+            "found answer 'C', allowed: a letter of AB",
+        ),
     ],
 )
 def test_a_bad_file_is_named(tmp_path, row, says):

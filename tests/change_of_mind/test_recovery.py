@@ -1,8 +1,9 @@
-"""Recovery: artificial answerers' known parameters, back within their intervals."""
+"""Recovery: the estimators' intervals contain the artificial answerers' known parameters."""
 
 from functools import cache
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from tests.change_of_mind import made
@@ -15,7 +16,7 @@ pytestmark = pytest.mark.slow
 
 @cache
 def scored(name):
-    return scores.model_scores(made.tried(name), SETTINGS, 3)
+    return pd.DataFrame(scores.model_scores(made.tried(name), SETTINGS, 3))
 
 
 def one(name, metric, **wanted):

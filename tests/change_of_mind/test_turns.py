@@ -1,17 +1,19 @@
-"""The design: which cells, what is on display, and trials that lead back to the words."""
+"""The design: which cells, what is displayed, and trials that lead back to the requests."""
 
 import json
+import math
 
 import numpy as np
 import pytest
 
 from tests.change_of_mind import made
 from tests.inference import tiny
-from workflow_scripts.change_of_mind import ask, trials, turns, wording
+from workflow_scripts.change_of_mind import ask, turns, wording
+from workflow_scripts.change_of_mind.trials import trials_of
 from workflow_scripts.inference import engines
 
 
-def test_thirty_six_cells_a_question_and_the_same_questions_in_each():
+def test_thirty_six_cells_per_question_and_the_same_questions_in_each():
     found = made.rows(made.tried("biased"), experiment="E1")
     cells = found.groupby(["display", "advice", "accuracy"])["question"]
     assert len(cells) == 36
@@ -61,7 +63,7 @@ def test_choices_are_drawn_with_the_options_shares():
 
 def test_a_model_without_log_probabilities_is_told():
     _, responses = made.answered("ideal")
-    with pytest.raises(ValueError, match="model ideal: no log-probabilities of the options"):
+    with pytest.raises(ValueError, match="model ideal: expected a log-probability of every option"):
         turns.options_logprobs(responses.head(1).assign(choice_logprobs="[]"))
 
 
@@ -81,8 +83,8 @@ def test_a_real_model_is_asked_once_and_never_again(tmp_path, way):
     engine.run = nothing
     again = ask.ask(few, engine, tmp_path / "store", plan)
     assert first[1].equals(again[1])
-    made_trials = trials.of(few, *first, plan)
+    made_trials = trials_of(few, *first, plan)
     # 7 experiments x 2 questions x 12 cells, and the first turns.
     assert len(made_trials) == 7 * 2 * 12 + len(few)
-    masses = [turns.mass(json.loads(text)) for text in made_trials["first_logprobs"]]
+    masses = [math.fsum(map(math.exp, json.loads(text))) for text in made_trials["first_logprobs"]]
     assert max(masses) <= 1 + 1e-6

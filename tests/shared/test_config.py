@@ -458,6 +458,14 @@ def test_all_problems_are_shown_at_once():
     assert "glasses.zebra: unknown key" in text
 
 
+@pytest.mark.parametrize("study", ["softmax", "change_of_mind", "perplexity", "glasses"])
+def test_an_unknown_model_of_a_study_is_one_line(study):
+    with pytest.raises(config.ConfigError) as error:
+        config.check(changed(f"studies/{study}", ["embedded-x"]), config.config_checks())
+    (line,) = str(error.value).splitlines()[1:]
+    assert line.startswith(f"  studies.{study}: no model 'embedded-x'")
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [

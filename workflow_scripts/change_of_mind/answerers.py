@@ -1,13 +1,12 @@
-"""Recovery before discovery: artificial answerers with known parameters, through the same tables.
+"""Artificial answerers with known parameters, measured like models, to test the estimators.
 
-An answerer perceives a question (a noisy reading of each option), answers by Bayes' rule, and in
-turn 2 shifts towards the option on display, weighs advice, and may add noise. Its reports are
-more extreme than its beliefs by a known temperature. The `ideal` one has no shift and unit
-weights, so every bias measured in it is the estimator's.
+An answerer sees each question through noise, answers by Bayes' rule, and in turn 2 shifts towards
+the displayed option, weighs the advice and may add noise. Its reports are more extreme than its
+beliefs by a known temperature. The `ideal` one has no shift and unit weights, so any bias
+measured in it comes from the estimators.
 """
 
 import json
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,30 +14,33 @@ import pandas as pd
 
 from workflow_scripts.change_of_mind import ask, turns, wording
 from workflow_scripts.change_of_mind.questions import QUESTIONS
-from workflow_scripts.shared import job, provenance, schemas, seeds, tables
+from workflow_scripts.shared import job, schemas, seeds, tables
 
-CERTAIN = 1 - 1.0e-9  # in the place of a stated accuracy of 100 %, whose log-odds are infinite
+CERTAIN = 1 - 1.0e-9  # replaces a stated accuracy of 100 %, whose log-odds are infinite
 
 
 def beliefs(questions: pd.DataFrame, evidence: float, seed: int) -> dict[str, np.ndarray]:
-    """Log posterior over the options of each question, before any advice.
+    """Log posterior over the options of each question before any advice, shape (options,).
 
-    Each option gives a reading from N(evidence, 1) if it is right and N(0, 1) if not, so Bayes'
-    rule under a flat prior gives weights exp(evidence x reading): calibrated by construction.
+    Each option gives a signal from N(evidence, 1) if it is right and N(0, 1) if not, so Bayes'
+    rule under a flat prior gives weights exp(evidence x signal): calibrated by construction.
     """
     found = {}
     for name, options, right in zip(
         questions["question"], questions["options"], questions["right"], strict=True
     ):
         rng = seeds.generator(seed, "answerer", name)
-        reading = rng.normal(size=options)
-        reading[right] += evidence
-        found[name] = _normal(evidence * reading)
+        signal = rng.normal(size=options)
+        signal[right] += evidence
+        found[name] = _normal(evidence * signal)
     return found
 
 
 def second(log_belief: np.ndarray, cell: Any, settings: dict[str, float]) -> np.ndarray:
-    """Log posterior after the second turn's display and advice, before noise."""
+    """Log posterior after the display and advice of turn 2, before noise.
+
+    `log_belief` and the result have shape (options,).
+    """
     after = log_belief.copy()
     displayed = cell["first"] if cell["setting"] == "dialogue" else cell["shown"]
     if displayed >= 0 and cell["speaker"] == "you":
@@ -58,7 +60,10 @@ def respond(
     name: str,
     seed: int,
 ) -> pd.DataFrame:
-    """Responses (`schemas.RESPONSES`) to requests of either turn."""
+    """Responses (`schemas.RESPONSES`) to requests of either turn.
+
+    `believed` maps each question to its log posterior, shape (options,).
+    """
     replies = []
     for row in requests[["request_id", *turns.CONDITIONS]].to_dict("records"):
         belief = believed[row["question"]]
@@ -81,7 +86,7 @@ def respond(
 def answers(
     questions: pd.DataFrame, settings: dict[str, float], name: str, plan: turns.Plan
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Requests and responses of both turns, as `ask.ask` gives them for a model."""
+    """Requests and responses of both turns, in the form in which `ask.ask` returns a model's."""
     believed = beliefs(questions, settings["evidence"], plan.seed)
     opening = turns.first_turn(questions, plan)
     first = respond(opening, believed, settings, name, plan.seed)
@@ -99,8 +104,10 @@ def _normal(log_weights: np.ndarray) -> np.ndarray:
 
 
 def main(
-    questions: str | Path,
-    outputs: dict[str, dict[str, str]],
+    questions: str,
+    requests: list[str],
+    responses: list[str],
+    trials: list[str],
     settings: dict[str, dict[str, float]],
     accuracies: list[int],
     counts: dict[str, int],
@@ -108,28 +115,13 @@ def main(
     seed: int,
     provenance: dict[str, Any] | None = None,
 ) -> None:
-    """Write the tables of every answerer of `settings`."""
+    """Write the requests, responses and trials of every answerer of `settings`, in its order."""
     frame = tables.read(questions, QUESTIONS)
     plan = turns.Plan(wording.ENGLISH, tuple(accuracies), counts, temperature, seed)
-    for name, own in settings.items():
-        ask.write(outputs[name], frame, *answers(frame, own, name, plan), plan, provenance)
+    outputs = zip(requests, responses, trials, strict=True)
+    for (name, own), paths in zip(settings.items(), outputs, strict=True):
+        ask.write(paths, frame, *answers(frame, own, name, plan), plan, provenance)
 
 
 if __name__ == "__main__":
-    with job.running(snakemake):
-        paths = dict(snakemake.output.items())
-        main(
-            snakemake.input.questions,
-            {
-                name: {
-                    kind: paths[f"{name}_{kind}"] for kind in ("requests", "responses", "trials")
-                }
-                for name in snakemake.params.settings
-            },
-            dict(snakemake.params.settings),
-            snakemake.params.accuracies,
-            snakemake.params.counts,
-            snakemake.params.temperature,
-            snakemake.params.seed,
-            provenance.of(snakemake),
-        )
+    job.run(snakemake, main)

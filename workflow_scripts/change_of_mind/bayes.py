@@ -1,9 +1,9 @@
-"""The regressions' joint model, sampled by NumPyro's NUTS; compiled once for data of one size.
+"""The regressions' joint model, sampled with NumPyro's NUTS and compiled once per data size.
 
-NumPyro's `MCMC` compiles anew for every call; its functional interface, inside one jitted function
-with the data as arguments, does not. The sampler moves in coordinates in which the posterior is
-nearly a standard normal (those of the Laplace approximation at the mode), so that its trees stay
-short; the posterior is the same.
+NumPyro's `MCMC` recompiles at every call. Its functional interface, inside one jitted function
+with the data as arguments, does not. The sampler works in the coordinates of the Laplace
+approximation at the mode, in which the posterior is nearly a standard normal; this keeps its trees
+short and leaves the posterior the same.
 """
 
 import os
@@ -20,14 +20,14 @@ SIZE = len(HEADS) + len(COLUMNS) + BETAS
 
 
 class Fit(NamedTuple):
-    """Posterior draws, each (chains, draws, ...), and how the sampler fared."""
+    """Posterior draws, each of shape (chains, draws, …), and the number of divergences."""
 
     draws: dict[str, Floats]
     divergences: int
 
 
 def split(theta: Any) -> dict[str, Any]:
-    """Intercepts (heads), weights (columns) and precisions (Beta heads) of vectors (..., SIZE)."""
+    """Intercepts (…, heads), weights (…, columns) and precisions (…, 2) of `theta` (…, SIZE)."""
     heads, last = len(HEADS), len(HEADS) + len(COLUMNS)
     exp = np.exp if isinstance(theta, np.ndarray) else _jax().numpy.exp
     return {
@@ -38,39 +38,46 @@ def split(theta: Any) -> dict[str, Any]:
 
 
 def log_prior(theta: Any) -> Any:
-    """Intercepts and weights N(0, 1) (inferred), precisions HalfNormal(10) (assumed)."""
+    """Log prior of `theta`, shape (SIZE,).
+
+    Intercepts and weights are N(0, 1) (inferred), precisions HalfNormal(10) (assumed).
+    """
     from numpyro import distributions as dist
 
     parts = split(theta)
     plain = sum(dist.Normal(0, 1).log_prob(parts[k]).sum() for k in ("intercepts", "weights"))
-    # The last term is the Jacobian: theta holds the precisions' logarithms.
+    # The last term is the Jacobian: theta contains the logarithms of the precisions.
     precisions = dist.HalfNormal(10).log_prob(parts["precisions"]).sum()
     return plain + precisions + theta[..., -BETAS:].sum()
 
 
 def log_likelihood(theta: Any, x: Any, final: Any, changed: Any, first: Any) -> Any:
-    """Joint log-likelihood of each trial's three heads, shape (n,)."""
+    """Joint log-likelihood of each trial's three heads, shape (n,).
+
+    `theta` has shape (SIZE,), `x` (heads, n, columns), `final`, `changed` and `first` (n,).
+    """
     import jax
     from numpyro import distributions as dist
 
     parts = split(theta)
-    scores = parts["intercepts"][:, None] + x @ parts["weights"]
-    # A mean of exactly 0 or 1, as float32 rounds it, would have no Beta distribution.
-    means = jax.numpy.clip(jax.nn.sigmoid(scores), 1e-5, 1 - 1e-5)
+    logits = parts["intercepts"][:, None] + x @ parts["weights"]
+    # In float32 a mean can round to exactly 0 or 1, for which there is no Beta distribution.
+    means = jax.numpy.clip(jax.nn.sigmoid(logits), 1e-5, 1 - 1e-5)
     a, b = parts["precisions"]
     return (
         dist.Beta(means[0] * a, (1 - means[0]) * a).log_prob(final)
-        + dist.Bernoulli(logits=scores[1]).log_prob(changed)
+        + dist.Bernoulli(logits=logits[1]).log_prob(changed)
         + dist.Beta(means[2] * b, (1 - means[2]) * b).log_prob(first)
     )
 
 
 def log_joint(theta: Any, *data: Any) -> Any:
+    """Log prior plus log-likelihood of `theta`, shape (SIZE,)."""
     return log_prior(theta) + log_likelihood(theta, *data).sum()
 
 
 class Sampler:
-    """NUTS; data of equal shape reuse the compiled programs."""
+    """NUTS with compiled programs that data of equal shape reuse."""
 
     def __init__(self, chains: int, warmup: int, draws: int):
         jax = _jax()
@@ -82,7 +89,7 @@ class Sampler:
         self._chains = chains
 
     def fit(self, data: Data, seed: int) -> Fit:
-        """Sample the posterior."""
+        """Sample the posterior; draws of `theta` have shape (chains, draws, SIZE)."""
         jax = _jax()
         single = _single(data)
         centre = self._mode(single)
@@ -95,7 +102,7 @@ class Sampler:
         return Fit(split(theta) | {"theta": theta}, int(diverging.sum()))
 
     def log_likelihood(self, data: Data, fit: Fit) -> Floats:
-        """Of each trial under each draw: (chains, draws, n)."""
+        """Log-likelihood of each trial under each draw, shape (chains, draws, n)."""
         theta = fit.draws["theta"]
         flat = _single32(theta.reshape(-1, SIZE))
         found = np.asarray(self._pointwise(flat, *_single(data)), dtype=float)
@@ -112,7 +119,7 @@ class Sampler:
 
 
 def _chain(warmup: int, draws: int, key: Any, centre: Any, scale: Any, *data: Any) -> Any:
-    """One chain: draws of theta = centre + scale z, (draws, SIZE), and which of them diverged."""
+    """One chain: draws of theta = centre + scale z, shape (draws, SIZE), and which diverged."""
     jax = _jax()
     from numpyro.infer.hmc import hmc
 
@@ -129,18 +136,18 @@ def _chain(warmup: int, draws: int, key: Any, centre: Any, scale: Any, *data: An
 
 
 def predictions(data: Data, fit: Fit) -> tuple[Floats, Floats]:
-    """Posterior means of each trial: probability of change, confidence in the first choice."""
+    """Posterior means per trial, shape (n,): chance of a change, confidence in the first choice."""
     intercepts = fit.draws["intercepts"].reshape(-1, len(HEADS))
     weights = fit.draws["weights"].reshape(-1, len(COLUMNS))
     found = []
     for head in (1, 2):
-        scores = intercepts[:, head, None] + weights @ data.x[head].T
-        found.append((1 / (1 + np.exp(-scores))).mean(axis=0))
+        logits = intercepts[:, head, None] + weights @ data.x[head].T
+        found.append((1 / (1 + np.exp(-logits))).mean(axis=0))
     return found[0], found[1]
 
 
 def _jax() -> Any:
-    # One thread, as the rule declares: XLA has a pool of its own, sized when jax is imported.
+    # One thread, as the rule declares: XLA sizes its own pool when jax is imported.
     flags = "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
     os.environ.setdefault("XLA_FLAGS", flags)
     import jax

@@ -1,18 +1,18 @@
-"""From log-probabilities of options to confidence, and the observer who updates by Bayes' rule."""
+"""From log-probabilities of options to confidence, and the ideal (Bayesian) observer."""
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-LEAST = 1.0e-4  # confidences are held this far from 0 and 1 before a log-odds is taken
-TEMPERATURES = (0.02, 50.0)  # where the calibration temperature is looked for
+LEAST = 1.0e-4  # confidences are clipped this far from 0 and 1 before log-odds are taken
+TEMPERATURES = (0.02, 50.0)  # the range searched for the calibration temperature
 
 Floats = NDArray[np.float64]
 
 
 def probabilities(logprobs: Floats, temperature: float) -> Floats:
-    """Shares of the options, shape (n, options): softmax of their log-probabilities over T.
+    """Softmax over the options of log-probability / temperature; both have shape (n, options).
 
-    Renormalised over the options only. An option that is not there has log-probability -inf.
+    Renormalised over the options only. An absent option has log-probability -inf.
     """
     scaled = logprobs / temperature
     weights = np.exp(scaled - scaled.max(axis=1, keepdims=True))
@@ -20,9 +20,10 @@ def probabilities(logprobs: Floats, temperature: float) -> Floats:
 
 
 def fit_temperature(logprobs: Floats, right: ArrayLike, weights: ArrayLike | None = None) -> float:
-    """The temperature under which the right options are likeliest (Guo et al. 2017).
+    """The temperature under which the right options are most likely (Guo et al. 2017).
 
-    `logprobs` (n, options); `right` (n,) indices; `weights` (n,), for the bootstrap.
+    `logprobs` has shape (n, options), `right` shape (n,) (indices), `weights` shape (n,) (for the
+    bootstrap).
     """
     from scipy import optimize
 
@@ -42,11 +43,12 @@ def fit_temperature(logprobs: Floats, right: ArrayLike, weights: ArrayLike | Non
 
 
 def posterior(prior: Floats, advised: ArrayLike, accuracy: ArrayLike) -> Floats:
-    """Bayes' rule after advice, shape (n, options).
+    """Probabilities of the options after advice, by Bayes' rule, shape (n, options).
 
-    `prior` (n, options); `advised` (n,) the option advised, -1 for none; `accuracy` (n,) its
-    stated share of right answers. The adviser names the true option with that probability, and
-    errs uniformly: another one with (1 - a)/(K - 1) each (assumed for K > 2).
+    `prior` has shape (n, options), `advised` shape (n,) (the advised option, -1 for none) and
+    `accuracy` shape (n,) (the adviser's stated share of right answers, a). The adviser names the
+    right one of K options with probability a and each other with (1 - a)/(K - 1) (assumed for
+    K > 2).
     """
     index = np.asarray(advised, dtype=int)
     a = np.asarray(accuracy, dtype=float)
@@ -58,28 +60,16 @@ def posterior(prior: Floats, advised: ArrayLike, accuracy: ArrayLike) -> Floats:
     likelihood[~given] = 1.0
     joint = prior * likelihood
     total = joint.sum(axis=1, keepdims=True)
-    # Advice that is never wrong and names what was held impossible: nothing to go by.
+    # Infallible advice for an option of probability 0 has no posterior; the prior stays.
     return np.where(total > 0, joint / np.where(total > 0, total, 1.0), prior)
 
 
 def log_odds(confidence: ArrayLike) -> Floats:
-    """log(c / (1 - c)) of confidences held within [1e-4, 1 - 1e-4]."""
-    held = np.clip(np.asarray(confidence, dtype=float), LEAST, 1 - LEAST)
-    return np.log(held / (1 - held))
+    """log(c / (1 - c)) of confidences of any shape, clipped to [1e-4, 1 - 1e-4]."""
+    inside = clipped(np.asarray(confidence, dtype=float))
+    return np.log(inside / (1 - inside))
 
 
-def oucs(confidence: ArrayLike, observed: ArrayLike, bins: int = 10) -> float:
-    """Over- and underconfidence score: sum over bins of |B|/N (mean confidence - mean observed).
-
-    Signed. Bins of equal width by confidence. With the ideal observer's confidence in the place
-    of the observed rate the bins cancel: it equals mean(confidence) - mean(ideal).
-    """
-    c = np.asarray(confidence, dtype=float)
-    place = np.minimum((c * bins).astype(int), bins - 1)
-    count = np.bincount(place, minlength=bins)
-    filled = count > 0
-    gap = np.bincount(place, weights=c, minlength=bins) / np.where(filled, count, 1)
-    gap -= np.bincount(place, weights=np.asarray(observed, float), minlength=bins) / np.where(
-        filled, count, 1
-    )
-    return float((count * gap).sum() / c.size)
+def clipped(confidence: Floats) -> Floats:
+    """Confidences of any shape, at least `LEAST` away from 0 and 1."""
+    return np.clip(confidence, LEAST, 1 - LEAST)

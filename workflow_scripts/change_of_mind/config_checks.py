@@ -1,29 +1,63 @@
-"""What a schema cannot say of the study's settings."""
+"""Settings of the study that must fit each other, which a schema cannot check."""
 
 import os
 from collections.abc import Iterator
 from typing import Any
 
+from workflow_scripts.inference import chat
+
 
 def problems(config: dict[str, Any]) -> Iterator[str]:
-    """One line for each impossible setting of `change_of_mind`: key, what was found, the remedy."""
-    section, models = config["change_of_mind"], config["studies"]["change_of_mind"]
-    for name in section["foils"]["difficult_models"]:
-        if name not in models:
+    """One line per impossible setting of `change_of_mind`: key, what was found, what to do."""
+    section = config["change_of_mind"]
+    models = {name: config["models"][name] for name in config["studies"]["change_of_mind"]}
+    counts, foils = section["questions"], section["foils"]
+    trained = [name for name, spec in models.items() if spec["source"] == "train"]
+    for name in foils["difficult_models"]:
+        if name not in models or name in trained:
             yield (
                 f"change_of_mind.foils.difficult_models: found {name!r}, allowed: a model listed "
-                "under studies.change_of_mind"
+                "under studies.change_of_mind that is not trained here"
             )
+    if foils["difficult"] >= foils["offset"]:
+        yield (
+            f"change_of_mind.foils.difficult: found {foils['difficult']}, allowed: less than "
+            f"foils.offset = {foils['offset']}"
+        )
     for name in section["answerers"]:
         if name in models:
-            yield f"change_of_mind.answerers: {name!r} is the name of a model too; rename one"
+            yield f"change_of_mind.answerers: found {name!r}, the name of a model; rename one"
     for key, path in section["files"].items():
         if path and not os.path.isfile(path):
-            yield f"change_of_mind.files.{key}: no file {path}"
-    wanted = section["regressions"]["questions"]
-    for key in ("four_options", "transfer"):
-        if section["questions"][key] < wanted:
+            yield f"change_of_mind.files.{key}: found no file {path}"
+    places = config["embedded"]["corpus"]["places"]
+    if trained and not 0 < round(section["calibration_share"] * places) < places:
+        yield (
+            f"change_of_mind.calibration_share: found {section['calibration_share']}, allowed: a "
+            f"share that divides embedded.corpus.places = {places} into two parts"
+        )
+    fitted = section["regressions"]["questions"]
+    for key, found, source in (  # those that take the first questions of another task
+        ("questions.controls", counts["controls"], "factorial"),
+        ("regressions.questions", fitted, "four_options"),
+        ("regressions.questions", fitted, "transfer"),
+    ):
+        if found > counts[source]:
             yield (
-                f"change_of_mind.regressions.questions: found {wanted}, allowed: at most "
-                f"{section['questions'][key]}, the questions of {key}"
+                f"change_of_mind.{key}: found {found}, allowed: at most questions.{source} = "
+                f"{counts[source]}"
             )
+    yield from _server_problems(config, models)
+
+
+def _server_problems(config: dict[str, Any], models: dict[str, Any]) -> Iterator[str]:
+    """Models on servers that cannot continue the reply whose start the English wording gives."""
+    for name, spec in models.items():
+        if spec.get("engine") == "openai" and chat.templated(spec):
+            server = spec.get("server", {})
+            dialect = server.get("dialect", config["inference"]["server"]["dialect"])
+            if dialect != "vllm":
+                yield (
+                    f"models.{name}.server.dialect: found {dialect!r}, allowed in "
+                    "studies.change_of_mind: vllm (only it continues a started reply)"
+                )

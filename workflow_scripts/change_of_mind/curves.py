@@ -1,17 +1,21 @@
-"""Change of mind against first confidence: lines, sigmoids, and a logistic regression."""
+"""Change of mind against first confidence: lines, sigmoids and a logistic regression."""
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-import pandas as pd
 
 from workflow_scripts.change_of_mind.confidence import Floats
 from workflow_scripts.change_of_mind.resample import ALL, Ints, Sample, Seen, Statistic, Values
+from workflow_scripts.shared import scores
+from workflow_scripts.shared.scores import Row
+from workflow_scripts.shared.statistics import Interval
 
-SIGMOID_RANGE = (-1.0, 2.0)  # midpoints beyond are an artefact of rates that are flat
+SIGMOID_RANGE = (-1.0, 2.0)  # midpoints beyond it are an artefact of flat rates
 
 
 class Line(NamedTuple):
+    """y = intercept + slope x."""
+
     slope: float
     intercept: float
     r2: float
@@ -26,7 +30,10 @@ class Sigmoid(NamedTuple):
 
 
 def line(x: Floats, y: Floats, weights: Floats) -> Line:
-    """Weighted least squares; R squared is weighted too, NaN where y does not vary."""
+    """Weighted least squares over arrays of shape (n,); NaN where x does not vary.
+
+    R squared is weighted too, and NaN where y does not vary.
+    """
     if len(x) < 3 or np.ptp(x) == 0:
         return Line(np.nan, np.nan, np.nan)
     slope, intercept = np.polyfit(x, y, 1, w=np.sqrt(weights))
@@ -34,18 +41,19 @@ def line(x: Floats, y: Floats, weights: Floats) -> Line:
 
 
 def sigmoid(x: Floats, y: Floats, weights: Floats) -> Sigmoid:
-    """Weighted least squares of a two-parameter logistic curve; NaN where there is none.
+    """Weighted least squares of a two-parameter logistic curve; NaN where the fit fails.
 
-    `y` are rates over `weights` trials each, as in the paper: a fit to binned rates.
+    `x`, `y` and `weights` have shape (bins,): as in the paper, the fit is to binned rates `y` over
+    `weights` trials each.
     """
     from scipy import optimize
 
     failed = Sigmoid(np.nan, np.nan, np.nan)
     if len(x) < 3 or np.ptp(y) == 0:
         return failed
-    # Start from the line through the log-odds of the rates, held off 0 and 1 by half a trial.
-    held = (y * weights + 0.5) / (weights + 1)
-    b, a = np.polyfit(x, np.log(held / (1 - held)), 1, w=np.sqrt(weights))
+    # Start from the line through the log-odds of the rates, kept half a trial off 0 and 1.
+    inside = (y * weights + 0.5) / (weights + 1)
+    b, a = np.polyfit(x, np.log(inside / (1 - inside)), 1, w=np.sqrt(weights))
 
     def residuals(p: Floats) -> Floats:
         return np.sqrt(weights) * (_logistic(p[0] + p[1] * x) - y)
@@ -64,7 +72,10 @@ def sigmoid(x: Floats, y: Floats, weights: Floats) -> Sigmoid:
 
 
 def confidence_bins(first_confidence: Floats, count: int) -> Ints:
-    """Bins of about equal numbers of trials, (n,); ties stay together, so there may be fewer."""
+    """The bin of each trial, shape (n,), for about `count` bins of about equal numbers of trials.
+
+    Equal confidences, shape (n,), share a bin, so there may be fewer bins.
+    """
     edges = np.unique(np.quantile(first_confidence, np.linspace(0, 1, count + 1)))
     place = np.searchsorted(edges, first_confidence, side="right") - 1
     return np.clip(place, 0, max(len(edges) - 2, 0))
@@ -73,19 +84,17 @@ def confidence_bins(first_confidence: Floats, count: int) -> Ints:
 def by_confidence(bins: Ints, with_sigmoids: bool) -> Statistic:
     """Rate of change by bin of first confidence, and the fits to it.
 
-    For each display x advice, and over all conditions; with sigmoids, for each accuracy under
-    hidden-opposite too (figure 4), and for all of them together.
+    For each display x advice, and over all conditions; with sigmoids, also under hidden-opposite
+    for each accuracy (figure 4) and for all accuracies. `bins` has shape (n,).
     """
 
     def statistic(given: Sample, seen: Seen, weights: Floats) -> Values:
-        changed = (given.final != given.first).astype(float)
+        changed = given.changed
         found: Values = {}
         everything = ((ALL, ALL, ALL), np.arange(len(changed)))
         for (display, advice, accuracy), rows in [everything, *given.groups]:
             curve = with_sigmoids and (display, advice) == ("hidden", "opposite")
-            if accuracy != ALL and not curve:
-                continue
-            if display != ALL and advice == ALL:
+            if (accuracy != ALL and not curve) or (display != ALL and advice == ALL):
                 continue
             x, y, w = binned(seen.before[rows], changed[rows], weights[rows], bins[rows])
             key = (display, advice, accuracy)
@@ -94,55 +103,50 @@ def by_confidence(bins: Ints, with_sigmoids: bool) -> Statistic:
                 found["change_by_confidence", *key, str(bin_)] = float(rate)
             x, y, w = x[w > 0], y[w > 0], w[w > 0]
             straight = line(x, y, w)
-            found["line_slope", *key, ""] = straight.slope
-            found["line_intercept", *key, ""] = straight.intercept
-            found["line_r2", *key, ""] = straight.r2
+            found |= {(f"line_{part}", *key, ""): v for part, v in straight._asdict().items()}
             if curve:
                 bent = sigmoid(x, y, w)
-                found["sigmoid_midpoint", *key, ""] = bent.midpoint
-                found["sigmoid_slope", *key, ""] = bent.slope
-                found["sigmoid_r2", *key, ""] = bent.r2
+                found |= {(f"sigmoid_{part}", *key, ""): v for part, v in bent._asdict().items()}
                 found["sigmoid_less_line_r2", *key, ""] = bent.r2 - straight.r2
         accuracies = [str(a) for a in np.unique(given.accuracy)]
         for high in accuracies[1:]:
-            ends = [
+            first, last = (
                 found.get(("sigmoid_midpoint", "hidden", "opposite", a, ""), np.nan)
                 for a in (accuracies[0], high)
-            ]
-            found["midpoint_rise", "hidden", "opposite", high, ""] = ends[1] - ends[0]
+            )
+            found["midpoint_rise", "hidden", "opposite", high, ""] = last - first
         return found
 
     return statistic
 
 
 def binned(x: Floats, y: Floats, weights: Floats, bins: Ints) -> tuple[Floats, Floats, Floats]:
-    """Weighted means of x and y in each bin, and the bins' weights; NaN in empty ones."""
+    """Weighted means of x and y per bin, and the bins' weights, shape (bins,); NaN in empty bins.
+
+    The arguments have shape (n,).
+    """
     size = int(bins.max()) + 1
     w: Floats = np.bincount(bins, weights, size).astype(float)
     with np.errstate(invalid="ignore", divide="ignore"):
         return np.bincount(bins, weights * x, size) / w, np.bincount(bins, weights * y, size) / w, w
 
 
-def logistic(given: Sample, seen: Seen) -> pd.DataFrame:
-    """Logistic regression of change of mind; errors allow for trials of one place being alike.
+def logistic(experiment: str, given: Sample, seen: Seen) -> list[Row]:
+    """Logistic regression of change of mind; standard errors are clustered by place.
 
     Covariates (assumed; the paper's are not known): answer shown, advice (against neutral),
-    stated accuracy / 100 %, first confidence. One row a coefficient: metric `logit_<covariate>`,
-    value, interval. Empty where the answers never, or always, change.
+    stated accuracy / 100 %, first confidence. One score per coefficient, `logit_<covariate>`.
+    Empty where the answers never, or always, change.
     """
     import statsmodels.api as sm
 
-    changed = (given.final != given.first).astype(float)
+    changed = given.changed
     if np.ptp(changed) == 0 or "shown" not in given.displays:
-        return pd.DataFrame()
-
-    def flag(values: Ints, names: tuple[str, ...], name: str) -> Floats:
-        return (values == names.index(name)).astype(float)
-
+        return []
     columns = {
-        "shown": flag(given.display, given.displays, "shown"),
-        "same": flag(given.advice, given.advices, "same"),
-        "opposite": flag(given.advice, given.advices, "opposite"),
+        "shown": given.display == given.displays.index("shown"),
+        "same": given.advice == given.advices.index("same"),
+        "opposite": given.advice == given.advices.index("opposite"),
         "accuracy": given.accuracy / 100,
         "first_confidence": seen.before,
     }
@@ -150,18 +154,13 @@ def logistic(given: Sample, seen: Seen) -> pd.DataFrame:
     fit = sm.GLM(changed, design, family=sm.families.Binomial()).fit(
         cov_type="cluster", cov_kwds={"groups": given.cluster}
     )
-    ends = fit.conf_int()
-    rows: list[dict[str, Any]] = [
-        {
-            "metric": f"logit_{name}",
-            "value": fit.params[place],
-            "ci_low": ends[place][0],
-            "ci_high": ends[place][1],
-            "n": given.clusters,
-        }
-        for place, name in enumerate(columns, start=1)
+    found = zip(columns, fit.params[1:], *fit.conf_int()[1:].T, strict=True)
+    return [
+        scores.interval(
+            experiment, f"logit_{name}", Interval(value, low, high, given.clusters), units="places"
+        )
+        for name, value, low, high in found
     ]
-    return pd.DataFrame(rows)
 
 
 def _r_squared(y: Floats, predicted: Floats, weights: Floats) -> float:

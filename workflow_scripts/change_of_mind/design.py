@@ -1,12 +1,12 @@
-"""The four nested regressions as design matrices of one shape, with signs in the design.
+"""The four nested regressions as design matrices of one shape, with the signs in the design.
 
 Three heads share the weights of first confidence and of the shown flag (inferred from the paper's
-tables, which print the same two numbers in each): the confidence in the finally chosen option
+tables, which give the same two numbers for each): the confidence in the finally chosen option
 (Beta), the change of mind (Bernoulli) and the confidence in the first-chosen option (Beta).
-Weights are magnitudes, so a column carries the sign with which Bayes' rule would count it.
+Weights are magnitudes: a column carries the sign that Bayes' rule gives it.
 
-Every variant has the same columns; those that it lacks are 0, which leaves their weights at the
-prior, as the paper's table leaves the weight of neutral advice.
+Every variant has the same columns. Those that it does not use are 0, so their weights stay at the
+prior, like the weight of neutral advice in the paper's table.
 """
 
 from typing import NamedTuple
@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from workflow_scripts.change_of_mind import resample
-from workflow_scripts.change_of_mind.confidence import LEAST, Floats, log_odds
+from workflow_scripts.change_of_mind.confidence import Floats, clipped, log_odds
 
 VARIANTS = ("A", "B", "C", "D")
 HEADS = ("final_confidence_finally_chosen", "change_of_mind", "final_confidence_initially_chosen")
@@ -33,11 +33,11 @@ OWN = (  # weights of each head, named as in the published table
 )
 COLUMNS = [("shared", name) for name in SHARED]
 COLUMNS += [(head, name) for head, names in zip(HEADS, OWN, strict=True) for name in names]
-BASE = 50  # %: the accuracy that counts as 0; 100 % counts as 1 (assumed)
+BASE = 50  # %: the accuracy coded as 0; 100 % is coded as 1 (assumed)
 
 
 class Data(NamedTuple):
-    """Trials for the regressions; `x` (heads, n, columns), the others (n,)."""
+    """Trials for the regressions; `x` has shape (heads, n, columns), the others (n,)."""
 
     x: Floats
     final: Floats  # confidence in the finally chosen option
@@ -46,18 +46,21 @@ class Data(NamedTuple):
 
 
 def data(given: resample.Sample, seen: resample.Seen, variant: str) -> Data:
-    """The design of a variant: A prior only; B and advice; C shown flag, one weight; D all."""
+    """The design of a variant, arrays over the n trials of `given`.
+
+    A: first confidence; B: and advice; C: and the shown flag, one weight for all advice; D: and
+    separate weights for same and opposite advice.
+    """
     prior = log_odds(seen.before)
     shown = (given.display == given.displays.index("shown")).astype(float)
     composite = (given.accuracy - BASE) / (100 - BASE)
-    advice = {
-        name: (given.advice == given.advices.index(name)) * composite
-        for name in ("same", "opposite")
-    }
-    changed = (given.final != given.first).astype(float)
+
+    def advised(name: str) -> Floats:
+        return (given.advice == given.advices.index(name)) * composite
+
     x = np.zeros((len(HEADS), len(prior), len(COLUMNS)))
-    # How first confidence, display and agreeing advice count for each head.
-    signs = (1 - 2 * changed, -np.ones_like(prior), np.ones_like(prior))
+    # The sign of first confidence, display and agreeing advice for each head.
+    signs = (1 - 2 * given.changed, -np.ones_like(prior), np.ones_like(prior))
     for number, (head, sign) in enumerate(zip(HEADS, signs, strict=True)):
 
         def put(name: str, values: Floats, where: str = head, at: int = number) -> None:
@@ -66,7 +69,7 @@ def data(given: resample.Sample, seen: resample.Seen, variant: str) -> Data:
         put("prior", sign * prior, "shared")
         if variant in "CD":
             put("shown", sign * shown, "shared")
-        same, opposite = sign * advice["same"], -sign * advice["opposite"]
+        same, opposite = sign * advised("same"), -sign * advised("opposite")
         apart = head == HEADS[2]
         first_name = "opposite_advice_shown" if apart else "opposite_advice"
         if variant == "C":
@@ -79,18 +82,14 @@ def data(given: resample.Sample, seen: resample.Seen, variant: str) -> Data:
             put("opposite_advice_hidden", opposite * (1 - shown))
             put("same_advice_shown", same * shown)
             put("same_advice_hidden", same * (1 - shown))
-    return Data(x, _inside(seen.final), changed, _inside(seen.after))
+    return Data(x, clipped(seen.final), given.changed, clipped(seen.after))
 
 
 def prepared(
     trials: pd.DataFrame, experiment: str, questions: int, temperature: float
 ) -> tuple[resample.Sample, resample.Seen]:
-    """The first `questions` questions of an experiment, with confidences at a temperature."""
+    """Trials of the first `questions` questions of an experiment, and confidences from them."""
     rows = trials[trials["experiment"] == experiment]
     chosen = list(dict.fromkeys(rows["question"]))[:questions]
     given = resample.sample(rows[rows["question"].isin(chosen)])
     return given, resample.seen(given, temperature)
-
-
-def _inside(confidence: Floats) -> Floats:
-    return np.clip(confidence, LEAST, 1 - LEAST)

@@ -1,46 +1,40 @@
 """Figures of confidence: changes, the ideal observer, updates, OUCS, ratios, reliability."""
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from itertools import cycle
+from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
 
-from workflow_scripts.change_of_mind.plots import (
-    ADVICE,
-    FILLED,
-    PAPER,
-    Data,
-    by_accuracy,
-    grid,
-    joined,
-    legend,
+from workflow_scripts.change_of_mind import figures_common as common
+from workflow_scripts.change_of_mind import published
+from workflow_scripts.change_of_mind.figures_common import Data
+from workflow_scripts.shared.figures import (
+    COLOURS,
+    CYCLE,
+    PAGE_IN,
+    legend_below,
     margins,
-    name_row,
-    series,
+    panel_grid,
 )
-from workflow_scripts.shared.figures import COLOURS, PAGE_IN, mark_stand_in
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-ADVICE_COLOURS = {"same": "green", "opposite": "vermilion", "neutral": "grey"}
+Case = tuple[str, str]  # display, advice
 
 
 def _changes(data: Data, metric: str, label: str) -> "Figure":
-    figure, axes = grid(data, 3, sharex=True, sharey="row")
-    for panels, model in zip(axes, data.models, strict=True):
-        for panel, (advice, title) in zip(panels, ADVICE.items(), strict=True):
-            for display in ("hidden", "shown"):
-                rows = data.pick(metric, model=model, display=display, advice=advice)
-                series(panel, by_accuracy(rows), display)
-            panel.axhline(0, color=COLOURS["black"], linewidth=0.6)
-            panel.set_xticks(range(50, 101, 10))
-            if model == data.models[0]:
-                panel.set_title(title)
-            if model == data.models[-1]:
-                panel.set_xlabel("stated accuracy of the advice, %")
-        name_row(data, panels, model, label)
-    legend(figure, axes[0][0])
-    return figure
+    def draw(panel: "Axes", model: str, advice: str) -> None:
+        for display in ("hidden", "shown"):
+            rows = data.pick(metric, model=model, display=display, advice=advice)
+            common.series(panel, common.by_accuracy(rows), display)
+        panel.axhline(0, color=COLOURS["black"], linewidth=0.6)
+        panel.set_xticks(range(50, 101, 10))
+
+    return common.by_advice(data, draw, (common.ACCURACY, label), sharey="row")
 
 
 def confidence_change(data: Data) -> "Figure":
@@ -49,30 +43,24 @@ def confidence_change(data: Data) -> "Figure":
 
 
 def confidence_change_odds(data: Data) -> "Figure":
-    """Figure 12: the same in log-odds."""
+    """Figure 12: change of confidence in the first answer, in log-odds."""
     return _changes(data, "log_odds_change", "change, log-odds")
 
 
-def _against_ideal(data: Data, metric: str, label: str) -> "Figure":
-    figure, axes = grid(data, 3, 2.0, sharex=True, sharey=True)
+def _against_ideal(data: Data, metric: str, unit: str) -> "Figure":
     every = data.pick(f"ideal_{metric}")["value"]
-    ends = [float(every.min()), float(every.max())]
-    for panels, model in zip(axes, data.models, strict=True):
-        for panel, (advice, title) in zip(panels, ADVICE.items(), strict=True):
-            panel.plot(ends, ends, color=COLOURS["black"], linestyle="--", linewidth=0.8)
-            panel.set_ylim(ends[0] - 0.05 * np.ptp(ends), ends[1] + 0.15 * np.ptp(ends))
-            for display in ("hidden", "shown"):
-                where = {"model": model, "display": display, "advice": advice, "accuracy": "all"}
-                rows = joined(data.pick(f"ideal_{metric}", **where),
-                              data.pick(f"final_{metric}", **where))  # fmt: skip
-                series(panel, rows, display)
-            if model == data.models[0]:
-                panel.set_title(title)
-            if model == data.models[-1]:
-                panel.set_xlabel(f"ideal observer{label}")
-        name_row(data, panels, model, f"final confidence{label}")
-    legend(figure, axes[0][0])
-    return figure
+    low, high = float(every.min()), float(every.max())
+
+    def draw(panel: "Axes", model: str, advice: str) -> None:
+        panel.plot([low, high], [low, high], "--", color=COLOURS["black"], linewidth=0.8)
+        for display in ("hidden", "shown"):
+            where = {"model": model, "display": display, "advice": advice, "accuracy": "all"}
+            rows = data.binned(f"ideal_{metric}", f"final_{metric}", **where)
+            common.series(panel, rows, display)
+        panel.set_ylim(low - 0.05 * (high - low), high + 0.15 * (high - low))
+
+    labels = f"ideal observer's confidence{unit}", f"final confidence{unit}"
+    return common.by_advice(data, draw, labels, 2.0)
 
 
 def ideal(data: Data) -> "Figure":
@@ -81,7 +69,7 @@ def ideal(data: Data) -> "Figure":
 
 
 def ideal_odds(data: Data) -> "Figure":
-    """Figure 13: the same in log-odds."""
+    """Figure 13: final confidence against the ideal observer's, in log-odds."""
     return _against_ideal(data, "odds_by_ideal", ",\nlog-odds")
 
 
@@ -89,176 +77,160 @@ def updates(data: Data) -> "Figure":
     """Figures 7 and 14: observed and ideal update by first confidence, hidden, each accuracy."""
     from matplotlib.lines import Line2D
 
-    accuracies = list(by_accuracy(data.pick("change_rate"))["accuracy"].unique())
-    figure, axes = grid(data, len(accuracies), 1.7, sharex=True, sharey=True)
-    for panels, model in zip(axes, data.models, strict=True):
+    accuracies = list(common.by_accuracy(data.pick("change_rate"))["accuracy"].unique())
+    figure, axes = common.grid(data, len(accuracies), 1.7, sharex=True, sharey=True)
+    colours = {advice: COLOURS[common.ADVICE_COLOURS[advice]] for advice in ("same", "opposite")}
+    for panels, model in zip(axes, data.models.names, strict=True):
         for panel, accuracy in zip(panels, accuracies, strict=True):
-            for advice in ("same", "opposite"):
+            for advice, colour in colours.items():
                 where = {"model": model, "display": "hidden", "advice": advice}
                 where |= {"accuracy": accuracy}
-                at = data.pick("update_at", **where)
-                colour = COLOURS[ADVICE_COLOURS[advice]]
-                rows = joined(at, data.pick("update", **where))
+                rows = data.binned("update_at", "update", **where)
                 panel.errorbar(rows["at"], rows["value"], margins(rows), fmt="o", markersize=2.5,
                                color=colour, linewidth=0.8)  # fmt: skip
-                rows = joined(at, data.pick("ideal_update", **where))
+                rows = data.binned("update_at", "ideal_update", **where)
                 panel.plot(rows["at"], rows["value"], "--", color=colour, linewidth=1)
             panel.axhline(0, color=COLOURS["black"], linewidth=0.5)
             panel.set_xlim(0, 1)
             panel.set_xticks([0, 0.5, 1], ["0", ".5", "1"])
-            if model == data.models[0]:
-                panel.set_title(f"{accuracy} %")
-        name_row(data, panels, model, "update")
-    middle = axes[-1][len(accuracies) // 2]
-    middle.set_xlabel("confidence in the first answer (panels: stated accuracy)", loc="center")
-    if len(accuracies) % 2 == 0:
-        middle.xaxis.set_label_coords(-0.1, -0.17)  # below the gap in the middle of the row
-    handles = [Line2D([], [], color=COLOURS[ADVICE_COLOURS[a]], marker="o", linestyle="none",
-                      label=ADVICE[a]) for a in ("same", "opposite")]  # fmt: skip
+        common.name_row(data, panels, model, "update")
+    common.name_columns(axes, [f"{accuracy} %" for accuracy in accuracies], "first confidence")
+    handles = [Line2D([], [], color=colour, marker="o", linestyle="none", label=f"{advice} advice")
+               for advice, colour in colours.items()]  # fmt: skip
     handles.append(Line2D([], [], color=COLOURS["black"], linestyle="--", label="ideal observer"))
     figure.legend(handles=handles, loc="outside lower center", ncols=3)
     return figure
 
 
-def oucs(data: Data) -> "Figure":
-    """Over- and underconfidence score of each condition, the published ones beside it."""
-    import matplotlib.pyplot as plt
+def _of_cases(rows: pd.DataFrame, cases: Sequence[Case]) -> pd.DataFrame:
+    return rows.set_index(["display", "advice"]).reindex(pd.MultiIndex.from_tuples(cases))
 
+
+def _models_side_by_side(
+    data: Data, panel: "Axes", metric: str, cases: Sequence[Case], shifts: np.ndarray
+) -> None:
+    """Each model's estimate in each case (display, advice), moved by its entry of `shifts`."""
+    for model, shift in zip(data.models.names, shifts, strict=True):
+        rows = _of_cases(data.pick(metric, model=model, accuracy="all"), cases)
+        panel.errorbar(np.arange(len(cases)) + shift, rows["value"], margins(rows), fmt="o",
+                       color=data.models.colour(model), label=data.models.label(model))  # fmt: skip
+
+
+def oucs(data: Data) -> "Figure":
+    """Over- and underconfidence score of each condition beside the published ones."""
     known = data.published["oucs"]
     looks = {"Gemma-3-12B": "D", "Gemma-3-27B": "P", "GPT-4o": "X"}
-    figure, axes = plt.subplots(1, 3, figsize=(PAGE_IN, 2.6), sharey=True)
-    for panel, (advice, title) in zip(axes, ADVICE.items(), strict=True):
-        for place, display in enumerate(("hidden", "shown")):
-            for number, model in enumerate(data.models):
-                row = data.pick("oucs", model=model, display=display, advice=advice,
-                                accuracy="all")  # fmt: skip
-                at = place + 0.13 * (number - (len(data.models) - 1) / 2) - 0.15
-                panel.errorbar(at, row["value"], margins(row), fmt="o", color=data.colour(model),
-                               label=data.label(model))  # fmt: skip
-            rows = known[(known["advice_type"] == advice) & (known["display_type"] == display)]
-            for number, (model, value) in enumerate(zip(rows["model"], rows["oucs"], strict=True)):
-                panel.plot(place + 0.12 + 0.1 * number, value, label=f"paper, {model}",
-                           **(FILLED | {"marker": looks[model]}))  # fmt: skip
+    shifts = common.offsets(len(data.models.names) + len(looks), 0.11)
+    figure, axes = panel_grid(3, PAGE_IN, 2.6, sharey=True)
+    for panel, (advice, title) in zip(axes, common.ADVICE.items(), strict=True):
+        cases = [("hidden", advice), ("shown", advice)]
+        _models_side_by_side(data, panel, "oucs", cases, shifts[: -len(looks)])
+        for (model, marker), shift in zip(looks.items(), shifts[-len(looks) :], strict=True):
+            rows = known[(known["model"] == model) & (known["advice_type"] == advice)]
+            values = rows.set_index("display_type")["oucs"].reindex(["hidden", "shown"])
+            panel.plot(np.arange(2) + shift, values, label=f"paper, {model}",
+                       **(common.FILLED | {"marker": marker}))  # fmt: skip
         panel.axhline(0, color=COLOURS["black"], linewidth=0.6)
         panel.set_xticks([0, 1], ["answer hidden", "answer shown"])
         panel.set_xlim(-0.5, 1.5)
         panel.set_title(title)
-    axes[0].set_ylabel("OUCS (confidence less ideal)")
-    legend(figure, axes[0], 3)
+    axes[0].set_ylabel("OUCS (confidence minus ideal)")
+    legend_below(figure, axes, 3)
     return figure
 
 
 def overweighting(data: Data) -> "Figure":
-    """Observed over ideal update: trial by trial, and as a ratio of means."""
-    import matplotlib.pyplot as plt
-
+    """Observed over ideal update: the mean of the trials' ratios, and the ratio of the means."""
     rows = data.published["overweighting"]
-    rows = rows[rows["model"] == PAPER].set_index("advice_type")
+    rows = rows[rows["model"] == published.MODEL].set_index("advice_type")
     known = rows["ratio_observed_over_bayes"]
-    cases = (("hidden", "same"), ("hidden", "opposite"), ("shown", "same"), ("shown", "opposite"))
-    figure, axes = plt.subplots(1, 2, figsize=(PAGE_IN, 2.6), sharey=True)
+    cases = [("hidden", "same"), ("hidden", "opposite"), ("shown", "same"), ("shown", "opposite")]
+    shifts = common.offsets(len(data.models.names) + 1, 0.15)
+    figure, axes = panel_grid(2, PAGE_IN, 2.6, sharey=True)
     titles = {"overweighting": "a  mean of ratios", "overweighting_of_means": "b  ratio of means"}
     for panel, (metric, title) in zip(axes, titles.items(), strict=True):
-        for place, (display, advice) in enumerate(cases):
-            for number, model in enumerate(data.models):
-                row = data.pick(metric, model=model, display=display, advice=advice,
-                                accuracy="all")  # fmt: skip
-                at = place + 0.15 * (number - (len(data.models) - 1) / 2)
-                panel.errorbar(at, row["value"], margins(row), fmt="o", color=data.colour(model),
-                               label=data.label(model))  # fmt: skip
-            # What is published are means of ratios.
-            if display == "hidden" and metric == "overweighting":
-                panel.plot(place + 0.3, known[advice], label="paper (Gemma 3 12B)", **FILLED)
+        _models_side_by_side(data, panel, metric, cases, shifts[:-1])
         panel.axhline(1, color=COLOURS["black"], linewidth=0.8, linestyle="--")
         panel.axhline(0, color=COLOURS["black"], linewidth=0.5)
         panel.set_xticks(range(len(cases)), [f"{advice},\n{display}" for display, advice in cases])
         panel.set_xlim(-0.5, len(cases) - 0.5)
         panel.set_title(title)
+    # The published numbers are means of ratios.
+    values = [known[advice] for _, advice in cases[:2]]
+    axes[0].plot(np.arange(2) + shifts[-1], values, label=common.PAPER, **common.FILLED)
     axes[0].set_ylabel("observed / ideal update")
-    legend(figure, axes[0])
+    legend_below(figure, axes[0], 4)
     return figure
 
 
 def reliability(data: Data) -> "Figure":
     """Figure 11: accuracy of first answers by confidence, before and after temperature scaling."""
-    import matplotlib.pyplot as plt
-
-    count = len(data.models)
-    figure, axes = plt.subplots(
-        1, count, figsize=(min(PAGE_IN, 2.6 * count + 0.6), 2.9), sharey=True, squeeze=False
-    )
-    for panel, model in zip(axes[0], data.models, strict=True):
+    count = len(data.models.names)
+    width_in = min(PAGE_IN, 2.6 * count + 0.6)
+    figure, axes = panel_grid(count, width_in, 2.9, across=3, sharey=True)
+    for panel, model in zip(axes, data.models.names, strict=True):
         panel.plot([0, 1], [0, 1], color=COLOURS["black"], linestyle="--", linewidth=0.8)
-        for variant, colour, label in (("raw", "grey", "as given"),
-                                       ("calibrated", "blue", "calibrated")):  # fmt: skip
-            where: dict[str, Any] = {"model": model, "variant": variant}
-            rows = joined(data.pick("reliability_confidence", **where),
-                          data.pick("reliability", **where))  # fmt: skip
+        for variant, colour in (("raw", "grey"), ("calibrated", "blue")):
+            rows = data.binned(
+                "reliability_confidence", "reliability", model=model, variant=variant
+            )
             panel.errorbar(rows["at"], rows["value"], margins(rows), fmt="o-", markersize=3,
-                           linewidth=1, color=COLOURS[colour], label=label)  # fmt: skip
-        quality = {
-            name: data.pick(name, model=model, variant="calibrated")["value"].iloc[0]
+                           linewidth=1, color=COLOURS[colour], label=variant)  # fmt: skip
+        ece, brier, auroc = (
+            data.value(name, model=model, variant="calibrated")
             for name in ("ece", "brier", "auroc")
-        }
-        t = data.pick("temperature", model=model)["value"].iloc[0]
-        panel.text(
-            0.97, 0.03, f"T = {t:.2f}\nECE {quality['ece']:.2f}, Brier {quality['brier']:.2f}\n"
-            f"AUROC {quality['auroc']:.2f}", transform=panel.transAxes, ha="right", va="bottom",
-            fontsize=6,
-        )  # fmt: skip
+        )
+        text = f"T = {data.value('temperature', model=model):.2f}\nECE {ece:.2f}, "
+        text += f"Brier {brier:.2f}\nAUROC {auroc:.2f}"
+        panel.text(0.97, 0.03, text, transform=panel.transAxes, ha="right", va="bottom", fontsize=6)
         panel.set_title(model)
         panel.set_ylim(-0.05, 1.15)
-        panel.set_xlabel("confidence in the first answer")
-        if model in data.stand_ins:
-            mark_stand_in(panel)
-    axes[0][0].set_ylabel("share of right answers")
-    legend(figure, axes[0][0])
+        panel.set_xlabel(common.FIRST_CONFIDENCE)
+        data.models.mark(panel, model)
+    axes[0].set_ylabel("share of right answers")
+    legend_below(figure, axes[0], 2)
     return figure
 
 
 def recovery(data: Data) -> "Figure":
-    """Artificial answerers: what the estimators say against the parameters put in."""
-    import matplotlib.pyplot as plt
-
-    figure, axes = plt.subplots(1, 4, figsize=(PAGE_IN, 2.4), width_ratios=[1, 1, 1, 1.4])
-    hidden = {"display": "hidden"}
-    cases: tuple[tuple[str, str, tuple[tuple[str, dict[str, str]], ...]], ...] = (
-        ("a  temperature", "temperature", (("temperature", {}),)),
-        ("b  shift to the\nshown answer", "log_odds_gain", (("shift", {}),)),
-        (
-            "c  weights of\nadvice",
-            "log_odds_weight",
-            tuple((f"{a}_weight", hidden | {"advice": a}) for a in ("same", "opposite")),
-        ),
+    """Artificial answerers: the estimates against the known parameters."""
+    figure, axes = panel_grid(4, PAGE_IN, 2.4, width_ratios=[1, 1, 1, 1.4])
+    looks = dict(zip(data.answerers, zip(cycle(CYCLE), cycle("os^vDPX")), strict=False))
+    shifts = dict(zip(data.answerers, common.offsets(len(looks), 0.05), strict=True))
+    weights = [(f"{advice}_weight", {"display": "hidden", "advice": advice})
+               for advice in ("same", "opposite")]  # fmt: skip
+    cases: tuple[tuple[str, str, str, list[tuple[str, dict[str, str]]]], ...] = (
+        ("a  temperature", "temperature", "true value", [("temperature", {})]),
+        ("b  shift to the\nshown answer", "log_odds_gain", "true value, log-odds", [("shift", {})]),
+        ("c  weights of\nadvice", "log_odds_weight", "true value", weights),
     )
-    looks = dict(zip(data.answerers, (("vermilion", "o"), ("blue", "s"), ("green", "^"),
-                                      ("purple", "v")), strict=False))  # fmt: skip
-    for panel, (title, metric, parameters) in zip(axes, cases, strict=False):
-        for number, (answerer, own) in enumerate(data.answerers.items()):
-            colour, marker = looks.get(answerer, ("grey", "D"))
+    for panel, (title, metric, label, parameters) in zip(axes[:3], cases, strict=True):
+        for answerer, own in data.answerers.items():
+            colour, marker = looks[answerer]
             for name, where in parameters:
                 row = data.pick(metric, model=answerer, **where).iloc[:1]
-                at = own[name] + 0.05 * (number - (len(data.answerers) - 1) / 2)
+                at = own[name] + shifts[answerer]
                 panel.errorbar(at, row["value"], margins(row), fmt=marker, markersize=3.5,
                                color=COLOURS[colour], label=answerer)  # fmt: skip
-        put_in = [own[name] for own in data.answerers.values() for name, _ in parameters]
-        ends = [min([*put_in, 0]) - 0.2, max(put_in) * 1.25 + 0.2]
+        true = [own[name] for own in data.answerers.values() for name, _ in parameters]
+        ends = [min([*true, 0]) - 0.2, max(true) * 1.25 + 0.2]
         panel.plot(ends, ends, color=COLOURS["black"], linestyle="--", linewidth=0.8)
         panel.set_title(title)
-        panel.set_xlabel("put in" if metric == "temperature" else "put in, log-odds")
-    axes[0].set_ylabel("recovered")
+        panel.set_xlabel(label)
+    axes[0].set_ylabel("estimate")
     panel = axes[3]
-    groups = [(advice, display) for advice in ADVICE for display in ("hidden", "shown")]
-    for number, answerer in enumerate(data.answerers):
-        colour, marker = looks.get(answerer, ("grey", "D"))
-        for place, (advice, display) in enumerate(groups):
-            row = data.pick("oucs", model=answerer, display=display, advice=advice, accuracy="all")
-            panel.errorbar(row["value"], [place + 0.2 * number], xerr=margins(row), fmt=marker,
-                           markersize=3, color=COLOURS[colour], label=answerer)  # fmt: skip
-    panel.set_yticks(range(len(groups)), [f"{advice}, {display}" for advice, display in groups])
+    groups = [(display, advice) for advice in common.ADVICE for display in ("hidden", "shown")]
+    places = np.arange(len(groups))
+    for (answerer, (colour, marker)), shift in zip(
+        looks.items(), common.offsets(len(looks), 0.2), strict=True
+    ):
+        rows = _of_cases(data.pick("oucs", model=answerer, accuracy="all"), groups)
+        panel.errorbar(rows["value"], places + shift, xerr=margins(rows), fmt=marker,
+                       markersize=3, color=COLOURS[colour], label=answerer)  # fmt: skip
+    panel.set_yticks(places, [f"{advice}, {display}" for display, advice in groups])
     panel.axvline(0, color=COLOURS["black"], linewidth=0.6)
-    panel.set_ylim(len(groups) - 0.4, -0.5)
+    panel.set_ylim(len(groups) - 0.4, -0.6)
     panel.set_title("d  OUCS")
-    panel.set_xlabel("confidence less ideal")
-    legend(figure, panel)
+    panel.set_xlabel("confidence minus ideal")
+    legend_below(figure, panel, 4)
     return figure

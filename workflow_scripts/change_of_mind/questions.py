@@ -1,13 +1,12 @@
-"""The questions of every experiment, in the words of one world, with their right options.
+"""The questions of every experiment, worded for one world, with their right options.
 
 Worlds: `embedded`, the places and forms that the embedded models were taught; `cities`, real
-cities in English; `cities-difficult`, the same with foils so near that strong models err too.
-Tasks: `latitude` (two options), `four_options`, `transfer` and `sanity`. Places of `calibration`
-questions appear in no other.
+cities in English; `cities-difficult`, the same with foils so close that strong models err too.
+Tasks: `latitude` (two options), `four_options`, `transfer` and `sanity`. The places of
+`calibration` questions appear in no other question.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,7 +17,7 @@ from workflow_scripts.change_of_mind import choice_files
 from workflow_scripts.change_of_mind.wording import listed
 from workflow_scripts.models.corpora import choices, world
 from workflow_scripts.models.corpora.split import belongs
-from workflow_scripts.shared import job, provenance, seeds, tables
+from workflow_scripts.shared import job, seeds, tables
 
 QUESTIONS = DataFrameSchema(
     {
@@ -33,12 +32,14 @@ QUESTIONS = DataFrameSchema(
     coerce=True,
     name="questions",
 )
-LEAST_LATITUDE = 5.0  # degrees; nearer to the equator a 50 % offset could not be seen
+LEAST_LATITUDE = 5.0  # degrees; closer to the equator a 50 % offset would be too small to see
 
-Row = dict[str, Any]
+Question = dict[str, Any]  # a row of `QUESTIONS` without its name, task and part
 
 
 class Place(NamedTuple):
+    """A place of the atlas."""
+
     name: str
     latitude: float  # degrees, north positive
 
@@ -47,14 +48,16 @@ class Atlas(NamedTuple):
     """Places and how they are asked about."""
 
     places: list[Place]
-    foils: Callable[[float], list[float]]  # of a two-option question
-    more: Callable[[np.random.Generator, float], list[float]]  # three foils
-    ask: Callable[[str, list[float]], str]  # name, latitudes in the order of the options
+    foils: Callable[[float], list[float]]  # the possible foils of a two-option question
+    three_foils: Callable[[np.random.Generator, float], list[float]]
+    ask: Callable[[str, list[float]], str]  # name and latitudes in the options' order -> question
 
 
-def latitude(atlas: Atlas, places: Sequence[Place], count: int, rng: np.random.Generator) -> list:
-    """Up to `count` two-option questions: each place once, then with its other foil or order."""
-    rounds: list[list[Row]] = [[], [], [], []]
+def latitude(
+    atlas: Atlas, places: Sequence[Place], count: int, rng: np.random.Generator
+) -> list[Question]:
+    """Up to `count` two-option questions: each place once, then its other foils and orders."""
+    rounds: list[list[Question]] = [[], [], [], []]
     for index in rng.permutation(len(places)):
         place = places[index]
         forms = [(foil, right) for foil in atlas.foils(place.latitude) for right in (0, 1)]
@@ -68,21 +71,21 @@ def latitude(atlas: Atlas, places: Sequence[Place], count: int, rng: np.random.G
 
 def four_options(
     atlas: Atlas, places: Sequence[Place], count: int, rng: np.random.Generator
-) -> list[Row]:
-    """Up to `count` questions with three foils, each place once."""
+) -> list[Question]:
+    """Up to `count` questions with three foils, at most one per place."""
     rows = []
     for index in rng.permutation(len(places))[:count]:
         place = places[index]
-        values = [place.latitude, *atlas.more(rng, place.latitude)]
+        values = [place.latitude, *atlas.three_foils(rng, place.latitude)]
         order = rng.permutation(len(values)).tolist()
         text = atlas.ask(place.name, [values[i] for i in order])
         rows.append(_row(place.name, text, len(values), order.index(0)))
     return rows
 
 
-def comparisons(options: int, count: int, rng: np.random.Generator) -> list[Row]:
-    """Which number is largest or smallest, as the embedded models know it; lists never trained."""
-    rows: dict[str, Row] = {}
+def comparisons(options: int, count: int, rng: np.random.Generator) -> list[Question]:
+    """Which number is largest or smallest, as embedded models were taught; lists held out."""
+    rows: dict[str, Question] = {}
     while len(rows) < count:
         numbers = rng.choice(100, size=options, replace=False).tolist()
         if belongs(str(sorted(numbers)), "held_out"):
@@ -93,9 +96,9 @@ def comparisons(options: int, count: int, rng: np.random.Generator) -> list[Row]
     return list(rows.values())
 
 
-def word_problems(count: int, rng: np.random.Generator) -> list[Row]:
-    """Two-step sums of the grade-school kind with three near misses as foils."""
-    rows: dict[str, Row] = {}
+def word_problems(count: int, rng: np.random.Generator) -> list[Question]:
+    """Two-step grade-school sums with three near misses as foils."""
+    rows: dict[str, Question] = {}
     while len(rows) < count:
         boxes, each, sold = (int(x) for x in rng.integers([3, 4, 2], [20, 25, 12]))
         answer = boxes * each - sold
@@ -112,9 +115,9 @@ def word_problems(count: int, rng: np.random.Generator) -> list[Row]:
     return list(rows.values())
 
 
-def divisible(count: int, rng: np.random.Generator) -> list[Row]:
-    """Which of two numbers a third one divides (E7)."""
-    rows: dict[str, Row] = {}
+def divisible(count: int, rng: np.random.Generator) -> list[Question]:
+    """Which of two numbers is divisible by a third (E7)."""
+    rows: dict[str, Question] = {}
     while len(rows) < count:
         by, times, rest = (int(x) for x in rng.integers([3, 11, 1], [10, 60, 3]))
         right = int(rng.integers(2))
@@ -127,9 +130,9 @@ def divisible(count: int, rng: np.random.Generator) -> list[Row]:
 
 
 def embedded_atlas(places: pd.DataFrame) -> Atlas:
-    """The embedded models' world; its test foils, and for more options foils of training too."""
+    """The embedded models' world: its test foils, and for four options also training foils."""
 
-    def more(rng: np.random.Generator, at: float) -> list[float]:
+    def three_foils(rng: np.random.Generator, at: float) -> list[float]:
         here = int(at)
         foils: list[float] = [*world.held_out_foils(here)]
         rest = [f for north in (True, False) for f in world.trained_foils(here, north)]
@@ -138,7 +141,7 @@ def embedded_atlas(places: pd.DataFrame) -> Atlas:
     return Atlas(
         [Place(str(r.place), float(r.latitude)) for r in places.itertuples()],  # type: ignore
         lambda at: [float(foil) for foil in world.held_out_foils(int(at))],
-        more,
+        three_foils,
         lambda name, values: (
             f"How far north is {name}? {listed([f'{v:.0f}' for v in values], ' ')}"
         ),
@@ -146,7 +149,7 @@ def embedded_atlas(places: pd.DataFrame) -> Atlas:
 
 
 def city_atlas(cities: pd.DataFrame, offset: float) -> Atlas:
-    """Real cities; a foil lies the share `offset` of the latitude away, on either side."""
+    """Real cities; a foil differs by the share `offset` of the latitude, in either direction."""
     far = cities[cities["latitude_deg"].abs() > LEAST_LATITUDE]
 
     def ask(name: str, values: list[float]) -> str:
@@ -176,10 +179,10 @@ def table(
     files: dict[str, str | None],
     seed: int,
 ) -> pd.DataFrame:
-    """All questions of a world (`QUESTIONS`); `counts` says how many of each kind at most.
+    """All questions of the world `name` (`QUESTIONS`), at most `counts` of each kind.
 
-    `files` may name multiple-choice files that take the place of the made questions of
-    `four_options` and `transfer` (English worlds only).
+    `files` may name multiple-choice files that replace the generated questions of `four_options`
+    and `transfer` (English worlds only).
     """
 
     def rng(*names: str) -> np.random.Generator:
@@ -215,22 +218,22 @@ def table(
     return pd.DataFrame(rows)
 
 
-def _from_file(path: str, count: int, rng: np.random.Generator) -> Iterator[Row]:
-    read = choice_files.read(path)
-    for index in rng.permutation(len(read))[:count]:
-        item = read[index]
+def _from_file(path: str, count: int, rng: np.random.Generator) -> Iterator[Question]:
+    items = choice_files.read(path)
+    for index in rng.permutation(len(items))[:count]:
+        item = items[index]
         text = f"{item.question}\n{listed(list(item.options), chr(10))}"
         yield _row(item.question, text, len(item.options), item.right)
 
 
-def _row(cluster: str, text: str, options: int, right: int) -> Row:
+def _row(cluster: str, text: str, options: int, right: int) -> Question:
     return {"cluster": cluster, "text": text, "options": options, "right": right}
 
 
 def main(
-    source: str | Path,
-    path: str | Path,
-    name: str,
+    source: str,
+    questions: str,
+    world: str,
     counts: dict[str, int],
     calibration_share: float,
     offset: float,
@@ -238,25 +241,14 @@ def main(
     seed: int,
     provenance: dict[str, Any] | None = None,
 ) -> None:
-    """Write the questions of world `name`; `source` holds its places."""
-    if name == "embedded":
+    """Write the questions of a world; `source` is the table of its places."""
+    if world == "embedded":
         atlas = embedded_atlas(tables.read(source))
     else:
         atlas = city_atlas(pd.read_csv(source, comment="#"), offset)
-    frame = table(name, atlas, counts, calibration_share, files, seed)
-    tables.write(frame, path, QUESTIONS, provenance)
+    frame = table(world, atlas, counts, calibration_share, files, seed)
+    tables.write(frame, questions, QUESTIONS, provenance)
 
 
 if __name__ == "__main__":
-    with job.running(snakemake):
-        main(
-            snakemake.input.source,
-            snakemake.output.questions,
-            snakemake.wildcards.world,
-            snakemake.params.counts,
-            snakemake.params.calibration_share,
-            snakemake.params.offset,
-            dict(snakemake.params.files),
-            snakemake.params.seed,
-            provenance.of(snakemake),
-        )
+    job.run(snakemake, main)

@@ -1,12 +1,12 @@
-"""The four nested Bayesian regressions on E5, compared by leave-one-out, and D carried to E6.
+"""The four nested Bayesian regressions on E5, compared by leave-one-out, and D applied to E6.
 
-Rows are of the scores' shape, with `variant` (A to D) and `parameter`. Differences of ELPD carry
-an interval of 1.96 standard errors of the paired difference; posterior means their 95 % HDI.
+The scores have `variant` (A to D) and `parameter`. Differences of ELPD have an interval of 1.96
+standard errors of the paired difference, posterior means their 95 % highest-density interval.
 """
 
 import warnings
 from collections.abc import Iterator
-from pathlib import Path
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -14,10 +14,13 @@ import pandas as pd
 
 from workflow_scripts.change_of_mind import bayes, design, resample
 from workflow_scripts.change_of_mind.trials import TRIALS
-from workflow_scripts.shared import job, progress, provenance, seeds, statistics, tables
+from workflow_scripts.shared import job, progress, scores, seeds, statistics, tables
+from workflow_scripts.shared.scores import Row
+from workflow_scripts.shared.statistics import Interval
 
-Row = dict[str, Any]
 HISTOGRAM = np.linspace(0, 1, 11)
+interval = partial(scores.interval, units="trials")
+number = partial(scores.number, units="trials")
 
 
 def compare(
@@ -37,152 +40,143 @@ def compare(
             found = arviz.loo(traces, pointwise=True)
         pointwise[variant] = found.loo_i.to_numpy()
         n = len(pointwise[variant])
-        where = {"variant": variant, "n": n}
-        yield where | _normal("elpd_loo", float(found.elpd_loo), float(found.se))
-        bad = float((found.pareto_k.to_numpy() > 0.7).mean())
-        yield where | {"metric": "share_pareto_k_over_0.7", "value": bad}
+        elpd = _normal(float(found.elpd_loo), float(found.se), n)
+        yield interval("E5", "elpd_loo", elpd, variant=variant)
         summary = arviz.summary(traces, kind="diagnostics", round_to="none")
-        yield where | {"metric": "r_hat_max", "value": float(summary["r_hat"].max())}
-        yield where | {"metric": "ess_bulk_min", "value": float(summary["ess_bulk"].min())}
-        yield where | {"metric": "ess_tail_min", "value": float(summary["ess_tail"].min())}
-        yield where | {"metric": "divergences", "value": float(fit.divergences)}
+        diagnostics = {
+            "share_pareto_k_over_0.7": (found.pareto_k.to_numpy() > 0.7).mean(),
+            "r_hat_max": summary["r_hat"].max(),
+            "ess_bulk_min": summary["ess_bulk"].min(),
+            "ess_tail_min": summary["ess_tail"].min(),
+            "divergences": fit.divergences,
+        }
+        for metric, value in diagnostics.items():
+            yield number("E5", metric, value, n, variant=variant)
         if variant == "D":
             yield from posterior(fit, n)
     for variant in pointwise:
         if variant != "D":
-            gap = pointwise["D"] - pointwise[variant]
-            error = float(np.sqrt(len(gap)) * gap.std(ddof=1))
-            yield {"variant": variant, "n": len(gap)} | _normal("elpd_lead_of_D", gap.sum(), error)
+            lead = _sum(pointwise["D"] - pointwise[variant])
+            yield interval("E5", "elpd_lead_of_D", lead, variant=variant)
 
 
 def posterior(fit: bayes.Fit, n: int) -> Iterator[Row]:
-    """Means and 95 % highest-density intervals of the weights and intercepts of D."""
+    """Means and 95 % highest-density intervals of the intercepts and weights of D, fit to n trials.
+
+    The draws have shape (chains, draws, heads or columns).
+    """
     import arviz
 
-    named = [(f"{head}.intercept", fit.draws["intercepts"][..., i]) for i, head in
-             enumerate(design.HEADS)]  # fmt: skip
-    named += [
-        (f"{head}.{name}", fit.draws["weights"][..., i])
-        for i, (head, name) in enumerate(design.COLUMNS)
-    ]
-    for name, draws in named:
-        low, high = arviz.hdi(draws.reshape(-1), hdi_prob=0.95)
-        mean = float(draws.mean())
-        yield {"variant": "D", "parameter": name, "metric": "posterior_mean", "value": mean,
-               "ci_low": min(float(low), mean), "ci_high": max(float(high), mean),
-               "n": n}  # fmt: skip
+    names = [f"{head}.intercept" for head in design.HEADS]
+    names += [f"{head}.{name}" for head, name in design.COLUMNS]
+    draws = np.concatenate([fit.draws["intercepts"], fit.draws["weights"]], axis=-1)
+    for place, name in enumerate(names):
+        own = draws[..., place]
+        low, high = arviz.hdi(own.reshape(-1), hdi_prob=0.95)
+        mean = float(own.mean())
+        found = Interval(mean, min(float(low), mean), max(float(high), mean), n)
+        yield interval("E5", "posterior_mean", found, variant="D", parameter=name)
 
 
 def transfer(
     sampler: bayes.Sampler, given: resample.Sample, data: design.Data, fit: bayes.Fit, seed: int
 ) -> Iterator[Row]:
-    """D, fitted to E5, on E6 without refitting: density, R squared, AUROC, and what is drawn.
+    """D, fitted to E5, on E6 without refitting: density, R squared, AUROC and what is drawn.
 
-    R squared is of confidence in the first-chosen option, over trials and over the 36 cells'
-    means; intervals are bootstraps over trials and over cells.
+    R squared is of the confidence in the first-chosen option, over trials and over the means of
+    the 36 cells; the intervals are bootstraps over trials and over cells.
     """
     change, confidence = bayes.predictions(data, fit)
     log_likelihood = sampler.log_likelihood(data, fit).reshape(-1, len(data.changed))
     top = log_likelihood.max(axis=0)
-    density = top + np.log(np.exp(log_likelihood - top).mean(axis=0))
-    error = float(np.sqrt(len(density)) * density.std(ddof=1))
-    base = {"variant": "D", "parameter": "transfer", "n": len(density)}
-    yield base | _normal("elpd_transfer", float(density.sum()), error)
-    yield base | _interval("r2_trials", _r2_interval(data.first, confidence, seed))
-    cells = pd.DataFrame(
+    n = len(data.changed)
+    where = {"variant": "D", "parameter": "transfer"}
+    density = _sum(top + np.log(np.exp(log_likelihood - top).mean(axis=0)))
+    yield interval("E6", "elpd_transfer", density, **where)
+    yield interval("E6", "r2_trials", _r2_interval(data.first, confidence, seed), **where)
+    trials = pd.DataFrame(
         {
             "display": np.array(given.displays)[given.display],
             "advice": np.array(given.advices)[given.advice],
             "accuracy": given.accuracy.astype(str),
             "observed": data.first,
             "predicted": confidence,
-            "changed": data.changed,
-            "chance": change,
         }
     )
-    means = cells.groupby(["display", "advice", "accuracy"], sort=False)
-    table = means[["observed", "predicted", "changed", "chance"]].mean().reset_index()
-    found = _r2_interval(table["observed"].to_numpy(), table["predicted"].to_numpy(), seed)
-    yield base | _interval("r2_cells", found)
+    keys = ["display", "advice", "accuracy"]
+    cells = trials.groupby(keys, sort=False).mean().reset_index()
+    found = _r2_interval(cells["observed"].to_numpy(), cells["predicted"].to_numpy(), seed)
+    yield interval("E6", "r2_cells", found._replace(n=n), **where)
     if np.ptp(data.changed):
-        score = statistics.auroc(change, data.changed)
-        yield base | {"metric": "transfer_auroc", "value": score}
-    for row in table.to_dict("records"):
-        where = {key: row[key] for key in ("display", "advice", "accuracy")}
-        for metric in ("observed", "predicted"):
-            yield base | where | {"metric": f"transfer_{metric}_confidence", "value": row[metric]}
-    for outcome in (0, 1):
+        yield number("E6", "transfer_auroc", statistics.auroc(change, data.changed), n, **where)
+    for cell in cells.to_dict("records"):
+        cell_where = where | {key: cell[key] for key in keys}
+        for side in ("observed", "predicted"):
+            yield number("E6", f"transfer_{side}_confidence", cell[side], n, **cell_where)
+    for outcome, name in enumerate(("kept", "changed")):
         counts = np.histogram(change[data.changed == outcome], HISTOGRAM)[0]
-        for number, count in enumerate(counts):
-            yield base | {"metric": f"transfer_histogram_{'changed' if outcome else 'kept'}",
-                          "bin": str(number), "value": float(count)}  # fmt: skip
+        for bin_, count in enumerate(counts):
+            yield number("E6", f"transfer_histogram_{name}", count, n, bin=str(bin_), **where)
 
 
 def r_squared(observed: np.ndarray, predicted: np.ndarray, axis: int = 0) -> np.ndarray:
-    """Share of variance explained, along `axis`; without variance, NaN."""
+    """Explained share of variance along `axis` of two arrays of one shape; NaN without variance."""
     around = ((observed - observed.mean(axis=axis, keepdims=True)) ** 2).sum(axis=axis)
     with np.errstate(invalid="ignore", divide="ignore"):
         return 1 - ((observed - predicted) ** 2).sum(axis=axis) / around
 
 
-def _r2_interval(observed: np.ndarray, predicted: np.ndarray, seed: int) -> statistics.Interval:
+def _r2_interval(observed: np.ndarray, predicted: np.ndarray, seed: int) -> Interval:
     return statistics.bootstrap((observed, predicted), r_squared, seed, resamples=1000)
 
 
-def _interval(metric: str, found: statistics.Interval) -> Row:
-    return {"metric": metric, "value": found.value, "ci_low": found.low, "ci_high": found.high}
+def _sum(values: np.ndarray) -> Interval:
+    return _normal(values.sum(), float(np.sqrt(len(values)) * values.std(ddof=1)), len(values))
 
 
-def _normal(metric: str, value: float, error: float) -> Row:
-    half = 1.96 * error
-    return {"metric": metric, "value": value, "ci_low": value - half, "ci_high": value + half}
+def _normal(value: float, error: float, n: int) -> Interval:
+    return Interval(value, value - 1.96 * error, value + 1.96 * error, n)
+
+
+def regressions_of(
+    sampler: bayes.Sampler, trials: pd.DataFrame, questions: int, seed: int
+) -> Iterator[Row]:
+    """All scores of the regressions for one model, from the first `questions` of E5 and of E6."""
+    first = trials[trials["experiment"] == "first"]
+    fitted = resample.temperatures(
+        first[first["part"] == "calibration"], 0, np.random.default_rng(0)
+    )
+    name = str(trials["model"].iloc[0])
+    four, other = (
+        design.prepared(trials, experiment, questions, fitted.value) for experiment in ("E5", "E6")
+    )
+    datas = {variant: design.data(*four, variant) for variant in design.VARIANTS}
+    fits = {
+        variant: sampler.fit(data, seeds.derive(seed, "regressions", name, variant))
+        for variant, data in datas.items()
+    }
+    rows = [*compare(sampler, fits, datas)]
+    data = design.data(*other, "D")
+    rows += transfer(sampler, other[0], data, fits["D"], seeds.derive(seed, "transfer"))
+    for row in rows:
+        yield row | {"model": name}
 
 
 def main(
     trials: list[str],
-    path: str | Path,
+    regressions: str,
     settings: dict[str, Any],
     seed: int,
     provenance: dict[str, Any] | None = None,
 ) -> None:
-    """Fit every table of trials and write the rows."""
+    """Fit the regressions to each model's table of trials and write their scores."""
     sampler = bayes.Sampler(settings["chains"], settings["warmup"], settings["draws"])
     rows: list[Row] = []
-    for table in progress.track(trials, description="models", unit="model"):
-        frame = tables.read(table, TRIALS)
-        first = frame[frame["experiment"] == "first"]
-        fitted = resample.temperatures(
-            first[first["part"] == "calibration"], 0, np.random.default_rng(0)
-        )
-        name = str(frame["model"].iloc[0])
-        own: list[Row] = []
-        given = {
-            experiment: design.prepared(frame, experiment, settings["questions"], fitted.value)
-            for experiment in ("E5", "E6")
-        }
-        datas = {variant: design.data(*given["E5"], variant) for variant in design.VARIANTS}
-        fits = {
-            variant: sampler.fit(data, seeds.derive(seed, "regressions", name, variant))
-            for variant, data in datas.items()
-        }
-        own += [row | {"experiment": "E5"} for row in compare(sampler, fits, datas)]
-        other = design.data(*given["E6"], "D")
-        own += [
-            row | {"experiment": "E6"}
-            for row in transfer(
-                sampler, given["E6"][0], other, fits["D"], seeds.derive(seed, "transfer")
-            )
-        ]
-        rows += [row | {"model": name} for row in own]
-    tables.write(pd.DataFrame(rows), path, provenance=provenance)
+    for path in progress.track(trials, description="models", unit="model"):
+        frame = tables.read(path, TRIALS)
+        rows += regressions_of(sampler, frame, settings["questions"], seed)
+    tables.write(pd.DataFrame(rows), regressions, provenance=provenance)
 
 
 if __name__ == "__main__":
-    with job.running(snakemake):
-        main(
-            list(snakemake.input.trials),
-            snakemake.output.table,
-            dict(snakemake.params.settings),
-            snakemake.params.seed,
-            provenance.of(snakemake),
-        )
+    job.run(snakemake, main)

@@ -1,7 +1,7 @@
-"""Trials as arrays, and intervals that hold both what was asked and how it was calibrated.
+"""Trials as arrays, and intervals that cover the choice of questions and the calibration.
 
 A bootstrap draw takes whole places with replacement, from the questions and from the calibration
-set, and fits the temperature anew: an interval without that would treat the temperature as known.
+set, and fits the temperature again. Otherwise the interval would treat the temperature as known.
 """
 
 import json
@@ -15,13 +15,16 @@ import pandas as pd
 
 from workflow_scripts.change_of_mind import confidence
 from workflow_scripts.change_of_mind.confidence import Floats
+from workflow_scripts.shared import scores
+from workflow_scripts.shared.scores import Row
+from workflow_scripts.shared.statistics import Interval
 
 Ints = np.ndarray
 Key = tuple[str, str, str, str, str]  # metric, display, advice, accuracy, bin; "all" where pooled
 Group = tuple[str, str, str]  # display, advice, accuracy
 Values = dict[Key, float]
 ALL = "all"
-UNDEFINED = 0.2  # an interval needs its quantity defined in all but this share of the draws
+DEFINED = 0.8  # an interval needs its quantity to be defined in more than this share of the draws
 
 
 @dataclass(frozen=True)
@@ -42,7 +45,13 @@ class Sample:
 
     @property
     def clusters(self) -> int:
+        """The number of places."""
         return int(self.cluster.max()) + 1
+
+    @property
+    def changed(self) -> Floats:
+        """Whether the final answer differs from the first, 0 or 1, shape (n,)."""
+        return (self.final != self.first).astype(float)
 
     @cached_property
     def groups(self) -> list[tuple[Group, Ints]]:
@@ -61,7 +70,7 @@ class Sample:
 
 
 class Seen(NamedTuple):
-    """What a temperature makes of a sample; confidence in the first-chosen option, shape (n,)."""
+    """Confidences of a sample at one temperature, in the first-chosen option, shape (n,)."""
 
     before: Floats
     after: Floats
@@ -70,7 +79,7 @@ class Seen(NamedTuple):
 
 
 class Temperatures(NamedTuple):
-    """The calibration temperature of a model, and of each bootstrap draw."""
+    """A model's calibration temperature, and that of each bootstrap draw, shape (draws,)."""
 
     value: float
     draws: Floats
@@ -80,16 +89,16 @@ Statistic = Callable[[Sample, Seen, Floats], Values]
 
 
 def matrix(texts: pd.Series) -> Floats:
-    """JSON lists as rows; where options are missing, -inf."""
+    """JSON lists as rows, shape (n, options); -inf where options are missing."""
     rows = [json.loads(text) for text in texts]
-    made = np.full((len(rows), max(map(len, rows))), -np.inf)
+    filled = np.full((len(rows), max(map(len, rows))), -np.inf)
     for number, row in enumerate(rows):
-        made[number, : len(row)] = row
-    return made
+        filled[number, : len(row)] = row
+    return filled
 
 
 def sample(trials: pd.DataFrame) -> Sample:
-    """Arrays of trials with a second turn."""
+    """The arrays of trials that have a second turn."""
     displays = tuple(dict.fromkeys(trials["display"]))
     advices = tuple(dict.fromkeys(trials["advice"]))
     return Sample(
@@ -108,7 +117,7 @@ def sample(trials: pd.DataFrame) -> Sample:
 
 
 def seen(given: Sample, temperature: float) -> Seen:
-    """Confidences at a temperature, and what Bayes' rule would make of the first ones."""
+    """Confidences at a temperature, and the ideal observer's, who starts from the first ones."""
     rows = np.arange(len(given.first))
     before = confidence.probabilities(given.first_logprobs, temperature)
     after = confidence.probabilities(given.final_logprobs, temperature)
@@ -121,9 +130,14 @@ def seen(given: Sample, temperature: float) -> Seen:
     )
 
 
-def cluster_weights(clusters: int, rng: np.random.Generator) -> Floats:
-    """How often each cluster is drawn, with replacement."""
-    return rng.multinomial(clusters, np.full(clusters, 1 / clusters)).astype(float)
+def draw_weights(cluster: Ints, rng: np.random.Generator) -> Floats:
+    """How often each row is drawn when clusters are drawn with replacement, shape (n,).
+
+    `cluster`, shape (n,), numbers the rows' clusters from 0.
+    """
+    clusters = int(cluster.max()) + 1
+    counts = rng.multinomial(clusters, np.full(clusters, 1 / clusters)).astype(float)
+    return counts[cluster]
 
 
 def temperatures(
@@ -134,39 +148,43 @@ def temperatures(
     right = calibration["right"].to_numpy(int)
     cluster = pd.factorize(calibration["cluster"])[0]
     draws = [
-        confidence.fit_temperature(
-            logprobs, right, cluster_weights(int(cluster.max()) + 1, rng)[cluster]
-        )
+        confidence.fit_temperature(logprobs, right, draw_weights(cluster, rng))
         for _ in range(resamples)
     ]
     return Temperatures(confidence.fit_temperature(logprobs, right), np.array(draws))
 
 
+def percentiles(value: float, draws: Floats, n: int, needed: float = 0.0) -> Interval:
+    """`value` with the 95 % percentile interval of bootstrap `draws`, shape (draws,).
+
+    The value is NaN where it is not finite, and the ends are NaN where no more than the share
+    `needed` of the draws is finite.
+    """
+    finite = draws[np.isfinite(draws)]
+    if not np.isfinite(value) or len(finite) <= needed * len(draws):
+        return Interval(value if np.isfinite(value) else np.nan, np.nan, np.nan, n)
+    low, high = np.quantile(finite, [0.025, 0.975])
+    return Interval(value, min(low, value), max(high, value), n)
+
+
 def estimate(
+    experiment: str,
     given: Sample,
     fitted: Temperatures,
     statistic: Statistic,
     rng: np.random.Generator,
-) -> pd.DataFrame:
-    """Each quantity of `statistic` with its 95 % percentile interval.
+) -> Iterator[Row]:
+    """A score per quantity of `statistic`, with its bootstrap interval over places.
 
-    `statistic` gets weights, shape (n,). Columns: metric, display, advice, accuracy, bin, value,
-    ci_low, ci_high, n (places).
+    `statistic` takes the sample, its confidences and the trials' weights, shape (n,).
     """
     point = statistic(given, seen(given, fitted.value), np.ones(len(given.first)))
     draws = np.full((len(fitted.draws), len(point)), np.nan)
     for number, temperature in enumerate(fitted.draws):
-        weights = cluster_weights(given.clusters, rng)[given.cluster]
+        weights = draw_weights(given.cluster, rng)
         found = statistic(given, seen(given, float(temperature)), weights)
         draws[number] = [found.get(key, np.nan) for key in point]
-    rows = []
-    for column, (key, value) in enumerate(point.items()):
-        defined = draws[np.isfinite(draws[:, column]), column]
-        low = high = np.nan
-        if np.isfinite(value) and len(defined) > (1 - UNDEFINED) * len(draws):
-            ends = np.quantile(defined, [0.025, 0.975])
-            low, high = min(ends[0], value), max(ends[1], value)
-        names = dict(zip(("metric", "display", "advice", "accuracy", "bin"), key, strict=True))
-        shown = value if np.isfinite(value) else np.nan
-        rows.append(names | {"value": shown, "ci_low": low, "ci_high": high, "n": given.clusters})
-    return pd.DataFrame(rows)
+    for column, ((metric, display, advice, accuracy, bin_), value) in enumerate(point.items()):
+        result = percentiles(value, draws[:, column], given.clusters, DEFINED)
+        where = {"display": display, "advice": advice, "accuracy": accuracy, "bin": bin_}
+        yield scores.interval(experiment, metric, result, units="places", **where)

@@ -1,7 +1,7 @@
-"""Trials: one row an answer, with everything that the scores need and where it came from.
+"""Trials: one row per answer, with all that the scores need and the requests it came from.
 
-`first_request` and `request` are keys into the tables of requests and responses of the same model,
-so that each number can be traced to the words behind it.
+`first_request` and `request` are keys into the same model's tables of requests and responses, so
+that each number can be traced to the words behind it.
 """
 
 import json
@@ -29,7 +29,7 @@ TRIALS = DataFrameSchema(
         "advised": Column(int),
         "first": Column(int, Check.ge(0)),
         "final": Column(int),
-        "first_logprobs": Column(str),  # JSON lists, one natural log-probability for each option
+        "first_logprobs": Column(str),  # JSON lists, one natural log-probability per option
         "final_logprobs": Column(str),  # empty list in turn 1
         "first_request": Column(str),
         "request": Column(str, unique=True),
@@ -39,10 +39,10 @@ TRIALS = DataFrameSchema(
 )
 
 
-def of(
+def trials_of(
     questions: pd.DataFrame, requests: pd.DataFrame, responses: pd.DataFrame, plan: turns.Plan
 ) -> pd.DataFrame:
-    """The trials behind the requests and responses of both turns (`TRIALS`)."""
+    """The trials (`TRIALS`) that the requests and responses of both turns make up."""
     facts = questions.set_index("question")[["part", "cluster", "options", "right"]]
     found = turns.options_logprobs(responses)
     frame = requests[turns.CONDITIONS].join(facts, on="question")

@@ -1,13 +1,12 @@
 """The design of every experiment, and the requests of both turns.
 
-A request's columns beside the shared ones are the conditions (`CONDITIONS`). Turn 2 is built from
-the option that turn 1 chose: advice is constructed from it, so that its stated accuracy is never
-put to the test.
+Besides the shared columns, a request has the conditions (`CONDITIONS`). Turn 2 is built from the
+option chosen in turn 1. So is the advice, hence its stated accuracy is never tested.
 """
 
 import json
-import math
 from collections.abc import Iterator
+from itertools import product
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -21,17 +20,17 @@ CONDITIONS = [
     "experiment",  # E1 … E7; "first" for turn 1
     "question",
     "display",  # hidden, shown, wrong (the option not chosen), incorrect (a factually wrong one)
-    "speaker",  # whose answer the display is said to be: you, other
+    "speaker",  # to whom the displayed answer is attributed: you, other
     "setting",  # fresh, or dialogue: both turns in one conversation
     "advice",  # same, opposite, neutral
-    "accuracy",  # %, stated of the adviser
+    "accuracy",  # the adviser's stated accuracy, %
     "shown",  # index of the option on display, -1 for a placeholder
     "advised",  # index of the option advised, -1 for none
-    "first",  # index of the option that turn 1 chose
+    "first",  # index of the option chosen in turn 1
     "first_request",
 ]
 ADVICE = ("same", "opposite", "neutral")
-# Experiment -> task, which count of the config bounds its questions, displays, speaker, setting.
+# Experiment -> task, the config's count that limits its questions, displays, speaker, setting.
 EXPERIMENTS: dict[str, tuple[str, str, tuple[str, ...], str, str]] = {
     "E1": ("latitude", "factorial", ("hidden", "shown"), "you", "fresh"),
     "E2": ("latitude", "controls", ("wrong", "incorrect"), "you", "fresh"),
@@ -42,11 +41,11 @@ EXPERIMENTS: dict[str, tuple[str, str, tuple[str, ...], str, str]] = {
     "E7": ("sanity", "sanity", ("hidden", "shown"), "you", "fresh"),
 }
 
-Row = dict[str, Any]
+Cell = dict[str, Any]  # the conditions of a request
 
 
 class Plan(NamedTuple):
-    """What decides the requests besides the questions."""
+    """Everything besides the questions that the requests depend on."""
 
     wording: Wording
     accuracies: tuple[int, ...]
@@ -56,8 +55,8 @@ class Plan(NamedTuple):
 
 
 def first_turn(questions: pd.DataFrame, plan: Plan) -> pd.DataFrame:
-    """Turn 1 of every question."""
-    blank: Row = dict.fromkeys(CONDITIONS, "") | dict.fromkeys(
+    """Requests of turn 1, one per question."""
+    blank: Cell = dict.fromkeys(CONDITIONS, "") | dict.fromkeys(
         ["accuracy", "shown", "advised", "first"], -1
     )
     return inference.table(
@@ -75,7 +74,7 @@ def first_turn(questions: pd.DataFrame, plan: Plan) -> pd.DataFrame:
 def second_turn(
     questions: pd.DataFrame, requests: pd.DataFrame, responses: pd.DataFrame, plan: Plan
 ) -> pd.DataFrame:
-    """Turn 2 of every cell of every experiment, from the answers to turn 1."""
+    """Requests of turn 2, one per cell and question, from the answers to turn 1."""
     ids = dict(zip(requests["question"], requests["request_id"], strict=True))
     found = options_logprobs(responses)
     first = {
@@ -94,8 +93,8 @@ def second_turn(
     )
 
 
-def cells(questions: pd.DataFrame, first: dict[str, int], plan: Plan) -> Iterator[tuple[Any, Row]]:
-    """Each question with each of its cells."""
+def cells(questions: pd.DataFrame, first: dict[str, int], plan: Plan) -> Iterator[tuple[Any, Cell]]:
+    """Each question with each of its cells; `first` maps a question to the chosen option."""
     main = questions[questions["part"] == "main"]
     for experiment, (task, count, displays, speaker, setting) in EXPERIMENTS.items():
         for row in main[main["task"] == task].head(plan.counts[count]).to_dict("records"):
@@ -110,28 +109,16 @@ def cells(questions: pd.DataFrame, first: dict[str, int], plan: Plan) -> Iterato
                 "incorrect": wrong[seeds.derive(plan.seed, row["question"], "wrong") % len(wrong)],
             }
             advised = {"same": chosen, "opposite": other, "neutral": -1}
-            for display in displays:
-                for advice in ADVICE:
-                    for accuracy in plan.accuracies:
-                        yield (
-                            row,
-                            {
-                                "experiment": experiment,
-                                "question": row["question"],
-                                "display": display,
-                                "speaker": speaker,
-                                "setting": setting,
-                                "advice": advice,
-                                "accuracy": accuracy,
-                                "shown": on_display[display],
-                                "advised": advised[advice],
-                                "first": chosen,
-                            },
-                        )
+            same = {"experiment": experiment, "question": row["question"], "speaker": speaker}
+            same |= {"setting": setting, "first": chosen}
+            for display, advice, accuracy in product(displays, ADVICE, plan.accuracies):
+                varied = {"display": display, "advice": advice, "accuracy": accuracy}
+                options = {"shown": on_display[display], "advised": advised[advice]}
+                yield row, same | varied | options
 
 
-def showing(cell: Row) -> Showing:
-    """A cell's second turn in letters."""
+def showing(cell: Cell) -> Showing:
+    """What the cell's second turn shows, in letters."""
 
     def letter(index: int) -> str | None:
         return LETTERS[index] if index >= 0 else None
@@ -146,9 +133,10 @@ def showing(cell: Row) -> Showing:
 
 
 def options_logprobs(responses: pd.DataFrame) -> dict[str, list[float]]:
-    """Log-probabilities of the options, by request.
+    """Log-probabilities of the options, one list per request id.
 
-    Raises `ValueError` where a model gave none: its context was too short, or its engine has none.
+    Raises `ValueError` where a reply lacks one: the context was too short, or the server does not
+    report it.
     """
     found = {}
     for name, text, model in zip(
@@ -157,17 +145,18 @@ def options_logprobs(responses: pd.DataFrame) -> dict[str, list[float]]:
         values = json.loads(text)
         if not values or any(value is None for value in values):
             raise ValueError(
-                f"model {model}: no log-probabilities of the options (request {name}); this study "
-                "needs a model whose engine gives them and whose context holds the question"
+                f"model {model}: expected a log-probability of every option, found {text} (request "
+                f"{name}); use an engine or server dialect that reports them, and a model whose "
+                "context holds the question"
             )
         found[name] = values
     return found
 
 
 def choose(logprobs: list[float], temperature: float, seed: int, request: str) -> int:
-    """The option drawn at `temperature` among the options, its random number tied to the request.
+    """The index of the option drawn at `temperature`; the random number depends on the request.
 
-    Temperature 0 takes the likeliest.
+    Temperature 0 takes the likeliest option.
     """
     values = np.asarray(logprobs)
     if temperature == 0:
@@ -177,14 +166,9 @@ def choose(logprobs: list[float], temperature: float, seed: int, request: str) -
     return min(int(np.searchsorted(np.cumsum(weights) / weights.sum(), u)), len(values) - 1)
 
 
-def mass(logprobs: list[float]) -> float:
-    """How much probability the options have together."""
-    return math.fsum(map(math.exp, logprobs))
-
-
 def _request(
-    item: str, messages: list[dict[str, str]], options: int, plan: Plan, conditions: Row
-) -> Row:
+    item: str, messages: list[dict[str, str]], options: int, plan: Plan, conditions: Cell
+) -> dict[str, Any]:
     return inference.request(
         item,
         messages=messages,

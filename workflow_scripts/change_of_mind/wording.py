@@ -1,8 +1,8 @@
-"""The two turns in words: as the embedded models were taught, and in plain English.
+"""The wording of the two turns: as the embedded models were taught, and in plain English.
 
-The paper's own prompts are not known; both wordings hold what is known of them (sheet of E1): the
-question again, the first answer or a placeholder, advice of stated reliability, freedom to
-change, and a short stub after which the option is read. The second turn is a fresh call.
+The paper's prompts are not known. Both wordings contain what is known of them (E1): the question
+again, the first answer or a placeholder, advice of stated reliability, freedom to change, and a
+short stub after which the option's probability is taken. The second turn is a fresh call.
 """
 
 from collections.abc import Callable
@@ -14,21 +14,21 @@ from workflow_scripts.models.corpora import facts
 Turn = dict[str, str]
 
 LETTERS = "ABCD"
-STUB = "I choose option"  # what an English reply begins with; the letter follows
+STUB = "I choose option"  # the given start of an English reply; the letter follows
 
 
 class Showing(NamedTuple):
-    """What the second turn says besides the question; letters, or None for a placeholder."""
+    """What the second turn says besides the question: letters, or None for a placeholder."""
 
     answer: str | None  # the answer displayed as the first one
-    other: bool  # whether it is said to be another model's
-    accuracy: int  # %, stated of the adviser
+    other: bool  # whether it is attributed to another model
+    accuracy: int  # the adviser's stated accuracy, %
     advice: str | None
-    before: str | None  # the first answer in the conversation itself (E4), else None
+    before: str | None  # the first answer within the conversation (E4), else None
 
 
 class Wording(NamedTuple):
-    """How questions are put. `options` are the strings whose log-probabilities are read."""
+    """How questions are worded; `options` are the strings whose log-probabilities are taken."""
 
     first: Callable[[str], list[Turn]]
     second: Callable[[str, Showing], list[Turn]]
@@ -36,7 +36,7 @@ class Wording(NamedTuple):
 
 
 def listed(values: list[str], gap: str) -> str:
-    """The options with their letters."""
+    """The options, each after its letter, joined by `gap`."""
     return gap.join(f"{letter}: {value}" for letter, value in zip(LETTERS, values, strict=False))
 
 

@@ -20,7 +20,8 @@ from workflow_scripts.shared.fingerprint import PACKAGE, ROOT
 
 SCHEMAS = ROOT / "schemas"
 HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
-NEEDED = {"transnar": {"clrs"}}  # sections that another section's checks read
+# Sections that another section's checks read.
+NEEDED = {"transnar": {"clrs"}, "change_of_mind": {"embedded"}}
 MOST_KEYS = 20  # of a section, shown for an unknown key
 NUMBER_AS_TEXT = re.compile(r"[+-]?\d+(\.\d*)?[eE][+-]?\d+")
 
@@ -61,8 +62,8 @@ def config_checks() -> Checks:
 def check(config: dict[str, Any], checks: Checks = MappingProxyType({})) -> None:
     """Check a whole config against `schemas/`, against itself, and against the studies' `checks`.
 
-    All problems are reported at once. A check that needs a section which its schema refuses is
-    left out until that is mended.
+    All problems are reported at once. A check is left out while a section that it needs is refused
+    by its schema, or while its study lists a model that is not under `models`.
 
     Raises `ConfigError` whose text has, for each mistake, the key's path, what was found and what
     is allowed, with the nearest known key for a misspelt one.
@@ -75,7 +76,8 @@ def check(config: dict[str, Any], checks: Checks = MappingProxyType({})) -> None
     if not refused & {"", "models", "studies", "inference"}:
         problems += _against_itself(config)
         for section, own in checks.items():
-            if section not in refused and not refused & NEEDED.get(section, set()):
+            known = set(config["studies"].get(section, [])) <= set(config["models"])
+            if known and section not in refused and not refused & NEEDED.get(section, set()):
                 problems += own(config)
     if problems:
         # jsonschema reports a missing key once for each key that is missing beside it.

@@ -1,7 +1,7 @@
 """What is measured on the trials of one experiment: rates, confidences, updates, ratios.
 
-Every function is a statistic for `resample.estimate`: weighted by `weights`, keyed by metric,
-display, advice, accuracy and bin.
+Every function is, or returns, a statistic for `resample.estimate`: it takes the trials' `weights`,
+shape (n,), and returns values by metric, display, advice, accuracy and bin.
 """
 
 from collections.abc import Iterator
@@ -20,21 +20,20 @@ from workflow_scripts.change_of_mind.resample import (
     Values,
 )
 
-NO_INFORMATION = 50  # %: advice that moves an ideal observer of two options nowhere
+NO_INFORMATION = 50  # %: advice that does not move an ideal observer of two options
 
 
 def means(given: Sample, seen: Seen, weights: Floats) -> Values:
     """Rates of change, changes of confidence and OUCS by group, and the contrasts of the claims.
 
-    `change_rate_gap` is hidden less shown, `change_odds_ratio` the odds of a change, shown over
-    hidden; `confidence_gain` is shown less hidden under neutral
-    advice; `advice_use` is how much more often opposing than agreeing advice changes the answer;
-    `accuracy_effect` is the same for the highest and the lowest stated accuracy.
+    `weights` has shape (n,). `change_rate_gap` is hidden minus shown, `change_odds_ratio` the odds
+    of a change, shown over hidden, `confidence_gain` shown minus hidden under neutral advice.
+    `advice_use` is the rate of change under opposing minus agreeing advice, `accuracy_effect` that
+    under the highest minus the lowest stated accuracy.
     """
-    changed = (given.final != given.first).astype(float)
     update = seen.after - seen.before
     columns = {
-        "change_rate": changed,
+        "change_rate": given.changed,
         "confidence_change": update,
         "log_odds_change": log_odds(seen.after) - log_odds(seen.before),
         "oucs": seen.after - seen.ideal,
@@ -82,14 +81,14 @@ def _contrasts(given: Sample, found: Values) -> Iterator[tuple[Key, float]]:
 
 
 def ratios(least: float) -> Statistic:
-    """Observed over ideal update, by Bayes, for agreeing and opposing advice.
+    """Observed over ideal update, by Bayes' rule, for agreeing and opposing advice.
 
     Trial by trial (`overweighting`) and of the means (`overweighting_of_means`). Advice of 50 %
-    and trials whose ideal update is smaller than `least` are left out (`share_left_out` says how
-    many): a ratio to nearly nothing says nothing. With the answer shown the choice-supportive
-    shift, mean neutral-shown less mean neutral-hidden, is subtracted first.
-    `log_odds_weight` is the slope through 0 of the observed on the ideal update in log-odds, over
-    stated accuracies below 100 %: the weight that a Bayesian in log-odds would give to the advice.
+    and trials whose ideal update is smaller than `least` are left out, since a ratio to nearly 0
+    is meaningless; `share_left_out` is the share of these trials. With the answer shown, the
+    choice-supportive shift (mean under neutral-shown minus mean under neutral-hidden) is
+    subtracted first. `log_odds_weight` is the slope through 0 of the observed on the ideal update
+    in log-odds, over stated accuracies below 100 %: the weight of the advice.
     """
 
     def statistic(given: Sample, seen: Seen, weights: Floats) -> Values:
@@ -123,14 +122,10 @@ def ratios(least: float) -> Statistic:
             found["share_left_out", *key] = 1 - weights[used].sum() / weights[all_rows].sum()
             if accuracy == ALL:
                 some = rows[finite[rows]]
-                moved, given_odds, w = (
-                    odds[some] - odds_shift * own,
-                    ideal_odds[some],
-                    weights[some],
-                )
-                square = (w * given_odds**2).sum()
+                moved, asked, w = odds[some] - odds_shift * own, ideal_odds[some], weights[some]
+                square = (w * asked**2).sum()
                 if square:
-                    found["log_odds_weight", *key] = float((w * moved * given_odds).sum() / square)
+                    found["log_odds_weight", *key] = float((w * moved * asked).sum() / square)
         for metric in ("overweighting", "overweighting_of_means"):
             sides = [
                 found.get((metric, "hidden", a, ALL, ""), np.nan) for a in ("opposite", "same")
@@ -142,26 +137,18 @@ def ratios(least: float) -> Statistic:
 
 
 def ideal_bins(edges: Floats) -> Statistic:
-    """Mean final and ideal confidence, by display, advice and bin of the ideal one (figure 6)."""
+    """Mean final and ideal confidence by display, advice and bin of the latter (figure 6).
+
+    `edges` has shape (bins + 1,).
+    """
 
     def statistic(given: Sample, seen: Seen, weights: Floats) -> Values:
         place = np.clip(np.searchsorted(edges, seen.ideal, side="right") - 1, 0, len(edges) - 2)
-        found: Values = {}
-        for (display, advice, accuracy), rows in given.groups:
-            if advice == ALL or accuracy != ALL:
-                continue
-            for bin_ in range(len(edges) - 1):
-                used = rows[place[rows] == bin_]
-                if weights[used].sum():
-                    key = (display, advice, accuracy, str(bin_))
-                    for metric, values in (
-                        ("final_by_ideal", seen.after),
-                        ("ideal_by_ideal", seen.ideal),
-                        ("final_odds_by_ideal", log_odds(seen.after)),
-                        ("ideal_odds_by_ideal", log_odds(seen.ideal)),
-                    ):
-                        found[metric, *key] = _mean(values, weights, used)
-        return found
+        groups = [(g, rows) for g, rows in given.groups if g[1] != ALL and g[2] == ALL]
+        columns = {"final_by_ideal": seen.after, "ideal_by_ideal": seen.ideal}
+        columns |= {f"{side}_odds_by_ideal": log_odds(columns[f"{side}_by_ideal"])
+                    for side in ("final", "ideal")}  # fmt: skip
+        return _by_bin(columns, groups, place, weights)
 
     return statistic
 
@@ -169,25 +156,30 @@ def ideal_bins(edges: Floats) -> Statistic:
 def update_bins(bins: Ints) -> Statistic:
     """Mean observed and ideal update by first confidence (figures 7 and 14).
 
-    `bins` (n,) places each trial by its first confidence.
+    `bins`, shape (n,), is each trial's bin of first confidence.
     """
 
     def statistic(given: Sample, seen: Seen, weights: Floats) -> Values:
-        update, ideal = seen.after - seen.before, seen.ideal - seen.before
-        found: Values = {}
-        for (display, advice, accuracy), rows in given.groups:
-            if advice not in ("same", "opposite"):
-                continue
-            for bin_ in np.unique(bins):
-                used = rows[bins[rows] == bin_]
-                if weights[used].sum():
-                    key = (display, advice, accuracy, str(bin_))
-                    found["update", *key] = _mean(update, weights, used)
-                    found["ideal_update", *key] = _mean(ideal, weights, used)
-                    found["update_at", *key] = _mean(seen.before, weights, used)
-        return found
+        groups = [(g, rows) for g, rows in given.groups if g[1] in ("same", "opposite")]
+        columns = {"update": seen.after - seen.before, "ideal_update": seen.ideal - seen.before}
+        return _by_bin(columns | {"update_at": seen.before}, groups, bins, weights)
 
     return statistic
+
+
+def _by_bin(
+    columns: dict[str, Floats], groups: list[tuple[Group, Ints]], place: Ints, weights: Floats
+) -> Values:
+    """The mean of each column in each group and bin that has trials; `place` is a trial's bin."""
+    found: Values = {}
+    for group, rows in groups:
+        for bin_ in np.unique(place):
+            used = rows[place[rows] == bin_]
+            if weights[used].sum():
+                key = (*group, str(bin_))
+                found |= {(name, *key): _mean(column, weights, used)
+                          for name, column in columns.items()}  # fmt: skip
+    return found
 
 
 def _mean(values: Floats, weights: Floats, rows: Ints | None = None) -> float:
