@@ -6,15 +6,7 @@ wildcard_constraints:
     normaliser="[a-z0-9]+",
 
 
-SOFTMAX_FIGURES = [
-    "accuracy",
-    "gain",
-    "maps",
-    "temperature",
-    "entropy",
-    "spread",
-    "normalisers",
-]
+SOFTMAX_FIGURES = ["accuracy", "gain", "maps", "temperature", "entropy", "spread", "normalisers"]
 SOFTMAX_PUBLISHED = project_file("resources/published")
 
 
@@ -45,7 +37,7 @@ rule softmax_theory:
 
 rule softmax_train:
     output:
-        weights="results/softmax/heads/{training}/{normaliser}.safetensors",
+        heads="results/softmax/heads/{training}/{normaliser}.safetensors",
         curve="results/softmax/heads/{training}/{normaliser}.curve.parquet",
     log:
         "logs/softmax_train/{training}/{normaliser}.log",
@@ -59,16 +51,8 @@ rule softmax_train:
     params:
         code=fingerprint("workflow_scripts/softmax/train.py"),
         steps=lookup("softmax/{training}/steps", within=config),
-        seeds=lookup("softmax/{training}/seeds", within=config),
-        batch=config["softmax"]["heads"]["batch"],
-        learning_rate=config["softmax"]["heads"]["learning_rate"],
-        weight_decay=config["softmax"]["heads"]["weight_decay"],
-        width=config["softmax"]["heads"]["width"],
-        categories=config["softmax"]["heads"]["categories"],
-        fewest_items=config["softmax"]["heads"]["fewest_items"],
-        most_items=config["softmax"]["heads"]["most_items"],
-        top_k=config["softmax"]["heads"]["top_k"],
-        checkpoint_every=config["softmax"]["heads"]["checkpoint_every"],
+        seed_count=lookup("softmax/{training}/seeds", within=config),
+        settings=config["softmax"]["heads"],
         seed=config["seed"],
     script:
         "../workflow_scripts/softmax/train.py"
@@ -76,7 +60,7 @@ rule softmax_train:
 
 rule softmax_temperature:
     input:
-        weights="results/softmax/heads/retrieval/softmax.safetensors",
+        heads="results/softmax/heads/retrieval/softmax.safetensors",
     output:
         table="results/softmax/temperature.parquet",
         fit="results/softmax/temperature.json",
@@ -104,7 +88,7 @@ rule softmax_temperature:
 
 rule softmax_evaluate:
     input:
-        weights="results/softmax/heads/{training}/{normaliser}.safetensors",
+        heads="results/softmax/heads/{training}/{normaliser}.safetensors",
         published=f"{SOFTMAX_PUBLISHED}/softmax_adaptive_temperature_polynomial.csv",
         fit=branch(
             evaluate("{training} == 'retrieval'"),
@@ -136,7 +120,7 @@ rule softmax_evaluate:
 
 rule softmax_maps:
     input:
-        weights="results/softmax/heads/retrieval/softmax.safetensors",
+        heads="results/softmax/heads/retrieval/softmax.safetensors",
         published=f"{SOFTMAX_PUBLISHED}/softmax_adaptive_temperature_polynomial.csv",
     output:
         table="results/softmax/maps.parquet",
@@ -162,7 +146,7 @@ rule softmax_maps:
 
 rule softmax_models:
     input:
-        model=model_files,
+        files=model_files,
         text=project_file(config["softmax"]["models"]["text"]),
     output:
         table="results/softmax/models/{model}.parquet",
