@@ -27,9 +27,7 @@ rule softmax_theory:
         runtime=growing(10),
     params:
         code=fingerprint("workflow_scripts/softmax/theory.py"),
-        cases=config["softmax"]["theory"]["cases"],
-        sizes=config["softmax"]["theory"]["sizes"],
-        slope_sizes=config["softmax"]["theory"]["slope_sizes"],
+        settings=config["softmax"]["theory"],
         seed=config["seed"],
     script:
         "../workflow_scripts/softmax/theory.py"
@@ -75,11 +73,7 @@ rule softmax_temperature:
         runtime=growing(60),
     params:
         code=fingerprint("workflow_scripts/softmax/temperature.py"),
-        sizes=config["softmax"]["temperature"]["sizes"],
-        sets=config["softmax"]["temperature"]["sets"],
-        total_items=config["softmax"]["temperature"]["total_items"],
-        betas=config["softmax"]["temperature"]["betas"],
-        degree=config["softmax"]["temperature"]["degree"],
+        settings=config["softmax"]["temperature"],
         block_items=config["softmax"]["block_items"],
         seed=config["seed"],
     script:
@@ -135,9 +129,7 @@ rule softmax_maps:
         runtime=growing(10),
     params:
         code=fingerprint("workflow_scripts/softmax/maps.py"),
-        sizes=config["softmax"]["maps"]["sizes"],
-        sets=config["softmax"]["maps"]["sets"],
-        shown=config["softmax"]["maps"]["shown"],
+        settings=config["softmax"]["maps"],
         block_items=config["softmax"]["block_items"],
         seed=config["seed"],
     script:
@@ -163,11 +155,7 @@ rule softmax_models:
         code=fingerprint("workflow_scripts/softmax/models.py"),
         spec=model_serving,
         checkpoint=model_checkpoint,
-        numbers=config["softmax"]["models"]["numbers"],
-        prompts=config["softmax"]["models"]["prompts"],
-        largest=config["softmax"]["models"]["largest"],
-        text_tokens=config["softmax"]["models"]["text_tokens"],
-        rows=config["softmax"]["models"]["rows"],
+        settings=config["softmax"]["models"],
         seed=config["seed"],
     script:
         "../workflow_scripts/softmax/models.py"

@@ -70,16 +70,8 @@ def gain(data: Data) -> "Figure":
     idle = no_op_from(data.scores)
     if idle is not None:
         axes.axvspan(idle, largest, color=COLOURS["grey"], alpha=0.15, linewidth=0)
-        axes.annotate(
-            "entropy past the\npublished window",
-            (1, 0.97),
-            (-3, 0),
-            xycoords="axes fraction",
-            textcoords="offset points",
-            ha="right",
-            va="top",
-            fontsize=6,
-        )
+        text = "entropy past the\npublished window"
+        axes.text(0.99, 0.97, text, transform=axes.transAxes, ha="right", va="top", fontsize=6)
     axes.set_ylabel("accuracy gain, points")
     axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
     return figure

@@ -10,17 +10,11 @@ from workflow_scripts.softmax.retrieval import Parameters, Sampler
 
 
 def maps(
-    head: Parameters,
-    published: list[float],
-    sizes: list[int],
-    sets: int,
-    shown: int,
-    seed: int,
-    block: int,
+    head: Parameters, published: list[float], settings: dict[str, Any], seed: int, block: int
 ) -> pd.DataFrame:
-    """Weights of the `shown` largest items (rank 0 is the largest) of `sets` sets per size.
+    """Weights of the largest items (rank 0 is the largest): a row per inference, set, rank, size.
 
-    One row per inference, set, rank and size.
+    `settings` holds the `sizes`, the number of `sets` per size and of items `shown` per set.
     """
     categories = head["item1.weight"].shape[1] - 1
     ways = {
@@ -28,12 +22,12 @@ def maps(
         "published": lambda e: adaptive_temperature.adaptive(e, published),
     }
     frames = []
-    for items in sizes:
+    for items in settings["sizes"]:
         sampler = Sampler(seed, "softmax", "maps", items)
         first = 0
-        for drawn in blockwise.batches(sampler, sets, items, categories, block):
+        for drawn in blockwise.batches(sampler, settings["sets"], items, categories, block):
             seen = blockwise.run(head, drawn, list(ways.values()), block)
-            order = drawn.priority[0].argsort(-1, descending=True)[:, :shown]
+            order = drawn.priority[0].argsort(-1, descending=True)[:, : settings["shown"]]
             top = seen.weights.gather(-1, order.expand(len(ways), -1, -1))
             index = pd.MultiIndex.from_product(
                 [ways, range(first, first + len(order)), range(order.shape[1])],
@@ -49,9 +43,7 @@ def main(
     heads: str,
     published: str,
     table: str,
-    sizes: list[int],
-    sets: int,
-    shown: int,
+    settings: dict[str, Any],
     block_items: int,
     seed: int,
     provenance: dict[str, Any],
@@ -59,7 +51,7 @@ def main(
     """Write the attention maps of the first head in `heads`, at both temperatures."""
     head = retrieval.head_of(weights.read(heads, "heads")[0], 0)
     coefficients = adaptive_temperature.published(published)
-    frame = maps(head, coefficients, sizes, sets, shown, seed, block_items)
+    frame = maps(head, coefficients, settings, seed, block_items)
     tables.write(frame, table, provenance=provenance)
 
 

@@ -55,17 +55,15 @@ def last_entropies(model: Any, ids: list[int]) -> dict[int, np.ndarray]:
 
 
 def entropies(
-    model: Any,
-    tokenizer: Any,
-    lengths: list[int],
-    prompts: int,
-    largest: int,
-    context: int,
-    rng: np.random.Generator,
+    model: Any, tokenizer: Any, settings: dict[str, Any], context: int, rng: np.random.Generator
 ) -> list[Row]:
-    """Rows per layer and list length that fits the context: mean over heads, over prompts."""
+    """Rows per layer and list length that fits the context: mean over heads, over prompts.
+
+    `settings` holds the list lengths `numbers`, the `prompts` per length, the `largest` number.
+    """
+    prompts, largest = settings["prompts"], settings["largest"]
     rows = []
-    for items in progress.track(lengths, description="lists of numbers", unit="length"):
+    for items in progress.track(settings["numbers"], description="lists of numbers", unit="length"):
         drawn = rng.integers(0, largest + 1, (prompts, items)).tolist()
         ids = [token_ids(tokenizer, number_prompt(numbers)) for numbers in drawn]
         if max(map(len, ids)) > context:
@@ -121,24 +119,23 @@ def main(
     checkpoint: str,
     text: str,
     table: str,
-    numbers: list[int],
-    prompts: int,
-    largest: int,
-    text_tokens: int,
-    rows: int,
+    settings: dict[str, Any],
     seed: int,
     provenance: dict[str, Any],
 ) -> None:
-    """Write the score rows of E4 and E5 for one model; `text` is the file that E5 runs on."""
+    """Write the score rows of E4 and E5 for one model; `text` is the file that E5 runs on.
+
+    `settings` is the config section `softmax.models`.
+    """
     engine: Any = engines.load(model, spec, checkpoint)
     net, tokenizer = engine.model, engine.tokenizer
     context = int(spec.get("max_context") or net.config.max_position_embeddings)
     rng = seeds.generator(seed, "softmax", "numbers")
-    found = entropies(net, tokenizer, numbers, prompts, largest, context, rng)
+    found = entropies(net, tokenizer, settings, context, rng)
     ids = tokenizer(Path(text).read_text(encoding="utf-8"))["input_ids"]
-    ids = ids[: min(context, text_tokens)]
+    ids = ids[: min(context, settings["text_tokens"])]
     start = seeds.derive(seed, "softmax", model)
-    found += spread_rows(spreads(net, ids, rows), start, len(ids))
+    found += spread_rows(spreads(net, ids, settings["rows"]), start, len(ids))
     tables.write(pd.DataFrame(found).assign(model=model), table, provenance=provenance)
 
 

@@ -107,22 +107,22 @@ def main(
     heads: str,
     table: str,
     fit: str,
-    sizes: list[int],
-    betas: dict[str, float],
-    degree: int,
-    sets: int,
-    total_items: int,
+    settings: dict[str, Any],
     block_items: int,
     seed: int,
     provenance: dict[str, Any],
 ) -> None:
-    """Write the best inverse temperatures of `heads` to `table`, their polynomials to `fit`."""
+    """Write the best inverse temperatures of `heads` to `table`, their polynomials to `fit`.
+
+    `settings` is the config section `softmax.temperature`.
+    """
+    betas, limits = settings["betas"], (settings["sets"], settings["total_items"])
     grid = np.geomspace(betas["least"], betas["most"], int(betas["count"]))
     stack, _ = weights.read(heads, "heads")
-    frame = points(stack, sizes, grid, sets, total_items, seed, block_items)
+    frame = points(stack, settings["sizes"], grid, *limits, seed, block_items)
     tables.write(frame, table, provenance=provenance)
-    fits = {criterion: fit_polynomial(frame, criterion, degree) for criterion in CRITERIA}
-    files.write_json(fit, fits)
+    degree = settings["degree"]
+    files.write_json(fit, {name: fit_polynomial(frame, name, degree) for name in CRITERIA})
 
 
 if __name__ == "__main__":

@@ -195,18 +195,20 @@ def main(
     polynomial: str,
     spread: str,
     table: str,
-    cases: int,
-    sizes: list[int],
-    slope_sizes: list[int],
+    settings: dict[str, Any],
     seed: int,
     provenance: dict[str, Any],
 ) -> None:
-    """Write the score rows of all checks; `polynomial` and `spread` are the published tables."""
+    """Write the score rows of all checks; `polynomial` and `spread` are the published tables.
+
+    `settings` is the config section `softmax.theory`.
+    """
+    cases, sizes = settings["cases"], settings["sizes"]
     coefficients = adaptive_temperature.published(polynomial)
     rng = seeds.generator(seed, "softmax", "theory")
     rows = [
         *bounds(rng, cases, sizes),
-        *slopes(rng, cases, slope_sizes, coefficients),
+        *slopes(rng, cases, settings["slope_sizes"], coefficients),
         *spread_bounds(rng, cases),
         *entropy_slopes(rng, cases, sizes),
         *correction(rng, cases, sizes, coefficients),
