@@ -110,7 +110,8 @@ def test_a_perfect_model_is_measured_as_one(monkeypatch):
 
     monkeypatch.setattr(decoder, "forward", knows)
     stack = decoder.stack([decoder.initial(0, SHAPE)] * 2)
-    frame = checkpoints.evaluate(stack, SHAPE, [6, 24], 6, 8, 1, 100, 1e-12, 1)
+    tested = [checkpoints.test_strings(1, size, 6, 8) for size in (6, 24)]
+    frame = checkpoints.evaluate(stack, SHAPE, tested, 6, 1, 100, 1e-12)
     found = frame.set_index(["target", "size", "metric"])["value"]
     assert set(frame["step"]) == {100}
     assert found["prefix", 6, "accuracy"] == found["final", 6, "accuracy"] == 1

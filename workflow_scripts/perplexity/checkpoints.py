@@ -30,27 +30,25 @@ def test_strings(seed: int, size: int, longest: int, count: int) -> torch.Tensor
 def evaluate(
     stack: decoder.Parameters,
     shape: decoder.Shape,
-    sizes: list[int],
+    tested: list[torch.Tensor],
     longest: int,
-    strings: int,
     seed_count: int,
     keep_every: int,
     floor: float,
-    seed: int,
 ) -> pd.DataFrame:
     """One score row per checkpoint, model, size and metric.
 
-    `longest` is the longest trained size, `strings` the number of test strings per size.
+    `tested` holds the test strings, shape (strings, size) per size; `longest` was trained.
     """
     rows: list[Row] = []
     members = parity.members(seed_count)
-    tested = {size: test_strings(seed, size, longest, strings) for size in sizes}
     total = decoder.count(stack)
     for number in progress.track(range(total), description="checkpoints", unit="model"):
         at, member = divmod(number, len(members))
         target, index = members[member]
         own = {name: tensor[number : number + 1] for name, tensor in stack.items()}
-        for size, bits in tested.items():
+        for bits in tested:
+            size = bits.shape[1]
             logits = decoder.forward(own, bits[None], shape)[0]
             logs = logits.double().log_softmax(-1).numpy()
             right = parity.prefix_parity(bits).numpy()
@@ -78,7 +76,8 @@ def main(
 ) -> None:
     """Write the scores of every checkpoint in `weights`."""
     stack, shape = decoder.read(weights)
-    frame = evaluate(stack, shape, sizes, longest, strings, seed_count, keep_every, floor, seed)
+    tested = [test_strings(seed, size, longest, strings) for size in sizes]
+    frame = evaluate(stack, shape, tested, longest, seed_count, keep_every, floor)
     tables.write(frame, table, provenance=provenance)
 
 

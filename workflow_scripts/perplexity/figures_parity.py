@@ -37,7 +37,7 @@ CRITERIA = {
     "calibration_error": "calibration error",
     "brier": "Brier score",
     "accuracy": "accuracy",
-    "random": "random pick",
+    "random": "random choice",
 }
 
 
@@ -89,22 +89,11 @@ def correlation(data: Data) -> "Figure":
         pooled = pick(data.scores, metric="correlation", target=target).sort_values("size")
         each = single(data.scores, metric="correlation", target=target)
         sizes |= set(pooled["size"])
-        axes.errorbar(
-            pooled["size"].to_numpy(float) * shift,
-            pooled["value"],
-            margins(pooled),
-            color=COLOURS[colour],
-            marker="o",
-            label=label,
-        )
-        axes.plot(
-            each["size"].to_numpy(float) * shift,
-            each["value"],
-            ".",
-            color=COLOURS[colour],
-            alpha=0.4,
-            label=f"{label}: one training",
-        )
+        x, beside = (rows["size"].to_numpy(float) * shift for rows in (pooled, each))
+        look: dict[str, Any] = {"color": COLOURS[colour], "label": label}
+        axes.errorbar(x, pooled["value"], margins(pooled), marker="o", **look)
+        look["label"] = f"{label}: one training"
+        axes.plot(beside, each["value"], ".", alpha=0.4, **look)
     places = {"in-distribution": float(data.parity_longest), "out-of-distribution": 128.0}
     style: dict[str, Any] = PUBLISHED
     values = [data.published[split][0] for split in places]

@@ -58,14 +58,13 @@ def theory(data: Data) -> "Figure":
 
 
 def _inequality(axes: "Axes", ours: pd.DataFrame) -> None:
-    held = ours[ours["metric"] == "corrected_bound"]["size"]
-    ours = ours[ours["size"].isin(held)]
+    held = ours[ours["size"].isin(ours[ours["metric"] == "corrected_bound"]["size"])]
     for metric, colour, label in (
         ("corrected_bound", "green", "bound, corrected"),
         ("nats_apart", "blue", "measured $|\\Delta|$"),
         ("printed_bound", "vermilion", "bound, sign as printed"),
     ):
-        over_sizes(axes, ours[ours["metric"] == metric], color=COLOURS[colour], label=label)
+        over_sizes(axes, held[held["metric"] == metric], color=COLOURS[colour], label=label)
     axes.set_yscale("symlog", linthresh=0.01)
     axes.axhline(0, color=COLOURS["black"], linewidth=0.6)
     axes.set_ylabel("difference of log-perplexity, nats")

@@ -43,16 +43,14 @@ def decide(values: pd.DataFrame, target: np.ndarray, rng: np.random.Generator) -
     """
     best = target.max()
     order = rng.permutation(len(target))
-    found = {CHANCE: (float((target == best).mean()), float(best - target.mean()))}
+    found = {(CHANCE, "hit_rate"): float((target == best).mean())}
+    found[CHANCE, "regret"] = float(best - target.mean())
     for name, more_is_better in CRITERIA.items():
         column = values[name].to_numpy()[order]
         pick = order[column.argmax() if more_is_better else column.argmin()]
-        found[name] = (float(target[pick] == best), float(best - target[pick]))
-    return {
-        (name, metric): value
-        for name, both in found.items()
-        for metric, value in zip(("hit_rate", "regret"), both, strict=True)
-    }
+        found[name, "hit_rate"] = float(target[pick] == best)
+        found[name, "regret"] = float(best - target[pick])
+    return found
 
 
 def averaged(decisions: Iterable[Decision]) -> Decision:

@@ -21,10 +21,8 @@ def entropy_nats(weights: ArrayLike) -> Array:
 
 def bounds(items: int, spread: float, temperature: float = 1.0) -> tuple[float, float]:
     """Smallest and largest weight that lemma 2.1 allows: exp(-+ spread / theta) / n."""
-    return (
-        float(np.exp(-spread / temperature) / items),
-        float(np.exp(spread / temperature) / items),
-    )
+    factor = spread / temperature
+    return float(np.exp(-factor) / items), float(np.exp(factor) / items)
 
 
 def largest_weight(items: ArrayLike, spread: float, temperature: float = 1.0) -> Array:

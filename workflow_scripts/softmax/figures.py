@@ -158,14 +158,15 @@ def normalisers(data: Data) -> "Figure":
         (panels[1], "largest_item_weight", "attention on the largest item, %"),
     ):
         rows = percent(pick(data.scores, experiment="E7", metric=metric))
-        for name, (text, colour) in NORMALISERS.items():
-            over_items(axes, rows[rows["normaliser"] == name], text, colour)
+        measured = [name for name in NORMALISERS if (rows["normaliser"] == name).any()]
+        for name in measured:
+            over_items(axes, rows[rows["normaliser"] == name], *NORMALISERS[name])
         axes.set_ylabel(label)
         axes.set_ylim(0, 102)
         items_axis(axes)
     panels[0].axhline(10, color=COLOURS["grey"], linestyle=":", linewidth=1)
     panel_letters(panels, ("accuracy", "sharpness"))
-    legend_below(figure, panels[0], len(NORMALISERS))
+    legend_below(figure, panels[0], len(measured))
     return figure
 
 

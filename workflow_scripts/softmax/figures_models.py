@@ -72,14 +72,14 @@ def _models(axes: "Axes", data: Data) -> None:
     axes.plot(n, floor["value"], color=COLOURS["grey"], linestyle=":")
     for text, height, points in (
         ("ln n", np.log(n), 3),
-        (f"floor at $\\delta$ = {spread:g}", floor["value"].to_numpy(), -33),
+        (f"floor at $\\delta$ = {spread:g}", floor["value"].to_numpy(), -24),
     ):
         end = (n[-1], float(height[-1]))
         axes.annotate(text, end, (0, points), textcoords="offset points", ha="right", fontsize=6)
     axes.set_xscale("log", base=2)
     ticks = [tick for tick in (8, 32, 128, 512, 2048, 8192) if tick <= 2 * longest]
     axes.set_xticks(ticks, [f"{tick:,}" for tick in ticks])
-    axes.set_xlabel("keys attended to by the last token")
+    axes.set_xlabel("keys of the last token")
     axes.set_ylabel("entropy, nats, first layer")
     axes.set_ylim(0, 1.4 * np.log(2 * longest))
     axes.legend(loc="upper left", fontsize=6)

@@ -158,11 +158,9 @@ def way_out(scores: pd.DataFrame, _: EvidenceOf) -> Found:
 
 def published_accuracy(path: str | Path) -> Accuracies:
     """The known rows of table 1, from their CSV file."""
-    rows = pd.read_csv(path).dropna(subset=["baseline_acc_pct", "adaptive_theta_acc_pct"])
-    columns = (rows[name] for name in ("n_items", "baseline_acc_pct", "adaptive_theta_acc_pct"))
-    return {
-        int(n): (float(base), float(adaptive)) for n, base, adaptive in zip(*columns, strict=True)
-    }
+    rows = pd.read_csv(path).set_index("n_items")
+    rows = rows[["baseline_acc_pct", "adaptive_theta_acc_pct"]].dropna()
+    return {int(n): (float(base), float(more)) for n, base, more in rows.itertuples()}
 
 
 def published_gain(table: Accuracies, items: int) -> float:

@@ -6,6 +6,7 @@ attention logit of causal rows on a long text, pooled over heads (footnote 3: a 
 about 4,000 tokens).
 """
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -36,22 +37,31 @@ def token_ids(tokenizer: Any, text: str) -> list[int]:
     return tokenizer(text)["input_ids"]
 
 
-def forward(model: Any, ids: list[int], watcher: probe.Watcher) -> None:
-    """Run the model on one prompt and pass each layer's attention logits to `watcher`."""
-    with torch.inference_mode(), probe.watching(model, watcher):
+def by_layer(
+    model: Any, ids: list[int], measure: Callable[[Tensor, Tensor], Tensor]
+) -> dict[int, np.ndarray]:
+    """Run the model on one prompt; layer -> `measure` of its attention logits and their mask.
+
+    Both have shape (heads, queries, keys).
+    """
+    found: dict[int, np.ndarray] = {}
+
+    def watch(layer: int, logits: Tensor, visible: Tensor) -> None:
+        found[layer] = measure(logits, visible).cpu().numpy()
+
+    with torch.inference_mode(), probe.watching(model, watch):
         model(input_ids=torch.tensor([ids], device=model.device), use_cache=False)
+    return found
 
 
 def last_entropies(model: Any, ids: list[int]) -> dict[int, np.ndarray]:
     """Entropy in nats of the attention weights at the last token: layer -> (heads,)."""
-    found: dict[int, np.ndarray] = {}
 
-    def watch(layer: int, logits: Tensor, visible: Tensor) -> None:
+    def entropy(logits: Tensor, visible: Tensor) -> Tensor:
         weights = normalisers.masked(logits[:, -1], visible[:, -1]).softmax(-1)
-        found[layer] = adaptive_temperature.entropy_nats(weights).cpu().numpy()
+        return adaptive_temperature.entropy_nats(weights)
 
-    forward(model, ids, watch)
-    return found
+    return by_layer(model, ids, entropy)
 
 
 def entropies(
@@ -85,14 +95,12 @@ def query_rows(tokens: int, rows: int) -> np.ndarray:
 def spreads(model: Any, ids: list[int], rows: int) -> np.ndarray:
     """Logit spread of the model on one text, shape (layers x heads, query rows)."""
     places = torch.as_tensor(query_rows(len(ids), rows))
-    found: dict[int, np.ndarray] = {}
 
-    def watch(layer: int, logits: Tensor, visible: Tensor) -> None:
+    def spread(logits: Tensor, visible: Tensor) -> Tensor:
         at = places.to(logits.device)
-        spread = probe.row_spread(logits[:, at], visible[:, at])
-        found[layer] = spread.cpu().numpy()
+        return probe.row_spread(logits[:, at], visible[:, at])
 
-    forward(model, ids, watch)
+    found = by_layer(model, ids, spread)
     return np.concatenate([found[layer] for layer in sorted(found)])
 
 

@@ -56,19 +56,15 @@ def best(betas: np.ndarray, values: np.ndarray) -> float:
 
 
 def points(
-    stack: Parameters,
-    sizes: list[int],
-    betas: np.ndarray,
-    most_sets: int,
-    total_items: int,
-    seed: int,
-    block: int,
+    stack: Parameters, settings: dict[str, Any], betas: np.ndarray, seed: int, block: int
 ) -> pd.DataFrame:
     """The best of the betas, shape (T,), by each criterion: one row per seed and size."""
     rows = []
-    tasks = [(index, items) for index in range(retrieval.count(stack)) for items in sizes]
+    tasks = [
+        (index, items) for index in range(retrieval.count(stack)) for items in settings["sizes"]
+    ]
     for index, items in progress.track(tasks, description="validation sets", unit="size"):
-        count = set_count(items, most_sets, total_items)
+        count = set_count(items, settings["sets"], settings["total_items"])
         sampler = Sampler(seed, "softmax", "validation", index, items)
         head = retrieval.head_of(stack, index)
         values, entropy = criteria(head, sampler, count, items, betas, block)
@@ -116,10 +112,9 @@ def main(
 
     `settings` is the config section `softmax.temperature`.
     """
-    betas, limits = settings["betas"], (settings["sets"], settings["total_items"])
+    betas = settings["betas"]
     grid = np.geomspace(betas["least"], betas["most"], int(betas["count"]))
-    stack, _ = weights.read(heads, "heads")
-    frame = points(stack, settings["sizes"], grid, *limits, seed, block_items)
+    frame = points(weights.read(heads, "heads")[0], settings, grid, seed, block_items)
     tables.write(frame, table, provenance=provenance)
     degree = settings["degree"]
     files.write_json(fit, {name: fit_polynomial(frame, name, degree) for name in CRITERIA})

@@ -42,10 +42,11 @@ class Training:
     def __init__(self, settings: Settings, seed: int, indices: list[int]) -> None:
         self.settings, self.indices, self.step = settings, indices, 0
         self.device = "cuda" if torch.cuda.is_available() else "cpu"
-        heads_ = [self._initial(seed, index) for index in indices]
+        drawn = (settings.normaliser, settings.categories, settings.width, settings.most_items)
+        starts = [seeds.derive(seed, "softmax", "initial", index) for index in indices]
+        heads = retrieval.stack([retrieval.initial(start, *drawn) for start in starts])
         self.parameters: Parameters = {
-            name: tensor.to(self.device).requires_grad_()
-            for name, tensor in retrieval.stack(heads_).items()
+            name: tensor.to(self.device).requires_grad_() for name, tensor in heads.items()
         }
         self.optimiser = torch.optim.AdamW(
             self.parameters.values(),
@@ -55,11 +56,6 @@ class Training:
         )
         self.samplers = [Sampler(seed, "softmax", "train", index) for index in indices]
         self.curve: list[dict[str, Any]] = []
-
-    def _initial(self, seed: int, index: int) -> Parameters:
-        s = self.settings
-        start = seeds.derive(seed, "softmax", "initial", index)
-        return retrieval.initial(start, s.normaliser, s.categories, s.width, s.most_items)
 
     def losses(self) -> tuple[Tensor, Tensor]:
         """Cross-entropy in nats and accuracy on fresh sets, shape (S,) each."""
