@@ -151,7 +151,7 @@ rule perplexity_checkpoints:
 
 rule perplexity_models:
     input:
-        files=model_files,
+        weights=model_files,
     output:
         table="results/perplexity/models/{model}.parquet",
         steps="results/perplexity/models/{model}.steps.parquet",
@@ -276,8 +276,7 @@ rule perplexity_figures:
         runtime=growing(10),
     params:
         code=fingerprint("workflow_scripts/perplexity/figures.py"),
-        copying_longest=config["perplexity"]["copying"]["longest"],
-        parity_longest=config["perplexity"]["parity"]["longest"],
+        longest={task: config["perplexity"][task]["longest"] for task in ["copying", "parity"]},
         models=figure_models("perplexity"),
     script:
         "../workflow_scripts/perplexity/figures.py"

@@ -68,14 +68,14 @@ def test_a_pair_differs_in_one_bit(flip):
 def test_panels_by_hand():
     p_one = np.array([[0.1, 0.2], [0.1, 0.3]])
     logs = np.log(np.stack([1 - p_one, p_one], -1))
-    found = copies.panels(logs, np.zeros((2, 2), int), 2, 1, 1e-12)
+    found = copies.panels(logs, np.zeros((2, 2), int), 1, 1e-12)
     assert found["gap"] == pytest.approx(0.1)
     assert found["alpha_least"] == pytest.approx(0.8)
     assert found["beta_flip"] == pytest.approx(0.3)
     assert found["nats_alpha"] == pytest.approx(-np.log([0.9, 0.8]).mean())
     assert found["nats_beta"] == pytest.approx(-np.log([0.9, 0.3]).mean())
     assert found["nats_apart"] <= found["corrected_bound"]
-    copied = copies.panels(logs, np.array([[0, 0], [0, 1]]), 2, 1, 1e-12)
+    copied = copies.panels(logs, np.array([[0, 0], [0, 1]]), 1, 1e-12)
     assert copied["beta_copied"] == 1
     assert "corrected_bound" not in copied
 

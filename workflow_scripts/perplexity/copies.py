@@ -25,15 +25,13 @@ def rows_of(found: Mapping[str, float], seed: int, size: int, flip: str) -> list
     return [scores.number("E1", name, value, **key) for name, value in found.items()]
 
 
-def panels(
-    logs: np.ndarray, written: np.ndarray, size: int, at: int, floor: float
-) -> dict[str, float]:
-    """The quantities of figure 2 for one copier and one pair of n = `size` bits.
+def panels(logs: np.ndarray, written: np.ndarray, at: int, floor: float) -> dict[str, float]:
+    """The quantities of figure 2 for one copier and one pair of n bits.
 
     `logs`, shape (2, n, 2), are its log-probabilities on alpha and beta along its own bits
     `written`, shape (2, n); beta's flipped bit is at `at`.
     """
-    p = np.exp(logs)
+    p, size = np.exp(logs), logs.shape[1]
     beta = np.zeros(size, int)
     beta[at] = 1
     right = np.stack([p[0, :, 0], p[1, np.arange(size), beta]])
@@ -71,8 +69,7 @@ def pairs(
         at = copying.flipped(size, flip)
         for seed in range(decoder.count(parameters)):
             own = logs[seed].double().numpy()
-            found = panels(own, written[seed].numpy(), size, at, floor)
-            rows += rows_of(found, seed, size, flip)
+            rows += rows_of(panels(own, written[seed].numpy(), at, floor), seed, size, flip)
             if flip == "last":
                 steps += [
                     {"seed": seed, "size": size, "flip": flip, "string": string, "step": step}
@@ -115,8 +112,7 @@ def sampling(parameters: Parameters, shape: Shape, sizes: list[int], flip: str) 
 def gradients(parameters: Parameters, shape: Shape, sizes: list[int], flip: str) -> list[Row]:
     """Norms over all parameters of the gradient of the log-perplexity, on alpha and on beta.
 
-    The log-perplexity is teacher-forced (each step after the right bits), as is the loss of
-    corollary 3.7.
+    Each step follows the right bits (teacher forcing), as in the loss of corollary 3.7.
     """
     rows: list[Row] = []
     for tensor in parameters.values():

@@ -30,10 +30,7 @@ class Strings:
         self.rows, self.longest, self.shape = rows, longest, shape
 
     def draw(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Tokens, positions, segments and a mask of the steps to predict, (S, B, T) each.
-
-        T = 2 longest + 4.
-        """
+        """Tokens, positions, segments, mask of steps to predict: (S, B, 2 longest + 4) each."""
         longest = self.longest
         first = self.streams.integers(longest, (self.rows, 1)) + 1
         bits = self.streams.integers(BITS, (self.rows, 2, longest))

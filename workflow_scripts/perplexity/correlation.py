@@ -38,8 +38,7 @@ def two_level(
     """Mean of a statistic over trainings, with a two-level bootstrap interval.
 
     Each training is two columns of shape (checkpoints,). The interval spans the 2.5 and 97.5 %
-    quantiles of the mean over resampled trainings, each with resampled checkpoints; `n` is stored
-    with it.
+    quantiles of the mean over resampled trainings with resampled checkpoints; `n` goes with it.
     """
     count = len(trainings)
     chosen = rng.integers(0, count, (resamples, count))

@@ -36,10 +36,9 @@ class Shape(NamedTuple):
 
 
 def initial(seed: int, shape: Shape) -> Parameters:
-    """Draw one model (S = 1).
+    """Draw one model (S = 1) of normal matrices with sd 1/sqrt(inputs), the widest that is stable.
 
-    Matrices are normal with sd 1/sqrt(inputs), the widest that is stable; those that write to the
-    residual stream are divided by sqrt(2 x layers), as in GPT-2.
+    Those that write to the residual stream are divided by sqrt(2 x layers), as in GPT-2.
     """
     stream = torch.Generator().manual_seed(seed)
     width = shape.width
@@ -68,11 +67,9 @@ def count(parameters: Parameters) -> int:
     return parameters["embedding"].shape[0]
 
 
-def write(
-    path: str | Path, parameters: Parameters, shape: Shape, provenance: dict[str, Any]
-) -> None:
+def write(path: str | Path, stack: Parameters, shape: Shape, provenance: dict[str, Any]) -> None:
     """Save a stack with its shape, whole or not at all; equal weights give equal bytes."""
-    weights.write(path, parameters, provenance, shape=shape._asdict())
+    weights.write(path, stack, provenance, shape=shape._asdict())
 
 
 def read(path: str | Path) -> tuple[Parameters, Shape]:

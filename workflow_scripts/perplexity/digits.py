@@ -14,8 +14,7 @@ class Spelling:
     """A question and the frame of its answer of n bits, as tokens.
 
     `prompt` holds the question's tokens; their number does not depend on the bits. `answer` holds
-    the tokens of n zeros; those at `slots` are the bits, with the two tokens of each in `zeros` and
-    `ones`.
+    the tokens of n zeros; those at `slots` are the bits, with tokens `zeros` and `ones`.
     """
 
     prompt: list[int]

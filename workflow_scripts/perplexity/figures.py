@@ -22,6 +22,7 @@ ENCODINGS = {
     "nope": ("no positions", "green"),
     "sinusoidal": ("sinusoidal", "orange"),
 }
+Lines = list[tuple[str, str, pd.DataFrame]]  # label, colour, rows
 SKETCHED = 32  # bits, or the size nearest to it
 LEAST_GAP = 1.0e-4  # of a logarithmic axis
 # Columns of the figure: metric of the solid line, of the dashed line, label, range of the values.
@@ -83,7 +84,7 @@ def copying(data: Data) -> "Figure":
     _row(grid[0], ("a  small copiers", "b", "c"), ours, copiers)
     _row(grid[1], ("d  language models", "e", "f"), models, named)
     for axes in grid[0]:
-        axes.axvline(data.copying_longest, color=COLOURS["grey"], linewidth=0.8, linestyle=":")
+        axes.axvline(data.longest["copying"], color=COLOURS["grey"], linewidth=0.8, linestyle=":")
     _line_styles(
         grid[0, 1], ("$\\alpha$: least of any bit", "$\\beta$: flipped bit"), "center right"
     )
@@ -91,12 +92,7 @@ def copying(data: Data) -> "Figure":
     return figure
 
 
-def _row(
-    panels: "np.ndarray",
-    titles: tuple[str, ...],
-    rows: pd.DataFrame,
-    lines: list[tuple[str, str, pd.DataFrame]],
-) -> None:
+def _row(panels: np.ndarray, titles: tuple[str, ...], rows: pd.DataFrame, lines: Lines) -> None:
     """One row of panels, shape (3,), with a solid and a dashed line per label and colour."""
     for axes, title, (solid, dashed, ylabel, clip) in zip(panels, titles, PANELS, strict=True):
         axes.set_title(title)

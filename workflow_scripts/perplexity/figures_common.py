@@ -22,8 +22,7 @@ class Data:
     scores: pd.DataFrame
     steps: pd.DataFrame
     published: dict[str, tuple[float, str]]
-    copying_longest: int  # bits of the longest training string, as in `parity_longest`
-    parity_longest: int
+    longest: dict[str, int]  # bits of the longest training string: copying, parity
     models: figures.Models
 
     @classmethod
@@ -32,8 +31,7 @@ class Data:
         scores: str,
         steps: str,
         published: str,
-        copying_longest: int,
-        parity_longest: int,
+        longest: dict[str, int],
         models: dict[str, Any],
     ) -> "Data":
         """Read the tables that the figures are drawn from."""
@@ -41,8 +39,7 @@ class Data:
             tables.read(scores, SCORES),
             tables.read(steps),
             published_correlations(published),
-            copying_longest,
-            parity_longest,
+            longest,
             figures.Models.of(models),
         )
 

@@ -49,7 +49,7 @@ def parity(data: Data) -> "Figure":
     rows = rows[rows["step"].notna()]
     index = ["target", "size", "seed", "step"]
     table = rows.pivot(index=index, columns="metric", values="value").reset_index()
-    longest, furthest = data.parity_longest, int(rows["size"].max())
+    longest, furthest = data.longest["parity"], int(rows["size"].max())
     figure, grid = plt.subplots(2, 2, figsize=(PAGE_IN, 5.2))
     for panels, (target, (label, _)) in zip(grid, TARGETS.items(), strict=True):
         for axes, size in zip(panels, (longest, furthest), strict=True):
@@ -94,9 +94,9 @@ def correlation(data: Data) -> "Figure":
         axes.errorbar(x, pooled["value"], margins(pooled), marker="o", **look)
         look["label"] = f"{label}: one training"
         axes.plot(beside, each["value"], ".", alpha=0.4, **look)
-    places = {"in-distribution": float(data.parity_longest), "out-of-distribution": 128.0}
-    style: dict[str, Any] = PUBLISHED
+    places = {"in-distribution": float(data.longest["parity"]), "out-of-distribution": 128.0}
     values = [data.published[split][0] for split in places]
+    style: dict[str, Any] = PUBLISHED
     axes.plot(list(places.values()), values, label="paper (right: second-hand)", **style)
     axes.axhline(0, color=COLOURS["black"], linewidth=0.6)
     axes.set_xscale("log", base=2)

@@ -2,8 +2,8 @@
 
 A predictor is right with probability a (its accuracy) and gives every prediction the confidence
 1 - gamma, so its log-perplexity is L = -a log(1 - gamma) - (1 - a) log gamma nats (equation 10).
-A more confident one has gamma - delta in place of gamma, with 0 <= delta < gamma. Functions are
-elementwise and their arguments broadcast to one shape.
+A more confident one has gamma - delta in place of gamma, with 0 <= delta < gamma. Arguments of a
+function broadcast to one shape.
 """
 
 import numpy as np

@@ -7,14 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from workflow_scripts.shared.claims import Evidence, Measured, NotMeasured
-from workflow_scripts.shared.measurements import (
-    EvidenceOf,
-    Found,
-    by_model,
-    measured,
-    one,
-    select,
-)
+from workflow_scripts.shared.measurements import EvidenceOf, Found, by_model, measured, one, select
 from workflow_scripts.shared.statistics import seed_interval
 
 pick = partial(select, seeds="pooled", undefined="drop")

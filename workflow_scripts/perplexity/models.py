@@ -195,26 +195,21 @@ def main(
     seed: int,
     provenance: dict[str, Any],
 ) -> None:
-    """Write the scores of one model to `table`, the steps of its random strings to `steps`.
-
-    `settings` is the config section `perplexity.models`.
-    """
-    wording, sizes, random_sizes, count = (
-        settings[name] for name in ("wording", "sizes", "random_sizes", "strings")
-    )
+    """Write the scores of one model to `table`, the steps of its random strings to `steps`."""
+    wording, sizes, random_sizes = (settings[k] for k in ("wording", "sizes", "random_sizes"))
     batch_tokens = spec.get("batch_tokens", batch_tokens)
     engine: Any = engines.load(model, spec, checkpoint, batch_tokens=batch_tokens)
     way = digits.way_of(engine, wording, min(max(sizes), 16))
     every_random_size = [*random_sizes["trained"], *random_sizes["longer"]]
     refuse_beyond_context(engine, wording, way, sorted({*sizes, *every_random_size}))
-    merged = way != "plain"
-    if merged:
+    if merged := way != "plain":
         print(f"models.{model}: the tokenizer merges digits; bits are written {way}")
     rows = [scores.exact("E2", "digits_merged", merged, 1, units="models")]
     for size in progress.track(sizes, description="pairs", unit="size"):
         rows += pair_rows(engine, wording, way, size, floor)
     rows += free_replies(engine, wording, way, sizes, seed)
-    each_step = pd.DataFrame(random_steps(engine, wording, way, every_random_size, count, seed))
+    of_random = (every_random_size, settings["strings"], seed)
+    each_step = pd.DataFrame(random_steps(engine, wording, way, *of_random))
     rows += random_scores(each_step, floor)
     for found, path in ((pd.DataFrame(rows), table), (each_step, steps)):
         tables.write(found.assign(model=model), path, provenance=provenance)

@@ -29,10 +29,7 @@ ROUNDING = 1.0e-5  # of float32 probabilities in a bound
 
 
 def pooled(frame: pd.DataFrame) -> list[Row]:
-    """E1: mean over copiers of every metric, with Student's interval.
-
-    For `GEOMETRIC` metrics it is the geometric mean, with the interval of the logarithm.
-    """
+    """E1: mean over copiers of every metric with Student's interval, geometric for `GEOMETRIC`."""
     rows = []
     keys = ["encoding", "size", "flip", "metric"]
     for (encoding, size, flip, metric), own in frame.groupby(keys):
@@ -80,10 +77,7 @@ def model_slopes(frame: pd.DataFrame, longest: int) -> list[Row]:
 
 
 def broken_bounds(frame: pd.DataFrame) -> list[Row]:
-    """E1: violations of each form of lemma 3.1 and of the union bounds.
-
-    Lemma 3.1 is counted over pairs that satisfy its premises.
-    """
+    """E1: violations of the union bounds, and of both forms of lemma 3.1 if its premises hold."""
     rows = []
     for encoding, own in frame.groupby("encoding"):
         table = own.pivot(index=["seed", "size", "flip"], columns="metric", values="value")

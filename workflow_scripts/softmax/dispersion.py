@@ -37,10 +37,7 @@ def items_below(weight: float, spread: float, temperature: float = 1.0) -> float
 
 
 def two_level_entropy(items: float, high: ArrayLike, spread: float) -> Array:
-    """Entropy in nats of `high` logits at M and `items` - `high` at m = M - `spread`.
-
-    Same shape as `high`.
-    """
+    """Entropy in nats of `high` logits at M and the others at m = M - `spread`, shape of `high`."""
     k = np.asarray(high, dtype=float)
     share = k / (k + (items - k) * np.exp(-spread))  # of all weight on the high logits
     low = 1.0 - share

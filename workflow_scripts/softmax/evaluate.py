@@ -28,10 +28,7 @@ def weightings(
     published: list[float],
     refits: dict[str, dict[str, Any]],
 ) -> dict[str, Weighting]:
-    """How logits become weights at inference: name -> function, (..., n) -> (..., n).
-
-    `refits` maps a criterion to its fit, as `temperature.fit_polynomial` returns it.
-    """
+    """How logits become weights at inference: name -> function, (..., n) -> (..., n)."""
     weigh = normalisers.NORMALISERS[normaliser]
     ways: dict[str, Weighting] = {"trained": lambda e: weigh(e, None, head["scale"], top_k)}
     if refits:

@@ -12,10 +12,7 @@ from workflow_scripts.softmax.retrieval import Parameters, Sampler
 def maps(
     head: Parameters, published: list[float], settings: dict[str, Any], seed: int, block: int
 ) -> pd.DataFrame:
-    """Weights of the largest items (rank 0 is the largest): a row per inference, set, rank, size.
-
-    `settings` holds the `sizes`, the number of `sets` per size and of items `shown` per set.
-    """
+    """Weights of the largest items, rank 0 the largest: a row per inference, set, rank, size."""
     categories = head["item1.weight"].shape[1] - 1
     ways = {
         "trained": lambda e: e.softmax(-1),

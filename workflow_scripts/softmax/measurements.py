@@ -82,8 +82,7 @@ def percent(rows: pd.DataFrame) -> pd.DataFrame:
 
 def gains(scores: pd.DataFrame) -> pd.DataFrame:
     """Gain of the published polynomial at each size, in points, ascending by size."""
-    metric = "accuracy_gain_over_trained"
-    rows = pick(scores, experiment="E1", metric=metric, inference="published")
+    rows = pick(scores, experiment="E1", metric="accuracy_gain_over_trained", inference="published")
     return percent(rows).sort_values("items")
 
 

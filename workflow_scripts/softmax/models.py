@@ -131,10 +131,7 @@ def main(
     seed: int,
     provenance: dict[str, Any],
 ) -> None:
-    """Write the score rows of E4 and E5 for one model; `text` is the file that E5 runs on.
-
-    `settings` is the config section `softmax.models`.
-    """
+    """Write the score rows of E4, and of E5 on the file `text`, for one model."""
     engine: Any = engines.load(model, spec, checkpoint)
     net, tokenizer = engine.model, engine.tokenizer
     context = int(spec.get("max_context") or net.config.max_position_embeddings)

@@ -14,7 +14,7 @@ import math
 from collections.abc import Callable
 
 import torch
-from entmax import entmax15, sparsemax  # type: ignore[import-untyped]
+from entmax import entmax15, sparsemax
 from torch import Tensor
 
 # Far below the support of sparsemax and entmax (at most 2 under the maximum), yet finite: their

@@ -62,7 +62,7 @@ class Sampler:
         return {name: stream.get_state() for name, stream in self.streams.items()}
 
     def restore(self, state: dict[str, Tensor]) -> None:
-        """Continue from what `state` returned, one byte vector per generator."""
+        """Continue from what `state` returned, a tensor of shape (bytes,) per generator."""
         for name, stream in self.streams.items():
             stream.set_state(state[name])
 

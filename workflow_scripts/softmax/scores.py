@@ -147,10 +147,7 @@ def main(
     comparison_steps: int,
     provenance: dict[str, Any],
 ) -> None:
-    """Gather the study's tables into its scores.
-
-    `betas` is the grid of the temperature fit; the numbers of training steps become scores too.
-    """
+    """Gather the study's tables into its scores; `betas` is the grid of the temperature fit."""
     coefficients = adaptive_temperature.published(published)
     heads = temperatures(tables.read(temperature), files.read_json(fit), coefficients, betas)
     for experiment, paths, along, base, steps in (

@@ -48,10 +48,7 @@ def streamed(
 
 
 def row_statistics(query: Array, key: Array, block: int) -> tuple[Array, Array]:
-    """Largest logit and softmax entropy in nats per query: (q, d), (n, d) -> (q,) twice.
-
-    Takes one pass over the keys.
-    """
+    """Largest logit and entropy in nats per query, in one pass: (q, d), (n, d) -> (q,) twice."""
     maximum = np.full(len(query), -np.inf, dtype=query.dtype)
     total = np.zeros(len(query), dtype=query.dtype)
     moment = np.zeros(len(query), dtype=query.dtype)  # sum of exp(e - maximum) (e - maximum)

@@ -33,10 +33,7 @@ def criteria(
     betas: np.ndarray,
     block: int,
 ) -> tuple[dict[str, np.ndarray], float]:
-    """Accuracy and mean log-likelihood in nats at every beta, and the mean entropy at beta 1.
-
-    `betas`, accuracy and log-likelihood have shape (T,).
-    """
+    """Accuracy and mean log-likelihood in nats at every beta, (T,) each; mean entropy at beta 1."""
     categories = head["item1.weight"].shape[1] - 1
     ways = [tempered(1.0), *(tempered(float(beta)) for beta in betas)]
     right, likelihood, entropy = np.zeros(len(betas)), np.zeros(len(betas)), 0.0
@@ -108,10 +105,7 @@ def main(
     seed: int,
     provenance: dict[str, Any],
 ) -> None:
-    """Write the best inverse temperatures of `heads` to `table`, their polynomials to `fit`.
-
-    `settings` is the config section `softmax.temperature`.
-    """
+    """Write the best inverse temperatures of `heads` to `table`, their polynomials to `fit`."""
     betas = settings["betas"]
     grid = np.geomspace(betas["least"], betas["most"], int(betas["count"]))
     frame = points(weights.read(heads, "heads")[0], settings, grid, seed, block_items)

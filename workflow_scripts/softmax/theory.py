@@ -199,10 +199,7 @@ def main(
     seed: int,
     provenance: dict[str, Any],
 ) -> None:
-    """Write the score rows of all checks; `polynomial` and `spread` are the published tables.
-
-    `settings` is the config section `softmax.theory`.
-    """
+    """Write the score rows of all checks; `settings` is the config section `softmax.theory`."""
     cases, sizes = settings["cases"], settings["sizes"]
     coefficients = adaptive_temperature.published(polynomial)
     rng = seeds.generator(seed, "softmax", "theory")

@@ -145,10 +145,7 @@ def main(
     seed: int,
     provenance: dict[str, Any],
 ) -> None:
-    """Write the weights of all seeds to `heads` and their learning curves to `curve`.
-
-    `settings` is the config section `softmax.heads`.
-    """
+    """Write the weights of all seeds to `heads` and their learning curves to `curve`."""
     own = dict(settings)
     checkpoint_every = own.pop("checkpoint_every")
     training = Settings(normaliser=normaliser, steps=steps, **own)
