@@ -48,9 +48,7 @@ def accuracy(data: Data) -> "Figure":
     """Table 1: accuracy against the number of items, plain and adaptive."""
     figure, axes, _ = _by_inference("accuracy", data)
     known = data.accuracy
-    axes.plot(
-        known["n_items"], known["baseline_acc_pct"], label="paper, $\\theta$ = 1", **PUBLISHED
-    )
+    axes.plot(known["n_items"], known["baseline_acc_pct"], label="paper, $\\theta$ = 1", **FILLED)
     axes.plot(
         known["n_items"], known["adaptive_theta_acc_pct"], label="paper, adaptive $\\theta$", **OPEN
     )
