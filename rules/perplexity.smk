@@ -14,6 +14,8 @@ PERPLEXITY_FIGURES = [
     "theory",
     "selection",
 ]
+PERPLEXITY_SHAPE = ["width", "layers", "heads"]  # settings of the small decoders
+PERPLEXITY_TRAINING = ["steps", "learning_rate", "warmup_steps", "final_rate", "weight_decay"]
 PERPLEXITY_PUBLISHED = project_file("resources/published")
 PERPLEXITY_COPIERS = config["perplexity"]["copying"]["encodings"]
 PERPLEXITY_MODELS = models_of(config, "perplexity")
@@ -28,20 +30,12 @@ rule perplexity_theory:
         "logs/benchmarks/perplexity_theory/theory.tsv"
     conda:
         "../envs/analysis.yaml"
-    threads: 1
     resources:
         mem_mb=growing(1000),
         runtime=growing(10),
     params:
         code=fingerprint("workflow_scripts/perplexity/theory.py"),
-        cases=config["perplexity"]["theory"]["cases"],
-        draws=config["perplexity"]["theory"]["draws"],
-        sizes=config["perplexity"]["theory"]["sizes"],
-        gammas=config["perplexity"]["theory"]["gammas"],
-        accuracies=config["perplexity"]["theory"]["accuracies"],
-        union_gammas=config["perplexity"]["theory"]["union_gammas"],
-        union_gap=config["perplexity"]["theory"]["union_gap"],
-        thetas=config["perplexity"]["theory"]["thetas"],
+        settings=config["perplexity"]["theory"],
         seed=config["seed"],
     script:
         "../workflow_scripts/perplexity/theory.py"
@@ -57,24 +51,19 @@ rule perplexity_copiers:
         "logs/benchmarks/perplexity_copiers/{copier}.tsv"
     conda:
         "../envs/models.yaml"
-    threads: 1
     resources:
         mem_mb=growing(2000),
         runtime=growing(240),
     params:
         code=fingerprint("workflow_scripts/perplexity/copiers.py"),
-        width=config["perplexity"]["copying"]["width"],
-        layers=config["perplexity"]["copying"]["layers"],
-        heads=config["perplexity"]["copying"]["heads"],
+        shape={key: config["perplexity"]["copying"][key] for key in PERPLEXITY_SHAPE},
+        settings={
+            key: config["perplexity"]["copying"][key]
+            for key in [*PERPLEXITY_TRAINING, "checkpoint_every"]
+        },
         longest=config["perplexity"]["copying"]["longest"],
         batch=config["perplexity"]["copying"]["batch"],
-        steps=config["perplexity"]["copying"]["steps"],
-        seeds=config["perplexity"]["copying"]["seeds"],
-        learning_rate=config["perplexity"]["copying"]["learning_rate"],
-        warmup_steps=config["perplexity"]["copying"]["warmup_steps"],
-        final_rate=config["perplexity"]["copying"]["final_rate"],
-        weight_decay=config["perplexity"]["copying"]["weight_decay"],
-        checkpoint_every=config["perplexity"]["copying"]["checkpoint_every"],
+        seed_count=config["perplexity"]["copying"]["seeds"],
         seed=config["seed"],
     script:
         "../workflow_scripts/perplexity/copiers.py"
@@ -92,7 +81,6 @@ rule perplexity_copies:
         "logs/benchmarks/perplexity_copies/{copier}.tsv"
     conda:
         "../envs/models.yaml"
-    threads: 1
     resources:
         mem_mb=growing(2500),
         runtime=growing(60),
@@ -118,24 +106,16 @@ rule perplexity_parity:
         "logs/benchmarks/perplexity_parity/parity.tsv"
     conda:
         "../envs/models.yaml"
-    threads: 1
     resources:
         mem_mb=growing(2000),
         runtime=growing(240),
     params:
         code=fingerprint("workflow_scripts/perplexity/parity.py"),
-        encoding=config["perplexity"]["parity"]["encoding"],
-        width=config["perplexity"]["parity"]["width"],
-        layers=config["perplexity"]["parity"]["layers"],
-        heads=config["perplexity"]["parity"]["heads"],
+        shape={key: config["perplexity"]["parity"][key] for key in [*PERPLEXITY_SHAPE, "encoding"]},
+        settings={key: config["perplexity"]["parity"][key] for key in PERPLEXITY_TRAINING},
         longest=config["perplexity"]["parity"]["longest"],
         batch=config["perplexity"]["parity"]["batch"],
-        steps=config["perplexity"]["parity"]["steps"],
-        seeds=config["perplexity"]["parity"]["seeds"],
-        learning_rate=config["perplexity"]["parity"]["learning_rate"],
-        warmup_steps=config["perplexity"]["parity"]["warmup_steps"],
-        final_rate=config["perplexity"]["parity"]["final_rate"],
-        weight_decay=config["perplexity"]["parity"]["weight_decay"],
+        seed_count=config["perplexity"]["parity"]["seeds"],
         keep_every=config["perplexity"]["parity"]["keep_every"],
         seed=config["seed"],
     script:
@@ -153,7 +133,6 @@ rule perplexity_checkpoints:
         "logs/benchmarks/perplexity_checkpoints/checkpoints.tsv"
     conda:
         "../envs/models.yaml"
-    threads: 1
     resources:
         mem_mb=growing(2000),
         runtime=growing(60),
@@ -162,7 +141,7 @@ rule perplexity_checkpoints:
         sizes=config["perplexity"]["parity"]["sizes"],
         longest=config["perplexity"]["parity"]["longest"],
         strings=config["perplexity"]["parity"]["strings"],
-        seeds=config["perplexity"]["parity"]["seeds"],
+        seed_count=config["perplexity"]["parity"]["seeds"],
         keep_every=config["perplexity"]["parity"]["keep_every"],
         floor=config["perplexity"]["floor"],
         seed=config["seed"],
@@ -172,7 +151,7 @@ rule perplexity_checkpoints:
 
 rule perplexity_models:
     input:
-        model=model_files,
+        weights=model_files,
     output:
         table="results/perplexity/models/{model}.parquet",
         steps="results/perplexity/models/{model}.steps.parquet",
@@ -182,7 +161,6 @@ rule perplexity_models:
         "logs/benchmarks/perplexity_models/{model}.tsv"
     conda:
         "../envs/models.yaml"
-    threads: 1
     resources:
         mem_mb=growing(config["inference"]["mem_mb"]),
         runtime=growing(config["inference"]["runtime_min"]),
@@ -192,10 +170,7 @@ rule perplexity_models:
         spec=model_serving,
         checkpoint=model_checkpoint,
         batch_tokens=config["inference"]["batch_tokens"],
-        wording=config["perplexity"]["models"]["wording"],
-        sizes=config["perplexity"]["models"]["sizes"],
-        random_sizes=config["perplexity"]["models"]["random_sizes"],
-        strings=config["perplexity"]["models"]["strings"],
+        settings=config["perplexity"]["models"],
         floor=config["perplexity"]["floor"],
         seed=config["seed"],
     script:
@@ -220,7 +195,6 @@ rule perplexity_selection:
         "logs/benchmarks/perplexity_selection/selection.tsv"
     conda:
         "../envs/analysis.yaml"
-    threads: 1
     resources:
         mem_mb=growing(1000),
         runtime=growing(10),
@@ -248,11 +222,8 @@ rule perplexity_scores:
         table="results/perplexity/scores.parquet",
     log:
         "logs/perplexity_scores/scores.log",
-    benchmark:
-        "logs/benchmarks/perplexity_scores/scores.tsv"
     conda:
         "../envs/analysis.yaml"
-    threads: 1
     resources:
         mem_mb=growing(1000),
         runtime=growing(10),
@@ -277,13 +248,12 @@ rule perplexity_claims:
         "logs/perplexity_claims/claims.log",
     conda:
         "../envs/analysis.yaml"
-    threads: 1
     resources:
         mem_mb=growing(1000),
         runtime=growing(10),
     params:
         code=fingerprint("workflow_scripts/perplexity/claims.py"),
-        models={name: config["models"][name] for name in PERPLEXITY_MODELS},
+        models=study_models("perplexity"),
         parity_longest=config["perplexity"]["parity"]["longest"],
     script:
         "../workflow_scripts/perplexity/claims.py"
@@ -295,53 +265,19 @@ rule perplexity_figures:
         steps="results/perplexity/copies/rope.steps.parquet",
         published=f"{PERPLEXITY_PUBLISHED}/perplexity_parity_correlation.csv",
     output:
-        sketch=report(
-            "results/perplexity/figures/sketch.png",
-            caption="../resources/captions/perplexity/sketch.rst",
-            category="perplexity",
-        ),
-        copying=report(
-            "results/perplexity/figures/copying.png",
-            caption="../resources/captions/perplexity/copying.rst",
-            category="perplexity",
-        ),
-        isoperplexity=report(
-            "results/perplexity/figures/isoperplexity.png",
-            caption="../resources/captions/perplexity/isoperplexity.rst",
-            category="perplexity",
-        ),
-        parity=report(
-            "results/perplexity/figures/parity.png",
-            caption="../resources/captions/perplexity/parity.rst",
-            category="perplexity",
-        ),
-        correlation=report(
-            "results/perplexity/figures/correlation.png",
-            caption="../resources/captions/perplexity/correlation.rst",
-            category="perplexity",
-        ),
-        theory=report(
-            "results/perplexity/figures/theory.png",
-            caption="../resources/captions/perplexity/theory.rst",
-            category="perplexity",
-        ),
-        selection=report(
-            "results/perplexity/figures/selection.png",
-            caption="../resources/captions/perplexity/selection.rst",
-            category="perplexity",
-        ),
+        png=figure_pngs("perplexity", PERPLEXITY_FIGURES),
         pdf=expand("results/perplexity/figures/{figure}.pdf", figure=PERPLEXITY_FIGURES),
     log:
         "logs/perplexity_figures/figures.log",
     conda:
         "../envs/analysis.yaml"
-    threads: 1
     resources:
         mem_mb=growing(1000),
         runtime=growing(10),
     params:
         code=fingerprint("workflow_scripts/perplexity/figures.py"),
-        parity_longest=config["perplexity"]["parity"]["longest"],
+        longest={task: config["perplexity"][task]["longest"] for task in ["copying", "parity"]},
+        models=figure_models("perplexity"),
     script:
         "../workflow_scripts/perplexity/figures.py"
 

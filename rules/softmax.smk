@@ -6,15 +6,7 @@ wildcard_constraints:
     normaliser="[a-z0-9]+",
 
 
-SOFTMAX_FIGURES = [
-    "accuracy",
-    "gain",
-    "maps",
-    "temperature",
-    "entropy",
-    "spread",
-    "normalisers",
-]
+SOFTMAX_FIGURES = ["accuracy", "gain", "maps", "temperature", "entropy", "spread", "normalisers"]
 SOFTMAX_PUBLISHED = project_file("resources/published")
 
 
@@ -35,9 +27,7 @@ rule softmax_theory:
         runtime=growing(10),
     params:
         code=fingerprint("workflow_scripts/softmax/theory.py"),
-        cases=config["softmax"]["theory"]["cases"],
-        sizes=config["softmax"]["theory"]["sizes"],
-        slope_sizes=config["softmax"]["theory"]["slope_sizes"],
+        settings=config["softmax"]["theory"],
         seed=config["seed"],
     script:
         "../workflow_scripts/softmax/theory.py"
@@ -45,7 +35,7 @@ rule softmax_theory:
 
 rule softmax_train:
     output:
-        weights="results/softmax/heads/{training}/{normaliser}.safetensors",
+        heads="results/softmax/heads/{training}/{normaliser}.safetensors",
         curve="results/softmax/heads/{training}/{normaliser}.curve.parquet",
     log:
         "logs/softmax_train/{training}/{normaliser}.log",
@@ -59,16 +49,8 @@ rule softmax_train:
     params:
         code=fingerprint("workflow_scripts/softmax/train.py"),
         steps=lookup("softmax/{training}/steps", within=config),
-        seeds=lookup("softmax/{training}/seeds", within=config),
-        batch=config["softmax"]["heads"]["batch"],
-        learning_rate=config["softmax"]["heads"]["learning_rate"],
-        weight_decay=config["softmax"]["heads"]["weight_decay"],
-        width=config["softmax"]["heads"]["width"],
-        categories=config["softmax"]["heads"]["categories"],
-        fewest_items=config["softmax"]["heads"]["fewest_items"],
-        most_items=config["softmax"]["heads"]["most_items"],
-        top_k=config["softmax"]["heads"]["top_k"],
-        checkpoint_every=config["softmax"]["heads"]["checkpoint_every"],
+        seed_count=lookup("softmax/{training}/seeds", within=config),
+        settings=config["softmax"]["heads"],
         seed=config["seed"],
     script:
         "../workflow_scripts/softmax/train.py"
@@ -76,7 +58,7 @@ rule softmax_train:
 
 rule softmax_temperature:
     input:
-        weights="results/softmax/heads/retrieval/softmax.safetensors",
+        heads="results/softmax/heads/retrieval/softmax.safetensors",
     output:
         table="results/softmax/temperature.parquet",
         fit="results/softmax/temperature.json",
@@ -91,11 +73,7 @@ rule softmax_temperature:
         runtime=growing(60),
     params:
         code=fingerprint("workflow_scripts/softmax/temperature.py"),
-        sizes=config["softmax"]["temperature"]["sizes"],
-        sets=config["softmax"]["temperature"]["sets"],
-        total_items=config["softmax"]["temperature"]["total_items"],
-        betas=config["softmax"]["temperature"]["betas"],
-        degree=config["softmax"]["temperature"]["degree"],
+        settings=config["softmax"]["temperature"],
         block_items=config["softmax"]["block_items"],
         seed=config["seed"],
     script:
@@ -104,7 +82,7 @@ rule softmax_temperature:
 
 rule softmax_evaluate:
     input:
-        weights="results/softmax/heads/{training}/{normaliser}.safetensors",
+        heads="results/softmax/heads/{training}/{normaliser}.safetensors",
         published=f"{SOFTMAX_PUBLISHED}/softmax_adaptive_temperature_polynomial.csv",
         fit=branch(
             evaluate("{training} == 'retrieval'"),
@@ -136,7 +114,7 @@ rule softmax_evaluate:
 
 rule softmax_maps:
     input:
-        weights="results/softmax/heads/retrieval/softmax.safetensors",
+        heads="results/softmax/heads/retrieval/softmax.safetensors",
         published=f"{SOFTMAX_PUBLISHED}/softmax_adaptive_temperature_polynomial.csv",
     output:
         table="results/softmax/maps.parquet",
@@ -151,9 +129,7 @@ rule softmax_maps:
         runtime=growing(10),
     params:
         code=fingerprint("workflow_scripts/softmax/maps.py"),
-        sizes=config["softmax"]["maps"]["sizes"],
-        sets=config["softmax"]["maps"]["sets"],
-        shown=config["softmax"]["maps"]["shown"],
+        settings=config["softmax"]["maps"],
         block_items=config["softmax"]["block_items"],
         seed=config["seed"],
     script:
@@ -162,7 +138,7 @@ rule softmax_maps:
 
 rule softmax_models:
     input:
-        model=model_files,
+        weights=model_files,
         text=project_file(config["softmax"]["models"]["text"]),
     output:
         table="results/softmax/models/{model}.parquet",
@@ -179,11 +155,7 @@ rule softmax_models:
         code=fingerprint("workflow_scripts/softmax/models.py"),
         spec=model_serving,
         checkpoint=model_checkpoint,
-        numbers=config["softmax"]["models"]["numbers"],
-        prompts=config["softmax"]["models"]["prompts"],
-        largest=config["softmax"]["models"]["largest"],
-        text_tokens=config["softmax"]["models"]["text_tokens"],
-        rows=config["softmax"]["models"]["rows"],
+        settings=config["softmax"]["models"],
         seed=config["seed"],
     script:
         "../workflow_scripts/softmax/models.py"

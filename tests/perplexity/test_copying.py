@@ -1,4 +1,4 @@
-"""The copy task: the protocol of the data, parallel greedy writing, and resuming a training."""
+"""The copy task: the protocol of the data, parallel greedy decoding, and resuming a training."""
 
 import itertools
 
@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from workflow_scripts.perplexity import copies, copying, decoder, training, weights
+from workflow_scripts.perplexity import copies, copying, decoder, training
 from workflow_scripts.perplexity.decoder import Shape
 from workflow_scripts.perplexity.training import Settings
 
@@ -42,7 +42,7 @@ def test_every_row_holds_two_strings_and_their_copies():
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_parallel_writing_is_writing_bit_by_bit(seed):
+def test_parallel_decoding_equals_sequential_decoding(seed):
     model = sharp(seed)
     strings = torch.randint(0, 2, (4, 12), generator=torch.Generator().manual_seed(seed))
     written, logs = copying.greedy(model, SHAPE, strings)
@@ -68,14 +68,14 @@ def test_a_pair_differs_in_one_bit(flip):
 def test_panels_by_hand():
     p_one = np.array([[0.1, 0.2], [0.1, 0.3]])
     logs = np.log(np.stack([1 - p_one, p_one], -1))
-    found = copies.panels(logs, np.zeros((2, 2), int), 2, 1, 1e-12)
+    found = copies.panels(logs, np.zeros((2, 2), int), 1, 1e-12)
     assert found["gap"] == pytest.approx(0.1)
     assert found["alpha_least"] == pytest.approx(0.8)
     assert found["beta_flip"] == pytest.approx(0.3)
     assert found["nats_alpha"] == pytest.approx(-np.log([0.9, 0.8]).mean())
     assert found["nats_beta"] == pytest.approx(-np.log([0.9, 0.3]).mean())
     assert found["nats_apart"] <= found["corrected_bound"]
-    copied = copies.panels(logs, np.array([[0, 0], [0, 1]]), 2, 1, 1e-12)
+    copied = copies.panels(logs, np.array([[0, 0], [0, 1]]), 1, 1e-12)
     assert copied["beta_copied"] == 1
     assert "corrected_bound" not in copied
 
@@ -121,7 +121,7 @@ def test_gradient_norm_agrees_with_finite_differences():
     assert rows["taught_nats_beta"] == pytest.approx(nats())
 
 
-def test_a_killed_training_goes_on_to_the_same_weights(tmp_path):
+def test_a_killed_training_resumes_to_the_same_weights(tmp_path):
     def train(state, until=None) -> decoder.Parameters:
         def stop(step: int, _: decoder.Parameters) -> None:
             if step == until:
@@ -144,10 +144,10 @@ def test_a_killed_training_goes_on_to_the_same_weights(tmp_path):
 
 
 def test_weights_survive_the_disk_and_a_bad_file_is_named(tmp_path):
-    weights.write(tmp_path / "a.safetensors", sharp(0), {"seed": 1}, SHAPE)
-    read, shape = weights.read(tmp_path / "a.safetensors")
+    decoder.write(tmp_path / "a.safetensors", sharp(0), SHAPE, {"seed": 1})
+    read, shape = decoder.read(tmp_path / "a.safetensors")
     assert shape == SHAPE
     assert all(torch.equal(read[name], tensor) for name, tensor in sharp(0).items())
     (tmp_path / "b.safetensors").write_bytes(b"nonsense")
-    with pytest.raises(ValueError, match=r"b\.safetensors: not a file of small decoders"):
-        weights.read(tmp_path / "b.safetensors")
+    with pytest.raises(ValueError, match=r"b\.safetensors: expected small decoders"):
+        decoder.read(tmp_path / "b.safetensors")

@@ -50,16 +50,6 @@ def test_critical_accuracy_is_where_simulated_perplexities_meet(accuracy, gamma,
 
 
 @given(accuracies, gammas)
-def test_slope_is_the_derivative(accuracy, gamma):
-    step = 1e-6
-    up, down = (
-        float(isoperplexity.critical_accuracy(accuracy, gamma, side)) for side in (step, -step)
-    )
-    found = float(isoperplexity.slope(accuracy, gamma))
-    assert found == pytest.approx((up - down) / (2 * step), rel=1e-4, abs=1e-5)
-
-
-@given(accuracies, gammas)
 def test_minimum_agrees_with_a_search(accuracy, gamma):
     found = minimize_scalar(
         lambda share: float(isoperplexity.critical_accuracy(accuracy, gamma, share * gamma)),
@@ -78,8 +68,16 @@ def test_minimum_agrees_with_a_search(accuracy, gamma):
 
 
 def test_free_lunch_at_gamma_04_starts_at_accuracy_06():
-    root = brentq(lambda a: float(isoperplexity.slope(a, 0.4)), 0.5, 0.9)
-    assert root == pytest.approx(0.6)
+    """The slope of the critical accuracy at shift 0 changes its sign there."""
+
+    def slope(accuracy: float) -> float:
+        ends = isoperplexity.critical_accuracy(accuracy, 0.4, np.array([-1e-6, 1e-6]))
+        return float(np.diff(ends)[0])
+
+    root = brentq(slope, 0.5, 0.9)
+    assert root == pytest.approx(0.6, abs=1e-6)
+    assert not isoperplexity.free_lunch(root - 1e-3, 0.4)
+    assert isoperplexity.free_lunch(root + 1e-3, 0.4)
 
 
 def test_checks_of_the_theory_table_notice_a_wrong_formula(monkeypatch):

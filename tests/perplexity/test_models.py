@@ -1,4 +1,4 @@
-"""The copy experiment on a language model: digits that merge, lengths, and parallel writing."""
+"""The copy experiment on a language model: merged digits, lengths, and parallel decoding."""
 
 import re
 from types import SimpleNamespace
@@ -45,7 +45,7 @@ def test_merged_digits_are_spaced(pieces):
 
 
 def test_digits_that_merge_even_when_spaced_are_refused_by_name():
-    with pytest.raises(EngineError, match=r"models\.merger: its tokenizer merges digits even"):
+    with pytest.raises(EngineError, match=r"models\.merger: expected one token per bit"):
         digits.way_of(merging(r"[\d ]+|."), WORDING, 9)
 
 
@@ -61,15 +61,14 @@ def test_a_length_beyond_the_context_is_refused_before_any_work(engine, monkeypa
 
     monkeypatch.setattr(engine.model, "forward", never)
     monkeypatch.setattr(engines, "load", lambda *given, **named: engine)
+    sizes = {"sizes": [4, 200], "random_sizes": {"trained": [8], "longer": []}, "strings": 2}
+    settings = {"wording": WORDING, **sizes}
     with pytest.raises(EngineError, match=r"200 bits need \d+ tokens, models\.tiny has 256"):
-        models.main(
-            *("tiny", tiny.SPEC, "", 1024, "table", "steps", WORDING),
-            *([4, 200], [8], 2, 1e-12, 1, {}),
-        )
+        models.main("tiny", tiny.SPEC, "", 1024, "table", "steps", settings, 1e-12, 1, {})
 
 
 @pytest.mark.parametrize("bits", [[0] * 10, [0] * 9 + [1], [1, 0] * 5])
-def test_parallel_writing_is_writing_digit_by_digit(engine, bits):
+def test_parallel_decoding_equals_sequential_decoding(engine, bits):
     way = digits.way_of(engine, WORDING, 10)
     spelt = digits.spelling(engine, WORDING, bits, way)
     written, logs = models.greedy(engine, spelt, bits)
@@ -94,7 +93,7 @@ def test_rows_of_a_pair_are_probabilities_of_the_model(engine):
     assert rows["alpha_least"] == pytest.approx(p.min())
     assert rows["nats_alpha"] == pytest.approx(-np.log(p).mean())
     assert rows["nats_apart"] == pytest.approx(abs(rows["nats_alpha"] - rows["nats_beta"]))
-    # A random model would rather write something else than a digit, and that is reported.
+    # An untrained model prefers other tokens to digits, which is reported.
     assert rows["other_token_share_alpha"] > 0
     assert 0 <= rows["first_other_token_alpha"] < 6
 

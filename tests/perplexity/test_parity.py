@@ -1,4 +1,4 @@
-"""The parity task: labels, what is held out, the two readings, and checkpoints across a kill."""
+"""The parity task: labels, held-out strings, the two targets, and checkpoints across a kill."""
 
 import functools
 import operator
@@ -8,13 +8,13 @@ import pytest
 import torch
 from torch.nn import functional
 
-from workflow_scripts.perplexity import checkpoints, decoder, parity, training, weights
+from workflow_scripts.perplexity import checkpoints, decoder, parity, training
 from workflow_scripts.perplexity.decoder import Shape
-from workflow_scripts.perplexity.training import Settings
 
 torch.set_num_threads(1)
 SHAPE = Shape(parity.BITS, parity.BITS, 16, 1, 2, "rope")
-SETTINGS = Settings(6, 1e-2, 2, 1.0, 0.0, 2)
+SETTINGS = {"steps": 6, "learning_rate": 1e-2, "warmup_steps": 2}
+SETTINGS |= {"final_rate": 1.0, "weight_decay": 0.0}
 
 
 def test_labels_are_the_xor_of_the_bits():
@@ -45,12 +45,12 @@ def test_held_out_strings_are_never_drawn():
     assert {int("".join(map(str, row)), 2) for row in tested.tolist()} == set(held_out.tolist())
 
 
-def test_the_final_reading_is_asked_once_a_string_and_the_prefix_reading_everywhere():
+def test_the_final_target_has_one_label_per_string_and_the_prefix_target_one_per_bit():
     data = parity.Strings(1, 1, 5, 6, SHAPE)
     parameters = training.initial(1, SHAPE, ["prefix 0", "final 0"], "parity")
-    state = data.state()
+    state = data.streams.state()
     loss, _ = data.losses(parameters)
-    data.restore(state)
+    data.streams.restore(state)
     numbers = data.train[data.streams.integers(len(data.train), (5,))]
     size = data.streams.integers(6, (5, 1))[..., 0] + 1
     bits = parity.bits_of(numbers, 6)
@@ -70,17 +70,18 @@ def test_the_final_reading_is_asked_once_a_string_and_the_prefix_reading_everywh
 def run(folder, monkeypatch, until=None):
     """`parity.main` in `folder`, killed after `until` steps."""
     monkeypatch.chdir(folder)
-    real = weights.write
+    real = decoder.write
 
     def write(path, *rest):
         if until is not None and f"step{until}." in str(path):
             raise KeyboardInterrupt
         real(path, *rest)
 
+    shape = {name: getattr(SHAPE, name) for name in ("width", "layers", "heads", "encoding")}
     with monkeypatch.context() as patch:
-        patch.setattr(weights, "write", write)
-        parity.main("w.safetensors", "c.parquet", SHAPE, SETTINGS, 2, 2, 4, 6, 3, {"code": "x"})
-    return weights.read("w.safetensors")[0]
+        patch.setattr(decoder, "write", write)
+        parity.main("w.safetensors", "c.parquet", shape, SETTINGS, 2, 2, 4, 6, 3, {"code": "x"})
+    return decoder.read("w.safetensors")[0]
 
 
 def test_checkpoints_survive_a_kill(tmp_path, monkeypatch):
@@ -94,13 +95,13 @@ def test_checkpoints_survive_a_kill(tmp_path, monkeypatch):
     assert all(torch.equal(whole[name], resumed[name]) for name in whole)
     curve = pd.read_parquet("c.parquet")
     assert sorted(curve["step"].unique()) == list(range(1, 7))
-    assert set(zip(curve["reading"], curve["seed"], strict=True)) == set(parity.members(2))
+    assert set(zip(curve["target"], curve["seed"], strict=True)) == set(parity.members(2))
     kept = [path.suffix for path in (tmp_path / "killed" / "work").rglob("*") if path.is_file()]
     assert kept == []
 
 
 def test_a_perfect_model_is_measured_as_one(monkeypatch):
-    """Logits that know the parity, and only up to 6 bits: both readings, near and far."""
+    """Logits that know the parity up to 6 bits only: both targets, near and far."""
 
     def knows(parameters, bits, shape):
         right = parity.prefix_parity(bits)
@@ -109,8 +110,9 @@ def test_a_perfect_model_is_measured_as_one(monkeypatch):
 
     monkeypatch.setattr(decoder, "forward", knows)
     stack = decoder.stack([decoder.initial(0, SHAPE)] * 2)
-    frame = checkpoints.evaluate(stack, SHAPE, [6, 24], 6, 8, 1, 100, 1e-12, 1)
-    found = frame.set_index(["reading", "size", "metric"])["value"]
+    tested = [checkpoints.test_strings(1, size, 6, 8) for size in (6, 24)]
+    frame = checkpoints.evaluate(stack, SHAPE, tested, 6, 1, 100, 1e-12)
+    found = frame.set_index(["target", "size", "metric"])["value"]
     assert set(frame["step"]) == {100}
     assert found["prefix", 6, "accuracy"] == found["final", 6, "accuracy"] == 1
     assert found["prefix", 24, "accuracy"] == pytest.approx(6 / 24)

@@ -1,4 +1,4 @@
-"""Claims on made-up scores, settings that cannot be, and the scores of made-up tables."""
+"""Claims on synthetic scores, impossible settings, and the scores of synthetic tables."""
 
 import copy
 
@@ -7,8 +7,10 @@ import pandas as pd
 import pytest
 import yaml
 
-from workflow_scripts.perplexity import claims, scores, settings, theory
+from workflow_scripts.perplexity import claims, config_checks, scores, theory
+from workflow_scripts.perplexity.copies import rows_of
 from workflow_scripts.shared import claims as shared
+from workflow_scripts.shared import scores as shared_scores
 from workflow_scripts.shared.claims import Evidence, Verdict
 from workflow_scripts.shared.fingerprint import ROOT
 
@@ -18,7 +20,7 @@ SIZES = (16, 32, 64, 128, 256)
 
 
 def copies(power: float = -1.0, accuracy: float = 0.95, gradient: float = -1.0) -> pd.DataFrame:
-    """A table as `copies` writes it: what changes with the size follows a power of it."""
+    """A table as `copies` writes it; metrics that change with the size follow a power of it."""
     rows = []
     for seed in range(4):
         wobble = 1 + 0.05 * (seed - 1.5)
@@ -39,33 +41,27 @@ def copies(power: float = -1.0, accuracy: float = 0.95, gradient: float = -1.0) 
                 "beta_not_alpha": 0.1,
                 "beta_union": 0.2,
             }
-            key = {"encoding": "rope", "seed": seed, "size": size, "flip": "last"}
-            rows += [key | {"metric": name, "value": value} for name, value in measured.items()]
-        key = {"encoding": "rope", "seed": seed, "size": 16, "flip": "random"}
-        rows.append(key | {"metric": "accuracy", "value": accuracy + 0.001 * seed})
-    return pd.DataFrame(rows)
+            rows += rows_of(measured, seed, size, "last")
+        rows += rows_of({"accuracy": accuracy + 0.001 * seed}, seed, 16, "random")
+    return pd.DataFrame(rows).assign(encoding="rope")
 
 
 def table(frame: pd.DataFrame) -> pd.DataFrame:
-    """Scores as `scores.main` makes them of copiers and one stand-in model."""
+    """Scores of copiers and one stand-in model as `scores.main` builds them."""
     ours = [*scores.pooled(frame), *scores.slopes(frame, 16), *scores.broken_bounds(frame)]
-    ours.append({"experiment": "E1", "metric": "training_steps", "value": 500, "n": 1})
-    model = [
-        {"size": size, "flip": "last", "metric": "gap", "value": 1.0 / size, "n": 1}
-        for size in SIZES
-    ]
-    model.append({"metric": "digits_merged", "value": 1.0, "n": 1})
-    e2 = pd.DataFrame(model).assign(model="tiny")
+    ours.append(shared_scores.exact("E1", "training_steps", 500, 1, units="trainings"))
+    pair = {"units": "pairs", "flip": "last", "model": "tiny"}
+    model = [shared_scores.number("E2", "gap", 1.0 / size, 1, size=size, **pair) for size in SIZES]
+    model.append(shared_scores.exact("E2", "digits_merged", 1, 1, units="models", model="tiny"))
+    e2 = pd.DataFrame(model)
     parts = [
         pd.DataFrame(ours).assign(model=scores.COPIER),
-        frame.assign(experiment="E1", model=scores.COPIER, n=1),
-        e2.assign(experiment="E2"),
-        pd.DataFrame(scores.model_slopes(e2, 16)),
+        frame.assign(model=scores.COPIER),
+        e2,
+        scores.model_slopes(e2, 16),
         pd.DataFrame(theory.lemma(np.random.default_rng(0), 5, [2, 16])).assign(model="theory"),
     ]
-    columns = ["experiment", *scores.CONDITIONS, "model", "seed", "metric"]
-    columns += ["value", "ci_low", "ci_high", "n"]
-    return pd.concat(parts, ignore_index=True).reindex(columns=columns)
+    return shared_scores.table(parts, scores.CONDITIONS, whole=["size", "step"])
 
 
 def judged(name: str, frame: pd.DataFrame) -> list[dict]:
@@ -121,18 +117,18 @@ def test_copiers_that_do_not_copy_decide_nothing():
     assert "60 % of the bits right" in entry["reason"]
 
 
-def test_a_stand_in_decides_nothing_of_figure_2_and_its_merged_digits_are_told():
+def test_a_stand_in_decides_nothing_in_figure_2_and_its_merged_digits_are_noted():
     entry = judged("C7a", table(copies()))[1]
     assert entry["measured"]["model"] == "tiny"
     assert (entry["reading"], entry["verdict"]) == (Verdict.SUPPORTED, Verdict.NOT_TESTED)
     assert "its tokenizer merges digits" in entry["measured"]["note"]
 
 
-def test_bounds_are_counted_over_pairs_that_keep_the_premises():
+def test_bounds_are_counted_over_pairs_that_satisfy_the_premises():
     frame = copies()
     entry = judged("C1d", table(frame))[0]
     assert (entry["measured"]["value"], entry["measured"]["n"]) == (0, 20)
-    assert "printed form is broken by 20" in entry["measured"]["note"]
+    assert "printed form is violated by 20" in entry["measured"]["note"]
     frame.loc[(frame["metric"] == "corrected_bound") & (frame["seed"] == 1), "value"] = 0.0
     assert judged("C1d", table(frame))[0]["verdict"] == Verdict.CONTRADICTED
     frame = frame[~frame["metric"].isin(["corrected_bound", "printed_bound"])]
@@ -155,12 +151,12 @@ BAD = [
 
 
 @pytest.mark.parametrize(("path", "value", "line"), BAD, ids=[line for *_, line in BAD])
-def test_impossible_settings_are_told_before_anything_runs(path, value, line):
+def test_impossible_settings_are_reported_before_anything_runs(path, value, line):
     config = copy.deepcopy(CONFIG)
     section, key = path.split("/")
     config["perplexity"][section][key] = value
-    assert any(problem.startswith(line) for problem in settings.problems(config))
+    assert any(problem.startswith(line) for problem in config_checks.problems(config))
 
 
 def test_the_default_settings_have_no_problem():
-    assert list(settings.problems(CONFIG)) == []
+    assert list(config_checks.problems(CONFIG)) == []

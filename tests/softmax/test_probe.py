@@ -1,6 +1,7 @@
 """Attention of transformers models: logits and entropies against the library's own weights."""
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from transformers import Gemma2Config, Gemma2ForCausalLM, Qwen3Config, Qwen3ForCausalLM
@@ -93,7 +94,8 @@ def test_lists_that_exceed_the_context_are_left_out(model):
             return {"input_ids": [1 + ord(letter) % 80 for letter in text]}
 
     rng = np.random.default_rng(0)
-    found = models.entropies(model, Letters(), [2, 4, 512], 2, 99, 64, rng)
+    settings = {"numbers": [2, 4, 512], "prompts": 2, "largest": 99}
+    found = pd.DataFrame(models.entropies(model, Letters(), settings, 64, rng))
     assert set(found["items"]) == {2, 4}
     assert set(found["layer"].dropna()) == {0, 1}
     entropy = found[found["metric"] == "entropy_nats"]

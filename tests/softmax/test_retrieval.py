@@ -1,4 +1,4 @@
-"""Max retrieval: the data protocol, the head's algebra, and reading in blocks."""
+"""Max retrieval: the data protocol, the head's algebra, and evaluation in blocks."""
 
 import dataclasses
 import math
@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from workflow_scripts.softmax import attention, reading, retrieval
+from workflow_scripts.softmax import blockwise, normalisers, retrieval
 from workflow_scripts.softmax.evaluate import domain_spread
 from workflow_scripts.softmax.retrieval import Sampler, Sets
 
@@ -36,7 +36,7 @@ def plain_forward(parameters: retrieval.Parameters, sets: Sets) -> torch.Tensor:
     return mlp("out", torch.einsum("bn,bnd->bd", logits.softmax(-1), v))
 
 
-def test_label_is_the_class_of_the_largest_open_item():
+def test_label_is_the_class_of_the_largest_unmasked_item():
     sets = Sampler(1, "test").draw(200, 16, 10, 5)
     assert sets.mask is not None
     sizes = sets.mask.sum(-1)
@@ -56,7 +56,7 @@ def test_data_are_uniform():
     assert 0 <= float(sets.query.min()) < float(sets.query.max()) <= 1
 
 
-def test_how_many_are_drawn_at_once_changes_nothing():
+def test_batch_size_does_not_change_what_is_drawn():
     together = Sampler(5, "x").draw(12, 40, 10)
     sampler = Sampler(5, "x")
     apart = [sampler.draw(n, 40, 10) for n in (5, 1, 6)]
@@ -66,22 +66,22 @@ def test_how_many_are_drawn_at_once_changes_nothing():
 
 
 def test_head_is_the_papers_head():
-    """Taking queries through the transposes is exact algebra."""
+    """Multiplying queries by the transposes is exact algebra."""
     sets = Sampler(2, "x").draw(20, 16, 10, 5)
     found = retrieval.forward(head(), sets, "softmax", 0)[0]
     torch.testing.assert_close(found.double(), plain_forward(head(), sets), atol=1e-5, rtol=1e-4)
 
 
-@pytest.mark.parametrize("normaliser", attention.NORMALISERS)
+@pytest.mark.parametrize("normaliser", normalisers.NORMALISERS)
 @pytest.mark.parametrize("block", [1, 100, 10_000])
-def test_blocks_read_what_the_whole_set_gives(normaliser, block):
+def test_blocks_give_the_result_of_the_whole_set(normaliser, block):
     parameters = head(normaliser)
     sets = Sampler(2, "x").draw(3, 150, 10)
-    weigh = attention.NORMALISERS[normaliser]
+    weigh = normalisers.NORMALISERS[normaliser]
     ways = [lambda e: weigh(e, None, parameters["scale"], 4)]
-    seen = reading.read(parameters, sets, ways, block)
+    seen = blockwise.run(parameters, sets, ways, block)
     whole = retrieval.forward(parameters, sets, normaliser, 4)
-    torch.testing.assert_close(seen.scores, whole, atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(seen.class_logits, whole, atol=1e-4, rtol=1e-4)
 
 
 def test_order_of_items_does_not_matter():
@@ -89,14 +89,14 @@ def test_order_of_items_does_not_matter():
     order = torch.randperm(50, generator=torch.Generator().manual_seed(0))
     shuffled = sets._replace(priority=sets.priority[..., order], category=sets.category[..., order])
     ways = [lambda e: e.softmax(-1)]
-    one = reading.read(head(), sets, ways, 16).scores
-    other = reading.read(head(), shuffled, ways, 16).scores
+    one = blockwise.run(head(), sets, ways, 16).class_logits
+    other = blockwise.run(head(), shuffled, ways, 16).class_logits
     torch.testing.assert_close(one, other, atol=1e-5, rtol=1e-4)
 
 
 @dataclasses.dataclass
 class Largest(TorchDispatchMode):
-    """Elements of the largest tensor that any operation makes."""
+    """Elements of the largest tensor that any operation creates."""
 
     elements: int = 0
 
@@ -116,8 +116,8 @@ def test_memory_is_bounded_by_the_block(items):
     """No tensor holds more than a block of hidden items, or a set's own n logits."""
     block, width = 512, 32
     with Largest() as largest:
-        for sets in reading.chunks(Sampler(1, "x"), 4, items, 10, block):
-            reading.read(head(), sets, [lambda e: e.softmax(-1)] * 2, block)
+        for sets in blockwise.batches(Sampler(1, "x"), 4, items, 10, block):
+            blockwise.run(head(), sets, [lambda e: e.softmax(-1)] * 2, block)
     assert largest.elements <= max(block * width, 2 * items)
 
 
@@ -128,7 +128,7 @@ def test_domain_spread_bounds_every_set():
     spread, share = domain_spread(parameters)
     assert 0 < share <= 1
     sets = Sampler(2, "x").draw(500, 64, 10)
-    seen = reading.read(parameters, sets, [lambda e: e.softmax(-1)], 4096)
+    seen = blockwise.run(parameters, sets, [lambda e: e.softmax(-1)], 4096)
     widest = (seen.logits.max(-1).values - seen.logits.min(-1).values).max()
     assert float(widest) <= spread * (1 + 1e-3)
     assert float(widest) > 0.8 * spread

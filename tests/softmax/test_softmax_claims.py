@@ -1,12 +1,14 @@
-"""Scores and claims on made-up tables: what is measured, and what may be decided."""
+"""Scores and claims on synthetic tables: what is measured, and what can be decided."""
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from workflow_scripts.shared import claims as shared
+from workflow_scripts.shared import scores as shared_scores
 from workflow_scripts.shared.claims import Evidence, Verdict
 from workflow_scripts.shared.fingerprint import ROOT
+from workflow_scripts.shared.statistics import Interval
 from workflow_scripts.softmax import claims, scores, theory
 
 PUBLISHED = ROOT / "resources/published"
@@ -15,8 +17,8 @@ SPREAD = PUBLISHED / "softmax_logit_spread.csv"
 SIZES = (16, 1024, 16384)
 
 
-def made_up(accuracy_at_16: float, gains: tuple[float, float, float]) -> pd.DataFrame:
-    """A test table of 10 heads as `evaluate` writes it."""
+def synthetic(accuracy_at_16: float, gains: tuple[float, float, float]) -> pd.DataFrame:
+    """A table of 10 heads as `evaluate` writes it."""
     rows = []
     for seed in range(10):
         wobble = 0.001 * (seed - 4.5)
@@ -37,16 +39,14 @@ def made_up(accuracy_at_16: float, gains: tuple[float, float, float]) -> pd.Data
 
 
 def table(frame: pd.DataFrame) -> pd.DataFrame:
-    rows = [
+    rows: list[shared_scores.Row] = [
         *scores.pooled(frame, "E1"),
         *scores.differences(frame, "E1", "inference", "trained"),
         *scores.slopes(frame, "E1"),
-        scores.steps("E1", 1000),
-        theory.row("S5", "window_high_nats", 5.9445, 1),
+        shared_scores.exact("E1", "training_steps", 1000, 1, units="trainings"),
+        shared_scores.exact("S5", "window_high_nats", 5.9445, 1, units="cases"),
     ]
-    columns = ["experiment", *scores.CONDITIONS, "seed", "metric"]
-    columns += ["value", "ci_low", "ci_high", "n"]
-    return pd.DataFrame(rows).reindex(columns=columns)
+    return shared_scores.table([rows], scores.CONDITIONS, whole=["items"])
 
 
 def judged(name: str, frame: pd.DataFrame) -> dict:
@@ -65,7 +65,7 @@ def test_published_numbers_come_from_the_files():
 def test_paired_differences_agree_with_scipy():
     from scipy import stats
 
-    frame = made_up(0.99, (0.0, 0.04, 0.01))
+    frame = synthetic(0.99, (0.0, 0.04, 0.01))
     rows = pd.DataFrame(scores.differences(frame, "E1", "inference", "trained"))
     at = rows[rows["items"] == 1024].set_index("metric")["value"]
     wide = frame[(frame["metric"] == "accuracy") & (frame["items"] == 1024)].pivot(
@@ -78,44 +78,41 @@ def test_paired_differences_agree_with_scipy():
 
 
 def test_well_trained_heads_decide_the_gain():
-    frame = made_up(0.99, (0.0, 0.04, 0.01))
+    frame = synthetic(0.99, (0.0, 0.04, 0.01))
     assert judged("S6a", frame)["verdict"] == Verdict.SUPPORTED
     assert judged("S6b", frame)["measured"]["value"] == pytest.approx(4.0)
     assert judged("S6c", frame)["verdict"] == Verdict.SUPPORTED
 
 
 def test_no_gain_at_one_size_contradicts():
-    entry = judged("S6a", made_up(0.99, (0.0, 0.04, 0.0)))
+    entry = judged("S6a", synthetic(0.99, (0.0, 0.04, 0.0)))
     assert entry["verdict"] == Verdict.CONTRADICTED
     assert "16384 items" in entry["measured"]["note"]
 
 
 def test_less_trained_heads_do_not_decide_the_gain():
-    entry = judged("S6a", made_up(0.95, (0.0, 0.04, 0.0)))
+    entry = judged("S6a", synthetic(0.95, (0.0, 0.04, 0.0)))
     assert entry["reading"] == Verdict.CONTRADICTED
     assert entry["verdict"] == Verdict.NOT_TESTED
     assert "95.0 % at 16 items, the paper's 98.6 %" in entry["reason"]
 
 
 def test_no_op_past_the_window():
-    assert judged("S6d", made_up(0.95, (0.0, 0.04, 0.0)))["verdict"] == Verdict.SUPPORTED
-    assert judged("S6d", made_up(0.95, (0.0, 0.04, 0.02)))["verdict"] == Verdict.CONTRADICTED
+    assert judged("S6d", synthetic(0.95, (0.0, 0.04, 0.0)))["verdict"] == Verdict.SUPPORTED
+    assert judged("S6d", synthetic(0.95, (0.0, 0.04, 0.02)))["verdict"] == Verdict.CONTRADICTED
 
 
-def test_dispersion_is_read_from_the_slope():
-    frame = made_up(0.95, (0.0, 0.04, 0.0))
+def test_the_slope_decides_dispersion():
+    frame = synthetic(0.95, (0.0, 0.04, 0.0))
     assert judged("S2", frame)["verdict"] == Verdict.SUPPORTED
     sharp = frame.assign(value=frame["value"].where(frame["metric"] != "max_weight", 1.0))
     assert judged("S2", sharp)["verdict"] == Verdict.CONTRADICTED
 
 
 def test_stand_ins_never_decide_the_spread_of_gemma():
-    rows = pd.DataFrame(
-        [
-            {"experiment": "E5", "metric": "logit_spread_mean", "model": "tiny", "value": 5.0}
-            | {"ci_low": 4.9, "ci_high": 5.1, "n": 12, "seed": None}
-        ]
-    )
+    spread = Interval(5.0, 4.9, 5.1, 12)
+    row = shared_scores.interval("E5", "logit_spread_mean", spread, units="heads", model="tiny")
+    rows = shared_scores.table([[row]], scores.CONDITIONS)
     claim = next(claim for claim in claims.all_claims(TABLE, SPREAD) if claim.id == "S9a")
     stand_in = shared.judge(claim, rows, lambda _: Evidence.STAND_IN)[0]
     assert (stand_in["reading"], stand_in["verdict"]) == (Verdict.SUPPORTED, Verdict.NOT_TESTED)

@@ -1,10 +1,11 @@
-"""E1: what trained copiers do with n zeros, and with one bit of them flipped (figure 2, top).
+"""E1: trained copiers on n zeros, and on n zeros with one bit flipped (figure 2, top).
 
-Greedy writing as in the paper (argmax over the two bits, ties to 0), log-perplexity along what the
-copier wrote. Beside it: the inequality of lemma 3.1 in both forms, the errors that sampling makes
+Greedy decoding as in the paper (argmax over the two bits, ties to 0), log-perplexity along the
+copier's own output. Also the inequality of lemma 3.1 in both forms, the errors under sampling
 (proposition 3.6), the gradients of corollary 3.7, and random strings for the choice of a model.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -12,20 +13,25 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from workflow_scripts.perplexity import bounds, copying, criteria, decoder, weights
+from workflow_scripts.perplexity import bounds, copying, decoder, metrics
 from workflow_scripts.perplexity.decoder import Parameters, Shape
-from workflow_scripts.shared import job, progress, provenance, seeds, tables
+from workflow_scripts.shared import job, progress, scores, seeds, tables
+from workflow_scripts.shared.scores import Row
 
-Row = dict[str, Any]
+
+def rows_of(found: Mapping[str, float], seed: int, size: int, flip: str) -> list[Row]:
+    """Score rows of one copier at one size: metric -> value."""
+    key: Row = {"n": 1, "units": "copiers", "seed": seed, "size": size, "flip": flip}
+    return [scores.number("E1", name, value, **key) for name, value in found.items()]
 
 
-def panels(logs: np.ndarray, written: np.ndarray, size: int, at: int, floor: float) -> Row:
-    """The quantities of figure 2 for one copier and one pair.
+def panels(logs: np.ndarray, written: np.ndarray, at: int, floor: float) -> dict[str, float]:
+    """The quantities of figure 2 for one copier and one pair of n bits.
 
-    `logs` (2, n, 2) are its log-probabilities on alpha and beta along its own bits `written`
-    (2, n); beta's flipped bit is at `at`.
+    `logs`, shape (2, n, 2), are its log-probabilities on alpha and beta along its own bits
+    `written`, shape (2, n); beta's flipped bit is at `at`.
     """
-    p = np.exp(logs)
+    p, size = np.exp(logs), logs.shape[1]
     beta = np.zeros(size, int)
     beta[at] = 1
     right = np.stack([p[0, :, 0], p[1, np.arange(size), beta]])
@@ -43,7 +49,7 @@ def panels(logs: np.ndarray, written: np.ndarray, size: int, at: int, floor: flo
         "nats_beta": float(nats[1]),
         "nats_apart": float(abs(nats[0] - nats[1])),
     }
-    # Lemma 3.1: alpha copied, beta copied as alpha, more than 1/2 on every bit but the flipped.
+    # Premises of lemma 3.1: alpha copied, beta copied as alpha, above 1/2 on every unflipped bit.
     if right[0].min() > 0.5 and not written[1].any() and (right[1, others] > 0.5).all():
         found["corrected_bound"] = float(bounds.corrected(size, gap, floor))
         found["printed_bound"] = float(bounds.printed(size, gap, floor))
@@ -54,21 +60,20 @@ def panels(logs: np.ndarray, written: np.ndarray, size: int, at: int, floor: flo
 def pairs(
     parameters: Parameters, shape: Shape, sizes: list[int], floor: float
 ) -> tuple[list[Row], list[Row]]:
-    """Rows of every copier, size and flip; and every step's probabilities, for the sketch."""
-    rows, steps = [], []
+    """Score rows of every copier, size and flip, and the probabilities of every step."""
+    rows: list[Row] = []
+    steps: list[Row] = []
     tasks = [(size, flip) for size in sizes for flip in copying.FLIPS]
     for size, flip in progress.track(tasks, description="pairs", unit="pair"):
         written, logs = copying.greedy(parameters, shape, copying.pair(size, flip))
         at = copying.flipped(size, flip)
         for seed in range(decoder.count(parameters)):
             own = logs[seed].double().numpy()
-            key: Row = {"seed": seed, "size": size, "flip": flip}
-            found = panels(own, written[seed].numpy(), size, at, floor)
-            rows += [key | {"metric": name, "value": value} for name, value in found.items()]
+            rows += rows_of(panels(own, written[seed].numpy(), at, floor), seed, size, flip)
             if flip == "last":
                 steps += [
-                    key
-                    | {"string": string, "step": step, "written": int(written[seed, number, step])}
+                    {"seed": seed, "size": size, "flip": flip, "string": string, "step": step}
+                    | {"written": int(written[seed, number, step])}
                     | {"p_one": float(np.exp(own[number, step, 1]))}
                     for number, string in enumerate(("alpha", "beta"))
                     for step in range(size)
@@ -78,11 +83,11 @@ def pairs(
 
 @torch.inference_mode()
 def sampling(parameters: Parameters, shape: Shape, sizes: list[int], flip: str) -> list[Row]:
-    """Exact probabilities that sampling at temperature 1 errs, and the union bounds on them.
+    """Exact probabilities of an error under sampling at temperature 1, and their union bounds.
 
-    Up to the first error the bits written are alpha's, so the probability of none is a product.
+    Up to the first error the written bits are alpha's, so the probability of no error is a product.
     """
-    rows = []
+    rows: list[Row] = []
     for size in sizes:
         strings = copying.pair(size, flip).expand(decoder.count(parameters), 2, size)
         alpha = torch.zeros_like(strings)
@@ -100,17 +105,16 @@ def sampling(parameters: Parameters, shape: Shape, sizes: list[int], flip: str) 
                 "beta_not_alpha": errors[seed, 1],
                 "beta_union": bounds.union(size, gamma[seed] + gap[seed]),
             }
-            key: Row = {"seed": seed, "size": size, "flip": flip}
-            rows += [key | {"metric": name, "value": float(v)} for name, v in found.items()]
+            rows += rows_of(found, seed, size, flip)
     return rows
 
 
 def gradients(parameters: Parameters, shape: Shape, sizes: list[int], flip: str) -> list[Row]:
     """Norms over all parameters of the gradient of the log-perplexity, on alpha and on beta.
 
-    Both are taught (each step after the right bits), as the loss that corollary 3.7 speaks of.
+    Each step follows the right bits (teacher forcing), as in the loss of corollary 3.7.
     """
-    rows = []
+    rows: list[Row] = []
     for tensor in parameters.values():
         tensor.requires_grad_()
     for size in progress.track(sizes, description="gradients", unit="size"):
@@ -121,18 +125,19 @@ def gradients(parameters: Parameters, shape: Shape, sizes: list[int], flip: str)
             nats = -logs.gather(-1, given[..., None])[..., 0].mean((1, 2))
             norms = _norms(torch.autograd.grad(nats.sum(), list(parameters.values())))
             for seed, (norm, value) in enumerate(zip(norms, nats.tolist(), strict=True)):
-                key: Row = {"seed": seed, "size": size, "flip": flip}
-                rows += [
-                    key | {"metric": f"gradient_{string}", "value": norm},
-                    key | {"metric": f"size_times_gradient_{string}", "value": size * norm},
-                    key | {"metric": f"taught_nats_{string}", "value": value},
-                ]
+                found = {
+                    f"gradient_{string}": norm,
+                    f"size_times_gradient_{string}": size * norm,
+                    f"taught_nats_{string}": value,
+                }
+                rows += rows_of(found, seed, size, flip)
     for tensor in parameters.values():
         tensor.requires_grad_(False)
     return rows
 
 
 def _norms(parts: tuple[Tensor, ...]) -> list[float]:
+    """Euclidean norm per seed over gradients of shape (S, ...) each."""
     squares = torch.stack([part.double().flatten(1).square().sum(1) for part in parts])
     return squares.sum(0).sqrt().tolist()
 
@@ -141,25 +146,24 @@ def _norms(parts: tuple[Tensor, ...]) -> list[float]:
 def random_strings(
     parameters: Parameters, shape: Shape, sizes: list[int], strings: int, seed: int, floor: float
 ) -> list[Row]:
-    """Criteria on random strings, each step after the right bits."""
-    rows = []
+    """Metrics on random strings, each step after the right bits."""
+    rows: list[Row] = []
     for size in sizes:
         rng = seeds.generator(seed, "perplexity", "copying", "test", size)
         drawn = torch.from_numpy(rng.integers(0, copying.BITS, (strings, size)))
         given = drawn.expand(decoder.count(parameters), strings, size)
         logs = copying.taught(parameters, shape, given).double().numpy()
         for index, own in enumerate(logs):
-            found = criteria.measure(own, drawn.numpy(), floor)
-            key: Row = {"seed": index, "size": size, "flip": "random"}
-            rows += [key | {"metric": name, "value": value} for name, value in found.items()]
+            found = metrics.of_predictions(own, drawn.numpy(), floor)
+            rows += rows_of(found, index, size, "random")
     return rows
 
 
 def main(
-    weights_path: str,
+    weights: str,
     table: str,
-    steps_table: str,
-    encoding: str,
+    steps: str,
+    copier: str,
     sizes: list[int],
     gradient_sizes: list[int],
     random_sizes: list[int],
@@ -168,29 +172,15 @@ def main(
     seed: int,
     provenance: dict[str, Any],
 ) -> None:
-    parameters, shape = weights.read(weights_path)
-    rows, steps = pairs(parameters, shape, sizes, floor)
+    """Write the scores of the copiers in `weights` to `table`, and every step's bits to `steps`."""
+    parameters, shape = decoder.read(weights)
+    rows, each_step = pairs(parameters, shape, sizes, floor)
     rows += sampling(parameters, shape, sizes, "last")
     rows += gradients(parameters, shape, gradient_sizes, "last")
     rows += random_strings(parameters, shape, random_sizes, strings, seed, floor)
-    frame = pd.DataFrame(rows).assign(encoding=encoding)
-    tables.write(frame, table, provenance=provenance)
-    tables.write(pd.DataFrame(steps).assign(encoding=encoding), steps_table, provenance=provenance)
+    for found, path in ((rows, table), (each_step, steps)):
+        tables.write(pd.DataFrame(found).assign(encoding=copier), path, provenance=provenance)
 
 
 if __name__ == "__main__":
-    with job.running(snakemake):
-        params = snakemake.params
-        main(
-            snakemake.input.weights,
-            snakemake.output.table,
-            snakemake.output.steps,
-            snakemake.wildcards.copier,
-            params.sizes,
-            params.gradient_sizes,
-            params.random_sizes,
-            params.strings,
-            params.floor,
-            params.seed,
-            provenance=provenance.of(snakemake),
-        )
+    job.run(snakemake, main)

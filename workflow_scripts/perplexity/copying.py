@@ -1,4 +1,4 @@
-"""E1: bits, then a separator, then the bits again (PyTorch).
+"""E1, the copy task: bits, then a separator, then the bits again (PyTorch).
 
 A copier reads b_1 … b_n | and writes b_1 … b_n; its vocabulary is {0, 1, |} and it gives a
 probability to each of the two bits. alpha is n zeros; beta is alpha with one bit flipped.
@@ -6,11 +6,9 @@ probability to each of the two bits. alpha is n zeros; beta is alpha with one bi
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
-from workflow_scripts.perplexity import decoder
+from workflow_scripts.perplexity import decoder, training
 from workflow_scripts.perplexity.decoder import Parameters, Shape
-from workflow_scripts.perplexity.training import Streams
 
 SEPARATOR = 2
 VOCABULARY = 3
@@ -19,21 +17,20 @@ FLIPS = ("last", "middle", "first")  # where beta differs; the paper's figure ha
 
 
 class Strings:
-    """Random strings of 1 to `longest` bits for each seed, two to a row so that none is padded.
+    """Random strings of 1 to `longest` bits for each seed, two per row so that none is padded.
 
-    A row holds a string of n bits, n uniform, and one of longest + 1 - n: every length is as likely
-    as every other.
+    A row holds a string of n bits, n uniform, and one of longest + 1 - n, so all lengths are
+    equally likely.
     """
 
     def __init__(
         self, seed: int, indices: list[int], rows: int, longest: int, shape: Shape
     ) -> None:
-        self.streams = Streams(seed, indices, "copying", "train")
+        self.streams = training.Streams(seed, indices, "copying", "train")
         self.rows, self.longest, self.shape = rows, longest, shape
 
     def draw(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Tokens, positions and segments, (S, B, T) each, and where the next token is to be
-        predicted, (S, B, T) bool; T = 2 longest + 4."""
+        """Tokens, positions, segments, mask of steps to predict: (S, B, 2 longest + 4) each."""
         longest = self.longest
         first = self.streams.integers(longest, (self.rows, 1)) + 1
         bits = self.streams.integers(BITS, (self.rows, 2, longest))
@@ -48,40 +45,34 @@ class Strings:
         return tokens, positions, segments, (positions >= size) & (positions < 2 * size)
 
     def losses(self, parameters: Parameters) -> tuple[Tensor, Tensor]:
-        """Nats a bit and share of rows copied without a fault, shape (S,) each."""
+        """Nats per bit and share of rows copied without error, shape (S,) each."""
         tokens, positions, segments, predicts = self.draw()
         logits = decoder.forward(
             parameters, tokens, self.shape, positions, decoder.causal(segments)
         )
         target = tokens.roll(-1, -1).clamp(max=1)
-        nats = functional.cross_entropy(
-            logits.flatten(0, 2), target.flatten(), reduction="none"
-        ).view(target.shape)
-        loss = (nats * predicts).sum((1, 2)) / predicts.sum((1, 2))
+        loss = training.masked_nats(logits, target, predicts)
         right = ((logits.argmax(-1) == target) | ~predicts).all(-1)
         return loss, right.float().mean(1)
 
-    def state(self) -> list[Tensor]:
-        return self.streams.state()
-
-    def restore(self, state: list[Tensor]) -> None:
-        self.streams.restore(state)
-
 
 def flipped(size: int, flip: str) -> int:
-    """The position, from 0, of beta's flipped bit."""
+    """The position of beta's flipped bit, counted from 0."""
     return {"first": 0, "middle": size // 2, "last": size - 1}[flip]
 
 
 def pair(size: int, flip: str) -> Tensor:
-    """alpha and beta, (2, n)."""
+    """alpha and beta of n = `size` bits, shape (2, n)."""
     strings = torch.zeros((2, size), dtype=torch.long)
     strings[1, flipped(size, flip)] = 1
     return strings
 
 
 def logits_after(parameters: Parameters, shape: Shape, strings: Tensor, written: Tensor) -> Tensor:
-    """Logits (S, R, n, 2) for each next bit of R strings (S, R, n) after the bits `written`."""
+    """Logits (S, R, n, 2) of each next bit after the bits `written`.
+
+    `strings` and `written` have shape (S, R, n).
+    """
     size = strings.shape[-1]
     separator = torch.full_like(strings[..., :1], SEPARATOR)
     tokens = torch.cat([strings, separator, written[..., :-1]], -1)
@@ -90,12 +81,12 @@ def logits_after(parameters: Parameters, shape: Shape, strings: Tensor, written:
 
 @torch.inference_mode()
 def greedy(parameters: Parameters, shape: Shape, strings: Tensor) -> tuple[Tensor, Tensor]:
-    """What each of S models writes for strings (R, n): bits (S, R, n) and the log-probabilities
-    (S, R, n, 2) at each step after its own bits; ties go to 0.
+    """Greedy output of S models on strings (R, n): bits (S, R, n), log-probabilities (S, R, n, 2).
 
-    Written in parallel: start from the right answer and replace it by the argmax at every step
-    until nothing changes. Each pass settles at least one more bit, and what settles is what
-    writing bit by bit gives; a copier that copies needs one pass.
+    The log-probabilities are those after the model's own bits; ties go to 0. Bits are written in
+    parallel: start from the right answer and replace every bit by the argmax until nothing
+    changes. Each pass settles at least one more bit to its value in sequential decoding, and a
+    copier without errors needs one pass.
     """
     given = strings.expand(decoder.count(parameters), *strings.shape)
     written = given
@@ -109,5 +100,5 @@ def greedy(parameters: Parameters, shape: Shape, strings: Tensor) -> tuple[Tenso
 
 
 def taught(parameters: Parameters, shape: Shape, strings: Tensor) -> Tensor:
-    """Log-probabilities (S, R, n, 2) of the next bit after the right ones, strings (S, R, n)."""
+    """Log-probabilities (S, R, n, 2) of the next bit after the right ones of strings (S, R, n)."""
     return logits_after(parameters, shape, strings, strings).log_softmax(-1)

@@ -1,34 +1,31 @@
 """E4: correlation of log-perplexity with accuracy over checkpoints, and where the best one ranks.
 
-Figure 4 has one training and a Pearson r for each test set. Here every training has its r, with a
+Figure 4 has one training and one Pearson r per test set. Here every training has its r, with a
 bootstrap interval over its checkpoints; the pooled r is their mean, with a two-level bootstrap
-over trainings and, within each, over checkpoints. Checkpoints of one training follow one another
-and are not independent, so that both intervals are on the narrow side.
+over trainings and, within each, over checkpoints. Checkpoints of one training are successive and
+not independent, so both intervals are on the narrow side.
 """
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from workflow_scripts.shared import seeds
-from workflow_scripts.shared.statistics import bootstrap
+from workflow_scripts.shared import scores, seeds
+from workflow_scripts.shared.scores import Row
+from workflow_scripts.shared.statistics import Interval, bootstrap
 
 Array = NDArray[np.float64]
-Row = dict[str, Any]
+Statistic = Callable[[Array, Array], Array]  # of (…, checkpoints) twice, over the last axis
 
 
 def pearson(x: Array, y: Array, axis: int = -1) -> Array:
-    """Pearson's r along `axis`; NaN where either does not vary."""
+    """Pearson's r of two arrays of shape (..., n) along `axis`; NaN where either is constant."""
     x = x - x.mean(axis, keepdims=True)
     y = y - y.mean(axis, keepdims=True)
     with np.errstate(invalid="ignore", divide="ignore"):
         return np.asarray((x * y).sum(axis) / np.sqrt((x**2).sum(axis) * (y**2).sum(axis)))
-
-
-Statistic = Callable[[Array, Array], Array]  # of (…, checkpoints) twice, over the last axis
 
 
 def two_level(
@@ -36,9 +33,13 @@ def two_level(
     trainings: list[tuple[Array, Array]],
     resamples: int,
     rng: np.random.Generator,
-) -> tuple[float, float]:
-    """The 2.5 and 97.5 % quantiles of a statistic's mean over resampled trainings, each with
-    resampled checkpoints; `trainings` holds two columns of each."""
+    n: int,
+) -> Interval:
+    """Mean of a statistic over trainings, with a two-level bootstrap interval.
+
+    Each training is two columns of shape (checkpoints,). The interval spans the 2.5 and 97.5 %
+    quantiles of the mean over resampled trainings with resampled checkpoints; `n` goes with it.
+    """
     count = len(trainings)
     chosen = rng.integers(0, count, (resamples, count))
     found = np.empty((resamples, count))
@@ -47,40 +48,43 @@ def two_level(
         drawn = rng.integers(0, len(x), (len(uses), len(x)))
         found[uses[:, 0], uses[:, 1]] = statistic(x[drawn], y[drawn])
     low, high = np.nanquantile(np.nanmean(found, 1), [0.025, 0.975])
-    return float(low), float(high)
+    mean = float(np.mean([statistic(x, y) for x, y in trainings]))
+    return Interval(mean, min(float(low), mean), max(float(high), mean), n)
+
+
+def columns(run: pd.DataFrame, metric: str) -> tuple[Array, Array]:
+    """A metric and the accuracy of one training, ascending by step, shape (checkpoints,) each."""
+    table = run.pivot(index="step", columns="metric", values="value")
+    return table[metric].to_numpy(), table["accuracy"].to_numpy()
 
 
 def correlations(frame: pd.DataFrame, resamples: int, seed: int) -> list[Row]:
-    """r of every training, reading and size, and the mean over trainings."""
+    """r of every training, target and size, and the mean over trainings."""
     rows: list[Row] = []
     rng = seeds.generator(seed, "perplexity", "correlation")
-    for (reading, size), own in frame.groupby(["reading", "size"]):
+    for (target, size), own in frame.groupby(["target", "size"]):
         trainings = []
-        base: Row = {"experiment": "E4", "metric": "correlation", "reading": reading, "size": size}
+        place: Row = {"units": "checkpoints", "target": target, "size": size}
         for index, run in own.groupby("seed"):
-            table = run.pivot(index="step", columns="metric", values="value")
-            x, y = table["nats"].to_numpy(), table["accuracy"].to_numpy()
+            x, y = columns(run, "nats")
             if np.ptp(x) == 0 or np.ptp(y) == 0:
                 continue
-            start = seeds.derive(seed, "perplexity", "r", str(reading), str(size), str(index))
+            start = seeds.derive(seed, "perplexity", "r", str(target), str(size), str(index))
             found = bootstrap((x, y), pearson, start, resamples=resamples)
             trainings.append((x, y))
-            ends = {"ci_low": found.low, "ci_high": found.high}
-            rows.append(base | {"seed": index, "value": found.value, "n": found.n} | ends)
-        if not trainings:
-            continue
-        mean = float(np.mean([pearson(x, y) for x, y in trainings]))
-        low, high = two_level(pearson, trainings, resamples, rng)
-        ends = {"ci_low": min(low, mean), "ci_high": max(high, mean)}
-        rows.append(base | {"value": mean, "n": sum(len(x) for x, _ in trainings)} | ends)
+            rows.append(scores.interval("E4", "correlation", found, seed=index, **place))
+        if trainings:
+            n = sum(len(x) for x, _ in trainings)
+            found = two_level(pearson, trainings, resamples, rng, n)
+            rows.append(scores.interval("E4", "correlation", found, **place))
     return rows
 
 
 def best_rank(values: Array, accuracy: Array) -> Array:
-    """Share of the other checkpoints with a smaller value than the most accurate one has.
+    """Share of the other checkpoints with a smaller value than the most accurate one.
 
-    Both (…, checkpoints); ties in value count half, and of equally accurate ones the first is
-    taken.
+    Both have shape (..., checkpoints). Ties in value count half; of equally accurate checkpoints
+    the first is taken.
     """
     best = np.take_along_axis(values, accuracy.argmax(-1)[..., None], -1)
     less = (values < best).sum(-1) + 0.5 * ((values == best).sum(-1) - 1)
@@ -88,23 +92,17 @@ def best_rank(values: Array, accuracy: Array) -> Array:
 
 
 def best_ranks(frame: pd.DataFrame, resamples: int, seed: int) -> list[Row]:
-    """Where each training's most accurate checkpoint ranks in log-perplexity and in entropy.
+    """Rank of each training's most accurate checkpoint in log-perplexity and in entropy.
 
-    1: the largest of the training, 0: the least; mean over trainings with the same two-level
+    1 is the largest of the training, 0 the smallest; mean over trainings, with the same two-level
     bootstrap as the correlation.
     """
     rows: list[Row] = []
     rng = seeds.generator(seed, "perplexity", "ranks")
-    for (reading, size), own in frame.groupby(["reading", "size"]):
-        runs = [
-            run.pivot(index="step", columns="metric", values="value")
-            for _, run in own.groupby("seed")
-        ]
+    for (target, size), own in frame.groupby(["target", "size"]):
         for name in ("nats", "entropy_nats"):
-            columns = [(run[name].to_numpy(), run["accuracy"].to_numpy()) for run in runs]
-            mean = float(np.mean([best_rank(*pair) for pair in columns]))
-            low, high = two_level(best_rank, columns, resamples, rng)
-            row: Row = {"experiment": "E4", "metric": f"best_rank_{name}", "n": len(runs)}
-            row |= {"reading": reading, "size": size, "value": mean}
-            rows.append(row | {"ci_low": min(low, mean), "ci_high": max(high, mean)})
+            runs = [columns(run, name) for _, run in own.groupby("seed")]
+            found = two_level(best_rank, runs, resamples, rng, len(runs))
+            place: Row = {"units": "trainings", "target": target, "size": size}
+            rows.append(scores.interval("E4", f"best_rank_{name}", found, **place))
     return rows

@@ -1,28 +1,31 @@
 """A small decoder-only Transformer, many seeds at once (PyTorch).
 
-Pre-norm blocks of causal attention and a GELU MLP, with rotary, sinusoidal or no positions; the
-first and last have the compact position embeddings that lemma 3.1 asks for. Every tensor has the
-seeds as its first axis, and no operation mixes them: training S models together gives each the
-model that it would have got alone.
+Pre-norm blocks of causal attention and a GELU MLP, with rotary, sinusoidal or no positions. Rotary
+and no positions are compact position embeddings, as lemma 3.1 requires. The first axis of every
+tensor is the seed, and no operation mixes seeds: S models trained together equal S models trained
+alone.
 """
 
 import math
 from collections.abc import Sequence
-from typing import NamedTuple
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
+from workflow_scripts.shared import weights
+
 Parameters = dict[str, Tensor]
 
 ENCODINGS = ("rope", "nope", "sinusoidal")
 MLP_RATIO = 4
-BASE = 10_000.0  # of the angles, rotary and sinusoidal alike
+BASE = 10_000.0  # of the position angles, rotary and sinusoidal
 
 
 class Shape(NamedTuple):
-    """What decides a model's parameters: `outputs` logits after each of its tokens."""
+    """What determines a model's parameters; it has `outputs` logits after each token."""
 
     vocabulary: int
     outputs: int
@@ -33,8 +36,9 @@ class Shape(NamedTuple):
 
 
 def initial(seed: int, shape: Shape) -> Parameters:
-    """One model (S = 1). Matrices are normal with sd 1/sqrt(inputs), as wide as is stable; those
-    that write to the residual stream are divided by sqrt(2 x layers), as in GPT-2.
+    """Draw one model (S = 1) of normal matrices with sd 1/sqrt(inputs), the widest that is stable.
+
+    Those that write to the residual stream are divided by sqrt(2 x layers), as in GPT-2.
     """
     stream = torch.Generator().manual_seed(seed)
     width = shape.width
@@ -54,17 +58,28 @@ def initial(seed: int, shape: Shape) -> Parameters:
 
 
 def stack(models: Sequence[Parameters]) -> Parameters:
-    """Models as one, along the first axis."""
+    """Concatenate models along the first axis."""
     return {name: torch.cat([model[name] for model in models]) for name in models[0]}
 
 
 def count(parameters: Parameters) -> int:
-    """How many seeds a stack holds."""
+    """Number of models in a stack, the first axis of each tensor."""
     return parameters["embedding"].shape[0]
 
 
+def write(path: str | Path, stack: Parameters, shape: Shape, provenance: dict[str, Any]) -> None:
+    """Save a stack with its shape, whole or not at all; equal weights give equal bytes."""
+    weights.write(path, stack, provenance, shape=shape._asdict())
+
+
+def read(path: str | Path) -> tuple[Parameters, Shape]:
+    """Load a stack and its shape. Raises `ValueError` naming a file that holds no stack."""
+    parameters, about = weights.read(path, "small decoders", "shape")
+    return parameters, Shape(**about["shape"])
+
+
 def causal(segments: Tensor) -> Tensor:
-    """Which keys a query sees, (..., T, T): those up to itself in its own segment, (..., T)."""
+    """Attention mask within segments, (..., T) -> (..., T, T): True for keys up to the query."""
     size = segments.shape[-1]
     before = torch.ones((size, size), dtype=torch.bool, device=segments.device).tril()
     return (segments[..., :, None] == segments[..., None, :]) & before
@@ -79,8 +94,8 @@ def forward(
 ) -> Tensor:
     """Logits (S, B, T, outputs) after each of the tokens (S, B, T).
 
-    `positions` (S, B, T) count from 0 where not given; `visible` (S, B, T, T) says which keys each
-    query sees, all up to itself where not given.
+    `positions` (S, B, T) count from 0 by default. `visible` (S, B, T, T) is True for the keys that
+    a query attends to, by default all up to itself.
     """
     seeds, rows, size = tokens.shape
     if positions is None:
@@ -109,12 +124,12 @@ def forward(
 
 
 def _norm(x: Tensor) -> Tensor:
-    """RMS norm without a gain: the matrix that follows can learn it."""
+    """RMS norm over the last axis, without a gain: the matrix that follows can learn it."""
     return functional.rms_norm(x, x.shape[-1:])
 
 
 def _turns(positions: Tensor, width: int) -> tuple[Tensor, Tensor]:
-    """Cosines and sines, (S, B, T, width / 2) each, of every position's angles."""
+    """Cosines and sines of the angles of positions (S, B, T), (S, B, T, width / 2) each."""
     half = width // 2
     rate = torch.exp(torch.arange(half, device=positions.device) * (-math.log(BASE) / half))
     angle = positions[..., None] * rate
@@ -122,7 +137,7 @@ def _turns(positions: Tensor, width: int) -> tuple[Tensor, Tensor]:
 
 
 def _rotated(x: Tensor, turns: tuple[Tensor, Tensor]) -> Tensor:
-    """Queries or keys (S, B, T, heads, width / heads), each pair turned by its position's angle."""
+    """Rotate pairs of queries or keys (S, B, T, heads, width / heads) by their position's angle."""
     cos, sin = (part[..., None, :] for part in turns)
     first, second = x.chunk(2, -1)
     return torch.cat([first * cos - second * sin, first * sin + second * cos], -1)

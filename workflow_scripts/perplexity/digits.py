@@ -1,4 +1,4 @@
-"""How a model's tokenizer spells a string of bits, and what to do where it merges digits."""
+"""How a model's tokenizer encodes a string of bits, also where it merges digits."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,8 +13,8 @@ WAYS = {"plain": "", "spaced": " "}  # between two bits
 class Spelling:
     """A question and the frame of its answer of n bits, as tokens.
 
-    `prompt` are the question's tokens, the same number whatever the bits; `answer` the tokens of
-    n zeros, of which those at `slots` are bits: `zeros` and `ones` hold the two tokens of each.
+    `prompt` holds the question's tokens; their number does not depend on the bits. `answer` holds
+    the tokens of n zeros; those at `slots` are the bits, with tokens `zeros` and `ones`.
     """
 
     prompt: list[int]
@@ -24,7 +24,7 @@ class Spelling:
     ones: list[int]
 
     def written(self, bits: Sequence[int]) -> list[int]:
-        """The answer's tokens with these bits."""
+        """Tokens of the answer with these bits."""
         tokens = list(self.answer)
         for at, bit, zero, one in zip(self.slots, bits, self.zeros, self.ones, strict=True):
             tokens[at] = one if bit else zero
@@ -32,19 +32,20 @@ class Spelling:
 
 
 def text(bits: Sequence[int], way: str) -> str:
+    """The bits as text, written `plain` or `spaced`."""
     return WAYS[way].join(map(str, bits))
 
 
 def question(wording: str, bits: Sequence[int], way: str) -> list[dict[str, str]]:
-    """The chat turn that asks for a copy of `bits`; `wording` holds {} where they stand."""
+    """The chat turn that asks for a copy of `bits`, which replace {} in `wording`."""
     return [{"role": "user", "content": wording.format(text(bits, way))}]
 
 
 def spelling(engine: Any, wording: str, bits: Sequence[int], way: str) -> Spelling | None:
-    """The tokens of a question about `bits` and of its answer; None where digits merge.
+    """Tokens of a question about `bits` and of its answer, or None if the tokenizer merges digits.
 
-    They do not merge when the answers of all zeros and of all ones have as many tokens as each
-    other and differ in one token for each bit.
+    It does not if the answers of all zeros and of all ones have equally many tokens and differ in
+    one token per bit.
     """
     turns = question(wording, bits, way)
     prompt = engine.encode(messages=turns)
@@ -65,14 +66,14 @@ def spelling(engine: Any, wording: str, bits: Sequence[int], way: str) -> Spelli
 
 
 def way_of(engine: Any, wording: str, size: int) -> str:
-    """The first of `WAYS` in which each of `size` bits is a token of its own.
+    """The first of `WAYS` in which each of `size` bits is a separate token.
 
-    Raises `EngineError` naming the model when the tokenizer merges digits in all of them.
+    Raises `EngineError` naming the model if the tokenizer merges digits in all of them.
     """
     for way in WAYS:
         if spelling(engine, wording, [0] * size, way) is not None:
             return way
     raise EngineError(
-        f"models.{engine.name}: its tokenizer merges digits even with spaces between them, so that "
-        "a bit is not a token; take the model from studies.perplexity"
+        f"models.{engine.name}: expected one token per bit, but the tokenizer merges digits even "
+        "with spaces between them; remove the model from studies.perplexity"
     )

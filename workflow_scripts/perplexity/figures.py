@@ -1,18 +1,17 @@
-"""The study's figures: one function draws one figure from the scores."""
+"""The study's figures of copying: one function draws one figure."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+import sys
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from workflow_scripts.perplexity import figures_parity, figures_theory
-from workflow_scripts.perplexity.measurements import published_correlations
-from workflow_scripts.shared import figures, job, tables
-from workflow_scripts.shared.figures import COLOURS, PAGE_IN, mark_stand_in
-from workflow_scripts.shared.schemas import SCORES
+from workflow_scripts.perplexity.figures_common import Data, over_sizes, sizes_axis
+from workflow_scripts.perplexity.measurements import pick
+from workflow_scripts.shared import figures
+from workflow_scripts.shared.figures import COLOURS, PAGE_IN, missing
+from workflow_scripts.shared.measurements import by_model
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -23,41 +22,19 @@ ENCODINGS = {
     "nope": ("no positions", "green"),
     "sinusoidal": ("sinusoidal", "orange"),
 }
-MODEL_COLOURS = ("vermilion", "purple", "sky", "black", "grey")
+Lines = list[tuple[str, str, pd.DataFrame]]  # label, colour, rows
 SKETCHED = 32  # bits, or the size nearest to it
-LEAST_GAP = 1.0e-4  # the lower end of logarithmic axes
-
-
-@dataclass(frozen=True)
-class Data:
-    """What the figures show: our scores, every step of one copier, and the published numbers."""
-
-    scores: pd.DataFrame
-    steps: pd.DataFrame
-    published: dict[str, tuple[float, str]]
-    longest: int
-
-
-def curve(axes: "Axes", rows: pd.DataFrame, colour: str, label: str | None, **style: Any) -> None:
-    """A line over sizes, with its interval as a band where it has one."""
-    rows = rows.sort_values("size")
-    x = rows["size"].to_numpy(float)
-    axes.plot(x, rows["value"], color=COLOURS[colour], label=label, **style)
-    if rows["ci_low"].notna().any():
-        low, high = rows["ci_low"].to_numpy(float), rows["ci_high"].to_numpy(float)
-        axes.fill_between(x, low, high, color=COLOURS[colour], alpha=0.12, linewidth=0)
-
-
-def sizes_axis(axes: "Axes", rows: pd.DataFrame, label: str = "bits in the string, n") -> None:
-    axes.set_xscale("log", base=2)
-    top = float(rows["size"].max())
-    ticks = [tick for tick in (2, 8, 32, 128, 512, 2048) if tick <= top]
-    axes.set_xticks(ticks, [f"{tick:,}" for tick in ticks])
-    axes.set_xlabel(label)
+LEAST_GAP = 1.0e-4  # of a logarithmic axis
+# Columns of the figure: metric of the solid line, of the dashed line, label, range of the values.
+PANELS = (
+    ("gap", None, "largest difference of\noutput probabilities", (LEAST_GAP / 10, 1.0)),
+    ("alpha_least", "beta_flip", "probability", (0.0, 1.0)),
+    ("nats_alpha", "nats_beta", "log-perplexity, nats", (LEAST_GAP / 10, 10.0)),
+)
 
 
 def sketch(data: Data) -> "Figure":
-    """Figure 1: every bit of alpha and beta, what one copier writes, and what it costs."""
+    """Figure 1: every bit of alpha and beta, what one copier writes, and its cost in nats."""
     import matplotlib.pyplot as plt
 
     steps = data.steps[data.steps["seed"] == 0]
@@ -74,140 +51,79 @@ def sketch(data: Data) -> "Figure":
         wrong = rows["written"].to_numpy() != asked
         colours = [COLOURS["vermilion" if bad else "blue"] for bad in wrong]
         axes.bar(np.arange(size), nats, color=colours, width=0.8)
-        for at in range(size):
-            axes.annotate(
-                f"{asked[at]}\n{rows['written'].iloc[at]}",
-                (at, 0),
-                (0, -3),
-                textcoords="offset points",
-                ha="center",
-                va="top",
-                fontsize=6 if size <= 40 else 3,
-                color=colours[at],
-            )
-        verdict = "copied wrongly" if wrong.any() else "copied"
-        axes.annotate(
-            f"${name}_{{{size}}}$: {verdict}, log-perplexity {nats.mean():.3g} nats",
-            (0.01, 0.9),
-            xycoords="axes fraction",
-            va="top",
-            fontsize=8,
-        )
+        below = axes.get_xaxis_transform()  # x in data coordinates, y as a fraction of the axes
+        for at, (bit, out, colour) in enumerate(zip(asked, rows["written"], colours, strict=True)):
+            label = axes.text(at, -0.04, f"{bit}\n{out}", transform=below, color=colour)
+            label.set(ha="center", va="top", fontsize=6 if size <= 40 else 3)
+        side = axes.text(-0.012, -0.04, "asked\nwritten", transform=axes.transAxes)
+        side.set(ha="right", va="top", fontsize=6)
+        result = "copied wrongly" if wrong.any() else "copied"
+        text = f"${name}_{{{size}}}$: {result}, log-perplexity {nats.mean():.3g} nats"
+        axes.text(0.01, 0.9, text, transform=axes.transAxes, va="top", fontsize=8)
         axes.set_xticks([])
         axes.set_ylabel("nats")
-        axes.annotate(
-            "asked\nwritten",
-            (-0.012, 0),
-            (0, -3),
-            xycoords="axes fraction",
-            textcoords="offset points",
-            ha="right",
-            va="top",
-            fontsize=6,
-        )
         axes.grid(axis="x", visible=False)
     return figure
 
 
-PANELS = (
-    ("gap", "largest difference of\noutput probabilities"),
-    ("alpha_least", "probability"),
-    ("nats_alpha", "log-perplexity, nats"),
-)
-
-
 def copying(data: Data) -> "Figure":
-    """Figure 2: small copiers above, language models below."""
+    """Figure 2: small copiers in the upper row, language models in the lower."""
     import matplotlib.pyplot as plt
 
-    pooled = data.scores[data.scores["seed"].isna() & (data.scores["flip"] == "last")]
-    ours, models = (pooled[pooled["experiment"] == name] for name in ("E1", "E2"))
-    groups: list[list[tuple[str, str, pd.DataFrame]]] = [
-        [
-            (label, colour, ours[ours["encoding"] == name])
-            for name, (label, colour) in ENCODINGS.items()
-            if (ours["encoding"] == name).any()
-        ],
-        [
-            (str(model), colour, own)
-            for colour, (model, own) in zip(MODEL_COLOURS, models.groupby("model"), strict=False)
-        ],
+    ours, models = (pick(data.scores, experiment=name, flip="last") for name in ("E1", "E2"))
+    copiers = [
+        (label, COLOURS[colour], ours[ours["encoding"] == name])
+        for name, (label, colour) in ENCODINGS.items()
+        if (ours["encoding"] == name).any()
+    ]
+    named = [
+        (data.models.label(model), data.models.colour(model), own)
+        for model, own in by_model(models)
     ]
     figure, grid = plt.subplots(2, 3, figsize=(PAGE_IN, 4.6))
-    for line, (panels, group) in enumerate(zip(grid, groups, strict=True)):
-        for axes, (metric, label) in zip(panels, PANELS, strict=True):
-            for name, colour, own in group:
-                _panel(axes, metric, name, colour, own)
-            axes.set_ylabel(label)
-            sizes_axis(axes, pd.concat([own for _, _, own in group]))
-            if line == 0:
-                axes.axvline(data.longest, color=COLOURS["grey"], linewidth=0.8, linestyle=":")
-            if metric != "alpha_least":
-                axes.set_yscale("log")
-                axes.set_ylim(LEAST_GAP / 20, 10.0)  # room for the mark
-        panels[0].set_title("a  small copiers" if line == 0 else "d  language models")
-        panels[1].set_title("be"[line])
-        panels[2].set_title("cf"[line])
-        panels[1].set_ylim(-0.03, 1.12)
-        panels[0].legend(loc="lower left", fontsize=6)
-    _keys(grid[0, 1], ("$\\alpha$: least of any bit", "$\\beta$: flipped bit"), "center right")
-    _keys(grid[0, 2], ("$\\alpha$", "$\\beta$"), "upper right")
-    for axes in grid[1]:
-        mark_stand_in(axes, "embedded: stand-ins")
+    _row(grid[0], ("a  small copiers", "b", "c"), ours, copiers)
+    _row(grid[1], ("d  language models", "e", "f"), models, named)
+    for axes in grid[0]:
+        axes.axvline(data.longest["copying"], color=COLOURS["grey"], linewidth=0.8, linestyle=":")
+    _line_styles(
+        grid[0, 1], ("$\\alpha$: least of any bit", "$\\beta$: flipped bit"), "center right"
+    )
+    _line_styles(grid[0, 2], ("$\\alpha$", "$\\beta$"), "upper right")
     return figure
 
 
-def _panel(axes: "Axes", metric: str, name: str, colour: str, own: pd.DataFrame) -> None:
-    def rows(wanted: str) -> pd.DataFrame:
-        found = own[own["metric"] == wanted].copy()
-        low = 0.0 if metric == "alpha_least" else LEAST_GAP / 10
-        high = 10.0 if metric == "nats_alpha" else 1.0
-        for column in ("value", "ci_low", "ci_high"):
-            found[column] = found[column].clip(low, high)
-        return found
+def _row(panels: np.ndarray, titles: tuple[str, ...], rows: pd.DataFrame, lines: Lines) -> None:
+    """One row of panels, shape (3,), with a solid and a dashed line per label and colour."""
+    for axes, title, (solid, dashed, ylabel, clip) in zip(panels, titles, PANELS, strict=True):
+        axes.set_title(title)
+        if rows.empty:
+            missing(axes)
+            continue
+        for label, colour, own in lines:
+            over_sizes(axes, own[own["metric"] == solid], clip, color=colour, label=label)
+            if dashed:
+                second = own[own["metric"] == dashed]
+                over_sizes(axes, second, clip, color=colour, linestyle="--")
+        axes.set_ylabel(ylabel)
+        sizes_axis(axes, rows)
+        if solid == "alpha_least":
+            axes.set_ylim(-0.03, 1.12)
+        else:
+            axes.set_yscale("log")
+            axes.set_ylim(LEAST_GAP / 20, 10.0)
+    if not rows.empty:
+        panels[0].legend(loc="lower left", fontsize=6)
 
-    small = {"marker": "o", "markersize": 2.5}
-    second = {"alpha_least": "beta_flip", "nats_alpha": "nats_beta"}.get(metric)
-    curve(axes, rows(metric), colour, name, **small)
-    if second:
-        curve(axes, rows(second), colour, None, linestyle="--", **small)
 
-
-def _keys(axes: "Axes", texts: tuple[str, str], place: str) -> None:
-    """Say what solid and dashed lines are."""
+def _line_styles(axes: "Axes", texts: tuple[str, str], place: str) -> None:
+    """Add a legend of solid and dashed lines."""
     from matplotlib.lines import Line2D
 
     handles = [Line2D([], [], color=COLOURS["black"], linestyle=style) for style in ("-", "--")]
     axes.legend(handles, texts, loc=place, fontsize=6)  # type: ignore[call-overload]
 
 
-FIGURES: dict[str, Callable[[Data], "Figure"]] = {
-    "sketch": sketch,
-    "copying": copying,
-    "isoperplexity": lambda data: figures_theory.isoperplexity(data.scores),
-    "parity": lambda data: figures_parity.parity(data.scores, data.longest),
-    "correlation": lambda data: figures_parity.correlation(
-        data.scores, data.published, data.longest
-    ),
-    "theory": lambda data: figures_theory.theory(data.scores, curve, sizes_axis),
-    "selection": lambda data: figures_parity.selection(data.scores),
-}
-
-
-def main(scores: str, steps: str, published_csv: str, longest: int, pngs: list[str]) -> None:
-    figures.use_style()
-    data = Data(
-        tables.read(scores, SCORES),
-        tables.read(steps),
-        published_correlations(published_csv),
-        longest,
-    )
-    for png in pngs:
-        figures.save(FIGURES[Path(png).stem](data), png)
-
+TOPICS = (figures_parity, figures_theory)
 
 if __name__ == "__main__":
-    with job.running(snakemake):
-        given = snakemake.input
-        pngs = [path for path in snakemake.output if path.endswith(".png")]
-        main(given.scores, given.steps, given.published, snakemake.params.parity_longest, pngs)
+    figures.run(snakemake, Data.read, sys.modules[__name__], *TOPICS)

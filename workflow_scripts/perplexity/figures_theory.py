@@ -1,34 +1,33 @@
 """Figures of what can be computed: iso-perplexity curves, bounds, gradients, sampling."""
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
-from workflow_scripts.shared.figures import COLOURS, PAGE_IN
+from workflow_scripts.perplexity.figures_common import Data, over_sizes, shades, sizes_axis
+from workflow_scripts.perplexity.measurements import pick
+from workflow_scripts.shared.figures import COLOURS, PAGE_IN, margins
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-LEAST = 1.0e-5  # the lower end of logarithmic axes
+LEAST = 1.0e-5  # of logarithmic axes
 
 
-def isoperplexity(scores: pd.DataFrame) -> "Figure":
-    """Figure 3: the accuracy that a surer predictor needs for the same perplexity."""
+def isoperplexity(data: Data) -> "Figure":
+    """Figure 3: the accuracy that a more confident predictor needs for the same perplexity."""
     import matplotlib.pyplot as plt
 
     figure, panels = plt.subplots(1, 2, figsize=(PAGE_IN, 2.9), sharex=True)
-    rows = scores[scores["experiment"] == "E3"]
     for axes, panel, along, title in (
         (panels[0], "left", "gamma", "a  base accuracy 0.5"),
         (panels[1], "right", "base_accuracy", "b  base $\\gamma$ = 0.4"),
     ):
-        own = rows[rows["panel"] == panel]
+        own = pick(data.scores, experiment="E3", panel=panel)
         values = np.sort(own[along].unique())
-        shades = plt.get_cmap("viridis")(np.linspace(0.0, 0.85, len(values)))
-        for value, shade in zip(values, shades, strict=True):
+        for value, shade in zip(values, shades(len(values)), strict=True):
             line = own[(own[along] == value)].sort_values("delta_share")
             each = line[line["metric"] == "critical_accuracy"]
             name = "$\\gamma$" if along == "gamma" else "$a$"
@@ -37,7 +36,7 @@ def isoperplexity(scores: pd.DataFrame) -> "Figure":
             if least["delta_share"].iloc[0] > 0:
                 axes.plot(least["delta_share"], least["value"], "o", color=shade, markersize=4)
         axes.set_title(title)
-        axes.set_xlabel("extra confidence, $\\Delta/\\gamma$")
+        axes.set_xlabel("additional confidence, $\\Delta/\\gamma$")
         axes.set_ylabel("accuracy for equal perplexity, $a'$")
         axes.set_xlim(0, 1)
         axes.set_ylim(0.48, 1.02)
@@ -45,38 +44,27 @@ def isoperplexity(scores: pd.DataFrame) -> "Figure":
     return figure
 
 
-def theory(
-    scores: pd.DataFrame, curve: Callable[..., None], sizes_axis: Callable[..., None]
-) -> "Figure":
+def theory(data: Data) -> "Figure":
     """Both forms of the inequality, the gradients, the union bounds and the temperature map."""
     import matplotlib.pyplot as plt
 
     figure, grid = plt.subplots(2, 2, figsize=(PAGE_IN, 5.0))
-    ours = scores[
-        (scores["experiment"] == "E1")
-        & scores["seed"].isna()
-        & (scores["flip"] == "last")
-        & (scores["encoding"] == "rope")
-    ]
-    _inequality(grid[0, 0], ours, curve, sizes_axis)
-    _gradients(grid[0, 1], ours, curve, sizes_axis)
-    _unions(grid[1, 0], scores[scores["experiment"] == "C5"], sizes_axis)
-    _temperatures(grid[1, 1], scores[scores["metric"] == "tempered_gamma"])
+    ours = pick(data.scores, experiment="E1", flip="last", encoding="rope")
+    _inequality(grid[0, 0], ours)
+    _gradients(grid[0, 1], ours)
+    _unions(grid[1, 0], pick(data.scores, experiment="C5"))
+    _temperatures(grid[1, 1], pick(data.scores, metric="tempered_gamma"))
     return figure
 
 
-def _inequality(axes: "Axes", ours: pd.DataFrame, curve: Any, sizes_axis: Any) -> None:
-    small = {"marker": "o", "markersize": 2.5}
+def _inequality(axes: "Axes", ours: pd.DataFrame) -> None:
+    held = ours[ours["size"].isin(ours[ours["metric"] == "corrected_bound"]["size"])]
     for metric, colour, label in (
         ("corrected_bound", "green", "bound, corrected"),
         ("nats_apart", "blue", "measured $|\\Delta|$"),
         ("printed_bound", "vermilion", "bound, sign as printed"),
     ):
-        rows = ours[ours["metric"] == metric]
-        if metric == "nats_apart":
-            held = ours[ours["metric"] == "corrected_bound"]["size"]
-            rows = rows[rows["size"].isin(held)]
-        curve(axes, rows, colour, label, **small)
+        over_sizes(axes, held[held["metric"] == metric], color=COLOURS[colour], label=label)
     axes.set_yscale("symlog", linthresh=0.01)
     axes.axhline(0, color=COLOURS["black"], linewidth=0.6)
     axes.set_ylabel("difference of log-perplexity, nats")
@@ -85,16 +73,15 @@ def _inequality(axes: "Axes", ours: pd.DataFrame, curve: Any, sizes_axis: Any) -
     axes.legend(loc="center left", bbox_to_anchor=(0.0, 0.33), fontsize=6)
 
 
-def _gradients(axes: "Axes", ours: pd.DataFrame, curve: Any, sizes_axis: Any) -> None:
+def _gradients(axes: "Axes", ours: pd.DataFrame) -> None:
     for metric, colour, label, style in (
         ("size_times_gradient_beta", "vermilion", "$n\\,\\|\\nabla L(\\beta)\\|$", "--"),
         ("gradient_beta", "vermilion", "$\\|\\nabla L(\\beta)\\|$", "-"),
         ("gradient_alpha", "blue", "$\\|\\nabla L(\\alpha)\\|$", "-"),
     ):
-        rows = ours[ours["metric"] == metric].copy()
-        for column in ("value", "ci_low", "ci_high"):
-            rows[column] = rows[column].clip(LEAST, 1.0e4)
-        curve(axes, rows, colour, label, marker="o", markersize=2.5, linestyle=style)
+        rows = ours[ours["metric"] == metric]
+        look = {"color": COLOURS[colour], "label": label, "linestyle": style}
+        over_sizes(axes, rows, (LEAST, 1.0e4), **look)
     axes.set_yscale("log")
     axes.set_ylim(LEAST, 1.0e4)
     axes.set_ylabel("norm of the gradient")
@@ -103,31 +90,26 @@ def _gradients(axes: "Axes", ours: pd.DataFrame, curve: Any, sizes_axis: Any) ->
     axes.legend(loc="lower left", fontsize=6)
 
 
-def _unions(axes: "Axes", rows: pd.DataFrame, sizes_axis: Any) -> None:
+def _unions(axes: "Axes", rows: pd.DataFrame) -> None:
     from matplotlib.lines import Line2D
 
-    rows = rows[rows["size"].notna()]
-    colours = ("blue", "green", "vermilion")
-    for colour, (gamma, own) in zip(colours, rows.groupby("gamma"), strict=False):
+    rows = rows[rows["size"].notna()].sort_values("size")
+    gammas = np.sort(rows["gamma"].unique())
+    for colour, gamma in zip(shades(len(gammas)), gammas, strict=True):
         for string, marker, style in (("alpha", "o", "-"), ("beta", "s", ":")):
-            line = own[own["string"] == string].sort_values("size")
-            bound = line[line["metric"] == "union_bound"]
-            rate = line[line["metric"] == "error_rate"]
-            axes.plot(
-                bound["size"].astype(float), bound["value"], color=COLOURS[colour], linestyle=style
-            )
-            value = rate["value"].to_numpy(float)
-            ends = np.stack([value - rate["ci_low"], rate["ci_high"] - value]).astype(float)
+            own = rows[(rows["gamma"] == gamma) & (rows["string"] == string)]
+            bound, rate = (own[own["metric"] == name] for name in ("union_bound", "error_rate"))
+            axes.plot(bound["size"].astype(float), bound["value"], color=colour, linestyle=style)
             axes.errorbar(
                 rate["size"].astype(float),
-                np.maximum(value, LEAST),
-                ends,
-                color=COLOURS[colour],
+                rate["value"].clip(lower=LEAST),
+                margins(rate),
+                color=colour,
                 marker=marker,
                 markersize=2.5,
                 linestyle="none",
                 elinewidth=0.7,
-                markerfacecolor=COLOURS[colour] if string == "alpha" else "white",
+                markerfacecolor=colour if string == "alpha" else "white",
                 label=f"$\\gamma$ = {gamma:g}" if string == "alpha" else None,
             )
     axes.set_yscale("log")
@@ -144,11 +126,8 @@ def _unions(axes: "Axes", rows: pd.DataFrame, sizes_axis: Any) -> None:
 
 
 def _temperatures(axes: "Axes", rows: pd.DataFrame) -> None:
-    import matplotlib.pyplot as plt
-
     thetas = np.sort(rows["theta"].unique())
-    shades = plt.get_cmap("viridis")(np.linspace(0.0, 0.85, len(thetas)))
-    for theta, shade in zip(thetas, shades, strict=True):
+    for theta, shade in zip(thetas, shades(len(thetas)), strict=True):
         own = rows[rows["theta"] == theta].sort_values("gamma")
         axes.plot(own["gamma"], own["value"], color=shade, label=f"$\\theta$ = {theta:g}")
     axes.set_xlabel("$\\gamma$ at temperature $\\theta$")

@@ -1,8 +1,9 @@
-"""Predictors of one confidence: which accuracies and confidences share a perplexity (section 4.2).
+"""Accuracies and confidences that give equal perplexity (section 4.2).
 
 A predictor is right with probability a (its accuracy) and gives every prediction the confidence
 1 - gamma, so its log-perplexity is L = -a log(1 - gamma) - (1 - a) log gamma nats (equation 10).
-A more confident one has gamma - delta in place of gamma, with 0 <= delta < gamma.
+A more confident one has gamma - delta in place of gamma, with 0 <= delta < gamma. Arguments of a
+function broadcast to one shape.
 """
 
 import numpy as np
@@ -12,7 +13,7 @@ Array = NDArray[np.float64]
 
 
 def log_perplexity(accuracy: ArrayLike, gamma: ArrayLike) -> Array:
-    """Nats a prediction, equation 10; gamma strictly between 0 and 1."""
+    """Nats per prediction (equation 10), in the common shape; gamma strictly between 0 and 1."""
     a, g = np.asarray(accuracy, dtype=float), np.asarray(gamma, dtype=float)
     return np.asarray(-a * np.log1p(-g) - (1.0 - a) * np.log(g))
 
@@ -20,34 +21,28 @@ def log_perplexity(accuracy: ArrayLike, gamma: ArrayLike) -> Array:
 def critical_accuracy(accuracy: ArrayLike, gamma: ArrayLike, delta: ArrayLike) -> Array:
     """The accuracy a' at which confidence 1 - (gamma - delta) has the base's perplexity (eq. 11).
 
-    Above it perplexity prefers the more confident predictor, below it the base. Needs
-    gamma - delta other than 1/2, where perplexity does not depend on accuracy.
+    Above a' perplexity prefers the more confident predictor, below it the base. Undefined where
+    gamma - delta = 1/2: perplexity does not depend on accuracy there. Has the common shape.
     """
     left = np.asarray(gamma, dtype=float) - np.asarray(delta, dtype=float)
     odds = np.log(left) - np.log1p(-left)
     return np.asarray((log_perplexity(accuracy, gamma) + np.log(left)) / odds)
 
 
-def slope(accuracy: ArrayLike, gamma: ArrayLike) -> Array:
-    """da'/ddelta at delta = 0; negative exactly where accuracy > 1 - gamma, for gamma < 1/2."""
-    a, g = np.asarray(accuracy, dtype=float), np.asarray(gamma, dtype=float)
-    return np.asarray((a / (1.0 - g) - (1.0 - a) / g) / (np.log(g) - np.log1p(-g)))
-
-
 def free_lunch(accuracy: ArrayLike, gamma: ArrayLike) -> NDArray[np.bool_]:
-    """Whether some more confident predictor keeps the perplexity with less accuracy.
+    """Whether a more confident, less accurate predictor has equal perplexity, in the common shape.
 
-    It does exactly for a base that is more often right than it is sure: a > 1 - gamma.
+    One exists exactly if the base is right more often than it is confident: a > 1 - gamma.
     """
     return np.asarray(accuracy, dtype=float) > 1.0 - np.asarray(gamma, dtype=float)
 
 
 def minimum(accuracy: float, gamma: float) -> tuple[float, float]:
-    """The least critical accuracy over all shifts, and the share delta / gamma where it lies.
+    """The smallest critical accuracy over all shifts, and the share delta / gamma of its shift.
 
-    There the new predictor is calibrated, a' = 1 - (gamma - delta): its log-perplexity is then the
-    binary entropy of its gamma, so the minimum solves H(g) = L, the base's. Without a free lunch
-    that is at no shift: (accuracy, 0).
+    There the new predictor is calibrated, a' = 1 - (gamma - delta), and its log-perplexity is the
+    binary entropy of its gamma, so the minimum solves H(g) = L of the base. Without a free lunch it
+    lies at shift 0: (accuracy, 0).
     """
     from scipy.optimize import brentq
 

@@ -1,9 +1,9 @@
-"""E4: train on parity for both readings of the target, and keep a checkpoint every so many steps.
+"""E4: train on parity with both targets, and keep a checkpoint every so many steps.
 
-The label of a bitstring is the XOR of its bits. Reading `prefix` asks for the parity so far after
-every bit, as the paper's "parity logits across the string" suggests; reading `final` asks for the
-parity of the whole string only, of 1 to 16 bits. All seeds of both readings train together. The
-paper takes model and optimiser from Vitvitskyi et al. 2025 (2502.06751), which are not known.
+The label of a bitstring is the XOR of its bits. Target `prefix` is the parity so far after every
+bit, as the paper's "parity logits across the string" suggests; target `final` is the parity of the
+whole string only, of 1 to 16 bits. All seeds of both targets are trained together. The paper takes
+model and optimiser from Vitvitskyi et al. 2025 (2502.06751), which are not known.
 """
 
 from dataclasses import asdict
@@ -13,25 +13,27 @@ from typing import Any
 import pandas as pd
 import torch
 from torch import Tensor
-from torch.nn import functional
 
-from workflow_scripts.perplexity import decoder, training, weights
+from workflow_scripts.perplexity import decoder, training
 from workflow_scripts.perplexity.decoder import Parameters, Shape
 from workflow_scripts.perplexity.training import Settings, Streams
-from workflow_scripts.shared import files, job, provenance, seeds, tables
+from workflow_scripts.shared import files, job, seeds, tables
 
-READINGS = ("prefix", "final")
+TARGETS = ("prefix", "final")
 BITS = 2
 HELD_OUT = 8  # one in so many of the longest strings is never trained on
 
 
 def members(seed_count: int) -> list[tuple[str, int]]:
-    """Reading and seed of each model of a stack, in its order."""
-    return [(reading, seed) for reading in READINGS for seed in range(seed_count)]
+    """Target and seed of each model of a stack, in order."""
+    return [(target, seed) for target in TARGETS for seed in range(seed_count)]
 
 
 def split(seed: int, longest: int) -> tuple[Tensor, Tensor]:
-    """Training and held-out strings of the longest size, as numbers, the same for every model."""
+    """Training and held-out strings of the longest size as numbers, shape (strings,) each.
+
+    The split is the same for every model.
+    """
     stream = torch.Generator().manual_seed(seeds.derive(seed, "perplexity", "parity", "split"))
     drawn = torch.randperm(2**longest, generator=stream)
     held_out = max(1, 2**longest // HELD_OUT)
@@ -39,29 +41,29 @@ def split(seed: int, longest: int) -> tuple[Tensor, Tensor]:
 
 
 def bits_of(numbers: Tensor, size: int) -> Tensor:
-    """(…, size) bits, the most significant first."""
+    """The bits of numbers, the most significant first, (...) -> (..., size)."""
     return (numbers[..., None] >> torch.arange(size - 1, -1, -1)) & 1
 
 
 def prefix_parity(bits: Tensor) -> Tensor:
-    """XOR of all bits up to each position, of the shape of `bits`."""
+    """XOR of all bits up to each position, (..., n) -> (..., n)."""
     return bits.cumsum(-1) % 2
 
 
 class Strings:
-    """Fresh training strings for every model of the stack; the causal model sees each prefix."""
+    """Fresh training strings for every model of a stack; a causal model sees every prefix."""
 
     def __init__(self, seed: int, seed_count: int, rows: int, longest: int, shape: Shape) -> None:
         self.members = members(seed_count)
-        names = [f"{reading} {index}" for reading, index in self.members]
+        names = [f"{target} {index}" for target, index in self.members]
         self.streams = Streams(seed, names, "parity", "train")
         self.train, _ = split(seed, longest)
         self.rows, self.longest, self.shape = rows, longest, shape
-        final = torch.tensor([reading == "final" for reading, _ in self.members])
+        final = torch.tensor([target == "final" for target, _ in self.members])
         self.final = final[:, None, None]
 
     def losses(self, parameters: Parameters) -> tuple[Tensor, Tensor]:
-        """Nats a label and share of right labels, shape (S,) each."""
+        """Nats per label and share of right labels, shape (S,) each."""
         bits = bits_of(
             self.train[self.streams.integers(len(self.train), (self.rows,))], self.longest
         )
@@ -69,25 +71,15 @@ class Strings:
         asked = ~self.final | (torch.arange(1, self.longest + 1) == size)
         target = prefix_parity(bits)
         logits = decoder.forward(parameters, bits, self.shape)
-        nats = functional.cross_entropy(
-            logits.flatten(0, 2), target.flatten(), reduction="none"
-        ).view(target.shape)
-        count = asked.sum((1, 2))
         right = (logits.argmax(-1) == target) & asked
-        return (nats * asked).sum((1, 2)) / count, right.sum((1, 2)) / count
-
-    def state(self) -> list[Tensor]:
-        return self.streams.state()
-
-    def restore(self, state: list[Tensor]) -> None:
-        self.streams.restore(state)
+        return training.masked_nats(logits, target, asked), right.sum((1, 2)) / asked.sum((1, 2))
 
 
 def main(
-    path: str,
+    weights: str,
     curve: str,
-    shape: Shape,
-    settings: Settings,
+    shape: dict[str, Any],
+    settings: dict[str, Any],
     keep_every: int,
     seed_count: int,
     batch: int,
@@ -95,59 +87,41 @@ def main(
     seed: int,
     provenance: dict[str, Any],
 ) -> None:
-    """Write the checkpoints of all models, one after another in a stack, and the learning curve.
+    """Write the checkpoints of all models as one stack, and the learning curves.
 
-    The stack's first axis is (checkpoint, model), models in the order of `members`.
+    The first axis of the stack is (checkpoint, model), models in the order of `members`.
     """
+    form = Shape(BITS, BITS, **shape)
+    trained = Settings(**settings, checkpoint_every=keep_every)
     work = files.work_folder(
         "perplexity_parity",
         code=provenance["code"],
-        shape=shape._asdict(),
-        settings=asdict(settings),
+        shape=form._asdict(),
+        settings=asdict(trained),
         drawn=[seed, seed_count, batch, longest, keep_every],
     )
-    names = [f"{reading} {index}" for reading, index in members(seed_count)]
-    parameters = training.initial(seed, shape, names, "parity")
-    data = Strings(seed, seed_count, batch, longest, shape)
+    names = [f"{target} {index}" for target, index in members(seed_count)]
+    parameters = training.initial(seed, form, names, "parity")
+    data = Strings(seed, seed_count, batch, longest, form)
 
     def kept(step: int) -> Path:
         return work / f"step{step}.safetensors"
 
     def keep(step: int, now: Parameters) -> None:
         if step % keep_every == 0:
-            weights.write(kept(step), now, {}, shape)
+            decoder.write(kept(step), now, form, {})
 
     state = work / "state.pt"
-    points = pd.DataFrame(training.fit(parameters, data, settings, state, keep))
-    points["reading"] = [members(seed_count)[index][0] for index in points["seed"]]
+    points = pd.DataFrame(training.fit(parameters, data, trained, state, keep))
+    points["target"] = [members(seed_count)[index][0] for index in points["seed"]]
     points["seed"] %= seed_count
     tables.write(points, curve, provenance=provenance)
-    steps = range(keep_every, settings.steps + 1, keep_every)
-    stack = decoder.stack([weights.read(kept(step))[0] for step in steps])
-    weights.write(path, stack, provenance, shape)
+    steps = range(keep_every, trained.steps + 1, keep_every)
+    stack = decoder.stack([decoder.read(kept(step))[0] for step in steps])
+    decoder.write(weights, stack, form, provenance)
     for file in [state, *map(kept, steps)]:
         file.unlink(missing_ok=True)
 
 
 if __name__ == "__main__":
-    with job.running(snakemake):
-        params = snakemake.params
-        main(
-            snakemake.output.weights,
-            snakemake.output.curve,
-            Shape(BITS, BITS, params.width, params.layers, params.heads, params.encoding),
-            Settings(
-                params.steps,
-                params.learning_rate,
-                params.warmup_steps,
-                params.final_rate,
-                params.weight_decay,
-                params.keep_every,
-            ),
-            params.keep_every,
-            params.seeds,
-            params.batch,
-            params.longest,
-            params.seed,
-            provenance=provenance.of(snakemake),
-        )
+    job.run(snakemake, main)

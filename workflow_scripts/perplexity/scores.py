@@ -1,4 +1,4 @@
-"""Everything the study measured, as one table of scores: one row, one number."""
+"""The study's table of scores: one row, one number."""
 
 from typing import Any
 
@@ -6,109 +6,102 @@ import numpy as np
 import pandas as pd
 
 from workflow_scripts.perplexity import correlation
-from workflow_scripts.shared import job, provenance, tables
+from workflow_scripts.shared import job, scores, tables
 from workflow_scripts.shared.schemas import SCORES
-from workflow_scripts.shared.statistics import seed_interval
+from workflow_scripts.shared.scores import Row
+from workflow_scripts.shared.statistics import Interval, seed_interval
 
 CONDITIONS = [
-    *("encoding", "reading", "size", "flip", "step", "string", "form", "panel"),
+    *("encoding", "target", "size", "flip", "step", "string", "form", "panel"),
     *("base_accuracy", "gamma", "delta_share", "theta", "floor", "xi"),
     *("pool", "measured_on", "criterion"),
 ]
 COPIER, PARITY = "small copier", "parity model"
-# Of these the change with the length of the string is a claim.
+# Metrics whose change with the length of the string is a claim.
 SLOPES = (
     *("gap", "nats_apart", "nats_beta", "beta_flip"),
     *("gradient_beta", "size_times_gradient_beta", "taught_nats_alpha"),
 )
-# Positive quantities over orders of magnitude: their mean over copiers is geometric.
+# Positive metrics that span orders of magnitude: their mean over copiers is geometric.
 GEOMETRIC = ("gap", "nats_", "taught_nats_", "gradient_", "size_times_gradient_", "corrected_bound")
-SMALLEST = 1.0e-12  # what such a quantity counts as at least
-EXACT = 1.0e-5  # rounding of float32 probabilities in a bound
-
-Row = dict[str, Any]
+SMALLEST = 1.0e-12  # lower limit of a value before its logarithm
+ROUNDING = 1.0e-5  # of float32 probabilities in a bound
 
 
 def pooled(frame: pd.DataFrame) -> list[Row]:
-    """E1: mean over copiers of every metric, with Student's interval.
-
-    Of `GEOMETRIC` metrics it is the geometric mean, with the interval of the logarithm.
-    """
-    rows: list[Row] = []
+    """E1: mean over copiers of every metric with Student's interval, geometric for `GEOMETRIC`."""
+    rows = []
     keys = ["encoding", "size", "flip", "metric"]
     for (encoding, size, flip, metric), own in frame.groupby(keys):
-        row: Row = {"experiment": "E1", "encoding": encoding, "size": size, "flip": flip}
         if str(metric).startswith(GEOMETRIC):
             mean = seed_interval(np.log(own["value"].clip(lower=SMALLEST)))
-            value, low, high = map(float, np.exp([mean.value, mean.low, mean.high]))
+            value, low, high = np.exp(mean[:3]).tolist()
+            found = Interval(value, low, high, mean.n)
         else:
-            mean = seed_interval(own["value"])
-            value, low, high = mean.value, mean.low, mean.high
-        row |= {"metric": metric, "value": value, "n": mean.n}
-        rows.append(row | {"ci_low": low, "ci_high": high})
+            found = seed_interval(own["value"])
+        place: Row = {"units": "copiers", "encoding": encoding, "size": size, "flip": flip}
+        rows.append(scores.interval("E1", str(metric), found, **place))
     return rows
 
 
 def log_slope(own: pd.DataFrame) -> float:
-    """Slope of the logarithm of a metric against the logarithm of the size, least squares."""
+    """Least-squares slope of the logarithm of a metric against the logarithm of the size."""
     sizes, values = own["size"].to_numpy(float), own["value"].to_numpy(float)
     return float(np.polyfit(np.log(sizes), np.log(np.maximum(values, SMALLEST)), 1)[0])
 
 
+def beyond(frame: pd.DataFrame, longest: int) -> pd.DataFrame:
+    """Rows of `SLOPES` at sizes above `longest`, where beta's last bit is flipped."""
+    rows = frame[(frame["flip"] == "last") & (frame["size"] > longest)]
+    return rows[rows["metric"].isin(SLOPES)]
+
+
 def slopes(frame: pd.DataFrame, longest: int) -> list[Row]:
-    """E1: log-log slopes beyond the trained sizes, where beta's last bit is flipped."""
-    rows: list[Row] = []
-    frame = frame[(frame["flip"] == "last") & (frame["size"] > longest)]
-    for (encoding, metric), own in frame.groupby(["encoding", "metric"]):
-        if metric not in SLOPES:
-            continue
-        mean = seed_interval([log_slope(run) for _, run in own.groupby("seed")])
-        row: Row = {"experiment": "E1", "metric": f"slope_{metric}", "encoding": encoding}
-        row |= {"flip": "last", "value": mean.value, "n": mean.n}
-        rows.append(row | {"ci_low": mean.low, "ci_high": mean.high})
+    """E1: log-log slopes over sizes above the trained ones, mean over copiers."""
+    rows = []
+    for (encoding, metric), own in beyond(frame, longest).groupby(["encoding", "metric"]):
+        each = [log_slope(run) for _, run in own.groupby("seed")]
+        place: Row = {"units": "copiers", "encoding": encoding, "flip": "last"}
+        rows.append(scores.mean("E1", f"slope_{metric}", each, **place))
+    return rows
+
+
+def model_slopes(frame: pd.DataFrame, longest: int) -> list[Row]:
+    """E2: the same slopes of each language model, over sizes above its longest trained string."""
+    rows = []
+    for (model, metric), run in beyond(frame, longest).groupby(["model", "metric"]):
+        if len(run) > 1:
+            place: Row = {"units": "sizes", "model": model, "flip": "last"}
+            rows.append(scores.number("E2", f"slope_{metric}", log_slope(run), len(run), **place))
     return rows
 
 
 def broken_bounds(frame: pd.DataFrame) -> list[Row]:
-    """E1: how many pairs that keep the premises break each form of lemma 3.1's inequality, and
-    how many error probabilities exceed their union bound."""
-    index = ["seed", "size", "flip"]
-    rows: list[Row] = []
+    """E1: violations of the union bounds, and of both forms of lemma 3.1 if its premises hold."""
+    rows = []
     for encoding, own in frame.groupby("encoding"):
-        table = own.pivot(index=index, columns="metric", values="value")
-        pairs = table.dropna(subset=["nats_apart"])
+        table = own.pivot(index=["seed", "size", "flip"], columns="metric", values="value")
         if "corrected_bound" in table:
-            pairs = pairs.dropna(subset=["corrected_bound"])
+            pairs = table.dropna(subset=["nats_apart", "corrected_bound"])
             for form in ("corrected", "printed"):
-                count = int((pairs["nats_apart"] > pairs[f"{form}_bound"] + EXACT).sum())
-                row: Row = {"metric": "bound_broken", "form": form, "n": len(pairs)}
-                rows.append(row | {"encoding": encoding, "value": count})
+                count = int((pairs["nats_apart"] > pairs[f"{form}_bound"] + ROUNDING).sum())
+                place: Row = {"units": "pairs", "encoding": encoding, "form": form}
+                rows.append(scores.exact("E1", "bound_broken", count, len(pairs), **place))
         errors = table.dropna(subset=["alpha_error"])
-        over = int((errors["alpha_error"] > errors["alpha_union"] + EXACT).sum())
-        over += int((errors["beta_not_alpha"] > errors["beta_union"] + EXACT).sum())
-        row = {"metric": "union_bound_broken", "encoding": encoding}
-        rows.append(row | {"value": over, "n": 2 * len(errors)})
-    return [{"experiment": "E1"} | row for row in rows]
-
-
-def model_slopes(frame: pd.DataFrame, longest: int) -> list[Row]:
-    """E2: the same slopes for each language model, over sizes beyond the longest trained string."""
-    rows: list[Row] = []
-    own = frame[(frame["flip"] == "last") & (frame["size"] > longest)]
-    for (model, metric), run in own.groupby(["model", "metric"]):
-        if metric in SLOPES and len(run) > 1:
-            row: Row = {"experiment": "E2", "metric": f"slope_{metric}", "model": model}
-            rows.append(row | {"flip": "last", "value": log_slope(run), "n": len(run)})
+        over = int((errors["alpha_error"] > errors["alpha_union"] + ROUNDING).sum())
+        over += int((errors["beta_not_alpha"] > errors["beta_union"] + ROUNDING).sum())
+        place = {"units": "probabilities", "encoding": encoding}
+        rows.append(scores.exact("E1", "union_bound_broken", over, 2 * len(errors), **place))
     return rows
 
 
 def main(
-    table: str,
     theory: str,
     copies: list[str],
     checkpoints: str,
     models: list[str],
     selection: str,
+    table: str,
     copying_longest: int,
     copying_steps: int,
     model_longest: int,
@@ -116,44 +109,33 @@ def main(
     seed: int,
     provenance: dict[str, Any],
 ) -> None:
+    """Gather the study's tables into its scores, with slopes, correlations and violations."""
     e1 = pd.concat([tables.read(path) for path in copies], ignore_index=True)
     e2 = pd.concat([tables.read(path) for path in models], ignore_index=True)
     e4 = tables.read(checkpoints)
-    ours = [*pooled(e1), *slopes(e1, copying_longest), *broken_bounds(e1)]
-    ours.append({"experiment": "E1", "metric": "training_steps", "value": copying_steps, "n": 1})
+    ours = [
+        *pooled(e1),
+        *slopes(e1, copying_longest),
+        *broken_bounds(e1),
+        scores.exact("E1", "training_steps", copying_steps, 1, units="trainings"),
+    ]
+    over_checkpoints = [
+        *correlation.correlations(e4, resamples, seed),
+        *correlation.best_ranks(e4, resamples, seed),
+    ]
     parts = [
         tables.read(theory).assign(model="theory"),
-        e1.assign(experiment="E1", model=COPIER, n=1),
+        e1.assign(model=COPIER),
         pd.DataFrame(ours).assign(model=COPIER),
-        e2.assign(experiment="E2"),
+        e2,
         pd.DataFrame(model_slopes(e2, model_longest)),
-        e4.assign(experiment="E4", model=PARITY),
-        pd.DataFrame(correlation.correlations(e4, resamples, seed)).assign(model=PARITY),
-        pd.DataFrame(correlation.best_ranks(e4, resamples, seed)).assign(model=PARITY),
-        tables.read(selection).assign(experiment="selection", model="pool"),
+        e4.assign(model=PARITY),
+        pd.DataFrame(over_checkpoints).assign(model=PARITY),
+        tables.read(selection).assign(model="pool"),
     ]
-    columns = ["experiment", *CONDITIONS, "model", "seed", "metric"]
-    columns += ["value", "ci_low", "ci_high", "n"]
-    frame = pd.concat(parts, ignore_index=True).reindex(columns=columns)
-    for column in ("size", "step"):
-        frame[column] = frame[column].astype("Int64")
+    frame = scores.table(parts, CONDITIONS, whole=("size", "step"))
     tables.write(frame, table, SCORES, provenance)
 
 
 if __name__ == "__main__":
-    with job.running(snakemake):
-        given, params = snakemake.input, snakemake.params
-        main(
-            snakemake.output.table,
-            given.theory,
-            list(given.copies),
-            given.checkpoints,
-            list(given.models),
-            given.selection,
-            params.copying_longest,
-            params.copying_steps,
-            params.model_longest,
-            params.resamples,
-            params.seed,
-            provenance=provenance.of(snakemake),
-        )
+    job.run(snakemake, main)

@@ -1,11 +1,11 @@
 """Beyond the paper: choosing a checkpoint as a decision (a table and a figure).
 
-Given a pool of checkpoints, each criterion picks one; the pick is a hit when no other of the pool
-is more accurate out of distribution, and its regret is the accuracy that the best has over it. A
-criterion is taken in distribution, as one would in practice, or out of distribution, as figure 4
-does. Pools:
-- parity, one reading of the target: some checkpoints of one training, drawn at random many times;
-- copiers: one of each encoding, same seed;
+From a pool of checkpoints each criterion picks one. The pick is a hit if no other checkpoint of the
+pool is more accurate out of distribution; its regret is the accuracy that the best one has over it.
+A criterion is measured in distribution, as one would in practice, or out of distribution, as in
+figure 4. Pools:
+- parity, one target: some checkpoints of one training, drawn at random many times;
+- copiers: one per encoding, same seed;
 - language models: all of the study, on resampled strings.
 """
 
@@ -15,13 +15,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from workflow_scripts.perplexity import criteria
-from workflow_scripts.shared import files, job, provenance, seeds, tables
-from workflow_scripts.shared.statistics import seed_interval
+from workflow_scripts.perplexity import metrics
+from workflow_scripts.shared import files, job, scores, seeds, tables
+from workflow_scripts.shared.scores import Row
+from workflow_scripts.shared.statistics import Interval, seed_interval
 
-Row = dict[str, Any]
+Decision = dict[tuple[str, str], float]  # (criterion, hit_rate or regret) -> value
 
-# What is picked by: the criterion, and whether more of it is better.
+# Each criterion, and whether more of it is better.
 CRITERIA = {
     "nats": False,
     "accuracy": True,
@@ -31,63 +32,58 @@ CRITERIA = {
 }
 CHANCE = "random"
 IN, OUT = "in distribution", "out of distribution"
+CSV_COLUMNS = ["pool", "measured_on", "criterion", "metric", "value", "n", "ci_low", "ci_high"]
 
 
-def decide(
-    values: pd.DataFrame, target: np.ndarray, rng: np.random.Generator
-) -> dict[str, tuple[float, float]]:
+def decide(values: pd.DataFrame, target: np.ndarray, rng: np.random.Generator) -> Decision:
     """Hit (0 or 1) and regret of each criterion's pick; for `CHANCE` their mean over all picks.
 
-    `values` has a row a candidate and a column a criterion; `target` is each candidate's accuracy
-    out of distribution. Ties are broken at random.
+    `values` has a row per candidate and a column per criterion; `target`, shape (candidates,), is
+    the accuracy out of distribution. Ties are broken at random.
     """
     best = target.max()
     order = rng.permutation(len(target))
-    found = {CHANCE: (float((target == best).mean()), float(best - target.mean()))}
+    found = {(CHANCE, "hit_rate"): float((target == best).mean())}
+    found[CHANCE, "regret"] = float(best - target.mean())
     for name, more_is_better in CRITERIA.items():
         column = values[name].to_numpy()[order]
         pick = order[column.argmax() if more_is_better else column.argmin()]
-        found[name] = (float(target[pick] == best), float(best - target[pick]))
+        found[name, "hit_rate"] = float(target[pick] == best)
+        found[name, "regret"] = float(best - target[pick])
     return found
 
 
-def averaged(
-    decisions: Iterable[dict[str, tuple[float, float]]],
-) -> dict[tuple[str, str], float]:
+def averaged(decisions: Iterable[Decision]) -> Decision:
     """Mean hit rate and regret of each criterion over decisions."""
     table = list(decisions)
-    return {
-        (name, metric): float(np.mean([decision[name][place] for decision in table]))
-        for name in table[0]
-        for place, metric in enumerate(("hit_rate", "regret"))
-    }
+    return {key: float(np.mean([decision[key] for decision in table])) for key in table[0]}
 
 
-def over_trainings(
-    pool: str, measured_on: str, trainings: list[dict[tuple[str, str], float]]
-) -> list[Row]:
+def over_trainings(pool: str, measured_on: str, trainings: list[Decision]) -> list[Row]:
     """Rows with Student's interval over independent trainings."""
     rows = []
     for name, metric in trainings[0]:
         mean = seed_interval([each[name, metric] for each in trainings])
-        row: Row = {"pool": pool, "measured_on": measured_on, "criterion": name, "metric": metric}
-        # A hit rate lies within [0, 1] and a regret above 0, whatever t says of so few.
+        # A hit rate lies in [0, 1] and a regret above 0, which t ignores for so few trainings.
         high = min(mean.high, 1.0) if metric == "hit_rate" else mean.high
-        ends = {"ci_low": max(mean.low, 0.0), "ci_high": high}
-        rows.append(row | {"value": mean.value, "n": mean.n} | ends)
+        found = mean._replace(low=max(mean.low, 0.0), high=high)
+        place: Row = {"pool": pool, "measured_on": measured_on, "criterion": name}
+        rows.append(scores.interval("selection", metric, found, units="trainings", **place))
     return rows
 
 
 def wide(frame: pd.DataFrame, index: list[str]) -> pd.DataFrame:
+    """The frame with a column per metric."""
     return frame.pivot(index=index, columns="metric", values="value")
 
 
 def parity_rows(
     frame: pd.DataFrame, longest: int, pool: int, pools: int, rng: np.random.Generator
 ) -> list[Row]:
+    """Pools of `pool` checkpoints of one training, `pools` of them per training and target."""
     rows = []
     furthest = frame["size"].max()
-    for reading, own in frame.groupby("reading"):
+    for target_name, own in frame.groupby("target"):
         for measured_on, size in ((IN, longest), (OUT, furthest)):
             trainings = []
             for _, run in own.groupby("seed"):
@@ -96,12 +92,12 @@ def parity_rows(
                 count = min(pool, len(target))
                 drawn = [rng.choice(len(target), count, replace=False) for _ in range(pools)]
                 trainings.append(averaged(decide(values.iloc[d], target[d], rng) for d in drawn))
-            rows += over_trainings(f"parity, {reading}", measured_on, trainings)
+            rows += over_trainings(f"parity, {target_name}", measured_on, trainings)
     return rows
 
 
 def copier_rows(frame: pd.DataFrame, longest: int, rng: np.random.Generator) -> list[Row]:
-    """The encodings against each other, out of distribution on the longer random strings."""
+    """The encodings against each other; out of distribution are the longer random strings."""
     frame = frame[frame["flip"] == "random"]
     index = ["seed", "encoding"]
     near = wide(frame[frame["size"] == longest], index)
@@ -116,16 +112,6 @@ def copier_rows(frame: pd.DataFrame, longest: int, rng: np.random.Generator) -> 
     return rows
 
 
-def strings_of(steps: pd.DataFrame) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Log-probabilities (R, n, 2) and bits (R, n) of every size."""
-    found = []
-    for size, own in steps.sort_values(["size", "item", "step"]).groupby("size"):
-        shape = (-1, int(str(size)))
-        logs = own[["log_zero", "log_one"]].to_numpy().reshape(*shape, 2)
-        found.append((logs, own["bit"].to_numpy().reshape(shape)))
-    return found
-
-
 def model_rows(
     frame: pd.DataFrame, trained: list[int], pools: int, floor: float, rng: np.random.Generator
 ) -> list[Row]:
@@ -136,18 +122,18 @@ def model_rows(
     within = frame["size"].isin(trained)
     sides = {IN: frame[within], OUT: frame[~within]}
     parts = {
-        (side, model): strings_of(own[own["model"] == model])
+        (side, model): list(metrics.strings_of(own[own["model"] == model]).values())
         for side, own in sides.items()
         for model in models
     }
-    decisions: dict[str, list[dict[str, tuple[float, float]]]] = {IN: [], OUT: []}
+    decisions: dict[str, list[Decision]] = {IN: [], OUT: []}
     for _ in range(pools):
         measured = {}
         for side in sides:
             # The same strings for every model.
             drawn = [rng.integers(0, len(bits), len(bits)) for _, bits in parts[side, models[0]]]
             measured[side] = pd.DataFrame(
-                [_mean_criteria(parts[side, model], drawn, floor) for model in models]
+                [_mean_metrics(parts[side, model], drawn, floor) for model in models]
             )
         target = measured[OUT]["accuracy"].to_numpy()
         for side in sides:
@@ -155,29 +141,27 @@ def model_rows(
     rows = []
     for side, table in decisions.items():
         for (name, metric), value in averaged(table).items():
-            place = {"hit_rate": 0, "regret": 1}[metric]
-            each = [decision[name][place] for decision in table]
-            low, high = np.quantile(each, [0.025, 0.975])
-            row: Row = {"pool": "language models", "measured_on": side, "criterion": name}
-            ends = {"ci_low": min(float(low), value), "ci_high": max(float(high), value)}
-            rows.append(row | {"metric": metric, "value": value, "n": len(table)} | ends)
+            low, high = np.quantile([each[name, metric] for each in table], [0.025, 0.975])
+            found = Interval(value, min(float(low), value), max(float(high), value), len(table))
+            place: Row = {"pool": "language models", "measured_on": side, "criterion": name}
+            rows.append(scores.interval("selection", metric, found, units="resamples", **place))
     return rows
 
 
-def _mean_criteria(
+def _mean_metrics(
     parts: list[tuple[np.ndarray, np.ndarray]], drawn: list[np.ndarray], floor: float
 ) -> dict[str, float]:
-    """Criteria of resampled strings, each size weighing alike."""
+    """Metrics of resampled strings, averaged over sizes; shapes as in `strings_of`."""
     found = [
-        criteria.measure(logs[rows], bits[rows], floor)
+        metrics.of_predictions(logs[rows], bits[rows], floor)
         for (logs, bits), rows in zip(parts, drawn, strict=True)
     ]
     return {name: float(np.mean([each[name] for each in found])) for name in found[0]}
 
 
 def main(
-    checkpoints: str,
     copies: list[str],
+    checkpoints: str,
     models: list[str],
     table: str,
     csv: str,
@@ -190,6 +174,7 @@ def main(
     seed: int,
     provenance: dict[str, Any],
 ) -> None:
+    """Write the hit rates and regrets of all pools as score rows, and rounded to `csv`."""
     rng = seeds.generator(seed, "perplexity", "selection")
     copied = pd.concat([tables.read(path) for path in copies], ignore_index=True)
     steps = pd.concat([tables.read(path) for path in models], ignore_index=True)
@@ -200,24 +185,8 @@ def main(
     ]
     frame = pd.DataFrame(rows)
     tables.write(frame, table, provenance=provenance)
-    files.write_text(csv, frame.round(4).to_csv(index=False))
+    files.write_text(csv, frame[CSV_COLUMNS].round(4).to_csv(index=False))
 
 
 if __name__ == "__main__":
-    with job.running(snakemake):
-        params = snakemake.params
-        main(
-            snakemake.input.checkpoints,
-            list(snakemake.input.copies),
-            list(snakemake.input.models),
-            snakemake.output.table,
-            snakemake.output.csv,
-            params.pool,
-            params.pools,
-            params.parity_longest,
-            params.copying_longest,
-            params.trained_sizes,
-            params.floor,
-            params.seed,
-            provenance=provenance.of(snakemake),
-        )
+    job.run(snakemake, main)

@@ -1,6 +1,6 @@
-"""The training loop of the small decoders: AdamW, all seeds at once, able to go on after a kill.
+"""The training loop of the small decoders: AdamW, all seeds at once, resumable.
 
-The loss is the sum over seeds of each seed's own mean, and AdamW is elementwise, so each seed is
+The loss is the sum over seeds of the mean loss of each, and AdamW is elementwise, so each seed is
 trained as if alone.
 """
 
@@ -12,6 +12,7 @@ from typing import Any, Protocol
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from workflow_scripts.perplexity import decoder
 from workflow_scripts.perplexity.decoder import Parameters, Shape
@@ -23,28 +24,18 @@ BETAS = (0.9, 0.98)
 
 @dataclass(frozen=True)
 class Settings:
+    """Settings of a training."""
+
     steps: int
     learning_rate: float  # peak
     warmup_steps: int
-    final_rate: float  # last learning rate as a share of the peak; 1 holds it
+    final_rate: float  # last learning rate as a share of the peak; 1 keeps it constant
     weight_decay: float
-    checkpoint_every: int  # steps, of the state that a killed job resumes from
-
-
-class Data(Protocol):
-    """Where batches come from: a loss on a fresh batch, and the state of its streams."""
-
-    def losses(self, parameters: Parameters) -> tuple[Tensor, Tensor]:
-        """Mean loss in nats and share right on fresh strings, shape (S,) each."""
-        ...
-
-    def state(self) -> list[Tensor]: ...
-
-    def restore(self, state: list[Tensor]) -> None: ...
+    checkpoint_every: int  # steps between states from which a killed job resumes
 
 
 class Streams:
-    """A generator for each seed. How many seeds train together does not change what one sees."""
+    """One generator per seed; what a seed draws does not depend on the others."""
 
     def __init__(self, seed: int, indices: Sequence[int | str], *names: str | int) -> None:
         self.generators = [
@@ -53,25 +44,46 @@ class Streams:
         ]
 
     def integers(self, high: int, shape: tuple[int, ...]) -> Tensor:
-        """(S, *shape) integers from 0 to high - 1."""
+        """Integers from 0 to high - 1, shape (S, *shape)."""
         return torch.stack([torch.randint(high, shape, generator=g) for g in self.generators])
 
     def state(self) -> list[Tensor]:
+        """State of each generator, for a checkpoint."""
         return [generator.get_state() for generator in self.generators]
 
     def restore(self, state: list[Tensor]) -> None:
+        """Continue from what `state` returned, one byte vector of shape (bytes,) per generator."""
         for generator, saved in zip(self.generators, state, strict=True):
             generator.set_state(saved)
 
 
+class Data(Protocol):
+    """The data of a task: fresh batches from its streams, and the loss on them."""
+
+    streams: Streams
+
+    def losses(self, parameters: Parameters) -> tuple[Tensor, Tensor]:
+        """Mean loss in nats and share right on fresh strings, shape (S,) each."""
+        ...
+
+
 def initial(seed: int, shape: Shape, indices: Sequence[int | str], *names: str | int) -> Parameters:
-    """Freshly drawn models `indices`, stacked."""
+    """Draw models `indices` and stack them."""
     return decoder.stack(
         [
             decoder.initial(seeds.derive(seed, "perplexity", *names, "initial", index), shape)
             for index in indices
         ]
     )
+
+
+def masked_nats(logits: Tensor, target: Tensor, mask: Tensor) -> Tensor:
+    """Mean cross-entropy in nats where `mask` is True, shape (S,).
+
+    `logits` has shape (S, B, T, values), `target` and `mask` have shape (S, B, T).
+    """
+    nats = functional.cross_entropy(logits.flatten(0, 2), target.flatten(), reduction="none")
+    return (nats.view(target.shape) * mask).sum((1, 2)) / mask.sum((1, 2))
 
 
 def learning_rate(step: int, settings: Settings) -> float:
@@ -88,11 +100,11 @@ def fit(
     state: Path | None = None,
     each_step: Callable[[int, Parameters], None] | None = None,
 ) -> list[dict[str, Any]]:
-    """Train `parameters` in place; return the learning curve, one row a seed and point.
+    """Train `parameters` in place; return the learning curve, one row per seed and point.
 
-    With `state`, a file is kept there every `checkpoint_every` steps, and a call that finds one
-    goes on from it to the same weights. `each_step` is called with the number of steps done and
-    the parameters after each one that this call makes.
+    With `state`, the training is saved there every `checkpoint_every` steps, and a call that finds
+    the file resumes from it and ends in the same weights. `each_step` is called after each step of
+    this call with the number of steps done and the parameters.
     """
     for tensor in parameters.values():
         tensor.requires_grad_()
@@ -111,7 +123,7 @@ def fit(
             for name, tensor in parameters.items():
                 tensor.copy_(saved["parameters"][name])
         optimiser.load_state_dict(saved["optimiser"])
-        data.restore([stream.cpu() for stream in saved["data"]])
+        data.streams.restore([stream.cpu() for stream in saved["data"]])
     with progress.bar(settings.steps, "training", "step") as bar:
         bar.update(step)
         while step < settings.steps:
@@ -137,7 +149,7 @@ def fit(
                         "step": step,
                         "parameters": {name: t.detach() for name, t in parameters.items()},
                         "optimiser": optimiser.state_dict(),
-                        "data": data.state(),
+                        "data": data.streams.state(),
                         "curve": curve,
                     }
                     torch.save(content, temporary)

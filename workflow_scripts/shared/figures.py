@@ -76,7 +76,8 @@ def use_style() -> None:
 
     # Matplotlib's own fonts alone: a font of the same name on the machine gives other bytes.
     fontManager.ttflist.clear()
-    for font in sorted(Path(matplotlib.get_data_path(), "fonts/ttf").glob("DejaVu*.ttf")):
+    fonts = Path(matplotlib.get_data_path(), "fonts/ttf")
+    for font in [*sorted(fonts.glob("DejaVu*.ttf")), fonts / "cmsy10.ttf"]:  # cmsy10 has the prime
         fontManager.addfont(font)
 
     cycle = cycler(color=[COLOURS[name] for name in CYCLE])

@@ -1,25 +1,24 @@
-"""E1 and E7: what trained heads get right on sets of 16 to 16,384 items, and how they attend.
+"""E1 and E7: accuracy and attention of trained heads on sets of 16 to 16,384 items.
 
-Heads with softmax are also read at the paper's adaptive temperature and at our two refits of it;
-the weights stay as trained. All ways of reading see the same sets.
+Softmax heads are also evaluated at the paper's adaptive temperature and at our two refits of it;
+their weights stay as trained. Every inference sees the same sets.
 """
 
 import math
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import torch
 from torch import Tensor
 
-from workflow_scripts.shared import adaptive_temperature, files, job, progress, provenance, tables
-from workflow_scripts.softmax import attention, dispersion, heads, reading, retrieval
-from workflow_scripts.softmax.reading import Weighting
+from workflow_scripts.shared import adaptive_temperature, files, job, progress, tables, weights
+from workflow_scripts.softmax import blockwise, dispersion, normalisers, retrieval
+from workflow_scripts.softmax.blockwise import Weighting
 from workflow_scripts.softmax.retrieval import Parameters, Sampler
 
-GRID = 256  # points of the priority, and of the query, where a head's logits are looked up
+GRID = 256  # grid points of the priority, and of the query, at which logits are computed
 
 
 def weightings(
@@ -29,8 +28,8 @@ def weightings(
     published: list[float],
     refits: dict[str, dict[str, Any]],
 ) -> dict[str, Weighting]:
-    """The ways in which a head is read: name -> function from logits to weights."""
-    weigh = attention.NORMALISERS[normaliser]
+    """How logits become weights at inference: name -> function, (..., n) -> (..., n)."""
+    weigh = normalisers.NORMALISERS[normaliser]
     ways: dict[str, Weighting] = {"trained": lambda e: weigh(e, None, head["scale"], top_k)}
     if refits:
         ways["published"] = partial(adaptive_temperature.adaptive, coefficients=published)
@@ -43,16 +42,16 @@ def weightings(
 
 
 def set_count(items: int, most_sets: int, total_items: int) -> int:
-    """Sets of one size for each seed: `most_sets`, less where they'd hold over `total_items`."""
+    """Number of sets per size and seed: `most_sets`, or as many as hold `total_items`."""
     return max(1, min(most_sets, total_items // items))
 
 
 @torch.inference_mode()
 def domain_spread(head: Parameters) -> tuple[float, float]:
-    """Largest possible max - min logit of a head, and its largest share of proposition 3.1's bound.
+    """Largest possible max - min logit of a head (S = 1), and its share of proposition 3.1's bound.
 
-    Over every class, priority and query: the inputs are a compact set (theorem 2.2), looked up on
-    a grid of `GRID` priorities and `GRID` queries. The bound takes Q's bias as one more input
+    Over every class, priority and query: the inputs form a compact set (theorem 2.2), sampled on a
+    grid of `GRID` priorities and `GRID` queries. The bound treats Q's bias as an additional input
     that is always 1; K's bias adds the same to every logit.
     """
     categories = head["item1.weight"].shape[1] - 1
@@ -61,7 +60,7 @@ def domain_spread(head: Parameters) -> tuple[float, float]:
     category = torch.arange(categories).repeat_interleave(GRID)[None, None]
     hidden = retrieval.item_hidden(head, priority, category)
     query = ramp[None, :, None]
-    direction, _ = retrieval.probe(head, query)
+    direction, _ = retrieval.query_direction(head, query)
     every = (hidden[0, 0] @ direction[0].mT).double()  # (categories * GRID, GRID queries)
     spread = every.max(0).values - every.min(0).values
     items = retrieval.linear(head, "item2", hidden[0])[0]
@@ -79,17 +78,17 @@ def domain_spread(head: Parameters) -> tuple[float, float]:
     return float(spread.max()), share
 
 
-def measures(sets: retrieval.Sets, seen: reading.Reading, spread: float) -> dict[str, Tensor]:
-    """Per way and set, shape (W, B) each: the quantities that are averaged, or counted."""
+def metrics(sets: retrieval.Sets, seen: blockwise.Output, spread: float) -> dict[str, Tensor]:
+    """Metrics per weighting and set, shape (W, B) each; `spread` is the head's largest."""
     items = seen.logits.shape[-1]
     largest = sets.priority[0].argmax(-1)
     total = seen.weights.sum(-1, keepdim=True).clamp_min(torch.finfo(torch.float32).tiny)
     shares = seen.weights / total
     delta = seen.logits.max(-1).values - seen.logits.min(-1).values
-    # S1 in logarithms, with room for float32 rounding of weights near 1.
+    # Bound S1 in logarithms, with room for float32 rounding of weights near 1.
     room = spread - math.log(items) + 1.0e-4
     return {
-        "accuracy": (seen.scores.argmax(-1) == sets.label).float(),
+        "accuracy": (seen.class_logits.argmax(-1) == sets.label).float(),
         "entropy_nats": adaptive_temperature.entropy_nats(shares),
         "largest_item_weight": shares[..., torch.arange(len(largest)), largest],
         "max_weight": shares.max(-1).values,
@@ -106,19 +105,22 @@ def evaluate(
     seed: int,
     block: int,
 ) -> pd.DataFrame:
-    """One row for each seed, size, way of reading and metric: `value` is a mean over `n` sets."""
+    """One row per seed, size, inference and metric; `value` is a mean over `n` sets.
+
+    `counts` gives the number of sets of a size, `ways_of` the weightings of a head.
+    """
     rows = []
     categories = stack["item1.weight"].shape[1] - 1
-    tasks = [(index, items) for index in range(heads.count(stack)) for items in sizes]
+    tasks = [(index, items) for index in range(retrieval.count(stack)) for items in sizes]
     for index, items in progress.track(tasks, description="test sets", unit="size"):
         head = retrieval.head_of(stack, index)
         ways, (spread, share) = ways_of(head), domain_spread(head)
-        # The same sets whatever the normaliser, so that heads are compared on equal sets.
+        # The seed does not name the normaliser, so that heads are compared on equal sets.
         sampler = Sampler(seed, "softmax", "test", index, items)
         found: dict[str, list[Tensor]] = {}
-        for sets in reading.chunks(sampler, counts(items), items, categories, block):
-            seen = reading.read(head, sets, list(ways.values()), block)
-            for metric, sample in measures(sets, seen, spread).items():
+        for sets in blockwise.batches(sampler, counts(items), items, categories, block):
+            seen = blockwise.run(head, sets, list(ways.values()), block)
+            for metric, sample in metrics(sets, seen, spread).items():
                 found.setdefault(metric, []).append(sample)
         key = {"seed": index, "items": items}
         for metric, values in found.items():
@@ -133,47 +135,33 @@ def evaluate(
 
 
 def main(
-    weights: str,
-    fit: str | None,
+    heads: str,
+    fit: str | list[str],
+    published: str,
     table: str,
     normaliser: str,
     top_k: int,
     sizes: list[int],
-    most_sets: int,
+    sets: int,
     total_items: int,
-    block: int,
+    block_items: int,
     seed: int,
-    published_csv: str | Path,
     provenance: dict[str, Any],
 ) -> None:
-    published = adaptive_temperature.published(published_csv)
-    refits = files.read_json(fit) if fit else {}
+    """Write the metrics of every head in `heads`; `fit` is empty where there are no refits."""
+    coefficients = adaptive_temperature.published(published)
+    refits = files.read_json(fit) if isinstance(fit, str) else {}
     frame = evaluate(
-        heads.read(weights),
+        weights.read(heads, "heads")[0],
         sizes,
-        lambda items: set_count(items, most_sets, total_items),
-        lambda head: weightings(head, normaliser, top_k, published, refits),
+        lambda items: set_count(items, sets, total_items),
+        lambda head: weightings(head, normaliser, top_k, coefficients, refits),
         seed,
-        block,
+        block_items,
     )
     frame.insert(0, "normaliser", normaliser)
     tables.write(frame, table, provenance=provenance)
 
 
 if __name__ == "__main__":
-    with job.running(snakemake):
-        params = snakemake.params
-        main(
-            snakemake.input.weights,
-            snakemake.input.get("fit"),
-            snakemake.output.table,
-            snakemake.wildcards.normaliser,
-            params.top_k,
-            params.sizes,
-            params.sets,
-            params.total_items,
-            params.block_items,
-            params.seed,
-            snakemake.input.published,
-            provenance=provenance.of(snakemake),
-        )
+    job.run(snakemake, main)

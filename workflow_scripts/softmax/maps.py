@@ -1,37 +1,30 @@
-"""E2: attention maps. Weights of the largest items of a few sets, size by size (figure 2)."""
+"""E2: attention maps. Weights of the largest items of a few sets of each size (figure 2)."""
 
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from workflow_scripts.shared import adaptive_temperature, job, provenance, tables
-from workflow_scripts.softmax import heads, reading, retrieval
+from workflow_scripts.shared import adaptive_temperature, job, tables, weights
+from workflow_scripts.softmax import blockwise, retrieval
 from workflow_scripts.softmax.retrieval import Parameters, Sampler
 
 
 def maps(
-    head: Parameters,
-    published: list[float],
-    sizes: list[int],
-    sets: int,
-    shown: int,
-    seed: int,
-    block: int,
+    head: Parameters, published: list[float], settings: dict[str, Any], seed: int, block: int
 ) -> pd.DataFrame:
-    """Weights of the `shown` largest items, rank 0 the largest, of `sets` sets for each size."""
+    """Weights of the largest items, rank 0 the largest: a row per inference, set, rank, size."""
     categories = head["item1.weight"].shape[1] - 1
     ways = {
         "trained": lambda e: e.softmax(-1),
         "published": lambda e: adaptive_temperature.adaptive(e, published),
     }
     frames = []
-    for items in sizes:
+    for items in settings["sizes"]:
         sampler = Sampler(seed, "softmax", "maps", items)
         first = 0
-        for drawn in reading.chunks(sampler, sets, items, categories, block):
-            seen = reading.read(head, drawn, list(ways.values()), block)
-            order = drawn.priority[0].argsort(-1, descending=True)[:, :shown]
+        for drawn in blockwise.batches(sampler, settings["sets"], items, categories, block):
+            seen = blockwise.run(head, drawn, list(ways.values()), block)
+            order = drawn.priority[0].argsort(-1, descending=True)[:, : settings["shown"]]
             top = seen.weights.gather(-1, order.expand(len(ways), -1, -1))
             index = pd.MultiIndex.from_product(
                 [ways, range(first, first + len(order)), range(order.shape[1])],
@@ -44,35 +37,20 @@ def maps(
 
 
 def main(
-    weights: str,
+    heads: str,
+    published: str,
     table: str,
-    head: int,
-    sizes: list[int],
-    sets: int,
-    shown: int,
-    block: int,
+    settings: dict[str, Any],
+    block_items: int,
     seed: int,
-    published_csv: str | Path,
     provenance: dict[str, Any],
 ) -> None:
-    parameters = retrieval.head_of(heads.read(weights), head)
-    published = adaptive_temperature.published(published_csv)
-    frame = maps(parameters, published, sizes, sets, shown, seed, block)
+    """Write the attention maps of the first head in `heads`, at both temperatures."""
+    head = retrieval.head_of(weights.read(heads, "heads")[0], 0)
+    coefficients = adaptive_temperature.published(published)
+    frame = maps(head, coefficients, settings, seed, block_items)
     tables.write(frame, table, provenance=provenance)
 
 
 if __name__ == "__main__":
-    with job.running(snakemake):
-        params = snakemake.params
-        main(
-            snakemake.input.weights,
-            snakemake.output.table,
-            0,
-            params.sizes,
-            params.sets,
-            params.shown,
-            params.block_items,
-            params.seed,
-            snakemake.input.published,
-            provenance=provenance.of(snakemake),
-        )
+    job.run(snakemake, main)

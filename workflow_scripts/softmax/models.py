@@ -1,11 +1,12 @@
-"""E4 and E5: attention entropy against size, and logit spread, in a language model.
+"""E4 and E5: attention entropy against list length, and logit spread, in a language model.
 
-E4: prompts that ask for the largest of a growing list of numbers; the entropy of every head at
-the last token (the paper's figure uses first-block heads of Gemma 2B; prompt and counts are not
-known). E5: max - min attention logit of causal rows on a long text, pooled over heads (footnote
-3: a source file of about 4,000 tokens).
+E4: prompts ask for the largest of a list of numbers; entropy of every head at the last token (the
+paper's figure uses first-block heads of Gemma 2B; prompt and counts are not known). E5: max - min
+attention logit of causal rows on a long text, pooled over heads (footnote 3: a source file of
+about 4,000 tokens).
 """
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,17 +16,19 @@ import torch
 from torch import Tensor
 
 from workflow_scripts.inference import engines
-from workflow_scripts.shared import adaptive_temperature, job, progress, provenance, seeds, tables
-from workflow_scripts.shared.statistics import bootstrap_mean, seed_interval
-from workflow_scripts.softmax import attention, probe
+from workflow_scripts.shared import adaptive_temperature, job, progress, scores, seeds, tables
+from workflow_scripts.shared.scores import Row
+from workflow_scripts.shared.statistics import bootstrap_mean
+from workflow_scripts.softmax import normalisers, probe
 
 
 def number_prompt(numbers: list[int]) -> str:
+    """The question for the largest of `numbers`."""
     return "Which of these numbers is the largest? " + ", ".join(map(str, numbers))
 
 
 def token_ids(tokenizer: Any, text: str) -> list[int]:
-    """The prompt as a chat turn where the model has a chat template, else as it is."""
+    """Tokens of the prompt, as a chat turn where the model has a chat template."""
     if tokenizer.chat_template:
         turns = [{"role": "user", "content": text}]
         return tokenizer.apply_chat_template(
@@ -34,123 +37,112 @@ def token_ids(tokenizer: Any, text: str) -> list[int]:
     return tokenizer(text)["input_ids"]
 
 
-def forward(model: Any, ids: list[int], watcher: probe.Watcher) -> None:
-    with torch.inference_mode(), probe.watching(model, watcher):
-        model(input_ids=torch.tensor([ids], device=model.device), use_cache=False)
+def by_layer(
+    model: Any, ids: list[int], measure: Callable[[Tensor, Tensor], Tensor]
+) -> dict[int, np.ndarray]:
+    """Run the model on one prompt; layer -> `measure` of its attention logits and their mask.
 
-
-def last_entropies(model: Any, ids: list[int]) -> dict[int, np.ndarray]:
-    """Entropy in nats of every head's weights at the last token: layer -> (heads,)."""
+    Both have shape (heads, queries, keys).
+    """
     found: dict[int, np.ndarray] = {}
 
     def watch(layer: int, logits: Tensor, visible: Tensor) -> None:
-        weights = attention.masked(logits[:, -1], visible[:, -1]).softmax(-1)
-        found[layer] = adaptive_temperature.entropy_nats(weights).cpu().numpy()
+        found[layer] = measure(logits, visible).cpu().numpy()
 
-    forward(model, ids, watch)
+    with torch.inference_mode(), probe.watching(model, watch):
+        model(input_ids=torch.tensor([ids], device=model.device), use_cache=False)
     return found
 
 
+def last_entropies(model: Any, ids: list[int]) -> dict[int, np.ndarray]:
+    """Entropy in nats of the attention weights at the last token: layer -> (heads,)."""
+
+    def entropy(logits: Tensor, visible: Tensor) -> Tensor:
+        weights = normalisers.masked(logits[:, -1], visible[:, -1]).softmax(-1)
+        return adaptive_temperature.entropy_nats(weights)
+
+    return by_layer(model, ids, entropy)
+
+
 def entropies(
-    model: Any,
-    tokenizer: Any,
-    lengths: list[int],
-    prompts: int,
-    largest: int,
-    context: int,
-    rng: np.random.Generator,
-) -> pd.DataFrame:
-    """One row for each layer and list length that fits: mean over heads, interval over prompts."""
+    model: Any, tokenizer: Any, settings: dict[str, Any], context: int, rng: np.random.Generator
+) -> list[Row]:
+    """Rows per layer and list length that fits the context: mean over heads, over prompts.
+
+    `settings` holds the list lengths `numbers`, the `prompts` per length, the `largest` number.
+    """
+    prompts, largest = settings["prompts"], settings["largest"]
     rows = []
-    for items in progress.track(lengths, description="lists of numbers", unit="length"):
+    for items in progress.track(settings["numbers"], description="lists of numbers", unit="length"):
         drawn = rng.integers(0, largest + 1, (prompts, items)).tolist()
         ids = [token_ids(tokenizer, number_prompt(numbers)) for numbers in drawn]
         if max(map(len, ids)) > context:
             continue
         seen = [last_entropies(model, prompt) for prompt in ids]
+        over_prompts: Row = {"units": "prompts", "items": items}
         for layer in sorted(seen[0]):
-            mean = seed_interval([float(each[layer].mean()) for each in seen])
-            row = {"layer": layer, "items": items, "metric": "entropy_nats"}
-            rows.append(row | {"value": mean.value, "ci_low": mean.low, "ci_high": mean.high})
-            rows[-1]["n"] = mean.n
-        tokens = seed_interval([len(prompt) for prompt in ids])
-        row = {"items": items, "metric": "tokens", "value": tokens.value, "n": tokens.n}
-        rows.append(row | {"ci_low": tokens.low, "ci_high": tokens.high})
-    return pd.DataFrame(rows).assign(experiment="E4")
+            means = [float(each[layer].mean()) for each in seen]
+            rows.append(scores.mean("E4", "entropy_nats", means, layer=layer, **over_prompts))
+        rows.append(scores.mean("E4", "tokens", [len(prompt) for prompt in ids], **over_prompts))
+    return rows
 
 
 def query_rows(tokens: int, rows: int) -> np.ndarray:
-    """Distinct query positions with at least two keys, evenly spaced in the logarithm."""
+    """Distinct query positions with at least two keys, log-spaced, shape (at most `rows`,)."""
     return np.unique(np.geomspace(1, tokens - 1, rows).round().astype(int))
 
 
 def spreads(model: Any, ids: list[int], rows: int) -> np.ndarray:
-    """Logit spread, shape (layers x heads, query rows)."""
+    """Logit spread of the model on one text, shape (layers x heads, query rows)."""
     places = torch.as_tensor(query_rows(len(ids), rows))
-    found: dict[int, np.ndarray] = {}
 
-    def watch(layer: int, logits: Tensor, visible: Tensor) -> None:
+    def spread(logits: Tensor, visible: Tensor) -> Tensor:
         at = places.to(logits.device)
-        spread = probe.row_spread(logits[:, at], visible[:, at])
-        found[layer] = spread.cpu().numpy()
+        return probe.row_spread(logits[:, at], visible[:, at])
 
-    forward(model, ids, watch)
+    found = by_layer(model, ids, spread)
     return np.concatenate([found[layer] for layer in sorted(found)])
 
 
-def spread_scores(found: np.ndarray, seed: int, tokens: int) -> pd.DataFrame:
-    """Mean over heads and rows with an interval over heads, and the pooled sd, least and most."""
-    mean = bootstrap_mean(found.mean(1), seed)
-    rows = [
-        {"metric": "logit_spread_mean", "value": mean.value, "n": mean.n}
-        | {"ci_low": mean.low, "ci_high": mean.high}
+def spread_rows(found: np.ndarray, seed: int, tokens: int) -> list[Row]:
+    """Score rows of the spreads `found`, shape (heads, query rows), on a text of `tokens` tokens.
+
+    The mean has an interval over heads; sd, minimum and maximum are over heads and rows.
+    """
+    over_heads = bootstrap_mean(found.mean(1), seed)
+    pooled = {"sd": found.std(), "min": found.min(), "max": found.max()}
+    return [
+        scores.interval("E5", "logit_spread_mean", over_heads, units="heads"),
+        *(
+            scores.number("E5", f"logit_spread_{name}", value, found.size, units="rows")
+            for name, value in pooled.items()
+        ),
+        scores.exact("E5", "text_tokens", tokens, 1, units="texts"),
     ]
-    for name, value in (("sd", found.std()), ("min", found.min()), ("max", found.max())):
-        rows.append({"metric": f"logit_spread_{name}", "value": float(value), "n": found.size})
-    rows.append({"metric": "text_tokens", "value": float(tokens), "n": 1})
-    return pd.DataFrame(rows).assign(experiment="E5")
 
 
 def main(
     model: str,
     spec: dict[str, Any],
     checkpoint: str,
-    text: str | Path,
+    text: str,
     table: str,
-    numbers: list[int],
-    prompts: int,
-    largest: int,
-    text_tokens: int,
-    rows: int,
+    settings: dict[str, Any],
     seed: int,
     provenance: dict[str, Any],
 ) -> None:
+    """Write the score rows of E4, and of E5 on the file `text`, for one model."""
     engine: Any = engines.load(model, spec, checkpoint)
     net, tokenizer = engine.model, engine.tokenizer
     context = int(spec.get("max_context") or net.config.max_position_embeddings)
     rng = seeds.generator(seed, "softmax", "numbers")
-    entropy = entropies(net, tokenizer, numbers, prompts, largest, context, rng)
+    found = entropies(net, tokenizer, settings, context, rng)
     ids = tokenizer(Path(text).read_text(encoding="utf-8"))["input_ids"]
-    ids = ids[: min(context, text_tokens)]
-    spread = spread_scores(spreads(net, ids, rows), seeds.derive(seed, "softmax", model), len(ids))
-    frame = pd.concat([entropy, spread], ignore_index=True).assign(model=model)
-    tables.write(frame, table, provenance=provenance)
+    ids = ids[: min(context, settings["text_tokens"])]
+    start = seeds.derive(seed, "softmax", model)
+    found += spread_rows(spreads(net, ids, settings["rows"]), start, len(ids))
+    tables.write(pd.DataFrame(found).assign(model=model), table, provenance=provenance)
 
 
 if __name__ == "__main__":
-    with job.running(snakemake):
-        params = snakemake.params
-        main(
-            snakemake.wildcards.model,
-            params.spec,
-            params.checkpoint,
-            snakemake.input.text,
-            snakemake.output.table,
-            params.numbers,
-            params.prompts,
-            params.largest,
-            params.text_tokens,
-            params.rows,
-            params.seed,
-            provenance=provenance.of(snakemake),
-        )
+    job.run(snakemake, main)

@@ -1,7 +1,8 @@
 """Attention logits of a transformers model, as the model computes them.
 
-A registered attention function sees queries and keys after rotary positions and norms, so the
-logits are the model's own: computed directly, never as logarithms of weights, which underflow.
+A registered attention function receives queries and keys after rotary positions and norms, so the
+logits are the model's own. They are computed directly, not as logarithms of weights, which
+underflow.
 """
 
 from collections.abc import Callable, Iterator
@@ -13,14 +14,14 @@ from torch import Tensor
 
 NAME = "faultlines_probe"
 
-# (layer, logits, open): logits (heads, queries, keys) in float32, open of the same shape is False
-# for keys that the query may not see.
+# (layer, logits, visible): logits (heads, queries, keys) in float32; visible has the same shape and
+# is False for keys that are masked for the query.
 Watcher = Callable[[int, Tensor, Tensor], None]
 
 
 @contextmanager
 def watching(model: Any, watcher: Watcher) -> Iterator[None]:
-    """Within the block, every attention layer of `model` reports to `watcher`, one prompt a call.
+    """Within the block, call `watcher` from every attention layer of `model`, for one prompt.
 
     The model's outputs stay those of its eager attention. Raises `TypeError` for a model whose
     attention cannot be replaced.
@@ -58,7 +59,10 @@ def watching(model: Any, watcher: Watcher) -> Iterator[None]:
     finally:
         model.set_attn_implementation(before)
     if not calls:
-        raise TypeError(f"{type(model).__name__}: its attention cannot be watched")
+        raise TypeError(
+            f"{type(model).__name__}: expected attention that transformers can replace, but it was "
+            "not called; remove the model from studies.softmax"
+        )
 
 
 def row_logits(
@@ -68,10 +72,11 @@ def row_logits(
     scaling: float | None,
     softcap: float | None,
 ) -> tuple[Tensor, Tensor]:
-    """Logits (1, heads, queries, keys) in float32 and which of them the softmax sees.
+    """Logits in float32 and which of them are visible, (1, heads, queries, keys) each.
 
-    Key heads are shared by groups of query heads; a mask is additive (0 where open) or boolean;
-    without one, attention is causal.
+    `query` is (1, heads, queries, width), `key` (1, key heads, keys, width); groups of query heads
+    share a key head. A mask is additive (0 where visible) or boolean; without one, attention is
+    causal.
     """
     groups = query.shape[1] // key.shape[1]
     scale = query.shape[-1] ** -0.5 if scaling is None else scaling
@@ -89,7 +94,7 @@ def row_logits(
 
 
 def row_spread(logits: Tensor, visible: Tensor) -> Tensor:
-    """max - min of each row over its visible keys; NaN where it has fewer than two."""
+    """max - min over the visible keys, (..., keys) -> (...); NaN with fewer than two of them."""
     top = logits.masked_fill(~visible, -torch.inf).amax(-1)
     bottom = logits.masked_fill(~visible, torch.inf).amin(-1)
     return (top - bottom).masked_fill(visible.sum(-1) < 2, torch.nan)

@@ -1,22 +1,23 @@
-"""Max retrieval: the sets, and the attention head that reads them, many seeds at once (PyTorch).
+"""Max retrieval: the sets and the attention head, many seeds at once (PyTorch).
 
 An item is a priority, uniform on (0, 1), and a one-hot class; the label is the class of the item
 with the largest priority; the query is one uniform number (the paper's appendix A, as cited by
 public re-implementations). The head is an item MLP, a query MLP, Q, K and V projections, one
-attention and an output MLP, without positions.
+attention layer and an output MLP, without positions.
 
-Every tensor has the seeds as its first axis, and no operation mixes them: training S heads
-together gives each the head that it would have got alone.
+The first axis of every tensor is the seed, and no operation mixes seeds: S heads trained together
+equal S heads trained alone.
 """
 
 import math
-from typing import NamedTuple
+from collections.abc import Iterable
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
 from workflow_scripts.shared import seeds
-from workflow_scripts.softmax import attention
+from workflow_scripts.softmax import normalisers
 
 Parameters = dict[str, Tensor]
 
@@ -27,12 +28,12 @@ class Sets(NamedTuple):
     priority: Tensor  # (S, B, n) in (0, 1)
     category: Tensor  # (S, B, n) integers
     query: Tensor  # (S, B, 1) in (0, 1)
-    label: Tensor  # (S, B) category of the open item with the largest priority
+    label: Tensor  # (S, B) category of the unmasked item with the largest priority
     mask: Tensor | None  # (S, B, n), False for padding; None where every set is full
 
 
 class Sampler:
-    """Endless sets of one seed. How many are drawn at a time does not change what is drawn."""
+    """An endless stream of sets for one seed; the batch size does not change what is drawn."""
 
     def __init__(self, seed: int, *names: str | int) -> None:
         self.streams = {
@@ -41,7 +42,7 @@ class Sampler:
         }
 
     def draw(self, sets: int, items: int, categories: int, fewest_items: int | None = None) -> Sets:
-        """Sets of `items` items, or of `fewest_items` to `items`, padded (S = 1)."""
+        """B = `sets` sets (S = 1) of `items` items, or of `fewest_items` to `items`, padded."""
         shape = (1, sets, items)
         priority = torch.rand(shape, generator=self.streams["priority"])
         category = torch.randint(categories, shape, generator=self.streams["category"])
@@ -57,29 +58,23 @@ class Sampler:
         return Sets(priority, category, query, label, mask)
 
     def state(self) -> dict[str, Tensor]:
+        """State of each generator, for a checkpoint."""
         return {name: stream.get_state() for name, stream in self.streams.items()}
 
     def restore(self, state: dict[str, Tensor]) -> None:
+        """Continue from what `state` returned, a tensor of shape (bytes,) per generator."""
         for name, stream in self.streams.items():
             stream.set_state(state[name])
 
 
 def together(parts: list[Sets], device: str = "cpu") -> Sets:
-    """Sets of several seeds as one, along the first axis, on `device`."""
-    mask = None
-    if parts[0].mask is not None:
-        mask = torch.cat([part.mask for part in parts if part.mask is not None]).to(device)
-    return Sets(
-        torch.cat([part.priority for part in parts]).to(device),
-        torch.cat([part.category for part in parts]).to(device),
-        torch.cat([part.query for part in parts]).to(device),
-        torch.cat([part.label for part in parts]).to(device),
-        mask,
-    )
+    """Concatenate the sets of several seeds along the first axis, on `device`."""
+    fields: Iterable[Any] = zip(*parts, strict=True)
+    return Sets._make(None if f[0] is None else torch.cat(f).to(device) for f in fields)
 
 
 def initial(seed: int, normaliser: str, categories: int, width: int, most_items: int) -> Parameters:
-    """One head (S = 1), each linear layer uniform within 1/sqrt(inputs), as PyTorch's own."""
+    """Draw one head (S = 1); linear layers are uniform within 1/sqrt(inputs), as in PyTorch."""
     stream = torch.Generator().manual_seed(seed)
     layers = {
         "item1": (categories + 1, width),
@@ -98,33 +93,38 @@ def initial(seed: int, normaliser: str, categories: int, width: int, most_items:
         for part, shape in (("weight", (1, inputs, outputs)), ("bias", (1, 1, outputs))):
             uniform = torch.rand(shape, generator=stream)
             parameters[f"{name}.{part}"] = (2.0 * uniform - 1.0) * bound
-    parameters["scale"] = torch.full((1, 1, 1), attention.first_scale(normaliser, most_items))
+    parameters["scale"] = torch.full((1, 1, 1), normalisers.first_scale(normaliser, most_items))
     return parameters
 
 
 def stack(heads: list[Parameters]) -> Parameters:
-    """Heads as one, along the first axis."""
+    """Concatenate heads along the first axis."""
     return {name: torch.cat([head[name] for head in heads]) for name in heads[0]}
 
 
+def count(parameters: Parameters) -> int:
+    """Number of heads in a stack, the first axis of each tensor."""
+    return next(iter(parameters.values())).shape[0]
+
+
 def head_of(parameters: Parameters, index: int) -> Parameters:
-    """One head of a stack, still with its first axis (S = 1)."""
+    """One head of a stack, with its first axis kept (S = 1)."""
     return {name: tensor[index : index + 1] for name, tensor in parameters.items()}
 
 
 def linear(parameters: Parameters, name: str, x: Tensor) -> Tensor:
-    """(S, rows, inputs) -> (S, rows, outputs), each seed with its own layer."""
+    """Apply the layer of each seed, (S, rows, inputs) -> (S, rows, outputs)."""
     return torch.baddbmm(parameters[f"{name}.bias"], x, parameters[f"{name}.weight"])
 
 
 def mlp(parameters: Parameters, name: str, x: Tensor) -> Tensor:
-    """Two layers with a GELU between them."""
+    """Two layers with a GELU between them, (S, rows, inputs) -> (S, rows, outputs)."""
     hidden = torch.nn.functional.gelu(linear(parameters, f"{name}1", x))
     return linear(parameters, f"{name}2", hidden)
 
 
 def item_hidden(parameters: Parameters, priority: Tensor, category: Tensor) -> Tensor:
-    """First layer of the item MLP, after its GELU: (S, B, n) twice -> (S, B, n, width)."""
+    """Output of the item MLP's first layer and GELU: (S, B, n) twice -> (S, B, n, width)."""
     seeds_, sets, items = priority.shape
     inputs = parameters["item1.weight"].shape[1]
     features = priority.new_zeros((seeds_, sets, items, inputs))
@@ -134,12 +134,13 @@ def item_hidden(parameters: Parameters, priority: Tensor, category: Tensor) -> T
     return torch.nn.functional.gelu(first).view(seeds_, sets, items, -1)
 
 
-def probe(parameters: Parameters, query: Tensor) -> tuple[Tensor, Tensor]:
-    """The direction, (S, B, width), and offset, (S, B, 1), that turn hidden items into logits.
+def query_direction(parameters: Parameters, query: Tensor) -> tuple[Tensor, Tensor]:
+    """Direction (S, B, width) and offset (S, B, 1) that map hidden items to logits.
 
-    The item MLP ends in a linear layer and K is linear, so logit = q . (K (W2 g + b2) + b_k) /
-    sqrt(width) for a hidden item g. Taking the query through the transposes costs one product a
-    set instead of two an item: it is what makes 16,384 items affordable, and it is exact algebra.
+    `query` has shape (S, B, 1). The item MLP ends in a linear layer and K is linear, so
+    logit = q . (K (W2 g + b2) + b_k) / sqrt(width) for a hidden item g. Multiplying the query by
+    the transposes costs one product per set instead of two per item, which makes 16,384 items
+    affordable; it is exact algebra.
     """
     q = linear(parameters, "q", mlp(parameters, "query", query))
     q = q / math.sqrt(q.shape[-1])
@@ -150,16 +151,16 @@ def probe(parameters: Parameters, query: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def logits(hidden: Tensor, direction: Tensor, offset: Tensor) -> Tensor:
-    """Attention logits of hidden items: (S, B, n, width) -> (S, B, n)."""
+    """Attention logits of hidden items, (S, B, n, width) -> (S, B, n)."""
     # Product and sum, not a batched matrix product: MKL is several times slower at 16 x 128.
     return (hidden * direction[:, :, None]).sum(-1) + offset
 
 
 def read_out(parameters: Parameters, pooled: Tensor, total: Tensor) -> Tensor:
-    """Class logits, (S, B, classes), of the weighted sum of hidden items, (S, B, width).
+    """Class logits (S, B, classes) from the weighted sum of hidden items, (S, B, width).
 
-    `total`, (S, B, 1), is the sum of the weights: 1 but for unnormalised attention. The rest of
-    the item MLP and V are linear, so they act on the sum as they would on each item.
+    `total`, (S, B, 1), is the sum of the weights: 1 except for unnormalised attention. The second
+    layer of the item MLP and V are linear, so they can be applied to the sum.
     """
     mixed = pooled @ parameters["item2.weight"] + total * parameters["item2.bias"]
     value = mixed @ parameters["v.weight"] + total * parameters["v.bias"]
@@ -167,10 +168,10 @@ def read_out(parameters: Parameters, pooled: Tensor, total: Tensor) -> Tensor:
 
 
 def forward(parameters: Parameters, sets: Sets, normaliser: str, top_k: int) -> Tensor:
-    """Class logits (S, B, classes) of whole sets held in memory: what training runs."""
+    """Class logits (S, B, classes) of whole sets held in memory, as training computes them."""
     hidden = item_hidden(parameters, sets.priority, sets.category)
-    scores = logits(hidden, *probe(parameters, sets.query))
-    weigh = attention.NORMALISERS[normaliser]
-    weights = weigh(scores, sets.mask, parameters["scale"], top_k)
+    attention = logits(hidden, *query_direction(parameters, sets.query))
+    weigh = normalisers.NORMALISERS[normaliser]
+    weights = weigh(attention, sets.mask, parameters["scale"], top_k)
     pooled = (weights[..., None] * hidden).sum(-2)
     return read_out(parameters, pooled, weights.sum(-1, keepdim=True))

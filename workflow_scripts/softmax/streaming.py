@@ -1,10 +1,10 @@
-"""Attention at the adaptive temperature, block by block of keys (claim S10; NumPy).
+"""Attention at the adaptive temperature, computed in blocks of keys (claim S10; NumPy).
 
 beta depends on the entropy of the whole row, which is known only after the last key. So the keys
-are passed twice and the values once: the first pass keeps three numbers a query (running maximum,
-sum of exponentials, sum of exponentials times logits), from which H = log Z - E[e] follows; the
-second accumulates the output at beta. Neither holds more than one block of logits, as in
-FlashAttention. One pass over the keys is possible only by keeping their n logits for each query.
+are read twice and the values once. The first pass keeps three numbers per query (running maximum,
+sum of exponentials, sum of exponentials times logits), which give H = log Z - E[e]; the second
+accumulates the output at beta. Each pass holds at most one block of logits, as in FlashAttention.
+A single pass would have to keep all n logits of each query.
 """
 
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ Array = NDArray[np.floating]
 
 
 def direct(query: Array, key: Array, value: Array, coefficients: Sequence[float]) -> Array:
-    """The paper's listing, all logits at once: (q, d), (n, d), (n, v) -> (q, v)."""
+    """The paper's listing (figure 4), all logits at once: (q, d), (n, d), (n, v) -> (q, v)."""
     logits = query @ key.T
     weights = _softmax(logits)
     entropy = -(weights * np.log(weights + adaptive_temperature.LOG_GUARD)).sum(-1)
@@ -29,12 +29,12 @@ def direct(query: Array, key: Array, value: Array, coefficients: Sequence[float]
 def streamed(
     query: Array, key: Array, value: Array, coefficients: Sequence[float], block: int
 ) -> Array:
-    """As `direct`, with O(q x block) memory beyond the inputs and the output."""
+    """Same shapes and result as `direct`, with O(q x block) memory beyond inputs and output."""
     maximum, entropy = row_statistics(query, key, block)
     beta = adaptive_temperature.inverse_temperature(coefficients, entropy).astype(query.dtype)
     total = np.zeros(len(query), dtype=query.dtype)
     output = np.zeros((len(query), value.shape[1]), dtype=query.dtype)
-    # Blocks are overwritten in place: memory taken anew for each costs more than the arithmetic.
+    # Blocks are overwritten in place: allocating each anew costs more than the arithmetic.
     held = np.empty((len(query), block), dtype=query.dtype)
     for start in range(0, len(key), block):
         part = slice(start, start + block)
@@ -48,7 +48,7 @@ def streamed(
 
 
 def row_statistics(query: Array, key: Array, block: int) -> tuple[Array, Array]:
-    """Largest logit and softmax entropy in nats of each query's row, in one pass over the keys."""
+    """Largest logit and entropy in nats per query, in one pass: (q, d), (n, d) -> (q,) twice."""
     maximum = np.full(len(query), -np.inf, dtype=query.dtype)
     total = np.zeros(len(query), dtype=query.dtype)
     moment = np.zeros(len(query), dtype=query.dtype)  # sum of exp(e - maximum) (e - maximum)
@@ -69,5 +69,6 @@ def row_statistics(query: Array, key: Array, block: int) -> tuple[Array, Array]:
 
 
 def _softmax(logits: Array) -> Array:
+    """Softmax over the last axis in the precision of the logits, (q, n) -> (q, n)."""
     weights = np.exp(logits - logits.max(-1, keepdims=True))
     return weights / weights.sum(-1, keepdims=True)

@@ -1,18 +1,17 @@
 """Theory of the paper as exact checks on random cases, in float64.
 
-Every check counts violations or takes the largest error over its cases, which come from the run's
-seed. The rows go into the scores as they are, under the model name `theory`.
+Every check counts violations or takes the largest error over its cases, which are drawn from the
+run's seed. The rows enter the scores unchanged, under the model name `theory`.
 """
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from workflow_scripts.shared import adaptive_temperature, job, provenance, seeds, tables
-from workflow_scripts.shared.statistics import seed_interval
+from workflow_scripts.shared import adaptive_temperature, job, seeds, tables
+from workflow_scripts.shared.scores import Row, exact, mean, number
 from workflow_scripts.softmax import dispersion, streaming
 
 ROUNDING = 1.0e-9  # relative room for float64 rounding in an inequality
@@ -20,18 +19,9 @@ LARGEST_SPREAD = 12.0  # of the random cases; the published means for Gemma are 
 SLOPE_SPREAD = 5.0
 TABLE_NATS = (0.5, 1.0, 1.5, 2.0, np.log(16), 3.0, 4.0, 5.0, np.log(256), 6.0, np.log(1024))
 
-Row = dict[str, Any]
-
-
-def row(experiment: str, metric: str, value: float, n: int, **conditions: float) -> Row:
-    """One score, exact: both ends of its interval are the value."""
-    number = float(value)
-    ends = {"value": number, "ci_low": number, "ci_high": number}
-    return {"experiment": experiment, "metric": metric, "n": n, **ends, **conditions}
-
 
 def bounded_logits(rng: np.random.Generator, cases: int, items: int) -> tuple[np.ndarray, float]:
-    """Logits in [0, spread], shape (cases, items): half uniform, half at the two ends only."""
+    """Logits in [0, spread], shape (cases, items), half of them at the ends, and the spread."""
     spread = float(rng.uniform(0.1, LARGEST_SPREAD))
     logits = rng.uniform(0.0, spread, (cases, items))
     corners = cases // 2
@@ -40,7 +30,7 @@ def bounded_logits(rng: np.random.Generator, cases: int, items: int) -> tuple[np
 
 
 def bounds(rng: np.random.Generator, cases: int, sizes: Sequence[int]) -> list[Row]:
-    """S1: both bounds, the tightest maximum, its threshold in n, and the entropy floor."""
+    """S1: both bounds, the largest possible weight, its threshold in n, the entropy floor."""
     outside = above = under = weights_seen = 0
     worst = 0.0
     for items in sizes:
@@ -59,17 +49,17 @@ def bounds(rng: np.random.Generator, cases: int, sizes: Sequence[int]) -> list[R
         worst = max(worst, abs(alone / tightest - 1), abs(threshold / items - 1))
         weights_seen += weights.size
     return [
-        row("S1", "bound_violations", outside, weights_seen),
-        row("S1", "tightest_maximum_violations", above, weights_seen),
-        row("S1", "tightest_maximum_relative_error", worst, len(sizes)),
-        row("S1", "entropy_floor_violations", under, cases * len(sizes)),
+        exact("S1", "bound_violations", outside, weights_seen, units="weights"),
+        exact("S1", "tightest_maximum_violations", above, weights_seen, units="weights"),
+        exact("S1", "tightest_maximum_relative_error", worst, len(sizes), units="sizes"),
+        exact("S1", "entropy_floor_violations", under, cases * len(sizes), units="cases"),
     ]
 
 
 def slopes(
     rng: np.random.Generator, cases: int, sizes: Sequence[int], coefficients: Sequence[float]
 ) -> list[Row]:
-    """S1, S10: log-log slope of the largest weight against n, at theta = 1 and adaptive."""
+    """S1, S10: log-log slope of the largest weight against n, at theta = 1 and adaptive theta."""
     largest: dict[str, list[np.ndarray]] = {"S1": [], "S10": []}
     beyond = 0
     peak = peak_beta(coefficients)[1]
@@ -83,19 +73,20 @@ def slopes(
         largest["S10"].append(sharper.max(-1))
         high = dispersion.bounds(items, peak * SLOPE_SPREAD)[1]
         beyond += int((sharper > high * (1 + ROUNDING)).sum())
-    rows = [row("S10", "adaptive_bound_violations", beyond, cases * sum(sizes))]
+    n = cases * sum(sizes)
+    rows = [exact("S10", "adaptive_bound_violations", beyond, n, units="weights")]
     for experiment, values in largest.items():
-        for items, sample in zip(sizes, values, strict=True):
-            rows.append(row(experiment, "max_weight", sample.mean(), cases, items=items))
+        rows += [
+            number(experiment, "max_weight", sample.mean(), cases, units="cases", items=items)
+            for items, sample in zip(sizes, values, strict=True)
+        ]
         each = np.polyfit(np.log(sizes), np.log(np.stack(values)), 1)[0]
-        mean = seed_interval(each)
-        exact = row(experiment, "max_weight_slope", mean.value, mean.n)
-        rows.append(exact | {"ci_low": mean.low, "ci_high": mean.high})
+        rows.append(mean(experiment, "max_weight_slope", each, units="cases"))
     return rows
 
 
 def spread_bounds(rng: np.random.Generator, cases: int) -> list[Row]:
-    """S3: logit spread of random Q, K and inputs against the singular-value bound."""
+    """S3: logit spread of random Q, K and inputs, relative to the singular-value bound."""
     broken, closest = 0, 0.0
     for _ in range(cases):
         inputs, width, items = (int(n) for n in rng.integers(2, 48, 3))
@@ -107,14 +98,14 @@ def spread_bounds(rng: np.random.Generator, cases: int) -> list[Row]:
         broken += ratio > 1 + ROUNDING
         closest = max(closest, ratio)
     return [
-        row("S3", "spread_bound_violations", broken, cases),
-        row("S3", "largest_spread_to_bound", closest, cases),
+        exact("S3", "spread_bound_violations", broken, cases, units="cases"),
+        exact("S3", "largest_spread_to_bound", closest, cases, units="cases"),
     ]
 
 
 def entropy_slopes(rng: np.random.Generator, cases: int, sizes: Sequence[int]) -> list[Row]:
     """S4: entropy never rises with beta, and falls at the rate -beta Var_p(e)."""
-    rises, worst, n, step = 0, 0.0, 0, 1.0e-5
+    rises, worst, step = 0, 0.0, 1.0e-5
     for items in sizes:
         logits, _ = bounded_logits(rng, cases, items)
         beta = float(rng.uniform(0.2, 3.0))
@@ -123,13 +114,13 @@ def entropy_slopes(rng: np.random.Generator, cases: int, sizes: Sequence[int]) -
             for b in (beta - step, beta + step)
         ]
         numeric = (ends[1] - ends[0]) / (2 * step)
-        exact = dispersion.entropy_slope(logits, beta)
+        formula = dispersion.entropy_slope(logits, beta)
         rises += int((ends[1] > ends[0] + ROUNDING).sum())
-        worst = max(worst, float(np.abs(numeric - exact).max()))
-        n += cases
+        worst = max(worst, float(np.abs(numeric - formula).max()))
+    n = cases * len(sizes)
     return [
-        row("S4", "entropy_rises", rises, n),
-        row("S4", "entropy_slope_error", worst, n),
+        exact("S4", "entropy_rises", rises, n, units="cases"),
+        exact("S4", "entropy_slope_error", worst, n, units="cases"),
     ]
 
 
@@ -146,33 +137,32 @@ def peak_beta(coefficients: Sequence[float]) -> tuple[float, float]:
 def correction(
     rng: np.random.Generator, cases: int, sizes: Sequence[int], coefficients: Sequence[float]
 ) -> list[Row]:
-    """S5: where the published polynomial sharpens, by how much, and that it never flattens."""
+    """S5: where the published polynomial sharpens, by how much, and whether it ever flattens."""
     low, high = adaptive_temperature.window(coefficients)
     at, beta = peak_beta(coefficients)
-    flatter = n = 0
+    flatter = 0
     for items in sizes:
         logits, _ = bounded_logits(rng, cases, items)
         before = dispersion.entropy_nats(dispersion.softmax(logits))
         betas = adaptive_temperature.inverse_temperature(coefficients, before)
         after = dispersion.entropy_nats(dispersion.softmax(logits * betas[:, None]))
         flatter += int((after > before + ROUNDING).sum())
-        n += cases
-    rows = [
-        row("S5", "flattened_rows", flatter, n),
-        row("S5", "window_low_nats", low, 1),
-        row("S5", "window_high_nats", high, 1),
-        row("S5", "peak_beta", beta, 1, entropy_nats=at),
-    ]
     grid = np.asarray(TABLE_NATS)
     table = adaptive_temperature.inverse_temperature(coefficients, grid)
-    return rows + [
-        row("S5", "beta", value, 1, entropy_nats=entropy)
-        for entropy, value in zip(grid, table, strict=True)
+    return [
+        exact("S5", "flattened_rows", flatter, cases * len(sizes), units="cases"),
+        exact("S5", "window_low_nats", low, 1, units="cases"),
+        exact("S5", "window_high_nats", high, 1, units="cases"),
+        exact("S5", "peak_beta", beta, 1, units="cases", entropy_nats=at),
+        *(
+            exact("S5", "beta", value, 1, units="cases", entropy_nats=entropy)
+            for entropy, value in zip(grid, table, strict=True)
+        ),
     ]
 
 
 def stream(rng: np.random.Generator, cases: int, coefficients: Sequence[float]) -> list[Row]:
-    """S10: blockwise against direct attention at the adaptive temperature."""
+    """S10: largest difference of blockwise from direct attention at the adaptive temperature."""
     worst = 0.0
     for _ in range(cases):
         queries, items, width, block = (int(n) for n in rng.integers(1, [8, 600, 32, 128]))
@@ -181,52 +171,49 @@ def stream(rng: np.random.Generator, cases: int, coefficients: Sequence[float]) 
         direct = streaming.direct(query, key, value, coefficients)
         blocks = streaming.streamed(query, key, value, coefficients, block)
         worst = max(worst, float(np.abs(direct - blocks).max()))
-    return [row("S10", "streaming_error", worst, cases)]
+    return [exact("S10", "streaming_error", worst, cases, units="cases")]
 
 
 def floors(sizes: Sequence[int], spreads: Sequence[float]) -> list[Row]:
-    """The entropy floor against n for the given logit spreads, for the figures."""
+    """The entropy floor at each size and logit spread, for the figures."""
     return [
-        row("S1", "entropy_floor_nats", dispersion.entropy_floor(n, d), 1, items=n, spread=d)
+        exact(
+            "S1",
+            "entropy_floor_nats",
+            dispersion.entropy_floor(n, d),
+            1,
+            units="cases",
+            items=n,
+            spread=d,
+        )
         for d in spreads
         for n in sizes
     ]
 
 
 def main(
+    polynomial: str,
+    spread: str,
     table: str,
-    published_csv: str | Path,
-    spread_csv: str | Path,
-    cases: int,
-    sizes: list[int],
-    slope_sizes: list[int],
+    settings: dict[str, Any],
     seed: int,
     provenance: dict[str, Any],
 ) -> None:
-    coefficients = adaptive_temperature.published(published_csv)
-    spreads = sorted(pd.read_csv(spread_csv)["delta_mean"])
+    """Write the score rows of all checks; `settings` is the config section `softmax.theory`."""
+    cases, sizes = settings["cases"], settings["sizes"]
+    coefficients = adaptive_temperature.published(polynomial)
     rng = seeds.generator(seed, "softmax", "theory")
     rows = [
         *bounds(rng, cases, sizes),
-        *slopes(rng, cases, slope_sizes, coefficients),
+        *slopes(rng, cases, settings["slope_sizes"], coefficients),
         *spread_bounds(rng, cases),
         *entropy_slopes(rng, cases, sizes),
         *correction(rng, cases, sizes, coefficients),
         *stream(rng, cases, coefficients),
-        *floors(sizes, spreads),
+        *floors(sizes, sorted(pd.read_csv(spread)["delta_mean"])),
     ]
     tables.write(pd.DataFrame(rows), table, provenance=provenance)
 
 
 if __name__ == "__main__":
-    with job.running(snakemake):
-        main(
-            snakemake.output.table,
-            snakemake.input.polynomial,
-            snakemake.input.spread,
-            snakemake.params.cases,
-            snakemake.params.sizes,
-            snakemake.params.slope_sizes,
-            snakemake.params.seed,
-            provenance=provenance.of(snakemake),
-        )
+    job.run(snakemake, main)

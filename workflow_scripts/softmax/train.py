@@ -1,8 +1,8 @@
-"""E1 and E7: train max-retrieval heads with one normaliser, all seeds in one training.
+"""E1 and E7: train max-retrieval heads with one normaliser, all seeds together.
 
 AdamW on cross-entropy, fresh sets at every step (the paper's appendix A, as public
 re-implementations cite it; the number of steps is not known). The loss is the sum over seeds of
-each seed's own mean, and AdamW is elementwise, so each seed is trained as if alone.
+the mean loss of each, and AdamW is elementwise, so each seed is trained as if alone.
 """
 
 from dataclasses import asdict, dataclass
@@ -13,8 +13,8 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from workflow_scripts.shared import files, job, progress, provenance, seeds, tables
-from workflow_scripts.softmax import heads, retrieval
+from workflow_scripts.shared import files, job, progress, seeds, tables, weights
+from workflow_scripts.softmax import retrieval
 from workflow_scripts.softmax.retrieval import Parameters, Sampler
 
 CURVE_POINTS = 50
@@ -22,9 +22,11 @@ CURVE_POINTS = 50
 
 @dataclass(frozen=True)
 class Settings:
+    """Settings of a training, from the config section `softmax.heads` and its task's own."""
+
     normaliser: str
     steps: int
-    batch: int  # sets a step and seed
+    batch: int  # sets per step and seed
     learning_rate: float
     weight_decay: float
     width: int
@@ -35,15 +37,16 @@ class Settings:
 
 
 class Training:
-    """A training at some step: parameters, optimiser, data streams and learning curve."""
+    """State of a training at one step: parameters, optimiser, data streams, learning curve."""
 
     def __init__(self, settings: Settings, seed: int, indices: list[int]) -> None:
         self.settings, self.indices, self.step = settings, indices, 0
         self.device = "cuda" if torch.cuda.is_available() else "cpu"
-        heads_ = [self._initial(seed, index) for index in indices]
+        drawn = (settings.normaliser, settings.categories, settings.width, settings.most_items)
+        starts = [seeds.derive(seed, "softmax", "initial", index) for index in indices]
+        heads = retrieval.stack([retrieval.initial(start, *drawn) for start in starts])
         self.parameters: Parameters = {
-            name: tensor.to(self.device).requires_grad_()
-            for name, tensor in retrieval.stack(heads_).items()
+            name: tensor.to(self.device).requires_grad_() for name, tensor in heads.items()
         }
         self.optimiser = torch.optim.AdamW(
             self.parameters.values(),
@@ -54,11 +57,6 @@ class Training:
         self.samplers = [Sampler(seed, "softmax", "train", index) for index in indices]
         self.curve: list[dict[str, Any]] = []
 
-    def _initial(self, seed: int, index: int) -> Parameters:
-        s = self.settings
-        start = seeds.derive(seed, "softmax", "initial", index)
-        return retrieval.initial(start, s.normaliser, s.categories, s.width, s.most_items)
-
     def losses(self) -> tuple[Tensor, Tensor]:
         """Cross-entropy in nats and accuracy on fresh sets, shape (S,) each."""
         s = self.settings
@@ -67,15 +65,15 @@ class Training:
             for sampler in self.samplers
         ]
         sets = retrieval.together(drawn, self.device)
-        scores = retrieval.forward(self.parameters, sets, s.normaliser, s.top_k)
+        logits = retrieval.forward(self.parameters, sets, s.normaliser, s.top_k)
         loss = torch.nn.functional.cross_entropy(
-            scores.flatten(0, 1), sets.label.flatten(), reduction="none"
+            logits.flatten(0, 1), sets.label.flatten(), reduction="none"
         )
-        right = (scores.argmax(-1) == sets.label).float()
+        right = (logits.argmax(-1) == sets.label).float()
         return loss.view(right.shape).mean(1), right.mean(1)
 
     def advance(self) -> None:
-        """One step."""
+        """Run one training step."""
         loss, right = self.losses()
         self.optimiser.zero_grad()
         loss.sum().backward()
@@ -88,6 +86,7 @@ class Training:
                 self.curve.append(row)
 
     def save(self, path: Path) -> None:
+        """Write a checkpoint to `path`."""
         state = {
             "step": self.step,
             "parameters": {name: t.detach() for name, t in self.parameters.items()},
@@ -99,6 +98,7 @@ class Training:
             torch.save(state, temporary)
 
     def restore(self, path: Path) -> None:
+        """Continue from the checkpoint at `path`."""
         state = torch.load(path, weights_only=True, map_location=self.device)
         with torch.no_grad():
             for name, tensor in self.parameters.items():
@@ -118,8 +118,8 @@ def train(
 ) -> tuple[Parameters, pd.DataFrame]:
     """Train heads `indices` of `seed`; return their weights and learning curve.
 
-    With `checkpoint`, a file is kept there every `checkpoint_every` steps, and a training that
-    finds one goes on from it to the same weights.
+    With `checkpoint`, the state is saved there every `checkpoint_every` steps, and a training that
+    finds one resumes from it and ends in the same weights.
     """
     training = Training(settings, seed, indices)
     if checkpoint is not None and checkpoint.exists():
@@ -130,56 +130,40 @@ def train(
             bar.update()
             if checkpoint is not None and training.step % checkpoint_every == 0:
                 training.save(checkpoint)
-    # The weight of a normaliser that learns no scale never moves: it has no gradient.
+    # The scale of a normaliser that does not learn one has no gradient and keeps its value.
     parameters = {name: tensor.detach().cpu() for name, tensor in training.parameters.items()}
     return parameters, pd.DataFrame(training.curve)
 
 
 def main(
-    weights: str,
+    heads: str,
     curve: str,
-    settings: Settings,
-    seed: int,
+    normaliser: str,
+    steps: int,
     seed_count: int,
-    checkpoint_every: int,
+    settings: dict[str, Any],
+    seed: int,
     provenance: dict[str, Any],
 ) -> None:
+    """Write the weights of all seeds to `heads` and their learning curves to `curve`."""
+    own = dict(settings)
+    checkpoint_every = own.pop("checkpoint_every")
+    training = Settings(normaliser=normaliser, steps=steps, **own)
     work = files.work_folder(
         "softmax_train",
-        output=weights,  # two trainings may have the same settings
+        output=heads,  # two trainings may have the same settings
         code=provenance["code"],
         seed=seed,
         seed_count=seed_count,
-        settings=asdict(settings),
+        settings=asdict(training),
     )
     checkpoint = work / "checkpoint.pt"
     indices = list(range(seed_count))
-    parameters, points = train(settings, seed, indices, checkpoint, checkpoint_every)
+    parameters, points = train(training, seed, indices, checkpoint, checkpoint_every)
     tables.write(points, curve, provenance=provenance)
-    heads.write(weights, parameters, provenance)
+    weights.write(heads, parameters, provenance)
     checkpoint.unlink(missing_ok=True)
 
 
 if __name__ == "__main__":
-    with job.running(snakemake):
-        params = snakemake.params
-        main(
-            snakemake.output.weights,
-            snakemake.output.curve,
-            Settings(
-                normaliser=snakemake.wildcards.normaliser,
-                steps=params.steps,
-                batch=params.batch,
-                learning_rate=params.learning_rate,
-                weight_decay=params.weight_decay,
-                width=params.width,
-                categories=params.categories,
-                fewest_items=params.fewest_items,
-                most_items=params.most_items,
-                top_k=params.top_k,
-            ),
-            params.seed,
-            params.seeds,
-            params.checkpoint_every,
-            provenance=provenance.of(snakemake),
-        )
+    job.run(snakemake, main)

@@ -1,4 +1,4 @@
-"""Attention weights: each normaliser against a closed form or another library, masks included."""
+"""Normalisers: each against a closed form or another library, with masks."""
 
 import math
 
@@ -10,7 +10,7 @@ from scipy import stats
 
 from workflow_scripts.shared import adaptive_temperature
 from workflow_scripts.shared.fingerprint import ROOT
-from workflow_scripts.softmax import attention
+from workflow_scripts.softmax import normalisers
 
 COEFFICIENTS = adaptive_temperature.published(
     ROOT / "resources/published/softmax_adaptive_temperature_polynomial.csv"
@@ -29,10 +29,10 @@ def test_entropy_agrees_with_scipy():
     )
 
 
-@pytest.mark.parametrize("normaliser", attention.NORMALISERS)
+@pytest.mark.parametrize("normaliser", normalisers.NORMALISERS)
 def test_padding_changes_nothing(normaliser):
-    """Weights, and so the entropy, are those of the open items alone; padding gets exactly 0."""
-    weigh = attention.NORMALISERS[normaliser]
+    """Weights, and so the entropy, equal those without padding; padding gets exactly 0."""
+    weigh = normalisers.NORMALISERS[normaliser]
     full = logits(2, 3, 7)
     padded = torch.cat([full, 50 + logits(2, 3, 5)], -1)
     mask = torch.arange(12) < 7
@@ -43,7 +43,7 @@ def test_padding_changes_nothing(normaliser):
 
 
 def test_masked_items_do_not_enter_the_entropy():
-    """With them the entropy would leave the window and the correction would be lost."""
+    """With them, the entropy would leave the window and nothing would be sharpened."""
     full = logits(4, 20).double()
     padded = torch.cat([full, full.new_zeros(4, 5000)], -1)
     mask = torch.arange(5020) < 20
@@ -61,14 +61,14 @@ def test_masked_items_do_not_enter_the_entropy():
 )
 def test_sparse_weights_agree_with_bisection(normaliser, reference):
     e = logits(6, 40).double()
-    found = attention.NORMALISERS[normaliser](e, None, SCALE, 0)
+    found = normalisers.NORMALISERS[normaliser](e, None, SCALE, 0)
     torch.testing.assert_close(found, reference(e), atol=1e-6, rtol=0)
     assert (found == 0).any()
 
 
 def test_sparsemax_closed_form():
     """Two items 0.4 apart: (1 + 0.4) / 2 and (1 - 0.4) / 2 (Martins and Astudillo, figure 1)."""
-    found = attention.sparse(torch.tensor([0.4, 0.0]), None, SCALE, 0)
+    found = normalisers.sparse(torch.tensor([0.4, 0.0]), None, SCALE, 0)
     assert found.tolist() == pytest.approx([0.7, 0.3])
 
 
@@ -77,13 +77,13 @@ def test_scalable_softmax_closed_form():
     n, a, s = 50, 2.0, 0.7
     e = torch.zeros(1, n)
     e[0, 0] = a
-    weight = attention.scalable_softmax(e, None, SCALE[0], 0)[0, 0]
+    weight = normalisers.scalable_softmax(e, None, SCALE[0], 0)[0, 0]
     assert float(weight) == pytest.approx(n ** (s * a) / (n ** (s * a) + n - 1), rel=1e-5)
 
 
 def test_top_k_keeps_k():
     e = logits(8, 30)
-    found = attention.top_k_softmax(e, None, SCALE, 4)
+    found = normalisers.top_k_softmax(e, None, SCALE, 4)
     assert ((found > 0).sum(-1) == 4).all()
     kept = e.topk(4, -1).values
     torch.testing.assert_close(found.topk(4, -1).values, kept.softmax(-1))
@@ -91,21 +91,21 @@ def test_top_k_keeps_k():
 
 def test_sigmoid_weights_do_not_depend_on_the_other_items():
     e = logits(3, 10)
-    both = attention.sigmoid(e, None, SCALE[0], 0)
-    torch.testing.assert_close(both[:, :2], attention.sigmoid(e[:, :2], None, SCALE[0], 0))
+    both = normalisers.sigmoid(e, None, SCALE[0], 0)
+    torch.testing.assert_close(both[:, :2], normalisers.sigmoid(e[:, :2], None, SCALE[0], 0))
 
 
 def test_first_scales_match_softmax_at_the_training_size():
     e = logits(1, 16)
-    scale = torch.full((1, 1), attention.first_scale("ssmax", 16))
-    torch.testing.assert_close(attention.scalable_softmax(e, None, scale, 0), e.softmax(-1))
-    bias = torch.full((1, 1), attention.first_scale("sigmoid", 16))
-    at_zero = attention.sigmoid(torch.zeros(1, 16), None, bias, 0)
+    scale = torch.full((1, 1), normalisers.first_scale("ssmax", 16))
+    torch.testing.assert_close(normalisers.scalable_softmax(e, None, scale, 0), e.softmax(-1))
+    bias = torch.full((1, 1), normalisers.first_scale("sigmoid", 16))
+    at_zero = normalisers.sigmoid(torch.zeros(1, 16), None, bias, 0)
     assert float(at_zero.max()) == pytest.approx(1 / 17)
 
 
 def test_adaptive_is_the_published_listing():
-    """Redone in NumPy with `polyval`, row by row."""
+    """Recomputed in NumPy with `polyval`, row by row."""
     e = logits(6, 300).double()
     found = adaptive_temperature.adaptive(e, COEFFICIENTS)
     for row, weights in zip(e.numpy(), found.numpy(), strict=True):

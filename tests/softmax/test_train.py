@@ -1,11 +1,12 @@
-"""Training of heads: seeds do not mix, the same bits twice, and a killed job resumes."""
+"""Training and evaluation of heads: seeds apart, reproducible bits, resuming, the fit."""
 
 import dataclasses
 
 import pytest
 import torch
 
-from workflow_scripts.softmax import heads, retrieval, temperature, train
+from workflow_scripts.shared import weights
+from workflow_scripts.softmax import retrieval, temperature, train
 from workflow_scripts.softmax.evaluate import evaluate, set_count, weightings
 from workflow_scripts.softmax.train import Settings
 
@@ -78,13 +79,13 @@ def test_only_learned_scales_move(three):
 def test_same_bits_twice(three, tmp_path):
     again = train.train(SETTINGS, 11, [0, 1, 2])[0]
     for name, parameters in (("one", three), ("two", again)):
-        heads.write(tmp_path / name, parameters, {"seed": 11})
+        weights.write(tmp_path / name, parameters, {"seed": 11})
     assert (tmp_path / "one").read_bytes() == (tmp_path / "two").read_bytes()
-    assert heads.count(heads.read(tmp_path / "one")) == 3
+    assert retrieval.count(weights.read(tmp_path / "one", "heads")[0]) == 3
 
 
 def test_resumes_from_a_checkpoint_to_the_same_bits(three, tmp_path):
-    """Stopped after step 25 with a checkpoint of step 20: goes on from 20."""
+    """A training that stopped with a checkpoint of step 20 resumes there."""
     checkpoint = tmp_path / "checkpoint.pt"
     stopped = train.Training(SETTINGS, 11, [0, 1, 2])
     for _ in range(20):
@@ -95,13 +96,6 @@ def test_resumes_from_a_checkpoint_to_the_same_bits(three, tmp_path):
         assert torch.equal(resumed[name], tensor)
     assert curve["step"].is_monotonic_increasing
     assert curve["step"].max() == 30
-
-
-def test_a_file_that_is_no_head_is_named(tmp_path):
-    path = tmp_path / "broken.safetensors"
-    path.write_bytes(b"no")
-    with pytest.raises(ValueError, match=r"broken\.safetensors: not a file of heads"):
-        heads.read(path)
 
 
 def test_evaluation_repeats_and_does_not_depend_on_the_block(three):
@@ -133,12 +127,12 @@ def test_fit_finds_a_known_quartic():
     table = pd.DataFrame(
         {"entropy_nats": entropy, "best_beta_accuracy": np.polyval(coefficients, entropy)}
     )
-    found = temperature.fit(table, "accuracy", 4)
+    found = temperature.fit_polynomial(table, "accuracy", 4)
     assert found["coefficients"] == pytest.approx(coefficients, abs=1e-6)
     assert found["explained_variance"] == pytest.approx(1.0)
     assert found["entropy_range_nats"][0] > 0.5
-    with pytest.raises(ValueError, match=r"4 points above 0\.5 nats cannot hold a fit of degree 4"):
-        temperature.fit(table.tail(4), "accuracy", 4)
+    with pytest.raises(ValueError, match=r"needs 5 points above 0\.5 nats, found 4"):
+        temperature.fit_polynomial(table.tail(4), "accuracy", 4)
 
 
 def test_ties_between_temperatures_are_split_evenly():

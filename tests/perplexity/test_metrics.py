@@ -1,4 +1,4 @@
-"""Criteria against scikit-learn, correlations against SciPy, and choosing on made-up pools."""
+"""Metrics against scikit-learn, correlations against SciPy, and choices from synthetic pools."""
 
 import numpy as np
 import pandas as pd
@@ -6,7 +6,8 @@ import pytest
 from scipy import stats
 from sklearn import metrics
 
-from workflow_scripts.perplexity import correlation, criteria, selection
+from workflow_scripts.perplexity import correlation, selection
+from workflow_scripts.perplexity import metrics as ours
 
 
 def predictions(rows: int = 30, size: int = 8) -> tuple[np.ndarray, np.ndarray]:
@@ -15,9 +16,9 @@ def predictions(rows: int = 30, size: int = 8) -> tuple[np.ndarray, np.ndarray]:
     return np.log(np.stack([1 - p, p], -1)), rng.integers(0, 2, (rows, size))
 
 
-def test_criteria_agree_with_scikit_learn():
+def test_metrics_agree_with_scikit_learn():
     logs, right = predictions()
-    found = criteria.measure(logs, right, 1e-12)
+    found = ours.of_predictions(logs, right, 1e-12)
     p_one, truth = np.exp(logs[..., 1]).ravel(), right.ravel()
     chosen = (p_one > 0.5).astype(int)
     assert found["nats"] == pytest.approx(metrics.log_loss(truth, p_one))
@@ -32,7 +33,7 @@ def test_criteria_agree_with_scikit_learn():
 
 def test_a_certain_wrong_prediction_costs_the_floor():
     logs = np.array([[[0.0, -np.inf]]])
-    found = criteria.measure(logs, np.array([[1]]), 1e-6)
+    found = ours.of_predictions(logs, np.array([[1]]), 1e-6)
     assert found["nats"] == pytest.approx(-np.log(1e-6))
     assert found["calibration_error"] == found["brier"] == 1
 
@@ -50,7 +51,7 @@ def checkpoints(r: float, seeds: int = 3, count: int = 40) -> pd.DataFrame:
                 ("entropy_nats", -x[step]),
             ):
                 rows.append(
-                    {"reading": "prefix", "size": 128, "seed": seed, "step": step}
+                    {"target": "prefix", "size": 128, "seed": seed, "step": step}
                     | {"metric": name, "value": value}
                 )
     return pd.DataFrame(rows)
@@ -94,21 +95,20 @@ def test_a_pick_is_the_least_perplexity_and_the_most_accuracy():
     target = np.array([0.5, 0.9, 0.7])
     values = pool({"nats": [0.1, 0.2, 0.3], "accuracy": [0.1, 0.3, 0.2], "brier": [3, 2, 1]})
     found = selection.decide(values, target, np.random.default_rng(0))
-    assert found["nats"] == pytest.approx((0.0, 0.4))
-    assert found["accuracy"] == pytest.approx((1.0, 0.0))
-    assert found["brier"] == pytest.approx((0.0, 0.2))
-    assert found[selection.CHANCE] == pytest.approx((1 / 3, 0.2))
+    expected = {"nats": (0.0, 0.4), "accuracy": (1.0, 0.0), "brier": (0.0, 0.2)}
+    for name, both in (expected | {selection.CHANCE: (1 / 3, 0.2)}).items():
+        assert (found[name, "hit_rate"], found[name, "regret"]) == pytest.approx(both)
 
 
 def test_ties_are_broken_at_random():
     rng = np.random.default_rng(0)
     target = np.array([0.5, 0.9, 0.7])
-    hits = [selection.decide(pool({}), target, rng)["nats"][0] for _ in range(3000)]
+    hits = [selection.decide(pool({}), target, rng)["nats", "hit_rate"] for _ in range(3000)]
     assert np.mean(hits) == pytest.approx(1 / 3, abs=0.04)
 
 
 def parity_pool(far_r: float) -> pd.DataFrame:
-    """Two trainings whose checkpoints improve with the step near, and by `far_r` far."""
+    """Two trainings whose checkpoints improve with the step; far out nats follow `far_r`."""
     rows = []
     for seed in (0, 1):
         for step in range(20):
@@ -116,13 +116,13 @@ def parity_pool(far_r: float) -> pd.DataFrame:
                 measured = dict.fromkeys(selection.CRITERIA, 0.0)
                 measured |= {"nats": nats, "accuracy": step + 0.001 * seed}
                 for metric, value in measured.items():
-                    key = {"reading": "prefix", "seed": seed, "step": step, "size": size}
+                    key = {"target": "prefix", "seed": seed, "step": step, "size": size}
                     rows.append(key | {"metric": metric, "value": value})
     return pd.DataFrame(rows)
 
 
 @pytest.mark.parametrize(("far_r", "hits"), [(1, 0.0), (-1, 1.0)])
-def test_perplexity_that_rises_with_accuracy_always_picks_wrong(far_r, hits):
+def test_perplexity_that_rises_with_accuracy_always_chooses_wrong(far_r, hits):
     rows = selection.parity_rows(parity_pool(far_r), 16, 6, 50, np.random.default_rng(0))
     found = pd.DataFrame(rows).set_index(["measured_on", "criterion", "metric"])["value"]
     assert found[selection.OUT, "nats", "hit_rate"] == hits

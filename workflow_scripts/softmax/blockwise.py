@@ -1,9 +1,9 @@
-"""Reading large sets with a trained head, in memory that a set's size hardly touches (PyTorch).
+"""Run a trained head on large sets, in memory that hardly depends on their size (PyTorch).
 
-A set is read twice in blocks of items: once for its logits, one number an item, which are kept;
-then, with the weights known, once for the weighted sum of the items. Memory is
-O(block x width + n) for a set of n items, whatever the number of sets; a set that fits in one
-block is read once. The result is that of `retrieval.forward` up to rounding.
+A set is processed twice in blocks of items. The first pass computes the logits, one number per
+item, which are kept; the second, with the weights known, the weighted sum of the items. Memory is
+O(block x width + n) for a set of n items, whatever the number of sets. A set that fits in one
+block is processed once. The result equals that of `retrieval.forward` up to rounding.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -18,26 +18,28 @@ from workflow_scripts.softmax.retrieval import Parameters, Sampler, Sets
 Weighting = Callable[[Tensor], Tensor]
 
 
-class Reading(NamedTuple):
-    """What one head (S = 1) makes of B sets of n items, under W weightings."""
+class Output(NamedTuple):
+    """Output of one head (S = 1) on B sets of n items, under W weightings."""
 
     logits: Tensor  # (B, n)
     weights: Tensor  # (W, B, n)
-    scores: Tensor  # (W, B, classes)
+    class_logits: Tensor  # (W, B, classes)
 
 
-def chunks(sampler: Sampler, count: int, items: int, categories: int, block: int) -> Iterator[Sets]:
-    """`count` sets of `items` items, as many at a time as `block` items hold, at least one."""
+def batches(
+    sampler: Sampler, count: int, items: int, categories: int, block: int
+) -> Iterator[Sets]:
+    """`count` sets of `items` items, per batch as many as `block` items hold, at least one."""
     at_once = max(1, block // items)
     for start in range(0, count, at_once):
         yield sampler.draw(min(at_once, count - start), items, categories)
 
 
 @torch.inference_mode()
-def read(head: Parameters, sets: Sets, weightings: Sequence[Weighting], block: int) -> Reading:
-    """Read full sets (S = 1, no mask) with a head, at most about `block` items at a time."""
+def run(head: Parameters, sets: Sets, weightings: Sequence[Weighting], block: int) -> Output:
+    """Run a head (S = 1) on B full sets (no mask), with at most about `block` items at a time."""
     count, items = sets.priority.shape[1:]
-    direction, offset = retrieval.probe(head, sets.query)
+    direction, offset = retrieval.query_direction(head, sets.query)
     width = max(1, block // count)
     slices = [slice(start, start + width) for start in range(0, items, width)]
 
@@ -56,4 +58,4 @@ def read(head: Parameters, sets: Sets, weightings: Sequence[Weighting], block: i
         pooled += torch.einsum("wbn,bnd->wbd", weights[..., part], seen[0])
     total = weights.sum(-1, keepdim=True)
     every = {name: tensor.expand(len(weightings), -1, -1) for name, tensor in head.items()}
-    return Reading(logits[0], weights, retrieval.read_out(every, pooled, total))
+    return Output(logits[0], weights, retrieval.read_out(every, pooled, total))
