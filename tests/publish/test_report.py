@@ -40,8 +40,9 @@ rule tiny_claims:
             Measured(-0.9, -1.1, -0.7, 4, Evidence.STAND_IN, "four seeds", model="tiny-model"),
         ]
         claim = Claim(
-            "T1", "The slope is negative.", "section 1", "slope", Region(high=0.0),
-            frozenset({Evidence.THEORY}), lambda scores, evidence: measured,
+            id="T1", statement="The slope is negative.", source="section 1", quantity="slope",
+            region=Region(high=0.0), decided_by=frozenset({Evidence.THEORY}),
+            test=lambda scores, evidence: measured,
         )
         claims.write(output.claims, [claim], None, None)
         figures.use_style()

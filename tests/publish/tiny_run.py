@@ -118,8 +118,9 @@ if __name__ == "__main__":
         mean = draws.mean()
         measured = [Measured(mean, mean - error, mean + error, 1000, Evidence.THEORY, "draws")]
         claim = Claim(
-            "T1", "The mean is near zero.", "section 1", "mean", Region(high=0.5),
-            frozenset({Evidence.THEORY}), lambda scores, evidence: measured,
+            id="T1", statement="The mean is near zero.", source="section 1", quantity="mean",
+            region=Region(high=0.5), decided_by=frozenset({Evidence.THEORY}),
+            test=lambda scores, evidence: measured,
         )
         claims.write(snakemake.output.claims, [claim], None, None, provenance.of(snakemake))
         figures.use_style()

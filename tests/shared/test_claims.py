@@ -18,7 +18,15 @@ MODELS = {
 
 def claim(test):
     decided_by = frozenset({Evidence.PAPER_MODEL})
-    return Claim("X1", "It grows.", "Table 1", "growth", Region(low=0.0), decided_by, test)
+    return Claim(
+        id="X1",
+        statement="It grows.",
+        source="Table 1",
+        quantity="growth",
+        region=Region(low=0.0),
+        decided_by=decided_by,
+        test=test,
+    )
 
 
 def judge(found):

@@ -113,7 +113,7 @@ class NotMeasured:
     reason: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Claim:
     """One claim of a paper.
 
