@@ -1,9 +1,9 @@
 """Draw the pictures of the README.
 
-    .venv/bin/python docs/pictures.py stages      # docs/stages.svg, from nothing
-    .venv/bin/python docs/pictures.py scorecard   # docs/scorecard.png and docs/figure.png, from results/
+    .venv/bin/python docs/pictures.py stages   # docs/stages.svg
+    .venv/bin/python docs/pictures.py run      # docs/scorecard.png and docs/figure.png
 
-The scorecard and the figure come from the run in the current folder; use a default run.
+The last two show the run whose results are in the current folder; use a default run.
 """
 
 import argparse
@@ -21,15 +21,10 @@ if TYPE_CHECKING:
 DOCS = Path(__file__).resolve().parent
 sys.path.insert(0, str(DOCS.parent))
 
-from workflow_scripts.publish.scorecard import (
-    VERDICTS,
-    measured_text,
-    published_text,
-    records,
-    tally,
-)
-from workflow_scripts.shared import files, tables
-from workflow_scripts.shared.figures import COLOURS, use_style
+from workflow_scripts.publish import scorecard as lines  # noqa: E402
+from workflow_scripts.publish.scorecard import VERDICTS  # noqa: E402
+from workflow_scripts.shared import files, tables  # noqa: E402
+from workflow_scripts.shared.figures import COLOURS, use_style  # noqa: E402
 
 FIGURE = "perplexity/figures/sketch.png"  # under results/
 INK, SOFT, LINE = "#1B1F24", "#5B6470", "#C9CFD6"
@@ -155,7 +150,7 @@ def examples(scorecard: pd.DataFrame, wanted: Sequence[tuple[str, str]]) -> list
         rows = scorecard[(scorecard["study"] == study) & (scorecard["id"] == claim)]
         if rows.empty:
             raise LookupError(f"expected claim {claim} of {study} in the scorecard, found none")
-        found += records(rows.head(1))
+        found += lines.records(rows.head(1))
     return found
 
 
@@ -166,7 +161,7 @@ def scorecard(
     import matplotlib.pyplot as plt
 
     studies = list(table["study"].unique())
-    counts = {study: tally(table[table["study"] == study]) for study in studies}
+    counts = {study: lines.tally(table[table["study"] == study]) for study in studies}
     figure = plt.figure(figsize=(9.6, 0.3 * len(studies) + 1.2), layout="none")
     left = figure.add_axes((0.145, 0.12, 0.30, 0.70))
     left.set(xlim=(0, 1), ylim=(len(studies) - 0.5, -0.5))
@@ -211,7 +206,7 @@ def _example(axes: "Axes", place: int, row: dict[str, Any]) -> None:
               weight="bold", va="top", ha="right")  # fmt: skip
     axes.text(0, place + 0.32, "\n".join(statement), fontsize=7.5, color=INK, va="top")
     model = f", {row['model']}" if row["model"] else ""
-    numbers = f"published {published_text(row)} · measured {measured_text(row)}{model}"
+    numbers = f"published {lines.published_text(row)} · measured {lines.measured_text(row)}{model}"
     axes.text(0, place + 0.78, numbers, fontsize=7, color=SOFT, va="top")
 
 
@@ -239,6 +234,6 @@ def from_run(run: Path = Path("results")) -> None:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description="Draw the pictures of the README.")
-    parser.add_argument("picture", choices=["stages", "scorecard"])
+    parser.add_argument("picture", choices=["stages", "run"])
     use_style()
-    {"stages": stages, "scorecard": from_run}[parser.parse_args().picture]()
+    {"stages": stages, "run": from_run}[parser.parse_args().picture]()
