@@ -172,7 +172,7 @@ def scorecard(
         for verdict in VERDICTS:
             share = counts[study][verdict] / total
             left.barh(row, share, left=start, height=0.72, color=HUES[verdict], linewidth=0)
-            if share > 0.05:
+            if share > 0.04:
                 ink = SOFT if verdict == "not tested" else "white"
                 number = counts[study][verdict]
                 left.text(start + share / 2, row, number, ha="center", va="center", fontsize=7.5,
@@ -181,10 +181,10 @@ def scorecard(
         left.text(-0.02, row, study, ha="right", va="center", fontsize=8.5, color=INK)
     scale = ", ".join(table["scale"].unique())
     claims = table.groupby("study")["id"].nunique().sum()
-    title = f"{claims} claims of {len(studies)} papers, {len(table)} measurements, scale {scale}"
+    title = f"{claims} claims of {len(studies)} papers, {len(table)} verdicts (scale: {scale})"
     figure.text(0.012, 0.93, title, fontsize=10, color=INK, weight="bold", va="center")
     keys = [plt.Rectangle((0, 0), 1, 1, color=HUES[verdict]) for verdict in VERDICTS]
-    figure.legend(keys, VERDICTS, loc="lower left", bbox_to_anchor=(0.138, 0.0), ncols=4,
+    figure.legend(keys, VERDICTS, loc="lower left", bbox_to_anchor=(0.06, 0.0), ncols=4,
                   fontsize=7.5, handlelength=0.8, columnspacing=1.0, handletextpad=0.4)  # fmt: skip
     right = figure.add_axes((0.485, 0.02, 0.51, 0.86))
     right.set(xlim=(0, 1), ylim=(len(wanted), 0))
@@ -207,7 +207,8 @@ def _example(axes: "Axes", place: int, row: dict[str, Any]) -> None:
     axes.text(0, place + 0.32, "\n".join(statement), fontsize=7.5, color=INK, va="top")
     model = f", {row['model']}" if row["model"] else ""
     numbers = f"published {lines.published_text(row)} · measured {lines.measured_text(row)}{model}"
-    axes.text(0, place + 0.78, numbers, fontsize=7, color=SOFT, va="top")
+    below = place + 0.37 + 0.18 * len(statement)
+    axes.text(0, below, numbers, fontsize=7, color=SOFT, va="top")
 
 
 def _dark(verdict: str) -> str:
