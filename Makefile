@@ -12,7 +12,7 @@ SLURM = $(BIN)/snakemake --workflow-profile profiles/slurm
 
 .DEFAULT_GOAL := help
 .PHONY: help setup run try check study explain cluster cost archive verify test test-slurm lint vllm test-vllm test-envs
-.PHONY: rulegraph clean
+.PHONY: clean
 
 help:
 	@echo "make run      set up .venv, run the default workflow, print a summary (TARGETS=, ARGS=)"
@@ -20,16 +20,16 @@ help:
 	@echo "make study    the skeleton of a new study (NAME=my_study PAPER=2401.00001)"
 	@echo "make check    check config.yaml as changed by other files (CONFIG=my.yaml)"
 	@echo "make explain  why each job would run, one line per job (ARGS= for snakemake's arguments)"
-	@echo "make cluster  run on a Slurm cluster, or go on after an interruption (ARGS=)"
-	@echo "make cost     what a run would ask of a cluster, by rule (ARGS=)"
-	@echo "make archive  results/archive/: the run as one zip to publish"
-	@echo "make verify   check an archive and replay a part of it (ARCHIVE=file.zip)"
+	@echo "make cluster  run on a Slurm cluster, or resume after an interruption (ARGS=)"
+	@echo "make cost     what a run would ask of a cluster, per rule (ARGS=)"
+	@echo "make archive  results/archive/: the run as one zip, for publication"
+	@echo "make verify   check an archive and replay part of it (ARCHIVE=file.zip)"
 	@echo "make test     set up .venv, then run the tests"
-	@echo "make test-slurm  as root, with slurm-wlm and munge: the tests that start a Slurm"
-	@echo "make lint     formatters, linters, type checker"
+	@echo "make test-slurm  as root, with slurm-wlm and munge: the tests on a local Slurm"
+	@echo "make lint     formatters, linters, type checker, docstrings, dead code"
 	@echo "make vllm     set up .venv-vllm: vLLM for CPUs, for models with engine vllm"
 	@echo "make test-vllm  set up both, then run the tests that need vLLM"
-	@echo "make test-envs  every rule in its own environment (20 minutes, 8 GB), and if conda is there, conda's"
+	@echo "make test-envs  each rule in its own environment (20 minutes, 8 GB); with conda also conda environments"
 	@echo "make clean    remove .venv, .venv-vllm and .venv-envs (results stay)"
 
 setup: .venv/run.stamp
@@ -75,8 +75,8 @@ study: .venv/dev.stamp
 check: setup
 	@$(BIN)/python -m workflow_scripts.shared.config $(CONFIG)
 
-# Who holds this lock is the only one to submit from this folder, so a lock of Snakemake's that
-# stands there belongs to a run that was killed.
+# Only the holder of this lock submits from this folder, so any lock that Snakemake left there belongs
+# to a run that was killed.
 cluster: setup
 	@mkdir -p work .snakemake/locks
 	@exec 9> work/submitter.lock; \
@@ -114,7 +114,7 @@ $(VLLM)/stamp: constraints-vllm.txt
 	@echo "== creating $(VLLM) (about two minutes, 2.5 GB)"
 	@$(PYTHON) -m venv $(VLLM)
 	@$(VLLM)/bin/python -m pip install --quiet "pip==$(PIP_VERSION)"
-	@# torch with whatever its build needs here; all else exactly as listed, with holes on purpose
+	@# torch with the dependencies of the build that is available here; all else exactly as listed
 	@$(VLLM)/bin/python -m pip install --quiet --constraint constraints-vllm.txt torch
 	@$(VLLM)/bin/python -m pip install --quiet --no-deps --requirement constraints-vllm.txt
 	@touch $@
@@ -125,11 +125,6 @@ test-vllm: .venv/dev.stamp vllm
 
 test-envs: .venv/dev.stamp
 	@OMP_NUM_THREADS=1 FAULTLINES_ENVS=$(ENVS) $(BIN)/python -m pytest -rsp tests/environments
-
-rulegraph: setup
-	@mkdir -p work
-	@$(BIN)/snakemake --forceall --rulegraph > work/rulegraph.dot
-	@tred work/rulegraph.dot | dot -Tsvg > docs/rulegraph.svg
 
 clean:
 	rm -rf .venv $(VLLM) $(ENVS)

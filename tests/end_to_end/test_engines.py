@@ -53,7 +53,11 @@ def test_a_served_model_goes_through_the_rules_and_its_key_stays_outside(tmp_pat
         settings |= {"limits": {"requests": 100}, "longest_wait_s": 0.1}
         served = {"source": hostile.MODEL, "engine": "openai", "server": settings}
         config = {"models": {"served": served}, "studies": {"stochasticity": ["served"]}}
-        config["stochasticity"] = {"draws": 16, "decoding": {"recommended": None}}
+        config["stochasticity"] = {
+            "draws": 16,
+            "sequential": {"chains": 4, "rounds": 4},
+            "decoding": {"recommended": None},
+        }
 
         stopped = run(tmp_path, config, target, MODEL_KEY=KEY)
         said = " ".join((stopped.stdout + stopped.stderr).split())

@@ -92,7 +92,7 @@ SETTINGS = [
     ("softmax: {maps: {sets: 9}}", {"softmax_maps"}),
     ("stochasticity: {controls: {replicates: 99}}", {"stochasticity_controls"}),
     (
-        "stochasticity: {sequential: {rounds: 9}}",
+        "stochasticity: {sequential: {chains: 64, rounds: 16}}",
         {"stochasticity_sequential", "stochasticity_controls"},
     ),
     (

@@ -428,7 +428,7 @@ SERVED = "models: {served: {source: m, engine: openai, server: {url: 'http://127
             "studies: {parallel_sequential: [embedded-s, served]}\n"
             "parallel_sequential: {copying: {models: [served]}}",
             "parallel_sequential.copying.models: 'served' runs on engine openai; attention and "
-            "ablation need the inside of the model",
+            "ablation need engine transformers",
         ),
     ],
 )
@@ -454,7 +454,7 @@ def test_all_problems_are_shown_at_once():
     text = str(error.value)
     assert "softmax.heads.batch: found 0" in text
     assert "studies.softmax: no model 'embedded-x'" in text
-    assert "stochasticity.discrete.categorical_percent: [1, 2] add to 3" in text
+    assert "stochasticity.discrete.categorical_percent: found [1, 2], which add to 3" in text
     assert "glasses.zebra: unknown key" in text
 
 

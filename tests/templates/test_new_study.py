@@ -52,7 +52,7 @@ def test_it_touches_the_shared_files_that_contributing_lists_and_no_others(copy,
     touched = {name for name in before if before[name] != after[name]}
     assert len(touched) <= 6
     text = (copy / "CONTRIBUTING.md").read_text()
-    listed = text.partition("<!-- shared files of a study -->")[2].partition("<!-- end -->")[0]
+    listed = text.partition("<!-- shared files of a study")[2].partition("<!-- end -->")[0]
     assert touched == {line.split("`")[1] for line in listed.splitlines() if line.startswith("- ")}
     assert all(NAME in name or NAME.replace("_", "-") in name for name in set(after) - set(before))
 

@@ -31,8 +31,11 @@ COLUMNS = ("cpu_h", "gpu_h", "most_cpu_h", "most_gpu_h")
 
 
 class Job(NamedTuple):
-    """A planned job. `limit_h` is its time limit in hours; `group` the group that it is submitted
-    with, if any, and its number, since one group may be submitted in several parts."""
+    """A planned job.
+
+    `limit_h` is its time limit in hours; `group` the group that it is submitted with, if any, and
+    its number, since one group may be submitted in several parts.
+    """
 
     rule: str
     group: tuple[str, int] | None

@@ -28,6 +28,8 @@ class Evidence(StrEnum):
 
 
 class Verdict(StrEnum):
+    """What the evidence says about a claim."""
+
     SUPPORTED = "supported"
     CONTRADICTED = "contradicted"
     INCONCLUSIVE = "inconclusive"

@@ -49,7 +49,7 @@ Checks = Mapping[str, Callable[[dict[str, Any]], Iterable[str]]]
 
 
 def config_checks() -> Checks:
-    """For each section of the config, what its schema cannot say: `<section>/config_checks.py`."""
+    """For each section of the config, the function `problems` of its `config_checks.py`."""
     modules = sorted((ROOT / PACKAGE).glob("*/config_checks.py"))
     return {
         path.parent.name: importlib.import_module(

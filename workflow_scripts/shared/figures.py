@@ -152,6 +152,7 @@ class Models:
 
     @property
     def names(self) -> tuple[str, ...]:
+        """The models, in the config's order."""
         return tuple(self.places)
 
     def label(self, model: str) -> str:

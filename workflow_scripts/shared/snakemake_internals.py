@@ -72,6 +72,7 @@ class Interruption(logging.Filter):
         self.seen = False
 
     def filter(self, record: logging.LogRecord) -> bool:
+        """Whether a record is shown."""
         return not (self.seen and record.levelno >= logging.ERROR)
 
     def handle(self, number: int, frame: Any) -> None:

@@ -158,7 +158,8 @@ def chi_square(counts: ArrayLike, probabilities: ArrayLike) -> Test:
 def kolmogorov_smirnov(sample: ArrayLike, cdf: Callable[[NDArray], NDArray]) -> Test:
     """One-sample, two-sided Kolmogorov-Smirnov test of `sample`, shape (n,).
 
-    Ties make its p-value too small."""
+    Ties make its p-value too small.
+    """
     from scipy import stats
 
     values = np.asarray(sample, dtype=float)
@@ -188,7 +189,8 @@ def brier(confidence: ArrayLike, correct: ArrayLike) -> float:
 def auroc(confidence: ArrayLike, correct: ArrayLike) -> float:
     """Probability that a right answer has more confidence than a wrong one; both of shape (n,).
 
-    NaN where all answers are right or all are wrong."""
+    NaN where all answers are right or all are wrong.
+    """
     from sklearn.metrics import roc_auc_score
 
     outcome: Sequence[int] | NDArray = np.asarray(correct, dtype=int)

@@ -18,6 +18,12 @@ def problems(config: dict[str, Any]) -> Iterator[str]:
                     f"stochasticity.{key}: found {name!r}, allowed: a model listed under "
                     "studies.stochasticity"
                 )
+    chains, rounds = section["sequential"]["chains"], section["sequential"]["rounds"]
+    if chains * rounds != section["draws"]:
+        yield (
+            f"stochasticity.sequential: found chains x rounds = {chains} x {rounds} = "
+            f"{chains * rounds}, allowed: a product of {section['draws']}, the setting draws"
+        )
     for weights in section["discrete"]["categorical_percent"]:
         if sum(weights) != 100:
             yield (
