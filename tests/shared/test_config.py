@@ -484,3 +484,11 @@ def test_a_file_that_is_no_config_is_named_with_its_line(tmp_path, text, message
     assert done.returncode == 1
     assert message in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_chains_times_rounds_are_the_draws():
+    with pytest.raises(config.ConfigError) as error:
+        config.check(changed("stochasticity/draws", 256), config.config_checks())
+    assert str(error.value).splitlines()[1:] == [
+        "  stochasticity.sequential: found chains x rounds = 32 x 32 = 1024, allowed: a product of 256, the setting draws"
+    ]
