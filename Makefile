@@ -12,7 +12,7 @@ SLURM = $(BIN)/snakemake --workflow-profile profiles/slurm
 
 .DEFAULT_GOAL := help
 .PHONY: help setup run try check study explain cluster cost archive verify test test-slurm lint vllm test-vllm test-envs
-.PHONY: clean
+.PHONY: pictures clean
 
 help:
 	@echo "make run      set up .venv, run the default workflow, print a summary (TARGETS=, ARGS=)"
@@ -34,9 +34,14 @@ help:
 
 setup: .venv/run.stamp
 
+pictures: setup
+	@$(BIN)/python docs/pictures.py stages && $(BIN)/python docs/pictures.py run
+
 .venv/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 		|| { echo "Faultlines needs Python 3.11 or newer; set PYTHON=/path/to/python3.11"; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info >= (3, 14))' \
+		|| echo "Python 3.14: TensorFlow 2.20, which dm-clrs needs, has no wheel; use PYTHON=python3.13"
 	@echo "== creating .venv"
 	@$(PYTHON) -m venv .venv \
 		|| { rm -rf .venv; echo "python3 -m venv failed: apt install python3-venv"; exit 1; }

@@ -26,7 +26,7 @@ from workflow_scripts.publish.scorecard import VERDICTS  # noqa: E402
 from workflow_scripts.shared import files, tables  # noqa: E402
 from workflow_scripts.shared.figures import COLOURS, use_style  # noqa: E402
 
-FIGURE = "perplexity/figures/sketch.png"  # under results/
+FIGURE = "softmax/figures/accuracy.png"  # in the folder of results
 INK, SOFT, LINE = "#1B1F24", "#5B6470", "#C9CFD6"
 FILLS = {"models": "#E7F1F8", "study": "#E6F4EF", "publish": "#FBF1E2"}
 
@@ -128,12 +128,13 @@ def stages(path: Path = DOCS / "stages.svg") -> None:
     plt.close(figure)
 
 
-# Claims shown with their numbers: one for which theory decides, then trained networks, then models.
+# Claims shown with their numbers: decided by trained networks, by theory, and not by a stand-in.
 EXAMPLES = (
-    ("softmax", "S1b"),
+    ("softmax", "S7"),
     ("perplexity", "C11a"),
-    ("glasses", "T1"),
-    ("stochasticity", "1a"),
+    ("transnar", "N1a"),
+    ("cocycles", "L3a"),
+    ("change_of_mind", "3a"),
 )
 HUES = {
     "supported": COLOURS["green"],

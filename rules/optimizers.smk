@@ -1,6 +1,6 @@
 """Study `optimizers`: "Optimizers Qualitatively Alter Solutions" (2507.12224)."""
 
-from workflow_scripts.optimizers.source import paths as optimizers_data_files
+from workflow_scripts.optimizers.source import present as optimizers_data_files
 
 
 wildcard_constraints:

@@ -151,6 +151,7 @@ rule softmax_models:
     resources:
         mem_mb=growing(4000),
         runtime=growing(60),
+        gpu=config["inference"]["gpu"],
     params:
         code=fingerprint("workflow_scripts/softmax/models.py"),
         spec=model_serving,

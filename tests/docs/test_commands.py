@@ -24,11 +24,6 @@ from workflow_scripts.shared.fingerprint import ROOT
 FILES = {
     "my.yaml": "softmax: {theory: {cases: 7}}\n",  # the user's own settings
     "run/config.json": '{"seed": 7}\n',  # the settings of an archived run
-    # MNIST is not part of the project, and a dry-run reads none of it.
-    "data/mnist/train-images-idx3-ubyte": "",
-    "data/mnist/train-labels-idx1-ubyte": "",
-    "data/mnist/t10k-images-idx3-ubyte": "",
-    "data/mnist/t10k-labels-idx1-ubyte": "",
 }
 VARIABLES = {"$CONDA": "--sdm conda --conda-prefix /shared/faultlines-envs"}
 

@@ -16,7 +16,7 @@ from workflow_scripts.shared.fingerprint import ROOT
 
 DEFAULT = yaml.safe_load((ROOT / "config.yaml").read_text())
 STUDIES = list(DEFAULT["studies"])
-LINK = re.compile(r"\]\(([^)\s]+)\)")
+LINK = re.compile(r"\]\(([^)\s]+)\)|src=\"([^\"]+)\"")
 MOST_BYTES = 200_000  # of a picture in the documentation
 
 
@@ -28,7 +28,8 @@ def anchors(text):
 
 @pytest.mark.parametrize("page", pages.PAGES, ids=pages.name)
 def test_every_link_leads_to_a_file_and_a_heading(page):
-    for link in LINK.findall(page.read_text(encoding="utf-8")):
+    for found in LINK.findall(page.read_text(encoding="utf-8")):
+        link = found[0] or found[1]
         if link.startswith(("http://", "https://")):
             continue
         path, _, anchor = link.partition("#")

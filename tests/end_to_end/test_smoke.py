@@ -37,6 +37,8 @@ def test_every_claim_stands_in_the_scorecard_with_its_scale(run):
         assert f"**{row.id}** {row.statement}" in markdown.replace(r"\|", "|")
     untested = scorecard[scorecard["verdict"] == "not tested"]
     assert untested["reason"].str.len().gt(10).all()
+    page = (ROOT / "docs/scorecard.md").read_text()
+    assert all(f"| {tag} |" in page for tag in set(scorecard["published_tag"].dropna()))
     # A stand-in decides nothing about the papers' models.
     stand_ins = scorecard[scorecard["evidence"] == "stand-in model"]
     named = stand_ins[stand_ins["verdict"] != "not tested"]

@@ -21,6 +21,11 @@ def paths(source: str) -> list[str]:
     return [str(_idx_file(folder, name)) for name in IDX.values()]
 
 
+def present(source: str) -> list[str]:
+    """The files of a source that exist; a run plans without them, and its job names a missing one."""
+    return [path for path in paths(source) if Path(path).exists()]
+
+
 def _idx_file(folder: Path, name: str) -> Path:
     zipped = folder / f"{name}.gz"
     return zipped if zipped.exists() else folder / name
