@@ -17,12 +17,6 @@ wildcard_constraints:
     study=r"[a-z_]+",
 
 
-def trained_shape(wildcards):
-    """The settings of the wildcard's model that training reads."""
-    keys = ["hidden_size", "layers", "heads", "max_context", "steps"]
-    return {key: config["models"][wildcards.model][key] for key in keys}
-
-
 def model_files(wildcards):
     """Files or folders that must be there before the wildcard's model can be loaded."""
     return local_files(config["models"], wildcards.model)
@@ -72,34 +66,3 @@ def figure_models(study):
 def study_outputs(wildcards):
     """What the target rules of all studies ask for."""
     return [path for study in config["studies"] for path in getattr(rules, study).input]
-
-
-def change_of_mind_world(wildcards):
-    """The world whose questions the wildcard's model is asked."""
-    if config["models"][wildcards.model]["source"] == "train":
-        return "embedded"
-    difficult = wildcards.model in config["change_of_mind"]["foils"]["difficult_models"]
-    return "cities-difficult" if difficult else "cities"
-
-
-def change_of_mind_questions(wildcards):
-    """The question table of the wildcard's model."""
-    return f"results/change_of_mind/questions/{change_of_mind_world(wildcards)}.parquet"
-
-
-def change_of_mind_offset(wildcards):
-    """How far foils lie from the truth, as a share of the latitude."""
-    foils = config["change_of_mind"]["foils"]
-    return foils["difficult" if wildcards.world == "cities-difficult" else "offset"]
-
-
-def change_of_mind_files(wildcards):
-    """Files of the user's that take the place of made questions."""
-    paths = config["change_of_mind"]["files"].values()
-    return [] if wildcards.world == "embedded" else [path for path in paths if path]
-
-
-def reasoner_data(wildcards):
-    """Exported trajectories of the algorithms that the wildcard's reasoner learns."""
-    algorithms = config["clrs"]["reasoners"][wildcards.reasoner]["algorithms"]
-    return [f"results/clrs/data/{algorithm}.npz" for algorithm in algorithms]

@@ -22,7 +22,7 @@ def paths(source: str) -> list[str]:
 
 
 def present(source: str) -> list[str]:
-    """The files of a source that exist; a run plans without them, and its job names a missing one."""
+    """The files of a source that exist: a run plans without them, its job names a missing one."""
     return [path for path in paths(source) if Path(path).exists()]
 
 
