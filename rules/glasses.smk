@@ -92,7 +92,7 @@ rule glasses_requests:
 
 rule glasses_models:
     input:
-        files=model_files,
+        model_files=model_files,
         requests=rules.glasses_requests.output.requests,  # exists only if every prompt fits
     output:
         table="results/glasses/models/{model}.parquet",

@@ -4,7 +4,7 @@
 rule inference_generate:
     input:
         requests="results/{study}/requests.parquet",
-        weights=model_files,
+        model_files=model_files,
     output:
         responses="results/{study}/responses/{model}.parquet",
     log:

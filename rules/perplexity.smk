@@ -151,7 +151,7 @@ rule perplexity_checkpoints:
 
 rule perplexity_models:
     input:
-        weights=model_files,
+        model_files=model_files,
     output:
         table="results/perplexity/models/{model}.parquet",
         steps="results/perplexity/models/{model}.steps.parquet",

@@ -138,7 +138,7 @@ rule softmax_maps:
 
 rule softmax_models:
     input:
-        weights=model_files,
+        model_files=model_files,
         text=project_file(config["softmax"]["models"]["text"]),
     output:
         table="results/softmax/models/{model}.parquet",

@@ -55,7 +55,7 @@ rule stochasticity_requests:
 
 rule stochasticity_sequential:
     input:
-        weights=model_files,
+        model_files=model_files,
     output:
         draw_table="results/stochasticity/sequential/{model}.parquet",
     log:
@@ -82,7 +82,7 @@ rule stochasticity_sequential:
 
 rule stochasticity_reasoning:
     input:
-        weights=model_files,
+        model_files=model_files,
     output:
         draw_table="results/stochasticity/reasoning/{model}.parquet",
     log:
@@ -109,7 +109,7 @@ rule stochasticity_reasoning:
 
 rule stochasticity_code_tool:
     input:
-        weights=model_files,
+        model_files=model_files,
     output:
         draw_table="results/stochasticity/code_tool/{model}.parquet",
     log:
