@@ -10,7 +10,7 @@ from workflow_scripts.perplexity import figures_parity, figures_theory
 from workflow_scripts.perplexity.figures_common import Data, over_sizes, sizes_axis
 from workflow_scripts.perplexity.measurements import pick
 from workflow_scripts.shared import figures
-from workflow_scripts.shared.figures import COLOURS, PAGE_IN, missing
+from workflow_scripts.shared.figures import COLOURS, PAGE_IN, legend_below, missing
 from workflow_scripts.shared.measurements import by_model
 
 if TYPE_CHECKING:
@@ -85,6 +85,9 @@ def copying(data: Data) -> "Figure":
     _row(grid[1], ("d  language models", "e", "f"), models, named)
     for axes in grid[0]:
         axes.axvline(data.longest["copying"], color=COLOURS["grey"], linewidth=0.8, linestyle=":")
+    grid[0, 0].legend(loc="upper right", fontsize=6)
+    if named:
+        legend_below(figure, grid[1, 0], 4)
     _line_styles(
         grid[0, 1], ("$\\alpha$: least of any bit", "$\\beta$: flipped bit"), "center right"
     )
@@ -102,8 +105,7 @@ def _row(panels: np.ndarray, titles: tuple[str, ...], rows: pd.DataFrame, lines:
         for label, colour, own in lines:
             over_sizes(axes, own[own["metric"] == solid], clip, color=colour, label=label)
             if dashed:
-                second = own[own["metric"] == dashed]
-                over_sizes(axes, second, clip, color=colour, linestyle="--")
+                over_sizes(axes, own[own["metric"] == dashed], clip, color=colour, linestyle="--")
         axes.set_ylabel(ylabel)
         sizes_axis(axes, rows)
         if solid == "alpha_least":
@@ -111,8 +113,6 @@ def _row(panels: np.ndarray, titles: tuple[str, ...], rows: pd.DataFrame, lines:
         else:
             axes.set_yscale("log")
             axes.set_ylim(LEAST_GAP / 20, 10.0)
-    if not rows.empty:
-        panels[0].legend(loc="lower left", fontsize=6)
 
 
 def _line_styles(axes: "Axes", texts: tuple[str, str], place: str) -> None:

@@ -68,14 +68,9 @@ def _models(axes: "Axes", data: Data) -> None:
     floor = floor[(floor["spread"] == spread) & floor["items"].between(8, 2 * longest)]
     floor = floor.sort_values("items")
     n = floor["items"].to_numpy(float)
-    axes.plot(n, np.log(n), color=COLOURS["black"], linestyle="--")
-    axes.plot(n, floor["value"], color=COLOURS["grey"], linestyle=":")
-    for text, height, points in (
-        ("ln n", np.log(n), 3),
-        (f"floor at $\\delta$ = {spread:g}", floor["value"].to_numpy(), -24),
-    ):
-        end = (n[-1], float(height[-1]))
-        axes.annotate(text, end, (0, points), textcoords="offset points", ha="right", fontsize=6)
+    axes.plot(n, np.log(n), color=COLOURS["black"], linestyle="--", label="ln n")
+    label = f"floor at $\\delta$ = {spread:g}"
+    axes.plot(n, floor["value"], color=COLOURS["grey"], linestyle=":", label=label)
     axes.set_xscale("log", base=2)
     ticks = [tick for tick in (8, 32, 128, 512, 2048, 8192) if tick <= 2 * longest]
     axes.set_xticks(ticks, [f"{tick:,}" for tick in ticks])
