@@ -1,6 +1,7 @@
 """Who may import whom (the rule of the house), read from the imports themselves."""
 
 import ast
+import graphlib
 import re
 import subprocess
 import sys
@@ -28,6 +29,7 @@ def imported(nodes):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
+            yield node.module
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
@@ -42,6 +44,18 @@ def test_a_room_imports_only_what_it_may(module):
     names = imported(ast.walk(ast.parse(module.read_text())))
     used = {name.split(".")[1] for name in names if name.startswith(f"{PACKAGE}.")}
     assert used <= MAY_IMPORT[room]
+
+
+def test_no_modules_import_each_other():
+    """Neither directly nor through others, at the top or inside a function."""
+    names = {".".join(path.relative_to(ROOT).with_suffix("").parts): path for path in MODULES}
+    graph = {
+        name: set(imported(ast.walk(ast.parse(path.read_text())))) & set(names)
+        for name, path in names.items()
+    }
+    # A name imported from a module is listed with the module's name in front.
+    assert sum(map(len, graph.values())) > len(names)
+    graphlib.TopologicalSorter(graph).prepare()  # raises CycleError, which names the circle
 
 
 @pytest.mark.parametrize(
