@@ -38,12 +38,26 @@ def test_other_files_are_named(tmp_path, content):
         save_file({"w": torch.zeros(2)}, path)
     else:
         path.write_bytes(content)
-    with pytest.raises(ValueError, match=r"theirs\.safetensors: not a file of heads"):
+    with pytest.raises(ValueError, match=r"theirs\.safetensors: expected heads, cannot be read"):
         weights.read(path, "heads")
 
 
 def test_weights_of_another_kind_are_named(tmp_path):
     weights.write(tmp_path / "w.safetensors", TENSORS, shape=ABOUT["shape"])
     assert weights.read(tmp_path / "w.safetensors", "stacks", "shape")[1]["shape"] == ABOUT["shape"]
-    with pytest.raises(ValueError, match=r"w\.safetensors: has weights, but not of reasoners"):
+    with pytest.raises(ValueError, match=r"w\.safetensors: expected reasoners, found other weights"):
         weights.read(tmp_path / "w.safetensors", "reasoners", "reasoner")
+
+
+def test_what_is_noted_does_not_change_how_products_round(tmp_path):
+    """Tensors lie at torch's own alignment, however long the file's header is."""
+    held = torch.randn(129, 67, generator=torch.Generator().manual_seed(0))
+    vector = torch.randn(67, generator=torch.Generator().manual_seed(1))
+    products = []
+    for length in range(64):
+        path = tmp_path / f"{length}.safetensors"
+        weights.write(path, {"held": held}, {"note": "x" * length})
+        found = weights.read(path, "held")[0]["held"]
+        assert found.data_ptr() % 64 == 0
+        products.append(found @ vector)
+    assert all(torch.equal(product, held @ vector) for product in products)

@@ -45,7 +45,9 @@ def read(
     try:
         with safe_open(path, framework="pt") as stored:
             note = (stored.metadata() or {})[KEY]
-            tensors = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118
+            # Copies: what safetensors returns lies where the header ends, and products of tensors
+            # that are aligned in another way round in another way.
+            tensors = {name: stored.get_tensor(name).clone() for name in stored.keys()}  # noqa: SIM118
     except (OSError, SafetensorError, KeyError) as error:
         raise ValueError(
             f"{path}: expected {what}, cannot be read ({error}); delete it and run again"
