@@ -218,7 +218,7 @@ BAD = [
             "engine": "openai",
             "server": {"url": "http://h/v1", "limits": {"cost": 5}},
         },
-        "models.served.server.prices: missing; without them limits.cost cannot be kept",
+        "models.served.server.prices: missing; without them limits.cost cannot be enforced",
     ),
     (
         "models/served",
@@ -228,22 +228,22 @@ BAD = [
     (
         "models/served",
         {"source": "m", "engine": "openai", "server": {"url": "http://h/v1"}, "thinking": True},
-        "models.served.thinking: only a server of dialect vllm can be told to think or not",
+        "models.served.thinking: only a server of dialect vllm can switch thinking on or off",
     ),
     (
         "models/served",
         {"source": "m", "engine": "openai", "server": {"url": "http://h/v1"}, "dtype": "float32"},
-        "models.served.dtype: engine openai has no use for it, only transformers and vllm",
+        "models.served.dtype: engine openai does not read this key, only transformers and vllm",
     ),
     (
         "models/embedded-s/server",
         {"url": "http://h/v1"},
-        "models.embedded-s.server: engine transformers has no use for it, only openai",
+        "models.embedded-s.server: engine transformers does not read this key, only openai",
     ),
     (
         "models/embedded-s/tensor_parallel",
         2,
-        "models.embedded-s.tensor_parallel: engine transformers has no use for it, only vllm",
+        "models.embedded-s.tensor_parallel: engine transformers does not read this key, only vllm",
     ),
     (
         "models/fast",
@@ -469,8 +469,8 @@ def test_an_unknown_model_of_a_study_is_one_line(study):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("seed: 3\nstudies: [x\n", "my.yaml, line 3, column 1: no valid YAML"),
-        ("seed: 3\n\tscale: x\n", "my.yaml, line 2, column 1: no valid YAML"),
+        ("seed: 3\nstudies: [x\n", "my.yaml, line 3, column 1: not valid YAML"),
+        ("seed: 3\n\tscale: x\n", "my.yaml, line 2, column 1: not valid YAML"),
         ("- seed\n", "my.yaml: expected keys with values, found ['seed']"),
         (None, "my.yaml: cannot be read"),
     ],

@@ -92,8 +92,8 @@ def test_main_gets_what_the_rule_holds_under_its_names(run):
 @pytest.mark.parametrize(
     ("given", "settings", "message"),
     [
-        ({}, {}, "expects x, which is no input"),
-        ({"x": "a"}, {"x": 1}, "x stands in input and params"),
+        ({}, {}, "expects x, which is not an input"),
+        ({"x": "a"}, {"x": 1}, "x is in both input and params"),
     ],
 )
 def test_a_name_that_is_not_there_or_twice_is_refused(run, given, settings, message):

@@ -82,5 +82,5 @@ def test_domain_holds_the_ends():
 def test_missing_power_is_named(tmp_path):
     path = tmp_path / "polynomial.csv"
     path.write_text("power_of_entropy,coefficient\n4,1.0\n")
-    with pytest.raises(ValueError, match=r"polynomial\.csv: needs the powers"):
+    with pytest.raises(ValueError, match=r"polynomial\.csv: expected each of the powers"):
         adaptive_temperature.published(path)

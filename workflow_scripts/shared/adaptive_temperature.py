@@ -2,7 +2,7 @@
 
 Paper: "softmax is not enough (for sharp out-of-distribution)", figure 4 (listing). The inverse
 temperature beta is a degree-4 polynomial of the Shannon entropy H in nats, never below 1, and 1
-for H <= 0.5. Coefficients stand highest power first everywhere here.
+for H <= 0.5. Coefficients are listed highest power first throughout.
 """
 
 from collections.abc import Sequence
@@ -14,21 +14,21 @@ if TYPE_CHECKING:
 
 LEAST_ENTROPY_NATS = 0.5  # listing: below it the head is sharp enough to be left alone
 LOG_GUARD = 1.0e-9  # listing: keeps log away from 0
-# Logit of a masked item: its weight is 0. Were it -inf or the least float, the product with beta
-# and its gradient would be NaN in a row of nothing else, as padding is, and from there everywhere.
+# Logit of a masked item: its weight is 0. With -inf or the least float, the product with beta and
+# its gradient would be NaN in a row that is entirely masked (padding), and the NaN would spread.
 MASKED = -1.0e4
 
 
 def published(path: str | Path) -> list[float]:
     """The five published coefficients, highest power first, from their CSV file.
 
-    Raises `ValueError` when the file does not hold every power from 4 to 0 once.
+    Raises `ValueError` if the file does not hold each power from 4 to 0 exactly once.
     """
     import pandas as pd
 
     table = pd.read_csv(path).sort_values("power_of_entropy", ascending=False)
     if table["power_of_entropy"].tolist() != [4, 3, 2, 1, 0]:
-        raise ValueError(f"{path}: needs the powers 4, 3, 2, 1, 0, each once")
+        raise ValueError(f"{path}: expected each of the powers 4, 3, 2, 1, 0 exactly once")
     return table["coefficient"].astype(float).tolist()
 
 
@@ -47,8 +47,8 @@ def inverse_temperature(
 ) -> Any:
     """beta(H), same shape as `entropy_nats` (an array or tensor), everywhere at least 1.
 
-    `domain` bounds the entropies that the polynomial is asked at: a fit says nothing outside the
-    entropies it was made on, and a quartic soon goes wild there. The published one has no bounds.
+    `domain` clips the entropies at which the polynomial is evaluated: outside the entropies that it
+    was fitted on a quartic soon diverges. The published polynomial has no bounds.
     """
     asked = entropy_nats.clip(*domain) if domain else entropy_nats
     sharpening = raw(coefficients, asked).clip(min=1.0)
@@ -80,8 +80,8 @@ def adaptive(
 ) -> "Tensor":
     """Softmax at the paper's adaptive temperature, weights of the logits' shape (figure 4).
 
-    Logits are (..., n); a mask is True where an item takes part, others get weight 0. Where none
-    takes part, all weigh the same.
+    Logits are (..., n). A mask is True for the items that count; the others get weight 0. If no
+    item counts, all weights are equal.
     """
     seen = logits if mask is None else logits.masked_fill(~mask, MASKED)
     beta = inverse_temperature(coefficients, entropy_nats(seen.softmax(-1)), domain)

@@ -1,4 +1,4 @@
-"""Claims of the papers and the verdicts that our numbers give on them.
+"""Claims of the papers, and the verdicts that our measurements give.
 
 A study's `claims.py` holds a list of `Claim`. Each claim's test reads the study's scores and
 returns what was measured; the verdict follows from the interval and the kind of evidence alone.
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class Evidence(StrEnum):
-    """What kind of run stands behind a number."""
+    """The kind of run that a number comes from."""
 
     THEORY = "theory"
     PROTOCOL = "paper's own protocol"
@@ -38,9 +38,9 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True)
 class Published:
-    """A published number, or direction, and where it stands.
+    """A published number or direction, and its source.
 
-    `tag` is the sheet's: published, published-2nd, derived, …; never invent one.
+    `tag` says how we know it: published, published-2nd, derived, … (docs/scorecard.md).
     """
 
     value: float | str
@@ -56,7 +56,7 @@ class Region:
     high: float = math.inf
 
     def reading(self, ci_low: float, ci_high: float) -> Verdict:
-        """What an interval says by itself: wholly inside, wholly outside, or neither."""
+        """The verdict of an interval alone: wholly inside, wholly outside, or neither."""
         if self.low <= ci_low and ci_high <= self.high:
             return Verdict.SUPPORTED
         if ci_high < self.low or ci_low > self.high:
@@ -121,8 +121,8 @@ class Claim:
 
     `decided_by` lists the kinds of evidence that can decide it: a stand-in model never decides a
     claim about a named model. `region` is where the measured quantity must lie for the claim to
-    hold. `test` gets the study's scores and a function from model name to evidence, and returns
-    one measurement for each model that took part (or the reason why there is none).
+    hold. `test` gets the study's scores and a function from model name to evidence, and returns one
+    measurement per measured model (or the reason why there is none).
     """
 
     id: str
@@ -152,9 +152,9 @@ def evidence_of(models: dict[str, Any], study: str) -> Callable[[str], Evidence]
 def judge(
     claim: Claim, scores: "pd.DataFrame", evidence: Callable[[str], Evidence]
 ) -> list[dict[str, Any]]:
-    """Entries of `claims.json` for one claim: one for each measurement, or one saying why none.
+    """Entries of `claims.json` for one claim: one per measurement, or one with the reason for none.
 
-    `reading` is what the interval says by itself; `verdict` equals it only where the evidence can
+    `reading` is the verdict of the interval alone; `verdict` equals it only where the evidence can
     decide the claim.
     """
     base = {
@@ -216,7 +216,7 @@ def run(snakemake: Any, all_claims: Callable[..., Sequence[Claim]]) -> None:
 
     The rule has the input `scores` and the output `claims`; `all_claims` takes the rule's other
     inputs (published tables) and settings by name. `params.models` maps each model of the study to
-    its entry in the config, for the evidence that it gives; studies without models leave it out.
+    its entry in the config, for the evidence that it gives; studies without models omit it.
     """
     from workflow_scripts.shared import provenance, schemas, tables
 

@@ -2,7 +2,8 @@
 
     python -m workflow_scripts.shared.config my.yaml     # checks config.yaml changed by my.yaml
 
-Snakemake says only that a file after --configfile is not valid; this names file and line.
+Snakemake reports only that a file after --configfile is not valid; this command names file and
+line.
 """
 
 import difflib
@@ -31,13 +32,13 @@ class ConfigError(ValueError):
 
 
 def read_yaml(path: str | Path) -> dict[str, Any]:
-    """A config file. Raises `ConfigError` naming file and line where it is no YAML mapping."""
+    """A config file. Raises `ConfigError` naming file and line if it is not a YAML mapping."""
     try:
         content = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
         line = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
-        raise ConfigError(f"{path}{line}: no valid YAML: {error.problem}") from error
+        raise ConfigError(f"{path}{line}: not valid YAML: {error.problem}") from error
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise ConfigError(f"{path}: cannot be read: {error}") from error
     if not isinstance(content, dict):
@@ -62,8 +63,8 @@ def config_checks() -> Checks:
 def check(config: dict[str, Any], checks: Checks = MappingProxyType({})) -> None:
     """Check a whole config against `schemas/`, against itself, and against the studies' `checks`.
 
-    All problems are reported at once. A check is left out while a section that it needs is refused
-    by its schema, or while its study lists a model that is not under `models`.
+    All problems are reported at once. A check is skipped while a section that it needs violates its
+    schema, or while its study lists a model that is not under `models`.
 
     Raises `ConfigError` whose text has, for each mistake, the key's path, what was found and what
     is allowed, with the nearest known key for a misspelt one.
@@ -85,7 +86,7 @@ def check(config: dict[str, Any], checks: Checks = MappingProxyType({})) -> None
 
 
 def _against_schema(config: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    """The section and the problem of each value that its schema refuses."""
+    """The section and the problem of each value that violates its schema."""
     from jsonschema import Draft202012Validator
     from referencing import Registry, Resource
 
@@ -227,7 +228,7 @@ def _engine_problems(
     for key, engines in ENGINE_KEYS.items():
         if key in spec and engine not in engines:
             users = " and ".join(sorted(engines))
-            yield f"{path}.{key}: engine {engine} has no use for it, only {users}"
+            yield f"{path}.{key}: engine {engine} does not read this key, only {users}"
     if engine == "vllm" and spec.get("dtype") == "float64":
         yield f"{path}.dtype: engine vllm has float32, bfloat16 and float16, found 'float64'"
     if engine != "openai":
@@ -240,9 +241,9 @@ def _engine_problems(
     server = spec["server"]
     dialect = server.get("dialect", config["inference"]["server"]["dialect"])
     if "thinking" in spec and dialect != "vllm":
-        yield f"{path}.thinking: only a server of dialect vllm can be told to think or not"
+        yield f"{path}.thinking: only a server of dialect vllm can switch thinking on or off"
     if (server.get("limits") or {}).get("cost") is not None and "prices" not in server:
-        yield f"{path}.server.prices: missing; without them limits.cost cannot be kept"
+        yield f"{path}.server.prices: missing; without them limits.cost cannot be enforced"
 
 
 def _join(error: Any, key: Any) -> str:
@@ -270,7 +271,7 @@ TYPES = {
 
 
 def _types(allowed: str | list[str], found: Any) -> str:
-    """The allowed types in plain words; a list is shown with the value that was found in it."""
+    """The allowed types in plain words; an example of a list contains the value that was found."""
     entry = found if isinstance(found, (str, int, float)) else "…"
     names = [allowed] if isinstance(allowed, str) else allowed
     return " or ".join(TYPES[name].format(entry) for name in names)
@@ -286,7 +287,7 @@ def _yaml_trap(value: Any) -> str:
 
 
 def main(paths: Sequence[str]) -> int:
-    """Check config.yaml as changed by the files, in their order; 0 where it can be used."""
+    """Check config.yaml with the files merged into it in order; return 0 if it can be used."""
     from snakemake.utils import update_config
 
     config = read_yaml(ROOT / "config.yaml")

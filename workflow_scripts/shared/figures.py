@@ -31,7 +31,7 @@ COLOURS = {
 CYCLE = ("blue", "vermilion", "green", "purple", "orange", "sky", "black", "grey")
 PUBLISHED = {"color": COLOURS["black"], "marker": "D", "markersize": 4, "linestyle": "none"}
 
-# Here and not in a file of matplotlib's, so that a change of style re-runs the figures.
+# Here rather than in a matplotlib style file, so that a change of style re-runs the figures.
 STYLE = {
     "figure.dpi": 100,
     "figure.constrained_layout.use": True,
@@ -66,7 +66,7 @@ PAGE_IN = 7.0  # both columns
 
 
 def use_style() -> None:
-    """Apply the project's style; call it once before making figures."""
+    """Apply the project's style; call it once before drawing figures."""
     import matplotlib
 
     matplotlib.use("Agg")
@@ -74,7 +74,7 @@ def use_style() -> None:
     from cycler import cycler
     from matplotlib.font_manager import fontManager
 
-    # Matplotlib's own fonts alone: a font of the same name on the machine gives other bytes.
+    # Only matplotlib's own fonts: a font of the same name on the machine would give other bytes.
     fontManager.ttflist.clear()
     fonts = Path(matplotlib.get_data_path(), "fonts/ttf")
     for font in [*sorted(fonts.glob("DejaVu*.ttf")), fonts / "cmsy10.ttf"]:  # cmsy10 has the prime
@@ -164,7 +164,7 @@ class Models:
         return model_colour(self.places[model])
 
     def mark(self, axes: "Axes", model: str) -> None:
-        """Say on the panel that the model is a stand-in, where it is."""
+        """Mark the panel if its model is a stand-in."""
         if model in self.stand_ins:
             mark_stand_in(axes)
 
@@ -184,7 +184,7 @@ def model_colour(place: int) -> str:
 
 
 def mark_stand_in(axes: "Axes", text: str = "stand-in model") -> None:
-    """Say on the panel itself that its model is a stand-in, not the paper's."""
+    """Mark the panel's model as a stand-in, not the paper's."""
     axes.annotate(
         text,
         xy=(1, 1),
@@ -261,7 +261,7 @@ def panel_letters(panels: "Sequence[Axes]", titles: Sequence[str]) -> None:
 
 
 def missing(axes: "Axes", text: str = "not measured in this run") -> None:
-    """Say in an empty panel why it is empty."""
+    """State in an empty panel why it is empty."""
     axes.text(0.5, 0.5, text, transform=axes.transAxes, ha="center", va="center", fontsize=7)
     axes.set_xticks([])
     axes.set_yticks([])

@@ -84,7 +84,7 @@ def read_json(path: str | Path) -> Any:
     try:
         return json.loads(Path(path).read_text(encoding="utf-8"))
     except json.JSONDecodeError as error:
-        raise ValueError(f"{path}: no valid JSON ({error}); delete it and run again") from error
+        raise ValueError(f"{path}: not valid JSON ({error}); delete it and run again") from error
 
 
 def content_hash(content: Any) -> str:

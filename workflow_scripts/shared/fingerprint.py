@@ -1,4 +1,4 @@
-"""Code fingerprints, so that re-runs follow meaning.
+"""Code fingerprints, so that only changes of meaning re-run a rule.
 
 A rule's fingerprint hashes the syntax trees of its script and of every project module that the
 script imports, directly or not, at the top of a file or inside a function. Comments, docstrings

@@ -23,7 +23,7 @@ POOLS = (
     "RAYON_NUM_THREADS",
 )
 
-INTERRUPTED = 130  # exit status after SIGINT, as shells have it
+INTERRUPTED = 130  # exit status after SIGINT, as in shells
 CPU_LINE = "CPU time: {:.2f} s to start, {:.2f} s to work"
 
 
@@ -47,17 +47,17 @@ def project_file(path: str) -> str:
 
 
 def run(snakemake: Any, main: Callable[..., None]) -> None:
-    """Run a script's `main` as a job, with the arguments that the rule holds under their names."""
+    """Run a script's `main` as a job, with the rule's values of the same names as arguments."""
     with running(snakemake):
         main(**arguments(snakemake, main))
 
 
 def arguments(snakemake: Any, function: Callable[..., Any]) -> dict[str, Any]:
-    """What a rule gives to `function`, by the names of the function's parameters.
+    """The arguments of `function` that a rule provides, by parameter name.
 
     A parameter takes the input, output, setting under `params` or wildcard of its name;
-    `provenance` and `threads` are the job's own. What the rule holds besides is left out.
-    Raises `TypeError` for a parameter that the rule does not name, or names twice.
+    `provenance` and `threads` come from the job. Other values of the rule are ignored. Raises
+    `TypeError` for a parameter that the rule does not name, or names twice.
     """
     sources = {
         kind: dict(getattr(snakemake, kind).items())
@@ -67,7 +67,7 @@ def arguments(snakemake: Any, function: Callable[..., Any]) -> dict[str, Any]:
     for name, parameter in inspect.signature(function).parameters.items():
         places = [kind for kind, known in sources.items() if name in known]
         if len(places) > 1:
-            raise TypeError(f"rule {snakemake.rule}: {name} stands in {' and '.join(places)}")
+            raise TypeError(f"rule {snakemake.rule}: {name} is in both {' and '.join(places)}")
         if places:
             value = sources[places[0]][name]
             found[name] = list(value) if isinstance(value, list) else value
@@ -77,8 +77,8 @@ def arguments(snakemake: Any, function: Callable[..., Any]) -> dict[str, Any]:
             found[name] = snakemake.threads
         elif parameter.default is inspect.Parameter.empty:
             raise TypeError(
-                f"rule {snakemake.rule}: {function.__name__} expects {name}, which is no input, "
-                "output, setting or wildcard of the rule"
+                f"rule {snakemake.rule}: {function.__name__} expects {name}, which is not an "
+                "input, output, setting or wildcard of the rule"
             )
     return found
 
@@ -88,20 +88,20 @@ def running(snakemake: Any) -> Iterator[None]:
     """Run the block as a job: its threads, its log, and one readable line if it fails.
 
     Everything that the block prints, from Python or below, goes to the rule's log, whose last line
-    says what CPU time the process took before the block and in it. An exception leaves its
-    traceback there and one line on the terminal; the process then ends with status 1.
-    No two processes run a job with the same outputs at once; one that finds, after waiting, that
-    the other did its work ends there with status 0.
+    gives the CPU time of the process before the block and in it. An exception leaves its traceback
+    there and one line on the terminal; the process then ends with status 1. No two processes run a
+    job with the same outputs at once; a process that waited for another one with the same work ends
+    with status 0.
     """
     outputs = [str(path) for path in snakemake.output]
     with locks.only_writer(outputs, locks.identity_of(snakemake)) as done:
         if done:
-            print(f"{snakemake.rule}: the other job has done it", file=sys.stderr)
+            print(f"{snakemake.rule}: another job has done the same work", file=sys.stderr)
             raise SystemExit(0)
         with _logged(snakemake):
             yield
-    # Nothing is left to do: half a second of CPU time would go into looking for garbage among all
-    # that was imported, three times over, as the interpreter ends.
+    # Nothing is left to do. Collecting garbage among everything imported, three times as the
+    # interpreter ends, would take half a second of CPU time.
     gc.freeze()
 
 
@@ -126,7 +126,7 @@ def _logged(snakemake: Any) -> Iterator[None]:
             sys.stderr.flush()
             raise SystemExit(1) from error
         except KeyboardInterrupt:
-            print("interrupted; the same command goes on from what is kept", file=sys.stderr)
+            print("interrupted; run the same command again to resume", file=sys.stderr)
             raise SystemExit(INTERRUPTED) from None
         finally:
             sys.stdout.flush()

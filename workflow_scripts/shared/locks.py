@@ -30,7 +30,7 @@ def only_writer(outputs: Sequence[str], identity: str) -> Iterator[bool]:
 
     Yields True if that writer had the same `identity` (everything that determines the outputs) and
     wrote all of them. Outputs get their names last, so they are complete. On a file system without
-    locks, prints a warning and continues.
+    locks, it prints a warning and continues.
     """
     path = files.WORK / "locks" / files.content_hash(sorted(outputs))
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -60,7 +60,7 @@ def _lock(stream: IO[str], outputs: Sequence[str]) -> dict[str, Any]:
     except OSError as error:
         if error.errno not in UNSUPPORTED:
             raise
-        print(f"no lock on {outputs[0]}: the file system has none ({error})", file=sys.stderr)
+        print(f"no lock on {outputs[0]}: the file system has no locks ({error})", file=sys.stderr)
         return {}
 
 

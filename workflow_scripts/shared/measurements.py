@@ -1,4 +1,4 @@
-"""From rows of scores to measurements of claims: what every study's claims do with its table.
+"""From rows of scores to measurements of claims, for every study.
 
 A measurement function takes the study's scores and `evidence`, a function from model name to the
 kind of evidence it gives, and returns `Found`: one `Measured` per model or condition, or the
@@ -25,7 +25,7 @@ def select(
     """Rows whose columns have the wanted values: a value, one of a list, or None for a blank.
 
     `seeds` picks rows over all seeds (`pooled`), rows of one seed each (`single`), or both (`any`).
-    `undefined` says whether rows without a value stay. A study states the two once, with
+    `undefined` says whether rows without a value are kept. A study sets both once, with
     `functools.partial`.
     """
     rows = scores
@@ -44,7 +44,7 @@ def select(
 
 
 def one(scores: "pd.DataFrame", **wanted: Any) -> "pd.Series":
-    """The single pooled row that fits. Raises `LookupError` when none or several do."""
+    """The single pooled row that fits. Raises `LookupError` if none or several do."""
     rows = select(scores, seeds="pooled", undefined="keep", **wanted)
     if len(rows) != 1:
         raise LookupError(f"scores: expected one row for {wanted}, found {len(rows)}")
@@ -65,7 +65,7 @@ def measured(row: "pd.Series", evidence: Evidence, note: str, **more: Any) -> Me
 
 
 def each(rows: "pd.DataFrame", evidence: EvidenceOf, note: str, absent: str, **more: Any) -> Found:
-    """One measurement per row, of the row's model; `absent` says why there is none."""
+    """One measurement per row, of the row's model; `absent` is the reason if there is none."""
     found = [
         measured(row, evidence(str(row["model"])), note, model=str(row["model"]), **more)
         for _, row in rows.iterrows()
@@ -82,9 +82,9 @@ def by_model(rows: "pd.DataFrame") -> "Iterator[tuple[str, pd.DataFrame]]":
 def extreme(rows: "pd.DataFrame", which: Literal["least", "largest"]) -> "pd.Series":
     """The row with the least (largest) value, its interval taken over all rows.
 
-    For a claim that must hold in every row: all lie above a border only if each interval does, and
-    one lies below as soon as one interval does. So the interval runs from the least lower end to
-    the least upper end (or from the largest to the largest).
+    For a claim that must hold in every row: all values lie above a border only if every interval
+    does, and some value lies below it as soon as one interval does. So the interval runs from the
+    least lower end to the least upper end (or from the largest to the largest).
     """
     row = rows.sort_values("value", ascending=which == "least").iloc[0].copy()
     ends = rows[["ci_low", "ci_high"]]
@@ -112,5 +112,5 @@ def counted(value: float, n: float, note: str) -> Found:
 
 
 def untested(reason: str, *_: Any) -> Found:
-    """No measurement, whatever the scores say, and why."""
+    """No measurement, whatever the scores contain, with the reason."""
     return NotMeasured(reason)

@@ -17,16 +17,16 @@ from typing import Any
 from workflow_scripts.shared.fingerprint import ROOT
 from workflow_scripts.shared.snakemake_internals import job_comments
 
-STATUS = ROOT / "profiles/slurm/bin"  # the project's own `sacct`, which loses no job
+STATUS = ROOT / "profiles/slurm/bin"  # the project's own `sacct`, which reports every job
 LIMIT_S = 60.0
 
 
 def take_over(dag: Any, on_slurm: bool) -> list[str]:
-    """Cancel orphaned jobs for what `dag` will run, wait until they have ended, return their ids.
+    """Cancel orphaned jobs that `dag` would submit again, wait for their end, and return their ids.
 
-    Also puts the project's `sacct` first in PATH. Does nothing where Slurm is not installed, or
-    where no cluster answers and the run is not `on_slurm`. Raises `RuntimeError` if an `on_slurm`
-    run gets no answer, and `TimeoutError` if a job does not end (its node may be unreachable).
+    Also puts the project's `sacct` first in PATH. Does nothing if Slurm is not installed, or if no
+    cluster answers and the run is not `on_slurm`. Raises `RuntimeError` if an `on_slurm` run gets
+    no answer, and `TimeoutError` if a job does not end (its node may be unreachable).
     """
     if not shutil.which("squeue"):
         return []
@@ -48,7 +48,7 @@ def take_over(dag: Any, on_slurm: bool) -> list[str]:
         deadline = time.monotonic() + LIMIT_S
         while still := left(queue(), job_comments(dag), Path.cwd()):
             if time.monotonic() > deadline:
-                raise TimeoutError(f"Slurm jobs {' '.join(still)} do not end; see `squeue --me`")
+                raise TimeoutError(f"Slurm jobs {' '.join(still)} still run; see `squeue --me`")
             time.sleep(0.5)
     return jobs
 

@@ -44,7 +44,7 @@ def commit() -> str:
 
 @cache
 def versions() -> dict[str, str]:
-    """Python, platform and the versions of the libraries that decide numbers."""
+    """Python, platform and the versions of the libraries that affect results."""
     found = {"python": platform.python_version(), "machine": f"{sys.platform}-{platform.machine()}"}
     for library in LIBRARIES:
         try:

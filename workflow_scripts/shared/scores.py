@@ -1,6 +1,6 @@
-"""Rows of scores, built in one place: what a number was measured under, its value, its interval.
+"""Rows of scores: the conditions of a number, its value and its interval.
 
-Every row says what its `n` units are (seeds, questions, draws, cases) and whether its value is
+Every row states what its `n` units are (seeds, questions, draws, cases) and whether its value is
 exact. Only an exact value has an interval of width 0; a sampled one without an interval has null
 ends.
 """
@@ -41,7 +41,7 @@ def exact(
 ) -> Row:
     """A number that was counted or computed, not estimated: both ends are the value.
 
-    `n` is the number of `units` that were looked at.
+    `n` is the number of `units` that were examined.
     """
     number = float(value)
     row = interval(experiment, metric, Interval(number, number, number, n), units=units)

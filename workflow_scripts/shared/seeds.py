@@ -1,4 +1,4 @@
-"""Seeds: every random stream is derived from the run's seed and the names of what it is for."""
+"""Seeds: every random stream is derived from the run's seed and the names of its purpose."""
 
 import hashlib
 from typing import TYPE_CHECKING

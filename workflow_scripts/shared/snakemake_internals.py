@@ -1,6 +1,6 @@
 """What the project relies on inside Snakemake, beyond its documented interface.
 
-All of it stands here, with the versions that it was tested with. `tests/shared/
+All of it is in this module, with the versions that it was tested with. `tests/shared/
 test_snakemake_internals.py` has one test per item, which fails by name when Snakemake changes.
 
 - the job rate limiter and the sampling interval of benchmarks (`quicken`)
@@ -30,11 +30,11 @@ RECORDS = Path(".snakemake/metadata")
 
 
 class VersionError(RuntimeError):
-    """A Snakemake that the project was not tested with."""
+    """A version of Snakemake that the project was not tested with."""
 
 
 class PlanError(RuntimeError):
-    """Snakemake could not plan; the message is its own."""
+    """Snakemake could not plan; the message is Snakemake's."""
 
 
 class RecordError(ValueError):
@@ -42,7 +42,7 @@ class RecordError(ValueError):
 
 
 def check_version(version: str) -> None:
-    """Raise `VersionError` where Snakemake's version is not one of the tested ones."""
+    """Raise `VersionError` if Snakemake's version is not one of the tested ones."""
     found = tuple(int(part) for part in version.split(".")[:2])
     if not OLDEST <= found < TOO_NEW:
         least, below = (".".join(map(str, bound)) for bound in (OLDEST, TOO_NEW))
@@ -53,19 +53,19 @@ def check_version(version: str) -> None:
 
 
 def quicken(workflow: Any) -> None:
-    """Spare a local run two costs of Snakemake's own; called when a run starts."""
+    """Avoid two of Snakemake's own costs in a local run; called when a run starts."""
     import snakemake.benchmark
 
     # The scheduler looks for jobs again after each timespan of its rate limit, once per job that
     # has started: a tenth of a run's CPU time. The limit is for submissions to a cluster.
     if workflow.local_exec:
         workflow.scheduler.job_rate_limiter = None
-    # One look at a large process takes 10 ms: once per second, not twice, in its first half minute.
+    # Measuring a large process takes 10 ms: once per second, not twice, in its first half minute.
     snakemake.benchmark.BENCHMARK_INTERVAL_SHORT = 1.0
 
 
 class Interruption(logging.Filter):
-    """Remembers a Ctrl-C and from then on drops Snakemake's reports of the jobs that it ended."""
+    """Records a Ctrl-C, and drops Snakemake's later reports of the jobs that it ended."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -81,7 +81,7 @@ class Interruption(logging.Filter):
         signal.default_int_handler(number, frame)
 
     def summary(self, workflow: Any) -> str | None:
-        """What an interrupted run leaves behind and how to go on; None where it was no Ctrl-C."""
+        """What an interrupted run has kept and how to resume it; None without a Ctrl-C."""
         if not self.seen:
             return None
         planned = sum(1 for _ in workflow.dag.needrun_jobs(exclude_finished=False))
@@ -89,12 +89,12 @@ class Interruption(logging.Filter):
         return (
             f"Interrupted after {planned - left} of {planned} jobs. Their results are in results/; "
             "replies and checkpoints of unfinished jobs are kept in work/.\n"
-            "Run the same command to go on from there.\n"
+            "Run the same command again to resume.\n"
         )
 
 
 def tell_interruptions() -> Interruption:
-    """Let Ctrl-C end a run without tracebacks; `Interruption.summary` then says what is kept."""
+    """Let Ctrl-C end a run without tracebacks; `Interruption.summary` then states what is kept."""
     from snakemake.logging import logger
 
     found = Interruption()
@@ -107,7 +107,7 @@ def tell_interruptions() -> Interruption:
 def typed_settings(config: dict[str, Any], given: Mapping[str, Any]) -> None:
     """Give nested settings of `--config`, which Snakemake reads as text, their YAML types.
 
-    `given` holds what stands after `--config`; `config`, into which it was merged, is changed.
+    `given` holds the arguments of `--config`; `config`, into which they were merged, is changed.
     """
     for key, value in given.items():
         if isinstance(value, Mapping):
@@ -189,7 +189,7 @@ def blocks(text: str) -> list[Block]:
 def records(folder: Path) -> Iterator[tuple[str, dict[str, Any]]]:
     """Snakemake's record of each output of the run in `folder`: the output's path and the record.
 
-    Raises `RecordError` for a file that is no record.
+    Raises `RecordError` for a file that is not a record.
     """
     for path in (folder / RECORDS).rglob("*"):
         if path.is_file():

@@ -139,7 +139,7 @@ def chi_square(counts: ArrayLike, probabilities: ArrayLike) -> Test:
     """Pearson's goodness of fit of counts, shape (K,), to cell probabilities, shape (K,).
 
     A count in a cell of probability 0 gives an infinite statistic and p = 0.
-    Raises `ValueError` when the probabilities do not sum to 1.
+    Raises `ValueError` if the probabilities do not sum to 1.
     """
     from scipy import stats
 

@@ -30,7 +30,7 @@ def write(
 ) -> None:
     """Check `frame` and write it to `path`, whole or not at all, with its provenance.
 
-    Raises `TableError` when a value does not fit the schema.
+    Raises `TableError` if a value does not fit the schema.
     """
     write_parts([check(frame, path, schema)], path, provenance)
 
@@ -56,7 +56,7 @@ def write_parts(
 
 
 def _groups(first: pa.Table, rest: Iterator[pd.DataFrame], schema: pa.Schema) -> Iterator[pa.Table]:
-    """The parts gathered into tables of at least `GROUP_BYTES`, the last one excepted."""
+    """The parts gathered into tables of at least `GROUP_BYTES`, except the last one."""
     held = [first.cast(schema)]
     for part in rest:
         if sum(table.nbytes for table in held) >= GROUP_BYTES:
@@ -82,7 +82,7 @@ def provenance(path: str | Path) -> dict[str, Any]:
 
 
 def check(frame: pd.DataFrame, path: str | Path, schema: "DataFrameSchema | None") -> pd.DataFrame:
-    """The frame with its columns coerced to the schema; `TableError` where one does not fit."""
+    """The frame with its columns coerced to the schema. Raises `TableError` if one does not fit."""
     if schema is None:
         return frame
     from pandera.errors import SchemaErrors

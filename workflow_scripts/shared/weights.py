@@ -45,8 +45,8 @@ def read(
     try:
         with safe_open(path, framework="pt") as stored:
             note = (stored.metadata() or {})[KEY]
-            # Copies: what safetensors returns lies where the header ends, and products of tensors
-            # that are aligned in another way round in another way.
+            # Copies: the alignment of what safetensors returns depends on the length of the header,
+            # and matrix products of differently aligned tensors round differently.
             tensors = {name: stored.get_tensor(name).clone() for name in stored.keys()}  # noqa: SIM118
     except (OSError, SafetensorError, KeyError) as error:
         raise ValueError(
