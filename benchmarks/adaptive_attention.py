@@ -1,11 +1,11 @@
-"""Attention at the adaptive temperature, block by block, beside torch's attention at 1.
+"""Attention at the adaptive temperature, block by block, compared with torch's attention.
 
     python benchmarks/adaptive_attention.py [--rounds 5]
 
-Ours finds the entropy of each row in one pass over the keys and the output in a second; the peer,
-`scaled_dot_product_attention`, needs no entropy. The third way is the paper's listing, all logits
-at once. 256 queries, heads of 64, float32, one thread; process time, and the most memory that a
-call takes.
+Our code computes the entropy of each row in one pass over the keys and the output in a second. The
+baseline, `scaled_dot_product_attention`, runs at temperature 1 and needs no entropy. The third way
+is the paper's listing, all logits at once. 256 queries, heads of 64, float32, one thread; process
+time, and the peak memory of a call.
 """
 
 import argparse

@@ -1,11 +1,11 @@
-"""CLRS-30 trajectories a second, from drawing to batches: the package's sampler loop and ours.
+"""CLRS-30 trajectories per second, from drawing to batches: the package's sampler loop and ours.
 
     python benchmarks/clrs_sampling.py [--samples 1024] [--nodes 16] [--rounds 3]
 
-The package's loop draws batches of 32 with random positions and the preprocessing that its example
-applies. Ours draws into columns, writes the file, reads it again, and cuts the same number of
-batches. Both draw the same samples (same seeds), in processes of their own that take turns; then
-as many processes as there are cores. Importing the package is left out of both.
+The package's loop draws batches of 32 with random positions and the preprocessing of its example.
+Our code draws into columns, writes the file, reads it again, and cuts the same number of batches.
+Both draw the same samples (same seeds) in separate processes that alternate, first one at a time,
+then as many as there are cores. The time to import the package is excluded from both.
 """
 
 import argparse
@@ -81,7 +81,8 @@ def work(which: str, arguments: argparse.Namespace, seed: int) -> dict[str, floa
 
 
 def seconds(which: str, processes: int, arguments: argparse.Namespace) -> dict[str, float]:
-    """Wall seconds a share of the samples of each algorithm, all processes working at once."""
+    """Wall seconds of each algorithm's samples, shared among processes that run at the same
+    time."""
     command = [sys.executable, "-W", "ignore", __file__, "--samples", str(arguments.samples)]
     command += ["--nodes", str(arguments.nodes), "--algorithms", *arguments.algorithms]
     environment = os.environ | {"OMP_NUM_THREADS": "1", "TF_CPP_MIN_LOG_LEVEL": "3"}

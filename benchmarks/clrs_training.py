@@ -2,8 +2,8 @@
 
     python benchmarks/clrs_training.py [--nodes 16] [--width 128] [--batch 32] [--rounds 10]
 
-Same processor, width, batch, size, and trajectories; Adam and a clipped gradient in both, one
-thread, process time. The first step of each, in which JAX compiles, is shown and not counted.
+Both have the same processor, width, batch, size and trajectories, Adam and a clipped gradient; one
+thread, process time. The first step of each, in which JAX compiles, is printed but not counted.
 """
 
 import argparse

@@ -1,11 +1,11 @@
-"""Last-token representations of random decoders: one pass for all lengths, or each by itself.
+"""Last-token representations of random decoders: one pass for all lengths, or one per length.
 
     python benchmarks/collapse.py [--rounds 3]
 
-Ours reads the sequences of all lengths, each with and without its last token repeated, from one
-pass over the longest, keeping rows of attention only. The peer is the direct form: the whole
-quadratic attention of every sequence. Both are compared before anything is timed. Two layers,
-width 64, no encoding, float64, one thread; process time, and the most memory that a call takes.
+Our code reads the sequences of all lengths, each with and without its last token repeated, from one
+pass over the longest, and keeps only rows of the attention. The baseline computes the full
+quadratic attention of every sequence. The results of both are compared before anything is timed.
+Two layers, width 64, no encoding, float64, one thread; process time, and the peak memory of a call.
 """
 
 import argparse

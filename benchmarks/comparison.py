@@ -1,8 +1,8 @@
-"""What every benchmark shares: ways of doing the same work take turns, a table, a history file.
+"""What the benchmarks share: alternating measurements, a table, a history file.
 
-Taking turns, a busy machine slows all alike. Times are those of the fastest round, as `timeit`
-recommends; the spread is that of the ratios round by round. `history/` is not part of the project:
-each machine keeps its own.
+Ways of doing the same work alternate, so that a busy machine slows all of them equally. Times are
+those of the fastest round, as `timeit` recommends; the spread is the range of the ratios over
+rounds. `history/` is not part of the project: each machine has its own.
 """
 
 import json
@@ -26,7 +26,7 @@ def in_turns(
     warm_up: int = 1,
     clock: Callable[[], float] = time.process_time,
 ) -> dict[Any, list[float]]:
-    """Seconds of each way in each round; `warm_up` rounds before are not counted."""
+    """Seconds of each way in each round, after `warm_up` rounds that are not counted."""
     taken: dict[str, list[float]] = {name: [] for name in ways}
     for turn in range(warm_up + rounds):
         for name, way in ways.items():
@@ -38,7 +38,7 @@ def in_turns(
 
 
 def rows(case: str, taken: dict[str, list[float]], **notes: Any) -> list[dict[str, Any]]:
-    """One row a peer; the first way is ours. `ratio` is the peer's time over ours."""
+    """One row per baseline; the first way is ours. `ratio` is the baseline's time over ours."""
     ours, *peers = taken
     found = []
     for peer in peers:
@@ -60,9 +60,9 @@ def rows(case: str, taken: dict[str, list[float]], **notes: Any) -> list[dict[st
 
 
 def peak_mb(run: Callable[[], Any]) -> float:
-    """Memory in MB that a call takes at its peak beyond what the process held before (Linux)."""
+    """Peak memory of a call in MB, beyond what the process held before it (Linux)."""
     status, reset = Path("/proc/self/status"), Path("/proc/self/clear_refs")
-    reset.write_text("5")  # the peak starts anew from what is held now
+    reset.write_text("5")  # resets the peak to what is held now
     before = _held_mb(status, "VmRSS")
     run()
     return round(max(0.0, _held_mb(status, "VmHWM") - before), 1)

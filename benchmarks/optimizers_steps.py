@@ -1,13 +1,12 @@
-"""Training many networks: one vectorised run against one after another; the cost of an optimiser.
+"""Training many networks, in one vectorised run or one after another; the cost of each optimiser.
 
     python benchmarks/optimizers_steps.py --seeds 10 --steps 40
 
-Vectorised: `torch.func` over a stack of networks, each with a rate of its own. One after another:
-the same code with one network at a time, and, where torch has the optimiser, plain `torch.nn` and
-`torch.optim`. All do the same work on the same batches and take turns, step by step, so that a
-busy machine slows all alike. Process time, of `REFRESH` steps at a time, so that what is dear only
-at every tenth step counts as it should. `over_sgd` is the optimiser's time over SGD's, both
-vectorised.
+Vectorised: `torch.func` over a stack of networks, each with its own rate. One after another: the
+same code with one network at a time, and, where torch has the optimiser, plain `torch.nn` and
+`torch.optim`. All do the same work on the same batches and alternate, so that a busy machine slows
+all of them equally. Process time of `REFRESH` steps at a time, so that the cost of a refresh counts
+with its right weight. `over_sgd` is the optimiser's time over SGD's, both vectorised.
 """
 
 import argparse
@@ -30,12 +29,12 @@ LIBRARY = {
     "adam": lambda p: torch.optim.Adam(p, lr=1e-3),
     "adamw": lambda p: torch.optim.AdamW(p, lr=1e-3),
 }
-REFRESH = 10  # steps; in as many every optimiser has refreshed all that it keeps
+REFRESH = 10  # steps in which every optimiser refreshes its preconditioner at least once
 KINDS = ("together", "alone", "modules")
 
 
 class Together:
-    """A vectorised run, one step a call."""
+    """A vectorised run, one step per call."""
 
     def __init__(self, optimizer: Optimizer, stream: Stream, rows: list[int], steps: int) -> None:
         settings = yaml.safe_load((ROOT / "config.yaml").read_text())["optimizers"]

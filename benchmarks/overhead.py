@@ -1,11 +1,11 @@
-"""What a run costs beyond the studies' own compute, and what running it through Slurm adds.
+"""The cost of a run beyond the studies' own computation, and the additional cost of Slurm.
 
     .venv/bin/python benchmarks/overhead.py                                        # default scale
     .venv/bin/python benchmarks/overhead.py --slurm --configfile presets/smoke.yaml  # as root
 
-Runs the workflow from nothing in a scratch folder. CPU time is that of all processes; a study's own
-compute is what its jobs say in their logs that their scripts took once started. With `--slurm` the
-same run goes again through the shipped profile, on the cluster of the tests, as many jobs at once.
+Runs the whole workflow in an empty folder. CPU time is that of all processes. A study's own
+computation is the time of its scripts once started, from the logs of its jobs. With `--slurm` the
+same run is repeated through the shipped profile on the tests' cluster, with as many jobs at once.
 """
 
 import argparse
@@ -25,11 +25,11 @@ from tests.slurm.runs import OFTEN, PROFILE, outputs
 from workflow_scripts.shared.job import CPU_LINE
 
 LINE = re.compile(CPU_LINE.replace("{:.2f}", r"([\d.]+)"))
-OURS = ("publish_",)  # rules that are no study's: scorecard, report
+OURS = ("publish_",)  # rules that belong to no study: scorecard, report
 
 
 def jobs(folder: Path) -> tuple[int, float, float, float]:
-    """Jobs of a run in `folder`; CPU s of all to start; of studies to work; of the rest to work."""
+    """Number of jobs in `folder`; CPU s of their start, of the studies' work, and of other work."""
     count, started, studies, rest = 0, 0.0, 0.0, 0.0
     for log in (folder / "logs").rglob("*.log"):
         if not (found := LINE.findall(log.read_text(errors="replace"))):
@@ -44,7 +44,7 @@ def jobs(folder: Path) -> tuple[int, float, float, float]:
 
 
 def run(folder: Path, arguments: list[str]) -> tuple[float, float]:
-    """Wall and CPU seconds of a run; the latter without jobs that other processes started."""
+    """Wall and CPU seconds of a run; CPU time excludes jobs that other processes started."""
     before, start = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
     with (folder / "run.log").open("w") as log:
         command = [sys.executable, "-m", "snakemake", *arguments]
@@ -56,7 +56,7 @@ def run(folder: Path, arguments: list[str]) -> tuple[float, float]:
 
 
 def row(case: str, folder: Path, wall: float, cpu: float | None, cores: int) -> dict:
-    """One row of the table: shares are of all CPU time; without it, what the jobs say."""
+    """One row of the table; shares are of all CPU time, or if it is not known, of the jobs'."""
     count, started, studies, rest = jobs(folder)
     found = {
         "case": case,
@@ -74,7 +74,7 @@ def row(case: str, folder: Path, wall: float, cpu: float | None, cores: int) -> 
 
 
 def through_slurm(folder: Path, arguments: list[str], at_once: int) -> dict:
-    """The same run on a cluster of this machine, with where its jobs' time went."""
+    """The same run on a cluster on this machine, with the distribution of its jobs' time."""
     cluster = Cluster(folder.parent / "cluster")
     cluster.start()
     try:
@@ -115,7 +115,7 @@ def main() -> None:
             rows.append(through_slurm(remote, arguments, options.cores))
             rows[-1]["wall_over_local"] = round(rows[1]["wall_s"] / rows[0]["wall_s"], 2)
             here, there = outputs(local), outputs(remote)
-            # Any two runs differ in what tells CPU times: curves and cards of models, the report.
+            # Files that contain CPU times always differ: curves and cards of models, the report.
             rows[-1]["files_that_differ"] = sum(
                 here.get(name) != there.get(name) for name in here | there
             )

@@ -2,8 +2,8 @@
 
     python benchmarks/perplexity_seeds.py [--seeds 5] [--steps 20] [--rounds 3]
 
-The same code, strings and initial weights; a seed's losses in both are compared before anything
-is timed. Shape and batch as in config.yaml; one thread, process time.
+Both use the same code, strings and initial weights; their losses are compared before anything is
+timed. Shape and batch as in config.yaml; one thread, process time.
 """
 
 import argparse

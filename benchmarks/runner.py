@@ -1,11 +1,11 @@
-"""Tokens per second of the runner beside two peers, on one model and the same requests.
+"""Tokens per second of the runner and of two baselines, on one model and the same requests.
 
     python benchmarks/runner.py [--model FOLDER] [--rounds 5] [--batch 64]
 
-Peers: a plain loop of `model.generate` (batches in arrival order, left-padded, the reply cut at its
-stop string afterwards), and the `hf` backend of lm-evaluation-harness (dependency group `bench`).
-Every round runs all three, in turn. Only useful tokens count: those of the reply up to its stop.
-Replies and option scores are compared before anything is timed. One thread, wall time.
+The baselines are a plain loop of `model.generate` (batches in arrival order, left-padded, replies
+cut at their stop strings afterwards) and the `hf` backend of lm-evaluation-harness (dependency
+group `bench`). Every round runs all three. Only useful tokens count: those of a reply up to its
+stop. Replies and option scores are compared before anything is timed. One thread, wall time.
 """
 
 import argparse
@@ -29,7 +29,7 @@ SPEC = {"source": "a folder", "engine": "transformers", "dtype": "float32"}
 
 
 def prompts(count: int, longest: int, seed: int) -> list[str]:
-    """Texts of 1 to `longest` words, lengths uniform."""
+    """Texts of 1 to `longest` words, with uniform lengths."""
     random = np.random.default_rng(seed)
     words = tiny.WORDS.split()
     return [
@@ -46,7 +46,7 @@ def ours(engine: Any, table: Any) -> Any:
 def plain_loop(
     engine: Any, texts: list[str], batch: int, max_tokens: int, stop: str | None, sample: bool
 ) -> list[str]:
-    """What a short script does: padded batches in arrival order."""
+    """What a short script would do: padded batches in arrival order."""
     replies = []
     settings = {"do_sample": sample, "top_k": 0} if sample else {"do_sample": False}
     for start in range(0, len(texts), batch):
@@ -68,7 +68,7 @@ def plain_loop(
 def plain_scores(
     engine: Any, texts: list[str], options: list[str], batch: int
 ) -> list[list[float]]:
-    """One padded pass over prompt + option for each option."""
+    """One padded pass over prompt and option per option."""
     pairs = [(text, option) for text in texts for option in options]
     scores = []
     for start in range(0, len(pairs), batch):
@@ -89,7 +89,7 @@ def plain_scores(
 
 
 def harness(engine: Any, batch: int) -> Any:
-    """lm-evaluation-harness's own wrapper around the same weights."""
+    """The wrapper of lm-evaluation-harness around the same weights."""
     try:
         from lm_eval.models.huggingface import HFLM
     except ImportError as error:
@@ -228,7 +228,7 @@ def main(model: str | None, rounds: int, batch: int, batch_tokens: int) -> None:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--model", help="a model folder; without it a random one is made")
+    parser.add_argument("--model", help="a model folder; without it, a model with random weights")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--batch", type=int, default=64, help="batch size of the peers")
     parser.add_argument("--batch-tokens", type=int, default=16384)

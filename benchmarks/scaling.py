@@ -1,12 +1,13 @@
-"""How each study's cost grows with its work, and what the paper preset would take.
+"""How each study's cost grows with its work, and the estimated cost of the paper preset.
 
-    python benchmarks/scaling.py              # measure (some 8 CPU minutes), fit, draw
-    python benchmarks/scaling.py --missing       # measure only points that the history lacks
-    python benchmarks/scaling.py --from-history  # fit and draw again what was measured last
+    python benchmarks/scaling.py              # measure (about 8 CPU minutes), fit, draw
+    python benchmarks/scaling.py --missing       # measure only points that are not in the history
+    python benchmarks/scaling.py --from-history  # fit and draw the latest measurements again
 
-Each point is a process of its own: CPU seconds and peak memory of one call of the rule's own code,
-after a call at the smallest size that loads what loads once. One thread. Writes docs/scaling.png
-and prints the table of docs/scaling.md. The estimate's assumptions are in `scaling_paper.py`.
+Each point runs in its own process: CPU seconds and peak memory of one call of the rule's own code,
+after a call at the smallest size that loads what is loaded only once. One thread. Writes
+docs/scaling.png and prints the table of docs/scaling.md. The estimate's assumptions are in
+`scaling_paper.py`.
 """
 
 import argparse
@@ -31,7 +32,7 @@ from workflow_scripts.shared import figures, job
 from workflow_scripts.shared.fingerprint import ROOT
 
 FIGURE = ROOT / "docs" / "scaling.png"
-MATRIX = 1024  # side of the product that this processor's speed is taken from
+MATRIX = 1024  # side of the matrix product that gives this processor's speed
 
 Rows = list[dict[str, Any]]
 
@@ -59,7 +60,7 @@ def point(rule: str, size: int) -> dict[str, Any]:
 
 
 def _enter(made: Path, name: str) -> None:
-    """Go into an empty folder where what was made stands too."""
+    """Change to an empty folder with links to the prepared files."""
     folder = Path(tempfile.mkdtemp(prefix=f"{name}-", dir=made))
     for entry in made.iterdir():
         if "-" not in entry.name:
@@ -68,7 +69,8 @@ def _enter(made: Path, name: str) -> None:
 
 
 def measure(rules: list[str], known: set[tuple[str, int]]) -> None:
-    """Every size of the rules that is not known, each in a process of its own, into the history."""
+    """Measure the sizes that are not known, each in its own process, and add them to the
+    history."""
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         _child(folder, "--make")
@@ -84,7 +86,7 @@ def measure(rules: list[str], known: set[tuple[str, int]]) -> None:
 
 
 def last(history: Path) -> dict[tuple[str, int], dict[str, Any]]:
-    """The last row of each point, sizes ascending."""
+    """The latest row of each point, in ascending order of size."""
     if not history.exists():
         return {}
     lines = (json.loads(line) for line in history.read_text(encoding="utf-8").splitlines())
@@ -102,7 +104,7 @@ def _child(folder: Path, *arguments: str) -> str:
 
 
 def processor_flops() -> float:
-    """Floating-point operations a second of one thread in a large float32 product."""
+    """Floating-point operations per second of one thread in a large float32 product."""
     import torch
 
     torch.set_num_threads(1)
@@ -125,7 +127,7 @@ def fits(rows: Rows) -> dict[str, fitting.Fit]:
 
 def draw(rows: Rows, found: dict[str, fitting.Fit], path: Path = FIGURE) -> None:
     """CPU seconds of each rule with the fit, and peak memory, against size."""
-    figures.use_style()  # which knows no fonts but DejaVu
+    figures.use_style()  # with DejaVu as its only font
     import matplotlib.pyplot as plt
     from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
     from PIL import Image
@@ -174,12 +176,12 @@ def draw(rows: Rows, found: dict[str, fitting.Fit], path: Path = FIGURE) -> None
     stream = io.BytesIO()
     figure.savefig(stream, dpi=110)
     plt.close(figure)
-    # A palette of few colours is enough, and a third of the bytes.
+    # A palette of few colours suffices and takes a third of the bytes.
     Image.open(stream).convert("RGB").quantize(48).save(path, optimize=True)
 
 
 def _labels(sizes: list[int]) -> list[str]:
-    """Short ones, and none where the next would run into it."""
+    """Short labels, and none that would overlap the next one."""
     texts = [f"{n / 1024:g}k" if n % 1024 == 0 else f"{n:,}" for n in sizes]
     tight = [after / n < 1.4 for n, after in pairwise(sizes)] + [False]
     return ["" if near and len(text) > 2 else text for text, near in zip(texts, tight, strict=True)]

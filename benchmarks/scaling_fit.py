@@ -1,4 +1,4 @@
-"""Cost = a + b * n ** p: fitted, with an interval of p; and memory's slope."""
+"""Fits of cost = a + b * n ** p, with an interval for p, and of the slope of memory."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -7,11 +7,11 @@ import numpy as np
 from scipy.optimize import least_squares
 from scipy.stats import f, linregress, t
 
-LEAST, MOST = 0.2, 4.0  # exponents that are looked at
+LEAST, MOST = 0.2, 4.0  # candidate exponents
 
 
 class Fit(NamedTuple):
-    """Seconds a, seconds b at the largest size, exponent p and its 95 % interval."""
+    """A fit: seconds a, seconds b at the largest size, exponent p and its 95 % interval."""
 
     a: float
     b: float
@@ -26,10 +26,10 @@ class Fit(NamedTuple):
 
 
 def power(sizes: Sequence[float], costs: Sequence[float]) -> Fit:
-    """Least squares on relative errors, as a cost's error grows with it.
+    """Least squares on relative errors, because the error of a cost grows with the cost.
 
-    The fixed cost a is kept where an F test at 5 % says that the points need it. The interval is
-    from the curvature at the best fit, with Student's t for the few points left.
+    The fixed cost a is kept if an F test at 5 % requires it. The interval comes from the curvature
+    at the best fit, with Student's t for the few degrees of freedom.
     """
     n, cost = np.asarray(sizes, float), np.asarray(costs, float)
     if len(n) < 4:
@@ -59,6 +59,6 @@ def power(sizes: Sequence[float], costs: Sequence[float]) -> Fit:
 
 
 def slope(sizes: Sequence[float], memory_mb: Sequence[float]) -> float | None:
-    """MB for each further unit of size; None where the points do not rise, at 5 %."""
+    """MB per additional unit of size; None if the points do not rise significantly (5 %)."""
     line = linregress(sizes, memory_mb, alternative="greater")
     return float(line.slope) if line.pvalue < 0.05 else None

@@ -1,10 +1,9 @@
-"""What a run takes, from the fits of `scaling.py` and the counts in its config. Every assumption
-that is not a measurement stands here, once.
+"""Estimated cost of a run, from the fits of `scaling.py` and the counts in its config.
 
-A rule's CPU seconds are its fit at the config's size, times how many such calls the config asks
-for and how much dearer one is there (`SHAPES`). For a rule that the paper preset gives a GPU they
-are turned into GPU seconds by operations: what this processor does in a second, over what a GPU is
-assumed to do.
+Every assumption that is not a measurement is written down here, once. A rule's CPU seconds are its
+fit at the config's size, times the number of such calls and the relative cost of one of them
+(`SHAPES`). Where the paper preset requests a GPU, they are converted to GPU seconds by the ratio of
+operations per second: this processor's, measured, over those that a GPU is assumed to reach.
 """
 
 from collections.abc import Callable
@@ -21,15 +20,15 @@ from workflow_scripts.shared.fingerprint import ROOT
 Config = dict[str, Any]
 At = Callable[[float], float]
 
-# A network's step costs in proportion to this; its other costs (attention, optimiser) are left out.
-SHAPES = "rows in a batch x layers x width squared"
-PEAK_FLOPS = 989e12  # of an H100, dense bfloat16, as its vendor publishes
-# Shares of that peak that the work is assumed to reach. Not measured.
+# The cost of a network's step is proportional to this; attention and optimiser are left out.
+SHAPES = "rows per batch x layers x width squared"
+PEAK_FLOPS = 989e12  # of an H100, dense bfloat16, as published by its vendor
+# Shares of that peak that are assumed to be reached. Not measured.
 SHARE_SMALL = 0.002  # networks of width 128 and less: bound by launching kernels
 SHARE_LARGE = 0.2  # training a decoder of 70 million parameters
 SHARE_READING = 0.4  # prompts of a model of billions of parameters, a batch at a time
 SHARE_WRITING = 0.05  # and its replies, token by token
-# Models that docs/studies names, in billions of parameters. Two operations a parameter and token.
+# Models that docs/studies names, in billions of parameters. Two operations per parameter and token.
 MODELS = {
     "stochasticity": {"Qwen3-8B": 8, "Qwen3-32B": 32},
     "parallel_sequential": {"Qwen3-8B": 8},
@@ -38,9 +37,12 @@ MODELS = {
 
 
 class Estimate(NamedTuple):
-    """`seconds(at, config, steps)`: CPU seconds, `at` being the fit and `steps` the message steps
-    of a CLRS-30 algorithm over those of breadth-first search. `share`: of a GPU's peak; None: no
-    GPU in the paper preset."""
+    """The estimate of one rule.
+
+    `seconds(at, config, steps)` gives CPU seconds: `at` is the fit, and `steps` maps each CLRS-30
+    algorithm to its message steps over those of breadth-first search. `share` is that of a GPU's
+    peak; None if the paper preset requests no GPU.
+    """
 
     study: str
     seconds: Callable[[At, Config, dict[str, float]], float]
@@ -48,7 +50,7 @@ class Estimate(NamedTuple):
 
 
 def config_of(*presets: str) -> Config:
-    """config.yaml with presets over it, as Snakemake merges them."""
+    """config.yaml with presets merged into it, as Snakemake does."""
     merged: Config = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))
     for preset in presets:
         update_config(merged, yaml.safe_load((ROOT / preset).read_text(encoding="utf-8")))
@@ -56,7 +58,7 @@ def config_of(*presets: str) -> Config:
 
 
 def extrapolated(fit: Fit) -> At:
-    """The fit within what was measured; beyond it in proportion, where its exponent may be 1."""
+    """The fit up to the largest measured size; beyond it proportional if the exponent may be 1."""
     power = 1.0 if fit.low <= 1.0 <= fit.high else fit.p
 
     def at(n: float) -> float:
@@ -95,7 +97,7 @@ def _softmax_evaluate(at: At, config: Config, _: dict[str, float]) -> float:
 
 
 def draws_tokens(config: Config) -> float:
-    """Reply tokens at most of study stochasticity's table of requests."""
+    """Maximum number of reply tokens of study stochasticity's table of requests."""
     asked = work.stochasticity_requests(config, config["stochasticity"]["draws"])
     return float((asked["n"] * asked["max_tokens"]).sum())
 
@@ -120,7 +122,7 @@ def _parallel_sequential(at: At, config: Config, _: dict[str, float]) -> float:
 
 
 def answers(counts: dict[str, int], accuracies: int) -> int:
-    """Answers of one model in study change_of_mind, both turns, if there are enough questions."""
+    """Answers of one model in study change_of_mind, both turns, given enough questions."""
     from workflow_scripts.change_of_mind.turns import ADVICE, EXPERIMENTS
 
     first = sum(count for name, count in counts.items() if name != "controls")
@@ -177,7 +179,7 @@ def _cocycles_messages(at: At, config: Config, _: dict[str, float]) -> float:
 
 
 def _graph_step(at: At, config: Config) -> float:
-    """CPU seconds of a step on breadth-first search, mean over the sizes of training."""
+    """CPU seconds per step on breadth-first search, mean over the training sizes."""
     sizes = config["clrs"]["data"]["train"]["sizes"]
     return sum(map(at, sizes)) / len(sizes) / work.GRAPH_STEPS
 
@@ -229,12 +231,12 @@ ESTIMATES = {
 
 
 def gpu_hours(cpu_s: float, processor_flops: float, share: float) -> float:
-    """Hours of a GPU at a share of its peak for what this processor does in `cpu_s`."""
+    """GPU-hours, at a share of the GPU's peak, for the work that this processor does in `cpu_s`."""
     return cpu_s * processor_flops / (PEAK_FLOPS * share) / 3600
 
 
 def model_hours(billions: float, read: float, written: float) -> float:
-    """GPU-hours of a model that reads and writes so many tokens."""
+    """GPU-hours of a model for these numbers of prompt and reply tokens."""
     seconds = 2e9 * billions * (read / SHARE_READING + written / SHARE_WRITING) / PEAK_FLOPS
     return seconds / 3600
 
@@ -242,9 +244,9 @@ def model_hours(billions: float, read: float, written: float) -> float:
 def tokens(
     study: str, config: Config, measured: dict[str, float], size: float
 ) -> tuple[float, float]:
-    """Tokens that one of the papers' models reads, and at most writes, at the config's counts.
+    """Prompt tokens and, at most, reply tokens of one of the papers' models at the config's counts.
 
-    `measured` counts replies and prompt tokens of a run at `size`: a prompt is as long as there.
+    `measured` counts replies and prompt tokens of a run at `size`, and so gives a prompt's length.
     """
     prompt = measured["prompt_tokens"] / measured["replies"]
     own = config[study]
@@ -260,12 +262,12 @@ def tokens(
 
 
 def table(rows: list[dict[str, Any]], fits: dict[str, Fit]) -> str:
-    """The tables of docs/scaling.md. `rows`: what was measured."""
+    """The tables of docs/scaling.md; `rows` are the measurements."""
     flops = next(row["flops"] for row in rows if row["rule"] == "processor")
     steps = {row["rule"].removeprefix("steps/"): row["ratio"] for row in rows if "ratio" in row}
     default, papers = config_of(), config_of("presets/paper.yaml")
     lines = [
-        "| study | rule | grows with | exponent (95 %) | most memory | default, CPU-h "
+        "| study | workload | size | exponent (95 %) | peak memory | default, CPU-h "
         "| paper, CPU-h | paper, GPU-h |",
         "|---|---|---|---|---|---|---|---|",
     ]
@@ -275,7 +277,7 @@ def table(rows: list[dict[str, Any]], fits: dict[str, Fit]) -> str:
         first, last = (own.seconds(at, config, steps) for config in (default, papers))
         points = [(row["size"], row["memory_mb"]) for row in rows if row["rule"] == rule]
         rise = slope(*zip(*points, strict=True))
-        each = "" if rise is None else f", {_number(1000 * rise)} kB each"
+        each = "" if rise is None else f", {_number(1000 * rise)} kB per unit"
         most = max(memory for _, memory in points)
         gpu = "" if own.share is None else _number(gpu_hours(last, flops, own.share))
         cpu = _number(last / 3600) if own.share is None else ""
@@ -288,9 +290,9 @@ def table(rows: list[dict[str, Any]], fits: dict[str, Fit]) -> str:
             f"| {most:.0f} MB{each} | {_number(first / 3600)} | {cpu} | {gpu} |"
         )
     lines.append(
-        f"| in all | | | | | {_number(default_all)} | {_number(cpu_all)} | {_number(gpu_all)} |"
+        f"| total | | | | | {_number(default_all)} | {_number(cpu_all)} | {_number(gpu_all)} |"
     )
-    lines += ["", "| study | model | reads, tokens | writes at most, tokens | GPU-h at most |"]
+    lines += ["", "| study | model | prompt tokens | reply tokens, at most | GPU-h, at most |"]
     lines.append("|---|---|---|---|---|")
     for study, models in MODELS.items():
         row = max((r for r in rows if r["rule"] == study), key=lambda r: r["size"])
@@ -298,7 +300,7 @@ def table(rows: list[dict[str, Any]], fits: dict[str, Fit]) -> str:
         for model, billions in models.items():
             hours = _number(model_hours(billions, read, written))
             lines.append(f"| {study} | {model} | {read:.2g} | {written:.2g} | {hours} |")
-    lines.append(f"\nThis processor: {flops / 1e9:.0f} GFLOP/s in a product of float32 matrices.")
+    lines.append(f"\nThis processor: {flops / 1e9:.0f} GFLOP/s in float32 matrix products.")
     return "\n".join(lines)
 
 

@@ -1,9 +1,9 @@
-"""What `scaling.py` measures: the dearest code of each study, as its rule runs it, at any size.
+"""The workloads of `scaling.py`: each study's most expensive code, as in its rule, at any size.
 
-A workload's `prepare(size)` makes what the rule finds ready (weights, data, questions) and returns
-the call that is timed; a dict that the call returns is noted beside the time (tokens, replies). All
-shapes are those of config.yaml. The language model is embedded-m, taught just enough to give
-answers; most of its replies run to the limit. `make` has left it in the working folder, with tables
+A workload's `prepare(size)` creates the rule's inputs (weights, data, questions) and returns the
+call that is timed; a dict that the call returns is recorded with the time (tokens, replies). All
+shapes are those of config.yaml. The language model is embedded-m, trained just enough to give
+answers; most of its replies run to the limit. `make` writes it to the working folder, with tables
 of the corpus and trajectories of breadth-first search.
 """
 
@@ -32,7 +32,7 @@ TEXT_STEPS = 4  # and of a decoder
 
 
 class Workload(NamedTuple):
-    """`grows` says what the size counts."""
+    """One workload; `grows` names what its size counts."""
 
     rule: str
     grows: str
@@ -41,7 +41,7 @@ class Workload(NamedTuple):
 
 
 def make(folder: Path) -> None:
-    """What several workloads need, into `folder`: a model, its world, trajectories of BFS."""
+    """Write what several workloads need to `folder`: a model, its world, trajectories of BFS."""
     from workflow_scripts.clrs import export
     from workflow_scripts.models import corpus, tokenizer
 
@@ -73,7 +73,7 @@ def message_steps(algorithms: Sequence[str], nodes: int = 16, samples: int = 4) 
 
 
 def _settings(kind: type, own: Config, **others: Any) -> Any:
-    """A rule's settings: their fields from a section of the config, but for `others`."""
+    """A rule's settings: fields from a section of the config, except for `others`."""
     return kind(**({key: own[key] for key in kind.__annotations__ if key in own} | others))
 
 
@@ -90,7 +90,7 @@ def models_train(steps: int) -> Call:
 
 
 def _training(folder: Path, steps: int) -> tuple[Call, Any, Any]:
-    """A training that is yet to run, its model and its tokenizer."""
+    """A training run that has not started, its model and its tokenizer."""
     import json
 
     from workflow_scripts.models import architecture, batches, chat, tokenizer, training
@@ -222,7 +222,7 @@ def optimizers_continual(steps: int) -> Call:
     own = CONFIG["optimizers"]
     parts = data.split("digits", own["data"]["valid"], own["data"]["test"], SEED)
     both = dict.fromkeys(("permuted", "classes"), steps)
-    # No replica stops early: what a task takes at most.
+    # No replica stops early: the most that a task takes.
     others = {"steps": both, "most_steps": both, "stop_nats": 0.0}
     settings = _settings(continual.Settings, own | own["matched"], **others)
     sgd = registry.optimizer("sgd", own["optimizers"]["sgd"]["settings"])
@@ -250,7 +250,7 @@ def clrs_train(nodes: int) -> Call:
 
 
 def _reasoner_steps(nodes: int, processor: Any, own: Config) -> Call:
-    """Steps of a reasoner's training that has no end and no validation."""
+    """Training steps of a reasoner, without an end and without validation."""
     from workflow_scripts.clrs import trajectories
     from workflow_scripts.clrs.training import Settings, Training
 

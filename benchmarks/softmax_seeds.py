@@ -2,8 +2,8 @@
 
     python benchmarks/softmax_seeds.py --seeds 10 --steps 40
 
-All three do the same work (same sets, same initial weights, AdamW on every head). They take
-turns, step by step; process time.
+All three do the same work (same sets, same initial weights, AdamW on every head) and alternate step
+by step; process time.
 """
 
 import argparse

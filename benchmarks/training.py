@@ -1,13 +1,13 @@
-"""Training tokens per second of the embedded models beside a plain PyTorch loop.
+"""Training tokens per second of the embedded models, compared with a plain PyTorch loop.
 
     python benchmarks/training.py [--model embedded-s] [--steps 40]
 
-The peer is the loop that one would write first: the same conversations in each step, padded to
-the longest, through transformers' own forward pass with labels, with the same optimisers, under
-the same bfloat16 autocast and once more in float32. All start from the same weights, their first
-losses are compared before anything is timed, and they take turns step by step, so that a busy
-machine slows all alike. Tokens are those of the conversations; padding does not count. One
-thread, process time.
+The baseline is the loop that one would write first: the same conversations in each step, padded to
+the longest, through transformers' own forward pass with labels, with the same optimisers, under the
+same bfloat16 autocast and again in float32. All start from the same weights, and their first losses
+are compared before anything is timed. They alternate step by step, so that a busy machine slows all
+of them equally. Tokens are those of the conversations; padding does not count. One thread, process
+time.
 """
 
 import argparse
@@ -24,7 +24,7 @@ import yaml
 from workflow_scripts.models import architecture, batches, chat, corpus, tokenizer, training
 from workflow_scripts.shared.fingerprint import ROOT
 
-NOT_LEARNT = -100  # what transformers takes for a label without a loss
+NOT_LEARNT = -100  # transformers' label for a token without a loss
 WARM_UP = 3  # steps that are not timed
 
 

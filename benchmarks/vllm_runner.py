@@ -1,14 +1,13 @@
-"""Tokens per second of the runner with engine vllm beside vLLM's own offline call.
+"""Tokens per second of the runner with engine vllm, compared with vLLM's own offline call.
 
     python benchmarks/vllm_runner.py [--model FOLDER] [--rounds 5] [--requests 512]
 
-The peer is `LLM.generate`, given all prompts at once in a process of its own, with the same
-sampling fields, as token ids and back: it is spared what our side does with texts. Both models stay
-loaded, and every round runs both, in turn. A ratio is the median over rounds of peer's time / our
-time, and its spread is the least and the greatest: 1 says that runner, store and pipe cost nothing.
-`wall` is what a user waits; `cpu` counts both of our processes, though they work side by side, but
-does not depend on what else the machine does. Replies are compared before anything is timed. Needs
-`make vllm`. One thread each.
+The baseline is `LLM.generate` in its own process, given all prompts at once as token ids, with the
+same sampling fields; it neither encodes nor decodes text. Both models stay loaded, and every round
+runs both. A ratio is the median over rounds of the baseline's time over ours, and its spread is the
+range: 1 means that runner, store and pipe cost nothing. `wall` is the time that a user waits; `cpu`
+counts both of our processes, although they run at the same time, and hardly depends on other load
+on the machine. Replies are compared before anything is timed. Needs `make vllm`. One thread each.
 """
 
 import argparse
@@ -29,7 +28,7 @@ from workflow_scripts.inference import engines, requests, runner, vllm_engine
 from workflow_scripts.inference.vllm_model import CPU_VARIABLES, VARIABLES
 from workflow_scripts.shared import job, seeds
 
-# Settings of the engine that decide speed are those of `vllm_model._engine`.
+# Settings of the engine that affect speed are those of `vllm_model._engine`.
 PEER = """
 import json, os, sys, time
 answers = os.fdopen(os.dup(1), "w")
@@ -71,7 +70,7 @@ class Peer:
 
 
 def cpu_s(process: int) -> float:
-    """Seconds that another process has computed, all of its threads together."""
+    """CPU seconds of another process, over all its threads."""
     fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
@@ -149,7 +148,7 @@ def main(model: str | None, rounds: int, count: int) -> None:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--model", help="a model folder; without it a random one is made")
+    parser.add_argument("--model", help="a model folder; without it, a model with random weights")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--requests", type=int, default=512)
     given = parser.parse_args()

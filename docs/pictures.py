@@ -3,7 +3,7 @@
     .venv/bin/python docs/pictures.py stages   # docs/stages.svg
     .venv/bin/python docs/pictures.py run      # docs/scorecard.png and docs/figure.png
 
-The last two show the run whose results are in the current folder; use a default run.
+The last two show the results in the current folder; use those of a default run.
 """
 
 import argparse
@@ -30,7 +30,7 @@ FIGURE = "softmax/figures/accuracy.png"  # in the folder of results
 INK, SOFT, LINE = "#1B1F24", "#5B6470", "#C9CFD6"
 FILLS = {"models": "#E7F1F8", "study": "#E6F4EF", "publish": "#FBF1E2"}
 
-# The stages: name, what it is, column, row. Rows run from the top, columns from the left.
+# The stages: name, description, column, row. Rows count from the top, columns from the left.
 BOXES = {
     "corpus": ("generated text", 0, 0, "models"),
     "models": ("trained, or yours", 1, 0, "models"),
@@ -61,7 +61,7 @@ WIDTH, HEIGHT, STEP_X, STEP_Y = 1.62, 0.62, 1.98, 1.05  # of a box, and from one
 
 
 def centre(name: str) -> tuple[float, float]:
-    """Where the middle of a stage's box is."""
+    """The centre of a stage's box."""
     _, column, row, _ = BOXES[name]
     return column * STEP_X, -row * STEP_Y
 
@@ -145,7 +145,7 @@ HUES = {
 
 
 def examples(scorecard: pd.DataFrame, wanted: Sequence[tuple[str, str]]) -> list[dict[str, Any]]:
-    """The first row of each wanted claim. Raises `LookupError` naming a claim that is not there."""
+    """The first row of each wanted claim. Raises `LookupError` naming a missing claim."""
     found = []
     for study, claim in wanted:
         rows = scorecard[(scorecard["study"] == study) & (scorecard["id"] == claim)]

@@ -33,7 +33,7 @@ SHARED = (
 
 
 class StudyError(ValueError):
-    """A study that cannot be added; the message says why and what to do."""
+    """A study that cannot be added; the message gives the reason and the remedy."""
 
 
 def filled(text: str, name: str, paper: str, title: str) -> str:
@@ -88,7 +88,7 @@ def shared_files(root: Path, name: str, paper: str, title: str) -> dict[Path, st
 def after_last(text: str, line: str, addition: str, start: str = "", end: str = "") -> str:
     """The text with `addition` as a new line after the last match of `line`.
 
-    Only what stands between the patterns `start` and `end` is searched. Raises `StudyError`.
+    Only the text between the patterns `start` and `end` is searched. Raises `StudyError`.
     """
     first = re.search(start, text, re.MULTILINE) if start else None
     if start and not first:
@@ -113,7 +113,7 @@ def add(root: Path, name: str, paper: str, title: str) -> list[Path]:
         folder for folder in ("rules", "workflow_scripts") for _ in (root / folder).glob(f"{name}*")
     ]
     if taken:
-        raise StudyError(f"NAME: {name!r} is taken in {taken[0]}/; choose another name")
+        raise StudyError(f"NAME: {name!r} already exists in {taken[0]}/; choose another name")
     texts = new_files(root, name, paper, title) | shared_files(root, name, paper, title)
     for path, text in texts.items():
         path.parent.mkdir(parents=True, exist_ok=True)

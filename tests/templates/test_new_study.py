@@ -104,7 +104,7 @@ def test_its_own_tests_and_linters_pass(copy, added):
     ("arguments", "message"),
     [
         (("Zipf", PAPER), "NAME: expected lower-case letters"),
-        (("softmax", PAPER), "NAME: 'softmax' is taken"),
+        (("softmax", PAPER), "NAME: 'softmax' already exists"),
         (("other_law", "arXiv:1"), "PAPER: expected an arXiv id"),
     ],
 )

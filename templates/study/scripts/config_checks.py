@@ -1,4 +1,4 @@
-"""What a schema cannot say about the study's settings."""
+"""Checks of the study's settings that a schema cannot express."""
 
 from collections.abc import Iterator
 from typing import Any

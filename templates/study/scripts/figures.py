@@ -17,7 +17,7 @@ TOPICS = ()  # modules figures_<topic>.py, where one file would be long
 
 
 def read(scores: str) -> pd.DataFrame:
-    """What every figure function gets."""
+    """The argument of every figure function."""
     return tables.read(scores, schemas.SCORES)
 
 

@@ -1,4 +1,4 @@
-"""Study `example_study`: its metrics against closed forms, its claims on scores that we know."""
+"""Study `example_study`: its metrics against closed forms, its claims on known scores."""
 
 import numpy as np
 import pandas as pd
