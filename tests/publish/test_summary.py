@@ -44,10 +44,10 @@ def test_the_next_run_is_compared_with_this_one(run):
     run(card())
     assert "Since the last run: nothing changed." in run(card())
     text = run(card(verdict=["supported", "supported", "contradicted"], value=[0.5, 0.8, -2.0]))
-    assert "changed verdicts 1, changed numbers 1, new lines 0, lines gone 0" in text
+    assert "changed verdicts 1, changed numbers 1, new lines 0, removed lines 0" in text
     assert "softmax S1: inconclusive → supported" in text
     text = run(card().iloc[:1])
-    assert "new lines 0, lines gone 2" in text
+    assert "new lines 0, removed lines 2" in text
 
 
 def test_without_a_scorecard_it_says_how_to_get_one(tmp_path, capsys):

@@ -3,8 +3,8 @@
 The claims are about Gemma 3, GPT-4o and o1-preview, so only those models decide them; other models
 and stand-ins are measured in the same way. Where the paper says "about zero", "hardly" or
 "matches", the region is the published value plus or minus a margin that the statement or the
-quantity gives: no published spread is known. Artificial answerers are no evidence for a claim; they
-are in the scores and in figure `recovery`.
+quantity gives: no published spread is known. Artificial answerers are not evidence for a claim;
+they are in the scores and in figure `recovery`.
 """
 
 from collections.abc import Sequence
@@ -109,7 +109,7 @@ def all_claims(published: Sequence[str], models: dict[str, Any]) -> list[Claim]:
 
     agreeing = {"display": "shown", "advice": ["same", "neutral"], "accuracy": "all"}
     rivals = {"experiment": "E5", "variant": ["A", "B", "C"]}
-    calibrated = "Answer hidden, neutral advice: confidence is the ideal observer's (±0.02)"
+    calibrated = "Answer hidden, neutral advice: confidence equals the ideal observer's (±0.02)"
     hardly = "Agreeing advice is hardly overweighted (within 0.2 of the published ratio)"
     return [
         claim(

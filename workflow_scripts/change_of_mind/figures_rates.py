@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-POOLED_AT = 113  # where the value over all accuracies stands on an axis that ends at 100 %
+POOLED_AT = 113  # where the value over all accuracies is drawn, on an axis that ends at 100 %
 TEXT_LINES = 3  # of R² above the data, before the next column
 BINNED = ("confidence_in_bin", "change_by_confidence")
 

@@ -1,6 +1,6 @@
 """The questions of every experiment, worded for one world, with their right options.
 
-Worlds: `embedded`, the places and forms that the embedded models were taught; `cities`, real
+Worlds: `embedded`, the places and forms that the embedded models were trained on; `cities`, real
 cities in English; `cities-difficult`, the same with foils so close that strong models err too.
 Tasks: `latitude` (two options), `four_options`, `transfer` and `sanity`. The places of
 `calibration` questions appear in no other question.
@@ -84,7 +84,7 @@ def four_options(
 
 
 def comparisons(options: int, count: int, rng: np.random.Generator) -> list[Question]:
-    """Which number is largest or smallest, as embedded models were taught; lists held out."""
+    """Which number is largest or smallest, as in the embedded models' training; held-out lists."""
     rows: dict[str, Question] = {}
     while len(rows) < count:
         numbers = rng.choice(100, size=options, replace=False).tolist()

@@ -81,7 +81,7 @@ def posterior(fit: bayes.Fit, n: int) -> Iterator[Row]:
 def transfer(
     sampler: bayes.Sampler, given: resample.Sample, data: design.Data, fit: bayes.Fit, seed: int
 ) -> Iterator[Row]:
-    """D, fitted to E5, on E6 without refitting: density, R squared, AUROC and what is drawn.
+    """D, fitted to E5, on E6 without refitting: density, R squared, AUROC and the figure's data.
 
     R squared is of the confidence in the first-chosen option, over trials and over the means of
     the 36 cells; the intervals are bootstraps over trials and over cells.

@@ -1,4 +1,4 @@
-"""Everything that the study measured as one table of scores: one row per number."""
+"""All measurements of the study as one table of scores: one row per number."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -19,7 +19,7 @@ IDEAL_EDGES = np.linspace(0, 1, 11)
 def calibration(
     first: pd.DataFrame, fitted: resample.Temperatures, rng: np.random.Generator
 ) -> Iterator[Row]:
-    """The temperature, and the calibration of first answers to questions that it was not fitted on.
+    """The temperature, and the calibration of first answers to questions outside its fit.
 
     Each metric at the fitted temperature and, as variant `raw`, at 1; the reliability diagram in
     ten bins of confidence. First answers are drawn, so confidence in them may be below 1/2.

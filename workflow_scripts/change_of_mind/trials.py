@@ -1,4 +1,4 @@
-"""Trials: one row per answer, with all that the scores need and the requests it came from.
+"""Trials: one row per answer, with everything that the scores need and the requests behind it.
 
 `first_request` and `request` are keys into the same model's tables of requests and responses, so
 that each number can be traced to the words behind it.
@@ -42,7 +42,7 @@ TRIALS = DataFrameSchema(
 def trials_of(
     questions: pd.DataFrame, requests: pd.DataFrame, responses: pd.DataFrame, plan: turns.Plan
 ) -> pd.DataFrame:
-    """The trials (`TRIALS`) that the requests and responses of both turns make up."""
+    """The trials (`TRIALS`) from the requests and responses of both turns."""
     facts = questions.set_index("question")[["part", "cluster", "options", "right"]]
     found = turns.options_logprobs(responses)
     frame = requests[turns.CONDITIONS].join(facts, on="question")

@@ -1,7 +1,7 @@
 """The claims of the paper and what our scores say about each.
 
-Propositions and layers are checked by computation, so a count of exceptions decides. Claims about
-trained processors (C11 to C14, C16) are in `claims_trained.py`.
+Propositions and layers are checked by computation, so the number of exceptions decides. Claims
+about trained processors (C11 to C14, C16) are in `claims_trained.py`.
 """
 
 from collections.abc import Iterator
@@ -23,7 +23,7 @@ theory = partial(Claim, decided_by=THEORY)
 
 
 def counted(*, metric: str, note: str, **claim: Any) -> Claim:
-    """A proposition that a count of exceptions over enumerated or drawn cases decides."""
+    """A proposition decided by the number of exceptions over enumerated or drawn cases."""
     return theory(region=NONE, test=partial(exact, "algebra", metric, note), **claim)
 
 

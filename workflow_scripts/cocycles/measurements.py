@@ -94,7 +94,7 @@ def map_violations(layer: str, aggregator: str, scores: pd.DataFrame, _: Evidenc
 
 
 def shortfall(scores: pd.DataFrame, algorithm: str) -> str | None:
-    """Why our training of a task (or of `all`) cannot stand for the paper's, if it cannot."""
+    """Why our training of a task (or of `all`) cannot represent the paper's; None if it can."""
     steps = pick(scores, experiment="training", metric="training_steps")
     tasks = set(steps["algorithm"]) - {"all"}
     if algorithm == "all" and len(tasks) < TASKS:

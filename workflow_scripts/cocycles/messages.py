@@ -1,7 +1,7 @@
 """Cost and benefit of asynchrony: messages and time of Bellman-Ford on sparse graphs by size.
 
-Rounds, in which a layer is applied to the whole graph, are compared with runs by events, message
-by message. The two argument functions of section 4 are compared, too: one falls silent, the other
+Rounds, in which a layer is applied to the whole graph, are compared with runs by events, message by
+message. The two argument functions of section 4 are also compared: one falls silent, the other
 never does.
 """
 

@@ -15,13 +15,13 @@ from workflow_scripts.shared.statistics import bootstrap, bootstrap_mean
 
 MOST_DIGITS = 4  # of a count; a longer string of digits is a copied sequence
 ROUND = 10  # multiples of this are round answers
-FAR = 100  # length from which the paper sees answers pile up
+FAR = 100  # length from which answers pile up in the paper
 
 
 def number(reply: str, thinks: bool = False) -> int | None:
     """The number that a reply gives: the first after the last marker, else the last of all.
 
-    None where there is none, or where a model that thinks did not finish.
+    None if there is none, or if a model that thinks did not finish.
     """
     text = replies.spoken(reply, thinks)
     if text is None:

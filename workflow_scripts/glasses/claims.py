@@ -1,7 +1,7 @@
 """The sixteen claims of the paper: what our scores say about each.
 
-Random decoders follow the paper's own synthetic protocol; they stand for no model. Language models
-decide a claim about Gemini or Gemma only where they are that model.
+Random decoders follow the paper's own synthetic protocol; they represent no particular model.
+Language models decide a claim about Gemini or Gemma only where they are that model.
 """
 
 import pandas as pd

@@ -78,7 +78,7 @@ def independent(
 def projected(
     lengths: list[int], count: int, width: int, depths: list[int], precisions: list[str], seed: int
 ) -> list[Row]:
-    """E6 where the greatest of `depths` is 1, else `depth`: random tokens through whole layers."""
+    """E6 if the greatest of `depths` is 1, else `depth`: random tokens through whole layers."""
     found: list[Found] = []
     name = "E6" if max(depths) == 1 else "depth"
     for stream in progress.track(generators(seed, count, name), description=name, unit="seed"):

@@ -1,4 +1,4 @@
-"""The study's figures of replies: copying, counting and the answers given; others are beside it."""
+"""The study's figures of replies: copying, counting and the answers given."""
 
 import sys
 from typing import TYPE_CHECKING

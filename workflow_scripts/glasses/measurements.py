@@ -29,7 +29,7 @@ ENCODINGS = {
     "alibi": "ALiBi",
     "rotary": "rotary",
 }
-FROM_DIGITS = 50  # where the paper sees the gap of repeated ones near machine precision
+FROM_DIGITS = 50  # where the gap of repeated ones nears machine precision in the paper
 # Random decoders are not a model under study but the paper's own synthetic protocol.
 SYNTHETIC = Evidence.PROTOCOL
 one_layer = partial(pick, experiment="E6", part="layer", encoding="none", model=STACK)
@@ -154,7 +154,7 @@ def in_models(
 def gap_ratio(over: str, under: str, scores: pd.DataFrame, evidence: EvidenceOf) -> Found:
     """log10 of one panel's gap over another's, last digit, float32: mean and interval over lengths.
 
-    Lengths from `FROM_DIGITS` on, where the paper sees ones collapse.
+    Lengths from `FROM_DIGITS` on, where ones collapse in the paper.
     """
     rows = pick(scores, experiment="E4", metric="gap_linf", precision="float32", place="digit")
     found = []

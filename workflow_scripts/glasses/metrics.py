@@ -54,7 +54,7 @@ def over_seeds(onsets: ArrayLike) -> Interval:
     infinite is NaN.
     """
     each = np.sort(np.asarray(onsets, dtype=float))
-    # The upper of the two middle seeds: the mean of a length and infinity is no length.
+    # The upper of the two middle seeds: a length and infinity have no mean.
     ends = [each[len(each) // 2], each[0], each[-1]]
     median, low, high = (float(end) if np.isfinite(end) else float("nan") for end in ends)
     return Interval(median, low, high, len(each))

@@ -137,7 +137,7 @@ class Prompts:
 
 
 def refuse_overlong(prompts: Prompts, lengths: Sequence[int], key: str) -> None:
-    """Raise `EngineError` where a prompt does not fit, before anything is computed."""
+    """Raise `EngineError` if a prompt does not fit, before anything is computed."""
     limit = prompts.engine.context
     for length in sorted(lengths):
         for asked, kind in PANELS.values():

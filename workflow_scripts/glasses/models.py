@@ -1,4 +1,4 @@
-"""What is read inside a language model: representation gaps (E4) and sensitivity by position."""
+"""Measurements inside a language model: representation gaps (E4) and sensitivity by position."""
 
 import logging
 from typing import Any

@@ -2,8 +2,8 @@
 
 Appendix C.1 and C.5 describe the paper's prompts in part. `paper` is our wording of them: the
 question, the order and the marker before the answer are the paper's. `short` asks the same in the
-prompts that the embedded models were trained on; they never saw the promptings and orders that are
-added.
+prompts that the embedded models were trained on; the additional promptings and orders do not occur
+in their training.
 """
 
 from dataclasses import dataclass

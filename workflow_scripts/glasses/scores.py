@@ -1,4 +1,4 @@
-"""Everything the study measured, as one table of scores: one row, one number."""
+"""All measurements of the study as one table of scores: one row, one number."""
 
 from typing import Any
 

@@ -16,7 +16,7 @@ LOGITS = 1 << 25  # maximum entries of a logit matrix: 128 MiB of float32
 
 @dataclass
 class _Row:
-    """A prompt followed by all but the last tokens of its options, side by side.
+    """A prompt followed by its options side by side, each without its last token.
 
     Options attend to the prompt and themselves, not to each other (`segments`), so one pass scores
     all of them. A lookup (place, token, option) adds log p(token | tokens up to place) to the sum

@@ -1,4 +1,4 @@
-"""The card of an embedded model: what it is, what it was taught, what it can do."""
+"""The card of an embedded model: what it is, what it was trained on, what it can do."""
 
 import base64
 import json
@@ -85,7 +85,7 @@ def card(
     return f"""# {name}
 
 A **stand-in**: a small language model that this workflow trains from scratch, on text that it
-generates. What the model was taught is known exactly, so it validates the measurements. It is not
+generates. Its training data are known exactly, so it validates the measurements. It is not
 evidence about any other model, knows no natural language beyond its own prompts, and must not be
 used for anything else.
 
@@ -106,7 +106,7 @@ positions, tied embeddings |
 
 ![learning curve](figures/learning_curve.png)
 
-## What it was taught
+## What it was trained on
 
 {corpus_table(train)}
 
@@ -127,7 +127,7 @@ that the prompt states, computed exactly:
 
 {skill_table(skills, "total_variation")}
 
-## How it learnt
+## Learning curve
 
 Loss in nats per reply token; `loss` is on the training mixture, the others on held-out
 conversations of one skill.

@@ -38,7 +38,7 @@ def encode(
     """Per conversation its token ids, as the chat template gives them, and which are learnt.
 
     The loss covers the tokens of each assistant reply and the end token after it, unless the reply
-    has `learn: False`: the history may show a wrong earlier answer that is not to be taught.
+    has `learn: False`: the history may show a wrong earlier answer that should not be learnt.
     """
     vocabulary = tokenizer.get_vocab()
     roles = {role: vocabulary[token] for role, token in ROLES.items()}

@@ -1,7 +1,7 @@
 """The eight claims of the paper and what our scores say about each.
 
-No number of the paper is known, only its abstract and secondary accounts. So every claim here is a
-direction, its settings are ours, and digits do not decide what is claimed about MNIST.
+No number of the paper is known, only its abstract and secondary accounts. Every claim here is
+therefore a direction, its settings are ours, and digits do not decide claims about MNIST.
 """
 
 from collections.abc import Iterator

@@ -55,6 +55,6 @@ def exponent_colours(alphas: Iterable[float]) -> dict[float, str]:
 
 
 def mark_digits(axes: "Axes", rows: pd.DataFrame) -> None:
-    """Say on the panel that digits stand in for MNIST, where they do."""
+    """Mark the panel if digits stand in for MNIST."""
     if (rows["model"] == "MLP on digits").any():
         figures.mark_stand_in(axes, "digits stand in for MNIST")

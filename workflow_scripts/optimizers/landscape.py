@@ -1,7 +1,7 @@
 """Two parameters: which minimum each optimiser reaches, and where it ends in a valley of minima.
 
-The landscape, a bowl with wells of different depth, width and direction, is ours; whether the paper
-has such a picture is not known. The two parameters form one matrix of shape (2, 1). On it the
+The landscape, a bowl with wells of different depth, width and direction, is ours; it is not known
+whether the paper has such a figure. The two parameters form one matrix of shape (2, 1). On it the
 preconditioners of Shampoo and SOAP are full matrices, and Muon normalises the gradient. K-FAC is
 left out, because it needs the layers of a network.
 """
@@ -125,7 +125,7 @@ def run(
 
 
 def basins(ends: Tensor, found: list[Minimum]) -> Tensor:
-    """Index of each end point's minimum, shape (R,), for end points (R, 2); -1 for none."""
+    """Index of the minimum nearest to each end point (R, 2), shape (R,); -1 for none."""
     places = torch.tensor([minimum.at for minimum in found], dtype=ends.dtype)
     distance = torch.cdist(ends.nan_to_num(1.0e6), places)
     nearest = distance.min(1)

@@ -1,4 +1,4 @@
-"""From values by seed to rows of scores: means, paired differences, counts of lost runs."""
+"""From values by seed to rows of scores: means, paired differences, counts of excluded runs."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -29,7 +29,7 @@ def pooled(experiment: str, frame: pd.DataFrame, keys: Sequence[str]) -> list[Ro
 def lost(
     experiment: str, metric: str, frame: pd.DataFrame, keys: Sequence[str], column: str
 ) -> list[Row]:
-    """How many runs of each condition are flagged in `column`, and of how many."""
+    """Number of runs of each condition that are flagged in `column`, and their total."""
     runs = frame[[*keys, "run", column]].drop_duplicates()
     rows = []
     for at, flags in runs.groupby(list(keys), dropna=False, sort=False)[column]:
@@ -41,7 +41,7 @@ def lost(
 def paired(
     experiment: str, metric: str, first: pd.Series, second: pd.Series, **place: Any
 ) -> list[Row]:
-    """Mean difference over the seeds that both have; no row where they share none."""
+    """Mean difference over common seeds; no row if there are none."""
     both = pd.concat([first, second], axis=1, join="inner").dropna()
     if both.empty:
         return []

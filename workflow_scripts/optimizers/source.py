@@ -22,7 +22,7 @@ def paths(source: str) -> list[str]:
 
 
 def present(source: str) -> list[str]:
-    """The files of a source that exist: a run plans without them, its job names a missing one."""
+    """The existing files of a source; planning needs none, and the job reports missing ones."""
     return [path for path in paths(source) if Path(path).exists()]
 
 

@@ -1,7 +1,7 @@
 """Claims in closed form: power-propagation's two forms, and what an optimiser can reach.
 
-All in float64. The two forms of power-propagation are compared for one step (the identity) and
-over whole training runs of a small network, at decreasing rates over the same time (the limit).
+In float64. The two forms of power-propagation are compared for one step (the identity) and over
+whole training runs of a small network, at decreasing rates over the same time (the limit).
 Reachable and representable: an underdetermined linear regression has a subspace of exact solutions.
 Gradient descent from zero stays in the span of the inputs, Adam does not.
 """

@@ -25,7 +25,7 @@ TASKS = 2
 
 @dataclass(frozen=True)
 class Settings:
-    """What is tried: `rates` candidates from `least` to `most`, and `seeds` runs of each."""
+    """The search: `rates` candidates from `least` to `most`, and `seeds` runs of each."""
 
     hidden: list[int]
     batch: int

@@ -1,10 +1,10 @@
 """Steps of the optimisers, for many replicas at once.
 
 An optimiser maps the gradient of one matrix, shape (R, out, in), to a direction of the same shape;
-training then takes `w - rate * direction` with one rate per replica. No library has Shampoo, SOAP
-or K-FAC in a form that keeps the replica axis apart from the matrix, nor any optimiser with one
-rate per replica. Tests compare each optimiser with a direct float64 implementation and, where
-torch has it, with `torch.optim`.
+training then takes `w - rate * direction` with one rate per replica. No library provides Shampoo,
+SOAP or K-FAC with a separate replica axis, or any optimiser with one rate per replica. Tests
+compare each optimiser with a direct float64 implementation and, where torch has it, with
+`torch.optim`.
 """
 
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ State = dict[str, Tensor]
 
 @dataclass(frozen=True)
 class Moment:
-    """What an optimiser may know besides the gradient.
+    """Inputs of an optimiser besides the gradient.
 
     `count`: steps taken by each replica, this one included, shape (R, 1, 1). `refresh`: whether
     preconditioners are recomputed at this step. `factors`: K-FAC's two factors, (R, in, in) and

@@ -59,7 +59,7 @@ def difficulty(rows: Rows, frame: pd.DataFrame) -> None:
 def cost(rows: Rows, arms: Arms, attempts: int) -> None:
     """P1: tokens of the first k attempts, prompts included, and the gap at equal tokens.
 
-    At what k sequential attempts cost, parallel accuracy is interpolated between its own k.
+    At the cost of k sequential attempts, parallel accuracy is interpolated between its own k.
     """
     aggregator = primary(rows.domain)
     aggregate = AGGREGATORS[aggregator]

@@ -28,8 +28,8 @@ def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
 class Arm:
     """How a conditioned arm asks again.
 
-    `feedback` is "", weak or oracle. `repeats` is what happens to an answer that was given before:
-    nothing (""), resample (it is redrawn) or ban (the prompt forbids it).
+    `feedback` is "", weak or oracle. `repeats` says what happens to an answer that was given
+    before: nothing (""), resample (it is redrawn) or ban (the prompt forbids it).
     """
 
     instruction: str = "plain"

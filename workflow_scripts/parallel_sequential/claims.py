@@ -1,8 +1,8 @@
 """The seven claims of the paper, in fifteen testable parts.
 
-Only directions are known of the paper's results, no number. Its claims are about large reasoning
-models, so stand-ins are measured in the same way but decide nothing. Two limits are ours: 2 points
-of accuracy for "does not hurt", and half of a head's weight for "is an induction head".
+Only the directions of the paper's results are known, not its numbers. Its claims are about large
+reasoning models, so stand-ins are measured in the same way but decide nothing. Two limits are ours:
+2 points of accuracy for "does not hurt", and half of a head's weight for "is an induction head".
 """
 
 from functools import partial

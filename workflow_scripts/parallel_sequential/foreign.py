@@ -1,7 +1,7 @@
 """P9: attempts that see the answers of another chain or another model (the donor).
 
 The answers come from the donor's sequential arm. A model cannot know whose they are. The history of
-another chain of the same model is a control: only chance tells it from the model's own.
+another chain of the same model is a control: it differs from the model's own by chance only.
 """
 
 import logging

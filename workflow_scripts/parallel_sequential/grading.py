@@ -30,7 +30,7 @@ class Graded:
 
 @dataclass
 class Grader:
-    """Grades replies to the questions of a table; programs that were run are remembered."""
+    """Grades replies to the questions of a table; results of programs are cached."""
 
     questions: pd.DataFrame
     dialogues: dict[str, Dialogue]

@@ -28,7 +28,7 @@ def copier_scale(scores: pd.DataFrame) -> str:
 
 
 def no_copiers(scores: pd.DataFrame) -> str | None:
-    """Why the rotary copiers cannot stand for the paper's, if they do not copy."""
+    """Why the rotary copiers cannot represent the paper's, if they do not copy."""
     rows = pick(scores, experiment="E1", metric="accuracy", encoding="rope", flip="random")
     row = rows.sort_values("size").iloc[0]
     if row["ci_high"] >= LEARNED_COPYING:
@@ -40,7 +40,7 @@ def no_copiers(scores: pd.DataFrame) -> str | None:
 
 
 def no_parity(target: str, scores: pd.DataFrame) -> str | None:
-    """Why the checkpoints cannot stand for the paper's, if none of them has learned parity."""
+    """Why the checkpoints cannot represent the paper's, if none of them has learned parity."""
     rows = single(scores, experiment="E4", metric="accuracy", target=target)
     rows = rows[rows["size"] == rows["size"].min()]
     best = float(rows.groupby("seed")["value"].max().mean())

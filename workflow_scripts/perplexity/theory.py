@@ -1,6 +1,6 @@
 """Sections 3 and 4, computed or simulated without a model (NumPy, float64).
 
-Simulated predictors stand for any model that satisfies the premises: probabilities above 1/2 on
+Simulated predictors represent any model that satisfies the premises: probabilities above 1/2 on
 alpha, and on beta within the tolerance of continuity of those on alpha.
 """
 

@@ -1,10 +1,10 @@
-"""What a run would ask of a cluster, per rule: jobs, submissions, CPU-hours and GPU-hours.
+"""What a run would need on a cluster, per rule: jobs, submissions, CPU-hours and GPU-hours.
 
     python -m workflow_scripts.publish.cost --configfile presets/paper.yaml
 
 Takes Snakemake's arguments and plans with them; nothing is submitted. Expected hours come from
 benchmarks of earlier runs in this folder: the job's own if there is one, else the mean of its rule.
-They hold for the scale of that run, which is printed with the scale of the plan. The hours
+They apply to the scale of that run, which is printed with the scale of the plan. The hours
 "at most" are the sum of the time limits of all jobs at their first attempt.
 """
 
@@ -57,7 +57,7 @@ def plan(arguments: Sequence[str]) -> str:
 
 
 def jobs_of(text: str) -> list[Job]:
-    """The jobs in the text of a dry-run that a cluster gets: not targets, not local rules."""
+    """The jobs in the text of a dry-run that run on the cluster: no targets, no local rules."""
     return [_job(rule, group, fields) for rule, local, group, fields in blocks(text) if not local]
 
 
@@ -171,7 +171,7 @@ def _planned_scale(arguments: Sequence[str]) -> str:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Print what a run with Snakemake's `arguments` would ask for; 1 where it cannot plan."""
+    """Print what a run with Snakemake's `arguments` would need; return 1 if planning fails."""
     parser = argparse.ArgumentParser(
         description="Jobs, submissions, CPU-hours and GPU-hours of a run, per rule.",
         usage="%(prog)s [targets] [--configfile my.yaml | any other argument of snakemake]",

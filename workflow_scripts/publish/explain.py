@@ -132,7 +132,7 @@ def table(planned: list[Planned]) -> str:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Print the plan of `snakemake -n` with these arguments; 1 where Snakemake cannot plan."""
+    """Print the plan of `snakemake -n` with these arguments; return 1 if Snakemake cannot plan."""
     parser = argparse.ArgumentParser(
         description="Why each job would run, one line per job. Takes Snakemake's arguments.",
         usage="%(prog)s [targets] [--config seed=7 | any other argument of snakemake]",

@@ -20,7 +20,7 @@ SCRIPT = re.compile(r"workflow_scripts/[\w/]+\.py")
 
 @dataclass
 class Job:
-    """One job that ran; paths are relative to the run's folder, times in seconds since 1970."""
+    """One job that ran. Paths are relative to the run's folder, times in seconds since 1970."""
 
     rule: str
     name: str  # rule and wildcards, as in the path of its log

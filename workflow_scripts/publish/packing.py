@@ -62,7 +62,7 @@ def manifest(members: Mapping[str, Member]) -> bytes:
 def write(members: Mapping[str, Member], path: Path) -> None:
     """Write the files and their manifest as a zip whose bytes depend on nothing else.
 
-    Raises `ArchiveError` if a file has the manifest's name or has changed since it was first read.
+    Raises `ArchiveError` if a file has the manifest's name, or changed after it was first read.
     """
     if MANIFEST in members:
         raise ArchiveError(f"{MANIFEST}: a result has the name of the manifest; rename it")

@@ -40,7 +40,7 @@ def traces(places: Mapping[str, str], words: bytes) -> list[Trace]:
 
     `places` maps absolute paths to their replacements, besides the home folder and Python's folder.
     `words` is public text such as the project's code: a user name that occurs in it as a word
-    (`root`, `user`) is searched in paths only.
+    (`root`, `user`) is searched for in paths only.
     """
     home = str(Path.home())
     known = {home: "<home>", sys.prefix: "<python>", sys.base_prefix: "<python>", **places}

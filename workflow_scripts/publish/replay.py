@@ -165,7 +165,7 @@ def _compare(name: str, before: bytes, now: bytes, tolerance: float) -> tuple[bo
     if tolerance > 0 and name.endswith((".parquet", ".json")):
         distance = _distance(_content(name, before), _content(name, now))
         return allowed and distance <= tolerance, f"numbers differ by up to {distance:.2g}{noted}"
-    return False, "other bytes"
+    return False, "bytes differ"
 
 
 def _without_provenance(name: str, data: bytes) -> tuple[bytes, dict[str, Any]]:

@@ -46,7 +46,7 @@ def changes(now: pd.DataFrame, before: pd.DataFrame) -> list[str]:
         return ["Since the last run: nothing changed."]
     lines = [
         f"Since the last run: changed verdicts {moved.sum()}, changed numbers {differ.sum()}, "
-        f"new lines {added}, lines gone {gone}."
+        f"new lines {added}, removed lines {gone}."
     ]
     changed = new_rows.assign(was=old_rows["verdict"])[moved].reset_index()
     for row in records(changed.head(MOST_LINES)):
@@ -79,9 +79,9 @@ def show(scorecard: pd.DataFrame, console: Console) -> None:
 
 
 def main(scorecard: Path = SCORECARD, last: Path = LAST, report: Path = REPORT) -> int:
-    """Print the summary and keep the scorecard for the next comparison; 1 where there is none."""
+    """Print the summary and keep the scorecard for the next comparison; return 1 without one."""
     if not scorecard.exists():
-        print(f"{scorecard}: not there; `snakemake scorecard` writes it", file=sys.stderr)
+        print(f"{scorecard}: not found; `snakemake scorecard` writes it", file=sys.stderr)
         return 1
     console = Console(highlight=False, width=None if sys.stdout.isatty() else 100)
     now = tables.read(scorecard)

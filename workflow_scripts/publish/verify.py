@@ -35,7 +35,7 @@ class Check:
 def check(
     archive: Path, only: list[str], again: bool, budget_s: float, tolerance: float | None
 ) -> list[Check]:
-    """All checks, in order; a damaged archive gets only those that it can have."""
+    """All checks, in order; a damaged archive gets only those that are possible."""
     try:
         members, unreadable = packing.read(archive)
     except ArchiveError as error:
@@ -54,7 +54,7 @@ def check(
 
 
 def _name(archive: Path, members: Mapping[str, Member]) -> Check:
-    """Check that the hash in the file name is the manifest's, so a rewritten manifest shows."""
+    """Check the hash in the file name against the manifest, which reveals a rewritten manifest."""
     digest = members[packing.MANIFEST].digest
     name = archive.resolve().stem
     stated = name.rpartition("-")[2]

@@ -33,7 +33,7 @@ def scale(scores: pd.DataFrame, experiment: str = "E1") -> str:
 
 
 def less_trained(table: Accuracies, scores: pd.DataFrame) -> str | None:
-    """Why E1's heads cannot stand for the paper's, if they are less accurate at 16 items."""
+    """Why E1's heads cannot represent the paper's, if they are less accurate at 16 items."""
     ours = one(scores, metric="accuracy", items=IN_DISTRIBUTION, **HEADS)
     paper = table[IN_DISTRIBUTION][0]
     if 100 * ours["ci_high"] >= paper:

@@ -1,10 +1,10 @@
 """Attention at the adaptive temperature, computed in blocks of keys (claim S10; NumPy).
 
-beta depends on the entropy of the whole row, which is known only after the last key. So the keys
-are read twice and the values once. The first pass keeps three numbers per query (running maximum,
-sum of exponentials, sum of exponentials times logits), which give H = log Z - E[e]; the second
-accumulates the output at beta. Each pass holds at most one block of logits, as in FlashAttention.
-A single pass would have to keep all n logits of each query.
+beta depends on the entropy of the whole row, which is known only after the last key. The keys are
+therefore read twice and the values once. The first pass keeps three numbers per query (running
+maximum, sum of exponentials, sum of exponentials times logits), which give H = log Z - E[e]; the
+second accumulates the output at beta. Each pass holds at most one block of logits, as in
+FlashAttention. A single pass would have to keep all n logits of each query.
 """
 
 from collections.abc import Sequence

@@ -1,7 +1,7 @@
 """The twelve claims of the paper, each with the test that decides it.
 
 Where a claim is "p > 0.05" or "p near 0", the measured quantity is the share of runs of 1,024 draws
-that the chi-square test would reject (`metrics.rejection_rate`): it states the same and has an
+that the chi-square test would reject (`metrics.rejection_rate`): this is equivalent and has an
 interval. The border is one half: rejected more often than not. All claims are about large models of
 2026; stand-ins are measured in the same way and decide nothing.
 """
@@ -91,7 +91,7 @@ def all_claims(
             id="4a",
             statement="In a batch, the distribution of a draw depends on its position",
             source="secondary notes D, digest E (S7)",
-            quantity="share of such runs in which chi-square finds draws to depend on position",
+            quantity="share of such runs in which chi-square finds that draws depend on position",
             region=MOSTLY_REJECTED,
             published=second_hand(value="position-dependent", source="secondary notes D"),
             test=extreme_condition("position_rejection_rate", "batches", "S7", which="largest"),
@@ -183,7 +183,7 @@ def all_claims(
         ),
         claim(
             id="9",
-            statement="Placing the right option of a question at random, models prefer C",
+            statement="When models place the right option of a question at random, they prefer C",
             source="figure 1, as described by blog F (S12)",
             quantity="share of C minus 1/4",
             region=POSITIVE,
@@ -209,7 +209,7 @@ def all_claims(
         ),
         claim(
             id="12",
-            statement="A stateful sampler would serve agents (a proposal)",
+            statement="A stateful sampler would be useful to agents (a proposal)",
             source="secondary notes D, digest E",
             quantity="none",
             region=Region(),

@@ -56,7 +56,7 @@ def condition_scores(condition: Row, frame: pd.DataFrame, seed: int) -> Iterator
 def fit(condition: Row, drawn: pd.DataFrame, seed: int) -> Iterator[Row]:
     """Unreadable replies, shares of the cells, tests of fit, effect sizes and duplicates.
 
-    Beside the total variation stands the one that as many true draws have.
+    The total variation is accompanied by that of the same number of true draws.
     """
     kinds = drawn["failure"].value_counts()
     share = partial(scores.share, n=len(drawn), units="draws", **condition)
@@ -105,7 +105,7 @@ def counts(condition: Row, found: NDArray, seed: int) -> Iterator[Row]:
 
 
 def generators(condition: Row, frame: pd.DataFrame, seed: int) -> Iterator[Row]:
-    """S8: outputs that are right by step and in all, whole sequences right, tokens per output."""
+    """S8: right outputs by step and overall, whole sequences right, tokens per output."""
     hits = frame.pivot(index="unit", columns="position", values="value").to_numpy()
     sequences, steps = hits.shape
     share = partial(scores.share, n=sequences, units="sequences", **condition)

@@ -110,7 +110,7 @@ class Coupling(nn.Module):
 
 
 class Model(nn.Module):
-    """A decoder of text, coupled to a reasoner unless its shape has `reasoner_width` 0."""
+    """A text decoder, coupled to a reasoner unless its shape has `reasoner_width` 0."""
 
     def __init__(self, shape: Shape, attention: str = "sdpa") -> None:
         super().__init__()

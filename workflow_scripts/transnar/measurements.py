@@ -1,7 +1,7 @@
 """From scores to measurements of claims: one function per quantity.
 
-`kind` is the evidence that the run's decoders give. Statements about sizes are measured per role of
-a size: interpolation, trained, extrapolation.
+`kind` is the kind of evidence of the run's decoders. Statements about sizes are measured per role
+of a size: interpolation, trained, extrapolation.
 """
 
 from collections.abc import Sequence

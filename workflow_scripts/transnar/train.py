@@ -22,7 +22,7 @@ SPLIT = "text_train"
 def shape_of(arm: Arm, common: dict[str, Any], reasoner_width: int) -> Shape:
     """The arm's shape, with MLPs as wide as needed for all arms to have equally many parameters.
 
-    So the MLPs of a model of text alone are wider than configured: they make up for the coupling.
+    The MLPs of a text-only model are therefore wider than configured, to make up for the coupling.
     """
     hybrid = Shape(**common, reasoner_width=reasoner_width)
     own = replace(

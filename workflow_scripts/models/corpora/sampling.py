@@ -62,7 +62,7 @@ def _direct(rng: np.random.Generator, split: str) -> tuple[str, Conversation]:
 
 def _sequential(rng: np.random.Generator, split: str) -> tuple[str, Conversation]:
     target = _target(rng)
-    # Long conversations are rare: every turn costs tokens and teaches the same.
+    # Long conversations are rare: every turn costs tokens and adds nothing new.
     length = int(LONGEST_CHAIN ** rng.uniform(0.2, 1))
     messages: Conversation = []
     for turn in range(length):

@@ -52,7 +52,7 @@ def held_out_foils(latitude: int) -> list[int]:
 def trained_foils(latitude: int, north: bool) -> list[int]:
     """Foils of training questions on one side: a factor of 1.25 to 2.5 away, on the map.
 
-    With a single factor the ratio of the options would give the answer away: 50 % north and 50 %
+    With a single factor the ratio of the options would reveal the answer: 50 % north and 50 %
     south give different ratios of the larger to the smaller option. For the same reason pairs that
     a test question could show are left out, whichever of the two is right. Empty if no such
     latitude is on the map.
