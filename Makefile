@@ -21,7 +21,7 @@ help:
 	@echo "make check    check config.yaml as changed by other files (CONFIG=my.yaml)"
 	@echo "make explain  why each job would run, one line per job (ARGS= for snakemake's arguments)"
 	@echo "make cluster  run on a Slurm cluster, or resume after an interruption (ARGS=)"
-	@echo "make cost     what a run would ask of a cluster, per rule (ARGS=)"
+	@echo "make cost     what a run would need on a cluster, per rule (ARGS=)"
 	@echo "make archive  results/archive/: the run as one zip, for publication"
 	@echo "make verify   check an archive and replay part of it (ARCHIVE=file.zip)"
 	@echo "make test     set up .venv, then run the tests"

@@ -33,7 +33,7 @@ CHANGE_OF_MIND_FIGURES = [
 
 
 def change_of_mind_world(wildcards):
-    """The world whose questions the wildcard's model is asked."""
+    """The world of the questions for the wildcard's model."""
     if config["models"][wildcards.model]["source"] == "train":
         return "embedded"
     difficult = wildcards.model in config["change_of_mind"]["foils"]["difficult_models"]
@@ -52,7 +52,7 @@ def change_of_mind_offset(wildcards):
 
 
 def change_of_mind_files(wildcards):
-    """Files of the user's that take the place of made questions."""
+    """The user's files that replace generated questions."""
     paths = config["change_of_mind"]["files"].values()
     return [] if wildcards.world == "embedded" else [path for path in paths if path]
 

@@ -18,17 +18,17 @@ wildcard_constraints:
 
 
 def model_files(wildcards):
-    """Files or folders that must be there before the wildcard's model can be loaded."""
+    """Files or folders that must exist before the wildcard's model can be loaded."""
     return local_files(config["models"], wildcards.model)
 
 
 def model_serving(wildcards):
-    """Settings of the wildcard's model that loading and asking it read."""
+    """Settings of the wildcard's model for loading and querying it."""
     return serving(config["models"][wildcards.model], config["inference"]["server"])
 
 
 def model_environment(wildcards):
-    """The environment that the wildcard's model runs in: vLLM cannot share one with the rest."""
+    """The environment of the wildcard's model: vLLM cannot share one with the rest."""
     if config["models"][wildcards.model].get("engine") == "vllm":
         return "../envs/vllm.yaml"
     return "../envs/models.yaml"
@@ -55,7 +55,8 @@ def study_models(study):
 
 
 def figure_models(study):
-    """What the study's figures know of its models: place in the config (colour), stand-in or not."""
+    """For each of the study's models: its place in the config (colour), and whether it is a
+    stand-in."""
     places = {name: place for place, name in enumerate(config["models"])}
     return {
         name: {"place": places[name], "stand_in": entry["source"] == "train"}
@@ -64,5 +65,5 @@ def figure_models(study):
 
 
 def study_outputs(wildcards):
-    """What the target rules of all studies ask for."""
+    """The inputs of all studies' target rules."""
     return [path for study in config["studies"] for path in getattr(rules, study).input]

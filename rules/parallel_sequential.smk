@@ -14,7 +14,7 @@ PARALLEL_SEQUENTIAL_FIGURES = [
     "feedback",
     "controls",
 ]
-# Settings of the attempts: those of the section but for what other rules read alone.
+# Settings of the attempts: those of the section, except for those that only other rules read.
 PARALLEL_SEQUENTIAL_ARMS = {
     key: value
     for key, value in config["parallel_sequential"].items()

@@ -1,4 +1,4 @@
-"""Scorecard, report and archive, from what every study leaves behind."""
+"""Scorecard, report and archive, from the results of every study."""
 
 from pathlib import Path
 
@@ -6,7 +6,7 @@ from workflow_scripts.publish.code import project_identity
 from workflow_scripts.shared.files import content_hash
 from workflow_scripts.shared.job import growing
 
-# Snakemake stops at a link to an archive that was moved away, rather than making it again.
+# Snakemake fails on a link to an archive that was moved, instead of writing the archive again.
 LATEST = Path("results/archive/latest.zip")
 if LATEST.is_symlink() and not LATEST.exists():
     LATEST.unlink()

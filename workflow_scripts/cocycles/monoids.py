@@ -1,7 +1,7 @@
 """Finite monoids as multiplication tables, all of them up to a given order, and semilattices.
 
 Element 0 is always the unit. A table `t` has shape (n, n), and `t[a, b]` is the product a·b. The
-later of two messages stands on the left, as in the paper: (n·m)•s = n•(m•s).
+later of two messages is on the left, as in the paper: (n·m)•s = n•(m•s).
 """
 
 from collections.abc import Iterator
@@ -45,7 +45,7 @@ class Monoid:
         return bool((self.table == self.table.T).all())
 
     def product(self, elements: tuple[int, ...]) -> int:
-        """The product of elements in order of arrival: the last stands leftmost."""
+        """The product of elements in order of arrival: the last one is leftmost."""
         total = 0
         for element in elements:
             total = int(self.table[element, total])

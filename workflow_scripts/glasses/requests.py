@@ -19,7 +19,7 @@ from workflow_scripts.shared import job, schemas, seeds, tables
 log = logging.getLogger(__name__)
 
 Request = dict[str, Any]
-# Where the question stands: after the sequence, before it, or before it with the answer form first.
+# Place of the question: after the sequence, before it, or before it with the answer form first.
 ORDERS = ("last", "type1", "type2")
 COPYING: tuple[tuple[str, str, str, tuple[str, ...]], ...] = (
     # experiment, family, prompting, tasks

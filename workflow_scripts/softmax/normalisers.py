@@ -1,9 +1,9 @@
 """Normalisers: from attention logits to weights, with masked positions left out (PyTorch).
 
 Logits have shape (..., n), and so do the weights. A mask broadcasts to that shape and is True for
-the items that take part. A masked item gets weight 0 and does not count in the entropy, the
-maximum or the number of items. `scale` (one number per head, broadcast to (..., 1)) is used by the
-normalisers that learn one, `top_k` by top-k softmax.
+the items that count. A masked item gets weight 0 and does not count in the entropy, the maximum or
+the number of items. `scale` (one number per head, broadcast to (..., 1)) is used by the normalisers
+that learn one, `top_k` by top-k softmax.
 
 Sources: sparsemax, Martins and Astudillo 2016 (1602.02068); entmax-1.5, Peters et al. 2019
 (1905.05702), both from the `entmax` library; scalable softmax, Nakanishi 2025 (2501.19399);
@@ -30,7 +30,7 @@ def masked(logits: Tensor, mask: Tensor | None, fill: float = -math.inf) -> Tens
 
 
 def counts(logits: Tensor, mask: Tensor | None) -> Tensor:
-    """Number of items that take part, shape (..., 1), for logits of shape (..., n)."""
+    """Number of items that count, shape (..., 1), for logits of shape (..., n)."""
     if mask is None:
         return torch.full_like(logits[..., :1], logits.shape[-1])
     return mask.expand(logits.shape).sum(-1, keepdim=True).to(logits.dtype)

@@ -28,7 +28,7 @@ TITLES = {
 
 @dataclass(frozen=True)
 class Data:
-    """What the figures are drawn from: the scores and the models, beside which controls stand."""
+    """What the figures are drawn from: the scores, the models and the controls beside them."""
 
     scores: pd.DataFrame
     models: Models
