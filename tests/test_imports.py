@@ -1,4 +1,4 @@
-"""Who may import whom (the rule of the house), read from the imports themselves."""
+"""Which modules may import which, checked on the imports themselves."""
 
 import ast
 import graphlib
@@ -55,7 +55,7 @@ def test_no_modules_import_each_other():
     }
     # A name imported from a module is listed with the module's name in front.
     assert sum(map(len, graph.values())) > len(names)
-    graphlib.TopologicalSorter(graph).prepare()  # raises CycleError, which names the circle
+    graphlib.TopologicalSorter(graph).prepare()  # raises CycleError, which names the cycle
 
 
 @pytest.mark.parametrize(
@@ -69,7 +69,7 @@ def test_shared_imports_nothing_heavy_at_the_top(module):
 
 
 def test_rules_import_nothing_that_snakemake_lacks():
-    """So Snakemake may stand in an environment of its own, and conda make those of the rules."""
+    """So Snakemake can have its own environment, and conda creates those of the rules."""
     files = [ROOT / "Snakefile", *sorted((ROOT / "rules").glob("*.smk"))]
     text = "\n".join(path.read_text() for path in files)
     modules = sorted(set(re.findall(rf"^from ({PACKAGE}[\w.]+) import", text, re.MULTILINE)))

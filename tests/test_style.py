@@ -1,4 +1,4 @@
-"""Formatters, linters and the type checker are content."""
+"""Formatters, linters and the type checker report nothing."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""The fit against known power laws, and the counts behind the paper run's hours."""
+"""The fits against known power laws, and the counts behind the estimate for the paper preset."""
 
 import sys
 
@@ -88,19 +88,19 @@ def test_a_reasoner_of_several_algorithms_takes_a_batch_of_each_in_a_step():
     found = scaling_paper.ESTIMATES["clrs_train"].seconds(
         lambda n: n * scaling_work.GRAPH_STEPS, config, {"bfs": 1.0, "dfs": 9.0}
     )
-    assert found == pytest.approx(10 * 3 * (10 * 1 + 5 * 10))  # 10 s a step, mean of the sizes
+    assert found == pytest.approx(10 * 3 * (10 * 1 + 5 * 10))  # 10 s per step, mean of the sizes
 
 
 def test_hours_of_a_gpu_are_operations_over_its_share_of_the_peak():
     flops = scaling_paper.PEAK_FLOPS * 0.1
     assert scaling_paper.gpu_hours(3600.0, flops, 0.1) == pytest.approx(1.0)
-    # Eight billion parameters: 16e9 operations a token.
+    # Eight billion parameters: 16e9 operations per token.
     tokens = 3600 * scaling_paper.PEAK_FLOPS * scaling_paper.SHARE_WRITING / 16e9
     assert scaling_paper.model_hours(8, 0.0, tokens) == pytest.approx(1.0)
 
 
 def test_estimates_of_the_default_run_are_their_fits(tmp_path, monkeypatch):
-    """With a call that takes as many seconds as its size, at the measured shapes."""
+    """With a call that takes `size` seconds, at the measured shapes."""
     monkeypatch.chdir(tmp_path)
     config = scaling_paper.config_of()
 

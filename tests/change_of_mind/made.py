@@ -1,4 +1,4 @@
-"""Answerers and their trials for the tests, built by the study's own code."""
+"""Artificial answerers and their trials for the tests, from the study's own code."""
 
 from functools import cache
 

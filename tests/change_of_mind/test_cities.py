@@ -1,4 +1,4 @@
-"""The list of cities: possible coordinates, no city twice, and values that anybody can look up."""
+"""The list of cities: possible coordinates, no city twice, and values from general knowledge."""
 
 import pytest
 
@@ -38,7 +38,7 @@ def test_enough_cities_none_twice():
 
 def test_coordinates_are_possible():
     cities = made.cities()
-    # A foil at half as much again must be a latitude too.
+    # A foil 50 % further from the equator must be a latitude too.
     assert cities["latitude_deg"].abs().between(5, 60).all()
     assert cities["longitude_deg"].between(-180, 180).all()
 

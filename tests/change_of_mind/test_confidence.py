@@ -48,7 +48,7 @@ def test_absent_options_take_no_part():
 
 @given(st.lists(st.tuples(shares, shares), min_size=1, max_size=60), st.integers(1, 20))
 def test_bins_of_oucs_cancel_against_the_ideal(pairs, bins):
-    """So the study scores the difference of the two means."""
+    """The study therefore scores the difference of the two means."""
     final, ideal = np.array(pairs).T
     assert oucs(final, ideal, bins) == pytest.approx(final.mean() - ideal.mean())
 

@@ -71,7 +71,8 @@ def test_city_foils_lie_half_a_latitude_away_on_both_sides():
         assert ("south" in row.text) == (truth[row.cluster] < 0)
         ratios.append(shown[1 - row.right] / shown[row.right])
     assert np.allclose(np.abs(np.array(ratios) - 1), 0.5, atol=0.01)
-    # Sides and order are drawn evenly: 450 questions, so a share beyond 0.4 to 0.6 is chance 1e-4.
+    # Sides and order are drawn evenly. With 450 questions a share outside 0.4 to 0.6 has
+    # probability 1e-4.
     assert 0.4 < np.mean(np.array(ratios) > 1) < 0.6
     assert 0.4 < made.rows(made.asked(), task="latitude")["right"].mean() < 0.6
 

@@ -30,7 +30,7 @@ def holds(row, truth):
     return row["ci_low"] - rounding <= truth <= row["ci_high"] + rounding
 
 
-# What was put in, and the row that must give it back.
+# The known parameter, and the row that must recover it.
 PUT_IN = [
     ("temperature", {}, "temperature"),
     ("log_odds_gain", {}, "shift"),
@@ -46,7 +46,7 @@ def test_parameters_come_back(name, metric, where, parameter):
     truth = {"biased": made.BIASED, "ideal": made.IDEAL}[name][parameter]
     row = one(name, metric, **where)
     assert holds(row, truth), row
-    # The interval says something: it excludes half and twice the truth (or half a unit around 0).
+    # The interval is informative: it excludes half and twice the truth (or half a unit around 0).
     assert not holds(row, truth / 2 if truth else 0.5)
     assert not holds(row, truth * 2 if truth else -0.5)
 
@@ -67,7 +67,8 @@ def test_the_ideal_answerer_does_not_mind_the_display():
         for advice in ("all", "same", "opposite", "neutral")
         for experiment in ("E1", "E3", "E4", "E5")
     ]
-    # Options are drawn, so of sixteen 95 % intervals one or two may miss; four by 1 % of chance.
+    # Options are drawn, so one or two of sixteen 95 % intervals may miss; four with probability 1
+    # %.
     assert sum(held) >= 13
     assert holds(one("ideal", "confidence_gain"), 0)
     assert one("ideal", "logit_shown")["value"] == pytest.approx(0, abs=0.2)
@@ -82,7 +83,7 @@ def test_the_biased_answerer_shows_each_bias_in_its_direction():
     assert holds(one("biased", "oucs", advice="neutral", **pooled), 0)
     assert one("biased", "oucs", advice="neutral", display="shown", accuracy="all")["ci_low"] > 0
     assert one("biased", "overweighting", advice="opposite", **pooled)["ci_low"] > 1
-    # It does not care for another model's answer, and stays put in one conversation.
+    # It ignores another model's answer, and does not change in one conversation.
     assert holds(one("biased", "change_rate_gap", experiment="E3", advice="all"), 0)
     assert holds(one("biased", "change_rate_gap", experiment="E4", advice="all"), 0)
     assert (

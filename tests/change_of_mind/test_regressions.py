@@ -1,4 +1,4 @@
-"""The four regressions: nested designs, parameters that come back, and which variant wins."""
+"""The four regressions: nested designs, recovered parameters, and which variant wins."""
 
 import numpy as np
 import pytest
@@ -22,7 +22,8 @@ INTERCEPTS, PRECISIONS = np.array([0.1, 0.8, -0.3]), np.array([12.0, 15.0])
 
 
 def given():
-    # A high temperature keeps first confidences off 0 and 1, where drawn replies would be cut off.
+    # A high temperature keeps first confidences away from 0 and 1, where drawn replies would be
+    # clipped.
     return design.prepared(made.tried("biased"), "E5", 20, 8.0)
 
 
@@ -31,7 +32,7 @@ def simulated():
     rng = np.random.default_rng(8)
     weights = np.array([TRUTH.get(column, 0.0) for column in design.COLUMNS])
     sample, seen = given()
-    # First whether minds change, since the sign of the first head's design depends on it.
+    # Changes of mind first, because the sign of the first head's design depends on them.
     x = design.data(sample, seen, "D").x
     changed = rng.random(len(sample.first)) < 1 / (1 + np.exp(-(INTERCEPTS[1] + x[1] @ weights)))
     final = np.where(changed, (sample.first + 1) % 4, sample.first)
@@ -61,7 +62,7 @@ def test_the_variants_are_nested():
     }
     assert len(used["C"]) == 2 + 3
     assert used["D"] == set(TRUTH)
-    # Every span lies in the next one's: C's single weight is the sum of D's columns.
+    # Each column span contains the previous one: C's single weight is the sum of D's columns.
     for head in range(3):
         single = datas["C"].x[head].sum(axis=1) - datas["C"].x[head][:, :2].sum(axis=1)
         apart = datas["D"].x[head][:, 2:].sum(axis=1)
@@ -104,7 +105,7 @@ def test_weights_come_back_and_the_true_variant_wins():
         posterior[f"{head}.{name}"]["ci_low"] <= value <= posterior[f"{head}.{name}"]["ci_high"]
         for (head, name), value in TRUTH.items()
     ]
-    # Ten 95 % intervals: fewer than eight hold the truth once in a hundred data sets.
+    # Ten 95 % intervals: fewer than eight contain the truth in one of a hundred data sets.
     assert sum(inside) >= 8
     found = posterior["shared.shown"]
     assert found["value"] == pytest.approx(1.4, abs=0.25)
@@ -115,7 +116,7 @@ def test_weights_come_back_and_the_true_variant_wins():
     assert draws.std() == pytest.approx(1, abs=0.2)
     leads = {row["variant"]: row for row in rows if row["metric"] == "elpd_lead_of_D"}
     assert set(leads) == {"A", "B", "C"}
-    # Variant C is near: at 720 trials two standard errors of D's lead over it reach about 0.
+    # Variant C is close: at 720 trials D's lead over it is about two standard errors.
     assert all(row["value"] > 0 for row in leads.values())
     assert leads["A"]["ci_low"] > leads["B"]["ci_high"] > leads["B"]["ci_low"] > 0
     worst = max(row["value"] for row in rows if row["metric"] == "r_hat_max")

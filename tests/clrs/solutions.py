@@ -1,4 +1,4 @@
-"""Independent solutions of all 30 algorithms: is an output right for an input?
+"""Independent solutions of all 30 algorithms, to check an output for an input.
 
 `RIGHT[algorithm](inputs, outputs)` takes one sample's columns by feature name. If several outputs
 are right (predecessors on equally good paths, optimal splits), any of them passes. The reference

@@ -1,4 +1,4 @@
-"""The network of the package on the same weights and trajectories, frozen by `freeze_parity.py`."""
+"""Our network against the package's on the same weights and trajectories (`freeze_parity.py`)."""
 
 import json
 from pathlib import Path

@@ -118,7 +118,7 @@ def as_text(algorithm, nodes, count):
 
 @pytest.mark.parametrize("algorithm", specs.ALGORITHMS)
 def test_text_says_what_the_arrays_say(algorithm):
-    """So a text is right if its arrays are; the answer of a sort is the sorted keys."""
+    """A text is therefore right if its arrays are; the answer of a sort is the sorted keys."""
     for question, answer, inputs, outputs in as_text(algorithm, 6, SAMPLES):
         name, given, asked, end = question.split("\n")
         assert (name, end) == (f"{algorithm}:", "")
@@ -136,7 +136,7 @@ def test_text_says_what_the_arrays_say(algorithm):
 
 
 def plain(array, like):
-    """One-hot arrays as the indices that stand in the text."""
+    """One-hot arrays as the indices in the text."""
     array = np.asarray(array, float)
     if array.ndim == like.ndim:
         return array

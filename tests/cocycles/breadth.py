@@ -1,4 +1,4 @@
-"""Breadth-first search with the benchmark's features, written out here, as an exported file."""
+"""Breadth-first search with the benchmark's features, implemented here, as an exported file."""
 
 import numpy as np
 
@@ -17,7 +17,7 @@ SPEC = (
 
 
 def search(adjacency, source):
-    """Reached nodes and parents round by round, until a round reaches nobody new."""
+    """Reached nodes and parents, round by round, until a round reaches no new node."""
     nodes = len(adjacency)
     reached, parents = np.zeros(nodes, dtype=np.int8), np.arange(nodes)
     reached[source] = 1

@@ -1,4 +1,4 @@
-"""Synthetic scores of trained processors, as a training run of some length would give them."""
+"""Synthetic scores of trained processors, as from a training run of a given length."""
 
 import numpy as np
 import pandas as pd

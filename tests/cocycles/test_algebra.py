@@ -1,4 +1,4 @@
-"""The propositions: definitions written out, closed forms, and controls that must fail."""
+"""The propositions against explicit definitions, closed forms, and controls that must fail."""
 
 import itertools
 

@@ -1,4 +1,4 @@
-"""Enumerated monoids and actions against published counts and the axioms, written out."""
+"""Enumerated monoids and actions against published counts and the axioms."""
 
 import itertools
 

@@ -1,4 +1,5 @@
-"""An interrupted training run ends as an undisturbed one; means and differences by hand."""
+"""An interrupted training run gives the results of an uninterrupted one; means and differences by
+hand."""
 
 import numpy as np
 import pandas as pd

@@ -1,4 +1,4 @@
-"""Every command in the documentation is one that works.
+"""Every command in the documentation works.
 
 Snakemake's commands are parsed by Snakemake itself, and each distinct combination of settings is
 planned (a dry-run) with all targets that the documentation uses with it. Targets of make are
@@ -20,14 +20,14 @@ from tests.docs import pages
 from tests.end_to_end import project
 from workflow_scripts.shared.fingerprint import ROOT
 
-# Placeholders, and the files that stand in for them in the folder where commands are planned.
+# Placeholders, and the files that replace them in the folder where commands are planned.
 FILES = {
     "my.yaml": "softmax: {theory: {cases: 7}}\n",  # the user's own settings
     "run/config.json": '{"seed": 7}\n',  # the settings of an archived run
 }
 VARIABLES = {"$CONDA": "--sdm conda --conda-prefix /shared/faultlines-envs"}
 
-# Commands that are checked for their form only, and why they are not run.
+# Commands of which only the form is checked, with the reason.
 FORM_ONLY = {
     r"source \.venv/bin/activate": "changes the shell that reads it",
     r"export [A-Z_]+=\S+( [A-Z_]+=\S+)*": "changes the shell that reads it",
@@ -42,7 +42,7 @@ FORM_ONLY = {
     r"\.venv/bin/python benchmarks/(\w+)\.py( --[\w-]+)?": "takes minutes",
     r'\.venv/bin/python -c "import torch; print\(torch\.cuda\.is_available\(\)\)"': "two seconds",
 }
-# What decides the plan of a dry-run, besides the targets. Other options change how jobs run.
+# Options that affect the plan of a dry-run, besides the targets. Other options change how jobs run.
 PLANNING = ("configfile", "config", "forcerun", "forceall")
 
 
@@ -66,7 +66,7 @@ RULES = {
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """What a run reads, with the files that stand in for placeholders."""
+    """The files that a run reads, and those that replace placeholders."""
     folder = project.copy(tmp_path_factory.mktemp("documented"))
     for name in ("Makefile", "pyproject.toml", "constraints.txt", "constraints-vllm.txt"):
         shutil.copy(ROOT / name, folder)
@@ -85,7 +85,7 @@ def words_of(command):
 
 
 def understood(arguments, folder, monkeypatch):
-    """Snakemake's own reading of its arguments. Fails on what it would refuse or misread."""
+    """Snakemake's own parsing of its arguments. Fails if Snakemake would reject or misread them."""
     monkeypatch.chdir(folder)
     try:
         _, found = parse_args(arguments)
@@ -104,7 +104,7 @@ def understood(arguments, folder, monkeypatch):
 
 
 def expanded(command, folder):
-    """The snakemake commands that a make command comes down to. Fails where make would."""
+    """The snakemake commands that a make command runs. Fails if make would fail."""
     done = subprocess.run(
         [*shlex.split(command), "--dry-run"], cwd=folder, capture_output=True, text=True
     )
@@ -148,7 +148,7 @@ def test_a_command_is_accepted(command, folder, monkeypatch):
             if found := re.search(r"benchmarks/(\w+)\.py", command):
                 assert (ROOT / found[0]).is_file()
         case "unknown":
-            pytest.fail(f"{COMMANDS[command]}: nothing here knows how to check: {command}")
+            pytest.fail(f"{COMMANDS[command]}: no check for this command: {command}")
 
 
 @pytest.mark.parametrize(

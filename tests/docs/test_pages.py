@@ -1,4 +1,4 @@
-"""Links lead somewhere, examples are valid, lists are complete."""
+"""Links have targets, examples are valid, lists are complete."""
 
 import ast
 import copy
@@ -21,7 +21,7 @@ MOST_BYTES = 200_000  # of a picture in the documentation
 
 
 def anchors(text):
-    """The anchors that a forge gives to the headings of a page."""
+    """The anchors of a page's headings, as on a forge."""
     headings = re.findall(r"^#+ (.+)$", pages.FENCE.sub("", text), re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
@@ -49,7 +49,7 @@ def examples(language):
 
 
 def filled(value, folder):
-    """The settings with each path under /data in a folder where it is there."""
+    """The settings with each path under /data moved to a folder in which it exists."""
     if isinstance(value, dict):
         return {key: filled(entry, folder) for key, entry in value.items()}
     if isinstance(value, list):

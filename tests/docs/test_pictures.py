@@ -1,4 +1,4 @@
-"""The README's pictures: the stages are as drawn now, and a scorecard of any run can be drawn."""
+"""The README's pictures: the stages are up to date, and the scorecard of any run can be drawn."""
 
 import sys
 

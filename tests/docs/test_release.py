@@ -1,6 +1,6 @@
-"""What must be filled in before a release: the repository's address, in one place.
+"""The repository's address must be filled in before a release, in one place.
 
-Only a commit that carries a version tag is held to it.
+Only commits with a version tag are checked.
 """
 
 import re
@@ -16,7 +16,7 @@ VERSION_TAG = re.compile(r"v\d")
 
 
 def missing(citation, tags):
-    """What a tagged commit still lacks, as lines to read; nothing for a commit without a tag."""
+    """What a tagged commit lacks, one line each; nothing for a commit without a tag."""
     versions = [tag for tag in tags if VERSION_TAG.match(tag)]
     if not versions:
         return []

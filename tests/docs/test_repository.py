@@ -1,4 +1,4 @@
-"""What stands around the project says the same as the project itself."""
+"""The repository's other files (hooks, templates) agree with the project."""
 
 import re
 import shlex
@@ -13,13 +13,14 @@ def loaded(path):
 
 
 def task(command):
-    """The tool of a command line and what it is asked to do, without further options."""
+    """The tool of a command line and its main command, without further options."""
     words = [word.split("/")[-1] for word in shlex.split(command)]
     return tuple(words[: 3 if words[0] == "python" else 2])
 
 
 def test_hooks_run_what_make_lint_runs():
-    """The same tools with the same main options; a hook gives files where `make lint` gives all."""
+    """The same tools with the same main options; a hook passes changed files, `make lint` all
+    files."""
     recipe = re.search(r"^lint:.*\n((?:\t.*\n)+)", (ROOT / "Makefile").read_text(), re.MULTILINE)
     commands = re.findall(r"\$\(BIN\)/([^&\n]+)", recipe[1])
     expected = {task(command) for command in commands}

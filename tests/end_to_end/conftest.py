@@ -32,7 +32,7 @@ def tree(finished, tmp_path):
 def run(tmp_path_factory):
     """The folder of a real run whose first attempt was killed while a model was training.
 
-    Whoever changes something in it puts it back; its modules are of one xdist group, `smoke`.
+    A test that changes something in it must restore it; its modules form one xdist group, `smoke`.
     """
     folder = project.copy(tmp_path_factory.mktemp("smoke"))
     command = [sys.executable, "-m", "snakemake", "--cores", "2", *SMOKE]

@@ -1,4 +1,4 @@
-"""A copy of the project whose results are up to date, and what Snakemake would re-run there."""
+"""A copy of the project with up-to-date results, and what Snakemake would re-run in it."""
 
 import os
 import re
@@ -34,7 +34,7 @@ def snakemake(folder: Path, *arguments: str) -> str:
 
 
 LARGE = "results/models/corpus/train.parquet"  # the one result that is not empty
-# Snakemake itself, with the running of scripts replaced: a job makes its outputs, empty.
+# Snakemake itself, except that scripts are not run: a job writes empty outputs.
 PRETEND = f"""
 import os, sys
 import snakemake.benchmark
@@ -58,7 +58,7 @@ main(sys.argv[1:])
 
 
 def make_up_to_date(folder: Path, *arguments: str) -> None:
-    """Run the whole workflow, planned and recorded by Snakemake as ever, with empty results."""
+    """Run the whole workflow with empty results, planned and recorded by Snakemake as usual."""
     command = [sys.executable, "-c", PRETEND, "--cores", "2", *arguments]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -89,10 +89,10 @@ def rules(jobs: list[Job]) -> set[str]:
 
 
 def changed(folder: Path, *arguments: str) -> set[str]:
-    """Rules whose own parameters have changed. Forgets how their results were made.
+    """Rules whose own parameters have changed. Deletes the records of their results.
 
-    Of a job that follows another one, Snakemake names that as its only reason. So the first ones
-    are taken out of the way, until no job is left that has a reason of its own.
+    For a job that follows another one, Snakemake gives that as the only reason. So the first jobs
+    are removed until no job is left that has its own reason.
     """
     found: set[str] = set()
     while own := [job for job in plan(folder, *arguments) if "Params have changed" in job.reason]:

@@ -1,9 +1,9 @@
-"""What the claims measured at smoke scale on one machine, so that changed results show.
+"""Measurements of the claims at smoke scale on one machine, so that changed results are noticed.
 
     python -m tests.end_to_end.reference RESULTS    # after a change that is meant to change them
 
-Results repeat on one kind of processor with one set of packages. On another, training amplifies
-rounding, so there they are not comparable.
+Results repeat on one kind of processor with one set of packages. Elsewhere training amplifies
+differences of rounding, so results are not comparable.
 """
 
 import re
@@ -28,7 +28,7 @@ def made_on() -> str:
 
 
 def _processor() -> str:
-    """Its names, numbers and abilities: virtual machines give several kinds one name."""
+    """Its names, numbers and features: virtual machines use one name for several kinds."""
     cpuinfo = Path("/proc/cpuinfo")
     if not cpuinfo.exists():
         return "unknown processor"
@@ -47,7 +47,7 @@ def measured(results: Path) -> pd.DataFrame:
 
 
 def read() -> tuple[str, pd.DataFrame]:
-    """What the stored measurements were made on, and they themselves."""
+    """The machine of the stored measurements, and the measurements."""
     with FILE.open() as stream:
         machine = stream.readline().removeprefix("# ").strip()
         return machine, pd.read_csv(

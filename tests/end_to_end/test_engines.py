@@ -1,4 +1,4 @@
-"""Models of the engines that need more than a folder, through the real rules."""
+"""Engines vllm and openai through the real rules."""
 
 import os
 import subprocess

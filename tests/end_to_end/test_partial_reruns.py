@@ -1,6 +1,6 @@
-"""The things people do to a finished run, each with exactly the jobs that must run after it.
+"""Common changes to a finished run, each with exactly the jobs that must run after it.
 
-One page tells of all of them: docs/change_one_thing.md. Changed code and settings, one more model
+docs/change_one_thing.md lists them. Changed code and settings, one more model
 and a new figure style are in test_reruns.py.
 """
 
@@ -82,7 +82,7 @@ def test_a_setting_changed_back_after_a_run_re_runs_the_same_jobs(tree):
 
 
 def shuffle_times(folder, seed):
-    """Give every file a random time of the last day, as a careless copy might."""
+    """Give every file a random time within the last day, as a careless copy might."""
     draw = random.Random(seed)
     for path in sorted(folder.rglob("*")):
         if path.is_file():
@@ -92,7 +92,7 @@ def shuffle_times(folder, seed):
 
 @pytest.mark.slow
 def test_results_copied_with_their_times_shuffled_re_run_nothing(tree):
-    """Files are told by their content, those above Snakemake's own limit of 1 MB too."""
+    """Files are compared by content, even those above Snakemake's own limit of 1 MB."""
     large = tree / project.LARGE
     assert large.stat().st_size > 1_000_000
     for folder in ("results", "logs", "resources"):
@@ -109,16 +109,16 @@ def test_results_copied_without_their_records_need_one_touch(tree):
         shuffle_times(tree / folder, seed=3)
     project.snakemake(tree, "--touch", "--forceall")
     assert rules(tree) == set()
-    # The touched results are not blindly taken for current from then on.
+    # Touched results are not regarded as current from then on.
     (tree / "mine.yaml").write_text("softmax: {theory: {cases: 201}}")
     assert "softmax_theory" in rules(tree, "--configfile", "mine.yaml")
 
 
 def must_run(ran, targets, missing):
-    """Names of the jobs that must run for the targets, by the rule that Snakemake's manual states.
+    """Names of the jobs that must run for the targets, according to Snakemake's manual.
 
-    A job runs to make a missing file that a target or a running job needs, and after any job that
-    runs and makes one of its inputs.
+    A job runs if a missing output is a target or is needed by a running job, or if a running job
+    writes one of its inputs.
     """
     maker = {output: job for job in ran for output in job.outputs}
     running = set()
@@ -136,7 +136,7 @@ def must_run(ran, targets, missing):
 @pytest.mark.slow
 def test_with_half_of_the_results_deleted_exactly_those_needed_are_made_again(tree):
     records = jobs.read_records(tree)
-    # What the default target asks for: the outputs that a dry-run lists as its inputs.
+    # The default target's inputs, as listed by a dry-run.
     text = project.snakemake(tree, "-n", "--forceall")
     targets = text.split("rule all:")[1].split("input: ")[1].splitlines()[0].split(", ")
     ran = jobs.behind(targets, records)

@@ -1,4 +1,4 @@
-"""What re-runs on the real workflow after a change, by dry-run of the real rules and scripts."""
+"""What re-runs in the real workflow after a change, by dry-runs of the real rules and scripts."""
 
 import ast
 import re
@@ -19,7 +19,8 @@ def test_nothing_changed_nothing_runs(tree):
 
 @pytest.mark.slow
 def test_comments_docstrings_and_formatting_re_run_nothing(tree):
-    """Every module at once: printed anew by Python, so without a comment and with other breaks."""
+    """Every module at once: printed again by Python, without comments and with other line
+    breaks."""
     for module in MODULES:
         parsed = ast.parse((tree / module).read_text())
         for node in ast.walk(parsed):
@@ -78,7 +79,7 @@ def rules_of(scripts):
     ],
 )
 def test_a_changed_line_re_runs_exactly_the_rules_that_reach_it(tree, module, some):
-    """`some` was read off the scripts by hand; the search of the text finds them all."""
+    """`some` was collected from the scripts by hand; the text search finds all of them."""
     expected = rules_of(scripts_reaching(module)) & project.all_rules(tree)
     assert some <= expected
     path = tree / "workflow_scripts" / module
@@ -101,7 +102,7 @@ SETTINGS = [
     ),
     ("parallel_sequential: {copying: {random_draws: 3}}", {"parallel_sequential_copying"}),
     ("embedded: {tokenizer: {vocab_size: 500}}", {"models_tokenizer"}),
-    # What stand-ins were taught is drawn beside what they answer.
+    # Figures show the training range of stand-ins beside their answers.
     (
         "embedded: {corpus: {longest: 20}}",
         {"models_corpus", "glasses_scores", "glasses_figures"},

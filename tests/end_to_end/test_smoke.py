@@ -1,4 +1,4 @@
-"""The whole workflow at smoke scale: killed on the way, run again, and then up to date."""
+"""The whole workflow at smoke scale: killed during the run, run again, and then up to date."""
 
 import re
 import subprocess
@@ -46,10 +46,10 @@ def test_every_claim_stands_in_the_scorecard_with_its_scale(run):
 
 
 def test_the_claims_measure_what_they_did_before(run):
-    """To rounding. Where results are meant to change: python -m tests.end_to_end.reference."""
+    """Up to rounding. For intended changes: python -m tests.end_to_end.reference."""
     machine, before = reference.read()
     if machine != reference.made_on():
-        pytest.skip(f"the stored measurements are of another machine: {machine}")
+        pytest.skip(f"the stored measurements come from another machine: {machine}")
     now = reference.measured(run / "results")
     pd.testing.assert_frame_equal(now, before, check_dtype=False, rtol=1e-4, atol=1e-9)
 

@@ -1,4 +1,4 @@
-"""Run one script as a job in an environment that has no Snakemake, and nothing but its packages.
+"""Run one script as a job in an environment with its own packages only, without Snakemake.
 
 python -I as_job.py PROJECT SCRIPT JOB, where JOB is a pickle of plain values (see isolated.py)
 """
@@ -10,7 +10,7 @@ from types import SimpleNamespace
 
 
 class Named(list):
-    """What a script is given for a rule's files or parameters: a list, of which some have names."""
+    """A script's view of a rule's files or parameters: a list with names for some entries."""
 
     def __init__(self, values, names):
         super().__init__(values)

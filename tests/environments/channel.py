@@ -1,7 +1,7 @@
-"""A conda channel on this disk that holds what `envs/*.yaml` pin, from this Python and from wheels.
+"""A local conda channel with the packages that `envs/*.yaml` pin, from this Python and wheels.
 
-For a test on this machine only: the interpreter finds the system's libraries where they are, and a
-package is one wheel laid out for one version of Python, without its commands.
+For tests on this machine only: the interpreter uses the system's libraries, and a package is one
+wheel unpacked for one version of Python, without its commands.
 
 python -m tests.environments.channel FOLDER
 """
@@ -28,11 +28,11 @@ from packaging.utils import canonicalize_name, parse_wheel_filename
 
 from workflow_scripts.shared.fingerprint import ROOT
 
-NAME = "conda-forge"  # the channel that the environments name
+NAME = "conda-forge"  # the channel named in the environment files
 PLATFORMS = {"linux-x86_64": "linux-64", "linux-aarch64": "linux-aarch64"}
 VERSION = f"{sys.version_info.major}.{sys.version_info.minor}"
 SITE = f"lib/python{VERSION}/site-packages"
-# Of the standard library: tests, what needs a display, what is not part of it.
+# Excluded from the standard library: tests, modules that need a display, other packages.
 LEFT_OUT = {"test", "tests", "idlelib", "turtledemo", "__pycache__", "site-packages", "ensurepip"}
 PARTS = {"purelib": f"{SITE}/", "platlib": f"{SITE}/", "data": ""}  # of a wheel's .data folder
 
@@ -47,7 +47,7 @@ class Entry(NamedTuple):
 
 
 def pins(environment: Path) -> tuple[dict[str, str], dict[str, str]]:
-    """What the environment's file pins for conda, and what for pip: versions by name."""
+    """The file's pins for conda and for pip: versions by name."""
     of_conda, of_pip = {}, {}
     for entry in yaml.safe_load(environment.read_text())["dependencies"]:
         if isinstance(entry, dict):
@@ -58,16 +58,16 @@ def pins(environment: Path) -> tuple[dict[str, str], dict[str, str]]:
 
 
 def platform() -> str | None:
-    """This platform as conda names it, None if no channel can be made here.
+    """Conda's name of this platform; None if no channel can be built here.
 
-    Debian's own Python looks for packages elsewhere than conda puts them.
+    Debian's own Python searches for packages in other folders than conda's.
     """
     of_debian = "deb_system" in sysconfig.get_scheme_names()
     return None if of_debian else PLATFORMS.get(sysconfig.get_platform())
 
 
 def build_wheels(environments: Iterable[Path], folder: Path) -> None:
-    """Every package that the environments pin, and what those need, at the lock's versions."""
+    """Every package that the environments pin, with dependencies, at the locked versions."""
     wanted = {}
     for environment in environments:
         for found in pins(environment):
@@ -80,7 +80,7 @@ def build_wheels(environments: Iterable[Path], folder: Path) -> None:
 
 
 def make(environments: list[Path], wheels: Path, folder: Path) -> None:
-    """Write the channel `conda-forge` into `folder`: what the environments ask of conda."""
+    """Write the channel `conda-forge` to `folder`: all that the environments need from conda."""
     at_hand = {parse_wheel_filename(path.name)[0]: path for path in wheels.glob("*.whl")}
     records = {subdir: {} for subdir in (platform(), "noarch")}
     place = folder / NAME / platform()
@@ -122,7 +122,7 @@ def python_entries() -> Iterator[Entry]:
 
 
 def wheel_entries(wheel: Path) -> Iterator[Entry]:
-    """The wheel's files where they are installed, but for its commands."""
+    """The wheel's files at their installed paths, without its commands."""
     with zipfile.ZipFile(wheel) as archive:
         for info in archive.infolist():
             path = f"{SITE}/{info.filename}"
@@ -136,12 +136,12 @@ def wheel_entries(wheel: Path) -> Iterator[Entry]:
 
 
 def described(wheel: Path) -> tuple[str, list[str]]:
-    """Version of a wheel, and the names of the packages that it needs here."""
+    """Version of a wheel, and the names of its dependencies on this platform."""
     with zipfile.ZipFile(wheel) as archive:
         named = next(name for name in archive.namelist() if name.endswith(".dist-info/METADATA"))
         found = PathDistribution(zipfile.Path(archive, named.removesuffix("METADATA")))
         needs = map(Requirement, found.requires or [])
-        # The channel holds one version of each, which pip has found to fit.
+        # The channel holds one version of each, which pip has resolved.
         here = [each for each in needs if not each.marker or each.marker.evaluate({"extra": ""})]
         return found.version, [canonicalize_name(each.name) for each in here]
 
@@ -149,7 +149,7 @@ def described(wheel: Path) -> tuple[str, list[str]]:
 def write(
     place: Path, name: str, version: str, needs: list[str], entries: Iterable[Entry]
 ) -> dict[str, dict]:
-    """Write one package in conda's format 2; its record for the index, by file name."""
+    """Write one package in conda's format 2; return its index record, by file name."""
     entries = list(entries)
     record = {"name": name, "version": version, "build": "0", "build_number": 0}
     record |= {"subdir": place.name, "depends": needs}

@@ -1,7 +1,7 @@
-"""Snakemake, with each script run by the Python of its rule's own environment and by no other.
+"""Snakemake, with each script run only by the Python of its rule's own environment.
 
-Snakemake itself puts its own packages behind those of a script's environment, so that a package
-which the environment lacks may be found there. Here it is missed.
+Snakemake appends its own packages to those of a script's environment, which can hide a missing
+package. Here a missing package is an error.
 
 python isolated.py ENVIRONMENTS.json Snakemake's arguments …
 """
@@ -30,7 +30,7 @@ def plain(value):
 
 
 def named(values):
-    """All values of a rule's section in order, and those with a name by it."""
+    """All values of a rule's section in order, and the named ones by name."""
     names = {}
     for name, each in values.items():
         names[name] = plain(each)
@@ -39,7 +39,7 @@ def named(values):
 
 def script(path, basedir, input, output, params, wildcards, threads, resources, log, config, rule,
            *others):  # fmt: skip
-    """In place of `snakemake.script.script`."""
+    """Replacement for `snakemake.script.script`."""
     notes = json.loads(os.environ[NOTES])
     environment = notes["of"][rule]
     job = {
@@ -68,7 +68,7 @@ if __name__ == "__main__":
     import snakemake.script
 
     snakemake.script.script = script
-    # Nobody measures what runs out of Snakemake's sight.
+    # Snakemake cannot measure a process that it did not start.
     snakemake.benchmark.write_benchmark_records = lambda records, path, *form: Path(path).touch()
     from snakemake.cli import main
 

@@ -1,8 +1,8 @@
-"""Snakemake's own `--sdm conda` makes each environment, and its rules run in it to the same bytes.
+"""Snakemake's `--sdm conda` creates each environment, and rules give the same bytes in it.
 
-Taken where conda is on the PATH; its packages come from a channel made here (`channel.py`), those
-of pip from the wheels that the channel was made from. Snakemake runs from an environment that has
-nothing else, so that what an environment lacks is found nowhere.
+Run if conda is on the PATH. Conda's packages come from a channel built here (`channel.py`), pip's
+from the wheels behind that channel. Snakemake runs in an environment with nothing else, so that a
+package missing from a rule's environment is not found elsewhere.
 """
 
 import ast
@@ -34,17 +34,17 @@ PYTHONS = {channel.pins(path)[0]["python"] for path in ENVIRONMENTS}
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.xdist_group("environments"),
-    pytest.mark.skipif(not os.environ.get("FAULTLINES_ENVS"), reason="asked for: make test-envs"),
+    pytest.mark.skipif(not os.environ.get("FAULTLINES_ENVS"), reason="run by: make test-envs"),
     pytest.mark.skipif(
         not shutil.which("conda"),
-        reason="no conda on the PATH: test_environments.py tries the environments, made by pip",
+        reason="no conda on the PATH: test_environments.py tests the environments, created by pip",
     ),
     pytest.mark.skipif(
         {channel.VERSION} != PYTHONS or not channel.platform(),
-        reason=f"a channel is made from Python {', '.join(PYTHONS)} on Linux, not Debian's own",
+        reason=f"a channel needs Python {', '.join(PYTHONS)} on Linux, other than Debian's own",
     ),
 ]
-# The cheapest that use every environment: one study on one model, and a file of trajectories.
+# The cheapest targets that use every environment: one study on one model, and one export.
 FEW = "studies: {change_of_mind: [embedded-s]}\n"
 STUDY = "results/change_of_mind/claims.json"
 EXPORT = "results/clrs/data/bfs.npz"  # holds its provenance as one of its arrays
@@ -68,7 +68,7 @@ def fresh(folder):
 
 
 def lean_snakemake(folder):
-    """Python of an environment that has Snakemake and nothing else of ours."""
+    """Python of an environment with Snakemake and none of our other packages."""
     python = folder / "snakemake" / "bin" / "python"
     if not (folder / "snakemake" / "done").exists():
         lock = ROOT / "constraints.txt"
@@ -81,7 +81,7 @@ def lean_snakemake(folder):
 
 
 class Conda:
-    """A place with a channel, and Snakemake set up to take its environments from there."""
+    """A folder with a channel, and Snakemake configured to create its environments from it."""
 
     def __init__(self, folder):
         texts = [path.read_text() for path in [*ENVIRONMENTS, ROOT / "constraints.txt"]]
@@ -111,12 +111,12 @@ class Conda:
         }
 
     def snakemake(self, tree, *arguments):
-        """A call's exit status, and all that it said."""
+        """A call's exit status and all of its output."""
         return call(self.python, tree, self.environment, "--sdm", "conda",
                     "--conda-prefix", self.prefix, *arguments)  # fmt: skip
 
     def made(self):
-        """The folder of each environment that Snakemake has made, by name."""
+        """The folder of each environment that Snakemake has created, by name."""
         names = {path.read_text(): path.stem for path in ENVIRONMENTS}
         return {
             names[file.read_text()]: file.with_suffix("") for file in self.prefix.glob("*.yaml")
@@ -133,7 +133,8 @@ def call(python, tree, environment, *arguments):
 
 
 def run_few(snakemake, tree):
-    """One study and one export, then a scorecard of that study's claims in every study's place."""
+    """One study and one export, then a scorecard in which that study's claims replace all
+    others."""
     status, output = snakemake(tree, *TARGETS)
     assert status == 0, output
     for study in yaml.safe_load((tree / "config.yaml").read_text())["studies"]:
@@ -157,7 +158,7 @@ def conda():
 
 @pytest.fixture(scope="module")
 def made(conda, tmp_path_factory):
-    """The environments, made as on a login node: all of them, before anything runs."""
+    """The environments, created as on a login node: all of them, before anything runs."""
     tree = fresh(tmp_path_factory.mktemp("making") / "tree")
     status, output = conda.snakemake(tree, "--conda-create-envs-only")
     assert status == 0, output
@@ -167,7 +168,7 @@ def made(conda, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def ran(conda, made, tmp_path_factory):
-    """Results made with conda, and what its interpreters noted."""
+    """Results computed with conda, and the notes of its interpreters."""
     for folder in made.values():
         site = folder / channel.SITE
         shutil.copy(witness.__file__, site / "witness.py")
@@ -192,15 +193,16 @@ def test_snakemake_makes_every_environment_with_conda(made):
         )  # fmt: skip
         pairs = (line.split("==") for line in listed.stdout.split())
         installed = {canonicalize_name(each): version for each, version in pairs}
-        # A build of torch has a label behind its version.
+        # A build of torch may have a label after its version.
         installed["torch"] = installed.get("torch", "").partition("+")[0]
         assert installed.items() >= {canonicalize_name(k): v for k, v in of_pip.items()}.items()
 
 
 def test_each_rule_runs_in_its_environment_of_conda(made, ran):
-    """No package that our code imports comes from elsewhere, but for Snakemake's view of a job.
+    """All packages that our code imports are the environment's, except for Snakemake's view of a
+    job.
 
-    Other packages take some that they can do without from where Snakemake lies.
+    Other packages import some optional ones from Snakemake's environment.
     """
     _, noted = ran
     used = {
@@ -215,7 +217,8 @@ def test_each_rule_runs_in_its_environment_of_conda(made, ran):
 
 
 def other_bytes(results, others):
-    """Results that differ, but for the versions noted in them: what else is installed is noted."""
+    """Results that differ other than in the versions noted in them (installed packages are
+    noted)."""
     assert results.keys() == others.keys()
     members = {name: packing.Member(content, 0) for name, content in others.items()}
     compared = replay.compare(results, members, tolerance=0.0)

@@ -1,6 +1,6 @@
-"""Each environment is enough for every rule that names it: nothing else is there to import.
+"""Each environment suffices for every rule that names it: nothing else can be imported.
 
-Building them takes minutes and gigabytes, so they are asked for: `make test-envs`.
+Building them takes minutes and gigabytes, so the tests run on request: `make test-envs`.
 """
 
 import json
@@ -21,11 +21,11 @@ from workflow_scripts.shared.fingerprint import ROOT
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.xdist_group("environments"),
-    pytest.mark.skipif(not os.environ.get("FAULTLINES_ENVS"), reason="asked for: make test-envs"),
+    pytest.mark.skipif(not os.environ.get("FAULTLINES_ENVS"), reason="run by: make test-envs"),
 ]
-# That of vLLM needs a GPU, and packages left out where there is none: see `make test-vllm`.
+# That of vLLM needs a GPU; without one, see `make test-vllm`.
 NAMES = [path.stem for path in sorted((ROOT / "envs").glob("*.yaml")) if path.stem != "vllm"]
-# Made for models that can reason or run code, or are on a hub, of which the smoke run has none.
+# Rules for models that can reason, write code or come from a hub; the smoke run has none.
 RARE = [f"results/stochasticity/{what}/embedded-s.parquet" for what in ("reasoning", "code_tool")]
 RARE += ["results/models/fetched.json"]
 MODEL_ENVIRONMENT = "models"  # of embedded models, where a rule asks `model_environment`
@@ -43,7 +43,8 @@ def environment_of_rules():
 
 
 def build(name, folder):
-    """Python of a fresh environment with the packages that the file pins, and what those need."""
+    """Python of a fresh environment with the packages that the file pins, and their
+    dependencies."""
     text = (ROOT / "envs" / f"{name}.yaml").read_text()
     lock = ROOT / "constraints.txt"
     place = folder / f"{name}-{content_hash([text, lock.read_text(), sys.version])[:12]}"
@@ -55,7 +56,7 @@ def build(name, folder):
                 package, version = re.split("==?", pin)
                 if package != "python":
                     pins.append(f"{package}=={version}")
-        # Packages that no pin names are at the version of the lock, as in a solved environment.
+        # Dependencies have the locked versions, as in a solved environment.
         command = [place / "bin/python", "-m", "pip", "install", "--quiet", "--constraint", lock]
         subprocess.run([*map(str, command), *pins], check=True)
         (place / "done").touch()

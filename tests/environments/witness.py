@@ -1,7 +1,7 @@
-"""What a Python of a conda environment did, noted when it ends. A `.pth` file beside it imports it.
+"""Records what a Python of a conda environment did, when it ends. A `.pth` file beside it imports
+it.
 
-A line of JSON for each job of Snakemake's: its rule, the environment, and which packages came from
-elsewhere.
+It writes one line of JSON per job: the rule, the environment, and the packages from elsewhere.
 """
 
 import atexit

@@ -13,8 +13,8 @@ Fault = Callable[[pytest.MonkeyPatch, Callable[[], None]], None]
 def killed(fault: Fault, number: int, job: Callable[[], object]) -> int:
     """Run `job` in a fork that dies of signal `number` at `fault`; return how it ended.
 
-    `fault` gets a monkeypatch and the function that kills, and puts the one where the other lets
-    it. An ending is the exit status, or minus the signal; 130 stands for an interrupt.
+    `fault` gets a monkeypatch and the function that kills, and patches it in. The result is the
+    exit status, or minus the signal; 130 means an interrupt.
     """
     child = os.fork()
     if child == 0:

@@ -1,7 +1,7 @@
-"""Trainings of reasoners and of decoders, killed at their worst moments and taken up again.
+"""Training of reasoners and decoders, killed at critical moments and resumed.
 
 The child is a fork that runs the whole rule script and kills itself; the parent runs it again and
-notes which steps are taken twice.
+records which steps are repeated.
 """
 
 import os
@@ -76,7 +76,7 @@ def results():
 
 @pytest.fixture(scope="module", params=RULES)
 def rule(request, data, reasoner, tmp_path_factory):
-    """A rule's script, the module that trains, and what it leaves undisturbed."""
+    """A rule's script, the module that trains, and its outputs without a kill."""
     script, training = RULES[request.param]
     here = os.getcwd()
     os.chdir(tmp_path_factory.mktemp("undisturbed"))
@@ -88,7 +88,7 @@ def rule(request, data, reasoner, tmp_path_factory):
 
 
 def at_step(number):
-    """When step `number` of all, from 0, is about to be taken."""
+    """Just before step `number` (from 0, over both models)."""
 
     def fault(patch, die, training):
         advance, taken = training.Training.advance, []

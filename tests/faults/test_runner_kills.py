@@ -1,4 +1,4 @@
-"""A job that dies at its worst moments, and the job that comes after it.
+"""A job that dies at critical moments, and the job after it.
 
 The child is a fork that runs the whole rule script and kills itself; the parent runs it again and
 counts what was computed twice.
@@ -80,7 +80,7 @@ def job(checkpoint, noting):
 
 
 class FileList:
-    """A list whose items survive the death of their writer."""
+    """A list whose items survive the end of their writer."""
 
     def __init__(self, path):
         self.path = path

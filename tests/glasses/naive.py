@@ -1,4 +1,4 @@
-"""The paper's decoder written out token by token in NumPy, to hold the fast one against."""
+"""The paper's decoder token by token in NumPy, as a reference for the fast implementation."""
 
 import numpy as np
 

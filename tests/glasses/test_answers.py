@@ -1,4 +1,4 @@
-"""Replies read as numbers, sequences as they are asked about, and answerers with known habits."""
+"""Numbers read from replies, the sequences in prompts, and artificial answerers."""
 
 import numpy as np
 import pandas as pd
@@ -26,7 +26,7 @@ TASKS = {
         ("Answer: 1 no wait. Answer: 0", 0),
         ("none at all", None),
         ("Answer: many", None),
-        ("11111111111111", None),  # a copied sequence is no count
+        ("11111111111111", None),  # a copied sequence is not a count
         ("0007", 7),
     ],
 )
@@ -115,7 +115,7 @@ def test_an_answerer_that_stops_at_100_piles_up_there():
     # Ones: 101 and 160 become 100; bits of 160 end near 112, of 101 near 71.
     assert told(rows, "hundred_share", task="ones", prompting="plain") == [1.0]
     assert told(rows, "within_trained", task="ones", prompting="plain") == [1.0]
-    # Only 101 is no round number itself, and it is answered by a round one.
+    # Only 101 is not itself round, and its answer is.
     assert told(rows, "round_share", task="sum", prompting="plain") == [1.0]
     assert told(rows, "error_trend", task="sum", prompting="plain")[0] > 0.7
     histogram = {r["answer"]: r["value"] for r in rows if r["metric"] == "answers"

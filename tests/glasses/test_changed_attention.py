@@ -1,4 +1,4 @@
-"""Attention with something changed, against the library's own and against plain arithmetic."""
+"""Changed attention against the library's own and against plain arithmetic."""
 
 import copy
 
@@ -37,7 +37,7 @@ def test_with_nothing_changed_it_is_the_librarys_attention(architecture, tmp_pat
     with changed(model, Change()):
         found = logits(model)
     torch.testing.assert_close(found, wanted, atol=2e-5, rtol=1e-4)
-    torch.testing.assert_close(logits(model), wanted)  # and put back
+    torch.testing.assert_close(logits(model), wanted)  # and restored
 
 
 def test_a_window_is_that_of_a_model_with_sliding_windows(tmp_path):

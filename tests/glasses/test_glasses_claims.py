@@ -1,4 +1,4 @@
-"""From small tables to scores and verdicts: what decides a claim, and what never may."""
+"""From small tables to scores and verdicts: what decides a claim, and what must not."""
 
 import copy
 

@@ -1,4 +1,4 @@
-"""Units in the last place, and the lengths at which something begins to hold."""
+"""Units in the last place, and the lengths from which a condition holds."""
 
 import numpy as np
 import pytest

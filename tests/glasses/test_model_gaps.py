@@ -1,4 +1,4 @@
-"""Reading a model at two places by hooks, the prompts, and what is refused before any work."""
+"""Reading a model at two places by hooks, the prompts, and errors before any computation."""
 
 from types import SimpleNamespace
 

@@ -1,4 +1,4 @@
-"""Random decoders against the same written out token by token, and what a precision does."""
+"""Random decoders against a token-by-token implementation, and the effect of precision."""
 
 import numpy as np
 import pytest
@@ -155,7 +155,7 @@ def test_digits_stand_between_separators_and_end_on_a_digit():
     tokens = collapse.digits(streams, 40, 8, True)
     marks = [i for i in range(40) if torch.equal(tokens[0, i], tokens[0, collapse.GROUP])]
     assert marks == list(range(3, 40, 4))
-    # From a last digit whose group has room: repeating it meets no separator.
+    # The last digit's group has room: repeating the digit crosses no separator.
     assert collapse.separated([4, 9, 30]) == [5, 9, 29]
     assert all((length - 1) % 4 == 0 for length in collapse.separated(list(range(4, 60))))
     plain = collapse.digits(collapse.generators(1, 2, "test"), 40, 8, False)

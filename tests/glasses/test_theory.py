@@ -50,7 +50,7 @@ def test_weight_on_token_1_is_the_reference_value(layers, weight):
 
 @given(st.integers(0, 1000), st.integers(3, 12))
 def test_token_1_gains_with_every_layer(seed, tokens):
-    """Mass moves towards token 1 only, which is absorbing."""
+    """Mass moves only towards token 1, which is absorbing."""
     rng = np.random.default_rng(seed)
     logits = np.where(np.tri(tokens, dtype=bool), rng.uniform(0, 3, (tokens, tokens)), -np.inf)
     weights = torch.from_numpy(theory.softmax(logits, axis=1))

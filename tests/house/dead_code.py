@@ -2,9 +2,9 @@
 
     python -m tests.house.dead_code
 
-vulture finds them. What rule files name counts as used: figures are drawn by the function of their
-name, and the helpers of rules are called from there only. Imports are checked by ruff; attributes
-are set on objects of libraries.
+vulture finds them. Names in rule files count as used: figures are drawn by the function of their
+name, and helpers of rules are called only there. Imports are checked by ruff; attributes are not
+checked, because they are set on objects of libraries.
 """
 
 import re
@@ -14,7 +14,7 @@ import vulture
 
 from workflow_scripts.shared.fingerprint import PACKAGE, ROOT
 
-CONFIDENCE = 60  # per cent; vulture's least
+CONFIDENCE = 60  # per cent; vulture's lowest confidence
 # Names that a library or the interpreter calls, each with its caller.
 CALLED_ELSEWHERE = {
     "filter": "logging",

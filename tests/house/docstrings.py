@@ -1,9 +1,9 @@
-"""Which docstrings lack what a reader needs; `make lint` runs it.
+"""Find docstrings that lack required information; `make lint` runs it.
 
     python -m tests.house.docstrings
 
-ruff's pydocstyle rules hold the form. This holds two things that they cannot know: a public
-function that takes arrays says their shapes, and every script's `main` has a docstring.
+ruff's pydocstyle rules check the form. This module checks two more things: a public function that
+takes arrays states their shapes, and every script's `main` has a docstring.
 """
 
 import ast
@@ -17,7 +17,7 @@ from workflow_scripts.shared.fingerprint import PACKAGE, ROOT
 ARRAYS = re.compile(r"\b(Tensor|NDArray|ndarray|ArrayLike|Floats|Ints|Array|Arrays)\b")
 # "shape", or axes in brackets as in (n,), (seeds, lengths), (..., n).
 SHAPE = re.compile(r"\bshapes?\b|\((?:[\w.…*/+ -]+, ?)+[\w.…*/+ -]*\)|\bscalars?\b", re.IGNORECASE)
-LEAST = 0.95  # share of the functions that must say it
+LEAST = 0.95  # required share of functions
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
@@ -56,7 +56,7 @@ def lacking(paths: list[Path]) -> tuple[list[str], int, list[str], int]:
 
 
 def main() -> int:
-    """Print both shares and what falls short; 1 where a share is too small."""
+    """Print both shares and what is missing; return 1 if a share is too small."""
     paths = sorted((ROOT / PACKAGE).rglob("*.py"))
     silent, arrays, bare, mains = lacking(paths)
     short = False

@@ -5,7 +5,7 @@ import torch
 
 from tests.inference import tiny
 
-torch.set_num_threads(1)  # as a job runs
+torch.set_num_threads(1)  # as in a job
 
 
 @pytest.fixture(scope="session")

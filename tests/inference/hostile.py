@@ -1,4 +1,4 @@
-"""A server on loopback that answers well, or does to a request whatever a test tells it to."""
+"""A server on loopback that answers correctly, or fails in the way that a test specifies."""
 
 import hashlib
 import json
@@ -11,7 +11,7 @@ MODEL = "mock-7b"
 
 
 def good(body, number):
-    """The reply that a sound server would give: its text is a function of prompt and seed."""
+    """The reply of a correct server: its text is a function of prompt and seed."""
     talk = "messages" in body
     prompt = json.dumps(body["messages"]) if talk else body["prompt"]
     text = hashlib.sha256(f"{prompt}{body.get('seed')}".encode()).hexdigest()[:8]
@@ -41,7 +41,7 @@ class Server(ThreadingHTTPServer):
         self.url = f"http://127.0.0.1:{self.server_port}/v1"
 
     def handle_error(self, request, client_address):
-        pass  # clients that gave up are no news
+        pass  # clients that gave up are expected
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -91,7 +91,7 @@ def status(code, message="busy", **headers):
 
 
 def changed(**changes):
-    """A good reply but for some keys."""
+    """A good reply, with some keys changed."""
 
     def answer(handler, body, number):
         handler.reply(200, json.dumps(good(body, number) | changes).encode())
@@ -109,7 +109,7 @@ def hang(handler, body, number):
 
 
 def trickle(handler, body, number):
-    """Byte by byte, each in good time, for ever."""
+    """Byte by byte, each within the timeout, without an end."""
     handler.reply(200, b"", length=1000)
     for _ in range(40):
         handler.wfile.write(b" ")
@@ -140,7 +140,7 @@ def torn_stream(handler, body, number):
 
 
 def events(handler, body, number):
-    """Server-sent events, which nobody asked for."""
+    """Server-sent events, which were not requested."""
     handler.reply(200, b'data: {"choices": [{"delta": {"content": "x"}}]}\n\n')
 
 
@@ -194,7 +194,7 @@ FAULTS = {
 
 @contextmanager
 def serving(*arguments, **options):
-    """A running server, gone at the end."""
+    """A running server, stopped at the end."""
     server = Server(*arguments, **options)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
     thread.start()

@@ -1,4 +1,4 @@
-"""A reply on CPU in float32 is the same bits whatever it is computed with."""
+"""A reply on CPU in float32 has the same bits in every batch."""
 
 import numpy as np
 import pytest
@@ -22,7 +22,7 @@ ARCHITECTURES = {
 
 
 def asked(seed=0):
-    """Ragged prompts, some with one beginning; all kinds of sampling; options of many tokens."""
+    """Ragged prompts, some with a common prefix; all kinds of sampling; options of many tokens."""
     random = np.random.default_rng(seed)
 
     def text(count):
@@ -92,7 +92,7 @@ def test_a_draw_alone_is_the_draw_in_a_crowd(engine):
     for sample in (0, 1, 77, 1999):
         alone = answers(engine, [Draw(row, sample)])
         assert alone[row["request_id"], sample] == crowd[row["request_id"], sample]
-    # The draws are not all one draw.
+    # The draws are not all equal.
     assert len({record["text"] for record in crowd.values()}) > 200
 
 

@@ -1,4 +1,4 @@
-"""The engine for servers, against one that fails in every way that servers do."""
+"""The engine for servers, against a server that fails in every known way."""
 
 import json
 import math
@@ -17,7 +17,7 @@ from workflow_scripts.inference.requests import request, table
 from workflow_scripts.inference.store import Store
 from workflow_scripts.shared import seeds
 
-KEY = "-".join(("sk", "canary", "0123456789abcdef"))  # in one piece it could be a real one
+KEY = "-".join(("sk", "canary", "0123456789abcdef"))  # joined, so as not to look real
 QUICK = {
     "dialect": "plain",
     "concurrency": 4,
@@ -33,7 +33,7 @@ pytestmark = pytest.mark.usefixtures("folder")
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
-    """`work/` of a test is its own."""
+    """Each test has its own `work/`."""
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
@@ -125,7 +125,7 @@ def test_retry_after_is_waited_for_by_all(form):
     with hostile.serving(fault) as server:
         ask(server, rows(8, 4), longest_wait_s=3)
         times = sorted(at for at, *_ in server.asked)
-    # Those already on their way when the server asked for the pause come in as they are.
+    # Requests already sent when the server asked for the pause still arrive.
     later = [at for at in times if at > began[0] + 0.3]
     assert len(later) >= 32 - 8
     assert min(later) >= began[0] + 0.95
@@ -238,7 +238,7 @@ def test_a_ceiling_is_never_exceeded_and_what_was_paid_for_is_kept(folder, limit
         total = spent(folder)
         tokens = total["prompt_tokens"] + total["completion_tokens"]
         assert {"requests": total["requests"], "tokens": tokens, "cost": tokens / 1e6}[key] <= value
-        # A second run is under the same ceiling, and with a higher one asks only for the rest.
+        # A second run has the same limit; with a higher limit it requests only the rest.
         with pytest.raises(engines.EngineError, match=rf"limits\.{key}"):
             ask(server, asked, limits=limits, **more)
         responses = ask(server, asked, limits=QUICK["limits"], **more)
@@ -296,11 +296,11 @@ def test_a_stop_keeps_everything_paid_for(folder, number):
             time.sleep(0.01)
         os.kill(child, number)
         ended = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-        time.sleep(0.3)  # what a killed child had on its way
+        time.sleep(0.3)  # the killed child's pending requests
         assert ended == (130 if number == signal.SIGINT else -number)
         kept, paid = len(stored(server)), len(server.answered)
         assert paid < 100
-        # SIGKILL leaves no time to store what is just arriving.
+        # SIGKILL leaves no time to store an arriving reply.
         assert paid - kept <= (2 * QUICK["concurrency"] if number == signal.SIGKILL else 0)
         before = len(server.asked)
         responses = ask(server, asked)
@@ -448,4 +448,4 @@ def test_a_key_is_in_no_file_and_no_message(folder, monkeypatch, caplog, capfd):
     texts = [str(raised.value), caplog.text, told.out, told.err]
     texts += [path.read_text() for path in folder.rglob("*") if path.is_file()]
     assert len(texts) > 5
-    assert not any(KEY[:8] in text for text in texts)  # nor a part of it, as some servers tell it
+    assert not any(KEY[:8] in text for text in texts)  # nor a part of it, which some servers send

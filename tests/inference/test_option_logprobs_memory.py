@@ -1,4 +1,4 @@
-"""Scoring makes the rows of one batch at a time, however many tasks there are."""
+"""Scoring builds the rows of one batch at a time, however many tasks there are."""
 
 import weakref
 
@@ -11,7 +11,7 @@ from workflow_scripts.inference.tasks import Score
 
 @pytest.fixture
 def alive(monkeypatch):
-    """How many rows are held: a call that counts them."""
+    """Return a function that counts the rows in memory."""
     made, real = [], option_logprobs._row
 
     def counted(*arguments):

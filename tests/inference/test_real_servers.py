@@ -41,7 +41,7 @@ def free_port():
 
 @contextmanager
 def running(command, port, health, log, **variables):
-    """A server in a process group of its own, once it answers; gone at the end."""
+    """A server in its own process group, once it answers; stopped at the end."""
     environment = os.environ | {"OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"} | variables
     with open(log, "w") as stream:
         process = subprocess.Popen(
@@ -83,7 +83,8 @@ def vllm_url(checkpoint, tmp_path_factory):
 
 
 def compared_rows(responses):
-    """What servers and engines agree on: servers hold back the half of a character at the end."""
+    """The part on which servers and engines agree: servers omit an incomplete character at the
+    end."""
     texts = responses["text"].str.rstrip("\ufffd")
     return responses[COLUMNS].assign(text=texts).to_dict("records")
 
@@ -133,7 +134,7 @@ def test_a_vllm_server_draws_as_vllm_in_a_process_does(checkpoint, vllm_url, tmp
 @with_vllm
 @pytest.mark.slow
 def test_options_by_the_likeliest_first_tokens(engine, vllm_url, tmp_path, monkeypatch):
-    """The plain way, which vendors offer too, where the options are among those told."""
+    """The standard way, as with vendors: the options are among the reported tokens."""
     monkeypatch.chdir(tmp_path)
     turns = [{"role": "user", "content": "which way?"}]
     fields = {"messages": turns, "temperature": 0.0, "max_tokens": 0, "seed": 1}
@@ -154,8 +155,8 @@ SERVE = "import sys; from transformers.cli.transformers import main; sys.argv[0]
 
 @pytest.mark.slow
 def test_transformers_own_server_answers_as_transformers_does(tmp_path, monkeypatch):
-    """A llama without stop strings: this server takes replies of every qwen3 apart by a template of
-    its own, and finds a stop string in the seam between prompt and reply."""
+    """A llama without stop strings: this server parses replies of every qwen3 with its own
+    template, and matches a stop string across the boundary of prompt and reply."""
     pytest.importorskip("fastapi", reason="`transformers serve` needs fastapi, uvicorn and openai")
     monkeypatch.chdir(tmp_path)
     checkpoint = tiny.save(tmp_path / "model", "llama", words_only=True)

@@ -1,4 +1,4 @@
-"""Stored replies are found again by later code, unless what decides a reply has changed."""
+"""Later code finds stored replies, unless code that decides a reply has changed."""
 
 import shutil
 import sys
@@ -22,8 +22,8 @@ TEXTS = ["5155a1a7", "138f595b", "b4248fb6", "e95aa338", "cc13560c", "af86ffba"]
 URL = "http://127.0.0.1:48123/v1"  # nothing listens there now
 
 # For each engine: the code that decides a reply, and its fingerprint on Python 3.11 when the value
-# of `REPLY_CODE` was last decided on. Where one differs, decide again: can a stored reply differ
-# from a new one to the same request? Then give REPLY_CODE a new value. In either case write the new
+# of `REPLY_CODE` was last reviewed. If one differs, review it again: can a stored reply differ from
+# a new one to the same request? Then give REPLY_CODE a new value. In either case write the new
 # fingerprint here.
 LAST_SEEN = {
     openai_engine: ("openai_payload", "fb17d685d72e425a"),
@@ -33,7 +33,7 @@ LAST_SEEN = {
 
 
 def test_replies_stored_by_older_code_are_found(tmp_path, monkeypatch):
-    """The same requests to the same server ask nothing: every reply comes from the old store."""
+    """The same requests to the same server send nothing: every reply comes from the old store."""
     monkeypatch.chdir(tmp_path)
     shutil.copytree(OLD, tmp_path / "work" / "responses")
     server = {

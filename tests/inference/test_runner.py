@@ -1,4 +1,4 @@
-"""What is asked of an engine, with an engine that counts."""
+"""The tasks that the runner gives to an engine, with an engine that counts them."""
 
 import json
 import tracemalloc
@@ -13,7 +13,7 @@ from workflow_scripts.shared import tables
 
 
 class Counting:
-    """Answers with the request's item and sample; notes each task it was given."""
+    """Answers with the request's item and sample; records each task."""
 
     name, engine, dtype, version = "counting", "none", "float32", "0"
 
@@ -133,7 +133,7 @@ def test_a_conversation_goes_on_in_the_round_it_was_in(tmp_path):
 
 
 class Longwinded(Counting):
-    """Each reply is 20 kB; notes how many tasks it holds at once."""
+    """Each reply is 20 kB; records how many tasks it holds at once."""
 
     def __init__(self):
         super().__init__(batch=16)
@@ -165,7 +165,7 @@ def test_no_requests_are_an_empty_table(tmp_path):
 
 
 def test_memory_does_not_grow_with_the_replies(tmp_path, monkeypatch):
-    """Four times as many replies: 12 MB more of text, and less than a tenth of it held."""
+    """Four times as many replies: 12 MB more text, less than a tenth of which is held in memory."""
     monkeypatch.setattr(runner, "PART_ROWS", 16)
     monkeypatch.setattr(runner, "BLOCK_TASKS", 64)
     monkeypatch.setattr(tables, "GROUP_BYTES", 1 << 19)

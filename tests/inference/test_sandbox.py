@@ -1,4 +1,4 @@
-"""A model's program runs alone and bounded; each bound is really hit."""
+"""A model's program runs isolated and bounded; a test reaches each bound."""
 
 import dataclasses
 

@@ -90,4 +90,4 @@ def test_memory_does_not_grow_with_the_length_of_replies(tmp_path):
         held = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
-    assert held < 2_000_000  # a batch is held as record, lines and bytes; all together are 10 MB
+    assert held < 2_000_000  # a batch is held as records, lines and bytes; the store has 10 MB

@@ -1,4 +1,4 @@
-"""vLLM for real, in its own environment (`make vllm`), held to the transformers engine."""
+"""The real vLLM, in its own environment (`make vllm`), compared with the transformers engine."""
 
 import json
 import os
@@ -31,9 +31,9 @@ TURNS = [{"role": "user", "content": "which way?"}]
 
 
 def misleading(folder):
-    """A model whose own files ask for other sampling, which must count for nothing.
+    """A model whose own files specify other sampling, which must have no effect.
 
-    vLLM's kernels for CPUs want heads of 32 or more.
+    vLLM's kernels for CPUs need heads of 32 or more.
     """
     tiny.save(folder, head_dim=32, words_only=True)
     path = folder / "generation_config.json"
@@ -137,7 +137,7 @@ def test_draws_follow_the_models_own_distribution(engine, vllm, tmp_path):
     with torch.inference_mode():
         ids = torch.tensor([engine.encode(prompt=prompt)])
         top = (engine.model(input_ids=ids).logits[0, -1] / 1.5).topk(kept)
-    expected = dict.fromkeys(found.index, 0.0)  # tokens that are parts of a character look alike
+    expected = dict.fromkeys(found.index, 0.0)  # parts of a character have the same text
     for token, p in zip(top.indices.tolist(), top.values.double().softmax(0).tolist(), strict=True):
         text = engine.text([token])
         expected[text] = expected.get(text, 0.0) + p * draws
@@ -150,7 +150,7 @@ def test_draws_follow_the_models_own_distribution(engine, vllm, tmp_path):
 @with_vllm
 @pytest.mark.slow
 def test_a_draw_depends_on_its_seed_alone(vllm, checkpoint, tmp_path):
-    """Not on the neighbours, their order, the process, or an earlier kill."""
+    """Independent of the neighbours, their order, the process, and an earlier kill."""
 
     def rows(seed, items):
         return [
@@ -184,7 +184,7 @@ def test_a_draw_depends_on_its_seed_alone(vllm, checkpoint, tmp_path):
 @with_vllm
 @pytest.mark.slow
 def test_draws_of_more_prompts_than_one_pass_holds(vllm, tmp_path):
-    """9,600 tokens, where a pass takes 4,096: no prompt is read in parts."""
+    """9,600 tokens, more than the 4,096 of one pass: no prompt is processed in parts."""
     asked = table(
         request(f"{i}", prompt="a" * (100 + i), temperature=1.0, n=8, max_tokens=4, seed=i)
         for i in range(12)

@@ -1,4 +1,4 @@
-"""Small models with random weights, saved as any model is: real code paths, nothing learnt."""
+"""Small models with random weights, saved like any other model."""
 
 from pathlib import Path
 
@@ -57,10 +57,10 @@ def save(
     words_only: bool = False,
     **settings: object,
 ) -> Path:
-    """Make a model of `architecture` in `folder`. `spread` is the weights' standard deviation.
+    """Write a model of `architecture` to `folder`. `spread` is the weights' standard deviation.
 
-    With `words_only`, tokens that are one byte are seldom drawn: half a character has no text, and
-    servers say nothing of it.
+    With `words_only`, tokens of one byte are seldom drawn: an incomplete character has no text, and
+    servers do not report it.
     """
     words = tokenizer(vocabulary)
     names = {

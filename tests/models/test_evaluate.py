@@ -18,7 +18,7 @@ CHECKPOINT = ["checkpoint/model.safetensors"]
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
-    """The folder of a whole training through the rule's own script."""
+    """The folder of a whole training run by the rule's own script."""
     folder = tmp_path_factory.mktemp("trained")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)

@@ -66,7 +66,7 @@ def test_held_out_options_are_never_trained_with_that_place():
 
 
 def test_the_ratio_of_the_options_does_not_tell_the_answer():
-    """Away from the map's ends, the ratio says nothing about which of the two is right."""
+    """Away from the map's ends, the ratio does not reveal which of the two is right."""
     lands = world.make(rng(2), 320, 0.0)
     generator, larger_is_right, ratios = rng(3), [], []
     while len(ratios) < 600:
@@ -124,7 +124,7 @@ def test_worked_sums_are_right():
             left, right = line.split("=")
             assert eval(left) == int(right)
         assert arithmetic.answer_in(solution["content"]) == int(lines[-2].split("=")[1])
-        # Earlier answers are history, not a lesson.
+        # Earlier answers are history and not learnt.
         assert all(m["learn"] is False for m in history if m["role"] == "assistant")
 
 

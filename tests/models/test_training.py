@@ -1,4 +1,4 @@
-"""Training: the loss is the textbook one, the weights repeat to the bit, a kill costs no result."""
+"""Training: the loss is the textbook's, weights repeat bit for bit, a kill changes no result."""
 
 import dataclasses
 import math
@@ -39,7 +39,7 @@ def undisturbed(tmp_path_factory):
 
 
 def test_packed_loss_is_that_of_conversations_one_by_one():
-    """Independent: transformers' own forward pass with its own attention, a row at a time."""
+    """Independent: transformers' own forward pass with its own attention, one row at a time."""
     model, data = build().eval(), tiny.encoded()
     plain = build().eval()
     total, count = 0.0, 0

@@ -1,4 +1,4 @@
-"""The updates written out for one matrix in NumPy float64, straight from the papers.
+"""The updates for one matrix in NumPy float64, directly from the papers.
 
 Each function takes the gradients of a run, a list of (out, in) arrays, and returns the directions.
 """

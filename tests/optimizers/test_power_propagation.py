@@ -1,4 +1,4 @@
-"""Power-propagation's two forms, and the regression that shows what is reachable."""
+"""Power-propagation's two forms, and the regression that shows which solutions are reachable."""
 
 import pandas as pd
 import pytest

@@ -1,4 +1,4 @@
-"""Every optimiser against its update written out in NumPy float64, and against `torch.optim`."""
+"""Every optimiser against a direct implementation in NumPy float64, and against `torch.optim`."""
 
 import numpy as np
 import pytest

@@ -1,7 +1,8 @@
 """An artificial answerer in the form of an embedded model, with known habits.
 
 It answers correctly with probability `skill`; with earlier answers in view it repeats the last one
-with probability `copies`. It counts requests, so that a test can see a second run ask nothing.
+with probability `copies`. It counts requests, so that a test can check that a second run sends
+none.
 """
 
 import json

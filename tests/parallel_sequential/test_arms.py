@@ -46,7 +46,7 @@ def ask(folder, skill, copies=0.0):
 
 @pytest.fixture(scope="module")
 def copier(tmp_path_factory):
-    """Skill 0.6, and four times in five it copies its last answer."""
+    """Skill 0.6; it copies its last answer with probability 0.8."""
     return ask(tmp_path_factory.mktemp("copier"), 0.6, 0.8)
 
 
@@ -72,7 +72,7 @@ def value(scores, metric, **wanted):
 
 def test_habits_of_a_copier_come_back_within_their_intervals(copier):
     """Repeat rate 0.8 + 0.2 x (chance that a fresh draw equals the last answer, 0.36 both right);
-    any of k from the law of the chain; the parallel arm as if it did not copy."""
+    any of k from the chain's distribution; the parallel arm as if it did not copy."""
     _, frame, choices, *_ = copier
     scores = scored(frame, choices, exploration.variety, N)
     repeat = value(scores, "repeat_rate", arm="sequential")
@@ -190,7 +190,8 @@ def test_the_weak_environment_is_right_as_often_as_it_says(independent):
 
 
 def test_repeats_are_drawn_again_at_most_four_times(copier):
-    """A right first answer comes again with 0.8 + 0.2 x 0.6, so most repeats stay repeats."""
+    """A right first answer recurs with probability 0.8 + 0.2 x 0.6, so most repeats stay
+    repeats."""
     _, frame, *_ = copier
     own = frame[frame["arm"] == "resample"].sort_values(["attempt", "retry"])
     assert own["retry"].max() == 3
@@ -217,7 +218,7 @@ def test_a_second_run_asks_nothing_and_gives_the_same(copier, tmp_path):
 
 
 def test_a_killed_job_goes_on_in_its_round(copier, tmp_path):
-    """The answerer dies after some replies; the next run asks for the rest only."""
+    """The answerer fails after some replies; the next run requests only the rest."""
     engine, frame, _, plan, asked = copier
     run = engine.run
 
@@ -237,7 +238,7 @@ def test_a_killed_job_goes_on_in_its_round(copier, tmp_path):
     again, _ = attempts.collect(engine, tmp_path, plan, asked, SETTINGS, 5)
     pd.testing.assert_frame_equal(ATTEMPTS.validate(again), frame)
     lines = sum(len(p.read_text().splitlines()) for p in tmp_path.glob("*.jsonl"))
-    # The reply in progress when it died was asked for twice.
+    # The reply in progress at the failure was requested twice.
     assert engine.asked - before == lines + 1
 
 

@@ -10,7 +10,7 @@ from workflow_scripts.inference import engines
 from workflow_scripts.parallel_sequential import copying, dialogue, heads, mechanism
 from workflow_scripts.parallel_sequential.rows import Rows, table
 
-torch.set_num_threads(1)  # as a job runs
+torch.set_num_threads(1)  # as in a job
 SPEC = tiny.SPEC
 LENGTH = 6
 

@@ -134,7 +134,7 @@ def test_a_failing_program_is_a_failed_test_with_its_reason(source, why):
 
 
 def test_a_program_cannot_speak_for_the_tests():
-    """Printed text is not taken for results, and expected values are not in the process."""
+    """Printed text is not read as results, and expected values are not in the process."""
     liar = "def f(x):\n    print('[[\"ok\", 1]]')\n    return 0\nprint('[[\"ok\", 1]]')"
     ran = programs.run(liar, [{"input": [1], "expected": 1}], "call", "f", LIMITS)
     assert ran.results == (("ok", 0),)

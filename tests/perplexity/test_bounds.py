@@ -19,7 +19,7 @@ def softmax(logits: np.ndarray, theta: float = 1.0) -> np.ndarray:
 
 @given(st.integers(1, 300), st.floats(0.0, 1.0), st.floats(0.5, 8.0), floors, st.integers(0, 2**32))
 def test_corrected_bound_over_random_bounded_logits(n, shift, spread, floor, seed):
-    """Logits of two bits on alpha, and on beta after bounded changes; premises are filtered."""
+    """Logits of two bits on alpha, and on beta after bounded changes; filtered by the premises."""
     rng = np.random.default_rng(seed)
     logits = np.stack([rng.uniform(0.05, spread, n), np.zeros(n)], -1)
     moved = logits + rng.uniform(-shift, shift, logits.shape) / 2

@@ -1,4 +1,4 @@
-"""The small decoder: seeds apart, causality, positions, and blocks of one row."""
+"""The small decoder: independent seeds, causality, positions, and segments within a row."""
 
 import pytest
 import torch

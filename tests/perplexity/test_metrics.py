@@ -108,7 +108,8 @@ def test_ties_are_broken_at_random():
 
 
 def parity_pool(far_r: float) -> pd.DataFrame:
-    """Two trainings whose checkpoints improve with the step; far out nats follow `far_r`."""
+    """Two trainings whose checkpoints improve with the step; out of distribution nats follow
+    `far_r`."""
     rows = []
     for seed in (0, 1):
         for step in range(20):

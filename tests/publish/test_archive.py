@@ -1,4 +1,4 @@
-"""The archive of a small real run: what is in it, what must not be, and every change found."""
+"""The archive of a small real run: what it contains, what it must not, and detection of changes."""
 
 import hashlib
 import io
@@ -29,7 +29,7 @@ LATEST = Path("results/archive/latest.zip")
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory):
-    """The finished and archived run; its path has the user's name in it."""
+    """The finished and archived run; its path contains the user's name."""
     folder = tiny_run.make(tmp_path_factory.mktemp("at") / f"of-{USER}")
     snakemake(folder, "archive")
     return folder
@@ -37,7 +37,7 @@ def project(tmp_path_factory):
 
 @pytest.fixture
 def copy(project, tmp_path):
-    """A copy to change."""
+    """A copy that a test may change."""
     return shutil.copytree(project, tmp_path / f"copy-{USER}", symlinks=True)
 
 
@@ -96,11 +96,11 @@ def test_the_public_validator_finds_nothing_required_missing(project, tmp_path):
     with zipfile.ZipFile(project / LATEST) as bundle:
         bundle.extractall(tmp_path)
     assert validate.problems(tmp_path) == []
-    # Nor recommended, but for addresses: the project has none to give.
+    # Recommended items, except for addresses, which the project does not have.
     recommended = validate.problems(tmp_path, recommended=True)
     addresses = re.compile("SHOULD have a url|id SHOULD be an absolute URI", re.IGNORECASE)
     assert [line for line in recommended if not addresses.search(line)] == []
-    # It does look: a crate without its runs is no Provenance Run Crate.
+    # The validator works: a crate without its runs is not a Provenance Run Crate.
     path = tmp_path / "ro-crate-metadata.json"
     crate = json.loads(path.read_text())
     kept = [item for item in crate["@graph"] if "CreateAction" not in item["@type"]]
@@ -125,7 +125,7 @@ def test_the_crate_tells_what_made_what(members):
 
 
 def everything_readable(name, data):
-    """A file's bytes and what is packed in it, found without the code under test."""
+    """A file's bytes and packed content, without the code under test."""
     texts = [data]
     if name.endswith(".parquet"):
         table = pq.read_table(io.BytesIO(data))
@@ -175,7 +175,7 @@ def test_the_same_results_give_the_same_bytes_but_for_the_settable_time(copy, tm
     snakemake(copy, *again, SOURCE_DATE_EPOCH="1700000000")
     assert "2023-11-14" in (copy / LATEST).resolve().name
     later, _ = packing.read(copy / LATEST)
-    # The time stands in the crate, in the form for Zenodo, and at each file; all else is the same.
+    # The time is in the crate, in Zenodo's form, and at each file; all else is the same.
     differ = {name for name in later if later[name].digest != before[name].digest}
     assert differ == {"ro-crate-metadata.json", "zenodo.json", packing.MANIFEST}
     assert later.keys() == before.keys()
@@ -253,7 +253,7 @@ def test_verify_replays_the_study_and_finds_the_same_bytes(project):
 
 
 def rewrite(archive, target, change):
-    """The archive with `change` applied to its files, as a sound zip again."""
+    """The archive with `change` applied to its files, packed as a valid zip again."""
     with zipfile.ZipFile(archive) as bundle:
         files = {name: bundle.read(name) for name in bundle.namelist()}
     change(files)
@@ -267,7 +267,7 @@ def flip(data, position):
 
 
 def test_a_flipped_bit_in_any_file_is_found_and_named(project, tmp_path):
-    """In files that were packed again, so that only their SHA-256 can tell."""
+    """In files that were packed again, so that only their SHA-256 differs."""
     whole, unreadable = packing.read(project / LATEST)
     assert packing.compare(whole, unreadable) == []
     for name in whole.keys() - {packing.MANIFEST}:
@@ -276,7 +276,7 @@ def test_a_flipped_bit_in_any_file_is_found_and_named(project, tmp_path):
             changed = whole | {name: packing.Member(flip(data, position))}
             lines = packing.compare(changed)
             assert [line.split(":")[0] for line in lines] == [name]
-    # The manifest itself is held to the hash in the archive's name.
+    # The manifest itself is compared with the hash in the archive's name.
     target = tmp_path / (project / LATEST).resolve().name
     for name in ("results/tiny/claims.json", packing.MANIFEST):
         rewrite(
@@ -288,7 +288,7 @@ def test_a_flipped_bit_in_any_file_is_found_and_named(project, tmp_path):
 
 
 def test_a_flipped_bit_anywhere_on_the_disk_is_found_and_named(project, tmp_path):
-    """In the packed content of a file; elsewhere in the zip, found or of no consequence."""
+    """Detected in the packed content of a file; elsewhere in the zip, detected or harmless."""
     archive = project / LATEST
     whole = {name: member.data for name, member in packing.read(archive)[0].items()}
     data = archive.read_bytes()
@@ -353,7 +353,7 @@ def test_a_result_that_the_code_does_not_give_is_found_by_the_replay(project, tm
     text, status = verify(project, target, "results/tiny/claims.json")
     assert status == 1
     assert re.search(r"FAILED.*results/tiny/claims.json: bytes differ", text)
-    # The figure of the same job is as it was.
+    # The figure of the same job is unchanged.
     assert re.search(r"ok.*results/tiny/figures/line.png: same bytes", text)
 
 

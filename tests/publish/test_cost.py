@@ -1,4 +1,4 @@
-"""What a run would ask of a cluster: the plan as Snakemake counts it, hours as benchmarks say."""
+"""What a run would need on a cluster: jobs from Snakemake's plan, hours from benchmarks."""
 
 import re
 from collections import Counter

@@ -1,4 +1,4 @@
-"""Snakemake's reasons put short: each form of them, and no reason lost."""
+"""Snakemake's reasons in short: every form, and no reason omitted."""
 
 import pytest
 

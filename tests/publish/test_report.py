@@ -74,10 +74,10 @@ include: "rules/publish.smk"
 
 
 def tree(folder):
-    """The real publishing part, with one tiny study in place of the real ones."""
+    """The real publishing rules, with one tiny study in place of the real ones."""
     for part in ("workflow_scripts", "resources", "schemas"):
         (folder / part).symlink_to(ROOT / part)
-    # ROOT is found from the place of the modules, so the modules themselves are copied.
+    # ROOT is derived from the path of the modules, so the modules are copied.
     (folder / "workflow_scripts").unlink()
     keep_out = shutil.ignore_patterns("__pycache__")
     for part in ("shared", "publish"):

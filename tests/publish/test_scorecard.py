@@ -1,4 +1,4 @@
-"""The scorecard shows every measurement, keeps its contract, and is the same each time."""
+"""The scorecard shows every measurement, checks its input, and is reproducible."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""A finished run of one tiny study with the real publishing rules, in a repository of its own."""
+"""A finished run of one tiny study with the real publishing rules, in its own repository."""
 
 import os
 import shutil
@@ -7,7 +7,7 @@ import sys
 
 from workflow_scripts.shared.fingerprint import ROOT
 
-# A user, a home and a key that no other text holds, so that a search for them finds leaks only.
+# A user, a home and a key that occur in no other text, so that a search for them finds only leaks.
 USER = "zaphodb"
 KEY = "k3y-of-nobody-0123456789"
 
@@ -137,7 +137,7 @@ CONFIG = """{
 
 
 def environment(folder):
-    """A user of another name, with a home and a key; nothing of this process's own."""
+    """The environment of another user, with a home and a key; nothing of this process's own."""
     home = folder.parent / USER
     home.mkdir(exist_ok=True)
     kept = {k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "SOURCE_DATE_EPOCH")}

@@ -1,4 +1,4 @@
-"""What a user reads when the config is wrong: one line for each mistake, with its remedy."""
+"""Error messages for a wrong config: one line per mistake, with its remedy."""
 
 import copy
 import subprocess
@@ -17,7 +17,7 @@ HEX = "0123456789abcdef0123456789abcdef01234567"
 
 
 def changed(path, value):
-    """The default config with one key set, made or removed."""
+    """The default config with one key set, added or removed."""
     content = copy.deepcopy(DEFAULT)
     place = content
     *parents, last = path.split("/")
@@ -30,7 +30,7 @@ def changed(path, value):
     return content
 
 
-# A path into config.yaml, what stands there instead, and the whole line that the user reads.
+# A path into config.yaml, the value set there, and the whole error message.
 BAD = [
     ("sead", 1, "sead: unknown key; did you mean 'seed'?"),
     ("seed", REMOVE, "seed: missing"),
@@ -389,7 +389,7 @@ def test_the_examples_of_the_documentation_are_good(tmp_path):
         for spec in changes["models"].values():
             kinds.add(spec["engine"])
             if spec["source"].startswith("/data"):
-                spec["source"] = str(tmp_path)  # a folder that is there
+                spec["source"] = str(tmp_path)  # a folder that exists
         config.check(merge(copy.deepcopy(DEFAULT), changes))
     assert kinds == {"transformers", "vllm", "openai"}
 

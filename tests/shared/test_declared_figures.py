@@ -1,4 +1,4 @@
-"""Each figure of a study stands in three places: its rule's list, its caption, its function."""
+"""Each figure of a study is in three places: its rule's list, its caption, its function."""
 
 import importlib
 import re

@@ -39,7 +39,7 @@ def project(tmp_path, monkeypatch):
 
 
 def forget():
-    """As in a new process, where only the file of known sources is left."""
+    """As in a new process, which has only the file of known sources."""
     for name in ("_imports", "_tree_hash", "_meaning", "_known"):
         getattr(fingerprint, name).cache_clear()
 

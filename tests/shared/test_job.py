@@ -1,4 +1,4 @@
-"""The shell around a script: what it leaves in the log."""
+"""The shell around a script: what it writes to the log."""
 
 import os
 import re

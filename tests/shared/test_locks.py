@@ -74,7 +74,7 @@ def test_a_killed_writer_holds_nothing(tmp_path):
 
 
 def test_an_earlier_result_that_nobody_was_writing_is_made_again(tmp_path, monkeypatch):
-    """Snakemake runs a job because it wants it run; only work done meanwhile is not repeated."""
+    """A job that Snakemake starts runs; only work done while it waited is not repeated."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "out").write_text("old")
     with locks.only_writer(["out"], "same"):

@@ -1,4 +1,4 @@
-"""Every rule gives its script what the script's function asks for, by name."""
+"""Every rule provides the arguments of its script's function, by name."""
 
 import ast
 import importlib
@@ -17,7 +17,7 @@ GIVEN = {"provenance", "threads"}  # by the job itself
 
 @pytest.fixture(scope="module")
 def rules(tmp_path_factory):
-    """The rules of the default config, as Snakemake has them."""
+    """The rules of the default config, as Snakemake parses them."""
     folder = tmp_path_factory.mktemp("rules")
     with SnakemakeApi(OutputSettings()) as api:
         workflow = api.workflow(

@@ -24,7 +24,7 @@ from workflow_scripts.shared.claims import POSITIVE, THEORY, Claim
 
 @dataclass
 class Job:
-    """What Snakemake gives to a script, as far as the shells read it."""
+    """The part of Snakemake's object that the shells read."""
 
     rule: str
     input: InputFiles
@@ -37,7 +37,7 @@ class Job:
 
 
 def named(kind, entries):
-    """As Snakemake holds them: one flat list, in which names stand for an entry or a slice."""
+    """As in Snakemake: one flat list, in which a name refers to an entry or a slice."""
     found = kind()
     for name, value in dict(entries).items():
         many = isinstance(value, list) and kind is not Params

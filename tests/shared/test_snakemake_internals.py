@@ -1,4 +1,4 @@
-"""One test per thing that the project relies on inside Snakemake; each fails when it changes."""
+"""One test per internal of Snakemake that the project relies on; each fails if it changes."""
 
 import inspect
 import logging
@@ -65,7 +65,7 @@ def test_settings_given_on_the_command_line_are_text_and_become_typed():
     from snakemake.cli import parse_config
 
     given = parse_config(["study={draws: 256, rate: 1.0e-3, on: [1, two], none: null}", "seed=7"])
-    assert given["study"]["draws"] == "256"  # so says Snakemake; else `typed_settings` may go
+    assert given["study"]["draws"] == "256"  # text; else `typed_settings` is not needed
     config = {"study": {"draws": 1, "kept": 2} | given["study"], "seed": given["seed"]}
     internals.typed_settings(config, given)
     assert config == {

@@ -36,7 +36,8 @@ def test_bootstrap_draws_the_rows_of_paired_columns_together():
     def gap(a, b, axis):
         return np.mean(a, axis=axis) - np.mean(b, axis=axis)
 
-    # The columns differ by exactly 1 in every row: whole rows leave no spread in the difference.
+    # The columns differ by exactly 1 in every row, so resampled rows give no spread in the
+    # difference.
     interval = statistics.bootstrap((first, first - 1.0), gap, seed=0)
     assert interval.low == pytest.approx(1.0)
     assert interval.high == pytest.approx(1.0)

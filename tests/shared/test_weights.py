@@ -1,4 +1,4 @@
-"""Files of weights: the same bytes each time, whole or not at all, and nobody else's."""
+"""Files of weights: reproducible bytes, complete or absent, and errors for other files."""
 
 import pytest
 import torch
@@ -14,7 +14,7 @@ def test_what_is_written_is_read(tmp_path):
     weights.write(tmp_path / "w.safetensors", TENSORS, {"seed": 1}, **ABOUT)
     tensors, about = weights.read(tmp_path / "w.safetensors", "anything")
     assert about == ABOUT | {"provenance": {"seed": 1}}
-    assert list(about["shape"]) == ["width", "names"]  # an order may mean something
+    assert list(about["shape"]) == ["width", "names"]  # the order may matter
     stored = load_file(tmp_path / "w.safetensors")
     assert tensors.keys() == stored.keys() == TENSORS.keys()
     for name, tensor in TENSORS.items():
@@ -50,7 +50,7 @@ def test_weights_of_another_kind_are_named(tmp_path):
 
 
 def test_what_is_noted_does_not_change_how_products_round(tmp_path):
-    """Tensors lie at torch's own alignment, however long the file's header is."""
+    """Tensors have torch's own alignment, whatever the length of the file's header."""
     held = torch.randn(129, 67, generator=torch.Generator().manual_seed(0))
     vector = torch.randn(67, generator=torch.Generator().manual_seed(1))
     products = []

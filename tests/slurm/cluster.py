@@ -1,11 +1,11 @@
-"""A whole Slurm on this machine: a controller and four nodes on loopback, two with a fake GPU.
+"""A complete Slurm on this machine: a controller and four nodes on loopback, two with a fake GPU.
 
     python tests/slurm/cluster.py start FOLDER    # as root; all state in FOLDER
     python tests/slurm/cluster.py stop FOLDER
 
-Needs Debian's `slurmctld slurmd slurm-client munge`. slurm.conf must stand where Slurm looks by
-itself, because the job step of Snakemake's plugin does not hand SLURM_CONF on; so a link is put
-there, and nothing is started on a machine that has a Slurm of its own.
+Needs Debian's `slurmctld slurmd slurm-client munge`. slurm.conf must be at Slurm's default path,
+because the job step of Snakemake's plugin does not pass SLURM_CONF on. So a link is created there,
+and nothing is started on a machine that has its own Slurm.
 """
 
 import contextlib
@@ -76,7 +76,7 @@ def why_not() -> str | None:
     if os.geteuid() != 0:
         return "Slurm's daemons need root"
     theirs = [ETC / name for name in FILES if (ETC / name).exists() and not _ours(ETC / name)]
-    return f"this machine has a Slurm of its own ({theirs[0]})" if theirs else None
+    return f"this machine has its own Slurm ({theirs[0]})" if theirs else None
 
 
 def _ours(path: Path) -> bool:
@@ -93,7 +93,7 @@ def wait(what: str, condition: Callable[[], bool], limit_s: float = 60) -> None:
 
 
 def call(*command: str) -> str:
-    """Standard output of a command of Slurm's; empty where it failed."""
+    """Standard output of a Slurm command; empty if it failed."""
     return subprocess.run(command, capture_output=True, text=True).stdout.strip()
 
 
@@ -165,20 +165,20 @@ class Cluster:
         self._daemon("slurmd", "-N", node)
 
     def stop_node(self, node: str) -> None:
-        """As when its power fails: the daemon and the jobs that it runs are gone at once."""
+        """As in a power failure: the daemon and its jobs end at once."""
         self._end(node, signal.SIGKILL)
         for job in call("squeue", "-h", "-w", node, "-o", "%i").split():
             for pid in processes_of(job):
                 _kill(pid, signal.SIGKILL)
 
     def wait_until_idle(self) -> None:
-        """Until every node can take a job."""
+        """Wait until every node can take a job."""
         wait(
             "all nodes idle", lambda: set(call("sinfo", "-h", "-N", "-o", "%t").split()) == {"idle"}
         )
 
     def stop(self) -> None:
-        """End every daemon and take the links away."""
+        """End every daemon and remove the links."""
         call("scancel", "--user=root")
         for name in (*NODES, "slurmctld"):
             self._end(name)
@@ -206,7 +206,7 @@ def _kill(pid: int, number: int) -> None:
 
 
 def processes_of(job: str) -> list[int]:
-    """Processes that a Slurm job started, and the daemon's step managers of it."""
+    """Processes that a Slurm job started, and the daemon's step managers for it."""
     found = []
     for folder in Path("/proc").glob("[0-9]*"):
         try:

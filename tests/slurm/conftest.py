@@ -1,4 +1,4 @@
-"""One cluster for all tests of this folder, and what the same jobs give without it."""
+"""One cluster for all tests of this folder, and the results of the same jobs without it."""
 
 import subprocess
 

@@ -1,4 +1,4 @@
-"""Runs of the workflow on the cluster of the tests, and what can befall them."""
+"""Runs of the workflow on the tests' cluster, and faults during them."""
 
 import contextlib
 import os
@@ -15,7 +15,7 @@ from tests.slurm.cluster import Cluster, call, processes_of, wait
 from workflow_scripts.shared import files, tables
 from workflow_scripts.softmax.train import Settings
 
-# Training long enough to be caught at it, with a state kept every few steps.
+# Training that is long enough to be interrupted, with frequent checkpoints.
 SETTINGS = """
 softmax:
   retrieval: {normalisers: [softmax], steps: 400}
@@ -32,7 +32,7 @@ TARGETS = (
     f"{TESTS}/comparison/sparsemax.parquet",
     "results/softmax/maps.parquet",
 )
-# The shipped profile, asking more often: the tests' jobs take seconds.
+# The shipped profile, with more frequent status checks: the tests' jobs take seconds.
 PROFILE = ("--workflow-profile", "profiles/slurm")
 OFTEN = (
     "--slurm-init-seconds-before-status-checks=1",
@@ -73,7 +73,7 @@ class Run:
         return self.logs[-1].read_text()
 
     def finish(self) -> str:
-        """Wait for the run's end, which must be a success; return its log."""
+        """Wait for the run, which must succeed; return its log."""
         assert self.process is not None
         try:
             code = self.process.wait(timeout=LIMIT_S)
@@ -89,7 +89,7 @@ class Run:
         return Counter(found)
 
     def job(self, part: str) -> str:
-        """The running job whose comment ends so; waits for it."""
+        """Wait for a running job whose comment ends with `part`, and return it."""
         found: list[str] = []
 
         def running() -> bool:
@@ -102,12 +102,12 @@ class Run:
         return found[0]
 
     def freeze(self, training: str, normaliser: str, local: Path) -> str:
-        """Stop a training once it has kept a state, so that a fault finds it at work."""
+        """Stop a training run after its first checkpoint, so that a fault interrupts it."""
         state = self.folder / state_file(local, training, normaliser)
         wait(f"{state} is there", state.exists, LIMIT_S)
         job = self.job(f"_{training}_{normaliser}")
         signal_scripts(job, signal.SIGSTOP)
-        assert state.exists(), "the training had already ended: make it longer"
+        assert state.exists(), "the training had already ended: increase its steps"
         return job
 
 
@@ -117,7 +117,7 @@ def interruptible() -> None:
 
 
 def state_file(local: Path, training: str, normaliser: str) -> Path:
-    """Where a training keeps its state, by what its results in folder `local` say of it."""
+    """Folder of a training run's state, from its results in folder `local`."""
     made = tables.provenance(local / HEADS / training / f"{normaliser}.curve.parquet")
     names = [field.name for field in fields(Settings) if field.name != "normaliser"]
     settings = {"normaliser": normaliser} | {name: made["settings"][name] for name in names}
@@ -136,9 +136,9 @@ def state_file(local: Path, training: str, normaliser: str) -> Path:
 
 
 def signal_scripts(job: str, number: int) -> None:
-    """Send a signal to what computes in a Slurm job, not to what surrounds it."""
+    """Send a signal to the computing process of a Slurm job, not to its wrappers."""
     for pid in processes_of(job):
-        with contextlib.suppress(OSError):  # it may end at this moment
+        with contextlib.suppress(OSError):  # it may just have ended
             if b".snakemake/scripts/" in Path(f"/proc/{pid}/cmdline").read_bytes():
                 os.kill(pid, number)
 
@@ -151,6 +151,6 @@ def outputs(folder: Path) -> dict[str, bytes]:
 
 
 def first_percent(folder: Path, training: str, normaliser: str) -> int:
-    """How much of a training its last job found done."""
+    """Number of steps that the last job of a training run found completed."""
     log = (folder / "logs/softmax_train" / training / f"{normaliser}.log").read_text()
     return int(re.search(r"(\d+)%", log)[1])

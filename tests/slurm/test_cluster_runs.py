@@ -1,4 +1,4 @@
-"""The workflow on a real Slurm, through the shipped profile: same bytes, whatever happens to it."""
+"""The workflow on a real Slurm, through the shipped profile: the same bytes after every fault."""
 
 import os
 import signal
@@ -24,7 +24,7 @@ from tests.slurm.runs import (
 
 pytestmark = [pytest.mark.slurm, pytest.mark.xdist_group("slurm")]
 
-# Retrieval on the nodes with GPUs; the theory's first attempt with too little memory for it.
+# Retrieval runs on the nodes with GPUs; theory has too little memory at its first attempt.
 RESOURCES = (
     "--set-resources",
     "softmax_train:slurm_partition='gpu' if wildcards.training == 'retrieval' else 'cpu'",
@@ -35,7 +35,7 @@ RESOURCES = (
 
 @pytest.fixture(scope="module")
 def disturbed(cluster, local, tmp_path_factory):
-    """A run in which four jobs come to grief at their first attempt, each in a way of its own."""
+    """A run in which four jobs fail at their first attempt, each in a different way."""
     run = Run(tmp_path_factory.mktemp("disturbed"), cluster)
     run.start(*TARGETS, more=RESOURCES)
     jobs = {
@@ -43,11 +43,11 @@ def disturbed(cluster, local, tmp_path_factory):
         for name in ("comparison/softmax", "comparison/sparsemax", "retrieval/softmax")
     }
     call("scancel", jobs["comparison/softmax"])
-    # Frozen, it would use up its time; this is the same, sooner.
+    # A frozen job would reach its time limit; this has the same effect sooner.
     call("scontrol", "update", f"JobId={jobs['comparison/sparsemax']}", "EndTime=now+1")
     node = call("squeue", "-h", "-j", jobs["retrieval/softmax"], "-o", "%N")
     cluster.stop_node(node)
-    # Not by sinfo: it calls a node that went down with a job "completing".
+    # Not sinfo, which reports a node that went down with a job as "completing".
     wait(f"{node} is down", lambda: "DOWN" in call("scontrol", "show", "node", node), LIMIT_S)
     cluster.start_node(node)
     run.finish()
@@ -56,7 +56,7 @@ def disturbed(cluster, local, tmp_path_factory):
 
 
 def attempts(run: Run, comment: str) -> list[list[str]]:
-    """State, memory, time limit and nodes of each attempt at a job, first one first."""
+    """State, memory, time limit and nodes of each attempt at a job, in order."""
     form = "--format=%i|%Z|%k|%T|%m|%l|%N"
     lines = [line.split("|") for line in call("squeue", "-h", "--states=all", form).splitlines()]
     mine = [line for line in lines if line[1] == str(run.folder) and line[2] == comment]
@@ -107,12 +107,12 @@ def test_a_job_whose_node_is_lost_goes_on_elsewhere_or_there_once_it_is_back(dis
 
 @pytest.fixture(scope="module")
 def folder(cluster, tmp_path_factory):
-    """One folder for the runs whose submitter is killed, or that lose the controller."""
+    """One folder for runs whose submitter is killed, or whose controller goes down."""
     return Run(tmp_path_factory.mktemp("submitters"), cluster)
 
 
 def taken_up(run: Run, *targets: str) -> str:
-    """The log of the run that docs/cluster.md has follow a submitter's end."""
+    """The log of the run that follows a submitter's end, as in docs/cluster.md."""
     command = [sys.executable, "-m", "snakemake", *PROFILE, *SCALE, "--unlock", "--", *targets]
     subprocess.run(command, cwd=run.folder, check=True, capture_output=True)
     run.start(*targets)

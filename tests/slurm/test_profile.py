@@ -1,4 +1,4 @@
-"""The shipped profile, held against the rules and against what the plugin makes of it."""
+"""The shipped profile, compared with the rules and with the plugin's sbatch calls."""
 
 import re
 from types import SimpleNamespace
@@ -56,7 +56,7 @@ def test_it_leaves_out_nothing_of_the_default_profile_that_decides_results():
 
 
 def sbatch(gpu: int, extra: dict) -> str:
-    """What sbatch would be called with for a job with the resources of an example."""
+    """The sbatch call for a job with the resources of an example."""
     given = {"mem_mb": 4000, "runtime": 30, "gpu": gpu} | extra
     resources = Resources.from_mapping(given)
     values = {name: resource.value for name, resource in resources.items()}

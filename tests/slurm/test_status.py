@@ -1,4 +1,4 @@
-"""The project's `sacct`, among stand-ins for Slurm's commands that answer as Slurm was seen to."""
+"""The project's `sacct`, with fake Slurm commands that give real answers of Slurm."""
 
 import os
 import subprocess
@@ -18,7 +18,7 @@ DOWN = "echo 'Unable to contact slurm controller' >&2; exit 1"
 
 @pytest.fixture
 def ask(tmp_path):
-    """Ask the project's sacct, with stand-ins for the real sacct and squeue."""
+    """Call the project's sacct, with fakes of the real sacct and squeue."""
 
     def asking(sacct: str, squeue: str, *arguments: str) -> subprocess.CompletedProcess:
         commands = tmp_path / "commands"
@@ -106,7 +106,7 @@ def test_only_jobs_of_this_folder_that_this_run_is_to_do_are_left_behind(tmp_pat
 
 
 def test_a_local_run_does_not_need_a_cluster_that_answers(tmp_path, monkeypatch):
-    """Slurm's commands may be installed where no cluster is in reach."""
+    """Slurm's commands may be installed where no cluster can be reached."""
     squeue = tmp_path / "squeue"
     squeue.write_text("#!/bin/sh\necho no controller >&2\nexit 1\n")
     squeue.chmod(0o755)

@@ -46,7 +46,7 @@ def test_raw_value_past_the_window_is_below_one(published):
 
 
 def test_reversed_coefficients_sharpen_elsewhere(published):
-    """The known mistake: the first coefficient taken as the constant."""
+    """A known mistake: the first coefficient used as the constant."""
     low, high = adaptive_temperature.window(published[::-1])[-2:]
     assert adaptive_temperature.window(published) == pytest.approx([0.8485, 5.9445], abs=1e-4)
     assert (low, high) == pytest.approx((0.92, 2.15), abs=0.02)

@@ -40,7 +40,7 @@ def test_entropy_never_under_its_floor(logits):
 @settings(deadline=None, max_examples=15)
 @given(st.integers(2, 6), st.floats(0.2, 6.0), st.integers(0, 1000))
 def test_floor_is_what_an_optimiser_finds(items, spread, seed):
-    """A box-constrained search from random starts never gets lower, and gets there."""
+    """A box-constrained search from random starts reaches the floor and never gets lower."""
     rng = np.random.default_rng(seed)
     found = min(
         optimize.minimize(

@@ -40,7 +40,7 @@ def test_one_pass_entropy_agrees_with_scipy(items, block, size, seed):
 
 
 def test_memory_does_not_grow_with_the_keys():
-    """A few blocks are held; the listing, measured alike, holds all logits and more."""
+    """A few blocks are held; the listing, measured in the same way, holds all logits and more."""
 
     def peak(attention, items, *block):
         rng = np.random.default_rng(0)

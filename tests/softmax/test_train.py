@@ -1,4 +1,4 @@
-"""Training and evaluation of heads: seeds apart, reproducible bits, resuming, the fit."""
+"""Training and evaluation of heads: independent seeds, reproducible bits, resuming, the fit."""
 
 import dataclasses
 

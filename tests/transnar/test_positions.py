@@ -62,7 +62,7 @@ def test_randomised_positions_depend_on_the_draw_and_plain_ones_do_not():
 
 @torch.no_grad()
 def test_only_distances_between_positions_count():
-    """A shift of rotary positions changes nothing; a stretch and a permutation do."""
+    """A shift of rotary positions changes nothing; stretching or permuting them does."""
     model, (drawn, _, _) = network(), text(BARE, rows=(1,))
     places = drawn.positions
     expected = model(drawn)
