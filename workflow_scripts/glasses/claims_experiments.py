@@ -68,7 +68,7 @@ def claims(published: Callable[[str], Published]) -> list[Claim]:
             id="G10a",
             statement="The error of counting grows with length, whatever the prompting.",
             source="figure 3",
-            quantity="least rank correlation of absolute error and length over tasks",
+            quantity="smallest rank correlation of absolute error and length over tasks",
             region=POSITIVE,
             test=m.error_trend,
             published=Published("grows for all prompts", "published-2nd", "secondary notes"),
@@ -170,7 +170,7 @@ def claims(published: Callable[[str], Published]) -> list[Claim]:
             statement="Paths at the front and recency at the end form a U: the last token is more "
             "sensitive to both ends than to the middle.",
             source="section 5",
-            quantity="lesser end over the middle third, bound with recency, deepest stack",
+            quantity="smaller end over the middle third, bound with recency, deepest stack",
             region=Region(low=1.0 + 1.0e-9),
             decided_by=THEORY,
             test=m.u_shape,

@@ -137,7 +137,7 @@ def claims(published: Callable[[str], Published]) -> list[Claim]:
             statement="With equal layers the bound tends to 'only token 1 matters' as layers are "
             "added.",
             source="proposition 5.2",
-            quantity="least weight of token 1 in ((Lambda + I)/2)^L",
+            quantity="smallest weight of token 1 in ((Lambda + I)/2)^L",
             region=Region(low=0.999),
             test=partial(exact, "B8", "least_first_weight", "random causal softmax matrices"),
         ),
@@ -152,7 +152,7 @@ def claims(published: Callable[[str], Published]) -> list[Claim]:
         ),
         of_theory(
             id="G7b",
-            statement="The same holds with a causal mask, as one summary has it.",
+            statement="The same holds with a causal mask, according to one summary.",
             source="proposition 6.1, misread",
             quantity="largest difference between sequences of one ratio",
             region=rounding(1.0e-9),

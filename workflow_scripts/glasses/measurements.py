@@ -180,12 +180,12 @@ def gap_onset(scores: pd.DataFrame, evidence: EvidenceOf) -> Found:
 
 
 def error_trend(scores: pd.DataFrame, evidence: EvidenceOf) -> Found:
-    """The least rank correlation over tasks, for each model and prompting."""
+    """The smallest rank correlation over tasks, for each model and prompting."""
     rows = pick(scores, experiment="E2", metric="error_trend")
     found = []
     for (model, prompting), own in rows.groupby(["model", "prompting"], sort=False):
         least = extreme(own, "least")
-        note = f"{prompting}: least of {len(own)} tasks, {least['task']}"
+        note = f"{prompting}: smallest of {len(own)} tasks, {least['task']}"
         found.append(measured(least, evidence(str(model)), note, model=str(model)))
     return found or NotMeasured("errors or lengths do not vary")
 
@@ -199,7 +199,7 @@ def cure(name: str, note: str, scores: pd.DataFrame, _: EvidenceOf) -> Found:
 
 
 def u_shape(scores: pd.DataFrame, _: EvidenceOf) -> Found:
-    """The bound's lesser end over its middle third with ALiBi, at the deepest stack that ran."""
+    """The bound's smaller end over its middle third with ALiBi, at the deepest stack that ran."""
     rows = pick(scores, experiment="G5", metric="u_shape_bound", encoding="alibi")
     row = rows.sort_values("depth").iloc[-1]
     note = f"random decoders with ALiBi, {int(row['depth'])} layers"

@@ -158,7 +158,7 @@ def uniform_causal(n: int) -> Tensor:
 def profile(experiment: str, norms: dict[str, NDArray], units: str, **conditions: Any) -> list[Row]:
     """Scores of norms (samples, n) by position, each sample divided by its mean.
 
-    `norms` holds `bound` and the Jacobians' norms under other names. `u_shape` is the lesser of
+    `norms` holds `bound` and the Jacobians' norms under other names. `u_shape` is the smaller of
     the first and the last position over the mean of the middle third: above 1, both ends count for
     more than the middle. `slack_decades` and `rank` compare each sample with its bound.
     """

@@ -30,7 +30,7 @@ class Digits:
 def inspect(tokenizer: Any, name: str) -> Digits:
     """Inspect the tokenizer of model `name`.
 
-    Raises `EngineError` naming the model if some digit has no token of its own.
+    Raises `EngineError` naming the model if some digit has no token.
     """
     alone = {}
     for digit in "0123456789":

@@ -71,7 +71,7 @@ def difference(
     _: EvidenceOf,
     layer: str | None = None,
 ) -> Found:
-    """Shampoo less each rival, paired by seed, after the last task."""
+    """Shampoo minus each rival, paired by seed, after the last task."""
     rows = pick(
         scores,
         experiment="continual",
@@ -86,7 +86,7 @@ def difference(
     for rival in rivals:
         for _at, row in pick(rows, other=rival).iterrows():
             tuned = [FULLEST] if " " in rival else [FULLEST, rival]  # "adam 0.001" is not tuned
-            found.append(measured(row, f"Shampoo less {rival}", untuned(scores, stream, tuned)))
+            found.append(measured(row, f"Shampoo minus {rival}", untuned(scores, stream, tuned)))
     return found or NotMeasured("Shampoo or its rivals are not among the optimisers of this run")
 
 

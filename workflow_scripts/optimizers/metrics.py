@@ -43,7 +43,7 @@ def ranks(values: Tensor) -> dict[str, Tensor]:
 
 
 def activation_values(activations: Tensor) -> Tensor:
-    """Singular values (R, width), descending, of activations (R, N, width) less their mean.
+    """Singular values (R, width), descending, of activations (R, N, width) minus their mean.
 
     Taken from the covariance, whose size does not depend on the number of examples.
     """
@@ -58,21 +58,21 @@ def average_accuracy(matrix: Tensor) -> Tensor:
 
 
 def forgetting(matrix: Tensor) -> Tensor:
-    """Best less final accuracy over earlier tasks, (R,); `matrix` (R, T, T) is [after, on]."""
+    """Best minus final accuracy over earlier tasks, (R,); `matrix` (R, T, T) is [after, on]."""
     last = matrix.shape[1] - 1
     best = torch.stack([matrix[:, i:last, i].amax(1) for i in range(last)], 1)
     return (best - matrix[:, last, :last]).mean(1)
 
 
 def backward_transfer(matrix: Tensor) -> Tensor:
-    """Final less first accuracy over earlier tasks, (R,); `matrix` (R, T, T) is [after, on]."""
+    """Final minus first accuracy over earlier tasks, (R,); `matrix` (R, T, T) is [after, on]."""
     last = matrix.shape[1] - 1
     learned = matrix.diagonal(dim1=1, dim2=2)[:, :last]
     return (matrix[:, last, :last] - learned).mean(1)
 
 
 def forward_transfer(matrix: Tensor, untrained: Tensor) -> Tensor:
-    """Mean over later tasks of the accuracy just before learning less that of the start.
+    """Mean over later tasks of the accuracy just before learning minus that of the start.
 
     `matrix` as in `average_accuracy`, `untrained` (R, T); shape (R,).
     """
@@ -105,7 +105,7 @@ def hoyer(weights: Tensor) -> Tensor:
 
 
 def margins(logits: Tensor, labels: Tensor) -> Tensor:
-    """Right logit less the largest other; logits (R, N, C), labels (R, N), shape (R, N)."""
+    """Right logit minus the largest other; logits (R, N, C), labels (R, N), shape (R, N)."""
     right = logits.gather(-1, labels[..., None])[..., 0]
     others = logits.scatter(-1, labels[..., None], -torch.inf).amax(-1)
     return right - others

@@ -79,7 +79,7 @@ def matched_scores(frame: pd.DataFrame) -> list[Row]:
 
 
 def beyond_batches(sound: pd.DataFrame) -> list[Row]:
-    """Mean distance between optimisers less that between two orders of batches, by seed.
+    """Mean distance between optimisers minus that between two orders of batches, by seed.
 
     The distance is the absolute difference of log sharpness, or of the log effective rank of the
     first hidden layer.

@@ -40,7 +40,7 @@ def least(
     found = []
     for model, rows in by_model(pick(scores, **wanted)):
         worst = extreme(rows, "least")
-        which = f"{note}; least of {len(rows)}: {worst[column]}"
+        which = f"{note}; smallest of {len(rows)}: {worst[column]}"
         found.append(measured(worst, evidence(model), which, model=model))
     return found or NotMeasured(absence(scores, wanted["domain"]))
 

@@ -174,7 +174,7 @@ def section_4() -> list[Claim]:
             statement="At accuracy 1/2, for every confidence there are more confident and more "
             "accurate models that perplexity rejects.",
             source="figure 3 left",
-            quantity="least a' - a over confidences and shifts",
+            quantity="smallest a' - a over confidences and shifts",
             region=POSITIVE,
             test=partial(exact, "C9", "least_extra_accuracy", "grid of gamma and Delta"),
         ),
@@ -195,7 +195,7 @@ def section_4() -> list[Claim]:
             id="C9d",
             statement="The accuracy needed tends to 1 as Delta tends to gamma.",
             source="figure 3 left",
-            quantity="least a' over confidences where 1e-300 of gamma is left",
+            quantity="smallest a' over confidences where 1e-300 of gamma is left",
             region=Region(0.99, 1.0),
             test=partial(exact, "C9", "critical_accuracy_at_end", "slow: 1 - L / 691"),
         ),
@@ -204,7 +204,7 @@ def section_4() -> list[Claim]:
             statement="At gamma = 0.4 an accurate but under-confident base can lose accuracy and "
             "improve its perplexity by confidence alone.",
             source="figure 3 right",
-            quantity="least dip of a' below the base's accuracy, over bases that are "
+            quantity="smallest dip of a' below the base's accuracy, over bases that are "
             "under-confident",
             region=POSITIVE,
             test=partial(exact, "C10", "least_dip", "bases from a = 0.605 to 1"),

@@ -89,7 +89,7 @@ def copying(data: Data) -> "Figure":
     if named:
         legend_below(figure, grid[1, 0], 4)
     _line_styles(
-        grid[0, 1], ("$\\alpha$: least of any bit", "$\\beta$: flipped bit"), "center right"
+        grid[0, 1], ("$\\alpha$: smallest of any bit", "$\\beta$: flipped bit"), "center right"
     )
     _line_styles(grid[0, 2], ("$\\alpha$", "$\\beta$"), "upper right")
     return figure

@@ -1,4 +1,4 @@
-"""The report of a run, made by Snakemake: one file that opens without a network."""
+"""The report of a run, written by Snakemake: one file that opens without a network."""
 
 import json
 import subprocess

@@ -1,4 +1,4 @@
-"""One look for every figure, one colour per model, one way to draw what a rule declares."""
+"""The style of all figures, the colours of models, and the drawing of a rule's figures."""
 
 import colorsys
 from collections.abc import Callable, Mapping, Sequence

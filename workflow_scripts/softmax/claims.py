@@ -117,7 +117,7 @@ def all_claims(accuracy: str, spread: str) -> list[Claim]:
             id="S6a",
             statement="Adaptive temperature at inference helps at every size beyond training.",
             source="table 1",
-            quantity="least gain over the larger sizes, points",
+            quantity="smallest gain over the larger sizes, points",
             region=POSITIVE,
             test=partial(measurements.helps_everywhere, table),
             published=second("significant at every larger size", source="table 1"),

@@ -90,7 +90,7 @@ def helps_everywhere(table: Accuracies, scores: pd.DataFrame, _: EvidenceOf) -> 
     """The smallest gain over all larger sizes, its interval over all of them."""
     rows = gains(scores)
     worst = extreme(rows[rows["items"] > IN_DISTRIBUTION], "least")
-    note = f"least gain in points, at {int(worst['items'])} items; {scale(scores)}"
+    note = f"smallest gain in points, at {int(worst['items'])} items; {scale(scores)}"
     return [measured(worst, Evidence.PROTOCOL, note, reason=less_trained(table, scores))]
 
 

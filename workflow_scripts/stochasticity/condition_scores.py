@@ -34,7 +34,7 @@ def condition_scores(condition: Row, frame: pd.DataFrame, seed: int) -> Iterator
         return
     parts = dict(list(frame.groupby("part")))
     if "seed" in parts:
-        # The number that the model made up has a target of its own: uniform on [0, 1].
+        # The number that the model made up has its own target: uniform on [0, 1].
         yield from fit(condition | {"target": "seed"}, parts["seed"], seed)
     if "count" in parts:
         yield from counts(condition, parts["count"]["value"].to_numpy(), seed)
