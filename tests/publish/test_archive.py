@@ -367,7 +367,7 @@ def test_a_result_that_the_code_does_not_give_is_found_by_the_replay(project, tm
         ({"value": 1.25}, 0.0, False, "bytes differ"),
         ({"value": 1.25}, 0.1, False, "numbers differ by up to 0.2"),
         ({"value": 1.25}, 0.3, True, "numbers differ by up to 0.2"),
-        ({"value": 1.25, "code": "y"}, 0.3, False, "numbers differ by up to 0.2 but for the code"),
+        ({"value": 1.25, "code": "y"}, 0.3, False, "numbers differ by up to 0.2 except"),
         ({"text": "other"}, 0.3, False, "numbers differ by up to inf"),
     ],
 )
