@@ -31,8 +31,9 @@ def test_same_figure_same_bytes(tmp_path):
 def test_a_saved_figure_is_closed(tmp_path):
     import matplotlib.pyplot as plt
 
+    before = plt.get_fignums()
     draw(tmp_path / "figure.png")
-    assert plt.get_fignums() == []
+    assert plt.get_fignums() == before
 
 
 def test_a_failed_save_leaves_the_old_file(tmp_path):

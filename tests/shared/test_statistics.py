@@ -87,7 +87,7 @@ def test_chi_square_by_hand():
     assert test.statistic == pytest.approx(4.0)
     assert test.p == pytest.approx(math.erfc(math.sqrt(2.0)))
     assert statistics.chi_square([5, 5, 1], [0.5, 0.5, 0.0]).p == 0.0
-    with pytest.raises(ValueError, match="add to"):
+    with pytest.raises(ValueError, match="expected probabilities of sum 1"):
         statistics.chi_square([1, 1], [0.5, 0.6])
 
 
