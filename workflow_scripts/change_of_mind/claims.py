@@ -70,13 +70,12 @@ def all_claims(published: Sequence[str], models: dict[str, Any]) -> list[Claim]:
         wanted = {"experiment": "E1", "metric": metric} | wanted
         return partial(measurements.extreme, list(models), note, which, wanted)
 
-    def opposite_rate(name: str, display: str, share: str) -> Claim:
+    def opposite_rate(name: str, display: str, outcome: str) -> Claim:
         where = {"display": display, "advice": "opposite", "accuracy": "all"}
         published = opposite[f"{display}_pct"] / 100
         return claim(
             id=name,
-            statement=f"With opposing advice and the answer {display}, {share} of answers change "
-            "(within 5 points)",
+            statement=f"With opposing advice and the answer {display}, {outcome} (within 5 points)",
             quantity=f"change-of-mind rate, opposite, {display}",
             region=around(published, 0.05),
             test=direct("change_rate", "rate", **where),
@@ -146,8 +145,8 @@ def all_claims(published: Sequence[str], models: dict[str, Any]) -> list[Claim]:
             test=extreme("largest", "change_rate", "rate, answer shown", **agreeing),
             published=secondary("about 0"),
         ),
-        opposite_rate("3a", "hidden", "most"),
-        opposite_rate("3b", "shown", "a minority"),
+        opposite_rate("3a", "hidden", "most answers change"),
+        opposite_rate("3b", "shown", "a minority of answers changes"),
         claim(
             id="4",
             statement="Seeing its own answer raises confidence in it with no new information",
