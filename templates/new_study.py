@@ -6,6 +6,8 @@ New files come from `templates/study/`. `SHARED` lists every shared file that a 
 """
 
 import argparse
+import json
+import keyword
 import re
 import sys
 from pathlib import Path
@@ -70,7 +72,8 @@ def shared_files(root: Path, name: str, paper: str, title: str) -> dict[Path, st
     texts["profiles/slurm/config.yaml"] = after_last(
         texts["profiles/slurm/config.yaml"], r"^  \w+_figures: \w+$", groups, "^groups:$"
     )
-    row = f"| [`{name}`](workflow_scripts/{name}/README.md) | {title} | arXiv {paper} |"
+    cell = title.replace("|", r"\|")
+    row = f"| [`{name}`](workflow_scripts/{name}/README.md) | {cell} | arXiv {paper} |"
     texts["README.md"] = after_last(
         texts["README.md"], r"^\| \[`\w+`\]\(workflow_scripts/\w+/README\.md\) \|.*$", row
     )
@@ -78,7 +81,7 @@ def shared_files(root: Path, name: str, paper: str, title: str) -> dict[Path, st
         texts["CHANGELOG.md"], r"^- Study `[\s\S]*?(?=\n-|\n\n|\Z)", f"- Study `{name}`: {title}."
     )
     reference = (
-        f"  - type: article\n    title: {title!r}\n    authors: [{{name: 'FILL IN'}}]\n"
+        f"  - type: article\n    title: {json.dumps(title, ensure_ascii=False)}\n    authors: [{{name: 'FILL IN'}}]\n"
         f"    identifiers: [{{type: other, value: 'arXiv:{paper}'}}]\n"
     )
     texts["CITATION.cff"] = texts["CITATION.cff"].rstrip("\n") + "\n" + reference
@@ -103,17 +106,29 @@ def after_last(text: str, line: str, addition: str, start: str = "", end: str = 
     return f"{text[:place]}\n{addition}{text[place:]}"
 
 
+def taken(root: Path) -> dict[str, set[str]]:
+    """The names that a study cannot have, by the place where they stand."""
+    rules = "\n".join(path.read_text(encoding="utf-8") for path in (root / "rules").glob("*.smk"))
+    config = (root / "config.yaml").read_text(encoding="utf-8")
+    folders = ("workflow_scripts", "tests")
+    return {f"{folder}/": {path.stem for path in (root / folder).iterdir()} for folder in folders} | {
+        "rules/": {path.stem for path in (root / "rules").iterdir()}
+        | set(re.findall(r"^rule (\w+):", rules, re.MULTILINE))
+        | {"all"},
+        "config.yaml": set(re.findall(r"^(\w+):", config, re.MULTILINE)),
+    }
+
+
 def add(root: Path, name: str, paper: str, title: str) -> list[Path]:
     """Write the study into the project at `root`; return the paths. Raises `StudyError`."""
     if not re.fullmatch(r"[a-z][a-z_]*[a-z]", name):
         raise StudyError(f"NAME: expected lower-case letters and underscores, found {name!r}")
     if not re.fullmatch(r"\d{4}\.\d{4,5}", paper):
         raise StudyError(f"PAPER: expected an arXiv id such as 2401.00001, found {paper!r}")
-    taken = [
-        folder for folder in ("rules", "workflow_scripts") for _ in (root / folder).glob(f"{name}*")
-    ]
-    if taken:
-        raise StudyError(f"NAME: {name!r} already exists in {taken[0]}/; choose another name")
+    if keyword.iskeyword(name):
+        raise StudyError(f"NAME: {name!r} is a word of Python; choose another name")
+    if where := next((place for place, names in taken(root).items() if name in names), None):
+        raise StudyError(f"NAME: {name!r} already exists in {where}; choose another name")
     texts = new_files(root, name, paper, title) | shared_files(root, name, paper, title)
     for path, text in texts.items():
         path.parent.mkdir(parents=True, exist_ok=True)

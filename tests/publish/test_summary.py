@@ -50,6 +50,29 @@ def test_the_next_run_is_compared_with_this_one(run):
     assert "new lines 0, removed lines 2" in text
 
 
-def test_without_a_scorecard_it_says_how_to_get_one(tmp_path, capsys):
-    assert summary.main(tmp_path / "none.parquet") == 1
-    assert "snakemake scorecard" in capsys.readouterr().err
+def test_a_run_of_one_study_ends_without_error_and_says_how_to_get_a_scorecard(tmp_path, capsys):
+    assert summary.main(tmp_path / "none.parquet") == 0
+    assert "snakemake scorecard" in capsys.readouterr().out
+
+
+def test_runs_of_two_scales_are_not_compared(run):
+    run(card())
+    assert "Not compared with the last run, which had scale smoke." in run(card(scale="default"))
+
+
+@pytest.mark.parametrize("broken", [b"x", None], ids=["no table", "old format"])
+def test_an_unreadable_last_scorecard_is_named_and_replaced(run, tmp_path, broken):
+    run(card())
+    last = tmp_path / "work/last.parquet"
+    tables.write(card().drop(columns="scale"), last)
+    if broken:
+        last.write_bytes(broken)
+    assert "Not compared with the last run: " in run(card())
+    assert "Since the last run: nothing changed." in run(card())
+
+
+def test_a_scorecard_of_an_old_format_gives_one_line(tmp_path, capsys):
+    tables.write(card().drop(columns=["n", "scale"]), tmp_path / "old.parquet")
+    assert summary.main(tmp_path / "old.parquet") == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "without n, scale; `snakemake scorecard`" in line

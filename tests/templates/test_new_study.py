@@ -12,6 +12,7 @@ from tests.end_to_end import project
 from workflow_scripts.shared.fingerprint import ROOT
 
 NAME, PAPER = "zipf_law", "2401.00001"
+TITLE = """Zipf's "law" | a test: one"""
 
 
 def tree(folder):
@@ -36,7 +37,7 @@ def copy(tmp_path_factory):
 def added(copy):
     """The files before and after `make study`."""
     before = tree(copy)
-    command = [sys.executable, "templates/new_study.py", NAME, PAPER, "Zipf's law: a test"]
+    command = [sys.executable, "templates/new_study.py", NAME, PAPER, TITLE]
     done = subprocess.run(command, cwd=copy, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     return before, tree(copy)
@@ -66,9 +67,11 @@ def test_shared_files_are_still_what_they_were(added):
         for part in ("scores", "claims", "figures"):
             new.get("groups", {}).pop(f"{NAME}_{part}", None)
         if "references" in new:
-            assert new["references"].pop()["title"] == "Zipf's law: a test"
+            assert new["references"].pop()["title"] == TITLE
         assert new == old, name
-    assert f"`{NAME}`" in after["README.md"].decode()
+    readme = after["README.md"].decode()
+    (row,) = (line for line in readme.splitlines() if line.startswith(f"| [`{NAME}`]"))
+    assert row.replace(r"\|", "").count("|") == 4
     assert f"Study `{NAME}`" in after["CHANGELOG.md"].decode()
 
 
@@ -106,6 +109,9 @@ def test_its_own_tests_and_linters_pass(copy, added):
         (("Zipf", PAPER), "NAME: expected lower-case letters"),
         (("softmax", PAPER), "NAME: 'softmax' already exists"),
         (("other_law", "arXiv:1"), "PAPER: expected an arXiv id"),
+        (("class", PAPER), "NAME: 'class' is a word of Python"),
+        (("seed", PAPER), "NAME: 'seed' already exists in config.yaml"),
+        (("report", PAPER), "NAME: 'report' already exists in rules/"),
     ],
 )
 def test_what_cannot_be_added_is_refused_and_nothing_is_written(copy, arguments, message):
@@ -114,3 +120,10 @@ def test_what_cannot_be_added_is_refused_and_nothing_is_written(copy, arguments,
     assert done.returncode == 1
     assert message in done.stderr
     assert tree(copy) == before
+
+
+def test_a_name_may_begin_like_another_study(copy, tmp_path):
+    folder = tmp_path / "project"
+    shutil.copytree(copy, folder, ignore=shutil.ignore_patterns("results", "work", ".snakemake"))
+    assert new_study(folder, "soft", PAPER).returncode == 0
+    assert (folder / "rules" / "soft.smk").is_file()

@@ -24,6 +24,7 @@ LAST = Path("work/last_scorecard.parquet")
 REPORT = Path("results/report.html")
 MOST_LINES = 8  # changed verdicts that are listed
 NUMBERS = ["value", "ci_low", "ci_high", "n"]
+COLUMNS = {"study", "id", "model", "statement", "quantity", "verdict", "scale", *NUMBERS}
 
 
 def keyed(scorecard: pd.DataFrame) -> pd.DataFrame:
@@ -78,16 +79,44 @@ def show(scorecard: pd.DataFrame, console: Console) -> None:
         console.print(f"{text} {row['quantity']}: {measured_text(row)}", markup=False)
 
 
+def read(path: Path) -> pd.DataFrame:
+    """A scorecard. Raises `TableError` if it cannot be read or lacks a column that is shown."""
+    scorecard = tables.read(path)
+    if lost := sorted(COLUMNS - set(scorecard.columns)):
+        raise tables.TableError(f"{path}: written by another version, without {', '.join(lost)}")
+    return scorecard
+
+
+def compared(now: pd.DataFrame, last: Path) -> list[str]:
+    """The changes since the last scorecard, or why the two cannot be compared."""
+    try:
+        before = read(last)
+    except tables.TableError as error:
+        return [f"Not compared with the last run: {error}"]
+    scales = [", ".join(card["scale"].unique()) for card in (now, before)]
+    if scales[0] != scales[1]:
+        return [f"Not compared with the last run, which had scale {scales[1]}."]
+    return changes(now, before)
+
+
 def main(scorecard: Path = SCORECARD, last: Path = LAST, report: Path = REPORT) -> int:
-    """Print the summary and keep the scorecard for the next comparison; return 1 without one."""
+    """Print the summary and keep the scorecard for the next comparison.
+
+    Without a scorecard, as after a run of one study, say how to get one. Return 1 if the scorecard
+    cannot be used.
+    """
     if not scorecard.exists():
-        print(f"{scorecard}: not found; `snakemake scorecard` writes it", file=sys.stderr)
+        print(f"No summary: {scorecard} not found; `snakemake scorecard` writes it.")
+        return 0
+    try:
+        now = read(scorecard)
+    except tables.TableError as error:
+        print(f"{error}; `snakemake scorecard` writes it anew", file=sys.stderr)
         return 1
     console = Console(highlight=False, width=None if sys.stdout.isatty() else 100)
-    now = tables.read(scorecard)
     show(now, console)
     if last.exists():
-        console.print("\n".join(changes(now, tables.read(last))), markup=False)
+        console.print("\n".join(compared(now, last)), markup=False)
     last.parent.mkdir(exist_ok=True)
     shutil.copyfile(scorecard, last)
     console.print(f"Every claim: {scorecard.with_suffix('.md')}", markup=False)

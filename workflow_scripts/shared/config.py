@@ -138,6 +138,8 @@ def _explain(error: Any) -> Iterator[str]:
             for key in allowed:
                 if key not in found:
                     yield f"{_join(error, key)}: missing"
+        case "type" if "propertyNames" in error.schema_path:
+            yield f"{path}: name {_show(found)} must be text; put it in quotes"
         case "type":
             expected = _types(allowed, found)
             yield f"{path}: found {_show(found)}, allowed: {expected}{_yaml_trap(found)}"
@@ -256,6 +258,8 @@ def _nearest(word: Any, known: Any) -> str:
 
 
 def _show(value: Any) -> str:
+    if value is None or isinstance(value, bool):
+        return str(yaml.safe_dump(value)).split()[0]
     return f"{value!r} (text)" if isinstance(value, str) else repr(value)
 
 

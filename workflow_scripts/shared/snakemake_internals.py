@@ -37,6 +37,10 @@ class PlanError(RuntimeError):
     """Snakemake could not plan; the message is Snakemake's."""
 
 
+class SettingError(ValueError):
+    """A setting of --config that is not YAML."""
+
+
 class RecordError(ValueError):
     """A record of a finished job that cannot be read; the message names the file."""
 
@@ -108,6 +112,7 @@ def typed_settings(config: dict[str, Any], given: Mapping[str, Any]) -> None:
     """Give nested settings of `--config`, which Snakemake reads as text, their YAML types.
 
     `given` holds the arguments of `--config`; `config`, into which they were merged, is changed.
+    Raises `SettingError` for a text that is not YAML.
     """
     for key, value in given.items():
         if isinstance(value, Mapping):
@@ -115,7 +120,7 @@ def typed_settings(config: dict[str, Any], given: Mapping[str, Any]) -> None:
         elif isinstance(value, list):
             config[key] = [_typed(entry) for entry in value]
         elif isinstance(value, str):
-            config[key] = yaml.safe_load(value)
+            config[key] = _typed(value)
 
 
 def _typed(value: Any) -> Any:
@@ -123,7 +128,16 @@ def _typed(value: Any) -> Any:
         return [_typed(entry) for entry in value]
     if isinstance(value, dict):
         return {key: _typed(entry) for key, entry in value.items()}
-    return yaml.safe_load(value) if isinstance(value, str) else value
+    if not isinstance(value, str):
+        return value
+    try:
+        return yaml.safe_load(value)
+    except yaml.YAMLError as error:
+        problem = getattr(error, "problem", None) or error
+        raise SettingError(
+            f"--config: expected YAML, found {value!r} ({problem}); close each bracket, and put "
+            "text with a colon in quotes, or write the settings into a file for --configfile"
+        ) from error
 
 
 def job_comments(dag: Any) -> set[str]:

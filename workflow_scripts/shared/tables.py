@@ -91,6 +91,10 @@ def check(frame: pd.DataFrame, path: str | Path, schema: "DataFrameSchema | None
         return schema.validate(frame, lazy=True)
     except SchemaErrors as errors:
         cases = errors.failure_cases
+        lost = cases[cases["check"] == "column_in_dataframe"]["failure_case"]
+        if len(lost):
+            names = ", ".join(map(str, lost))
+            raise TableError(f"{path}: expected columns of {schema.name}, missing: {names}") from None
         first = cases.iloc[0]
         row = "" if pd.isna(first["index"]) else f", row {first['index']}"
         column = first["column"] if pd.notna(first["column"]) else first["failure_case"]
