@@ -75,4 +75,4 @@ def test_a_scorecard_of_an_old_format_gives_one_line(tmp_path, capsys):
     tables.write(card().drop(columns=["n", "scale"]), tmp_path / "old.parquet")
     assert summary.main(tmp_path / "old.parquet") == 1
     (line,) = capsys.readouterr().err.splitlines()
-    assert "without n, scale; `snakemake scorecard`" in line
+    assert "without n, scale; `snakemake scorecard --forcerun" in line
