@@ -42,7 +42,9 @@ BAD = [
         "1e6",
         "seed: found '1e6' (text), allowed: a whole number; YAML reads 1e6 as text, write 1.0e+6",
     ),
-    ("seed", None, "seed: found None, allowed: a whole number"),
+    ("seed", None, "seed: found null, allowed: a whole number"),
+    ("models/7", 3, "models.7: found 3, allowed: a mapping, as {key: value}"),
+    ("models/mine", {"engine": "vllm"}, "models.mine.source: missing"),
     ("scale", 3, "scale: found 3, allowed: text"),
     ("models", {}, "models: found 0 entries, allowed: at least 1"),
     ("models", [], "models: found [], allowed: a mapping, as {key: value}"),
@@ -159,7 +161,7 @@ BAD = [
     (
         "optimizers/optimizers/sgd",
         None,
-        "optimizers.optimizers.sgd: found None, allowed: a mapping, as {key: value}",
+        "optimizers.optimizers.sgd: found null, allowed: a mapping, as {key: value}",
     ),
     (
         "optimizers/optimizers/soap/settings/beta1",
@@ -492,3 +494,11 @@ def test_chains_times_rounds_are_the_draws():
     assert str(error.value).splitlines()[1:] == [
         "  stochasticity.sequential: found chains x rounds = 32 x 32 = 1024, allowed: a product of 256, the setting draws"
     ]
+
+
+def test_a_model_whose_name_is_a_number_is_one_line():
+    content = copy.deepcopy(DEFAULT)
+    content["models"][7] = content["models"]["embedded-s"]
+    with pytest.raises(config.ConfigError) as error:
+        config.check(content)
+    assert str(error.value).splitlines()[1:] == ["  models: name 7 must be text; put it in quotes"]
