@@ -24,9 +24,6 @@ interruption = snakemake_internals.tell_interruptions()
 configfile: Path(workflow.basedir) / "config.yaml"
 
 
-snakemake_internals.typed_settings(config, workflow.config_settings.config or {})
-
-
 include: "rules/common.smk"
 include: "rules/models.smk"
 include: "rules/inference.smk"

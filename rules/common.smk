@@ -5,10 +5,12 @@ from workflow_scripts.models.registry import checkpoint, local_files, models_of
 from workflow_scripts.shared.config import ConfigError, check, config_checks
 from workflow_scripts.shared.fingerprint import fingerprint
 from workflow_scripts.shared.job import growing, project_file
+from workflow_scripts.shared.snakemake_internals import SettingError, typed_settings
 
 try:
+    typed_settings(config, workflow.config_settings.config or {})
     check(config, config_checks())
-except ConfigError as error:
+except (ConfigError, SettingError) as error:
     raise WorkflowError(str(error))
 
 

@@ -74,6 +74,14 @@ def test_settings_given_on_the_command_line_are_text_and_become_typed():
     }
 
 
+@pytest.mark.parametrize("text", ["{draws: 256", "a: b: c"])
+def test_a_setting_on_the_command_line_that_is_not_yaml_is_one_line(text):
+    with pytest.raises(internals.SettingError) as error:
+        internals.typed_settings({"study": 1}, {"study": text})
+    (line,) = str(error.value).splitlines()
+    assert line.startswith(f"--config: expected YAML, found {text!r}")
+
+
 def test_interruption_hides_reports_of_the_jobs_that_it_ended():
     from snakemake.logging import logger
 
