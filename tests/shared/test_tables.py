@@ -7,7 +7,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
-from workflow_scripts.shared import tables
+from workflow_scripts.shared import schemas, tables
 
 NOTE = {"seed": 1, "commit": "abc"}
 
@@ -64,3 +64,11 @@ def test_memory_does_not_grow_with_the_number_of_parts(tmp_path, monkeypatch):
     peak(1)
     few, many = peak(4), peak(40)
     assert many < 2 * few
+
+
+def test_missing_columns_are_named_in_one_line(tmp_path):
+    tables.write(frame(3), tmp_path / "old.parquet")
+    with pytest.raises(tables.TableError) as error:
+        tables.read(tmp_path / "old.parquet", schemas.REQUESTS)
+    (line,) = str(error.value).splitlines()
+    assert "expected columns of requests, missing: request_id, item, messages" in line
