@@ -80,8 +80,9 @@ def shared_files(root: Path, name: str, paper: str, title: str) -> dict[Path, st
     texts["CHANGELOG.md"] = after_last(
         texts["CHANGELOG.md"], r"^- Study `[\s\S]*?(?=\n-|\n\n|\Z)", f"- Study `{name}`: {title}."
     )
+    quoted = json.dumps(title, ensure_ascii=False)
     reference = (
-        f"  - type: article\n    title: {json.dumps(title, ensure_ascii=False)}\n    authors: [{{name: 'FILL IN'}}]\n"
+        f"  - type: article\n    title: {quoted}\n    authors: [{{name: 'FILL IN'}}]\n"
         f"    identifiers: [{{type: other, value: 'arXiv:{paper}'}}]\n"
     )
     texts["CITATION.cff"] = texts["CITATION.cff"].rstrip("\n") + "\n" + reference
@@ -111,7 +112,9 @@ def taken(root: Path) -> dict[str, set[str]]:
     rules = "\n".join(path.read_text(encoding="utf-8") for path in (root / "rules").glob("*.smk"))
     config = (root / "config.yaml").read_text(encoding="utf-8")
     folders = ("workflow_scripts", "tests")
-    return {f"{folder}/": {path.stem for path in (root / folder).iterdir()} for folder in folders} | {
+    return {
+        f"{folder}/": {path.stem for path in (root / folder).iterdir()} for folder in folders
+    } | {
         "rules/": {path.stem for path in (root / "rules").iterdir()}
         | set(re.findall(r"^rule (\w+):", rules, re.MULTILINE))
         | {"all"},

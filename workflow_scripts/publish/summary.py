@@ -111,7 +111,10 @@ def main(scorecard: Path = SCORECARD, last: Path = LAST, report: Path = REPORT) 
     try:
         now = read(scorecard)
     except tables.TableError as error:
-        print(f"{error}; `snakemake scorecard --forcerun publish_scorecard` writes it", file=sys.stderr)
+        print(
+            f"{error}; `snakemake scorecard --forcerun publish_scorecard` writes it",
+            file=sys.stderr,
+        )
         return 1
     console = Console(highlight=False, width=None if sys.stdout.isatty() else 100)
     show(now, console)

@@ -94,7 +94,9 @@ def check(frame: pd.DataFrame, path: str | Path, schema: "DataFrameSchema | None
         lost = cases[cases["check"] == "column_in_dataframe"]["failure_case"]
         if len(lost):
             names = ", ".join(map(str, lost))
-            raise TableError(f"{path}: expected columns of {schema.name}, missing: {names}") from None
+            raise TableError(
+                f"{path}: expected columns of {schema.name}, missing: {names}"
+            ) from None
         first = cases.iloc[0]
         row = "" if pd.isna(first["index"]) else f", row {first['index']}"
         column = first["column"] if pd.notna(first["column"]) else first["failure_case"]
