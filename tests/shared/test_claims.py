@@ -1,5 +1,6 @@
 """A verdict follows from the interval and the kind of evidence, and from nothing else."""
 
+import dataclasses
 import math
 
 import pandas as pd
@@ -93,10 +94,28 @@ def test_a_stated_reason_overrules_the_right_evidence():
 def test_written_claims_keep_the_schema(tmp_path):
     path = tmp_path / "claims.json"
     tests = [
-        claim(lambda s, e: NotMeasured("no such model")),
+        dataclasses.replace(claim(lambda s, e: NotMeasured("no such model")), id="X0"),
         claim(lambda s, e: [measured(0.1, 0.2), measured(0.1, 0.2, Evidence.STAND_IN)]),
     ]
     claims.write(path, tests, pd.DataFrame(), claims.evidence_of(MODELS, "softmax"))
     entries = scorecard.read_claims(path)
     assert [entry["verdict"] for entry in entries] == ["not tested", "supported", "not tested"]
     assert entries[0]["measured"] is None
+
+
+def test_a_claim_without_measurements_is_not_tested_and_does_not_disappear():
+    (entry,) = judge([])
+    assert entry["verdict"] == Verdict.NOT_TESTED
+    assert entry["reason"] == "nothing was measured in this run"
+
+
+def test_a_number_that_is_not_finite_names_its_claim(tmp_path):
+    broken = claim(lambda scores, evidence: [measured(math.nan, 1.0)])
+    with pytest.raises(ValueError, match=r"claim X1: expected a finite value, found nan"):
+        claims.write(tmp_path / "claims.json", [broken], pd.DataFrame(), lambda model: None)
+
+
+def test_two_claims_with_one_id_are_refused(tmp_path):
+    both = [claim(lambda scores, evidence: NotMeasured("no"))] * 2
+    with pytest.raises(ValueError, match="one claim per id, found several: X1"):
+        claims.write(tmp_path / "claims.json", both, pd.DataFrame(), lambda model: None)

@@ -167,6 +167,8 @@ def judge(
         "published": asdict(claim.published) if claim.published else None,
     }
     found = claim.test(scores, evidence)
+    if isinstance(found, Sequence) and not found:
+        found = NotMeasured("nothing was measured in this run")  # else the claim would disappear
     if isinstance(found, NotMeasured):
         return [
             base
@@ -206,8 +208,22 @@ def write(
     evidence: Callable[[str], Evidence],
     provenance: dict[str, Any] | None = None,
 ) -> None:
-    """Judge every claim and write `claims.json`: {"provenance": …, "claims": […]}."""
+    """Judge every claim and write `claims.json`: {"provenance": …, "claims": […]}.
+
+    Raises `ValueError` for two claims with one id, or a measurement that is not finite.
+    """
+    ids = [claim.id for claim in claims]
+    if twice := sorted({name for name in ids if ids.count(name) > 1}):
+        raise ValueError(f"claims: expected one claim per id, found several: {', '.join(twice)}")
     entries = [entry for claim in claims for entry in judge(claim, scores, evidence)]
+    for entry in entries:
+        for name in ("value", "ci_low", "ci_high"):
+            number = (entry["measured"] or {}).get(name)
+            if number is not None and not math.isfinite(number):
+                raise ValueError(
+                    f"claim {entry['id']}: expected a finite {name}, found {number}; its test "
+                    "should drop the row or return NotMeasured"
+                )
     files.write_json(path, {"provenance": provenance or {}, "claims": entries})
 
 

@@ -22,13 +22,17 @@ Undefined = Literal["keep", "drop"]
 def select(
     scores: "pd.DataFrame", *, seeds: Seeds, undefined: Undefined, **wanted: Any
 ) -> "pd.DataFrame":
-    """Rows whose columns have the wanted values: a value, one of a list, or None for a blank.
+    """Rows whose columns have the wanted values: a value, one of several, or None for a blank.
 
     `seeds` picks rows over all seeds (`pooled`), rows of one seed each (`single`), or both (`any`).
     `undefined` says whether rows without a value are kept. A study sets both once, with
-    `functools.partial`.
+    `functools.partial`. Raises `LookupError` for a column that the scores do not have.
     """
+    from pandas.api.types import is_list_like
+
     rows = scores
+    if unknown := [column for column in wanted if column not in scores]:
+        raise LookupError(f"scores: no column {unknown[0]!r} among {', '.join(scores)}")
     if seeds != "any":
         rows = rows[rows["seed"].isna() == (seeds == "pooled")]
     if undefined == "drop":
@@ -36,7 +40,7 @@ def select(
     for column, value in wanted.items():
         if value is None:
             rows = rows[rows[column].isna()]
-        elif isinstance(value, (list, tuple, set, frozenset)):
+        elif is_list_like(value):
             rows = rows[rows[column].isin(list(value))]
         else:
             rows = rows[(rows[column] == value).fillna(False).astype(bool)]

@@ -64,7 +64,12 @@ def mean(
 
 
 def share(experiment: str, metric: str, hits: int, n: int, *, units: str, **conditions: Any) -> Row:
-    """The share of `n` units that are hits, with Wilson's interval."""
+    """The share of `n` units that are hits, with Wilson's interval.
+
+    Raises `ValueError` unless 0 <= `hits` <= `n`.
+    """
+    if not 0 <= hits <= n:
+        raise ValueError(f"{experiment} {metric}: expected 0 to {n} hits, found {hits}")
     return interval(experiment, metric, proportion(hits, n), units=units, **conditions)
 
 
@@ -84,11 +89,14 @@ def table(
 
     Columns: experiment, `conditions`, model, seed, metric, value, ci_low, ci_high, n, units, exact,
     note. `whole` names the condition columns of integers (nullable), `texts` those in which a
-    missing condition is the empty string. Other columns of the parts are dropped.
+    missing condition is the empty string. Other columns of the parts are dropped. Raises
+    `ValueError` if there is no row.
     """
     import pandas as pd
 
     frames = [p if isinstance(p, pd.DataFrame) else pd.DataFrame(list(p)) for p in parts]
+    if not any(len(part) for part in frames):
+        raise ValueError("scores: expected rows, found none")
     columns = ["experiment", *conditions, "model", "seed", "metric", *ENDS]
     columns += ["n", "units", "exact", "note"]
     frame = pd.concat([part for part in frames if len(part)], ignore_index=True)
