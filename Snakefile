@@ -18,7 +18,7 @@ except (snakemake_internals.VersionError, config_files.ConfigError) as error:
     raise WorkflowError(str(error))
 
 export_python_path()
-interruption = snakemake_internals.tell_interruptions()
+interruption = snakemake_internals.tell_interruptions(workflow.is_main_process)
 
 
 configfile: Path(workflow.basedir) / "config.yaml"
@@ -39,6 +39,7 @@ include: "rules/publish.smk"
 
 
 onstart:
+    interruption.planning = False
     snakemake_internals.quicken(workflow)
     take_over(workflow.dag, on_slurm=workflow.non_local_exec)
 

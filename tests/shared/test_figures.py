@@ -36,6 +36,25 @@ def test_a_saved_figure_is_closed(tmp_path):
     assert plt.get_fignums() == before
 
 
+def test_a_figure_says_which_models_it_leaves_out(tmp_path):
+    import matplotlib.pyplot as plt
+
+    models = figures.Models.of(
+        {name: {"place": 0, "stand_in": False} for name in ("m", "m-2", "gone")}
+    )
+
+    def told(*named):
+        figure, axes = plt.subplots()
+        axes.set_title(", ".join(named))
+        figures.name_absent(figure, models)
+        figures.save(figure, tmp_path / "figure.png")
+        return [legend.get_title().get_text() for legend in figure.legends]
+
+    assert told("m", "m-2") == ["no values in this run: gone"]
+    assert told("m-2") == ["no values in this run: m, gone"]
+    assert told("m", "m-2", "gone") == told("about heads") == []
+
+
 def test_a_failed_save_leaves_the_old_file(tmp_path):
     path = tmp_path / "figure.png"
     draw(path)

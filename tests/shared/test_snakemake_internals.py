@@ -1,6 +1,7 @@
 """One test per internal of Snakemake that the project relies on; each fails if it changes."""
 
 import inspect
+import io
 import logging
 import signal
 import subprocess
@@ -100,6 +101,34 @@ def test_interruption_hides_reports_of_the_jobs_that_it_ended():
     finally:
         signal.signal(signal.SIGINT, before)
         logger.removeFilter(found)
+
+
+def test_an_interruption_while_planning_is_one_line(capsys):
+    found = internals.Interruption(planning=True)
+    with pytest.raises(SystemExit) as ended:
+        found.handle(signal.SIGINT, None)
+    assert ended.value.code == 130
+    assert capsys.readouterr().err.startswith("Interrupted before any job started")
+
+
+def test_a_script_interrupted_during_its_imports_prints_nothing_and_other_errors_do(monkeypatch):
+    from snakemake.logging import logger
+    from snakemake.script import PythonScript
+
+    monkeypatch.setattr(PythonScript, "write_script", PythonScript.write_script)
+    before = signal.getsignal(signal.SIGINT)
+    logger.removeFilter(internals.tell_interruptions())
+    signal.signal(signal.SIGINT, before)
+
+    def run(source):
+        written = io.BytesIO()
+        PythonScript.write_script(SimpleNamespace(source=source), "x = 1\n", written)
+        command = [sys.executable, "-c", written.getvalue().decode()]
+        return subprocess.run(command, capture_output=True, text=True)
+
+    interrupted = run("raise KeyboardInterrupt")
+    assert (interrupted.returncode, interrupted.stderr) == (-signal.SIGINT, "")
+    assert "ValueError: x is 1" in run("raise ValueError(f'x is {x}')").stderr
 
 
 def test_dag_tells_planned_from_finished_jobs():

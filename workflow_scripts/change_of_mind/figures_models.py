@@ -7,7 +7,14 @@ import numpy as np
 from workflow_scripts.change_of_mind import figures_common as common
 from workflow_scripts.change_of_mind.figures_common import Data
 from workflow_scripts.change_of_mind.published import scalar
-from workflow_scripts.shared.figures import COLOURS, PAGE_IN, legend_below, margins, panel_grid
+from workflow_scripts.shared.figures import (
+    COLOURS,
+    PAGE_IN,
+    legend_below,
+    margins,
+    missing,
+    panel_grid,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -86,6 +93,11 @@ def transfer(data: Data) -> "Figure":
             .set_index(["display", "advice", "accuracy"])["value"].sort_index()
             for side in ("predicted", "observed")
         )  # fmt: skip
+        if predicted.empty:
+            missing(left)
+            missing(right)
+            common.name_row(data, (left, right), model, "")
+            continue
         for advice, marker in markers.items():
             for display in ("hidden", "shown"):
                 colour = COLOURS[common.ADVICE_COLOURS[advice]]

@@ -1,6 +1,7 @@
 """The style of all figures, the colours of models, and the drawing of a rule's figures."""
 
 import colorsys
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -105,13 +106,37 @@ def run(snakemake: Any, read: Callable[..., Any], *modules: ModuleType) -> None:
     """Run a study's `figures.py` as a job: draw every PNG that the rule declares.
 
     `read` takes the rule's inputs and settings by name and returns what the figures are drawn
-    from. The figure `name.png` is drawn by the function `name` of one of the `modules`.
+    from. The figure `name.png` is drawn by the function `name` of one of the `modules`. Where
+    the data have `models`, a figure says which of them it leaves out.
     """
     with job.running(snakemake):
         use_style()
         data = read(**job.arguments(snakemake, read))
         for png in snakemake.output.png:
-            save(drawing(Path(png).stem, modules)(data), png)
+            figure = drawing(Path(png).stem, modules)(data)
+            if isinstance(models := getattr(data, "models", None), Models):
+                name_absent(figure, models)
+            save(figure, png)
+
+
+def name_absent(figure: "Figure", models: "Models") -> None:
+    """Say which models the figure leaves out, if it names some of them but not all.
+
+    A model without rows for a figure would otherwise disappear from it without a word.
+    """
+    from matplotlib.text import Text
+
+    texts = "\n".join(text.get_text() for text in figure.findobj(Text))
+    named = [name for name in models.names if _names(texts, name)]
+    absent = [name for name in models.names if name not in named]
+    if named and absent:
+        title = f"no values in this run: {', '.join(absent)}"
+        figure.legend([], [], title=title, loc="outside upper right", title_fontsize="x-small")
+
+
+def _names(text: str, model: str) -> bool:
+    """Whether a text has a model's name, not only a longer name that contains it."""
+    return bool(re.search(rf"(?<![\w.-]){re.escape(model)}(?![\w-]|\.\w)", text))
 
 
 def drawing(name: str, modules: Sequence[ModuleType]) -> "Callable[[Any], Figure]":

@@ -4,7 +4,7 @@ All of it is in this module, with the versions that it was tested with. `tests/s
 test_snakemake_internals.py` has one test per item, which fails by name when Snakemake changes.
 
 - the job rate limiter and the sampling interval of benchmarks (`quicken`)
-- what an interrupted run prints (`tell_interruptions`)
+- what an interrupted run and its jobs print (`tell_interruptions`)
 - the types of nested settings under `--config` (`typed_settings`)
 - the comments that the Slurm plugin gives to jobs (`job_comments`)
 - the text of a dry-run (`dry_run`, `blocks`)
@@ -27,6 +27,12 @@ import yaml
 
 OLDEST, TOO_NEW = (9, 27), (9, 28)  # tested with 9.27.1 and the Slurm plugin 2.8.0
 RECORDS = Path(".snakemake/metadata")
+STOPPED = 130  # exit status after SIGINT, as in shells
+# The first line of a job's script. Most of a short job is imports, which `job.run` cannot guard.
+WITHOUT_TRACEBACK = (
+    "import sys; sys.excepthook = lambda kind, *more: "
+    "None if kind is KeyboardInterrupt else sys.__excepthook__(kind, *more)\n"
+)
 
 
 class VersionError(RuntimeError):
@@ -71,17 +77,21 @@ def quicken(workflow: Any) -> None:
 class Interruption(logging.Filter):
     """Records a Ctrl-C, and drops Snakemake's later reports of the jobs that it ended."""
 
-    def __init__(self) -> None:
+    def __init__(self, planning: bool = False) -> None:
         super().__init__()
         self.seen = False
+        self.planning = planning  # no job has started
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Whether a record is shown."""
         return not (self.seen and record.levelno >= logging.ERROR)
 
     def handle(self, number: int, frame: Any) -> None:
-        """Handler of SIGINT: note it, then do what Python does."""
+        """Handler of SIGINT: note it, then do what Python does; while planning, only end."""
         self.seen = True
+        if self.planning:
+            print("Interrupted before any job started; nothing was changed.", file=sys.stderr)
+            raise SystemExit(STOPPED)
         signal.default_int_handler(number, frame)
 
     def summary(self, workflow: Any) -> str | None:
@@ -97,15 +107,31 @@ class Interruption(logging.Filter):
         )
 
 
-def tell_interruptions() -> Interruption:
-    """Let Ctrl-C end a run without tracebacks; `Interruption.summary` then states what is kept."""
-    from snakemake.logging import logger
+def tell_interruptions(planning: bool = False) -> Interruption:
+    """Let Ctrl-C end a run without tracebacks; `Interruption.summary` then states what is kept.
 
-    found = Interruption()
+    `planning` says whether jobs are still to be planned; the run sets it to False when they start.
+    """
+    from snakemake.logging import logger
+    from snakemake.script import PythonScript
+
+    found = Interruption(planning)
     logger.addFilter(found)
+    if not hasattr(PythonScript.write_script, "without_traceback"):
+        PythonScript.write_script = _without_traceback(PythonScript.write_script)
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, found.handle)
     return found
+
+
+def _without_traceback(write_script: Any) -> Any:
+    """`PythonScript.write_script`, whose scripts end without a traceback after a Ctrl-C."""
+
+    def write(self: Any, preamble: str, fd: Any) -> None:
+        write_script(self, WITHOUT_TRACEBACK + preamble, fd)
+
+    write.without_traceback = True  # type: ignore[attr-defined]
+    return write
 
 
 def typed_settings(config: dict[str, Any], given: Mapping[str, Any]) -> None:
