@@ -26,7 +26,7 @@ URL = "http://127.0.0.1:48123/v1"  # nothing listens there now
 # a new one to the same request? Then give REPLY_CODE a new value. In either case write the new
 # fingerprint here.
 LAST_SEEN = {
-    openai_engine: ("openai_payload", "fb17d685d72e425a"),
+    openai_engine: ("openai_calls", "81f6ffb704c386a6"),
     transformers_engine: ("transformers_engine", "44c43851754628cb"),
     vllm_engine: ("vllm_worker", "d660aa4e73c34ca1"),
 }
