@@ -42,10 +42,17 @@ def model_checkpoint(wildcards):
 
 
 def figure_pngs(study, names):
-    """The study's figures as PNGs with their captions, for the report; PDFs are drawn beside them."""
+    """The study's figures as PNGs with their captions, for the report; PDFs are drawn beside them.
+
+    A missing caption ends the run here, not hours later in the report.
+    """
     pngs = []
     for name in names:
         caption = f"../resources/captions/{study}/{name}.rst"
+        if not (Path(workflow.basedir) / caption[3:]).is_file():
+            raise WorkflowError(
+                f"figure {name} of {study}: expected its caption in {caption[3:]}, found no file"
+            )
         png = report(f"results/{study}/figures/{name}.png", caption=caption, category=study)
         pngs.append(png)
     return pngs

@@ -2,10 +2,13 @@
 
 import importlib
 import re
+import subprocess
+import sys
 
 import pytest
 import yaml
 
+from tests.end_to_end import project
 from workflow_scripts.shared import figures
 from workflow_scripts.shared.fingerprint import ROOT
 
@@ -40,3 +43,13 @@ def test_each_is_declared_as_png_and_pdf(study):
     text = (ROOT / f"rules/{study}.smk").read_text()
     assert f'png=figure_pngs("{study}", {study.upper()}_FIGURES)' in text
     assert f'"results/{study}/figures/{{figure}}.pdf", figure={study.upper()}_FIGURES' in text
+
+
+def test_a_missing_caption_is_told_before_anything_runs(tmp_path):
+    folder = project.copy(tmp_path / "project")
+    (folder / "resources/captions/softmax/gain.rst").unlink()
+    command = [sys.executable, "-m", "snakemake", "softmax", "-n"]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
+    assert done.returncode
+    line = "figure gain of softmax: expected its caption in resources/captions/softmax/gain.rst"
+    assert line in done.stdout + done.stderr

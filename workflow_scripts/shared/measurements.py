@@ -32,7 +32,7 @@ def select(
 
     rows = scores
     if unknown := [column for column in wanted if column not in scores]:
-        raise LookupError(f"scores: no column {unknown[0]!r} among {', '.join(scores)}")
+        raise LookupError(f"scores: no column {unknown[0]!r} among {', '.join(map(str, scores))}")
     if seeds != "any":
         rows = rows[rows["seed"].isna() == (seeds == "pooled")]
     if undefined == "drop":
