@@ -1,5 +1,7 @@
 """The end of `make run`: counts by study, contradictions, and what changed since the last run."""
 
+import os
+
 import pandas as pd
 import pytest
 
@@ -53,6 +55,16 @@ def test_the_next_run_is_compared_with_this_one(run):
 def test_a_run_of_one_study_ends_without_error_and_says_how_to_get_a_scorecard(tmp_path, capsys):
     assert summary.main(tmp_path / "none.parquet") == 0
     assert "snakemake scorecard" in capsys.readouterr().out
+
+
+def test_a_scorecard_older_than_the_claims_of_a_study_is_told(run, tmp_path):
+    (tmp_path / "softmax").mkdir()
+    claims = tmp_path / "softmax/claims.json"
+    claims.touch()
+    os.utime(claims, (1, 1))
+    assert "Without the latest" not in run(card())
+    os.utime(claims, (2**32, 2**32))
+    assert "Without the latest claims of softmax" in run(card())
 
 
 def test_runs_of_two_scales_are_not_compared(run):

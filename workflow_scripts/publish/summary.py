@@ -118,6 +118,13 @@ def main(scorecard: Path = SCORECARD, last: Path = LAST, report: Path = REPORT) 
         return 1
     console = Console(highlight=False, width=None if sys.stdout.isatty() else 100)
     show(now, console)
+    written_s = scorecard.stat().st_mtime
+    claims = scorecard.parent.glob("*/claims.json")
+    newer = sorted(path.parent.name for path in claims if path.stat().st_mtime > written_s)
+    if newer:
+        console.print(
+            f"Without the latest claims of {', '.join(newer)}: `snakemake scorecard` adds them."
+        )
     if last.exists():
         console.print("\n".join(compared(now, last)), markup=False)
     last.parent.mkdir(exist_ok=True)
