@@ -13,7 +13,7 @@ from workflow_scripts.shared.orphaned_jobs import take_over
 
 try:
     snakemake_internals.check_version(__version__)
-    config_files.read_yaml(f"{workflow.basedir}/config.yaml")
+    DEFAULTS = config_files.read_yaml(f"{workflow.basedir}/config.yaml")
 except (snakemake_internals.VersionError, config_files.ConfigError) as error:
     raise WorkflowError(str(error))
 

@@ -32,31 +32,6 @@ CHANGE_OF_MIND_FIGURES = [
 ]
 
 
-def change_of_mind_world(wildcards):
-    """The world of the questions for the wildcard's model."""
-    if config["models"][wildcards.model]["source"] == "train":
-        return "embedded"
-    difficult = wildcards.model in config["change_of_mind"]["foils"]["difficult_models"]
-    return "cities-difficult" if difficult else "cities"
-
-
-def change_of_mind_questions(wildcards):
-    """The question table of the wildcard's model."""
-    return f"results/change_of_mind/questions/{change_of_mind_world(wildcards)}.parquet"
-
-
-def change_of_mind_offset(wildcards):
-    """How far foils lie from the truth, as a share of the latitude."""
-    foils = config["change_of_mind"]["foils"]
-    return foils["difficult" if wildcards.world == "cities-difficult" else "offset"]
-
-
-def change_of_mind_files(wildcards):
-    """The user's files that replace generated questions."""
-    paths = config["change_of_mind"]["files"].values()
-    return [] if wildcards.world == "embedded" else [path for path in paths if path]
-
-
 rule change_of_mind_questions:
     input:
         source=branch(

@@ -11,12 +11,6 @@ TRAINED_REASONERS = [
 ]
 
 
-def reasoner_data(wildcards):
-    """Exported trajectories of the algorithms that the wildcard's reasoner learns."""
-    algorithms = config["clrs"]["reasoners"][wildcards.reasoner]["algorithms"]
-    return [f"results/clrs/data/{algorithm}.npz" for algorithm in algorithms]
-
-
 rule clrs_export:
     output:
         data="results/clrs/data/{algorithm}.npz",

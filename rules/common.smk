@@ -64,9 +64,13 @@ def study_models(study):
 
 
 def figure_models(study):
-    """For each of the study's models: its place in the config (colour), and whether it is a
-    stand-in."""
-    places = {name: place for place, name in enumerate(config["models"])}
+    """What figures show of the study's models: their place in the config (colour), stand-in or not.
+
+    The models of config.yaml come first. Snakemake puts those of --configfile before them, so that
+    one more model would change the colours of all.
+    """
+    models = {**dict.fromkeys(DEFAULTS["models"]), **config["models"]}
+    places = {name: place for place, name in enumerate(models)}
     return {
         name: {"place": places[name], "stand_in": entry["source"] == "train"}
         for name, entry in study_models(study).items()
@@ -76,3 +80,45 @@ def figure_models(study):
 def study_outputs(wildcards):
     """The inputs of all studies' target rules."""
     return [path for study in config["studies"] for path in getattr(rules, study).input]
+
+
+def trained_shape(wildcards):
+    """The settings of the wildcard's model that training reads."""
+    keys = ["hidden_size", "layers", "heads", "max_context", "steps"]
+    return {key: config["models"][wildcards.model][key] for key in keys}
+
+
+def reasoner_data(wildcards):
+    """Exported trajectories of the algorithms that the wildcard's reasoner learns."""
+    algorithms = config["clrs"]["reasoners"][wildcards.reasoner]["algorithms"]
+    return [f"results/clrs/data/{algorithm}.npz" for algorithm in algorithms]
+
+
+def change_of_mind_world(wildcards):
+    """The world of the questions for the wildcard's model."""
+    if config["models"][wildcards.model]["source"] == "train":
+        return "embedded"
+    difficult = wildcards.model in config["change_of_mind"]["foils"]["difficult_models"]
+    return "cities-difficult" if difficult else "cities"
+
+
+def change_of_mind_questions(wildcards):
+    """The question table of the wildcard's model."""
+    return f"results/change_of_mind/questions/{change_of_mind_world(wildcards)}.parquet"
+
+
+def change_of_mind_offset(wildcards):
+    """How far foils lie from the truth, as a share of the latitude."""
+    foils = config["change_of_mind"]["foils"]
+    return foils["difficult" if wildcards.world == "cities-difficult" else "offset"]
+
+
+def change_of_mind_files(wildcards):
+    """The user's files that replace generated questions."""
+    paths = config["change_of_mind"]["files"].values()
+    return [] if wildcards.world == "embedded" else [path for path in paths if path]
+
+
+def optimizers_settings(*keys):
+    """Some settings of the study by their names."""
+    return {key: config["optimizers"][key] for key in keys}

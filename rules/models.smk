@@ -8,12 +8,6 @@ localrules:
     models_fetch,
 
 
-def trained_shape(wildcards):
-    """The settings of the wildcard's model that training reads."""
-    keys = ["hidden_size", "layers", "heads", "max_context", "steps"]
-    return {key: config["models"][wildcards.model][key] for key in keys}
-
-
 rule models:
     input:
         expand("results/models/{model}/card.md", model=embedded(config["models"])),

@@ -30,11 +30,6 @@ OPTIMIZERS_FIGURES = [
 ]
 
 
-def optimizers_settings(*keys):
-    """Some settings of the study by their names."""
-    return {key: config["optimizers"][key] for key in keys}
-
-
 rule optimizers_data:
     input:
         optimizers_data_files(config["optimizers"]["data"]["source"]),

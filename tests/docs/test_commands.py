@@ -25,7 +25,10 @@ FILES = {
     "my.yaml": "softmax: {theory: {cases: 7}}\n",  # the user's own settings
     "run/config.json": '{"seed": 7}\n',  # the settings of an archived run
 }
-VARIABLES = {"$CONDA": "--sdm conda --conda-prefix /shared/faultlines-envs"}
+VARIABLES = {
+    "$CONDA": "--sdm conda --conda-prefix /shared/faultlines-envs",
+    "snakemake zipf_law": "snakemake cocycles",  # the study that `make study` would have written
+}
 
 # Commands of which only the form is checked, with the reason.
 FORM_ONLY = {

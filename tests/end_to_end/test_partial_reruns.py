@@ -170,7 +170,7 @@ def test_explain_says_for_each_planned_job_why_it_would_run(tree):
     assert len(lines) == len(planned) + 1
     said = dict(line.split("  ", 1) for line in lines[:-1])
     said = {name.strip(): reason.strip() for name, reason in said.items()}
-    assert said["softmax_theory"] == "setting changed: 200 → 201"
+    assert said["softmax_theory"] == "setting changed: cases 200 → 201"
     assert said["models_corpus"] == "code changed"
     assert said["models_tokenizer"] == "follows models_corpus"
     assert said["stochasticity_requests"] == "forced by --forcerun or --force"
