@@ -22,6 +22,7 @@ from workflow_scripts.shared.claims import Verdict
 SCORECARD = Path("results/scorecard.parquet")
 LAST = Path("work/last_scorecard.parquet")
 REPORT = Path("results/report.html")
+MOST_CONTRADICTED = 12  # measurements that are listed
 MOST_LINES = 8  # changed verdicts that are listed
 NUMBERS = ["value", "ci_low", "ci_high", "n"]
 COLUMNS = {"study", "id", "model", "statement", "quantity", "verdict", "scale", *NUMBERS}
@@ -73,10 +74,12 @@ def show(scorecard: pd.DataFrame, console: Console) -> None:
     against = scorecard[scorecard["verdict"] == Verdict.CONTRADICTED]
     if len(against):
         console.print(f"Contradicted ({len(against)}):", style="bold")
-    for row in records(against):
+    for row in records(against.head(MOST_CONTRADICTED)):
         model = f" ({row['model']})" if row["model"] else ""
         text = f"  {row['study']} {row['id']}{model}: {row['statement']}"
         console.print(f"{text} {row['quantity']}: {measured_text(row)}", markup=False)
+    if len(against) > MOST_CONTRADICTED:
+        console.print(f"  … and {len(against) - MOST_CONTRADICTED} more, in the scorecard")
 
 
 def read(path: Path) -> pd.DataFrame:
