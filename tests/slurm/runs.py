@@ -119,14 +119,15 @@ def interruptible() -> None:
 def state_file(local: Path, training: str, normaliser: str) -> Path:
     """Folder of a training run's state, from its results in folder `local`."""
     made = tables.provenance(local / HEADS / training / f"{normaliser}.curve.parquet")
+    given = made["settings"] | made["settings"]["settings"]
     names = [field.name for field in fields(Settings) if field.name != "normaliser"]
-    settings = {"normaliser": normaliser} | {name: made["settings"][name] for name in names}
+    settings = {"normaliser": normaliser} | {name: given[name] for name in names}
     key = files.content_hash(
         {
             "output": f"{HEADS}/{training}/{normaliser}.safetensors",
             "code": made["code"],
             "seed": made["seed"],
-            "seed_count": made["settings"]["seeds"],
+            "seed_count": given["seed_count"],
             "settings": settings,
         }
     )
