@@ -48,12 +48,13 @@ def figure_pngs(study, names):
     """
     pngs = []
     for name in names:
-        caption = f"../resources/captions/{study}/{name}.rst"
-        if not (Path(workflow.basedir) / caption[3:]).is_file():
+        caption = f"resources/captions/{study}/{name}.rst"
+        if not (Path(workflow.basedir) / caption).is_file():
             raise WorkflowError(
-                f"figure {name} of {study}: expected its caption in {caption[3:]}, found no file"
+                f"figure {name} of {study}: expected its caption in {caption}, found no file"
             )
-        png = report(f"results/{study}/figures/{name}.png", caption=caption, category=study)
+        path = f"results/{study}/figures/{name}.png"
+        png = report(path, caption=f"../{caption}", category=study)
         pngs.append(png)
     return pngs
 

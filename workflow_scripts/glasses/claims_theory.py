@@ -148,7 +148,7 @@ def claims(published: Callable[[str], Published]) -> list[Claim]:
             source="proposition 6.1",
             quantity="largest difference between sequences of one ratio",
             region=rounding(1.0e-9),
-            test=partial(m.ratio_gap, "bidirectional"),
+            test=partial(exact, "G7", "ratio_gap_linf", "bidirectional", encoding="bidirectional"),
         ),
         of_theory(
             id="G7b",
@@ -156,7 +156,7 @@ def claims(published: Callable[[str], Published]) -> list[Claim]:
             source="proposition 6.1, misread",
             quantity="largest difference between sequences of one ratio",
             region=rounding(1.0e-9),
-            test=partial(m.ratio_gap, "causal"),
+            test=partial(exact, "G7", "ratio_gap_linf", "causal", encoding="causal"),
         ),
         of_protocol(
             id="G8",

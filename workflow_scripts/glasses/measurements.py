@@ -53,12 +53,6 @@ def gap_slope(
     return found or NotMeasured(f"{experiment}, {note}: too few lengths, or a gap is 0")
 
 
-def ratio_gap(direction: str, scores: pd.DataFrame, _: EvidenceOf) -> Found:
-    """Largest difference between sequences of one ratio, attention `bidirectional` or `causal`."""
-    row = one(scores, experiment="G7", metric="ratio_gap_linf", encoding=direction)
-    return [measured(row, Evidence.THEORY, f"{direction}; {int(row['n'])} cases")]
-
-
 def path_ratio(scores: pd.DataFrame, _: EvidenceOf) -> Found:
     """Paths that start at token 1 over those at the last token but one, at the middle depth."""
     rows = pick(scores, experiment="paths", metric="path_count")

@@ -25,9 +25,10 @@ from typing import Any, NamedTuple
 
 import yaml
 
+from workflow_scripts.shared.job import INTERRUPTED
+
 OLDEST, TOO_NEW = (9, 27), (9, 28)  # tested with 9.27.1 and the Slurm plugin 2.8.0
 RECORDS = Path(".snakemake/metadata")
-STOPPED = 130  # exit status after SIGINT, as in shells
 # The first line of a job's script. Most of a short job is imports, which `job.run` cannot guard.
 WITHOUT_TRACEBACK = (
     "import sys; sys.excepthook = lambda kind, *more: "
@@ -91,7 +92,7 @@ class Interruption(logging.Filter):
         self.seen = True
         if self.planning:
             print("Interrupted before any job started; nothing was changed.", file=sys.stderr)
-            raise SystemExit(STOPPED)
+            raise SystemExit(INTERRUPTED)
         signal.default_int_handler(number, frame)
 
     def summary(self, workflow: Any) -> str | None:
