@@ -21,7 +21,8 @@ PLACES = {
     "scripts": "workflow_scripts/{name}",
     "caption.rst": "resources/captions/{name}/spread.rst",
     "schema.yaml": "schemas/{name}.schema.yaml",
-    "tests/test_claims.py": "tests/{name}/test_{name}_claims.py",
+    "tests/test_claims.py": "tests/{name}/test_{name}.py",
+    "tests/verdicts.py": "tests/{name}/verdicts.py",
     "docs.md": "docs/studies/{name}.md",
 }
 SHARED = (

@@ -12,19 +12,24 @@ from workflow_scripts.shared import tables
 def entry(name, verdict="supported", **changes):
     return {
         "id": name,
+        "kind": "claim",
         "statement": "Attention | disperses.",
         "source": "section 2",
         "quantity": "slope",
         "region": [None, 0.0],
         "decided_by": ["theory"],
+        "models": [],
         "published": {"value": 3.9, "tag": "published-2nd", "source": "Table 1"},
         "measured": {
             "value": -0.98765,
             "ci_low": -1.0,
             "ci_high": -0.9,
+            "exact": False,
             "n": 10,
+            "units": "heads",
             "note": "ten heads",
             "model": None,
+            "condition": "",
         },
         "evidence": "theory",
         "reading": "supported",
@@ -66,14 +71,52 @@ def test_every_entry_becomes_a_row_and_is_counted(card):
     }
 
 
+def test_what_is_no_claim_of_the_paper_is_counted_apart(card):
+    card.loc[0, "kind"] = "misreading"
+    (paper, other) = scorecard.counted(card)
+    assert (paper[0], paper[1], paper[2]["supported"]) == ("softmax", 2, 0)
+    assert (other[0], other[1], other[2]["supported"]) == ("all studies: misreadings", 1, 1)
+    (line,) = [line for line in scorecard.markdown(card).splitlines() if "**S1**" in line]
+    assert "*misreading*:" in line
+    page = scorecard.html(card)
+    assert page.count('data-kind="misreading"') == 1
+    assert "all studies: misreadings" in page
+
+
+def test_lines_of_one_claim_show_their_condition_in_every_view():
+    lines = [
+        entry("S1", measured=entry("x")["measured"] | {"condition": condition})
+        for condition in ("float16", "bfloat16")
+    ]
+    card = scorecard.collect({"softmax": lines}, "smoke")
+    for text in (scorecard.markdown(card), scorecard.html(card)):
+        assert "float16" in text.replace("bfloat16", "")
+        assert "bfloat16" in text
+
+
+@pytest.mark.parametrize(
+    ("ends", "exact", "text"),
+    [
+        ((1.0, 1.0), True, "1, n"),
+        ((None, None), False, "1 (no interval), n"),
+        ((0.5, None), False, "1 [0.5, …], n"),
+    ],
+)
+def test_an_exact_number_a_missing_interval_and_a_missing_end_differ(ends, exact, text):
+    row = {"value": 1.0, "ci_low": ends[0], "ci_high": ends[1], "exact": exact, "n": 3}
+    assert scorecard.measured_text(row | {"units": "seeds"}).startswith(text)
+
+
 def test_markdown_shows_published_beside_measured_and_labels_stand_ins(card):
     lines = scorecard.markdown(card).splitlines()
     (first,) = [line for line in lines if "**S1**" in line]
     assert "3.9 (published-2nd)" in first
-    assert "-0.9877 [-1, -0.9], n\u00a0=\u00a010" in first
+    assert "-0.9877 [-1, -0.9], n\u00a0=\u00a010 heads; ten heads" in first
+    assert "(section 2)" in first
+    assert "3.9 (published-2nd); Table 1" in first
     assert r"Attention \| disperses." in first
     (second,) = [line for line in lines if "**S2**" in line]
-    assert "stand-in model: embedded-s" in second
+    assert "stand-in model (embedded-s)" in second
     assert "a stand-in model cannot decide it (reading: supported)" in second
     (third,) = [line for line in lines if "**S3**" in line]
     assert "| – | – | – | **not tested**: no GPU |" in third

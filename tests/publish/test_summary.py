@@ -16,7 +16,18 @@ def card(**changed):
         {"study": "glasses", "id": "G1", "model": "m", "value": -2.0, "verdict": "contradicted"},
     ]
     frame = pd.DataFrame(rows).assign(
-        statement="It holds.", quantity="slope", scale="smoke", n=3, ci_low=-3.0, ci_high=1.0
+        statement="It holds.",
+        source="table 2",
+        quantity="slope",
+        note="three seeds",
+        condition=["float16", "float32", ""],
+        kind="claim",
+        scale="smoke",
+        n=3,
+        units="seeds",
+        exact=False,
+        ci_low=-3.0,
+        ci_high=1.0,
     )
     for name, values in changed.items():
         frame[name] = values
@@ -37,7 +48,9 @@ def run(tmp_path, capsys):
 def test_it_fits_on_a_screen_and_names_what_contradicts(run):
     text = run(card())
     assert len(text.splitlines()) < 24
-    assert "glasses G1 (m): It holds. slope: -2 [-3, 1]" in text
+    assert "glasses G1 (m): It holds. (table 2) slope: -2 [-3, 1]" in " ".join(text.split())
+    assert "three seeds" in text
+    assert "Contradicted claims of the papers (1)" in text
     assert "parallel" not in text
     assert "Since the last run" not in text
 
@@ -47,9 +60,16 @@ def test_the_next_run_is_compared_with_this_one(run):
     assert "Since the last run: nothing changed." in run(card())
     text = run(card(verdict=["supported", "supported", "contradicted"], value=[0.5, 0.8, -2.0]))
     assert "changed verdicts 1, changed numbers 1, new lines 0, removed lines 0" in text
-    assert "softmax S1: inconclusive → supported" in text
+    assert "softmax S1 (float32): inconclusive → supported" in text
     text = run(card().iloc[:1])
     assert "new lines 0, removed lines 2" in text
+
+
+def test_a_contradicted_misreading_is_listed_apart_from_the_claims(run):
+    text = run(card(kind=["claim", "claim", "misreading"]))
+    assert "Contradicted claims" not in text
+    assert "Contradicted, but no claim of a paper (1)" in text
+    assert "glasses G1 (m), misreading: It holds." in text
 
 
 def test_a_run_of_one_study_ends_without_error_and_says_how_to_get_a_scorecard(tmp_path, capsys):

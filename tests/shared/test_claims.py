@@ -13,7 +13,7 @@ from workflow_scripts.shared.claims import Claim, Evidence, Measured, NotMeasure
 MODELS = {
     "small": {"source": "train"},
     "mine": {"source": "/models/mine"},
-    "theirs": {"source": "owner/name", "paper_model_of": ["softmax"]},
+    "theirs": {"source": "owner/name", "paper_model_of": {"softmax": "Model 7B"}},
 }
 
 
@@ -26,6 +26,7 @@ def claim(test):
         quantity="growth",
         region=Region(low=0.0),
         decided_by=decided_by,
+        models=("Model 7B",),
         test=test,
     )
 
@@ -34,7 +35,7 @@ def judge(found):
     return claims.judge(
         claim(lambda scores, evidence: found),
         pd.DataFrame(),
-        claims.evidence_of(MODELS, "softmax"),
+        claims.ModelEvidence(MODELS, "softmax"),
     )
 
 
@@ -63,13 +64,13 @@ def test_reading_of_an_interval(region, low, high, reading):
 
 
 def test_evidence_comes_from_where_the_model_comes_from():
-    softmax = claims.evidence_of(MODELS, "softmax")
+    softmax = claims.ModelEvidence(MODELS, "softmax")
     assert [softmax(name) for name in MODELS] == [
         Evidence.STAND_IN,
         Evidence.OTHER_MODEL,
         Evidence.PAPER_MODEL,
     ]
-    assert claims.evidence_of(MODELS, "stochasticity")("theirs") is Evidence.OTHER_MODEL
+    assert claims.ModelEvidence(MODELS, "stochasticity")("theirs") is Evidence.OTHER_MODEL
 
 
 def test_a_stand_in_is_read_but_never_decides():
@@ -77,17 +78,52 @@ def test_a_stand_in_is_read_but_never_decides():
     assert entry["reading"] == "supported"
     assert entry["verdict"] == "not tested"
     assert "stand-in" in entry["reason"]
-    assert "paper's own model" in entry["reason"]
+    assert "needs Model 7B" in entry["reason"]
+
+
+def test_a_paper_s_model_decides_only_the_claims_about_itself():
+    other = {"sibling": MODELS["theirs"] | {"paper_model_of": {"softmax": "Model 2B"}}}
+    entries = claims.judge(
+        claim(lambda scores, evidence: [measured(0.1, 0.2, evidence("sibling"), model="sibling")]),
+        pd.DataFrame(),
+        claims.ModelEvidence(other, "softmax"),
+    )
+    assert (entries[0]["reading"], entries[0]["verdict"]) == ("supported", "not tested")
+    assert entries[0]["reason"] == "it is about Model 7B, not about Model 2B"
+
+
+def test_a_claim_that_only_a_paper_s_model_decides_names_it():
+    with pytest.raises(ValueError, match="claim X1: expected the paper's models"):
+        dataclasses.replace(claim(lambda s, e: []), models=())
+
+
+def test_a_sampled_quantity_never_has_an_interval_of_width_0():
+    with pytest.raises(ValueError, match="expected an interval, or ends that are NaN"):
+        judge([measured(0.5, 0.5)])
+    with pytest.raises(ValueError, match="expected one value for an exact quantity"):
+        judge([measured(0.4, 0.5, exact=True)])
+    (entry,) = judge([measured(0.5, 0.5, exact=True, model="theirs")])
+    assert entry["verdict"] == "supported"
+
+
+def test_without_an_interval_nothing_is_decided():
+    (entry,) = judge(
+        [Measured(0.5, math.nan, math.nan, 1, Evidence.PAPER_MODEL, "one seed", model="theirs")]
+    )
+    assert (entry["reading"], entry["verdict"]) == ("inconclusive", "inconclusive")
+    assert entry["measured"]["ci_low"] is None
 
 
 def test_the_right_evidence_decides_both_ways():
-    entries = judge([measured(0.1, 0.2), measured(-0.2, -0.1)])
+    entries = judge([measured(0.1, 0.2, model="theirs"), measured(-0.2, -0.1, model="theirs")])
     assert [entry["verdict"] for entry in entries] == ["supported", "contradicted"]
     assert all(entry["reason"] is None for entry in entries)
 
 
 def test_a_stated_reason_overrules_the_right_evidence():
-    (entry,) = judge([measured(0.1, 0.2, reason="trained for a tenth of the steps")])
+    (entry,) = judge(
+        [measured(0.1, 0.2, model="theirs", reason="trained for a tenth of the steps")]
+    )
     assert (entry["verdict"], entry["reading"]) == ("not tested", "supported")
 
 
@@ -95,9 +131,14 @@ def test_written_claims_keep_the_schema(tmp_path):
     path = tmp_path / "claims.json"
     tests = [
         dataclasses.replace(claim(lambda s, e: NotMeasured("no such model")), id="X0"),
-        claim(lambda s, e: [measured(0.1, 0.2), measured(0.1, 0.2, Evidence.STAND_IN)]),
+        claim(
+            lambda s, e: [
+                measured(0.1, 0.2, model="theirs"),
+                measured(0.1, 0.2, Evidence.STAND_IN),
+            ]
+        ),
     ]
-    claims.write(path, tests, pd.DataFrame(), claims.evidence_of(MODELS, "softmax"))
+    claims.write(path, tests, pd.DataFrame(), claims.ModelEvidence(MODELS, "softmax"))
     entries = scorecard.read_claims(path)
     assert [entry["verdict"] for entry in entries] == ["not tested", "supported", "not tested"]
     assert entries[0]["measured"] is None

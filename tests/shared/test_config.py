@@ -121,7 +121,7 @@ BAD = [
     ),
     (
         "models/hub",
-        {"source": "owner/name", "revision": HEX, "paper_model_of": ["softmacks"]},
+        {"source": "owner/name", "revision": HEX, "paper_model_of": {"softmacks": "Gemma 2 2B"}},
         "models.hub.paper_model_of: no study 'softmacks'; did you mean 'softmax'?",
     ),
     (

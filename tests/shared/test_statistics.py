@@ -37,10 +37,79 @@ def test_bootstrap_draws_the_rows_of_paired_columns_together():
         return np.mean(a, axis=axis) - np.mean(b, axis=axis)
 
     # The columns differ by exactly 1 in every row, so resampled rows give no spread in the
-    # difference.
+    # difference; rows drawn apart would.
     interval = statistics.bootstrap((first, first - 1.0), gap, seed=0)
-    assert interval.low == pytest.approx(1.0)
-    assert interval.high == pytest.approx(1.0)
+    assert interval.value == pytest.approx(1.0)
+    assert math.isnan(interval.low)
+    assert math.isnan(interval.high)
+
+
+@pytest.mark.parametrize("sample", [[0.3], [-0.08, -0.08, -0.08], [-4e-16, 1e-16, -4e-16]])
+@pytest.mark.parametrize(
+    "make", [statistics.seed_interval, lambda s, **k: statistics.bootstrap_mean(s, 0, **k)]
+)
+def test_a_sample_without_spread_has_no_interval_of_width_0(make, sample):
+    free, bounded = make(sample, bounds=None), make(sample, bounds=(-1.0, 1.0))
+    if len(sample) == 1:
+        assert all(map(math.isnan, (*free[1:3], *bounded[1:3])))
+        return
+    assert bounded.low < bounded.value < bounded.high
+    assert -1 <= bounded.low <= bounded.high <= 1
+    if sample[0] == -0.08:
+        assert math.isnan(free.low)
+    else:
+        assert bounded.value == 0.0  # rounding errors of accuracies
+
+
+@given(st.integers(2, 60), st.sampled_from([0.0, 1.0]))
+def test_where_all_units_agree_at_a_bound_the_interval_is_clopper_and_pearson_s(n, value):
+    from statsmodels.stats.proportion import proportion_confint
+
+    low, high = proportion_confint(int(n * value), n, method="beta")
+    found = statistics.seed_interval([value] * n, bounds=(0.0, 1.0))
+    assert (found.low, found.high) == pytest.approx((low, high), abs=1e-9)
+
+
+def test_the_mean_of_small_binary_samples_is_covered_also_where_all_agree():
+    rng = np.random.default_rng(11)
+    for truth in (0.02, 0.5, 0.97):
+        draws = (rng.random((2000, 5)) < truth).astype(float)
+        found = [statistics.seed_interval(draw, bounds=(0.0, 1.0)) for draw in draws]
+        assert np.mean([f.low <= truth <= f.high for f in found]) > 0.9
+
+
+def test_a_bootstrap_of_few_rows_is_the_jackknife_with_student_s_t():
+    sample = np.random.default_rng(12).normal(size=6)
+    assert statistics.bootstrap_mean(sample, 0) == pytest.approx(statistics.seed_interval(sample))
+    # A ratio of means of 6 pairs: its bootstrap covers 84 to 88 %.
+    rng = np.random.default_rng(13)
+
+    def ratio(a, b, axis):
+        return np.mean(a, axis=axis) / np.mean(b, axis=axis)
+
+    draws = rng.normal(2.0, 1.0, size=(1500, 2, 6)) + np.array([[0.0], [3.0]])
+    found = [statistics.bootstrap((a, b), ratio, 0) for a, b in draws]
+    assert np.mean([f.low <= 0.4 <= f.high for f in found]) > 0.92
+
+
+def test_differences_of_independent_samples():
+    from scipy import stats
+
+    rng = np.random.default_rng(14)
+    first, second = rng.normal(1, 1, 8), rng.normal(0, 3, 5)
+    found = statistics.difference(first, second)
+    expected = stats.ttest_ind(first, second, equal_var=False).confidence_interval()
+    assert (found.low, found.high) == pytest.approx((expected.low, expected.high))
+    assert found.n == 13
+    assert math.isnan(statistics.difference([1.0], second).low)
+    both = statistics.difference([0.0] * 4, [0.0] * 4, bounds=(0.0, 1.0))
+    assert both.low < 0 < both.high
+
+
+def test_newcombe_s_interval_by_his_example():
+    # Newcombe (1998), table II: 56/70 less 48/80, method 10.
+    found = statistics.share_difference(56, 70, 48, 80)
+    assert (found.low, found.high) == pytest.approx((0.0524, 0.3339), abs=5e-5)
 
 
 def test_bootstrap_refuses_nan_and_nothing():

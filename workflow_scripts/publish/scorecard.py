@@ -10,12 +10,15 @@ import pandas as pd
 import yaml
 
 from workflow_scripts.shared import files, job, provenance, tables
-from workflow_scripts.shared.claims import Evidence, Verdict
+from workflow_scripts.shared.claims import Evidence, Kind, Verdict
 from workflow_scripts.shared.fingerprint import ROOT
 
 SCHEMA = ROOT / "schemas" / "claims.schema.yaml"
 TEMPLATES = ROOT / "resources" / "templates"
 VERDICTS = [str(verdict) for verdict in Verdict]
+KINDS = [str(kind) for kind in Kind]
+PLURALS = {"control": "controls", "misreading": "misreadings", "extension": "extensions"}
+PLURALS |= {"claim": "claims", "erratum": "errata"}
 
 
 class ClaimsError(ValueError):
@@ -51,13 +54,12 @@ def collect(claims: Mapping[str, list[dict[str, Any]]], scale: str) -> pd.DataFr
 def markdown(scorecard: pd.DataFrame) -> str:
     """The scorecard as Markdown: counts first, then one table per study."""
     scale = ", ".join(scorecard["scale"].unique())
-    lines = ["# Scorecard", "", f"Scale: **{scale}**. {_STAND_IN_NOTE}", ""]
+    lines = ["# Scorecard", "", f"Scale: **{scale}**. {NOTE}", ""]
     lines += ["| study | claims | " + " | ".join(VERDICTS) + " |"]
     lines += ["|---" * (2 + len(VERDICTS)) + "|"]
-    for study, rows in scorecard.groupby("study", sort=False):
-        counts = tally(rows)
+    for name, number, counts in counted(scorecard):
         numbers = " | ".join(str(counts[verdict]) for verdict in VERDICTS)
-        lines.append(f"| {study} | {rows['id'].nunique()} | {numbers} |")
+        lines.append(f"| {name} | {number} | {numbers} |")
     for study, rows in scorecard.groupby("study", sort=False):
         lines += ["", f"## {study}", ""]
         lines += ["| claim | published | measured | evidence | verdict |", "|---|---|---|---|---|"]
@@ -79,17 +81,32 @@ def html(scorecard: pd.DataFrame) -> str:
         }
         for row in records(scorecard)
     ]
-    studies = {
-        study: tally(group) | {"claims": group["id"].nunique()}
-        for study, group in scorecard.groupby("study", sort=False)
-    }
     return environment.get_template("scorecard.html.j2").render(
         rows=rows,
-        studies=studies,
+        counts=counted(scorecard),
+        studies=list(scorecard["study"].unique()),
+        kinds=[kind for kind in KINDS if kind in set(scorecard["kind"])],
         verdicts=VERDICTS,
         scale=", ".join(scorecard["scale"].unique()),
-        note=_STAND_IN_NOTE,
+        note=NOTE,
     )
+
+
+def counted(scorecard: pd.DataFrame) -> list[tuple[str, int, dict[str, int]]]:
+    """Name, number of claims and number of measurements per verdict.
+
+    One entry per study for the claims of its paper; then one for each other kind, over all studies.
+    """
+    papers = scorecard[scorecard["kind"] == Kind.PAPER]
+    entries = [
+        (str(study), int(own["id"].nunique()), tally(own))
+        for study in scorecard["study"].unique()
+        for own in [papers[papers["study"] == study]]
+    ]
+    for kind, rows in scorecard[scorecard["kind"] != Kind.PAPER].groupby("kind", sort=False):
+        number = len(rows[["study", "id"]].drop_duplicates())
+        entries.append((f"all studies: {PLURALS[str(kind)]}", number, tally(rows)))
+    return entries
 
 
 def tally(rows: pd.DataFrame) -> dict[str, int]:
@@ -109,18 +126,27 @@ def measured_text(row: Mapping[str, Any]) -> str:
     """The measured value with its interval and n, or a dash."""
     if row["value"] is None:
         return "–"
-    value, low, high = (_number(row[key]) for key in ("value", "ci_low", "ci_high"))
-    interval = "" if low == high else f" [{low}, {high}]"
-    return f"{value}{interval}, n\u00a0=\u00a0{int(row['n'])}"
+    value = _number(row["value"])
+    low, high = ("" if row[end] is None else _number(row[end]) for end in ("ci_low", "ci_high"))
+    interval = f" [{low or '…'}, {high or '…'}]" if low or high else " (no interval)"
+    units = f" {row['units']}" if row["units"] else ""
+    return f"{value}{'' if row['exact'] else interval}, n\u00a0=\u00a0{int(row['n'])}{units}"
 
 
-_STAND_IN_NOTE = (
+def about(row: Mapping[str, Any]) -> str:
+    """Model and condition of a measurement, in brackets; "" without either."""
+    parts = [str(row[key]) for key in ("model", "condition") if row[key]]
+    return f" ({', '.join(parts)})" if parts else ""
+
+
+NOTE = (
     "A stand-in is a small model that this workflow trained. Its numbers show that a measurement "
     "works; they decide nothing about the papers' models. A claim that is measured on several "
-    "models or conditions has one verdict for each."
+    "models or conditions has one verdict for each. Controls, misreadings, extensions and errata "
+    "are not claims of a paper and are counted apart."
 )
-_KEYS = ("id", "statement", "source", "quantity", "published", "measured", "evidence", "reading")
-_EMPTY: dict[str, Any] = dict.fromkeys((*_KEYS, "verdict", "reason"))
+_KEYS = ("id", "kind", "statement", "source", "quantity", "published", "measured", "evidence")
+_EMPTY: dict[str, Any] = dict.fromkeys((*_KEYS, "reading", "verdict", "reason"))
 
 
 def _row(study: str, entry: dict[str, Any], scale: str) -> dict[str, Any]:
@@ -129,6 +155,7 @@ def _row(study: str, entry: dict[str, Any], scale: str) -> dict[str, Any]:
     return {
         "study": study,
         "id": entry["id"],
+        "kind": entry["kind"],
         "statement": entry["statement"],
         "source": entry["source"],
         "quantity": entry["quantity"],
@@ -138,9 +165,12 @@ def _row(study: str, entry: dict[str, Any], scale: str) -> dict[str, Any]:
         "value": found.get("value"),
         "ci_low": found.get("ci_low"),
         "ci_high": found.get("ci_high"),
+        "exact": found.get("exact"),
         "n": found.get("n"),
+        "units": found.get("units"),
         "note": found.get("note"),
         "model": found.get("model"),
+        "condition": found.get("condition"),
         "evidence": entry["evidence"],
         "reading": entry["reading"],
         "verdict": entry["verdict"],
@@ -157,19 +187,23 @@ def records(scorecard: pd.DataFrame) -> list[dict[str, Any]]:
 
 
 def _markdown_line(fields: Mapping[str, Any]) -> str:
-    evidence = fields["evidence"] or "–"
-    if fields["model"]:
-        evidence += f": {fields['model']}"
+    evidence = f"{fields['evidence'] or '–'}{about(fields)}"
     measured = measured_text(fields)
     if fields["value"] is not None:
         measured = f"{fields['quantity']}: {measured}"
+    if fields["note"]:
+        measured += f"; {fields['note']}"
     verdict = f"**{fields['verdict']}**"
     if fields["reason"]:
         verdict += f": {fields['reason']}"
         if fields["reading"]:
             verdict += f" (reading: {fields['reading']})"
-    claim = f"**{fields['id']}** {fields['statement']}"
-    cells = (claim, published_text(fields), measured, evidence, verdict)
+    kind = "" if fields["kind"] == Kind.PAPER else f" *{fields['kind']}*:"
+    claim = f"**{fields['id']}**{kind} {fields['statement']} ({fields['source']})"
+    published = published_text(fields)
+    if fields["published_source"]:
+        published += f"; {fields['published_source']}"
+    cells = (claim, published, measured, evidence, verdict)
     return "| " + " | ".join(cell.replace("|", r"\|") for cell in cells) + " |"
 
 

@@ -15,9 +15,9 @@ import pandas as pd
 from rich.console import Console
 from rich.table import Table
 
-from workflow_scripts.publish.scorecard import VERDICTS, measured_text, records, tally
+from workflow_scripts.publish.scorecard import VERDICTS, about, counted, measured_text, records
 from workflow_scripts.shared import tables
-from workflow_scripts.shared.claims import Verdict
+from workflow_scripts.shared.claims import Kind, Verdict
 
 SCORECARD = Path("results/scorecard.parquet")
 LAST = Path("work/last_scorecard.parquet")
@@ -25,14 +25,15 @@ REPORT = Path("results/report.html")
 MOST_CONTRADICTED = 12  # measurements that are listed
 MOST_LINES = 8  # changed verdicts that are listed
 NUMBERS = ["value", "ci_low", "ci_high", "n"]
-COLUMNS = {"study", "id", "model", "statement", "quantity", "verdict", "scale", *NUMBERS}
+KEY = ["study", "id", "model", "condition"]
+COLUMNS = {*KEY, "kind", "statement", "source", "quantity", "verdict", "scale", *NUMBERS}
+COLUMNS |= {"exact", "units", "note"}
 
 
 def keyed(scorecard: pd.DataFrame) -> pd.DataFrame:
-    """The rows under (study, id, model, number): a claim may have several rows per model."""
-    rows = scorecard.fillna({"model": ""})
-    number = rows.groupby(["study", "id", "model"]).cumcount()
-    return rows.assign(number=number).set_index(["study", "id", "model", "number"])
+    """The rows under (study, id, model, condition, number)."""
+    rows = scorecard.fillna({"model": "", "condition": ""})
+    return rows.assign(number=rows.groupby(KEY).cumcount()).set_index([*KEY, "number"])
 
 
 def changes(now: pd.DataFrame, before: pd.DataFrame) -> list[str]:
@@ -52,34 +53,41 @@ def changes(now: pd.DataFrame, before: pd.DataFrame) -> list[str]:
     ]
     changed = new_rows.assign(was=old_rows["verdict"])[moved].reset_index()
     for row in records(changed.head(MOST_LINES)):
-        model = f" ({row['model']})" if row["model"] else ""
-        lines.append(f"  {row['study']} {row['id']}{model}: {row['was']} → {row['verdict']}")
+        lines.append(f"  {row['study']} {row['id']}{about(row)}: {row['was']} → {row['verdict']}")
     if len(changed) > MOST_LINES:
         lines.append(f"  … and {len(changed) - MOST_LINES} more")
     return lines
 
 
 def show(scorecard: pd.DataFrame, console: Console) -> None:
-    """Print the counts by study and the rows that contradict their claim."""
+    """Print the counts by study and the rows that contradict a claim of a paper."""
     scale = ", ".join(scorecard["scale"].unique())
     table = Table(title=f"Verdicts, scale {scale}", title_justify="left")
     table.add_column("study", no_wrap=True)
     for name in ("claims", *VERDICTS):
         table.add_column(name, justify="right")
-    for study, rows in scorecard.groupby("study", sort=False):
-        counts = tally(rows)
-        claims = str(rows["id"].nunique())
-        table.add_row(str(study), claims, *(str(counts[verdict]) for verdict in VERDICTS))
+    for name, number, counts in counted(scorecard):
+        table.add_row(name, str(number), *(str(counts[verdict]) for verdict in VERDICTS))
     console.print(table)
     against = scorecard[scorecard["verdict"] == Verdict.CONTRADICTED]
-    if len(against):
-        console.print(f"Contradicted ({len(against)}):", style="bold")
-    for row in records(against.head(MOST_CONTRADICTED)):
-        model = f" ({row['model']})" if row["model"] else ""
-        text = f"  {row['study']} {row['id']}{model}: {row['statement']}"
-        console.print(f"{text} {row['quantity']}: {measured_text(row)}", markup=False)
-    if len(against) > MOST_CONTRADICTED:
-        console.print(f"  … and {len(against) - MOST_CONTRADICTED} more, in the scorecard")
+    papers = against["kind"] == Kind.PAPER
+    _list(against[papers], "Contradicted claims of the papers", console)
+    _list(against[~papers], "Contradicted, but no claim of a paper", console)
+
+
+def _list(rows: pd.DataFrame, title: str, console: Console) -> None:
+    """A title with the number of rows, then one entry per row with source and note."""
+    if rows.empty:
+        return
+    console.print(f"{title} ({len(rows)}):", style="bold")
+    for row in records(rows.head(MOST_CONTRADICTED)):
+        kind = "" if row["kind"] == Kind.PAPER else f", {row['kind']}"
+        text = f"  {row['study']} {row['id']}{about(row)}{kind}: {row['statement']}"
+        measured = f"{row['quantity']}: {measured_text(row)}"
+        note = f"; {row['note']}" if row["note"] else ""
+        console.print(f"{text} ({row['source']}) {measured}{note}", markup=False)
+    if len(rows) > MOST_CONTRADICTED:
+        console.print(f"  … and {len(rows) - MOST_CONTRADICTED} more, in the scorecard")
 
 
 def read(path: Path) -> pd.DataFrame:

@@ -5,7 +5,7 @@ returns what was measured; the verdict follows from the interval and the kind of
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -17,11 +17,22 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
+class Kind(StrEnum):
+    """What a claim is. Only `PAPER` is counted as a claim of a paper."""
+
+    PAPER = "claim"
+    CONTROL = "control"  # a check of our measurement
+    MISREADING = "misreading"  # a tempting reading, or the claim without one of its assumptions
+    EXTENSION = "extension"  # our own question, or one that the paper discusses and does not test
+    ERRATUM = "erratum"  # a slip in print
+
+
 class Evidence(StrEnum):
     """The kind of run that a number comes from."""
 
     THEORY = "theory"
     PROTOCOL = "paper's own protocol"
+    REDUCED = "reduced protocol"
     STAND_IN = "stand-in model"
     OTHER_MODEL = "other model"
     PAPER_MODEL = "paper's own model"
@@ -84,18 +95,22 @@ def rounding(limit: float) -> Region:
 # The kinds of evidence that can decide a claim.
 THEORY = frozenset({Evidence.THEORY})
 PROTOCOL = frozenset({Evidence.PROTOCOL})
+ANY_PROTOCOL = frozenset({Evidence.REDUCED, Evidence.PROTOCOL})
 PAPER_MODEL = frozenset({Evidence.PAPER_MODEL})
-STAND_IN_OR_PROTOCOL = frozenset({Evidence.STAND_IN, Evidence.PROTOCOL})
+STAND_IN_OR_PROTOCOL = ANY_PROTOCOL | {Evidence.STAND_IN}
 ANY_MODEL = frozenset({Evidence.STAND_IN, Evidence.OTHER_MODEL, Evidence.PAPER_MODEL})
 
 
 @dataclass(frozen=True)
 class Measured:
-    """A measured quantity with its 95 % interval (both ends equal for an exact computation).
+    """A measured quantity with its 95 % interval.
 
-    `n` counts what the interval was taken over (seeds, items, cases); `note` says what the number
-    is and at which scale. `evidence` is the kind of run behind it. `reason`, where given, says why
-    this measurement cannot decide the claim although its evidence is of the right kind.
+    `n` counts the `units` that the interval was taken over (seeds, items, cases); `note` says what
+    the number is and at which scale. Only an `exact` quantity has an interval of width 0; ends that
+    are NaN mean that there is no interval, as for a single unit. `evidence` is the kind of run
+    behind it, `model` the name of the model in the config, `condition` what distinguishes
+    several measurements of one claim on one model. `reason`, where given, says why this measurement
+    cannot decide the claim although its evidence is of the right kind.
     """
 
     value: float
@@ -106,6 +121,9 @@ class Measured:
     note: str
     model: str | None = None
     reason: str | None = None
+    exact: bool = False
+    units: str = ""
+    condition: str = ""
 
 
 @dataclass(frozen=True)
@@ -120,9 +138,12 @@ class Claim:
     """One claim of a paper.
 
     `decided_by` lists the kinds of evidence that can decide it: a stand-in model never decides a
-    claim about a named model. `region` is where the measured quantity must lie for the claim to
-    hold. `test` gets the study's scores and a function from model name to evidence, and returns one
-    measurement per measured model (or the reason why there is none).
+    claim about a named model. `models` are the paper's models that decide it, by the names that the
+    study's schema lists under `x-paper-models`. `region` is where the measured quantity must lie
+    for the claim to hold. `test` gets the study's scores and a function from model name to
+    evidence, and returns one measurement per measured model (or the reason why there is none).
+    Raises `ValueError` for a claim that a paper's model decides, and no other model, without
+    `models`.
     """
 
     id: str
@@ -133,37 +154,53 @@ class Claim:
     decided_by: frozenset[Evidence]
     test: Callable[["pd.DataFrame", Callable[[str], Evidence]], "Sequence[Measured] | NotMeasured"]
     published: Published | None = None
+    models: tuple[str, ...] = ()
+    kind: Kind = Kind.PAPER
+
+    def __post_init__(self) -> None:
+        paper, other = Evidence.PAPER_MODEL, Evidence.OTHER_MODEL
+        if paper in self.decided_by and other not in self.decided_by and not self.models:
+            raise ValueError(f"claim {self.id}: expected the paper's models that decide it")
 
 
-def evidence_of(models: dict[str, Any], study: str) -> Callable[[str], Evidence]:
-    """Map a model's name to the evidence it gives in `study`, from the config's `models`."""
+@dataclass(frozen=True)
+class ModelEvidence:
+    """The evidence that each model of the config gives in a study.
 
-    def evidence(model: str) -> Evidence:
-        spec = models[model]
-        if spec["source"] == "train":
+    `models` is the config's section of that name. A model is the paper's own where its entry says
+    `paper_model_of: {study: "the paper's name for it"}`.
+    """
+
+    models: Mapping[str, Mapping[str, Any]]
+    study: str
+
+    def __call__(self, model: str) -> Evidence:
+        """The kind of evidence that the model `model` of the config gives."""
+        if self.models[model]["source"] == "train":
             return Evidence.STAND_IN
-        if study in spec.get("paper_model_of", []):
-            return Evidence.PAPER_MODEL
-        return Evidence.OTHER_MODEL
+        return Evidence.PAPER_MODEL if self.paper_name(model) else Evidence.OTHER_MODEL
 
-    return evidence
+    def paper_name(self, model: str | None) -> str | None:
+        """The paper's name for a model of the config; None if the paper did not use it."""
+        return self.models.get(model or "", {}).get("paper_model_of", {}).get(self.study)
 
 
-def judge(
-    claim: Claim, scores: "pd.DataFrame", evidence: Callable[[str], Evidence]
-) -> list[dict[str, Any]]:
+def judge(claim: Claim, scores: "pd.DataFrame", evidence: ModelEvidence) -> list[dict[str, Any]]:
     """Entries of `claims.json` for one claim: one per measurement, or one with the reason for none.
 
     `reading` is the verdict of the interval alone; `verdict` equals it only where the evidence can
-    decide the claim.
+    decide the claim. Raises `ValueError` for a sampled quantity with an interval of width 0, and
+    for a value that is not finite.
     """
     base = {
         "id": claim.id,
+        "kind": claim.kind,
         "statement": claim.statement,
         "source": claim.source,
         "quantity": claim.quantity,
         "region": [_finite(claim.region.low), _finite(claim.region.high)],
         "decided_by": sorted(claim.decided_by),
+        "models": list(claim.models),
         "published": asdict(claim.published) if claim.published else None,
     }
     found = claim.test(scores, evidence)
@@ -177,20 +214,22 @@ def judge(
         ]
     entries = []
     for measured in found:
+        _check(claim, measured)
         reading = claim.region.reading(measured.ci_low, measured.ci_high)
-        reason = measured.reason
-        if reason is None and measured.evidence not in claim.decided_by:
-            reason = f"a {measured.evidence} cannot decide it; needs {_either(claim.decided_by)}"
+        reason = measured.reason or _cannot_decide(claim, measured, evidence)
         entries.append(
             base
             | {
                 "measured": {
                     "value": measured.value,
-                    "ci_low": measured.ci_low,
-                    "ci_high": measured.ci_high,
+                    "ci_low": _finite(measured.ci_low),
+                    "ci_high": _finite(measured.ci_high),
+                    "exact": measured.exact,
                     "n": measured.n,
+                    "units": measured.units,
                     "note": measured.note,
                     "model": measured.model,
+                    "condition": measured.condition,
                 },
                 "evidence": measured.evidence,
                 "reading": reading,
@@ -201,29 +240,49 @@ def judge(
     return entries
 
 
+def _check(claim: Claim, measured: Measured) -> None:
+    if not math.isfinite(measured.value):
+        raise ValueError(
+            f"claim {claim.id}: expected a finite value, found {measured.value}; its test should "
+            "drop the row or return NotMeasured"
+        )
+    if (measured.ci_low == measured.ci_high) != measured.exact:
+        expected = "one value" if measured.exact else "an interval, or ends that are NaN"
+        raise ValueError(
+            f"claim {claim.id}: expected {expected} for {'an exact' if measured.exact else 'a'} "
+            f"quantity, found [{measured.ci_low}, {measured.ci_high}] ({measured.note})"
+        )
+
+
+def _cannot_decide(claim: Claim, measured: Measured, evidence: ModelEvidence) -> str | None:
+    """Why this measurement cannot decide the claim; None if it can."""
+    if measured.evidence not in claim.decided_by:
+        needed = _either(claim.decided_by)
+        if claim.models and claim.decided_by == PAPER_MODEL:
+            needed = " or ".join(claim.models)
+        return f"a {measured.evidence} cannot decide it; needs {needed}"
+    if measured.evidence is Evidence.PAPER_MODEL and claim.models:
+        name = evidence.paper_name(measured.model)
+        if name not in claim.models:
+            return f"it is about {' or '.join(claim.models)}, not about {name or 'several models'}"
+    return None
+
+
 def write(
     path: str | Path,
     claims: Sequence[Claim],
     scores: "pd.DataFrame",
-    evidence: Callable[[str], Evidence],
+    evidence: ModelEvidence,
     provenance: dict[str, Any] | None = None,
 ) -> None:
     """Judge every claim and write `claims.json`: {"provenance": …, "claims": […]}.
 
-    Raises `ValueError` for two claims with one id, or a measurement that is not finite.
+    Raises `ValueError` for two claims with one id, or as `judge` does.
     """
     ids = [claim.id for claim in claims]
     if twice := sorted({name for name in ids if ids.count(name) > 1}):
         raise ValueError(f"claims: expected one claim per id, found several: {', '.join(twice)}")
     entries = [entry for claim in claims for entry in judge(claim, scores, evidence)]
-    for entry in entries:
-        for name in ("value", "ci_low", "ci_high"):
-            number = (entry["measured"] or {}).get(name)
-            if number is not None and not math.isfinite(number):
-                raise ValueError(
-                    f"claim {entry['id']}: expected a finite {name}, found {number}; its test "
-                    "should drop the row or return NotMeasured"
-                )
     files.write_json(path, {"provenance": provenance or {}, "claims": entries})
 
 
@@ -242,12 +301,13 @@ def run(snakemake: Any, all_claims: Callable[..., Sequence[Claim]]) -> None:
             snakemake.output.claims,
             all_claims(**job.arguments(snakemake, all_claims)),
             tables.read(snakemake.input.scores, schemas.SCORES),
-            evidence_of(snakemake.params.get("models", {}), study),
+            ModelEvidence(snakemake.params.get("models", {}), study),
             provenance.of(snakemake),
         )
 
 
 def _finite(bound: float) -> float | None:
+    """The number, or None (JSON's null) for one that is infinite or NaN."""
     return bound if math.isfinite(bound) else None
 
 

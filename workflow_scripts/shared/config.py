@@ -60,6 +60,12 @@ def config_checks() -> Checks:
     }
 
 
+def paper_models(study: str) -> list[str]:
+    """The models of a study's paper by the paper's names: `x-paper-models` of its schema."""
+    schema = yaml.load((SCHEMAS / f"{study}.schema.yaml").read_text(), yaml.CSafeLoader)
+    return schema.get("x-paper-models", [])
+
+
 def check(config: dict[str, Any], checks: Checks = MappingProxyType({})) -> None:
     """Check a whole config against `schemas/`, against itself, and against the studies' `checks`.
 
@@ -206,9 +212,15 @@ def _model_problems(path: str, spec: dict[str, Any], config: dict[str, Any]) -> 
             f"{path}.source: found {source!r}, allowed: train, an existing folder, "
             "or a hub id owner/name"
         )
-    for study in spec.get("paper_model_of", []):
+    for study, model in spec.get("paper_model_of", {}).items():
         if study not in config["studies"]:
             yield f"{path}.paper_model_of: no study {study!r}{_nearest(study, config['studies'])}"
+        elif model not in (known := paper_models(study)):
+            names = ", ".join(known) or "none"
+            yield (
+                f"{path}.paper_model_of.{study}: found {model!r}, allowed: the paper's models, "
+                f"{names}{_nearest(model, known)}"
+            )
 
 
 # Keys that only some engines read, and dtypes that an engine does not have.

@@ -5,6 +5,7 @@ kind of evidence it gives, and returns `Found`: one `Measured` per model or cond
 reason why there is none.
 """
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -56,16 +57,16 @@ def one(scores: "pd.DataFrame", **wanted: Any) -> "pd.Series":
 
 
 def measured(row: "pd.Series", evidence: Evidence, note: str, **more: Any) -> Measured:
-    """The row's number; where it has no interval, both ends are its value.
+    """The row's number with its interval, units and exactness; a null end becomes NaN.
 
-    `more` are further fields of `Measured`: model, reason.
+    `more` are further fields of `Measured`: model, reason, condition.
     """
     import pandas as pd
 
-    ends = [row["value"] if pd.isna(row[end]) else row[end] for end in ("ci_low", "ci_high")]
-    return Measured(
-        float(row["value"]), float(ends[0]), float(ends[1]), int(row["n"]), evidence, note, **more
-    )
+    ends = [math.nan if pd.isna(row[end]) else float(row[end]) for end in ("ci_low", "ci_high")]
+    fields: dict[str, Any] = {"exact": bool(row["exact"]), "units": str(row["units"])} | more
+    value, n = float(row["value"]), int(row["n"])
+    return Measured(value, ends[0], ends[1], n, evidence, note, **fields)
 
 
 def each(rows: "pd.DataFrame", evidence: EvidenceOf, note: str, absent: str, **more: Any) -> Found:
@@ -93,6 +94,9 @@ def extreme(rows: "pd.DataFrame", which: Literal["least", "largest"]) -> "pd.Ser
     row = rows.sort_values("value", ascending=which == "least").iloc[0].copy()
     ends = rows[["ci_low", "ci_high"]]
     row["ci_low"], row["ci_high"] = ends.min() if which == "least" else ends.max()
+    if ends.isna().any(axis=None):  # a row without an interval could hold the extreme
+        row["ci_low" if which == "least" else "ci_high"] = math.nan
+    row["exact"] = bool(rows["exact"].any() and row["ci_low"] == row["ci_high"])
     return row
 
 
@@ -112,7 +116,7 @@ def exact(
 def counted(value: float, n: float, note: str) -> Found:
     """An exact count over `n` cases, as evidence of theory."""
     number = float(value)
-    return [Measured(number, number, number, int(n), Evidence.THEORY, note)]
+    return [Measured(number, number, number, int(n), Evidence.THEORY, note, exact=True)]
 
 
 def untested(reason: str, *_: Any) -> Found:

@@ -9,7 +9,7 @@ import math
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from workflow_scripts.shared.statistics import Interval, proportion, seed_interval
+from workflow_scripts.shared.statistics import Bounds, Interval, proportion, seed_interval
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -57,10 +57,21 @@ def number(
 
 
 def mean(
-    experiment: str, metric: str, values: "ArrayLike", *, units: str = "seeds", **conditions: Any
+    experiment: str,
+    metric: str,
+    values: "ArrayLike",
+    *,
+    units: str = "seeds",
+    bounds: Bounds | None = None,
+    **conditions: Any,
 ) -> Row:
-    """The mean of `values`, shape (n,), one per independent unit, with Student's t interval."""
-    return interval(experiment, metric, seed_interval(values), units=units, **conditions)
+    """The mean of `values`, shape (n,), one per independent unit, with Student's t interval.
+
+    `bounds` is the range that one unit's value can take: (0, 1) for a share, (-1, 1) for a
+    difference of two.
+    """
+    found = seed_interval(values, bounds=bounds)
+    return interval(experiment, metric, found, units=units, **conditions)
 
 
 def share(experiment: str, metric: str, hits: int, n: int, *, units: str, **conditions: Any) -> Row:

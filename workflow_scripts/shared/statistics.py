@@ -1,7 +1,8 @@
 """Intervals and tests used by more than one study, on SciPy, statsmodels and scikit-learn.
 
-Intervals are 95 % by default. Libraries are imported where they are used, so that a script that
-needs one interval does not load all of them.
+Intervals are 95 % by default. An interval of a sampled quantity never has width 0: where the sample
+shows no spread, its ends are NaN, or follow from the bounds of the quantity. Libraries are imported
+where they are used, so that a script that needs one interval does not load all of them.
 """
 
 from collections.abc import Callable, Sequence
@@ -11,6 +12,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 RESAMPLES = 2000
+FEWEST_RESAMPLED = 10  # rows; a bootstrap of fewer covers much less than its level
+DUST = (
+    1.0e-12  # differences up to this share of the values, or of their bounds, are rounding errors
+)
+
+Bounds = tuple[float, float]  # the range that one unit's value can take
 
 
 class Interval(NamedTuple):
@@ -31,10 +38,14 @@ class Test(NamedTuple):
 
 
 def bootstrap_mean(
-    values: ArrayLike, seed: int, level: float = 0.95, resamples: int = RESAMPLES
+    values: ArrayLike,
+    seed: int,
+    level: float = 0.95,
+    resamples: int = RESAMPLES,
+    bounds: Bounds | None = None,
 ) -> Interval:
-    """Mean of `values`, shape (n,), with a BCa bootstrap interval over its entries."""
-    return bootstrap(values, np.mean, seed, level, resamples)
+    """Mean of `values`, shape (n,), with the interval of `bootstrap` over its entries."""
+    return bootstrap(values, np.mean, seed, level, resamples, bounds)
 
 
 def bootstrap(
@@ -43,25 +54,43 @@ def bootstrap(
     seed: int,
     level: float = 0.95,
     resamples: int = RESAMPLES,
+    bounds: Bounds | None = None,
 ) -> Interval:
     """`statistic` of `values` with a BCa bootstrap interval (Efron 1987).
 
     `values` has shape (n,), or is a tuple of columns of shape (n,) whose rows are resampled
-    together. `statistic` takes the columns and `axis`, and reduces that axis. With fewer than two
-    rows, or all rows equal, both ends equal the estimate. Raises `ValueError` on an empty sample
-    or on NaN.
+    together. `statistic` takes the columns and `axis`, and reduces that axis. Fewer than 10 rows
+    get a jackknife interval with Student's t, which is `seed_interval` for a mean. One row, or rows
+    without spread, get the interval of `without_spread`. Ends are clipped to `bounds`, the range of
+    the statistic. Raises `ValueError` on an empty sample or on NaN.
     """
-    from scipy import stats
-
     columns = [
         np.asarray(c, dtype=float) for c in (values if isinstance(values, tuple) else (values,))
     ]
     n = columns[0].shape[0]
     if n == 0 or any(np.isnan(column).any() for column in columns):
         raise ValueError("bootstrap: expected numbers, the sample is empty or holds NaN")
-    estimate = float(statistic(*columns, axis=0))
-    if n < 2 or all(np.ptp(column) == 0 for column in columns):
-        return Interval(estimate, estimate, estimate, n)
+    estimate = _without_dust(float(statistic(*columns, axis=0)), columns, bounds)
+    if n < 2 or all(_equal(column, bounds) for column in columns):
+        return without_spread(estimate, n, level, bounds)
+    if n < FEWEST_RESAMPLED:
+        low, high = _jackknife(columns, statistic, estimate, level)
+    else:
+        low, high = _bca(columns, statistic, seed, level, resamples)
+    if high - low <= DUST * _scale([np.asarray(estimate)], bounds):
+        return without_spread(estimate, n, level, bounds)
+    return _clipped(Interval(estimate, min(low, estimate), max(high, estimate), n), bounds)
+
+
+def _bca(
+    columns: Sequence[NDArray],
+    statistic: Callable[..., NDArray],
+    seed: int,
+    level: float,
+    resamples: int,
+) -> tuple[float, float]:
+    from scipy import stats
+
     with np.errstate(invalid="ignore", divide="ignore"):
         result = stats.bootstrap(
             columns,
@@ -78,23 +107,118 @@ def bootstrap(
         # BCa is undefined when no resample falls on one side of the estimate.
         ends = [(1 - level) / 2, (1 + level) / 2]
         low, high = np.quantile(result.bootstrap_distribution, ends).tolist()
-    return Interval(estimate, min(low, estimate), max(high, estimate), n)
+    return low, high
 
 
-def seed_interval(values: ArrayLike, level: float = 0.95) -> Interval:
+def _jackknife(
+    columns: Sequence[NDArray], statistic: Callable[..., NDArray], estimate: float, level: float
+) -> tuple[float, float]:
+    """Ends of the jackknife interval with Student's t (Efron and Tibshirani 1993, chapter 11)."""
+    from scipy import stats
+
+    n = columns[0].shape[0]
+    with np.errstate(invalid="ignore", divide="ignore"):
+        left_out = np.array(
+            [float(statistic(*(np.delete(c, row) for c in columns), axis=0)) for row in range(n)]
+        )
+    spread = np.sqrt((n - 1) / n * np.square(left_out - left_out.mean()).sum())
+    half = float(stats.t.ppf((1 + level) / 2, n - 1) * spread)
+    return estimate - half, estimate + half
+
+
+def seed_interval(values: ArrayLike, level: float = 0.95, bounds: Bounds | None = None) -> Interval:
     """Mean over a few independent seeds, shape (n,), with Student's t interval.
 
-    For about ten seeds or fewer a bootstrap is too narrow; t is exact for normal means.
+    For about ten seeds or fewer a bootstrap is too narrow; t is exact for normal means. One seed,
+    or seeds without spread, get the interval of `without_spread`; ends are clipped to `bounds`.
     """
     from scipy import stats
 
     sample = np.asarray(values, dtype=float)
     n = sample.size
-    mean = float(sample.mean())
-    if n < 2 or np.ptp(sample) == 0:
-        return Interval(mean, mean, mean, n)
+    mean = _without_dust(float(sample.mean()), [sample], bounds)
+    if n < 2 or _equal(sample, bounds):
+        return without_spread(mean, n, level, bounds)
     half = float(stats.t.ppf((1 + level) / 2, n - 1) * sample.std(ddof=1) / np.sqrt(n))
-    return Interval(mean, mean - half, mean + half, n)
+    return _clipped(Interval(mean, mean - half, mean + half, n), bounds)
+
+
+def without_spread(
+    value: float, n: int, level: float = 0.95, bounds: Bounds | None = None
+) -> Interval:
+    """The interval of a mean whose `n` units all have the same value.
+
+    The sample says nothing about the spread, so the ends are NaN. With `bounds`, the range that one
+    unit's value can take, and at least two units: a share of the population up to
+    1 - ((1 - level) / 2)^(1/n) could differ and not show in n draws, and may lie at either bound.
+    For 0 of n hits this is the interval of Clopper and Pearson (1934).
+    """
+    if n < 2 or bounds is None:
+        return Interval(value, np.nan, np.nan, n)
+    unseen = 1 - ((1 - level) / 2) ** (1 / n)
+    low, high = bounds
+    return Interval(value, value - unseen * (value - low), value + unseen * (high - value), n)
+
+
+def difference(
+    first: ArrayLike, second: ArrayLike, level: float = 0.95, bounds: Bounds | None = None
+) -> Interval:
+    """Mean of `first` less mean of `second`, independent samples of shapes (n,) and (m,).
+
+    Welch's t interval. `bounds` is the range of one unit's value: where neither sample has spread,
+    the interval combines those of `without_spread`. `n` counts the units of both samples.
+    """
+    from scipy import stats
+
+    samples = [np.asarray(sample, dtype=float) for sample in (first, second)]
+    if min(sample.size for sample in samples) < 2 or all(
+        _equal(sample, bounds) for sample in samples
+    ):
+        return difference_of(*(seed_interval(sample, level, bounds) for sample in samples))
+    gap = _without_dust(float(samples[0].mean() - samples[1].mean()), samples, bounds)
+    ends = stats.ttest_ind(*samples, equal_var=False).confidence_interval(level)
+    widest = None if bounds is None else (bounds[0] - bounds[1], bounds[1] - bounds[0])
+    n = sum(sample.size for sample in samples)
+    return _clipped(Interval(gap, float(ends.low), float(ends.high), n), widest)
+
+
+def difference_of(first: Interval, second: Interval) -> Interval:
+    """`first` less `second`, two independent estimates with intervals (Zou and Donner 2008).
+
+    An end is NaN where an end that it needs is NaN. `n` counts the units of both.
+    """
+    gap = first.value - second.value
+    low = gap - float(np.hypot(first.value - first.low, second.high - second.value))
+    high = gap + float(np.hypot(first.high - first.value, second.value - second.low))
+    return Interval(gap, low, high, first.n + second.n)
+
+
+def share_difference(
+    hits: int, n: int, other_hits: int, other_n: int, level: float = 0.95
+) -> Interval:
+    """`hits` of `n` less `other_hits` of `other_n`, with Newcombe's interval (1998, method 10)."""
+    return difference_of(proportion(hits, n, level), proportion(other_hits, other_n, level))
+
+
+def _equal(sample: NDArray, bounds: Bounds | None) -> bool:
+    """Whether the values differ by rounding errors at most."""
+    return bool(np.ptp(sample) <= DUST * _scale([sample], bounds))
+
+
+def _without_dust(estimate: float, columns: Sequence[NDArray], bounds: Bounds | None) -> float:
+    return 0.0 if abs(estimate) <= DUST * _scale(columns, bounds) else estimate
+
+
+def _scale(columns: Sequence[NDArray], bounds: Bounds | None) -> float:
+    """The magnitude that rounding errors are relative to."""
+    largest = max(float(np.abs(column).max()) for column in columns)
+    return largest if bounds is None else max(largest, bounds[1] - bounds[0])
+
+
+def _clipped(found: Interval, bounds: Bounds | None) -> Interval:
+    if bounds is None:
+        return found
+    return found._replace(low=max(found.low, bounds[0]), high=min(found.high, bounds[1]))
 
 
 def proportion(successes: int, n: int, level: float = 0.95) -> Interval:
