@@ -17,7 +17,7 @@ from workflow_scripts.shared.files import content_hash
 from workflow_scripts.shared.provenance import versions
 
 FILE = Path(__file__).with_name("smoke_claims.csv")
-KEY = ["study", "id", "model"]
+KEY = ["study", "id", "model", "condition"]
 VALUES = ["value", "ci_low", "ci_high"]
 
 
@@ -43,7 +43,7 @@ def measured(results: Path) -> pd.DataFrame:
     """Every claim's measurements in a folder of results. Columns: `KEY`, `VALUES`."""
     rows = pd.read_parquet(results / "scorecard.parquet", columns=KEY + VALUES)
     rows = rows[rows["value"].notna()]
-    return rows.fillna({"model": ""}).reset_index(drop=True)
+    return rows.fillna({"model": "", "condition": ""}).reset_index(drop=True)
 
 
 def read() -> tuple[str, pd.DataFrame]:

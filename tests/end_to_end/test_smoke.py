@@ -34,7 +34,8 @@ def test_every_claim_stands_in_the_scorecard_with_its_scale(run):
     assert set(scorecard["study"]) == set(STUDIES)
     markdown = (run / "results/scorecard.md").read_text()
     for row in scorecard.itertuples():
-        assert f"**{row.id}** {row.statement}" in markdown.replace(r"\|", "|")
+        kind = "" if row.kind == "claim" else f" *{row.kind}*:"
+        assert f"**{row.id}**{kind} {row.statement}" in markdown.replace(r"\|", "|")
     untested = scorecard[scorecard["verdict"] == "not tested"]
     assert untested["reason"].str.len().gt(10).all()
     page = (ROOT / "docs/scorecard.md").read_text()
