@@ -6,6 +6,7 @@ from workflow_scripts.shared.config import ConfigError, check, config_checks
 from workflow_scripts.shared.fingerprint import fingerprint
 from workflow_scripts.shared.job import growing, project_file
 from workflow_scripts.shared.snakemake_internals import SettingError, typed_settings
+from workflow_scripts.shared.sources import gguf_file
 
 try:
     typed_settings(config, workflow.config_settings.config or {})
@@ -87,6 +88,11 @@ def trained_shape(wildcards):
     """The settings of the wildcard's model that training reads."""
     keys = ["hidden_size", "layers", "heads", "max_context", "steps"]
     return {key: config["models"][wildcards.model][key] for key in keys}
+
+
+def model_gguf(wildcards):
+    """The GGUF file that the wildcard's model is converted from, if it lies on this machine."""
+    return gguf_file(config["models"][wildcards.model]) or []
 
 
 def reasoner_data(wildcards):

@@ -1,6 +1,13 @@
 """Embedded language models: corpus, tokenizer, training, evaluation, card."""
 
-from workflow_scripts.models.registry import CHECKPOINT, TOKENIZER, embedded, from_hub
+from workflow_scripts.models.registry import (
+    CHECKPOINT,
+    CONVERTED,
+    TOKENIZER,
+    converted,
+    embedded,
+    from_hub,
+)
 
 
 localrules:
@@ -160,6 +167,28 @@ rule models_card:
         code=fingerprint("workflow_scripts/models/card.py"),
     script:
         "../workflow_scripts/models/card.py"
+
+
+rule models_convert:
+    input:
+        gguf=model_gguf,
+    output:
+        checkpoint=multiext("results/models/{model}/converted/", *CONVERTED),
+    log:
+        "logs/models_convert/{model}.log",
+    benchmark:
+        "logs/benchmarks/models_convert/{model}.tsv"
+    conda:
+        "../envs/models.yaml"
+    resources:
+        mem_mb=growing(4000),
+        runtime=growing(30),
+    params:
+        source=lookup("{model}/source", within=converted(config["models"])),
+        dtype=lookup("{model}/dtype", within=converted(config["models"]), default="float32"),
+        code=fingerprint("workflow_scripts/models/convert.py"),
+    script:
+        "../workflow_scripts/models/convert.py"
 
 
 rule models_fetch:

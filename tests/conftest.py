@@ -1,7 +1,18 @@
 """Shared by all tests."""
 
+import socket
+
+import pytest
 from hypothesis import settings
 
 # No deadline: the machines that run the tests are shared and sometimes slow.
 settings.register_profile("faultlines", deadline=None, print_blob=True, derandomize=True)
 settings.load_profile("faultlines")
+
+
+@pytest.fixture
+def unused_port():
+    """A port on loopback that nothing listens on."""
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return found.getsockname()[1]

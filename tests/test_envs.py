@@ -46,10 +46,10 @@ def test_an_environment_names_one_channel(env):
 
 
 def test_the_environment_of_vllm_has_all_that_models_need():
-    """Jobs of all models run in it, except for those of other engines and of training."""
+    """Jobs of all models run in it, but those of other engines, of training and conversion."""
     needed = {name for name, _ in pins(ROOT / "envs/models.yaml")}
     lacking = needed - {name for name, _ in pins(ROOT / "envs/vllm.yaml")}
-    assert lacking == {"entmax", "tenacity", "httpx2"}
+    assert lacking == {"entmax", "tenacity", "httpx2", "gguf", "accelerate"}
 
 
 def test_direct_dependencies_have_the_versions_of_the_lock():

@@ -117,7 +117,27 @@ BAD = [
     (
         "models/odd",
         {"source": "nonsense"},
-        "models.odd.source: found 'nonsense', allowed: train, an existing folder, or a hub id owner/name",
+        "models.odd.source: found 'nonsense', allowed: train, an existing folder, a GGUF file, or a hub id owner/name",
+    ),
+    (
+        "models/file",
+        {"source": "no/such.gguf"},
+        "models.file.source: no file no/such.gguf",
+    ),
+    (
+        "models/file",
+        {"source": {"package": "made==1.0", "file": "*.gguf", "tokenizer": "no/such"}},
+        "models.file.source.tokenizer: no tokenizer in folder no/such (it has no tokenizer.json)",
+    ),
+    (
+        "models/file",
+        {"source": {"package": "made", "file": "*.gguf"}},
+        "models.file.source.package: found 'made' (text), allowed: text that matches ^[A-Za-z0-9._-]+==[A-Za-z0-9.]+$",
+    ),
+    (
+        "models/file",
+        {"source": {"file": "x.gguf"}, "engine": "openai", "server": {"url": "http://h/v1"}},
+        "models.file.source: for engine openai, the name that the server uses",
     ),
     (
         "models/hub",

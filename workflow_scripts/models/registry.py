@@ -4,11 +4,14 @@ import os
 from collections.abc import Iterator
 from typing import Any
 
+from workflow_scripts.shared.sources import is_gguf
+
 Models = dict[str, dict[str, Any]]
 # Files of a tokenizer's and of a checkpoint's folder. Rules declare files, not folders, so that
 # Snakemake compares their content, whatever their time stamps are after a copy.
 TOKENIZER = ("tokenizer.json", "tokenizer_config.json", "chat_template.jinja", "provenance.json")
 CHECKPOINT = ("model.safetensors", "config.json", "generation_config.json", *TOKENIZER)
+CONVERTED = tuple(file for file in CHECKPOINT if file != "chat_template.jinja")  # base models: none
 
 
 def models_of(config: dict[str, Any], study: str) -> list[str]:
@@ -21,7 +24,18 @@ def checkpoint(models: Models, name: str) -> str:
     spec = models[name]
     if spec["source"] == "train":
         return f"results/models/{name}/checkpoint"
+    if is_gguf(spec):
+        return f"results/models/{name}/converted"
     return spec["source"]
+
+
+def converted(models: Models) -> dict[str, dict[str, Any]]:
+    """The models that are converted from a GGUF file, with their entries."""
+    return {
+        name: spec
+        for name, spec in models.items()
+        if is_gguf(spec) and spec.get("engine") != "openai"
+    }
 
 
 def local_files(models: Models, name: str) -> list[str]:
@@ -31,6 +45,8 @@ def local_files(models: Models, name: str) -> list[str]:
     path = checkpoint(models, name)
     if models[name]["source"] == "train":
         return [f"{path}/{file}" for file in CHECKPOINT]
+    if is_gguf(models[name]):
+        return [f"{path}/{file}" for file in CONVERTED]
     return [path] if os.path.isdir(path) else []
 
 

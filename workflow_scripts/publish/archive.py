@@ -15,7 +15,7 @@ import yaml
 
 from workflow_scripts.publish import code, crate, jobs, machine, packing, redaction, zenodo
 from workflow_scripts.publish.packing import ArchiveError, Member
-from workflow_scripts.shared import files, job
+from workflow_scripts.shared import files, job, sources
 from workflow_scripts.shared.fingerprint import ROOT
 from workflow_scripts.shared.snakemake_internals import RECORDS, record_name
 
@@ -113,7 +113,7 @@ def _weights_elsewhere(models: dict[str, dict[str, Any]]) -> dict[str, Member]:
     return {
         f"{ELSEWHERE}/{name}/weights.json": _json(spec["weights_sha256"])
         for name, spec in models.items()
-        if os.path.isabs(spec["source"])
+        if sources.local_path(spec)
     }
 
 
@@ -147,8 +147,8 @@ def traces(
     """What must not be in the archive; folders of models are replaced by their placeholders."""
     places = {str(folder): "<run>", str(root): "<project>"}
     for name, spec in config["models"].items():
-        if os.path.isabs(spec["source"]):
-            places[spec["source"].rstrip("/")] = f"{ELSEWHERE}/{name}"
+        if path := sources.local_path(spec):
+            places[path.rstrip("/")] = f"{ELSEWHERE}/{name}"
     return redaction.traces(places, b"\n".join(source.files.values()))
 
 

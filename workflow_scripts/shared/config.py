@@ -18,6 +18,7 @@ from typing import Any
 import yaml
 
 from workflow_scripts.shared.fingerprint import PACKAGE, ROOT
+from workflow_scripts.shared.sources import gguf_file, is_gguf
 
 SCHEMAS = ROOT / "schemas"
 HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
@@ -199,6 +200,8 @@ def _model_problems(path: str, spec: dict[str, Any], config: dict[str, Any]) -> 
                 f"{path}.hidden_size: found {spec['hidden_size']}, allowed: a multiple of "
                 f"2 x heads = {2 * spec['heads']} (rotary positions turn pairs)"
             )
+    elif is_gguf(spec):
+        yield from _gguf_problems(path, spec)
     elif os.path.isabs(source) or source.startswith("."):
         if not os.path.isfile(os.path.join(source, "config.json")):
             yield f"{path}.source: no model in folder {source} (it has no config.json)"
@@ -209,7 +212,7 @@ def _model_problems(path: str, spec: dict[str, Any], config: dict[str, Any]) -> 
             yield f"{path}.revision: missing; a hub model needs its 40-hex commit to be repeatable"
     else:
         yield (
-            f"{path}.source: found {source!r}, allowed: train, an existing folder, "
+            f"{path}.source: found {source!r}, allowed: train, an existing folder, a GGUF file, "
             "or a hub id owner/name"
         )
     for study, model in spec.get("paper_model_of", {}).items():
@@ -221,6 +224,19 @@ def _model_problems(path: str, spec: dict[str, Any], config: dict[str, Any]) -> 
                 f"{path}.paper_model_of.{study}: found {model!r}, allowed: the paper's models, "
                 f"{names}{_nearest(model, known)}"
             )
+
+
+def _gguf_problems(path: str, spec: dict[str, Any]) -> Iterator[str]:
+    file = gguf_file(spec)
+    if file and not os.path.isfile(file):
+        yield f"{path}.source: no file {file}"
+    if "revision" in spec:
+        yield f"{path}.revision: only a hub model has one; a GGUF file is known by its content"
+    if not isinstance(spec["source"], dict):
+        return
+    folder = spec["source"].get("tokenizer")
+    if folder and not os.path.isfile(os.path.join(folder, "tokenizer.json")):
+        yield f"{path}.source.tokenizer: no tokenizer in folder {folder} (it has no tokenizer.json)"
 
 
 # Keys that only some engines read, and dtypes that an engine does not have.
@@ -247,6 +263,8 @@ def _engine_problems(
         yield f"{path}.dtype: engine vllm has float32, bfloat16 and float16, found 'float64'"
     if engine != "openai":
         return
+    if not isinstance(spec["source"], str):
+        yield f"{path}.source: for engine openai, the name that the server uses"
     if spec["source"] == "train":
         yield f"{path}.engine: a model that is trained here runs on transformers or vllm"
     if "server" not in spec:
