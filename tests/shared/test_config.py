@@ -404,13 +404,13 @@ def test_a_preset_is_good_and_holds_differences_only(preset):
 def test_the_examples_of_the_documentation_are_good(tmp_path):
     text = (ROOT / "docs/add_a_model.md").read_text()
     examples = [yaml.safe_load(part.split("```")[0]) for part in text.split("```yaml")[1:]]
-    assert len(examples) == 5
+    assert len(examples) == 6
     (tmp_path / "config.json").write_text("{}")
     kinds = set()
     for changes in examples:
         for spec in changes["models"].values():
-            kinds.add(spec["engine"])
-            if spec["source"].startswith("/data"):
+            kinds.add(spec.get("engine", "transformers"))
+            if str(spec["source"]).startswith("/data"):
                 spec["source"] = str(tmp_path)  # a folder that exists
         config.check(merge(copy.deepcopy(DEFAULT), changes))
     assert kinds == {"transformers", "vllm", "openai"}
