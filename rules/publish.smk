@@ -11,6 +11,13 @@ LATEST = Path("results/archive/latest.zip")
 if LATEST.is_symlink() and not LATEST.exists():
     LATEST.unlink()
 
+# The models of a study that the workflow did not train: the claims hold for them or fail.
+ANSWERED = [
+    name
+    for name, spec in config["models"].items()
+    if spec["source"] != "train" and any(name in own for own in config["studies"].values())
+]
+
 
 report: "../resources/captions/workflow.rst"
 
@@ -46,13 +53,55 @@ rule publish_scorecard:
         "../workflow_scripts/publish/scorecard.py"
 
 
+rule publish_answers:
+    input:
+        scorecard=rules.publish_scorecard.output.parquet,
+    output:
+        png=report(
+            "results/answers.png",
+            caption="../resources/captions/answers.rst",
+            category="1. Scorecard",
+            labels={"table": "which claims hold for which model"},
+        ),
+        pdf="results/answers.pdf",
+        table="results/agreement.csv",
+        pages=[f"results/models/{name}/faultlines.md" for name in ANSWERED],
+        shown=[
+            report(
+                f"results/models/{name}/faultlines.html",
+                caption="../resources/captions/model_page.rst",
+                category="2. Models",
+                labels={"model": name},
+            )
+            for name in ANSWERED
+        ],
+    log:
+        "logs/publish_answers/answers.log",
+    conda:
+        "../envs/publish.yaml"
+    resources:
+        mem_mb=growing(1000),
+        runtime=growing(5),
+    params:
+        code=fingerprint(
+            "workflow_scripts/publish/answers.py",
+            "resources/templates/model_page.md.j2",
+            "resources/templates/model_page.html.j2",
+        ),
+        models={name: config["models"][name] for name in ANSWERED},
+    script:
+        "../workflow_scripts/publish/answers.py"
+
+
 rule publish_report:
     input:
         scorecard=rules.publish_scorecard.output,
+        answers=rules.publish_answers.output if ANSWERED else [],
         studies=study_outputs,
         models=rules.models.input,
         captions=[
-            project_file(f"resources/captions/{name}.rst") for name in ("workflow", "scorecard")
+            project_file(f"resources/captions/{name}.rst")
+            for name in ("workflow", "scorecard", "answers", "model_page")
         ],
     output:
         report="results/report.html",
@@ -99,6 +148,7 @@ rule publish_archive:
 rule scorecard:
     input:
         rules.publish_scorecard.output,
+        rules.publish_answers.output if ANSWERED else [],
 
 
 rule report:

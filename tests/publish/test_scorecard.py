@@ -33,6 +33,7 @@ def entry(name, verdict="supported", **changes):
         },
         "evidence": "theory",
         "reading": "supported",
+        "answer": None,
         "verdict": verdict,
         "reason": None,
     } | changes

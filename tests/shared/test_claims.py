@@ -120,6 +120,19 @@ def test_the_right_evidence_decides_both_ways():
     assert all(entry["reason"] is None for entry in entries)
 
 
+def test_a_model_has_its_own_answer_whatever_decides_the_paper_s_claim():
+    other, theirs, stand_in = (
+        judge([measured(0.1, 0.2, claims.ModelEvidence(MODELS, "softmax")(name), model=name)])[0]
+        for name in ("mine", "theirs", "small")
+    )
+    assert (other["verdict"], other["answer"]) == ("not tested", "holds")
+    assert (theirs["verdict"], theirs["answer"]) == ("supported", "holds")
+    assert stand_in["answer"] is None
+    (fails,) = judge([measured(-0.2, -0.1, Evidence.OTHER_MODEL, model="mine")])
+    (cut,) = judge([measured(-0.2, -0.1, Evidence.OTHER_MODEL, model="mine", reason="cut off")])
+    assert (fails["answer"], cut["answer"]) == ("fails", "not measured")
+
+
 def test_a_stated_reason_overrules_the_right_evidence():
     (entry,) = judge(
         [measured(0.1, 0.2, model="theirs", reason="trained for a tenth of the steps")]

@@ -17,6 +17,7 @@ SCHEMA = ROOT / "schemas" / "claims.schema.yaml"
 TEMPLATES = ROOT / "resources" / "templates"
 VERDICTS = [str(verdict) for verdict in Verdict]
 KINDS = [str(kind) for kind in Kind]
+MODEL_EVIDENCE = {Evidence.OTHER_MODEL, Evidence.PAPER_MODEL}
 PLURALS = {"control": "controls", "misreading": "misreadings", "extension": "extensions"}
 PLURALS |= {"claim": "claims", "erratum": "errata"}
 
@@ -146,7 +147,9 @@ NOTE = (
     "are not claims of a paper and are counted apart."
 )
 _KEYS = ("id", "kind", "statement", "source", "quantity", "published", "measured", "evidence")
-_EMPTY: dict[str, Any] = dict.fromkeys((*_KEYS, "reading", "verdict", "reason"))
+_EMPTY: dict[str, Any] = dict.fromkeys(
+    (*_KEYS, "reading", "decided_by", "answer", "verdict", "reason")
+)
 
 
 def _row(study: str, entry: dict[str, Any], scale: str) -> dict[str, Any]:
@@ -173,6 +176,8 @@ def _row(study: str, entry: dict[str, Any], scale: str) -> dict[str, Any]:
         "condition": found.get("condition"),
         "evidence": entry["evidence"],
         "reading": entry["reading"],
+        "about_models": bool(MODEL_EVIDENCE & set(entry["decided_by"] or [])),
+        "answer": entry["answer"],
         "verdict": entry["verdict"],
         "reason": entry["reason"],
         "scale": scale,

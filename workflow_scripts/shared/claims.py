@@ -47,6 +47,22 @@ class Verdict(StrEnum):
     NOT_TESTED = "not tested"
 
 
+class Answer(StrEnum):
+    """Whether a claim holds for one model, whatever the paper's models do."""
+
+    HOLDS = "holds"
+    FAILS = "fails"
+    UNCLEAR = "unclear"
+    NOT_MEASURED = "not measured"
+
+
+ANSWERS = {
+    Verdict.SUPPORTED: Answer.HOLDS,
+    Verdict.CONTRADICTED: Answer.FAILS,
+    Verdict.INCONCLUSIVE: Answer.UNCLEAR,
+}
+
+
 @dataclass(frozen=True)
 class Published:
     """A published number or direction, and its source.
@@ -189,8 +205,9 @@ def judge(claim: Claim, scores: "pd.DataFrame", evidence: ModelEvidence) -> list
     """Entries of `claims.json` for one claim: one per measurement, or one with the reason for none.
 
     `reading` is the verdict of the interval alone; `verdict` equals it only where the evidence can
-    decide the claim. Raises `ValueError` for a sampled quantity with an interval of width 0, and
-    for a value that is not finite.
+    decide the claim; `answer` says whether the claim holds for the measured model. Raises
+    `ValueError` for a sampled quantity with an interval of width 0, and for a value that is not
+    finite.
     """
     base = {
         "id": claim.id,
@@ -209,7 +226,7 @@ def judge(claim: Claim, scores: "pd.DataFrame", evidence: ModelEvidence) -> list
     if isinstance(found, NotMeasured):
         return [
             base
-            | {"measured": None, "evidence": None, "reading": None}
+            | {"measured": None, "evidence": None, "reading": None, "answer": None}
             | {"verdict": Verdict.NOT_TESTED, "reason": found.reason}
         ]
     entries = []
@@ -233,6 +250,7 @@ def judge(claim: Claim, scores: "pd.DataFrame", evidence: ModelEvidence) -> list
                 },
                 "evidence": measured.evidence,
                 "reading": reading,
+                "answer": _answer(measured, reading),
                 "verdict": Verdict.NOT_TESTED if reason else reading,
                 "reason": reason,
             }
@@ -252,6 +270,13 @@ def _check(claim: Claim, measured: Measured) -> None:
             f"claim {claim.id}: expected {expected} for {'an exact' if measured.exact else 'a'} "
             f"quantity, found [{measured.ci_low}, {measured.ci_high}] ({measured.note})"
         )
+
+
+def _answer(measured: Measured, reading: Verdict) -> Answer | None:
+    """The answer for the model that was measured; None for a stand-in, or where there is none."""
+    if measured.evidence not in (Evidence.OTHER_MODEL, Evidence.PAPER_MODEL):
+        return None
+    return Answer.NOT_MEASURED if measured.reason else ANSWERS[reading]
 
 
 def _cannot_decide(claim: Claim, measured: Measured, evidence: ModelEvidence) -> str | None:

@@ -1,0 +1,124 @@
+"""Which claims hold for which model: the picture, the table of agreements, the pages."""
+
+import re
+
+import pandas as pd
+import pytest
+
+from workflow_scripts.publish import answers, scorecard
+from workflow_scripts.shared import tables
+
+MODELS = {
+    "mine": {"source": "/data/secret/My-8B", "dtype": "bfloat16"},
+    "yours": {"source": "owner/name", "revision": "0" * 40},
+}
+
+
+def entry(claim, model, answer, condition="", **changes):
+    measured = {
+        "value": 0.25,
+        "ci_low": 0.1,
+        "ci_high": 0.4,
+        "exact": False,
+        "n": 40,
+        "units": "questions",
+        "note": "",
+        "model": model,
+        "condition": condition,
+    }
+    return {
+        "id": claim,
+        "kind": "claim",
+        "statement": "Replies | repeat.",
+        "source": "section 2",
+        "quantity": "share",
+        "region": [0.0, None],
+        "decided_by": ["paper's own model"],
+        "models": ["Model 7B"],
+        "published": {"value": 0.3, "tag": "published", "source": "Table 1"},
+        "measured": measured,
+        "evidence": "other model",
+        "reading": "supported",
+        "answer": answer,
+        "verdict": "not tested",
+        "reason": "a other model cannot decide it",
+    } | changes
+
+
+@pytest.fixture
+def card():
+    entries = [
+        entry("1", "mine", "holds"),
+        entry("1", "yours", "fails"),
+        entry("2", "mine", "holds", "short"),
+        entry("2", "mine", "unclear", "long"),
+        entry("2", "small", None, evidence="stand-in model"),
+        entry("3", "mine", "not measured", reason="replies were cut off"),
+        entry("4", None, None, measured=None, evidence=None, reading=None, reason="needs a GPU"),
+        entry("5", None, None, evidence="theory", decided_by=["theory"]),
+    ]
+    return scorecard.collect({"stochasticity": entries}, "smoke")
+
+
+def test_one_answer_per_model_and_claim_the_worst_of_its_conditions(card):
+    found = answers.matrix(card, list(MODELS))
+    assert found["mine"].tolist() == ["holds", "unclear", "not measured", "not measured"]
+    assert found["yours"].tolist() == ["fails", *["not measured"] * 3]
+    assert "5" not in found.index.get_level_values("id")  # no claim about language models
+
+
+def test_the_table_counts_the_models_of_each_answer(card):
+    table = answers.agreement(answers.matrix(card, list(MODELS))).set_index("id")
+    assert table.loc["1"].to_dict() == {
+        "study": "stochasticity",
+        "models": 2,
+        "holds": 1,
+        "fails": 1,
+        "unclear": 0,
+        "not measured": 0,
+    }
+
+
+@pytest.mark.parametrize("count", [1, 12])
+def test_the_picture_shows_every_claim_and_model(card, count):
+    names = [f"model-{number}" for number in range(count)]
+    figure = answers.picture(answers.matrix(card, names))
+    text = [found.get_text() for axes in figure.axes for found in axes.get_xticklabels()]
+    assert set(names) <= set(text)
+    labels = [found.get_text() for axes in figure.axes for found in axes.get_yticklabels()]
+    assert {"1", "2", "3", "4"} <= set(labels)
+
+
+def test_a_page_has_answers_reasons_and_nothing_about_the_machine(card):
+    markdown, html = answers.render(answers.page("mine", MODELS["mine"], card))
+    assert "| holds | 1 |" in markdown
+    (line,) = [line for line in markdown.splitlines() if line.startswith("| **1**")]
+    assert r"Replies \| repeat. (section 2) | 0.3 (published) | share: 0.25 [0.1, 0.4]" in line
+    assert line.endswith("| **holds** |")
+    assert "(short)" in markdown
+    assert "**3** Replies \\| repeat. | replies were cut off |" in markdown
+    assert "**4** Replies \\| repeat. | needs a GPU |" in markdown
+    assert "My-8B" in markdown
+    assert "/data" not in markdown + html
+    assert "<table>" in html
+    assert not re.search(r"(src|href)=|@import|https?://", html)
+    tables_ = [line for line in markdown.splitlines() if line.startswith("| **")]
+    assert len({len(re.findall(r"(?<!\\)\|", line)) for line in tables_}) == 1
+
+
+def test_everything_is_written_the_same_twice(card, tmp_path):
+    tables.write(card, tmp_path / "scorecard.parquet")
+    runs = []
+    for name in ("a", "b"):
+        paths = [tmp_path / f"{name}{number}" for number in range(6)]
+        answers.main(
+            str(tmp_path / "scorecard.parquet"),
+            f"{paths[0]}.png",
+            str(paths[1]),
+            [str(path) for path in paths[2:4]],
+            [str(path) for path in paths[4:]],
+            MODELS,
+        )
+        runs.append([path.read_bytes() for path in paths[1:]])
+    assert runs[0] == runs[1]
+    assert len(pd.read_csv(tmp_path / "a1")) == 4
