@@ -11,7 +11,7 @@ ARGS ?=
 SLURM = $(BIN)/snakemake --workflow-profile profiles/slurm
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run try check study explain cluster cost archive verify test test-slurm lint vllm test-vllm test-envs
+.PHONY: help setup run try check study compare explain cluster cost archive verify test test-slurm lint vllm test-vllm test-envs
 .PHONY: pictures clean
 
 help:
@@ -20,6 +20,7 @@ help:
 	@echo "make study    the skeleton of a new study (NAME=my_study PAPER=2401.00001)"
 	@echo "make check    check config.yaml as changed by other files (CONFIG=my.yaml)"
 	@echo "make explain  why each job would run, one line per job (ARGS= for snakemake's arguments)"
+	@echo "make compare  two runs side by side: equal, within their intervals, apart (RUNS=\"folder folder\")"
 	@echo "make cluster  run on a Slurm cluster, or resume after an interruption (ARGS=)"
 	@echo "make cost     what a run would need on a cluster, per rule (ARGS=)"
 	@echo "make archive  results/archive/: the run as one zip, for publication"
@@ -91,6 +92,9 @@ cluster: setup
 
 cost: setup
 	@$(BIN)/python -m workflow_scripts.publish.cost $(ARGS)
+
+compare: setup
+	@$(BIN)/python -m workflow_scripts.publish.compare $(RUNS) $(ARGS)
 
 explain: setup
 	@$(BIN)/python -m workflow_scripts.publish.explain $(ARGS)

@@ -15,6 +15,7 @@ import pandas as pd
 from rich.console import Console
 from rich.table import Table
 
+from workflow_scripts.publish import compare
 from workflow_scripts.publish.scorecard import VERDICTS, about, counted, measured_text, records
 from workflow_scripts.shared import tables
 from workflow_scripts.shared.claims import Kind, Verdict
@@ -110,7 +111,23 @@ def compared(now: pd.DataFrame, last: Path) -> list[str]:
     return changes(now, before)
 
 
-def main(scorecard: Path = SCORECARD, last: Path = LAST, report: Path = REPORT) -> int:
+def against_reference(scorecard: Path, reference: Path) -> str | None:
+    """How this run compares with the stored run of the same scale; None without one."""
+    if not reference.exists():
+        return None
+    now, stored = compare.read(scorecard), compare.read(reference)
+    if set(now["scale"]) != set(stored["scale"]):
+        return None
+    found = compare.summary(compare.side_by_side(now, stored), now, stored)
+    return f"Compared with the reference run ({reference.name}): {found}"
+
+
+def main(
+    scorecard: Path = SCORECARD,
+    last: Path = LAST,
+    report: Path = REPORT,
+    reference: Path = compare.REFERENCE,
+) -> int:
     """Print the summary and keep the scorecard for the next comparison.
 
     Without a scorecard, as after a run of one study, say how to get one. Return 1 if the scorecard
@@ -138,6 +155,8 @@ def main(scorecard: Path = SCORECARD, last: Path = LAST, report: Path = REPORT) 
         )
     if last.exists():
         console.print("\n".join(compared(now, last)), markup=False)
+    if line := against_reference(scorecard, reference):
+        console.print(line, markup=False)
     last.parent.mkdir(exist_ok=True)
     shutil.copyfile(scorecard, last)
     console.print(f"Every claim: {scorecard.with_suffix('.md')}", markup=False)
