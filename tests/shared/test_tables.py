@@ -1,11 +1,13 @@
 """Tables in parts: the same bytes as whole ones, and no more memory for more parts."""
 
+import math
 import tracemalloc
 
 import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
+from pandera.pandas import Column, DataFrameSchema
 
 from workflow_scripts.shared import schemas, tables
 
@@ -72,3 +74,46 @@ def test_missing_columns_are_named_in_one_line(tmp_path):
         tables.read(tmp_path / "old.parquet", schemas.REQUESTS)
     (line,) = str(error.value).splitlines()
     assert "expected columns of requests, missing: request_id, item, messages" in line
+
+
+CONTRACT = DataFrameSchema(
+    {
+        "correct": Column(bool),
+        "chain": Column(int),
+        "tokens": Column("Int64", nullable=True),
+        "text": Column(str),
+    },
+    coerce=True,
+    name="made",
+)
+
+
+def row(**changes):
+    return pd.DataFrame([{"correct": True, "chain": 0, "tokens": 3, "text": "a"} | changes])
+
+
+@pytest.mark.parametrize(
+    ("changes", "found", "expected"),
+    [
+        ({"correct": None}, "None", "a value"),
+        ({"correct": math.nan}, "nan", "a value"),
+        ({"correct": "False"}, "'False'", "true or false"),
+        ({"correct": 2}, "2", "true or false"),
+        ({"chain": 0.9}, "0.9", "a whole number"),
+        ({"chain": "one"}, "'one'", "a whole number"),
+        ({"tokens": 3.99}, "3.99", "a whole number"),
+        ({"text": None}, "None", "a value"),
+    ],
+)
+def test_a_value_that_coercion_would_change_is_refused(changes, found, expected):
+    table = pd.concat([row(), row(**changes)], ignore_index=True)
+    with pytest.raises(tables.TableError, match=f"row 1: found .*{found}.*, expected {expected}"):
+        tables.check(table, "made.parquet", CONTRACT)
+
+
+def test_what_coercion_keeps_is_accepted():
+    table = pd.concat([row(chain=2.0, tokens=None), row(correct=False, chain="7")])
+    checked = tables.check(table, "made.parquet", CONTRACT)
+    assert checked["chain"].tolist() == [2, 7]
+    assert checked["correct"].tolist() == [True, False]
+    assert checked["tokens"].isna().tolist() == [True, False]

@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 WORK = Path("work")
+UMASK = os.umask(0o077)  # read by setting it, at the import: a process has one for all threads
+os.umask(UMASK)
 
 
 def _fsync(path: Path) -> None:
@@ -38,8 +40,8 @@ def atomic(path: str | Path) -> Iterator[Path]:
     temporary = Path(name)
     try:
         yield temporary
-        # mkstemp creates private files; others should be able to read results.
-        temporary.chmod(0o644)
+        # mkstemp creates private files; others may read results where the user's umask says so.
+        temporary.chmod(0o666 & ~UMASK)
         _fsync(temporary)
         os.replace(temporary, path)
         _fsync(path.parent)
@@ -56,9 +58,9 @@ def atomic_folder(path: str | Path) -> Iterator[Path]:
     try:
         yield temporary
         for entry in temporary.rglob("*"):
-            entry.chmod(0o755 if entry.is_dir() else 0o644)
+            entry.chmod((0o777 if entry.is_dir() else 0o666) & ~UMASK)
             _fsync(entry)
-        temporary.chmod(0o755)
+        temporary.chmod(0o777 & ~UMASK)
         if path.exists():
             shutil.rmtree(path)
         os.replace(temporary, path)

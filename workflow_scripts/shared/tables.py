@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
+from pandas.api.types import is_integer_dtype
 
 from workflow_scripts.shared import files
 
@@ -87,6 +88,7 @@ def check(frame: pd.DataFrame, path: str | Path, schema: "DataFrameSchema | None
         return frame
     from pandera.errors import SchemaErrors
 
+    _refuse_lossy(frame, path, schema)
     try:
         return schema.validate(frame, lazy=True)
     except SchemaErrors as errors:
@@ -107,3 +109,29 @@ def check(frame: pd.DataFrame, path: str | Path, schema: "DataFrameSchema | None
             f"{path}: column {column!r}{row}: found {first['failure_case']!r}, "
             f"expected {first['check']}{more}"
         ) from errors
+
+
+def _refuse_lossy(frame: pd.DataFrame, path: str | Path, schema: "DataFrameSchema") -> None:
+    """Raise `TableError` for a value that coercion would turn into another one.
+
+    Coercion makes a missing truth value True, the text "False" True, and 3.99 three.
+    """
+    for name, column in schema.columns.items():
+        if name not in frame:
+            continue
+        values, kind = frame[name], str(column.dtype).lower()
+        wrong = None
+        if not column.nullable and values.isna().any():
+            wrong, expected = values.isna(), "a value"
+        elif kind == "bool" and values.dtype != bool:
+            wrong, expected = ~values.isin([True, False]) & values.notna(), "true or false"
+        elif kind.startswith("int") and not is_integer_dtype(values):
+            numbers = pd.to_numeric(values, errors="coerce")
+            wrong, expected = values.notna() & ~(numbers % 1 == 0), "a whole number"
+        if wrong is not None and wrong.any():
+            row = wrong.to_numpy().argmax()
+            more = f" ({int(wrong.sum()) - 1} more)" if wrong.sum() > 1 else ""
+            raise TableError(
+                f"{path}: column {name!r}, row {row}: found {values.iloc[row]!r}, "
+                f"expected {expected}{more}"
+            )
