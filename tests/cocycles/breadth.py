@@ -57,9 +57,10 @@ def columns(nodes, samples, rng):
     }
 
 
-def write(path, train=(4, 5), test=(5, 8), samples=12):
+def write(path, train=(4, 5), valid=(5,), test=(5, 8), samples=12):
     rng = np.random.default_rng(0)
     sets = {("train", n): columns(n, samples, rng) for n in train}
     sets |= {("test", n): columns(n, 4, rng) for n in test}
+    sets |= {("valid", n): columns(n, 4, rng) for n in valid}
     store.write(path, SPEC, sets)
     return str(path)

@@ -1,9 +1,10 @@
 """Draw trajectories of one algorithm with dm-clrs and store them: the one script that imports it.
 
-Sets for training and validation are drawn as in the package's example. Test sets are the package's
-own: its seed, its sampler settings and its factor on the number of samples. Paired sets hold
-CLRS-Text of the same draws, with inputs truncated to `DECIMALS`. No prompt is in two paired sets:
-at small sizes almost every prompt would otherwise occur in both training and testing.
+Sets for training and validation are drawn as in the package's example, each split from its own seed.
+Test sets are the package's own: its seed and its sampler settings. Validation and test sets have the
+package's factor on the number of samples. Paired sets hold CLRS-Text of the same draws, with inputs
+truncated to `DECIMALS`. No prompt is in two paired sets: at small sizes almost every prompt would
+otherwise occur in both training and testing.
 """
 
 from collections.abc import Sequence
@@ -31,11 +32,15 @@ def trajectories(
 ) -> tuple[specs.Spec, Columns]:
     """Draw one set without text, shaped as by `sampling.draw`.
 
-    It is the package's own test set if `split` is test.
+    It is the package's own test set if `split` is test. The splits `valid` and `test` have
+    `samples` times the package's factor.
     """
+    if split != "train":
+        samples *= sampling.multiplier(algorithm)
     if split == "test":
-        drawn = sampling.sampler(algorithm, nodes, sampling.TEST_SEED)
-        return sampling.draw(drawn, algorithm, samples * sampling.multiplier(algorithm))
+        return sampling.draw(
+            sampling.sampler(algorithm, nodes, sampling.TEST_SEED), algorithm, samples
+        )
     options = sampling.training_options(algorithm)
     drawn = sampling.sampler(algorithm, nodes, seed_of(seed, algorithm, split, nodes), options)
     return sampling.draw(drawn, algorithm, samples)

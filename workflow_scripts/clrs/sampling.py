@@ -67,7 +67,7 @@ def training_options(algorithm: str) -> dict[str, Any]:
 
 
 def multiplier(algorithm: str) -> int:
-    """The package's factor on the number of test samples of an algorithm."""
+    """The package's factor on the numbers of validation and test samples of an algorithm."""
     clrs, _, _ = package()
     return int(clrs.CLRS_30_ALGS_SETTINGS[algorithm]["num_samples_multiplier"])
 

@@ -1,7 +1,7 @@
 """E1: train one processor on one CLRS-30 algorithm, for several seeds in sequence.
 
 The single-task protocol of Ibarz et al. (2022) with inverted pointers (Bevilacqua et al. 2023). The
-weights with the best score on the training sizes are kept.
+weights with the best score on the validation set are kept; the test set plays no part in it.
 """
 
 import shutil
@@ -17,7 +17,7 @@ from workflow_scripts.shared import files, job, seeds, tables
 
 
 def sizes(data: str | Path, split: str) -> list[int]:
-    """The sizes of a split in an exported file, in ascending order.
+    """The sizes of a split in an exported file, in nodes, in ascending order.
 
     Raises `ValueError` if it has none.
     """
@@ -28,11 +28,13 @@ def sizes(data: str | Path, split: str) -> list[int]:
 
 
 def sets(data: str | Path, algorithm: str) -> tuple[list[Trajectories], Trajectories, Trajectories]:
-    """Training sets, the smallest test set (for validation), and the largest test set."""
+    """Training sets, and the validation set and the test set of the largest size."""
     learned = [trajectories.read(data, algorithm, "train", n) for n in sizes(data, "train")]
-    tested = sizes(data, "test")
-    valid = trajectories.read(data, algorithm, "test", tested[0])
-    return learned, valid, trajectories.read(data, algorithm, "test", tested[-1])
+    valid, test = (
+        trajectories.read(data, algorithm, split, sizes(data, split)[-1])
+        for split in ("valid", "test")
+    )
+    return learned, valid, test
 
 
 def main(
@@ -46,9 +48,10 @@ def main(
     seed: int,
     provenance: dict[str, Any],
 ) -> None:
-    """Train one network per path in `models`, and write them and their `curve` of validation.
+    """Train one network per path in `models`; write them and their validation scores to `curve`.
 
-    Networks that an interrupted job has finished are not trained again.
+    `data` is the exported file of the algorithm. Networks that an interrupted job has finished are
+    not trained again.
     """
     work = files.work_folder(
         "cocycles_train",
