@@ -61,3 +61,14 @@ def test_structure_is_the_place_in_the_matrix(rows):
 def test_an_unknown_character_is_named():
     with pytest.raises(ValueError, match="found 'é' at character 2"):
         tokens.encode("A:é")
+
+
+def test_negative_numbers_have_a_column_of_their_own():
+    ids = tokens.encode("[-1 -2 3, -4]")
+    _, columns = tokens.structure(ids)
+    found = {
+        tokens.VOCABULARY[token].strip(): column
+        for token, column in zip(ids, columns, strict=True)
+        if tokens.VOCABULARY[token].strip().isdigit()
+    }
+    assert found == {"1": 0, "2": 1, "3": 2, "4": 3}

@@ -1,7 +1,7 @@
 """Draw trajectories of one algorithm with dm-clrs and store them: the one script that imports it.
 
-Sets for training and validation are drawn as in the package's example, each split from its own seed.
-Test sets are the package's own: its seed and its sampler settings. Validation and test sets have the
+Sets for training and validation are drawn as in the package's example, each with a seed of its own.
+Test sets are the package's: its seed and its sampler settings. Validation and test sets have the
 package's factor on the number of samples. Paired sets hold CLRS-Text of the same draws, with inputs
 truncated to `DECIMALS`. No prompt is in two paired sets: at small sizes almost every prompt would
 otherwise occur in both training and testing.

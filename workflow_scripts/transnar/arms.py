@@ -38,7 +38,7 @@ class Inference:
     """One way to run a trained model."""
 
     streams: tuple[str, ...] = STREAMS
-    shuffled: bool = False  # the embeddings of another sample of the same size
+    shuffled: bool = False  # the embeddings of another sample of the same set
     closed: bool = False  # without cross-attention
     adaptive: bool = False  # adaptive temperature at inference only
     free: bool = False  # also free answers; ablations differ in the numbers, with the shape given

@@ -4,7 +4,7 @@ Pairs = tuple[tuple[str, str], ...]
 
 HYBRID: Pairs = (("hybrid", "text"),)
 REASONER_TRAINED: Pairs = (("hybrid", "untrained"),)
-ADAPTIVE: Pairs = (("text_adaptive", "text"),)
+ADAPTIVE: Pairs = (("text_adaptive", "text"), ("hybrid_adaptive", "hybrid"))
 OTHER_MERGES: Pairs = tuple(
     (name, "hybrid") for name in ("hybrid_sum", "hybrid_mlp", "hybrid_gram_schmidt")
 )

@@ -2,7 +2,8 @@
 
 Every answer is kept. With the shape of the answer given, only the numbers are the model's own; the
 trained condition and the adaptive temperature are also asked for free answers. The arm `hybrid`
-also has the answers of its reasoners alone.
+also has the answers of its reasoners alone. Every prompt has positions and labels of its own, the
+same for all decoders and conditions, so that their draw is part of what differs between prompts.
 """
 
 from collections.abc import Iterator
@@ -34,14 +35,17 @@ def ask(
     pairs: Pairs,
     indices: NDArray[np.int64],
     given: bool,
-    seed: int,
+    random: np.random.Generator,
 ) -> list[str]:
-    """Answers of one model to the prompts at `indices`, shape (B,)."""
+    """Answers of one model to the prompts at `indices`, shape (B,).
+
+    Positions and labels are drawn from `random`.
+    """
 
     def graph_of(labels: Tensor) -> Graph | None:
         if reasoner is None or inference.closed:
             return None
-        seen = np.roll(indices, 1) if inference.shuffled else indices
+        seen = (indices - 1) % len(pairs) if inference.shuffled else indices
         return batches.graph(reasoner, pairs, seen, labels)
 
     return generate.answers(
@@ -50,7 +54,7 @@ def ask(
         [pairs.answers[index] for index in indices],
         pairs.nodes,
         graph_of,
-        seeds.generator(seed, "transnar", "answers", pairs.algorithm, pairs.nodes),
+        random,
         given,
         inference.streams,
     )
@@ -67,9 +71,11 @@ def rows_of(
         forms = ("free", "given") if inference.free else ("given",)
         for pairs in progress.track(sets, description=f"{arm}, {name}", unit="set"):
             for form in forms:
+                # One generator per set: each batch draws positions and labels anew.
+                random = seeds.generator(seed, "transnar", "answers", pairs.algorithm, pairs.nodes)
                 for start in range(0, len(pairs), batch):
                     indices = np.arange(start, min(start + batch, len(pairs)))
-                    found = ask(model, reasoner, inference, pairs, indices, form == "given", seed)
+                    found = ask(model, reasoner, inference, pairs, indices, form == "given", random)
                     for index, answer in zip(indices, found, strict=True):
                         yield _row(pairs, int(index), answer) | {"inference": name, "form": form}
 

@@ -85,7 +85,7 @@ def families(data: Data) -> "Figure":
 
 
 def reasoners(data: Data) -> "Figure":
-    """Triplet-GMPNN on the package's test sets, with table 2 of Ibarz et al. (2022)."""
+    """Reasoners on the package's test sets, with the scores of Ibarz et al. (2022) at 64 nodes."""
     import matplotlib.pyplot as plt
 
     keys = ["arm", "algorithm"]
@@ -96,7 +96,7 @@ def reasoners(data: Data) -> "Figure":
     apart = pick(data.scores, experiment="reasoner", metric="score_less_published")
     known = far["value"] - apart.set_index(keys)["value"].reindex(far.index)
     figure, axes = plt.subplots(figsize=(PAGE_IN, 2.6))
-    published = f"published, {PUBLISHED_STEPS:,} steps, 64 nodes"
+    published = f"published, {PUBLISHED_STEPS:,} steps, 64 nodes, trained on as many algorithms"
     axes.plot(range(len(far)), known, label=published, **figures.PUBLISHED)  # type: ignore[arg-type]
     for shift, own, colour, marker, label in (
         (0.0, far, "blue", "s", "here, longest test size"),

@@ -1,4 +1,4 @@
-"""The eight families of CLRS-30, and the published scores of its algorithms (Ibarz et al. 2022)."""
+"""The eight families of CLRS-30, and published scores on its algorithms (Ibarz et al. 2022)."""
 
 from pathlib import Path
 
@@ -19,21 +19,27 @@ FAMILIES = {
     "strings": ("naive_string_matcher", "kmp_matcher"),
 }  # fmt: skip
 FAMILY = {name: family for family, names in FAMILIES.items() for name in names}
-# Names printed in table 2 that differ by more than case, spaces and hyphens.
+SINGLE_TASK, MULTI_TASK = "single-task", "multi-task"  # training on one algorithm, or on all 30
+COLUMNS = {SINGLE_TASK: "triplet_gmpnn_mean_pct", MULTI_TASK: "multi_task_pct_digitised"}
+# Printed names that differ by more than case, spaces and hyphens.
 PRINTED = {
     "Find Max. Subarray": "find_maximum_subarray_kadane",
     "Jarvis’ March": "jarvis_march",
+    "Jarvis' March": "jarvis_march",
     "Knuth-Morris-Pratt": "kmp_matcher",
     "Naïve String Matcher": "naive_string_matcher",
     "Overall average": "overall",
+    "Overall Average": "overall",
     "SCC": "strongly_connected_components",
+    "Strongly Conn. Comps.": "strongly_connected_components",
 }
 
 
-def mean_pct(path: str | Path) -> dict[str, float]:
-    """Scores of Triplet-GMPNN out of distribution, single task, in %, by algorithm and `overall`.
+def mean_pct(path: str | Path, training: str = SINGLE_TASK) -> dict[str, float]:
+    """Scores of Triplet-GMPNN at 64 nodes, in %, by algorithm and `overall`.
 
-    `path` is table 2 of Ibarz et al. (2022). Raises `ValueError` if an algorithm has no row.
+    `path` is table 2 of Ibarz et al. (2022) for single-task training, and their figure 3,
+    digitised, for multi-task training. Raises `ValueError` if an algorithm has no row.
     """
     table = pd.read_csv(path)
     names = [
@@ -43,4 +49,4 @@ def mean_pct(path: str | Path) -> dict[str, float]:
     lacking = set(FAMILY) - set(names)
     if lacking:
         raise ValueError(f"{path}: expected a row per algorithm, found none for {sorted(lacking)}")
-    return dict(zip(names, table["triplet_gmpnn_mean_pct"].astype(float), strict=True))
+    return dict(zip(names, table[COLUMNS[training]].astype(float), strict=True))

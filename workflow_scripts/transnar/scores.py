@@ -1,134 +1,156 @@
-"""From answers to scores: per arm, inference condition, algorithm and size, intervals over seeds.
+"""From answers to scores: per arm, inference condition, algorithm and size, with intervals.
 
-A seed's score is the mean over prompts. Differences between arms, and between inference conditions
-of one arm, are paired by seed. `role` is what a size is to the training. Reasoners are compared
-with table 2 of Ibarz et al. (2022): Triplet-GMPNN at 64 nodes (80 for strings).
+All decoders answer the same prompts, so intervals are over seeds and prompts (`clrs/intervals.py`).
+Differences between arms, and between inference conditions of one arm, are paired by seed and
+prompt. `role` is what a size is to the training. Reasoners are compared with Ibarz et al. (2022) at
+64 nodes (80 for strings): those of one algorithm with table 2, those of several with figure 3.
 """
 
 from collections.abc import Iterator
-from functools import partial
 from typing import Any
 
 import pandas as pd
 
+from workflow_scripts.clrs import intervals, sampling
 from workflow_scripts.shared import job, scores, tables
 from workflow_scripts.shared.schemas import SCORES
 from workflow_scripts.shared.scores import Row
-from workflow_scripts.transnar.contrasts import NOT_RANDOMISED, OTHER_MERGES, RANDOMISED
-from workflow_scripts.transnar.published import FAMILY, mean_pct
+from workflow_scripts.transnar import across
+from workflow_scripts.transnar.across import (
+    DECODERS,
+    DIFFERENCE,
+    SHARE,
+    Cell,
+    Place,
+    average,
+    less,
+    row_of,
+    scopes,
+)
+from workflow_scripts.transnar.contrasts import ADAPTIVE, NOT_RANDOMISED, OTHER_MERGES, RANDOMISED
+from workflow_scripts.transnar.published import FAMILY, MULTI_TASK, SINGLE_TASK, mean_pct
 
 METRICS = {"clrs": "clrs_score", "shape": "shape_score", "parse": "parse_score", "exact": "exact"}
-PLACE = ["arm", "inference", "form", "algorithm", "family", "nodes", "role"]
-KEYS = [*PLACE, "metric"]
-ALL = "all"
-DECODERS, REASONERS = "decoders trained here", "reasoners trained here"
-
-over_seeds = partial(scores.mean, "E1", model=DECODERS)
+CONDITIONS = ["arm", "inference", "form", "algorithm", "family", "nodes", "role", "other"]
+CONDITIONS += ["training", "steps"]
+REASONERS = "reasoners trained here"
+PUBLISHED_NODES = 64  # of the test sets of Ibarz et al.; strings have a needle of 16 more
 
 
-def by_seed(answers: pd.DataFrame, sizes: dict[str, int]) -> pd.DataFrame:
-    """One row per seed, place and metric: means over prompts, then over algorithms and families.
+def cells(answers: pd.DataFrame) -> dict[Place, Cell]:
+    """Values of every metric by place and algorithm, shape (seeds, prompts).
 
-    `sizes` maps roles to nodes. Means over prompts have their number in `prompts`.
+    With the shape given every answer has the right shape and parses, so these scores are left out.
+    Raises `ValueError` if a seed has not answered every prompt of a set.
     """
-    long = answers.melt(
-        [*(name for name in PLACE if name in answers), "seed", "item"],
-        list(METRICS),
-        var_name="metric",
-    ).dropna(subset="value")
-    long["metric"] = long["metric"].map(METRICS)
-    roles = {size: role for role, size in sizes.items()}
-    long["role"] = long["nodes"].map(roles).fillna("other")
-    long["family"] = long["algorithm"].map(FAMILY)
-    keys = [*KEYS, "seed"]
-    each = long.groupby(keys, sort=False)["value"].agg(["mean", "size"]).reset_index()
-    each = each.rename(columns={"mean": "value", "size": "prompts"})
-    wide = [name for name in keys if name != "algorithm"]
-    family = each.groupby(wide, sort=False)[["value"]].mean().reset_index()
-    wider = [name for name in wide if name != "family"]
-    whole = each.groupby(wider, sort=False)[["value"]].mean().reset_index()
-    return pd.concat(
-        [each, family.assign(algorithm=ALL), whole.assign(algorithm=ALL, family=ALL)],
-        ignore_index=True,
-    )
+    found: dict[Place, Cell] = {}
+    keys = ["arm", "inference", "form", "nodes", "algorithm"]
+    for (arm, inference, form, nodes, algorithm), rows in answers.groupby(keys, sort=False):
+        ordered = rows.sort_values(["seed", "item"])
+        shape = (ordered["seed"].nunique(), ordered["item"].nunique())
+        if len(ordered) != shape[0] * shape[1]:
+            raise ValueError(
+                f"answers of {arm} ({inference}, {form}) to {algorithm}, {nodes} nodes: expected "
+                f"{shape[0]} seeds x {shape[1]} prompts, found {len(ordered)} answers"
+            )
+        for column, metric in METRICS.items():
+            if form == "given" and column in ("shape", "parse"):
+                continue
+            if column in ordered and ordered[column].notna().all():
+                place = (str(arm), str(inference), str(form), int(nodes), metric)
+                values = ordered[column].to_numpy(float).reshape(shape)
+                found.setdefault(place, {})[str(algorithm)] = values
+    return found
 
 
-def pooled(frame: pd.DataFrame) -> Iterator[Row]:
-    """Mean over seeds of every metric and place."""
-    for place, values in frame.groupby(KEYS, dropna=False, sort=False)["value"]:
-        row: Row = dict(zip(KEYS, place, strict=True))
-        yield over_seeds(values=values, **row)
+def pooled(table: dict[Place, Cell], roles: dict[int, str]) -> Iterator[Row]:
+    """Every metric and place, per algorithm, family and over all algorithms."""
+    for (arm, inference, form, nodes, metric), cell in table.items():
+        place = {"arm": arm, "inference": inference, "form": form, "nodes": nodes}
+        place["role"] = roles.get(nodes, "other")
+        for scope, names in scopes(list(cell)):
+            found = intervals.mean(average(cell, names), bounds=SHARE)
+            yield row_of(metric, found, **place, **scope)
 
 
-def differences(frame: pd.DataFrame, column: str, other: str) -> Iterator[Row]:
-    """Every arm (or inference condition) minus the one named `other`, paired by seed."""
-    rest = [name for name in KEYS if name != column]
-    base = frame[frame[column] == other].set_index([*rest, "seed"])["value"]
-    for name, rows in frame[frame[column] != other].groupby(column, sort=False):
-        apart = (rows.set_index([*rest, "seed"])["value"] - base).dropna().reset_index()
-        for place, values in apart.groupby(rest, dropna=False, sort=False)["value"]:
-            row: Row = dict(zip(rest, place, strict=True)) | {column: name, "other": other}
-            row["metric"] += "_difference"
-            yield over_seeds(values=values, **row)
+def comparisons(table: dict[Place, Cell]) -> Iterator[tuple[Place, Place, str]]:
+    """Places to compare, the first minus the second, and the name of the second.
 
-
-def compared(frame: pd.DataFrame) -> Iterator[Row]:
-    """Differences between arms as trained, and between inference conditions of an arm.
-
-    Arms are compared with `text`, with `untrained`, and as in `contrasts.py`.
+    Arms as trained are compared with `text`, with `untrained`, and as in `contrasts.py`; inference
+    conditions of an arm with its plain one.
     """
-    plain = frame[frame["inference"] == "plain"]
-    arms = set(plain["arm"])
-    for other in [name for name in ("text", "untrained") if name in arms]:
-        yield from differences(plain, "arm", other)
-    for pair in (*OTHER_MERGES, *RANDOMISED, *NOT_RANDOMISED):
-        if arms.issuperset(pair):
-            yield from differences(plain[plain["arm"].isin(pair)], "arm", pair[1])
-    for _, own in frame[frame["arm"] != "reasoner"].groupby("arm", sort=False):
-        yield from differences(own, "inference", "plain")
+    arms = {arm for arm, *_ in table if arm != "reasoner"}
+    pairs = [(arm, other) for other in ("text", "untrained") for arm in sorted(arms)]
+    pairs += [*ADAPTIVE, *OTHER_MERGES, *RANDOMISED, *NOT_RANDOMISED]
+    wanted = {pair for pair in pairs if arms.issuperset(pair) and pair[0] != pair[1]}
+    for place in table:
+        arm, inference, form, nodes, metric = place
+        if inference == "plain":
+            for first, other in sorted(wanted):
+                if first == arm:
+                    yield place, (other, "plain", form, nodes, metric), other
+        elif arm != "reasoner":
+            yield place, (arm, "plain", form, nodes, metric), "plain"
 
 
-def score_lost(frame: pd.DataFrame) -> Iterator[Row]:
-    """CLRS score lost from the trained to the longer size, and how much less the hybrid loses."""
-    rows = frame[(frame["inference"] == "plain") & (frame["metric"] == "clrs_score")]
-    rows = rows[(rows["algorithm"] == ALL) & (rows["family"] == ALL)]
-    for form, own in rows.groupby("form", sort=False):
-        wide = own.pivot_table(index=["arm", "seed"], columns="role", values="value")
-        if not {"trained", "extrapolation"} <= set(wide):
+def compared(table: dict[Place, Cell], roles: dict[int, str]) -> Iterator[Row]:
+    """Differences between arms, and between inference conditions of an arm."""
+    for first, second, other in comparisons(table):
+        if second not in table:
             continue
-        lost = (wide["trained"] - wide["extrapolation"]).dropna()
-        for arm, values in lost.groupby(level="arm"):
-            yield over_seeds("loss", values, arm=arm, form=form)
-        if {"text", "hybrid"} <= set(lost.index.get_level_values("arm")):
-            less = (lost["text"] - lost["hybrid"]).dropna()
-            yield over_seeds("loss_difference", less, arm="hybrid", other="text", form=form)
+        arm, inference, form, nodes, metric = first
+        gap = less(table[first], table[second])
+        place = {"arm": arm, "inference": inference, "form": form, "nodes": nodes, "other": other}
+        place["role"] = roles.get(nodes, "other")
+        for scope, names in scopes(list(gap)):
+            found = intervals.mean(average(gap, names), bounds=DIFFERENCE)
+            yield row_of(f"{metric}_difference", found, **place, **scope)
 
 
-def reasoner_rows(path: str, name: str, steps: int, published: dict[str, float]) -> Iterator[Row]:
+def singles(table: dict[Place, Cell], roles: dict[int, str]) -> Iterator[Row]:
+    """Every metric of every seed and algorithm: means over prompts."""
+    for (arm, inference, form, nodes, metric), cell in table.items():
+        for algorithm, values in cell.items():
+            place = {"arm": arm, "inference": inference, "form": form, "nodes": nodes}
+            place |= {"role": roles.get(nodes, "other"), "algorithm": algorithm}
+            place |= {"family": FAMILY[algorithm], "model": DECODERS}
+            for seed, value in enumerate(values.mean(1)):
+                count = values.shape[1]
+                yield scores.number("E1", metric, value, count, units="prompts", seed=seed, **place)
+
+
+def reasoner_rows(
+    table: pd.DataFrame, name: str, steps: int, published: dict[str, dict[str, float]]
+) -> Iterator[Row]:
     """Scores of one entry's reasoners on the package's test sets, and minus the published ones.
 
-    `published` maps algorithms to scores in %.
+    `table` is that of `clrs/evaluate.py`; `published` maps the kind of training to scores in % by
+    algorithm. The published test sets have 64 nodes (80 for strings); scores at other sizes are
+    compared with nothing. Intervals are over seeds.
     """
-    table = tables.read(path)
     table = table[table["output"] == "score"]
+    training = SINGLE_TASK if table["algorithm"].nunique() == 1 else MULTI_TASK
     longest = table.groupby("algorithm")["nodes"].transform("max")
     for (algorithm, nodes), rows in table.groupby(["algorithm", "nodes"], sort=False):
         role = "extrapolation" if nodes == longest[rows.index[0]] else "trained"
         place = {"algorithm": algorithm, "nodes": nodes, "role": role, "arm": name, "steps": steps}
-        row: Row = {"experiment": "reasoner", "model": REASONERS, **place}
+        row: Row = {"model": REASONERS, "training": training, **place}
         for _, one in rows.iterrows():
             single = {"value": one["value"], "n": one["samples"], "seed": one["seed"]}
-            yield scores.number(metric="score", units="samples", **single, **row)
-        yield scores.mean(metric="score", values=rows["value"], **row)
-        if role == "extrapolation":
-            apart = rows["value"] - published[str(algorithm)] / 100
-            yield scores.mean(metric="score_less_published", values=apart, **row)
+            yield scores.number("reasoner", "score", units="samples", **single, **row)
+        yield scores.mean("reasoner", "score", rows["value"], bounds=SHARE, **row)
+        if nodes == sampling.nodes_of(str(algorithm), PUBLISHED_NODES, "test"):
+            known = published[training][str(algorithm)] / 100
+            bounds = (-known, 1 - known)
+            apart = rows["value"] - known
+            yield scores.mean("reasoner", "score_less_published", apart, bounds=bounds, **row)
 
 
 def main(
     answers: list[str],
     reasoners: list[str],
-    published: str,
+    single_task: str,
+    multi_task: str,
     table: str,
     steps: dict[str, int],
     sizes: dict[str, int],
@@ -136,18 +158,25 @@ def main(
 ) -> None:
     """Write the study's scores to `table`, from tables of answers and of the reasoners' scores.
 
-    `steps` maps the reasoners, in the order of their tables, to the training steps per algorithm;
-    `sizes` maps roles to nodes.
+    `single_task` and `multi_task` are published tables. `steps` maps the reasoners, in the order of
+    their tables, to the training steps per algorithm; `sizes` maps roles to nodes.
     """
-    frame = by_seed(pd.concat([tables.read(path) for path in answers], ignore_index=True), sizes)
-    single = frame.dropna(subset="prompts").rename(columns={"prompts": "n"})
-    single = single.assign(experiment="E1", model=DECODERS, units="prompts", exact=False)
-    rows = [*pooled(frame), *compared(frame), *score_lost(frame)]
-    known = mean_pct(published)
+    found = cells(pd.concat([tables.read(path) for path in answers], ignore_index=True))
+    roles = {size: role for role, size in sizes.items()}
+    rows = [
+        *singles(found, roles),
+        *pooled(found, roles),
+        *compared(found, roles),
+        *across.rows(found, sizes),
+    ]
+    known = {
+        SINGLE_TASK: mean_pct(single_task, SINGLE_TASK),
+        MULTI_TASK: mean_pct(multi_task, MULTI_TASK),
+    }
     for path, (name, count) in zip(reasoners, steps.items(), strict=True):
-        rows += reasoner_rows(path, name, count, known)
-    found = scores.table([single, rows], [*PLACE, "other", "steps"], whole=["nodes", "steps"])
-    tables.write(found, table, SCORES, provenance)
+        rows += reasoner_rows(tables.read(path), name, count, known)
+    made = scores.table([rows], CONDITIONS, whole=["nodes", "steps"])
+    tables.write(made, table, SCORES, provenance)
 
 
 if __name__ == "__main__":

@@ -19,7 +19,8 @@ FIELDS = (
 PAD, END = "<pad>", "\n"  # an answer ends with its line
 DIGITS = tuple("0123456789")
 LETTERS = tuple("_abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")
-SIGNS = (" ", "[", "]", ",", ":", ".", "-", "|", "(", ")", " [", " -")
+MINUS = " -"  # of a number after the first in a list
+SIGNS = (" ", "[", "]", ",", ":", ".", "-", "|", "(", ")", " [", MINUS)
 WORDS = tuple(dict.fromkeys([PAD, END, *DIGITS, *(f" {digit}" for digit in DIGITS), *SIGNS]))
 VOCABULARY = tuple(dict.fromkeys([*WORDS, *ALGORITHMS, *FIELDS, *LETTERS]))
 IDS = {token: index for index, token in enumerate(VOCABULARY)}
@@ -56,7 +57,8 @@ def structure(ids: Sequence[int]) -> tuple[list[int], list[int]]:
     depth, row, column = 0, 0, 0
     for index in ids:
         token = VOCABULARY[index]
-        if token.startswith(" ") and token.strip().isdigit() and depth:
+        # A further element starts with a space: before its first digit, or before its sign.
+        if depth and (token == MINUS or (token.startswith(" ") and token.strip().isdigit())):
             column += 1
         elif token.endswith("["):
             depth, column = depth + 1, 0

@@ -1,0 +1,71 @@
+"""How a run differs from the protocols of TransNAR and of Ibarz et al. (2022).
+
+Only settings that the papers state, or that follow from their numbers, are compared. TransNAR gives
+no schedule, gate, loss mask or number of test prompts; Ibarz et al. draw new samples at every step,
+where a run here has a fixed set (a known difference of the data, not a setting).
+"""
+
+from typing import Any
+
+from workflow_scripts.clrs.specs import ALGORITHMS
+from workflow_scripts.shared.protocol import Protocol, Setting, evidence
+from workflow_scripts.transnar.published import MULTI_TASK, SINGLE_TASK
+
+Settings = dict[str, Any]
+
+IBARZ = "Ibarz et al. 2022, appendix A.2"
+STEPS = 10_000  # of a reasoner, per algorithm
+SIZES = [4, 7, 11, 13, 16]  # nodes
+PROCESSORS = {SINGLE_TASK: "triplet_gmpnn", MULTI_TASK: "triplet_mpnn"}  # gates hurt in multi-task
+
+
+def decoders(settings: Settings) -> Protocol:
+    """The evidence of this run's decoders.
+
+    `settings` has the sections `data`, `sizes`, `decoder` and `train` of `transnar`, its
+    `algorithms`, the name of its `reasoner`, and `reasoners`, `reasoner_train` and `reasoner_data`
+    of `clrs`.
+    """
+    data, decoder, train = (settings[name] for name in ("data", "decoder", "train"))
+    reasoner = settings["reasoners"][settings["reasoner"]]
+    four = "section 4"
+    return evidence(
+        Setting("algorithms", len(settings["algorithms"]), len(ALGORITHMS), "at least", four),
+        Setting("training sizes", sorted(data["text_train"]["sizes"]), [4, 5, 6, 7, 8, 12]),
+        # 70 % of 10,000.
+        Setting("training samples per size", data["text_train"]["samples"], 7000, "at least", four),
+        Setting("test sizes", sorted(settings["sizes"].values()), [10, 12, 14], source=four),
+        Setting("layers", decoder["layers"], 6, source=four),
+        # Follows from 70 million weights and 6 layers, with 32,000 tokens.
+        Setting("width", decoder["width"], 640, "at least", four),
+        Setting("range of positions", decoder["position_range"], 8192, source=four),
+        Setting("structural labels", decoder["labels"], 0),
+        Setting("batch", train["batch"], 256, source=four),
+        Setting("learning rate", train["learning_rate"], 1.0e-4, source=four),
+        # 7 epochs of 30 x 6 x 7,000 samples.
+        Setting("steps", train["steps"], 34_450, "at least", four),
+        Setting("seeds", train["seeds"], 4, "at least", "figure 4, caption"),
+        Setting("algorithms of the reasoner", len(reasoner["algorithms"]), len(ALGORITHMS)),
+        Setting("steps of the reasoner", reasoner["steps"], STEPS, "at least", IBARZ),
+        Setting("width of the reasoner", settings["reasoner_train"]["width"], 128, source=IBARZ),
+        Setting("sizes of the reasoner", settings["reasoner_data"]["train"]["sizes"], SIZES),
+    )
+
+
+def reasoner(settings: Settings, name: str, training: str) -> Protocol:
+    """The evidence of the reasoners of one entry; `training` is single-task or multi-task."""
+    train, data = settings["reasoner_train"], settings["reasoner_data"]
+    entry = settings["reasoners"][name]
+    count = {SINGLE_TASK: 1, MULTI_TASK: len(ALGORITHMS)}[training]
+    return evidence(
+        Setting("algorithms", len(entry["algorithms"]), count),
+        Setting("steps", entry["steps"], STEPS, "at least", IBARZ),
+        Setting("processor", train["processor"], PROCESSORS[training], source="section 4"),
+        Setting("width", train["width"], 128, source=IBARZ),
+        Setting("batch", train["batch"], 32, source=IBARZ),
+        Setting("learning rate", train["learning_rate"], 1.0e-3, source=IBARZ),
+        Setting("gradient norm", train["max_grad_norm"], 1.0, source=IBARZ),
+        Setting("training sizes", data["train"]["sizes"], SIZES, source=IBARZ),
+        Setting("test samples", data["test"]["samples"], 32, "at least", "CLRS-30"),
+        Setting("seeds", train["seeds"], 10, "at least", "figure 2, caption"),
+    )
