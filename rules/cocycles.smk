@@ -5,6 +5,10 @@ COCYCLES_SETTINGS = (  # of one training run
     *("width", "steps", "batch", "learning_rate", "max_grad_norm", "chunk_steps"),
     *("validate_every", "inverted_pointers"),
 )
+COCYCLES_PROTOCOL = (  # what the claims compare with the paper's
+    *("algorithms", "processors", "steps", "seeds", "width", "batch", "learning_rate"),
+    *("max_grad_norm", "inverted_pointers"),
+)
 
 
 wildcard_constraints:
@@ -181,6 +185,10 @@ rule cocycles_claims:
         runtime=growing(10),
     params:
         code=fingerprint("workflow_scripts/cocycles/claims.py"),
+        settings={
+            key: config["cocycles"]["training"][key] for key in COCYCLES_PROTOCOL
+        }
+        | {"data": config["clrs"]["data"]},
     script:
         "../workflow_scripts/cocycles/claims.py"
 

@@ -19,6 +19,8 @@ from numpy.typing import ArrayLike, NDArray
 from workflow_scripts.shared.statistics import DUST, Bounds, Interval, without_spread
 
 LEVEL = 0.95
+SHARE: Bounds = (0.0, 1.0)  # range of a score
+DIFFERENCE: Bounds = (-1.0, 1.0)  # range of a difference of two scores
 
 
 class Part(NamedTuple):

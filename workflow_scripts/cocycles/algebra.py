@@ -21,8 +21,8 @@ CARRY_MOST = 60  # numbers below this are added to a digit
 CHANGED = 9  # functions per drawn cocycle that differ from it in one entry
 WIDTH = 8  # of the vectors in the drawn cases
 
-enumerated = partial(scores.exact, "algebra", units="cases")
-sampled = partial(scores.number, "algebra", units="cases")
+# Counts of exceptions, over enumerated or drawn cases.
+examined = partial(scores.exact, "algebra", units="cases")
 
 
 def node_grouping(order: int, states: int) -> list[Row]:
@@ -42,9 +42,9 @@ def node_grouping(order: int, states: int) -> list[Row]:
                     grouping += int((equation != run).sum())
                     action += int((equation != pairs).sum())
     return [
-        enumerated("grouping_exceptions", grouping, seen),
-        enumerated("product_action_exceptions", action, seen),
-        enumerated("cocycles", cocycles, seen),
+        examined("grouping_exceptions", grouping, seen),
+        examined("product_action_exceptions", action, seen),
+        examined("cocycles", cocycles, seen),
     ]
 
 
@@ -74,8 +74,8 @@ def large_grouping(rng: np.random.Generator, cases: int) -> list[Row]:
         sound += int(equation.sum())
         seen += len(batch)
     return [
-        sampled("large_grouping_exceptions", exceptions, seen),
-        sampled("large_cocycles", sound, seen),
+        examined("large_grouping_exceptions", exceptions, seen),
+        examined("large_cocycles", sound, seen),
     ]
 
 
@@ -100,9 +100,9 @@ def edge_grouping(order: int) -> list[Row]:
                 others += int((run & ~equation).sum())
                 outside += int((~equation).sum())
     return [
-        enumerated("edge_exceptions", one, seen),
-        enumerated("multimorphism_failures", both, among),
-        enumerated("other_edges_that_pass", others, outside),
+        examined("edge_exceptions", one, seen),
+        examined("multimorphism_failures", both, among),
+        examined("other_edges_that_pass", others, outside),
     ]
 
 
@@ -128,8 +128,8 @@ def extensions(order: int, states: int) -> list[Row]:
                     not_one += int(good.sum() != 1)
                     other += int(not (batch[good] == formula).all())
     return [
-        enumerated("extension_not_unique", not_one, seen),
-        enumerated("extension_not_the_formula", other, seen),
+        examined("extension_not_unique", not_one, seen),
+        examined("extension_not_the_formula", other, seen),
     ]
 
 
@@ -153,7 +153,7 @@ def carries(rng: np.random.Generator, cases: int) -> list[Row]:
         columns = enumerate(zip(digits, added, strict=True))
         total = sum((digit + sum(part)) * base**place for place, (digit, part) in columns)
         wrong += sum(digit * base**place for place, digit in enumerate(ends)) != total
-    return [enumerated("carry_violations", broken, seen), sampled("addition_errors", wrong, cases)]
+    return [examined("carry_violations", broken, seen), examined("addition_errors", wrong, cases)]
 
 
 def forwarding(order: int, largest: int) -> list[Row]:
@@ -176,11 +176,11 @@ def forwarding(order: int, largest: int) -> list[Row]:
         fails += monoid.idempotent and not good
         converse += good and not monoid.idempotent
     return [
-        enumerated("forwarding_counterexamples", counter, cocycles),
-        enumerated("forwarding_rules", seen, seen),
-        enumerated("smallest_counterexample", smallest_counterexample(), 1),
-        enumerated("forwarding_failures", fails, idempotents),
-        enumerated("forwarding_not_idempotent", converse, others),
+        examined("forwarding_counterexamples", counter, cocycles),
+        examined("forwarding_rules", seen, seen),
+        examined("smallest_counterexample", smallest_counterexample(), 1),
+        examined("forwarding_failures", fails, idempotents),
+        examined("forwarding_not_idempotent", converse, others),
     ]
 
 
@@ -220,9 +220,9 @@ def silence(rng: np.random.Generator, largest: int, cases: int) -> list[Row]:
     second = semirings.news(np.maximum(m, s), np.maximum(n, np.maximum(m, s)))
     broken = (once != np.maximum(second, first)).any(-1).sum()
     return [
-        sampled("silent_failures", fails, len(lattices)),
-        sampled("largest_semilattice", max(lattice.size for lattice in lattices), len(lattices)),
-        sampled("silent_float_violations", broken, cases),
+        examined("silent_failures", fails, len(lattices)),
+        examined("largest_semilattice", max(lattice.size for lattice in lattices), len(lattices)),
+        examined("silent_float_violations", broken, cases),
     ]
 
 
@@ -241,11 +241,11 @@ def semiring_maps(rng: np.random.Generator, cases: int) -> list[Row]:
             gap = np.abs(whole - parts).max(-1)
             place = {"layer": name, "aggregator": total}
             rows += [
-                sampled("map_violations", (gap > 0).sum(), cases, **place),
-                sampled("map_largest_gap", gap.max(), cases, **place),
+                examined("map_violations", (gap > 0).sum(), cases, **place),
+                examined("map_largest_gap", gap.max(), cases, **place),
             ]
     place = {"layer": "logarithmic", "aggregator": "max"}
-    return [*rows, enumerated("map_gap_bound", np.log(WIDTH), 1, **place)]
+    return [*rows, examined("map_gap_bound", np.log(WIDTH), 1, **place)]
 
 
 def main(table: str, algebra: dict[str, int], seed: int, provenance: dict[str, Any]) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 from workflow_scripts.cocycles import claims_trained, measurements
 from workflow_scripts.shared import claims
-from workflow_scripts.shared.claims import ALL, NONE, POSITIVE, THEORY, Claim, rounding
+from workflow_scripts.shared.claims import ALL, NONE, POSITIVE, THEORY, Claim, Kind, rounding
 from workflow_scripts.shared.measurements import exact
 
 ROUNDING = rounding(1.0e-12)
@@ -20,6 +20,7 @@ FIRST, SECOND = ("delivery",), ("updates", "duplicates")
 THIRD = ("resent", "increments")
 
 theory = partial(Claim, decided_by=THEORY)
+extension = partial(theory, kind=Kind.EXTENSION)  # what follows for layers; not in the paper
 
 
 def counted(*, metric: str, note: str, **claim: Any) -> Claim:
@@ -229,7 +230,7 @@ def layers() -> Iterator[Claim]:
         region=ROUNDING,
         test=partial(measurements.furthest, ("logarithmic",), ("increments",)),
     )
-    yield theory(
+    yield extension(
         id="L3b",
         statement="The same function under its own sum, logsumexp, is invariant to how calls are "
         "split.",
@@ -238,7 +239,7 @@ def layers() -> Iterator[Claim]:
         region=ROUNDING,
         test=partial(measurements.furthest, ("log_throughout",), ("increments",)),
     )
-    yield theory(
+    yield extension(
         id="C15a",
         statement="A linear map over the log-semiring does not preserve max, the aggregator of the "
         "paper's level 3.",
@@ -247,7 +248,7 @@ def layers() -> Iterator[Claim]:
         region=POSITIVE,
         test=partial(measurements.map_violations, "logarithmic", "max"),
     )
-    yield theory(
+    yield extension(
         id="C15b",
         statement="A linear map over the log-semiring preserves logsumexp, up to rounding.",
         source="derived from section 5",
@@ -255,7 +256,7 @@ def layers() -> Iterator[Claim]:
         region=rounding(1.0e-5),
         test=partial(measurements.map_violations, "logarithmic", "logsumexp"),
     )
-    yield theory(
+    yield extension(
         id="C15c",
         statement="A tropical linear map preserves max, to the last bit.",
         source="derived from section 4.1",
@@ -265,9 +266,9 @@ def layers() -> Iterator[Claim]:
     )
 
 
-def all_claims(figure_2: str | Path) -> list[Claim]:
-    """All claims; `figure_2` is the file of published numbers."""
-    return [*propositions(), *layers(), *claims_trained.trained(figure_2)]
+def all_claims(figure_2: str | Path, settings: dict[str, Any]) -> list[Claim]:
+    """All claims; `figure_2` is the file of published numbers, `settings` are of the training."""
+    return [*propositions(), *layers(), *claims_trained.trained(figure_2, settings)]
 
 
 if __name__ == "__main__":

@@ -1,4 +1,7 @@
-"""What each claim reads from the scores: one function per quantity."""
+"""What each claim reads from the scores: one function per quantity.
+
+`run` is the protocol of the run's trained processors.
+"""
 
 from functools import partial
 
@@ -13,11 +16,12 @@ from workflow_scripts.shared.measurements import (
     one,
     select,
 )
+from workflow_scripts.shared.protocol import Protocol
 
 pick = partial(select, seeds="pooled", undefined="drop")
 
-STEPS, TASKS = 10_000, 30  # of the paper's protocol
 RESOLUTION = 0.005  # of values read off figure 2
+DUST = 1.0e-12
 
 
 def counterexamples(scores: pd.DataFrame, _: EvidenceOf) -> Found:
@@ -45,7 +49,7 @@ def never_silent(scores: pd.DataFrame, _: EvidenceOf) -> Found:
     row = one(scores, experiment="rules", metric=metric, rule=rule)
     silent = one(scores, experiment="rules", metric="runs_that_fell_silent", rule=rule)
     note = f"{int(row['n'])} random graphs, {int(silent['value'])} of them fell silent"
-    return [measured(row, Evidence.THEORY, note)]
+    return counted(row["value"], row["n"], note)
 
 
 def bellman_ford(scores: pd.DataFrame, _: EvidenceOf) -> Found:
@@ -93,68 +97,88 @@ def map_violations(layer: str, aggregator: str, scores: pd.DataFrame, _: Evidenc
     return [measured(row, Evidence.THEORY, note)]
 
 
-def shortfall(scores: pd.DataFrame, algorithm: str) -> str | None:
-    """Why our training of a task (or of `all`) cannot represent the paper's; None if it can."""
-    steps = pick(scores, experiment="training", metric="training_steps")
-    tasks = set(steps["algorithm"]) - {"all"}
-    if algorithm == "all" and len(tasks) < TASKS:
-        return f"{len(tasks)} of {TASKS} tasks, {steps['value'].min():.0f} of {STEPS:,} steps"
-    if algorithm != "all":
-        steps = pick(steps, algorithm=algorithm)
-    fewest = steps["value"].min()
-    if fewest < STEPS:
-        return f"trained for {fewest:.0f} of {STEPS:,} steps; the paper preset trains for all"
-    return None
+def _trained(
+    row: pd.Series, run: Protocol, note: str, condition: str = "", reason: str | None = None
+) -> Measured:
+    """One row on trained processors; the note names what the run reduced."""
+    text = f"{note}; reduced: {run.reduced}" if run.reduced else note
+    return measured(row, run.evidence, text, condition=condition, reason=reason)
+
+
+def _absent(scores: pd.DataFrame, algorithm: str = "all") -> NotMeasured:
+    if pick(scores, experiment="training", metric="ood_score").empty or algorithm == "all":
+        return NotMeasured("no processor was trained at this scale")
+    return NotMeasured(f"{algorithm} is not among `cocycles.training.algorithms` at this scale")
 
 
 def difference(
-    algorithm: str, pairs: tuple[tuple[str, str], ...], scores: pd.DataFrame, _: EvidenceOf
+    run: Protocol,
+    algorithm: str,
+    pairs: tuple[tuple[str, str], ...],
+    scores: pd.DataFrame,
+    _: EvidenceOf,
 ) -> Found:
     """By how much one level's score outside the training sizes exceeds another's."""
-    trained = pick(scores, experiment="training", metric="ood_score")
-    own = pick(trained, algorithm=algorithm)
+    own = pick(scores, experiment="training", metric="ood_score", algorithm=algorithm)
     rows = pick(scores, experiment="training", metric="ood_difference", algorithm=algorithm)
     if rows.empty:
-        return NotMeasured(
-            "no processor was trained at this scale"
-            if trained.empty
-            else f"{algorithm} is not among `cocycles.training.algorithms` at this scale"
-        )
+        return _absent(scores, algorithm)
     found = []
     for model, other in pairs:
         row = one(rows, model=model, other=other)
-        first, second = (one(own, model=name)["value"] for name in (model, other))
-        note = f"{model} {first:.3f}, {other} {second:.3f}; {int(row['n'])} seeds"
-        reason = shortfall(scores, algorithm)
-        found.append(measured(row, Evidence.PROTOCOL, note, model=model, reason=reason))
+        levels = [float(one(own, model=name)["value"]) for name in (model, other)]
+        note = f"{model} {levels[0]:.3f}, {other} {levels[1]:.3f}"
+        same = min(levels) >= 1 - DUST or max(levels) <= DUST
+        reason = f"both score {levels[0]:.0f}: no difference can be measured" if same else None
+        found.append(_trained(row, run, note, f"{model} - {other}", reason))
     return found
 
 
-def tasks_won(model: str, other: str, scores: pd.DataFrame, _: EvidenceOf) -> Found:
-    """Tasks on which one level's mean exceeds another's by more than the figure can show."""
-    rows = pick(scores, experiment="training", metric="ood_score").pivot(
-        index="algorithm", columns="model", values="value"
+def advantage(
+    run: Protocol, algorithm: str, model: str, other: str, scores: pd.DataFrame, _: EvidenceOf
+) -> Found:
+    """The larger of two advantages of a level over another: a higher mean, a smaller spread."""
+    rows = pick(scores, experiment="training", metric="better_or_steadier", algorithm=algorithm)
+    if rows.empty:
+        return _absent(scores, algorithm)
+    row = one(rows, model=model, other=other)
+    own = select(
+        scores, seeds="single", undefined="drop", experiment="training", metric="ood_score",
+        algorithm=algorithm,
+    )  # fmt: skip
+    values = {name: pick_level["value"] for name, pick_level in own.groupby("model")}
+    note = ", ".join(
+        f"{name} {values[name].mean():.3f} (s.d. {values[name].std():.3f})"
+        for name in (other, model)
     )
-    rows = rows.drop(index="all", errors="ignore")
-    if not {model, other} <= set(rows.columns):
-        return NotMeasured("no processor was trained at this scale")
-    won = int((rows[model] > rows[other] + RESOLUTION).sum())
-    reason, n = shortfall(scores, "all"), len(rows)
-    return [
-        Measured(won, won, won, n, Evidence.PROTOCOL, f"of {n} tasks", model=model, reason=reason)
-    ]
+    return [_trained(row, run, note)]
 
 
-def gap(aggregator: str, scores: pd.DataFrame, _: EvidenceOf) -> Found:
-    """Largest gap of the trained level-3 maps, over all trained tasks and seeds."""
+def tasks_won(run: Protocol, model: str, other: str, scores: pd.DataFrame, _: EvidenceOf) -> Found:
+    """The difference of two levels on the task where it is largest."""
+    rows = pick(scores, experiment="training", metric="ood_difference", model=model, other=other)
+    largest = pick(scores, experiment="training", metric="largest_difference")
+    if rows.empty:
+        return _absent(scores)
+    tasks = rows[rows["algorithm"] != "all"].sort_values("value")
+    won = int((tasks["value"] > RESOLUTION).sum())
+    note = f"{tasks['algorithm'].iloc[-1]}; above {RESOLUTION} on {won} of {len(tasks)} tasks"
+    return [_trained(one(largest, model=model, other=other), run, note)]
+
+
+def gap(run: Protocol, aggregator: str, scores: pd.DataFrame, _: EvidenceOf) -> Found:
+    """Largest gap of the trained level-3 maps, mean over trained seeds and tasks."""
     maps = pick(scores, experiment="trained", model="L3", aggregator=aggregator)
-    rows, means = (pick(maps, metric=metric) for metric in ("map_largest_gap", "map_mean_gap"))
+    rows = pick(maps, metric="map_gap")
     if rows.empty:
         return NotMeasured("no level-3 processor was trained at this scale")
-    worst = rows.sort_values("value").iloc[-1]
-    note = f"{worst['algorithm']}; mean {means['value'].mean():.2g} over {len(rows)} tasks"
+    each, means = (pick(maps, metric=metric) for metric in ("map_largest_gap", "map_mean_gap"))
+    worst = each.sort_values("value").iloc[-1]
+    note = (
+        f"mean over {len(each)} tasks and their seeds; largest {worst['value']:.2g} on "
+        f"{worst['algorithm']}; over all pairs of arguments {means['value'].mean():.2g}"
+    )
     bounds = pick(maps, metric="map_gap_bound")
     if not bounds.empty:
         note += f"; bound log 2 = {bounds['value'].max():.2f}"
-    value = float(worst["value"])
-    return [Measured(value, value, value, int(rows["n"].sum()), Evidence.PROTOCOL, note)]
+    return [_trained(rows.iloc[0], run, note)]

@@ -6,9 +6,11 @@ from typing import Any
 
 import pandas as pd
 
+from workflow_scripts.clrs import intervals
+from workflow_scripts.clrs.intervals import DIFFERENCE, SHARE, Part
 from workflow_scripts.shared import job, scores, tables
 from workflow_scripts.shared.schemas import SCORES
-from workflow_scripts.shared.scores import Row, mean
+from workflow_scripts.shared.scores import Row, interval, mean
 
 WHOLE = ("nodes", "delivery")
 CONDITIONS = [
@@ -19,17 +21,41 @@ ALL = "all"
 
 
 def overall(frame: pd.DataFrame) -> Iterator[Row]:
-    """Scores of each level and their differences, as means over all algorithms of each seed."""
+    """Scores of each level and their differences, over all algorithms.
+
+    Scores are means over algorithms of each seed. `largest_difference` is the difference of the
+    algorithm where it is largest, with limits corrected for the number of algorithms.
+    """
     single = frame[frame["seed"].notna() & (frame["experiment"] == "training")]
     for metric, rows in single.groupby("metric"):
         # Rows are seeds, columns levels.
         values = rows.pivot_table(values="value", index="seed", columns="model", aggfunc="mean")
         for level in values.columns:
-            yield mean("training", str(metric), values[level], model=level, algorithm=ALL)
-        if metric == "ood_score":
-            for level, other in permutations(values.columns, 2):
-                place = {"model": level, "other": other, "algorithm": ALL}
-                yield mean("training", "ood_difference", values[level] - values[other], **place)
+            place = {"model": level, "algorithm": ALL}
+            yield mean("training", str(metric), values[level], bounds=SHARE, **place)
+        if metric != "ood_score":
+            continue
+        for level, other in permutations(values.columns, 2):
+            place = {"model": level, "other": other, "algorithm": ALL}
+            gap = values[level] - values[other]
+            yield mean("training", "ood_difference", gap, bounds=DIFFERENCE, **place)
+            tasks = []
+            for _, own in rows.groupby("algorithm"):
+                wide = own.pivot_table(values="value", index="seed", columns="model")
+                if {level, other} <= set(wide):
+                    tasks.append(intervals.of_seeds(wide[level] - wide[other], DIFFERENCE))
+            found = intervals.kth_largest(tasks, 1)
+            yield interval("training", "largest_difference", found, units="algorithms", **place)
+
+
+def map_gaps(frame: pd.DataFrame) -> Iterator[Row]:
+    """The largest gap of a trained level-3 map: mean over seeds and algorithms, per aggregator."""
+    rows = frame[frame["seed"].notna() & (frame["metric"] == "map_largest_gap")]
+    for (model, aggregator), own in rows.groupby(["model", "aggregator"]):
+        values = own.pivot_table(values="value", index="seed", columns="algorithm").to_numpy()
+        found = intervals.mean([Part(1.0, values)]).interval()
+        place = {"model": model, "aggregator": aggregator, "algorithm": ALL}
+        yield interval("trained", "map_gap", found, units="seeds", **place)
 
 
 def main(
@@ -45,7 +71,7 @@ def main(
     parts = [tables.read(path).assign(model="theory") for path in computed]
     if trained:
         learned = pd.concat([tables.read(path) for path in trained], ignore_index=True)
-        parts += [learned, pd.DataFrame(overall(learned))]
+        parts += [learned, pd.DataFrame([*overall(learned), *map_gaps(learned)])]
     tables.write(scores.table(parts, CONDITIONS, WHOLE), table, SCORES, provenance)
 
 

@@ -1,7 +1,7 @@
 """E1 and E2 on trained networks: scores of each processor, synchronous and asynchronous.
 
 One table per algorithm. "L3" is the variant of the logarithmic processor, with or without a linear
-layer before it, that scores higher on validation; the paper selects it per task, too.
+layer before it, that scores higher on the validation set; the paper selects it per task, too.
 """
 
 from collections.abc import Iterator
@@ -10,12 +10,13 @@ from typing import Any
 
 import pandas as pd
 
-from workflow_scripts.clrs import reasoner_scores, weights
+from workflow_scripts.clrs import intervals, reasoner_scores, weights
+from workflow_scripts.clrs.intervals import DIFFERENCE, SHARE
 from workflow_scripts.cocycles import asynchrony
 from workflow_scripts.cocycles.processors import PROCESSORS
 from workflow_scripts.cocycles.train import sets
 from workflow_scripts.shared import job, progress, tables
-from workflow_scripts.shared.scores import Row, exact, mean, number
+from workflow_scripts.shared.scores import Row, exact, interval, mean, number
 
 LEVELS = {"l1": "L1", "l2": "L2", "l3": "L3", "l3_linear": "L3"}
 SINGLE = ("map_gap_bound",)  # the same for all seeds
@@ -64,7 +65,10 @@ def picked(frame: pd.DataFrame) -> dict[str, str]:
 
 
 def pooled(frame: pd.DataFrame, algorithm: str, steps: int) -> Iterator[Row]:
-    """Rows over seeds, rows of each seed for means over algorithms, and differences of levels."""
+    """Rows over seeds, rows of each seed for means over algorithms, and differences of levels.
+
+    Levels are compared seed by seed: seed i has the same data and order of batches at every level.
+    """
     keys = ["experiment", "metric", "kind", "degree", "aggregator"]
     levels = {level: frame[frame["processor"] == name] for level, name in picked(frame).items()}
     for level, name in picked(frame).items():
@@ -79,10 +83,11 @@ def pooled(frame: pd.DataFrame, algorithm: str, steps: int) -> Iterator[Row]:
             elif metric == "map_largest_gap":
                 yield number(experiment, metric, values.max(), len(part), units="seeds", **named)
             else:
-                yield mean(experiment, metric, values, **named)
-            if experiment == "training":
+                bounds = SHARE if metric.endswith("score") else None
+                yield mean(experiment, metric, values, bounds=bounds, **named)
+            if experiment == "training" or metric == "map_largest_gap":
                 for seed, value in zip(part["seed"], values, strict=True):
-                    place_of_seed = place | {"units": "seeds", "seed": seed}
+                    place_of_seed = named | {"units": "seeds", "seed": seed}
                     yield number(experiment, metric, value, 1, **place_of_seed)
     for level, other in permutations(sorted(levels), 2):
         place = {"model": level, "other": other, "algorithm": algorithm}
@@ -92,7 +97,23 @@ def pooled(frame: pd.DataFrame, algorithm: str, steps: int) -> Iterator[Row]:
             .set_index("seed")["value"]
             for name in (level, other)
         )
-        yield mean("training", "ood_difference", own - others, **place)
+        yield mean("training", "ood_difference", own - others, bounds=DIFFERENCE, **place)
+        yield better_or_steadier(own, others, **place)
+
+
+def better_or_steadier(own: pd.Series, others: pd.Series, **place: Any) -> Row:
+    """The larger of two advantages of a level, both in score: a higher mean, a smaller spread.
+
+    `own` and `others` have shape (seeds,). The spread is the mean distance from the median, as in
+    the test of Brown and Forsythe (1974). The interval allows for the choice of the larger.
+    """
+    spread = [(scores - scores.median()).abs() for scores in (others, own)]
+    advantages = [
+        intervals.of_seeds(own - others, DIFFERENCE),
+        intervals.of_seeds(spread[0] - spread[1], DIFFERENCE),
+    ]
+    found = intervals.kth_largest(advantages, 1)._replace(n=len(own))
+    return interval("training", "better_or_steadier", found, units="seeds", **place)
 
 
 def main(
@@ -109,7 +130,8 @@ def main(
 ) -> None:
     """Evaluate the networks `models` of all processors on one algorithm, and write `table`.
 
-    `samples` trajectories are run asynchronously at each of the `degrees`.
+    `data` is the exported file of the algorithm. `samples` trajectories are run asynchronously at
+    each of the `degrees`.
     """
     paths = {name: [path for path in models if f"/{name}/" in path] for name in processors}
     frame = measured(paths, data, algorithm, degrees, samples, seed)

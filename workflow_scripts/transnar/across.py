@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workflow_scripts.clrs import intervals
-from workflow_scripts.clrs.intervals import Mean, Part
+from workflow_scripts.clrs.intervals import DIFFERENCE, SHARE, Mean, Part
 from workflow_scripts.shared import scores
 from workflow_scripts.shared.scores import Row
 from workflow_scripts.shared.statistics import Bounds
@@ -24,7 +24,6 @@ Table = dict[Place, Cell]
 
 ALL = "all"
 DECODERS = "decoders trained here"
-SHARE, DIFFERENCE = (0.0, 1.0), (-1.0, 1.0)  # ranges of a score and of a difference of two
 NEAR_ZERO, CLEAR = 0.1, 0.3  # our reading of "near zero" and "clearly above zero"
 SEVERAL = 3  # our reading of "several families"
 OUTSIDE = ("interpolation", "extrapolation")

@@ -96,7 +96,7 @@ def reasoners(data: Data) -> "Figure":
     apart = pick(data.scores, experiment="reasoner", metric="score_less_published")
     known = far["value"] - apart.set_index(keys)["value"].reindex(far.index)
     figure, axes = plt.subplots(figsize=(PAGE_IN, 2.6))
-    published = f"published, {PUBLISHED_STEPS:,} steps, 64 nodes, trained on as many algorithms"
+    published = f"published, {PUBLISHED_STEPS:,} steps, 64 nodes"
     axes.plot(range(len(far)), known, label=published, **figures.PUBLISHED)  # type: ignore[arg-type]
     for shift, own, colour, marker, label in (
         (0.0, far, "blue", "s", "here, longest test size"),

@@ -12,14 +12,13 @@ from typing import Any
 import pandas as pd
 
 from workflow_scripts.clrs import intervals, sampling
+from workflow_scripts.clrs.intervals import DIFFERENCE, SHARE
 from workflow_scripts.shared import job, scores, tables
 from workflow_scripts.shared.schemas import SCORES
 from workflow_scripts.shared.scores import Row
 from workflow_scripts.transnar import across
 from workflow_scripts.transnar.across import (
     DECODERS,
-    DIFFERENCE,
-    SHARE,
     Cell,
     Place,
     average,
