@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from tests.cocycles import breadth
-from workflow_scripts.clrs import training, weights
+from workflow_scripts.clrs import store, training, weights
 from workflow_scripts.cocycles import processors, scores, train, trained
 from workflow_scripts.shared import tables
 
@@ -70,7 +70,8 @@ def test_the_table_of_an_algorithm_has_what_the_claims_read(data, tmp_path):
     found = found.set_index("other")["value"]
     assert found["L1"] == pytest.approx((own[best] - own["l1"]).mean())
     assert found["L2"] == pytest.approx((own[best] - own["l2"]).mean())
-    gaps = rows[rows["metric"] == "map_largest_gap"].set_index("aggregator")["value"]
+    gaps = rows[(rows["metric"] == "map_largest_gap") & rows["seed"].isna()]
+    gaps = gaps.set_index("aggregator")["value"]
     assert gaps["max"] > 1e-3 > 1e-4 > gaps["logsumexp"]
 
 
@@ -95,3 +96,35 @@ def test_the_mean_over_algorithms_is_taken_seed_by_seed():
     gap = found[(found["metric"] == "ood_difference") & (found["model"] == "L2")].iloc[0]
     half = 12.706204736 * np.std([0.3, 0.15], ddof=1) / np.sqrt(2)  # Student's t, one degree
     assert (gap["value"], gap["ci_low"]) == pytest.approx((0.225, 0.225 - half))
+
+
+def test_weights_are_selected_without_the_test_sets(data, tmp_path):
+    """Other test sets, same weights; another validation set is another selection."""
+    learned, valid, test = train.sets(data, "bfs")
+    assert [part.nodes for part in (*learned, valid, test)] == [4, 5, 5, 8]
+    columns = store.read(data, "test", 5)
+    assert not np.array_equal(columns["input/A"], store.read(data, "valid", 5)["input/A"])
+    rng = np.random.default_rng(7)
+    splits = {place: store.read(data, *place) for place in store.sets(data)}
+    tested = {place: breadth.columns(place[1], 4, rng) for place in splits if place[0] == "test"}
+    other = str(tmp_path / "other.npz")
+    store.write(other, breadth.SPEC, splits | tested)
+    (path, *_), curve = run(tmp_path / "one", data, seeds=1)
+    (again, *_), curve_again = run(tmp_path / "two", other, seeds=1)
+    assert tables.read(curve).equals(tables.read(curve_again))
+    first, second = (weights.read(p, processors.PROCESSORS).state_dict() for p in (path, again))
+    assert all(torch.equal(first[name], second[name]) for name in first)
+
+
+def test_the_gap_of_the_maps_is_averaged_over_seeds_and_tasks():
+    gaps = {("bfs", 0): 0.1, ("bfs", 1): 0.3, ("dfs", 0): 0.2, ("dfs", 1): 0.6}
+    rows = [
+        {"metric": "map_largest_gap", "model": "L3", "aggregator": "max", "algorithm": name}
+        | {"seed": seed, "value": value}
+        for (name, seed), value in gaps.items()
+    ]
+    (found,) = scores.map_gaps(pd.DataFrame(rows))
+    by_seed, by_task = [0.15, 0.45], [0.2, 0.4]
+    t = 12.706204736  # Student's t, one degree of freedom
+    half = t * np.sqrt(np.var(by_seed, ddof=1) / 2 + np.var(by_task, ddof=1) / 2)
+    assert (found["value"], found["ci_high"]) == pytest.approx((0.3, 0.3 + half))
