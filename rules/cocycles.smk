@@ -185,9 +185,7 @@ rule cocycles_claims:
         runtime=growing(10),
     params:
         code=fingerprint("workflow_scripts/cocycles/claims.py"),
-        settings={
-            key: config["cocycles"]["training"][key] for key in COCYCLES_PROTOCOL
-        }
+        settings={key: config["cocycles"]["training"][key] for key in COCYCLES_PROTOCOL}
         | {"data": config["clrs"]["data"]},
     script:
         "../workflow_scripts/cocycles/claims.py"

@@ -47,12 +47,15 @@ def families(algorithms: Sequence[str]) -> dict[str, list[str]]:
 
 
 def average(cell: Cell, names: Sequence[str], weight: float = 1.0) -> list[Part]:
-    """The parts of `weight` times the mean over algorithms, each of which counts the same."""
+    """The parts of `weight` times the mean over algorithms, each of which counts the same.
+
+    Values have shape (seeds, prompts).
+    """
     return [Part(weight / len(names), cell[name]) for name in names]
 
 
 def less(first: Cell, second: Cell) -> Cell:
-    """`first` minus `second`, seed by seed and prompt by prompt, on the algorithms of both."""
+    """`first` minus `second`, shapes (seeds, prompts), on the algorithms that both have."""
     return {name: first[name] - second[name] for name in first if name in second}
 
 
@@ -112,7 +115,7 @@ def rows(table: Table, sizes: dict[str, int]) -> Iterator[Row]:
 
 
 def _gap_by_size(gains: dict[str, Cell], sizes: dict[str, int]) -> Iterator[Row]:
-    """The gain at each untrained size minus the gain at the trained one."""
+    """The gain at each untrained size minus the gain at the trained one; (seeds, prompts) each."""
     for role in OUTSIDE:
         both = [name for name in gains[role] if name in gains["trained"]]
         if both:

@@ -63,7 +63,10 @@ def cells(answers: pd.DataFrame) -> dict[Place, Cell]:
 
 
 def pooled(table: dict[Place, Cell], roles: dict[int, str]) -> Iterator[Row]:
-    """Every metric and place, per algorithm, family and over all algorithms."""
+    """Means of every metric and place, per algorithm, per family and over all algorithms.
+
+    `table` has values of shape (seeds, prompts); `roles` maps nodes to roles.
+    """
     for (arm, inference, form, nodes, metric), cell in table.items():
         place = {"arm": arm, "inference": inference, "form": form, "nodes": nodes}
         place["role"] = roles.get(nodes, "other")
@@ -93,7 +96,10 @@ def comparisons(table: dict[Place, Cell]) -> Iterator[tuple[Place, Place, str]]:
 
 
 def compared(table: dict[Place, Cell], roles: dict[int, str]) -> Iterator[Row]:
-    """Differences between arms, and between inference conditions of an arm."""
+    """Differences between arms, and between inference conditions of an arm.
+
+    Arguments as for `pooled`.
+    """
     for first, second, other in comparisons(table):
         if second not in table:
             continue
