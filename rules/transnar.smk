@@ -35,7 +35,10 @@ TRANSNAR_SETTINGS = {
     "reasoner_data": config["clrs"]["data"],
     "reasoner_train": {
         key: config["clrs"]["train"][key]
-        for key in ("processor", "width", "batch", "learning_rate", "max_grad_norm", "seeds")
+        for key in (
+            *("processor", "width", "batch", "learning_rate", "max_grad_norm"),
+            *("validate_every", "seeds"),
+        )
     },
 }
 

@@ -259,7 +259,8 @@ def test_the_default_run_is_a_reduced_protocol():
     for part in ("algorithms 1 of 30", "layers 2, not 6", "steps 400 of 34,450"):
         assert part in found.reduced
     alone = protocols.reasoner(default_settings(), "bfs", SINGLE_TASK)
-    assert alone.reduced == "steps 200 of 10,000; test samples 4 of 32; seeds 1 of 10"
+    few = "steps 200 of 10,000; selection of weights no, not yes"
+    assert alone.reduced == f"{few}; test samples 4 of 32; seeds 1 of 10"
 
 
 def test_the_papers_settings_are_its_protocol():

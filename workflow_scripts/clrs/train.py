@@ -1,7 +1,8 @@
 """Train the reasoners of one entry of `clrs.reasoners`, one per seed, on one or more algorithms.
 
 Ibarz et al. (2022), appendix A.2: trajectories of five sizes in turn, random positions, and soft
-predicted hints, without teacher forcing.
+predicted hints, without teacher forcing. The best weights on the validation sets are kept, or the
+last ones where `validate_every` is 0.
 """
 
 from dataclasses import asdict
@@ -15,16 +16,16 @@ from workflow_scripts.clrs.training import Settings, train
 from workflow_scripts.clrs.trajectories import Trajectories
 from workflow_scripts.shared import files, job, progress, seeds, tables
 
-SPLIT = "train"
 
-
-def read(paths: list[str], algorithms: list[str]) -> dict[str, list[Trajectories]]:
-    """Training sets of each algorithm, in ascending size."""
+def read(
+    paths: list[str], algorithms: list[str], split: str = "train"
+) -> dict[str, list[Trajectories]]:
+    """The sets of a split of each algorithm, in ascending size."""
     return {
         algorithm: [
-            trajectories.read(path, algorithm, SPLIT, nodes)
-            for split, nodes in sorted(store.sets(path))
-            if split == SPLIT
+            trajectories.read(path, algorithm, split, nodes)
+            for name, nodes in sorted(store.sets(path))
+            if name == split
         ]
         for path, algorithm in zip(paths, algorithms, strict=True)
     }
@@ -45,7 +46,10 @@ def main(
     `data` has one file per algorithm, `steps` counts batches of each; `training` has the settings
     under `clrs.train`. Finished reasoners are kept while later ones train.
     """
+    validates = training.get("validate_every", 0) > 0
     fields = {key: value for key, value in training.items() if key in Settings.__annotations__}
+    if not validates:
+        fields.pop("validate_every", None)  # the curve has points at the default distance
     settings = Settings(steps=steps, **fields)
     processor = training["processor"]
     work = files.work_folder(
@@ -55,9 +59,13 @@ def main(
         algorithms=algorithms,
         processor=processor,
         settings=asdict(settings),
+        validates=validates,
         seed=seed,
     )
     sets = read(data, algorithms)
+    valid = None
+    if validates:
+        valid = {name: own[-1] for name, own in read(data, algorithms, "valid").items()}
     curves = []
     for index, path in enumerate(progress.track(models, description="reasoners")):
         trained, points = train(
@@ -67,6 +75,7 @@ def main(
             seeds.derive(seed, "reasoner", index),
             work / f"{index}.pt",
             training["checkpoint_every"],
+            valid,
         )
         curves.append(points.assign(seed=index))
         weights.write(path, trained, processor, provenance)

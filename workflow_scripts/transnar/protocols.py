@@ -66,6 +66,7 @@ def reasoner(settings: Settings, name: str, training: str) -> Protocol:
         Setting("learning rate", train["learning_rate"], 1.0e-3, source=IBARZ),
         Setting("gradient norm", train["max_grad_norm"], 1.0, source=IBARZ),
         Setting("training sizes", data["train"]["sizes"], SIZES, source=IBARZ),
+        Setting("selection of weights", train["validate_every"] > 0, True, source=IBARZ),
         Setting("test samples", data["test"]["samples"], 32, "at least", "CLRS-30"),
         Setting("seeds", train["seeds"], 10, "at least", "figure 2, caption"),
     )

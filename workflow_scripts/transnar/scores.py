@@ -56,7 +56,7 @@ def cells(answers: pd.DataFrame) -> dict[Place, Cell]:
             if form == "given" and column in ("shape", "parse"):
                 continue
             if column in ordered and ordered[column].notna().all():
-                place = (str(arm), str(inference), str(form), int(nodes), metric)
+                place = (str(arm), str(inference), str(form), int(str(nodes)), metric)
                 values = ordered[column].to_numpy(float).reshape(shape)
                 found.setdefault(place, {})[str(algorithm)] = values
     return found
