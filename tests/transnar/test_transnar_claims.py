@@ -269,3 +269,26 @@ def test_the_papers_settings_are_its_protocol():
         run = settings()
         run["reasoner_train"]["processor"] = protocols.PROCESSORS[training]
         assert protocols.reasoner(run, entry, training).evidence == Evidence.PROTOCOL
+
+
+def merged(base, changes):
+    """`base` with the leaves of `changes` in place of its own."""
+    found = dict(base)
+    for key, value in changes.items():
+        both = isinstance(value, dict) and isinstance(found.get(key), dict)
+        found[key] = merged(found[key], value) if both else value
+    return found
+
+
+def test_the_paper_preset_decides_the_claims_on_decoders():
+    paper = merged(CONFIG, yaml.safe_load((ROOT / "presets/paper.yaml").read_text()))
+    run = paper["transnar"] | {
+        "reasoners": paper["clrs"]["reasoners"],
+        "reasoner_train": paper["clrs"]["train"],
+        "reasoner_data": paper["clrs"]["data"],
+    }
+    assert protocols.decoders(run) == protocols.Protocol(Evidence.PROTOCOL)
+    # Its reasoners have 3 seeds of the published 10, and gates in multi-task training.
+    assert protocols.reasoner(run, "bfs", SINGLE_TASK).reduced == "seeds 3 of 10"
+    gates = "processor triplet_gmpnn, not triplet_mpnn"
+    assert protocols.reasoner(run, "all", MULTI_TASK).reduced == f"{gates}; seeds 3 of 10"
