@@ -6,6 +6,33 @@ from typing import Any
 import pandas as pd
 
 from workflow_scripts.shared.scores import Row, exact, mean
+from workflow_scripts.shared.statistics import Bounds
+
+# Metrics by the range of one seed's value; all others are unbounded.
+SHARES = frozenset(
+    {
+        *("task_accuracy", "average_accuracy", "learned_accuracy", "earlier_accuracy"),
+        *("learned_first", "probe_accuracy", "test_accuracy", "pruned_accuracy", "reached"),
+        *("function_distance", "small_weight_share", "update_overlap"),
+        *("class_cosine", "class_cosine_mean"),  # of ReLU activations, so none is negative
+    }
+)
+CHANGES = frozenset(
+    {"forgetting", "forgetting_at_distance", "backward_transfer", "forward_transfer"}
+)
+
+
+def bounds_of(metric: str) -> Bounds | None:
+    """The range that one seed's value of a metric can take; None if it has no bounds."""
+    if metric in SHARES:
+        return (0.0, 1.0)
+    return (-1.0, 1.0) if metric in CHANGES else None
+
+
+def difference_bounds(metric: str) -> Bounds | None:
+    """The range of the difference between two seeds' values of a metric."""
+    bounds = bounds_of(metric)
+    return None if bounds is None else (bounds[0] - bounds[1], bounds[1] - bounds[0])
 
 
 def by_seed(metric: str, values: Iterable[float], **place: Any) -> list[Row]:
@@ -21,7 +48,7 @@ def pooled(experiment: str, frame: pd.DataFrame, keys: Sequence[str]) -> list[Ro
     groups = frame.dropna(subset="value").groupby([*keys, "metric"], dropna=False, sort=False)
     rows = []
     for (*at, metric), values in groups["value"]:
-        place: Row = dict(zip(keys, at, strict=True))
+        place: Row = dict(zip(keys, at, strict=True), bounds=bounds_of(str(metric)))
         rows.append(mean(experiment, str(metric), values, **place))
     return rows
 
@@ -39,10 +66,18 @@ def lost(
 
 
 def paired(
-    experiment: str, metric: str, first: pd.Series, second: pd.Series, **place: Any
+    experiment: str,
+    metric: str,
+    first: pd.Series,
+    second: pd.Series,
+    bounds: Bounds | None = None,
+    **place: Any,
 ) -> list[Row]:
-    """Mean difference over common seeds; no row if there are none."""
+    """Mean difference over the seeds of both; no row if they share none.
+
+    `bounds` is the range of one difference.
+    """
     both = pd.concat([first, second], axis=1, join="inner").dropna()
     if both.empty:
         return []
-    return [mean(experiment, metric, both.iloc[:, 0] - both.iloc[:, 1], **place)]
+    return [mean(experiment, metric, both.iloc[:, 0] - both.iloc[:, 1], bounds=bounds, **place)]

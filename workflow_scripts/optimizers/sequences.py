@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from workflow_scripts.optimizers.pooling import lost, paired, pooled
+from workflow_scripts.optimizers.pooling import difference_bounds, lost, paired, pooled
 from workflow_scripts.shared.scores import Row
 
 RIVALS = ("sgd", "adam", "adamw", "adagrad")  # every optimiser is compared with these, by seed
@@ -101,5 +101,6 @@ def continual_scores(frame: pd.DataFrame) -> list[Row]:
                 if rate == "tuned" and rival in RIVALS and rival != name:
                     label = rival if other_rate == "tuned" else f"{rival} {other_rate}"
                     named = dict(zip(keys, place, strict=True), optimizer=name, other=label)
+                    named["bounds"] = difference_bounds(metric)
                     rows += paired("continual", f"{metric}_difference", values, others, **named)
     return rows
