@@ -38,9 +38,9 @@ def all_claims() -> list[Claim]:
     )
 
 
-def seeds(centre: float, verdict: Verdict) -> np.ndarray:
-    """Values of 20 seeds around a centre, shape (20,): wide where nothing follows from them."""
-    return centre + (0.4 if verdict is Verdict.INCONCLUSIVE else 0.01) * NORMAL
+def seeds(centre: float, verdict: Verdict, wide: float = 0.4) -> np.ndarray:
+    """Values of 20 seeds around a centre, shape (20,): `wide` where nothing follows from them."""
+    return centre + (wide if verdict is Verdict.INCONCLUSIVE else 0.01) * NORMAL
 
 
 def difference(
@@ -66,7 +66,7 @@ def difference(
 
 def final(metric: str, centre: float, verdict: Verdict, **place: Any) -> list[Row]:
     """A value at the end of the stream of classes."""
-    values = seeds(centre, verdict)
+    values = seeds(centre, verdict, 0.1)
     if bounds_of(metric):
         values = values.clip(*bounds_of(metric))
     place = {"stream": "classes", "task": 5, **STREAM, **place}

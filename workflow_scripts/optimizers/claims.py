@@ -1,20 +1,21 @@
 """The eight claims of the paper, our controls, and what decides each.
 
 No number of the paper is known, only its abstract and secondary accounts. So every claim is a
-direction, and its settings are ours. Images other than MNIST do not decide claims about MNIST.
+direction, and its settings are ours. Only MNIST decides claims about MNIST.
 """
 
 from collections.abc import Iterator, Sequence
 from functools import partial
+from typing import Any
 
 from workflow_scripts.optimizers import measurements
-from workflow_scripts.optimizers.measurements import RIVALS
-from workflow_scripts.shared import claims, protocol
+from workflow_scripts.optimizers.measurements import RIVALS, Known
+from workflow_scripts.shared import claims
 from workflow_scripts.shared.claims import (
+    ANY_PROTOCOL,
     NEGATIVE,
     POSITIVE,
     PROTOCOL,
-    STAND_IN_OR_PROTOCOL,
     THEORY,
     Claim,
     Kind,
@@ -24,7 +25,7 @@ from workflow_scripts.shared.claims import (
     rounding,
 )
 from workflow_scripts.shared.measurements import untested
-from workflow_scripts.shared.protocol import Protocol, Setting
+from workflow_scripts.shared.protocol import Setting
 
 ROUNDING = rounding(1.0e-6)
 # At a rate of 1e-8 the term of second order stays below this; a wrong preconditioner is far above.
@@ -35,7 +36,8 @@ ADAM_RATES = ("0.001", "0.0001")  # the only rates known, from a secondary accou
 NOTES = "secondary notes"
 # The official notebook of power-propagation, resources/published/
 # optimizers_powerpropagation_official_settings.csv.
-NOTEBOOK = {
+NAMES = {"hidden": "widths", "alphas": "exponents", "valid": "images held out"}
+NOTEBOOK: dict[str, Any] = {
     "hidden": [300, 100],
     "alphas": [1, 2, 3, 4, 5],
     "rate": 0.1,
@@ -52,35 +54,34 @@ def direction(text: str, source: str = NOTES) -> Published:
     return Published(text, "published-2nd", source)
 
 
-def streams_protocol(hidden: Sequence[int], fixed_rates: Sequence[float]) -> Protocol:
-    """How far a run on MNIST follows the paper: almost nothing of its protocol is known.
+def of_streams(hidden: Sequence[int], fixed_rates: Sequence[float]) -> Known:
+    """The known settings of the paper beside its data: almost nothing is.
 
-    Known are the data (checked by checksum), one or two hidden layers and Adam's two rates; widths,
-    steps, batches, tasks, seeds and the rates of the other optimisers are not.
+    They are one or two hidden layers and Adam's two rates. Widths, steps, batches, tasks, seeds and
+    the rates of the other optimisers are not known.
     """
     layers, adam = len(hidden), [float(rate) for rate in ADAM_RATES]
     run = [rate for rate in adam if rate in fixed_rates]
-    return protocol.evidence(
+    return (
         Setting("hidden layers", layers, min(layers, 2), source="research note: one and two"),
         Setting("Adam's rates", run, adam, source="blog"),
     )
 
 
-def sparsity_protocol(
-    sparsity: dict[str, object], pruning: dict[str, object], valid: int
-) -> Protocol:
-    """How far a run on MNIST follows the official notebook of power-propagation.
+def of_notebook(sparsity: dict[str, Any], pruning: dict[str, Any], valid: int) -> Known:
+    """The settings of the official notebook of power-propagation, beside its data.
 
     `sparsity` and `pruning` are those sections of the config, `valid` the images held out.
     """
     run = {**sparsity, **pruning, "valid": valid}
     source = "official notebook"
-    return protocol.evidence(
-        *(Setting(name, run[name], value, source=source) for name, value in NOTEBOOK.items())
+    return tuple(
+        Setting(NAMES.get(key, key), run[key], value, source=source)
+        for key, value in NOTEBOOK.items()
     )
 
 
-def solutions(followed: Protocol) -> Iterator[Claim]:
+def solutions(known: Known) -> Iterator[Claim]:
     """Claims 1 and 2: which solution is found, and what can be reached at all."""
     same = "same start, data and network, same training loss: the optimiser changes"
     for id_, experiment, metric, what, quantity in (
@@ -101,8 +102,8 @@ def solutions(followed: Protocol) -> Iterator[Claim]:
             source="abstract",
             quantity=f"{quantity} between optimisers minus that between orders of batches",
             region=POSITIVE,
-            decided_by=STAND_IN_OR_PROTOCOL,
-            test=partial(measurements.beyond_batches, experiment, metric, followed),
+            decided_by=ANY_PROTOCOL,
+            test=partial(measurements.beyond_batches, experiment, metric, known),
             published=Published(
                 "the optimiser changes which solution is found", "published", "abstract"
             ),
@@ -136,7 +137,7 @@ def solutions(followed: Protocol) -> Iterator[Claim]:
         )
 
 
-def forgetting(followed: Protocol) -> Iterator[Claim]:
+def forgetting(known: Known) -> Iterator[Claim]:
     """Claim 3: forgetting on permuted tasks, Shampoo against SGD and AdamW."""
     for id_, kind, metric, way, region, how in (
         ("O3a", Kind.PAPER, "forgetting", "matched", NEGATIVE, "each task at one training loss"),
@@ -166,22 +167,22 @@ def forgetting(followed: Protocol) -> Iterator[Claim]:
             quantity=f"difference of {metric.replace('_', ' ')}, Shampoo minus rival",
             region=region,
             decided_by=PROTOCOL,
-            test=partial(measurements.difference, metric, "permuted", way, RIVALS, followed),
+            test=partial(measurements.difference, metric, "permuted", way, RIVALS, known),
             published=direction("Shampoo forgets less"),
         )
 
 
-def causes_of_forgetting(followed: Protocol) -> Iterator[Claim]:
+def causes_of_forgetting(known: Known) -> Iterator[Claim]:
     """Controls of claim 3: is it the off-diagonal terms, or that Shampoo sums its statistics?
 
-    A mechanism holds on any images, so stand-in data decide these.
+    A mechanism holds on any images, so these are decided on any.
     """
     control = partial(
         Claim,
         kind=Kind.CONTROL,
         source="ours; see Ashley, Ghiassian and Sutton (arXiv 2102.07686)",
         region=NEGATIVE,
-        decided_by=STAND_IN_OR_PROTOCOL,
+        decided_by=ANY_PROTOCOL,
     )
     forgotten = partial(measurements.difference, "forgetting", "permuted")
     twin = "The off-diagonal terms of Shampoo reduce forgetting: it forgets less than AdaGrad, its"
@@ -193,31 +194,31 @@ def causes_of_forgetting(followed: Protocol) -> Iterator[Claim]:
             id=id_,
             statement=f"{twin} diagonal twin with the same summed statistics; {how}.",
             quantity="difference of forgetting, Shampoo minus AdaGrad",
-            test=partial(forgotten, way, ("adagrad",), followed),
+            test=partial(forgotten, way, ("adagrad",), known),
         )
     yield control(
         id="O3g",
         statement="Shampoo forgets less than SGD and AdamW also when each task starts with a new "
         "optimiser state; the same steps on each task.",
         quantity="difference of forgetting with the state reset, Shampoo minus rival",
-        test=partial(forgotten, "steps", RIVALS, followed, state="reset"),
+        test=partial(forgotten, "steps", RIVALS, known, state="reset"),
     )
     yield control(
         id="O3h",
         statement="Shampoo forgets less than SGD and AdamW also when it averages its statistics "
         "instead of summing them; the same steps on each task.",
         quantity="difference of forgetting, Shampoo with moving averages minus rival",
-        test=partial(forgotten, "steps", RIVALS, followed, optimizer="shampoo_averaged"),
+        test=partial(forgotten, "steps", RIVALS, known, optimizer="shampoo_averaged"),
     )
 
 
-def ranks(followed: Protocol) -> Iterator[Claim]:
+def ranks(known: Known) -> Iterator[Claim]:
     """Claim 4: ranks on permuted tasks, Shampoo against SGD and AdamW."""
     for id_, metric, layer, what in (
         ("O4a", "activation_effective_rank", "hidden1", "representations"),
         ("O4b", "weight_effective_rank", "layer1", "weight matrices"),
     ):
-        compared = (metric, "permuted", "steps", RIVALS, followed)
+        compared = (metric, "permuted", "steps", RIVALS, known)
         yield Claim(
             id=id_,
             statement=f"With a non-diagonal preconditioner {what} have a lower effective rank.",
@@ -232,12 +233,12 @@ def ranks(followed: Protocol) -> Iterator[Claim]:
         )
 
 
-def class_incremental(followed: Protocol) -> Iterator[Claim]:
+def class_incremental(known: Known) -> Iterator[Claim]:
     """Claims 5 and 6: the five pairs of digits, Adam at its two known rates against Shampoo."""
     figure_4 = partial(Claim, source="figure 4, as described by a blog", decided_by=PROTOCOL)
     earlier = "mean accuracy on all pairs but the last"
-    adam, shampoo = ("adam", ADAM_RATES, followed), ("shampoo", ["tuned"], followed)
-    against_adam = ("classes", "steps", [f"adam {rate}" for rate in ADAM_RATES], followed)
+    adam, shampoo = ("adam", ADAM_RATES, known), ("shampoo", ["tuned"], known)
+    against_adam = ("classes", "steps", [f"adam {rate}" for rate in ADAM_RATES], known)
     yield figure_4(
         id="O5a",
         statement="Class by class, Adam ends with almost nothing of the earlier pairs: below "
@@ -289,7 +290,7 @@ def class_incremental(followed: Protocol) -> Iterator[Claim]:
     )
 
 
-def power_propagation(followed: Protocol) -> Iterator[Claim]:
+def power_propagation(known: Known) -> Iterator[Claim]:
     """Claims 7 and 8: power-propagation as a preconditioner, and the paper's position."""
     recast = direction("power-propagation recast as a preconditioner")
     one_path = "Power-propagation is gradient descent under a preconditioner"
@@ -321,8 +322,8 @@ def power_propagation(followed: Protocol) -> Iterator[Claim]:
         source=NOTES,
         quantity="accuracy after pruning, preconditioned minus plain SGD",
         region=POSITIVE,
-        decided_by=STAND_IN_OR_PROTOCOL,
-        test=partial(measurements.pruned_gain, 2.0, 0.1, followed),
+        decided_by=ANY_PROTOCOL,
+        test=partial(measurements.pruned_gain, 2.0, 0.1, known),
         published=recast,
     )
     yield Claim(
@@ -341,22 +342,22 @@ def power_propagation(followed: Protocol) -> Iterator[Claim]:
 def all_claims(
     hidden: list[int],
     fixed_rates: list[float],
-    sparsity: dict[str, object],
-    pruning: dict[str, object],
+    sparsity: dict[str, Any],
+    pruning: dict[str, Any],
     valid: int,
 ) -> list[Claim]:
     """All claims, in the order of the paper; the arguments are sections of the config.
 
     They decide which kind of evidence a run on MNIST gives.
     """
-    streams = streams_protocol(hidden, fixed_rates)
+    streams = of_streams(hidden, fixed_rates)
     return [
         *solutions(streams),
         *forgetting(streams),
         *causes_of_forgetting(streams),
         *ranks(streams),
         *class_incremental(streams),
-        *power_propagation(sparsity_protocol(sparsity, pruning, valid)),
+        *power_propagation(of_notebook(sparsity, pruning, valid)),
     ]
 
 

@@ -10,11 +10,14 @@ import pandas as pd
 from workflow_scripts.shared import measurements
 from workflow_scripts.shared.claims import Evidence, Measured, NotMeasured
 from workflow_scripts.shared.measurements import EvidenceOf, Found, extreme, select
-from workflow_scripts.shared.protocol import Protocol
+from workflow_scripts.shared.protocol import Setting
+from workflow_scripts.shared.protocol import evidence as protocol_of
+
+Known = Sequence[Setting]
 
 pick = partial(select, seeds="pooled", undefined="drop")
 
-DATA = "MLP on MNIST"  # on any other images, digits included, the networks are stand-ins
+DATA = "MNIST"  # of the paper; MNIST is recognised by checksum
 FULLEST = "shampoo"  # the paper's non-diagonal preconditioner
 RIVALS = ("sgd", "adamw")
 # Largest difference of learned accuracies that leaves a comparison fair: two points.
@@ -25,23 +28,23 @@ SHARES = ("forgetting", "backward_transfer", "forgetting_at_distance", "earlier_
 def measured(
     row: pd.Series,
     note: str,
-    followed: Protocol | None = None,
+    known: Known | None = None,
     reason: str | None = None,
     condition: str = "",
 ) -> Measured:
     """The row's number with its evidence and, where data were used, its model.
 
-    `followed` is how far a run on MNIST follows the protocol. Without one the row is theory.
+    `known` are the settings of the paper, its data apart, that are known. Without them the row is
+    theory.
     """
-    if followed is None:
+    if known is None:
         return measurements.measured(row, Evidence.THEORY, note, reason=reason, condition=condition)
-    model, evidence = str(row["model"]), Evidence.STAND_IN
-    if model == DATA:
-        evidence = followed.evidence
-        note = f"{note}; reduced: {followed.reduced}" if followed.reduced else note
-    return measurements.measured(
-        row, evidence, note, model=model, reason=reason, condition=condition
-    )
+    model = str(row["model"])
+    data = Setting("data", model.removeprefix("MLP on "), DATA, source="secondary notes")
+    followed = protocol_of(data, *known)
+    note = f"{note}; reduced: {followed.reduced}" if followed.reduced else note
+    more = {"model": model, "reason": reason, "condition": condition}
+    return measurements.measured(row, followed.evidence, note, **more)
 
 
 def untuned(scores: pd.DataFrame, stream: str, names: Sequence[str]) -> str | None:
@@ -123,13 +126,13 @@ def worst(metric: str, note: str, scores: pd.DataFrame, _: EvidenceOf) -> Found:
 
 
 def beyond_batches(
-    experiment: str, metric: str, followed: Protocol, scores: pd.DataFrame, _: EvidenceOf
+    experiment: str, metric: str, known: Known, scores: pd.DataFrame, _: EvidenceOf
 ) -> Found:
     """What a change of optimiser adds to a change of batches, at one loss from one start."""
     rows = pick(scores, experiment=experiment, metric=f"{metric}_beyond_batches")
     if rows.empty:
         return NotMeasured("too few runs reached the common training loss")
-    return [measured(rows.iloc[0], "mean over pairs of optimisers", followed)]
+    return [measured(rows.iloc[0], "mean over pairs of optimisers", known)]
 
 
 def difference(
@@ -137,7 +140,7 @@ def difference(
     stream: str,
     protocol: str,
     rivals: Sequence[str],
-    followed: Protocol,
+    known: Known,
     scores: pd.DataFrame,
     _: EvidenceOf,
     layer: str | None = None,
@@ -167,7 +170,7 @@ def difference(
                 or unequal(scores, metric, {**place, "other": rival})
             )
             note = f"{optimizer} minus {rival}"
-            found.append(measured(row, note, followed, reason, f"against {rival}"))
+            found.append(measured(row, note, known, reason, f"against {rival}"))
     return found or NotMeasured(f"{optimizer} and its rivals have no run in common in this run")
 
 
@@ -175,7 +178,7 @@ def classes(
     metric: str,
     name: str,
     rates: Sequence[str],
-    followed: Protocol,
+    known: Known,
     scores: pd.DataFrame,
     _: EvidenceOf,
     **place: Any,
@@ -190,12 +193,12 @@ def classes(
             reason = None
             if rate == "tuned":
                 reason = untuned(scores, "classes", [name]) or diverged(scores, [name], **at)
-            found.append(measured(row, name, followed, reason, f"rate {rate}"))
+            found.append(measured(row, name, known, reason, f"rate {rate}"))
     return found or NotMeasured(f"{name} is not run at {', '.join(rates)}, or all runs diverged")
 
 
 def pruned_gain(
-    alpha: float, kept: float, followed: Protocol, scores: pd.DataFrame, _: EvidenceOf
+    alpha: float, kept: float, known: Known, scores: pd.DataFrame, _: EvidenceOf
 ) -> Found:
     """Accuracy that the preconditioned form keeps beyond plain SGD, at the level nearest `kept`."""
     rows = pick(
@@ -209,4 +212,4 @@ def pruned_gain(
         return NotMeasured(f"exponent {alpha:g} is not run")
     row = rows.iloc[int((rows["kept"] - kept).abs().to_numpy().argmin())]
     note = f"{100 * row['kept']:.0f} % of the weights kept, exponent {alpha:g}"
-    return [measured(row, note, followed)]
+    return [measured(row, note, known)]
