@@ -73,10 +73,10 @@ def test_runs_that_missed_the_loss_are_counted_and_left_out():
 def comparison(learned, diverged=0, forgotten=(-0.2, -0.21, -0.19), values=(0.3, 0.5), **at):
     """Scores of Shampoo against SGD with the given difference of learned accuracies."""
     place = {**KEPT, "optimizer": "shampoo", **at}
-    bounds = {"bounds": (-2, 2)}
+    last = {**place, "task": 5, "other": "sgd"}
     rows = [
-        mean("continual", "forgetting_difference", forgotten, task=5, other="sgd", **bounds, **place),
-        mean("continual", "learned_accuracy_difference", learned, task=5, other="sgd", **place),
+        mean("continual", "forgetting_difference", forgotten, bounds=(-2, 2), **last),
+        mean("continual", "learned_accuracy_difference", learned, **last),
         scores.number("tuning", "tuned_rate_at_end", 0, 16, units="runs", stream="permuted"),
     ]
     for name, value in zip(("shampoo", "sgd"), values, strict=True):

@@ -47,12 +47,12 @@ def difference(
     metric: str, verdict: Verdict, sign: int, size: float, rivals: list[str], **place: Any
 ) -> list[Row]:
     """A paired difference after the last task, and equal learning; `sign` is the claim's."""
-    centre = {Verdict.SUPPORTED: sign, Verdict.CONTRADICTED: -sign, Verdict.INCONCLUSIVE: 0}[verdict]
+    centres = {Verdict.SUPPORTED: sign, Verdict.CONTRADICTED: -sign, Verdict.INCONCLUSIVE: 0}
+    values = seeds(size * centres[verdict], verdict)
     at: Row = {"optimizer": "shampoo", **STREAM, **place}
     rows = []
     for other in rivals:
         here = at | {"other": other}
-        values = seeds(size * centre, verdict)
         bounds = difference_bounds(metric)
         rows.append(
             mean("continual", f"{metric}_difference", values, bounds=bounds, task=5, **here)

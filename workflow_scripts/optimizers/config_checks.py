@@ -5,12 +5,12 @@ from typing import Any
 
 
 def problems(config: dict[str, Any]) -> Iterator[str]:
-    """One line for each range of rates whose ends are swapped or equal, and for a restricted SGD."""
+    """A line if SGD is restricted, and for each range of rates whose ends are swapped or equal."""
     settings = config["optimizers"]
     if only := settings["optimizers"]["sgd"].get("only"):
         yield (
-            f"optimizers.optimizers.sgd.only: found {only}, allowed: no such key; all optimisers are "
-            "compared with SGD"
+            f"optimizers.optimizers.sgd.only: found {only}, allowed: no such key; every optimiser "
+            "is compared with SGD"
         )
     chosen = settings["optimizers"].items()
     ranges = {f"optimizers.{name}": entry for name, entry in chosen if entry}

@@ -12,6 +12,7 @@ from workflow_scripts.shared.claims import Evidence, Measured, NotMeasured
 from workflow_scripts.shared.measurements import EvidenceOf, Found, extreme, select
 from workflow_scripts.shared.protocol import Setting
 from workflow_scripts.shared.protocol import evidence as protocol_of
+from workflow_scripts.shared.scores import Row
 
 Known = Sequence[Setting]
 
@@ -43,7 +44,7 @@ def measured(
     data = Setting("data", model.removeprefix("MLP on "), DATA, source="secondary notes")
     followed = protocol_of(data, *known)
     note = f"{note}; reduced: {followed.reduced}" if followed.reduced else note
-    more = {"model": model, "reason": reason, "condition": condition}
+    more: Row = {"model": model, "reason": reason, "condition": condition}
     return measurements.measured(row, followed.evidence, note, **more)
 
 
@@ -56,7 +57,7 @@ def untuned(scores: pd.DataFrame, stream: str, names: Sequence[str]) -> str | No
     return f"the tuned rate of {', '.join(at_end)} lies at the end of its range"
 
 
-def diverged(scores: pd.DataFrame, names: Sequence[str], **place: str) -> str | None:
+def diverged(scores: pd.DataFrame, names: Sequence[str], **place: Any) -> str | None:
     """Why a tuned rate is not one, if runs of the experiment diverge at it."""
     rows = pick(scores, experiment="continual", metric="diverged_runs", rate="tuned", **place)
     found = []
@@ -67,11 +68,11 @@ def diverged(scores: pd.DataFrame, names: Sequence[str], **place: str) -> str | 
     return f"{' and '.join(found)} diverged at the tuned rate" if found else None
 
 
-def unequal(scores: pd.DataFrame, metric: str, place: dict[str, str]) -> str | None:
+def unequal(scores: pd.DataFrame, metric: str, place: Row) -> str | None:
     """Why two arms cannot be compared, if they did not learn equally well.
 
-    An arm that learned less has less to forget. For accuracies at equal distance on the second task,
-    what counts is how well the first was learned.
+    An arm that learned less has less to forget. At equal distance on the second task, what counts
+    is how well the first was learned.
     """
     learned = "learned_first" if metric == "forgetting_at_distance" else "learned_accuracy"
     rows = pick(scores, experiment="continual", metric=f"{learned}_difference", **place)
@@ -88,13 +89,14 @@ def unequal(scores: pd.DataFrame, metric: str, place: dict[str, str]) -> str | N
     )
 
 
-def saturated(scores: pd.DataFrame, metric: str, arms: Sequence[dict[str, str]]) -> str | None:
+def saturated(scores: pd.DataFrame, metric: str, arms: Sequence[Row]) -> str | None:
     """Why a difference of shares is not measured, if both arms are at 0 % or both at 100 %."""
     values = []
     for arm in arms:
         rows = pick(scores, experiment="continual", metric=metric, **arm)
-        values += rows[rows["task"].isna() | (rows["task"] == rows["task"].max())]["value"].to_list()
-    if metric in SHARES and len(values) == len(arms) and (set(values) in ({0.0}, {1.0})):
+        last = rows["task"].isna() | (rows["task"] == rows["task"].max())
+        values += rows[last]["value"].to_list()
+    if metric in SHARES and len(values) == len(arms) and set(values) in ({0.0}, {1.0}):
         return f"both arms are at {100 * values[0]:.0f} %: no difference can be measured"
     return None
 
@@ -152,16 +154,17 @@ def difference(
     The reason for no decision is the first that holds: a tuned rate at the end of its range, runs
     that diverged at a tuned rate, unequal learning, or both arms at a bound.
     """
-    at = {"stream": stream, "protocol": protocol, "state": state}
-    place = {**at, "optimizer": optimizer}
-    rows = pick(
-        scores, experiment="continual", metric=f"{metric}_difference", layer=layer, **place
-    )
+    at: Row = {"stream": stream, "protocol": protocol, "state": state}
+    place: Row = {**at, "optimizer": optimizer}
+    rows = pick(scores, experiment="continual", metric=f"{metric}_difference", layer=layer, **place)
     found = []
     for rival in rivals:
         name, _fixed, rate = rival.partition(" ")  # "adam 0.001" is not tuned
         tuned = [optimizer] if rate else [optimizer, name]
-        arms = [{**place, "rate": "tuned"}, {**at, "optimizer": name, "rate": rate or "tuned"}]
+        arms: list[Row] = [
+            {**place, "rate": "tuned"},
+            {**at, "optimizer": name, "rate": rate or "tuned"},
+        ]
         for _at, row in pick(rows, other=rival).iterrows():
             reason = (
                 untuned(scores, stream, tuned)
@@ -184,7 +187,7 @@ def classes(
     **place: Any,
 ) -> Found:
     """An accuracy at the end of the class-incremental stream, for each rate."""
-    at = {"stream": "classes", "protocol": "steps", "state": "kept"}
+    at: Row = {"stream": "classes", "protocol": "steps", "state": "kept"}
     rows = pick(scores, experiment="continual", optimizer=name, metric=metric, **at, **place)
     found = []
     for rate in rates:

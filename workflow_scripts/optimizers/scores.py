@@ -185,9 +185,7 @@ def path_gap_orders(frame: pd.DataFrame) -> list[Row]:
             continue
         ends = stats.quantile_test(orders, p=0.5).confidence_interval(0.95)
         found = Interval(float(np.median(orders)), ends.low, ends.high, len(orders))
-        rows.append(
-            scores.interval("theory", "path_gap_order", found, units="seeds", alpha=alpha)
-        )
+        rows.append(scores.interval("theory", "path_gap_order", found, units="seeds", alpha=alpha))
     return rows
 
 

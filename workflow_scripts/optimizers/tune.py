@@ -2,9 +2,9 @@
 
 Each optimiser gets the same number of rates, evenly spaced in the logarithm over its own range,
 and the same seeds, none of which the experiments use. The rate with the best mean validation
-accuracy on the task just learned wins; forgetting plays no part. The mean is over all tasks, because
-every good rate learns the first ones almost perfectly, and some rates diverge only on later ones.
-The validation loss breaks ties. A rate at which any run diverges on any task is excluded.
+accuracy on the task just learned wins; forgetting plays no part. The mean is over all tasks,
+because every good rate learns the first ones almost perfectly, and some rates diverge only on later
+ones. The validation loss breaks ties. A rate at which any run diverges on any task is excluded.
 """
 
 from dataclasses import dataclass
@@ -78,8 +78,8 @@ def chosen(table: pd.DataFrame, stream: str) -> float:
     sound = means[means["diverged"] == 0]
     if sound.empty:
         raise ValueError(
-            f"{stream}: expected a rate at which no run diverges, found none; lower the optimiser's "
-            "rates"
+            f"{stream}: expected a rate at which no run diverges, found none; lower the range of "
+            "the optimiser's rates"
         )
     best = sound.sort_values(["accuracy", "loss_nats"], ascending=[False, True]).iloc[0]
     return float(best["rate"])
