@@ -76,8 +76,8 @@ def test_the_step_that_o7a_names_shows_a_wrong_preconditioner(monkeypatch):
 
 
 def gap_rows(gaps, flipped):
-    """Rows of `theory.gaps` at two rates; `gaps` has shape (rates, seeds)."""
-    found = []
+    """Rows of `theory` at two rates; `gaps` and `flipped` have shape (rates, seeds)."""
+    found = [{"alpha": 5.0, "metric": "identity_error", "value": 0.0}]
     for rate, row, signs in zip((0.1, 0.05), gaps, flipped, strict=True):
         place = {"alpha": 2.0, "learning_rate": rate}
         for seed, (gap, sign) in enumerate(zip(row, signs, strict=True)):

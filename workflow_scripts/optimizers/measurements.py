@@ -161,15 +161,12 @@ def difference(
     for rival in rivals:
         name, _fixed, rate = rival.partition(" ")  # "adam 0.001" is not tuned
         tuned = [optimizer] if rate else [optimizer, name]
-        arms: list[Row] = [
-            {**place, "rate": "tuned"},
-            {**at, "optimizer": name, "rate": rate or "tuned"},
-        ]
+        own, other = {**place, "rate": "tuned"}, {**at, "optimizer": name, "rate": rate or "tuned"}
         for _at, row in pick(rows, other=rival).iterrows():
             reason = (
                 untuned(scores, stream, tuned)
                 or diverged(scores, tuned, **at)
-                or saturated(scores, metric, arms)
+                or saturated(scores, metric, [own, other])
                 or unequal(scores, metric, {**place, "other": rival})
             )
             note = f"{optimizer} minus {rival}"

@@ -73,7 +73,7 @@ def matched_scores(frame: pd.DataFrame) -> list[Row]:
             continue
         for name, values in by_name.items():
             place: Row = dict(zip(keys[1:], at, strict=True), optimizer=name, other=REFERENCE)
-            bounds = difference_bounds(metric)
+            bounds = difference_bounds(str(metric))
             rows += paired("matched", f"{metric}_difference", values, own, bounds, **place)
             if pd.isna(place["kept"]) and (values > 0).all() and (own > 0).all():
                 logs = paired("matched", f"{metric}_ratio", np.log(values), np.log(own), **place)
@@ -168,6 +168,7 @@ def path_gap_orders(frame: pd.DataFrame) -> list[Row]:
     from scipy import stats
 
     rows = []
+    frame = frame[frame["metric"].isin(["path_gap", "sign_flipped"])]
     for alpha, group in frame.groupby("alpha"):
         gaps, flipped = (
             group[group["metric"] == metric]

@@ -47,13 +47,14 @@ def at_equal_distance(frame: pd.DataFrame) -> pd.DataFrame:
     keys = ["optimizer", "seed"]
     common = float(far.groupby(keys)["value"].max().min())
     old = plain[(plain["metric"] == "probe_accuracy") & (plain["of_task"] == 1)]
-    old = old.set_index([*keys, "index"])["value"]
+    kept = {tuple(row[:-1]): row[-1] for row in old[[*keys, "index", "value"]].to_numpy()}
     first = plain[(plain["metric"] == "task_accuracy") & (plain["of_task"] == 1)]
-    learned = first[first["task"] == 1].set_index(keys)["value"]
+    first = first[first["task"] == 1]
+    learned = {tuple(row[:-1]): row[-1] for row in first[[*keys, "value"]].to_numpy()}
     rows = []
     for (name, seed), walked in far.groupby(keys):
         start = float(learned[name, seed])
-        accuracy = [old[name, seed, index] for index in walked["index"]]
+        accuracy = [float(kept[name, seed, index]) for index in walked["index"]]
         distances = np.array([0.0, *walked["value"]])
         lost_there = start - first_reached(distances, np.array([start, *accuracy]), common)
         base = walked.iloc[0][[*CONDITION, "seed"]].to_dict() | {"index": None, "time": common}
@@ -100,7 +101,7 @@ def continual_scores(frame: pd.DataFrame) -> list[Row]:
             for (rival, other_rate), others in columns.items():
                 if rate == "tuned" and rival in RIVALS and rival != name:
                     label = rival if other_rate == "tuned" else f"{rival} {other_rate}"
-                    named = dict(zip(keys, place, strict=True), optimizer=name, other=label)
-                    named["bounds"] = difference_bounds(metric)
+                    named: Row = dict(zip(keys, place, strict=True), optimizer=name, other=label)
+                    named["bounds"] = difference_bounds(str(metric))
                     rows += paired("continual", f"{metric}_difference", values, others, **named)
     return rows
