@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 import yaml
 
-from workflow_scripts.optimizers import claims, measurements, sequences
+from workflow_scripts.optimizers import claims, measurements, pooling, sequences
 from workflow_scripts.optimizers.scores import CONDITIONS, WHOLE
 from workflow_scripts.shared import scores
 from workflow_scripts.shared.fingerprint import ROOT
@@ -154,6 +154,14 @@ def test_the_notebook_is_followed_only_in_full():
 def test_equal_seeds_give_no_interval_of_width_zero():
     found = compare(comparison([0.0, 0.001, 0.0], forgotten=[-0.08] * 3))
     assert found.ci_low < -0.08 < found.ci_high
+
+
+def test_rounding_errors_do_not_leave_the_bounds_and_other_values_are_refused():
+    values = pd.Series([1.0000001, 1.0000001, 1.0])
+    assert pooling.within(values, (0.0, 1.0)).max() == 1.0
+    assert pooling.within(values, None).equals(values)
+    with pytest.raises(ValueError, match=r"expected values from 0 to 1, found 0\.2 to 1\.3"):
+        pooling.within(pd.Series([0.2, 1.3]), (0.0, 1.0))
 
 
 def test_one_seed_decides_nothing():

@@ -8,6 +8,7 @@ import pandas as pd
 from workflow_scripts.shared.scores import Row, exact, mean
 from workflow_scripts.shared.statistics import Bounds
 
+ROUNDING = 1.0e-5
 # Metrics by the range of one seed's value; all others are unbounded.
 SHARES = frozenset(
     {
@@ -35,6 +36,21 @@ def difference_bounds(metric: str) -> Bounds | None:
     return None if bounds is None else (bounds[0] - bounds[1], bounds[1] - bounds[0])
 
 
+def within(values: pd.Series, bounds: Bounds | None) -> pd.Series:
+    """`values`, one per seed, without the rounding errors of float32 that leave their bounds.
+
+    Raises `ValueError` for a value further outside.
+    """
+    if bounds is None:
+        return values
+    low, high = bounds
+    if ((values < low - ROUNDING) | (values > high + ROUNDING)).any():
+        raise ValueError(
+            f"expected values from {low:g} to {high:g}, found {values.min():g} to {values.max():g}"
+        )
+    return values.clip(low, high)
+
+
 def by_seed(metric: str, values: Iterable[float], **place: Any) -> list[Row]:
     """One row for each seed's value, shape (S,), to be pooled later."""
     return [
@@ -48,8 +64,9 @@ def pooled(experiment: str, frame: pd.DataFrame, keys: Sequence[str]) -> list[Ro
     groups = frame.dropna(subset="value").groupby([*keys, "metric"], dropna=False, sort=False)
     rows = []
     for (*at, metric), values in groups["value"]:
-        place: Row = dict(zip(keys, at, strict=True), bounds=bounds_of(str(metric)))
-        rows.append(mean(experiment, str(metric), values, **place))
+        bounds = bounds_of(str(metric))
+        place: Row = dict(zip(keys, at, strict=True), bounds=bounds)
+        rows.append(mean(experiment, str(metric), within(values, bounds), **place))
     return rows
 
 
@@ -80,4 +97,5 @@ def paired(
     both = pd.concat([first, second], axis=1, join="inner").dropna()
     if both.empty:
         return []
-    return [mean(experiment, metric, both.iloc[:, 0] - both.iloc[:, 1], bounds=bounds, **place)]
+    differences = within(both.iloc[:, 0] - both.iloc[:, 1], bounds)
+    return [mean(experiment, metric, differences, bounds=bounds, **place)]
