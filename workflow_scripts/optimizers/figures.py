@@ -127,7 +127,7 @@ def classes(scores: pd.DataFrame) -> "Figure":
     tuned = pick(accuracy, rate="tuned")
     for name in present(rows):
         if name not in ("adam", "shampoo", "adamw"):
-            line(grid[0], tuned, "of_task", name, linewidth=0.8, alpha=0.8)
+            line(grid[0], tuned, "of_task", name, linewidth=0.8, alpha=0.8, band=False)
     image = None
     for axes, (name, rate, text, hue, dashes) in zip(grid[1:], wanted, strict=True):
         values = pick(accuracy, optimizer=name, rate=rate).sort_values("of_task")

@@ -84,8 +84,8 @@ def unequal(scores: pd.DataFrame, metric: str, place: Row) -> str | None:
     value = 100 * float(rows.iloc[0]["value"])
     interval = "" if math.isnan(low) else f" [{100 * low:.1f}, {100 * high:.1f}]"
     return (
-        f"learned accuracies differ by {value:.1f}{interval} points; a fair comparison needs less "
-        f"than {100 * LEARNED_MARGIN:.0f}"
+        f"learned accuracies differ by {value:.1f}{interval} points; a fair comparison needs an "
+        f"interval within ±{100 * LEARNED_MARGIN:.0f}"
     )
 
 

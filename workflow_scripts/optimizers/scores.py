@@ -45,8 +45,9 @@ def tuning_scores(frame: pd.DataFrame) -> list[Row]:
             scores.exact("tuning", "tuning_runs", n, n, **place),
             scores.exact("tuning", "diverged_runs", diverged, n, **place),
         ]
+        tasks = place | {"units": "tasks", "bounds": (0.0, 1.0)}
         rows += [
-            mean("tuning", "validation_accuracy", a, learning_rate=r, **place | {"units": "tasks"})
+            mean("tuning", "validation_accuracy", a, learning_rate=r, **tasks)
             for r, a in runs.groupby("rate")["accuracy"]
         ]
     return rows
