@@ -1,4 +1,4 @@
-"""Scores of the study in one table: one row, one number.
+"""Scores of the study in one table, one number per row.
 
 Runs that diverged or did not reach the training loss are counted and left out of the means; `n`
 counts the seeds that remain. Intervals are over seeds. Differences are paired by seed, because all
