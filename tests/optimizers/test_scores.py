@@ -5,7 +5,8 @@ import pandas as pd
 import pytest
 import yaml
 
-from workflow_scripts.optimizers import claims, measurements, pooling, sequences
+from tests.optimizers import verdicts
+from workflow_scripts.optimizers import claims, config_checks, measurements, pooling, sequences
 from workflow_scripts.optimizers.scores import CONDITIONS, WHOLE
 from workflow_scripts.shared import scores
 from workflow_scripts.shared.fingerprint import ROOT
@@ -167,3 +168,21 @@ def test_rounding_errors_do_not_leave_the_bounds_and_other_values_are_refused():
 def test_one_seed_decides_nothing():
     found = compare(comparison([0.0, 0.001, 0.0], forgotten=[-0.5]))
     assert np.isnan([found.ci_low, found.ci_high]).all()
+
+
+def test_sgd_cannot_be_restricted_to_one_stream():
+    config = yaml.safe_load((ROOT / "config.yaml").read_text())
+    assert not list(config_checks.problems(config))
+    config["optimizers"]["optimizers"]["sgd"]["only"] = "permuted"
+    (problem,) = config_checks.problems(config)
+    assert problem.startswith(
+        "optimizers.optimizers.sgd.only: found permuted, allowed: no such key"
+    )
+
+
+def test_controls_and_extensions_are_not_counted_as_claims_of_the_paper():
+    kinds = {claim.id: str(claim.kind) for claim in verdicts.all_claims()}
+    assert {id_ for id_, kind in kinds.items() if kind == "control"} == {
+        *("O3c", "O3d", "O3e", "O3f", "O3g", "O3h")
+    }
+    assert {id_ for id_, kind in kinds.items() if kind == "extension"} == {"O2a", "O2b", "O7b"}
