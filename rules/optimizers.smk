@@ -7,9 +7,11 @@ wildcard_constraints:
     optimizer="[a-z_]+",
 
 
-# Settings of each optimiser of the run, by name.
-OPTIMIZERS = {
-    name: entry["settings"] for name, entry in config["optimizers"]["optimizers"].items() if entry
+# The entry of each optimiser of the run, by name.
+OPTIMIZERS = {name: entry for name, entry in config["optimizers"]["optimizers"].items() if entry}
+# Settings of the optimisers that also run outside the streams of tasks.
+OPTIMIZERS_SOLVED = {
+    name: entry["settings"] for name, entry in OPTIMIZERS.items() if "only" not in entry
 }
 # Settings of one stopped training run: all but those of the lines between two solutions.
 OPTIMIZERS_SOLUTIONS = {
@@ -28,6 +30,12 @@ OPTIMIZERS_FIGURES = [
     "tuning",
     "reachable",
 ]
+
+
+def optimizers_streams(wildcards):
+    """The streams of tasks on which an optimiser is tuned and trained."""
+    only = OPTIMIZERS[wildcards.optimizer].get("only")
+    return [only] if only else list(config["optimizers"]["steps"])
 
 
 rule optimizers_data:
@@ -72,8 +80,9 @@ rule optimizers_tune:
         code=fingerprint("workflow_scripts/optimizers/tune.py"),
         settings=lookup("optimizers/optimizers/{optimizer}/settings", within=config),
         rate_range=lookup("optimizers/optimizers/{optimizer}/rates", within=config),
-        training=optimizers_settings("hidden", "batch", "steps"),
+        training=optimizers_settings("hidden", "batch", "steps", "tasks"),
         tuning=config["optimizers"]["tuning"],
+        streams=optimizers_streams,
         seed=config["seed"],
     script:
         "../workflow_scripts/optimizers/tune.py"
@@ -92,7 +101,7 @@ rule optimizers_continual:
     conda:
         "../envs/models.yaml"
     resources:
-        mem_mb=growing(3000),
+        mem_mb=growing(4000),
         runtime=growing(480),
     params:
         code=fingerprint("workflow_scripts/optimizers/continual.py"),
@@ -101,6 +110,7 @@ rule optimizers_continual:
             "hidden", "batch", "steps", "tasks", "seeds", "probe_every", "fixed_rates"
         ),
         matched=config["optimizers"]["matched"],
+        streams=optimizers_streams,
         seed=config["seed"],
     script:
         "../workflow_scripts/optimizers/continual.py"
@@ -136,7 +146,9 @@ rule optimizers_matched:
 rule optimizers_solutions:
     input:
         data="results/optimizers/data.npz",
-        weights=expand("results/optimizers/matched/{optimizer}.safetensors", optimizer=OPTIMIZERS),
+        weights=expand(
+            "results/optimizers/matched/{optimizer}.safetensors", optimizer=OPTIMIZERS_SOLVED
+        ),
     output:
         table="results/optimizers/solutions.parquet",
     log:
@@ -150,7 +162,7 @@ rule optimizers_solutions:
         runtime=growing(60),
     params:
         code=fingerprint("workflow_scripts/optimizers/solutions.py"),
-        optimizers=list(OPTIMIZERS),
+        optimizers=list(OPTIMIZERS_SOLVED),
         loss_examples=config["optimizers"]["solutions"]["loss_examples"],
         points=config["optimizers"]["solutions"]["line_points"],
     script:
@@ -194,7 +206,7 @@ rule optimizers_landscape:
         runtime=growing(60),
     params:
         code=fingerprint("workflow_scripts/optimizers/landscape.py"),
-        optimizers=OPTIMIZERS,
+        optimizers=OPTIMIZERS_SOLVED,
         landscape=config["optimizers"]["landscape"],
     script:
         "../workflow_scripts/optimizers/landscape.py"
@@ -214,7 +226,7 @@ rule optimizers_linear:
         runtime=growing(60),
     params:
         code=fingerprint("workflow_scripts/optimizers/linear.py"),
-        optimizers=OPTIMIZERS,
+        optimizers=OPTIMIZERS_SOLVED,
         linear=config["optimizers"]["linear"],
         seed=config["seed"],
     script:
@@ -246,9 +258,12 @@ rule optimizers_theory:
 
 rule optimizers_scores:
     input:
+        data="results/optimizers/data.npz",
         tuning=expand("results/optimizers/tuning/{optimizer}.parquet", optimizer=OPTIMIZERS),
         continual=expand("results/optimizers/continual/{optimizer}.parquet", optimizer=OPTIMIZERS),
-        matched=expand("results/optimizers/matched/{optimizer}.parquet", optimizer=OPTIMIZERS),
+        matched=expand(
+            "results/optimizers/matched/{optimizer}.parquet", optimizer=OPTIMIZERS_SOLVED
+        ),
         solutions="results/optimizers/solutions.parquet",
         sparsity="results/optimizers/sparsity.parquet",
         landscape="results/optimizers/landscape.parquet",
@@ -273,7 +288,7 @@ rule optimizers_scores:
     params:
         code=fingerprint("workflow_scripts/optimizers/scores.py"),
         optimizers=list(OPTIMIZERS),
-        source=config["optimizers"]["data"]["source"],
+        solved=list(OPTIMIZERS_SOLVED),
     script:
         "../workflow_scripts/optimizers/scores.py"
 
@@ -292,6 +307,11 @@ rule optimizers_claims:
         runtime=growing(10),
     params:
         code=fingerprint("workflow_scripts/optimizers/claims.py"),
+        hidden=config["optimizers"]["hidden"],
+        fixed_rates=config["optimizers"]["fixed_rates"],
+        sparsity=config["optimizers"]["sparsity"],
+        pruning=config["optimizers"]["pruning"],
+        valid=config["optimizers"]["data"]["valid"],
     script:
         "../workflow_scripts/optimizers/claims.py"
 

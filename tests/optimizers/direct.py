@@ -24,6 +24,15 @@ def adam(gradients, beta1, beta2, epsilon):
     return found
 
 
+def adagrad(gradients, momentum, epsilon):
+    total, velocity, found = 0.0, 0.0, []
+    for g in gradients:
+        total = total + g * g
+        velocity = momentum * velocity + g / np.sqrt(total + epsilon)
+        found.append(velocity)
+    return found
+
+
 def power_of(matrix, exponent):
     values, vectors = np.linalg.eigh(matrix)
     return vectors @ np.diag(values**exponent) @ vectors.T

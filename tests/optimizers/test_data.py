@@ -1,6 +1,7 @@
 """Data files are checked when loaded; an error names the file."""
 
 import gzip
+import hashlib
 
 import numpy as np
 import pytest
@@ -107,6 +108,42 @@ def test_digits_are_split_without_overlap_and_scaled():
     assert parts["train"].x.std() == pytest.approx(1, abs=1e-4)
 
 
+def test_mnist_is_known_by_its_checksums_only(tmp_path, monkeypatch):
+    """Any other images, and MNIST with one changed pixel, are not MNIST."""
+    (tmp_path / "idx").mkdir()
+    source = folder(tmp_path / "idx")
+    assert data.name_of(source) == "other images"
+    assert data.name_of("digits") == "digits"
+    written = {key: (tmp_path / "idx" / name).read_bytes() for key, name in data.IDX.items()}
+    sums = {key: hashlib.md5(content).hexdigest() for key, content in written.items()}
+    monkeypatch.setattr(data, "MNIST_MD5", sums)
+    assert data.name_of(source) == "MNIST"
+    (tmp_path / "zip").mkdir()
+    assert data.name_of(folder(tmp_path / "zip", zipped=True)) == "MNIST"
+    changed = images(60)
+    changed[3, 2, 1] ^= 1
+    (tmp_path / "other").mkdir()
+    assert data.name_of(folder(tmp_path / "other", x_train=changed)) == "other images"
+
+
+def test_flat_images_of_an_npz_file_are_known_too(tmp_path, monkeypatch):
+    arrays = {
+        "x_train": images(60, 28),
+        "y_train": labels(60),
+        "x_test": images(20, 28, 1),
+        "y_test": labels(20),
+    }
+    sums = {key: hashlib.md5(idx(array)).hexdigest() for key, array in arrays.items()}
+    monkeypatch.setattr(data, "MNIST_MD5", sums)
+    flat = arrays | {key: arrays[key].reshape(-1, 784) / 1.0 for key in ("x_train", "x_test")}
+    for name, held in (("square", arrays), ("flat", flat)):
+        np.savez(tmp_path / f"{name}.npz", **held)
+        assert data.name_of(str(tmp_path / f"{name}.npz")) == "MNIST"
+    scaled = flat | {"x_train": flat["x_train"] / 255}
+    np.savez(tmp_path / "scaled.npz", **scaled)
+    assert data.name_of(str(tmp_path / "scaled.npz")) == "other images"
+
+
 def test_what_is_written_is_read_back(tmp_path):
     path = tmp_path / "data.npz"
     data.main(str(path), "digits", 100, 100, 2)
@@ -114,3 +151,4 @@ def test_what_is_written_is_read_back(tmp_path):
     data.main(str(path), "digits", 100, 100, 2)
     assert path.read_bytes() == first
     assert set(data.load(path)) == set(data.SPLITS)
+    assert data.load_name(path) == "digits"

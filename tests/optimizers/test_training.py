@@ -11,8 +11,12 @@ from workflow_scripts.optimizers.streams import Stream
 from workflow_scripts.optimizers.training import Replica, Training
 
 PIXELS = 12
-NAMES = ["sgd", "adam", "adamw", "shampoo", "shampoo_grafted", "soap", "kfac", "muon"]
-SETTINGS = {"shampoo_grafted": {"grafted": True}, "adamw": {"weight_decay": 0.1}}
+NAMES = list(registry.KINDS)
+SETTINGS = {
+    "shampoo_averaged": {"decay": 0.9},
+    "shampoo_grafted": {"decay": 0.9, "grafted": True},
+    "adamw": {"weight_decay": 0.1},
+}
 
 
 def synthetic(count: int = 120, seed: int = 0) -> Split:
@@ -99,6 +103,46 @@ def test_replicas_stop_exactly_at_their_loss():
     torch.testing.assert_close(run.task_loss(0, 120), wanted, rtol=1e-3, atol=0)
     assert len(set(run.steps.tolist())) > 1
     assert float(run.steps[2]) < float(run.steps[0])
+
+
+@pytest.mark.parametrize("name", ["sgd", "adam", "shampoo", "kfac"])
+def test_rare_checks_stop_where_a_check_after_every_step_does(name):
+    """No overshoot: weights, steps and optimiser state are those of the first step at the loss."""
+    runs = []
+    for every in (1, 7):
+        replicas = [Replica(row, 0.02, nats) for row, nats in ((0, 0.5), (1, 0.7), (2, 1.0))]
+        run = training(registry.optimizer(name, {}), replicas, "permuted")
+        for task in range(2):
+            run.train_task(task, 401, 32, 120, every)
+            stopped = run.task_loss(task, 120)
+            torch.testing.assert_close(stopped, run.stops.double(), rtol=2e-3, atol=0)
+        runs.append(run)
+    fine, coarse = runs
+    assert coarse.steps.tolist() == fine.steps.tolist()
+    assert coarse.count.tolist() == fine.count.tolist()
+    for layer, tensor in fine.parameters.items():
+        torch.testing.assert_close(coarse.parameters[layer], tensor, rtol=1e-7, atol=1e-8)
+        for key, value in fine.state[layer].items():
+            torch.testing.assert_close(coarse.state[layer][key], value, rtol=1e-6, atol=1e-7)
+
+
+def test_a_replica_that_starts_at_its_loss_does_not_move():
+    run = training(registry.optimizer("sgd", {}), [Replica(0, 0.02, 50.0)], "single")
+    start = run.parameters["layer1"]
+    run.train_task(0, 10, 16, 120, 5)
+    assert run.steps.tolist() == [0]
+    assert not run.moving.any()
+    torch.testing.assert_close(run.parameters["layer1"], start)
+
+
+def test_the_last_steps_are_checked_as_well():
+    """`most` is no multiple of the interval between checks."""
+    run = training(registry.optimizer("adam", {}), [Replica(0, 0.02, 0.5)], "single")
+    run.train_task(0, 400, 32, 120)
+    needed = int(run.steps[0])
+    again = training(registry.optimizer("adam", {}), [Replica(0, 0.02, 0.5)], "single")
+    again.train_task(0, 400, 32, 120, 300, limits=torch.tensor([needed]))
+    assert not again.moving.any()
 
 
 @pytest.mark.parametrize("name", ["sgd", "shampoo", "soap", "kfac"])
@@ -203,12 +247,23 @@ def test_tuning_takes_the_best_rate_that_does_not_diverge():
 
     table = pd.DataFrame([row(0.1, 0.9, 0.3), row(0.2, 0.9, 0.2), row(0.3, 0.99, 0.1, True)])
     assert tune.chosen(table, "s") == 0.2
-    with pytest.raises(ValueError, match="diverged at every rate"):
+    with pytest.raises(ValueError, match="s: expected a rate at which no run diverges"):
         tune.chosen(table[table["rate"] == 0.3], "s")
 
 
+def test_a_rate_that_diverges_on_a_later_task_is_not_the_tuned_rate():
+    rows = [
+        {"stream": "s", "rate": rate, "task": task, "accuracy": accuracy, "loss_nats": 0.1}
+        | {"diverged": rate == 0.3 and task == 4}
+        for rate, accuracy in ((0.1, 0.9), (0.3, 0.99))
+        for task in range(5)
+    ]
+    assert tune.chosen(pd.DataFrame(rows), "s") == 0.1
+
+
 def test_tuning_gives_every_rate_the_same_budget():
-    settings = tune.Settings([8], 16, {"permuted": 6, "classes": 6}, 4, 1e-3, 1.0, 2)
-    table = tune.tune("permuted", registry.optimizer("sgd", {}), settings, PARTS, 7)
-    assert table.groupby("rate").size().tolist() == [2 * tune.TASKS] * 4
+    settings = tune.Settings([8], 16, {"permuted": 6, "classes": 6}, 3, 4, 1e-3, 1.0, 2)
+    for name, tasks in (("permuted", 3), ("classes", 5)):
+        table = tune.tune(name, registry.optimizer("sgd", {}), settings, PARTS, 7)
+        assert table.groupby("rate").size().tolist() == [2 * tasks] * 4
     assert tune.grid(settings) == [0.001, 0.01, 0.1, 1.0]

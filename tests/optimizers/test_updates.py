@@ -14,9 +14,16 @@ SHAMPOO = {"momentum": 0.9, "decay": 1.0, "exponent": 0.25, "epsilon": 1.0e-4}
 CASES = {
     "sgd": ("sgd", {"momentum": 0.9}, direct.sgd, {}),
     "adam": ("adam", {"beta1": 0.9, "beta2": 0.99}, direct.adam, {"epsilon": 1e-8}),
+    "adagrad": ("adagrad", {"momentum": 0.9, "epsilon": 1e-4}, direct.adagrad, {}),
     "shampoo, summed": (
         "shampoo",
         SHAMPOO | {"grafted": False, "refresh_every": 1},
+        direct.shampoo,
+        {},
+    ),
+    "shampoo, averaged": (
+        "shampoo_averaged",
+        SHAMPOO | {"decay": 0.9, "grafted": False, "refresh_every": 3},
         direct.shampoo,
         {},
     ),
@@ -136,6 +143,29 @@ def test_rotating_the_axes_rotates_the_direction(name):
     adam = registry.optimizer("adam", {})
     difference = directions(adam, u @ stack @ v.mT) - u @ directions(adam, stack) @ v.mT
     assert float(difference.abs().max()) > 0.1
+
+
+def test_adagrad_is_shampoo_without_off_diagonal_terms():
+    """On diagonal gradients both statistics are diagonal, and L^-1/4 G R^-1/4 is G / |G|."""
+    generator = torch.Generator().manual_seed(4)
+    sizes = torch.rand(STEPS, 1, 5, generator=generator, dtype=torch.float64) + 0.5
+    stack = torch.diag_embed(sizes)
+    found = [
+        directions(registry.optimizer(name, {"epsilon": 1e-9}), stack)
+        for name in ("adagrad", "shampoo")
+    ]
+    torch.testing.assert_close(*found, rtol=1e-6, atol=1e-6)
+
+
+def test_adagrad_against_torch_optim():
+    stack, rate = gradients(replicas=1), 0.02
+    found = directions(registry.optimizer("adagrad", {"momentum": 0.0, "epsilon": 1e-20}), stack)
+    theirs = torch.nn.Parameter(torch.zeros(SHAPE, dtype=torch.float64))
+    expected = torch.optim.Adagrad([theirs], lr=rate, eps=1e-10)
+    for g in stack:
+        theirs.grad = g[0].clone()
+        expected.step()
+    torch.testing.assert_close(-rate * found.sum(0)[0], theirs.detach(), rtol=1e-6, atol=1e-9)
 
 
 def test_newton_schulz_makes_singular_values_nearly_one():

@@ -5,8 +5,13 @@ from typing import Any
 
 
 def problems(config: dict[str, Any]) -> Iterator[str]:
-    """One line for each range of rates whose ends are swapped or equal."""
+    """A line if SGD is restricted, and for each range of rates whose ends are swapped or equal."""
     settings = config["optimizers"]
+    if only := settings["optimizers"]["sgd"].get("only"):
+        yield (
+            f"optimizers.optimizers.sgd.only: found {only}, allowed: no such key; every optimiser "
+            "is compared with SGD"
+        )
     chosen = settings["optimizers"].items()
     ranges = {f"optimizers.{name}": entry for name, entry in chosen if entry}
     ranges |= {name: settings[name] for name in ("landscape", "linear")}

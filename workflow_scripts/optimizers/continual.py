@@ -13,7 +13,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from workflow_scripts.optimizers import metrics, registry, streams, tune
+from workflow_scripts.optimizers import metrics, registry, tune
 from workflow_scripts.optimizers.data import CLASSES, Split, load
 from workflow_scripts.optimizers.network import Parameters, squared_distance
 from workflow_scripts.optimizers.records import Key, Record
@@ -22,6 +22,7 @@ from workflow_scripts.optimizers.training import Replica, Training
 from workflow_scripts.optimizers.updates import Optimizer
 from workflow_scripts.shared import files, job, progress, tables
 
+AT_FIXED_RATES = ("adam", "adamw")  # a secondary account gives Adam's rates; texts differ on which
 PROBED_TASK = 1  # index of the task during which old accuracy is recorded against distance
 
 
@@ -35,7 +36,7 @@ class Settings:
     tasks: int  # of the permuted stream
     seeds: int
     probe_every: int  # steps between evaluations of old accuracy
-    fixed_rates: list[float]  # beside the tuned one, on the classes
+    fixed_rates: list[float]  # of Adam and AdamW on the classes, beside the tuned one
     stop_nats: float  # training loss at which the matched protocol ends a task
     most_steps: dict[str, int]  # per task in the matched protocol, by stream
     loss_examples: int  # of a task, over which that loss is taken
@@ -221,14 +222,19 @@ def main(
     settings: dict[str, Any],
     training: dict[str, Any],
     matched: dict[str, Any],
+    streams: list[str],
     seed: int,
     provenance: dict[str, Any],
 ) -> None:
-    """Train one optimiser on both streams at its tuned rates; `settings` are the optimiser's."""
+    """Train one optimiser on `streams` at its tuned rates; write `table`, the rows of `Experiment`.
+
+    `settings` are the optimiser's, `training` and `matched` together those of `Settings`.
+    """
     parts, tuned = load(data), tables.read(tuning)
     known = registry.optimizer(optimizer, settings)
-    rates = {name: tune.chosen(tuned, name) for name in streams.NAMES}
-    plan = Settings(**training, **matched)
+    rates = {name: tune.chosen(tuned, name) for name in streams}
+    fixed = training["fixed_rates"] if optimizer in AT_FIXED_RATES else []
+    plan = Settings(**(training | {"fixed_rates": fixed}), **matched)
     work = files.work_folder(
         "optimizers_continual",
         code=provenance["code"],
@@ -240,7 +246,7 @@ def main(
         seed=seed,
     )
     found, checkpoints = [], []
-    for name in streams.NAMES:
+    for name in streams:
         checkpoints.append(work / f"{name}.pt")
         experiment = Experiment(name, known, rates[name], plan, parts, seed)
         found.append(experiment.run(checkpoints[-1]))

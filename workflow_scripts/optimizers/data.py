@@ -5,17 +5,19 @@ Files come as a folder with the four idx files of MNIST (plain or gzipped), or a
 """
 
 import gzip
+import hashlib
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from workflow_scripts.optimizers.source import DIGITS, IDX, paths
+from workflow_scripts.optimizers.source import DIGITS, IDX, MNIST, MNIST_MD5, OTHER, paths
 from workflow_scripts.shared import files, job, seeds
 
 CLASSES = 10
 IDX_UNSIGNED_BYTES = 0x08
+MNIST_SIDE = 28  # pixels
 SPLITS = ("train", "valid", "test")
 
 
@@ -87,19 +89,49 @@ def checked(images: NDArray, labels: NDArray, images_path: str, labels_path: str
     return Split(rows, whole)
 
 
+def idx_md5(array: NDArray[np.uint8]) -> str:
+    """MD5 of the uncompressed idx file that holds `array`, of any shape."""
+    header = bytes([0, 0, IDX_UNSIGNED_BYTES, array.ndim]) + np.array(array.shape, ">u4").tobytes()
+    content = header + np.ascontiguousarray(array).tobytes()
+    return hashlib.md5(content, usedforsecurity=False).hexdigest()
+
+
+def name_of(source: str) -> str:
+    """`DIGITS`, `MNIST` for arrays that are MNIST's by checksum, or `OTHER`.
+
+    Raises `DataError` for a file that cannot be read.
+    """
+    if source == DIGITS:
+        return DIGITS
+    for key, array in arrays_of(source).items():
+        content = array.astype(np.uint8)
+        if key.startswith("x_") and content[0].size == MNIST_SIDE**2:
+            content = content.reshape(-1, MNIST_SIDE, MNIST_SIDE)  # npz files may hold flat images
+        if not np.array_equal(content.ravel(), array.ravel()) or idx_md5(content) != MNIST_MD5[key]:
+            return OTHER
+    return MNIST
+
+
+def arrays_of(source: str) -> dict[str, NDArray[Any]]:
+    """The four arrays of MNIST-style files by the keys of `IDX`, in their shapes."""
+    if source.endswith(".npz"):
+        return read_npz(source)
+    return {key: read_idx(path) for key, path in zip(IDX, paths(source), strict=True)}
+
+
 def read(source: str) -> tuple[Split, Split | None]:
-    """Training and test images of a source; the digits have no test set of their own."""
+    """Training and test images of a source; the digits have no test set of their own.
+
+    Raises `DataError` for a file that cannot be used.
+    """
     if source == DIGITS:
         from sklearn.datasets import load_digits
 
         images, labels = load_digits(return_X_y=True)
         return checked(images, labels, DIGITS, DIGITS), None
-    if source.endswith(".npz"):
-        arrays = read_npz(source)
-        names = dict.fromkeys(arrays, source)
-    else:
-        names = dict(zip(IDX, paths(source), strict=True))
-        arrays = {key: read_idx(path) for key, path in names.items()}
+    arrays = arrays_of(source)
+    files_of = paths(source) if len(paths(source)) > 1 else [source] * len(IDX)
+    names = dict(zip(IDX, files_of, strict=True))
     parts = [
         checked(arrays[f"x_{part}"], arrays[f"y_{part}"], names[f"x_{part}"], names[f"y_{part}"])
         for part in ("train", "test")
@@ -115,8 +147,9 @@ def read(source: str) -> tuple[Split, Split | None]:
 def split(source: str, valid: int, test: int, seed: int) -> dict[str, Split]:
     """Training, validation and test sets, scaled to mean 0 and variance 1 on the training set.
 
-    The last `valid` images of a shuffled training set are held out, and `test` more where the
-    source has no test set of its own. Raises `DataError` when too few are left.
+    The last `valid` images of a shuffled training set are held out for validation, and `test` more
+    for testing where the source has no test set of its own. Raises `DataError` when too few are
+    left.
     """
     train, own_test = read(source)
     order = seeds.generator(seed, "optimizers", "split").permutation(len(train.y))
@@ -130,12 +163,12 @@ def split(source: str, valid: int, test: int, seed: int) -> dict[str, Split]:
     parts = {name: Split(train.x[index], train.y[index]) for name, index in at.items()}
     between = order[-held:-valid]
     parts["test"] = own_test or Split(train.x[between], train.y[between])
-    for name, part in parts.items():
+    for which, part in parts.items():
         lacking = set(range(CLASSES)) - set(part.y.tolist())
         if lacking:
-            raise DataError(f"{source}: the {name} set has no image of class {min(lacking)}")
+            raise DataError(f"{source}: the {which} set has no image of class {min(lacking)}")
     mean, sd = parts["train"].x.mean(), parts["train"].x.std()
-    return {name: Split((part.x - mean) / sd, part.y) for name, part in parts.items()}
+    return {key: Split((part.x - mean) / sd, part.y) for key, part in parts.items()}
 
 
 def load(path: str | Path) -> dict[str, Split]:
@@ -144,10 +177,19 @@ def load(path: str | Path) -> dict[str, Split]:
         return {name: Split(archive[f"x_{name}"], archive[f"y_{name}"]) for name in SPLITS}
 
 
+def load_name(path: str | Path) -> str:
+    """The name of the data that `main` wrote: `DIGITS`, `MNIST` or `OTHER`."""
+    with np.load(path, allow_pickle=False) as archive:
+        return str(archive["name"])
+
+
 def main(data: str, source: str, valid: int, test: int, seed: int) -> None:
-    """Write the three sets of `source` to the npz file `data`; `valid` and `test` count images."""
+    """Write the three sets of `source` and their name to the npz file `data`.
+
+    `valid` and `test` are the numbers of images held out.
+    """
     parts = split(source, valid, test, seed)
-    arrays: dict[str, Any] = {}
+    arrays: dict[str, Any] = {"name": np.array(name_of(source))}
     for name, part in parts.items():
         arrays |= {f"x_{name}": part.x, f"y_{name}": part.y}
     with files.atomic(data) as temporary, temporary.open("wb") as stream:

@@ -53,7 +53,7 @@ def forgetting(scores: pd.DataFrame) -> "Figure":
         found = last(pick(rows, **wanted))
         for index, name in enumerate(names):
             value = pick(found, optimizer=name)
-            shift = (index - (len(names) - 1) / 2) * 0.095
+            shift = (index - (len(names) - 1) / 2) * 0.8 / len(names)
             middle.errorbar(
                 value["value"],
                 np.full(len(value), at + shift),
@@ -75,7 +75,7 @@ def forgetting(scores: pd.DataFrame) -> "Figure":
     for axes in (left, right):
         axes.locator_params(axis="x", integer=True)
     mark_digits(left, rows)
-    legend_below(figure, left, 8)
+    legend_below(figure, left, 5)
     return figure
 
 
@@ -108,7 +108,7 @@ def rank(scores: pd.DataFrame) -> "Figure":
         axes.set_ylabel(unit)
     panel_letters(grid, [panel[2] for panel in panels])
     mark_digits(grid[0], rows)
-    legend_below(figure, grid[0], 8)
+    legend_below(figure, grid[0], 5)
     return figure
 
 
@@ -127,7 +127,7 @@ def classes(scores: pd.DataFrame) -> "Figure":
     tuned = pick(accuracy, rate="tuned")
     for name in present(rows):
         if name not in ("adam", "shampoo", "adamw"):
-            line(grid[0], tuned, "of_task", name, linewidth=0.8, alpha=0.8)
+            line(grid[0], tuned, "of_task", name, linewidth=0.8, alpha=0.8, band=False)
     image = None
     for axes, (name, rate, text, hue, dashes) in zip(grid[1:], wanted, strict=True):
         values = pick(accuracy, optimizer=name, rate=rate).sort_values("of_task")
@@ -177,7 +177,7 @@ def tuning(scores: pd.DataFrame) -> "Figure":
     panel_letters(grid, streams)
     grid[0].set_ylabel("accuracy on the task just learned")
     grid[0].set_ylim(0, 1.02)
-    legend_below(figure, grid[0], 8)
+    legend_below(figure, grid[0], 5)
     return figure
 
 
@@ -185,7 +185,7 @@ TOPICS = (figures_exact, figures_solutions)
 
 
 def read(scores: str) -> pd.DataFrame:
-    """The table of scores."""
+    """The table of scores at the path `scores`."""
     return tables.read(scores, SCORES)
 
 

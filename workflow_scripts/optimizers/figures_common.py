@@ -5,18 +5,22 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from workflow_scripts.optimizers.measurements import DATA
 from workflow_scripts.shared import figures
 from workflow_scripts.shared.figures import COLOURS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-# Label, colour and line of each optimiser: elementwise ones dashed, matrix ones solid.
+# Label, colour and line of each optimiser: elementwise ones dashed, matrix ones solid, controls
+# of another one with its colour.
 OPTIMIZERS: dict[str, tuple[str, str, str]] = {
     "sgd": ("SGD", "black", "--"),
     "adam": ("Adam", "grey", "--"),
     "adamw": ("AdamW", "sky", ":"),
+    "adagrad": ("AdaGrad", "yellow", "--"),
     "shampoo": ("Shampoo", "vermilion", "-"),
+    "shampoo_averaged": ("Shampoo, averaged", "vermilion", "-."),
     "shampoo_grafted": ("Shampoo, grafted", "orange", "-"),
     "soap": ("SOAP", "green", "-"),
     "kfac": ("K-FAC", "purple", "-"),
@@ -55,6 +59,6 @@ def exponent_colours(alphas: Iterable[float]) -> dict[float, str]:
 
 
 def mark_digits(axes: "Axes", rows: pd.DataFrame) -> None:
-    """Mark the panel if digits stand in for MNIST."""
-    if (rows["model"] == "MLP on digits").any():
-        figures.mark_stand_in(axes, "digits stand in for MNIST")
+    """Mark the panel if other images, as the digits, stand in for MNIST."""
+    for name in sorted(set(rows["model"].dropna()) - {"theory", f"MLP on {DATA}"}):
+        figures.mark_stand_in(axes, f"{name.removeprefix('MLP on ')} stand in for {DATA}")

@@ -32,6 +32,11 @@ PROPERTIES = (  # metric, layer, heading, format of SGD's own value
 LARGEST_LOG = np.log(2.5)  # where the colours end
 
 
+def interval(low: float, high: float, form: str) -> str:
+    """An interval in brackets; "no interval" where the seeds give none."""
+    return "no interval" if np.isnan(low) else f"[{low:{form}}, {high:{form}}]"
+
+
 def changes(scores: pd.DataFrame) -> "Figure":
     """The table: what each optimiser changes about the solution, at equal loss and tuning."""
     rows = pick(scores, experiment="matched")
@@ -48,7 +53,7 @@ def changes(scores: pd.DataFrame) -> "Figure":
             ratio = pick(rows, metric=f"{metric}_ratio", optimizer=name, layer=layer)
             if len(ratio):
                 value, low, high = ratio.iloc[0][["value", "ci_low", "ci_high"]]
-                texts[line_][column] = f"× {value:.2f}\n[{low:.2f}, {high:.2f}]"
+                texts[line_][column] = f"× {value:.2f}\n{interval(low, high, '.2f')}"
                 decided = low > 1 or high < 1
                 colours[line_, column] = np.log(value) / LARGEST_LOG if decided else np.nan
     last = len(PROPERTIES)
@@ -60,7 +65,7 @@ def changes(scores: pd.DataFrame) -> "Figure":
             found = pick(rows, metric="test_accuracy_difference", optimizer=name)
             if len(found):
                 value, low, high = 100 * found.iloc[0][["value", "ci_low", "ci_high"]].astype(float)
-                texts[line_][last] = f"{value:+.1f}\n[{low:+.1f}, {high:+.1f}]"
+                texts[line_][last] = f"{value:+.1f}\n{interval(low, high, '+.1f')}"
         used = pick(rows, metric="sharpness", optimizer=name)
         texts[line_][last + 1] = str(int(used["n"].iloc[0])) if len(used) else "0"
     figure, (axes,) = panel_grid(1, PAGE_IN, 0.42 * len(names) + 0.9)

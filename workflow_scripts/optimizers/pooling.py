@@ -6,6 +6,49 @@ from typing import Any
 import pandas as pd
 
 from workflow_scripts.shared.scores import Row, exact, mean
+from workflow_scripts.shared.statistics import Bounds
+
+ROUNDING = 1.0e-5
+# Metrics by the range of one seed's value; all others are unbounded.
+SHARES = frozenset(
+    {
+        *("task_accuracy", "average_accuracy", "learned_accuracy", "earlier_accuracy"),
+        *("learned_first", "probe_accuracy", "test_accuracy", "pruned_accuracy", "reached"),
+        *("function_distance", "small_weight_share", "update_overlap"),
+        *("class_cosine", "class_cosine_mean"),  # of ReLU activations, so none is negative
+    }
+)
+CHANGES = frozenset(
+    {"forgetting", "forgetting_at_distance", "backward_transfer", "forward_transfer"}
+)
+
+
+def bounds_of(metric: str) -> Bounds | None:
+    """The range that one seed's value of a metric can take; None if it has no bounds."""
+    if metric in SHARES:
+        return (0.0, 1.0)
+    return (-1.0, 1.0) if metric in CHANGES else None
+
+
+def difference_bounds(metric: str) -> Bounds | None:
+    """The range of the difference between two seeds' values of a metric."""
+    bounds = bounds_of(metric)
+    return None if bounds is None else (bounds[0] - bounds[1], bounds[1] - bounds[0])
+
+
+def within(values: pd.Series, bounds: Bounds | None) -> pd.Series:
+    """`values`, one per seed, without the rounding errors of float32 that leave their bounds.
+
+    Raises `ValueError` for a value further outside.
+    """
+    if bounds is None:
+        return values
+    low, high = bounds
+    if ((values < low - ROUNDING) | (values > high + ROUNDING)).any():
+        raise ValueError(
+            f"expected values from {low:g} to {high:g}, found {values.min():g} to {values.max():g}"
+        )
+    return values.clip(low, high)
 
 
 def by_seed(metric: str, values: Iterable[float], **place: Any) -> list[Row]:
@@ -21,8 +64,9 @@ def pooled(experiment: str, frame: pd.DataFrame, keys: Sequence[str]) -> list[Ro
     groups = frame.dropna(subset="value").groupby([*keys, "metric"], dropna=False, sort=False)
     rows = []
     for (*at, metric), values in groups["value"]:
-        place: Row = dict(zip(keys, at, strict=True))
-        rows.append(mean(experiment, str(metric), values, **place))
+        bounds = bounds_of(str(metric))
+        place: Row = dict(zip(keys, at, strict=True), bounds=bounds)
+        rows.append(mean(experiment, str(metric), within(values, bounds), **place))
     return rows
 
 
@@ -39,10 +83,19 @@ def lost(
 
 
 def paired(
-    experiment: str, metric: str, first: pd.Series, second: pd.Series, **place: Any
+    experiment: str,
+    metric: str,
+    first: pd.Series,
+    second: pd.Series,
+    bounds: Bounds | None = None,
+    **place: Any,
 ) -> list[Row]:
-    """Mean difference over common seeds; no row if there are none."""
+    """Mean difference over the seeds of both; no row if they share none.
+
+    `bounds` is the range of one difference.
+    """
     both = pd.concat([first, second], axis=1, join="inner").dropna()
     if both.empty:
         return []
-    return [mean(experiment, metric, both.iloc[:, 0] - both.iloc[:, 1], **place)]
+    differences = within(both.iloc[:, 0] - both.iloc[:, 1], bounds)
+    return [mean(experiment, metric, differences, bounds=bounds, **place)]

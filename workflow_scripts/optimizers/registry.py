@@ -3,13 +3,15 @@
 from typing import Any
 
 from workflow_scripts.optimizers.kronecker import Kfac, Shampoo, Soap
-from workflow_scripts.optimizers.updates import Adam, Muon, Optimizer, Sgd
+from workflow_scripts.optimizers.updates import Adagrad, Adam, Muon, Optimizer, Sgd
 
 KINDS: dict[str, Any] = {
     "sgd": Sgd,
     "adam": Adam,
     "adamw": Adam,
+    "adagrad": Adagrad,
     "shampoo": Shampoo,
+    "shampoo_averaged": Shampoo,
     "shampoo_grafted": Shampoo,
     "soap": Soap,
     "kfac": Kfac,

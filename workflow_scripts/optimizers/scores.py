@@ -1,6 +1,6 @@
-"""Scores of the study in one table: one row, one number.
+"""Scores of the study in one table, one number per row.
 
-Runs that diverged, or did not reach the training loss, are counted and left out of the means; `n`
+Runs that diverged or did not reach the training loss are counted and left out of the means; `n`
 counts the seeds that remain. Intervals are over seeds. Differences are paired by seed, because all
 optimisers share starts, tasks and batches.
 """
@@ -11,13 +11,15 @@ import numpy as np
 import pandas as pd
 
 from workflow_scripts.optimizers import changes
+from workflow_scripts.optimizers.data import load_name
 from workflow_scripts.optimizers.matched import ORDERS
-from workflow_scripts.optimizers.pooling import lost, paired, pooled
+from workflow_scripts.optimizers.pooling import difference_bounds, lost, paired, pooled
 from workflow_scripts.optimizers.sequences import continual_scores
 from workflow_scripts.optimizers.tune import chosen
 from workflow_scripts.shared import job, scores, tables
 from workflow_scripts.shared.schemas import SCORES
 from workflow_scripts.shared.scores import ENDS, Row, mean
+from workflow_scripts.shared.statistics import Interval
 
 WHOLE = ("task", "of_task", "index")
 CONDITIONS = [
@@ -43,8 +45,9 @@ def tuning_scores(frame: pd.DataFrame) -> list[Row]:
             scores.exact("tuning", "tuning_runs", n, n, **place),
             scores.exact("tuning", "diverged_runs", diverged, n, **place),
         ]
+        tasks = place | {"units": "tasks", "bounds": (0.0, 1.0)}
         rows += [
-            mean("tuning", "validation_accuracy", a, learning_rate=r, **place | {"units": "tasks"})
+            mean("tuning", "validation_accuracy", a, learning_rate=r, **tasks)
             for r, a in runs.groupby("rate")["accuracy"]
         ]
     return rows
@@ -71,11 +74,17 @@ def matched_scores(frame: pd.DataFrame) -> list[Row]:
             continue
         for name, values in by_name.items():
             place: Row = dict(zip(keys[1:], at, strict=True), optimizer=name, other=REFERENCE)
-            rows += paired("matched", f"{metric}_difference", values, own, **place)
+            bounds = difference_bounds(str(metric))
+            rows += paired("matched", f"{metric}_difference", values, own, bounds, **place)
             if pd.isna(place["kept"]) and (values > 0).all() and (own > 0).all():
                 logs = paired("matched", f"{metric}_ratio", np.log(values), np.log(own), **place)
-                rows += [row | {end: float(np.exp(row[end])) for end in ENDS} for row in logs]
+                rows += [row | {end: exponential(row[end]) for end in ENDS} for row in logs]
     return rows + beyond_batches(sound)
+
+
+def exponential(end: float | None) -> float | None:
+    """exp of one end of an interval of logarithms; None stays None."""
+    return None if end is None else float(np.exp(end))
 
 
 def beyond_batches(sound: pd.DataFrame) -> list[Row]:
@@ -120,7 +129,8 @@ def pair_scores(frame: pd.DataFrame) -> list[Row]:
     between["excess"] = between["value"] - between[["noise_optimizer", "noise_other"]].mean(axis=1)
     by_seed = between.dropna(subset="excess").groupby("seed")["excess"].mean()
     if len(by_seed):
-        rows.append(mean("pairs", "function_distance_beyond_batches", by_seed, pair="optimizers"))
+        place: Row = {"pair": "optimizers", "bounds": difference_bounds("function_distance")}
+        rows.append(mean("pairs", "function_distance_beyond_batches", by_seed, **place))
     return rows
 
 
@@ -136,7 +146,7 @@ def sparsity_scores(frame: pd.DataFrame) -> list[Row]:
         place: Row = {"form": form, "kept": kept}
         for alpha, values in by_alpha.items():
             if alpha != 1 and 1 in by_alpha:
-                gain = values, by_alpha[1]
+                gain = values, by_alpha[1], difference_bounds("pruned_accuracy")
                 rows += paired("sparsity", "pruned_accuracy_gain", *gain, alpha=alpha, **place)
     for at, group in curves.groupby(["alpha", "kept"]):
         by_form = {f: v.set_index("seed")["value"] for f, v in group.groupby("form")}
@@ -144,20 +154,40 @@ def sparsity_scores(frame: pd.DataFrame) -> list[Row]:
             both = by_form["preconditioned"], by_form["reparameterised"]
             metric = "pruned_accuracy_difference_of_forms"
             place = dict(zip(("alpha", "kept"), at, strict=True))
-            rows += paired("sparsity", metric, *both, **place)
+            rows += paired("sparsity", metric, *both, difference_bounds("pruned_accuracy"), **place)
     return rows
 
 
 def path_gap_orders(frame: pd.DataFrame) -> list[Row]:
-    """The order in the rate of the gap between the two forms, at the two smallest rates."""
+    """The order in the rate of the gap between the two forms, at the two smallest rates.
+
+    The limit is claimed, so the smallest rates count. Runs in which a weight changed its sign at
+    one of them are counted and left out. The median over the others is not moved by single runs
+    whose path crosses a kink of the ReLU in one form only; its interval is the one of the sign test
+    (order statistics), which needs six runs.
+    """
+    from scipy import stats
+
     rows = []
-    gaps = frame[frame["metric"] == "path_gap"]
-    for alpha, group in gaps.groupby("alpha"):
-        wide = group.pivot(index="learning_rate", columns="seed", values="value").sort_index()
-        logs = wide.iloc[:2].apply(np.log)  # the limit is claimed, so the smallest rates count
-        step = float(np.log(wide.index[1] / wide.index[0]))
-        orders = (logs.loc[wide.index[1]] - logs.loc[wide.index[0]]) / step
-        rows.append(mean("theory", "path_gap_order", orders, alpha=alpha))
+    frame = frame[frame["metric"].isin(["path_gap", "sign_flipped"])]
+    for alpha, group in frame.groupby("alpha"):
+        gaps, flipped = (
+            group[group["metric"] == metric]
+            .pivot(index="learning_rate", columns="seed", values="value")
+            .sort_index()
+            .iloc[:2]
+            for metric in ("path_gap", "sign_flipped")
+        )
+        out = flipped.any()
+        count = scores.exact("theory", "sign_flip_runs", out.sum(), len(out), units="runs")
+        rows.append(count | {"alpha": alpha})
+        orders = np.log(gaps.iloc[1] / gaps.iloc[0]) / np.log(gaps.index[1] / gaps.index[0])
+        orders = orders[~out].to_numpy()
+        if not len(orders):
+            continue
+        ends = stats.quantile_test(orders, p=0.5).confidence_interval(0.95)
+        found = Interval(float(np.median(orders)), ends.low, ends.high, len(orders))
+        rows.append(scores.interval("theory", "path_gap_order", found, units="seeds", alpha=alpha))
     return rows
 
 
@@ -169,6 +199,7 @@ def computed_scores(experiment: str, frame: pd.DataFrame, keys: list[str]) -> li
 
 
 def main(
+    data: str,
     tuning: list[str],
     continual: list[str],
     matched: list[str],
@@ -180,37 +211,39 @@ def main(
     table: str,
     changes_table: str,
     optimizers: list[str],
-    source: str,
+    solved: list[str],
     provenance: dict[str, Any],
 ) -> None:
     """Write the scores (`table`) and the comparison of all optimisers as CSV (`changes_table`).
 
-    `tuning`, `continual` and `matched` hold one table per optimiser, in the order of `optimizers`.
+    `tuning` and `continual` hold one table per optimiser, in the order of `optimizers`, `matched`
+    one for each of `solved`.
     """
 
-    def of_all(paths: list[str]) -> pd.DataFrame:
-        named = zip(optimizers, paths, strict=True)
+    def of_all(names: list[str], paths: list[str]) -> pd.DataFrame:
+        named = zip(names, paths, strict=True)
         parts = [tables.read(path).assign(optimizer=name) for name, path in named]
         return pd.concat(parts, ignore_index=True)
 
     trained = [
-        *tuning_scores(of_all(tuning)),
-        *continual_scores(of_all(continual)),
-        *matched_scores(of_all(matched)),
+        *tuning_scores(of_all(optimizers, tuning)),
+        *continual_scores(of_all(optimizers, continual)),
+        *matched_scores(of_all(solved, matched)),
         *pair_scores(tables.read(solutions)),
         *sparsity_scores(tables.read(sparsity)),
     ]
     linear_keys = ["optimizer", "part", "loss_share", "index", "time"]
     paths = tables.read(theory)
+    values = paths[paths["metric"] != "sign_flipped"]
     computed = [
         tables.read(landscape),
         *computed_scores("linear", tables.read(linear), linear_keys),
-        *computed_scores("theory", paths, ["optimizer", "alpha", "learning_rate"]),
+        *computed_scores("theory", values, ["optimizer", "alpha", "learning_rate"]),
         pd.DataFrame(path_gap_orders(paths)),
     ]
     frame = scores.table(
         [
-            pd.DataFrame(trained).assign(model=f"MLP on {source}"),
+            pd.DataFrame(trained).assign(model=f"MLP on {load_name(data)}"),
             *(part.assign(model="theory") for part in computed),
         ],
         CONDITIONS,

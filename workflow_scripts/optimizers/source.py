@@ -10,9 +10,20 @@ IDX = {
     "y_test": "t10k-labels-idx1-ubyte",
 }
 
+# MD5 of MNIST's four uncompressed idx files, as in SecML's loader (github.com/pralab/secml,
+# src/secml/data/loader/c_dataloader_mnist.py, version 08522a7). Several other loaders give the
+# same.
+MNIST_MD5 = {
+    "x_train": "6bbc9ace898e44ae57da46a324031adb",
+    "y_train": "a25bea736e30d166cdddb491f175f624",
+    "x_test": "2646ac647ad5339dbf082846283269ea",
+    "y_test": "27ae3e4e09519cfbb04c329615203637",
+}
+MNIST, OTHER = "MNIST", "other images"  # names of the data, beside DIGITS
+
 
 def paths(source: str) -> list[str]:
-    """The files of a source: none for the digits, one `.npz`, or four idx files."""
+    """The files of a source: none for the digits, one `.npz` file, or four idx files."""
     if source == DIGITS:
         return []
     folder = Path(source)

@@ -40,6 +40,16 @@ class Replica:
     reset: bool = False
 
 
+@dataclass(frozen=True)
+class Snapshot:
+    """Weights (R, out, in + 1), optimiser state, and counts of steps (R, 1, 1) and (R,)."""
+
+    parameters: Parameters
+    state: dict[str, State]
+    count: Tensor
+    steps: Tensor
+
+
 class Training:
     """R replicas at some step of a stream; every parameter has shape (R, out, in + 1)."""
 
@@ -105,22 +115,27 @@ class Training:
 
         `after_step(step)` is called after each step, from 1 on.
 
-        Every `check_every` steps, a replica with a stopping loss is stopped once its loss over the
-        task's first `loss_examples` training examples has reached it, at the point of the last
-        step's segment where the loss has that value.
+        Every `check_every` steps, and at a replica's last step, the loss over the task's first
+        `loss_examples` training examples is taken. A replica that has reached its stopping loss
+        goes back to the first step since the last check after which the loss was reached, and then
+        to the point of that step's segment where the loss has exactly that value.
         """
         self.begin_task()
         index, noise = self.stream.draws(task, steps, batch)
+        ends = {steps} | (set() if limits is None else set(limits.tolist()))
         stopping = bool((self.stops > 0).any())
+        trail = [self._moment()]  # since the last check
         for step in range(steps):
             if not self.active.any():
                 break
             x, y = self.stream.batch(task, self.rows, index[self.rows, step])
-            before = self.parameters
             refresh = step % self.optimizer.refresh_every == 0
             self.advance(x.to(self.dtype), y, noise[self.rows, step], refresh)
-            if stopping and (step + 1) % check_every == 0:
-                self._stop(task, loss_examples, before)
+            if stopping:
+                trail.append(self._moment())
+                if (step + 1) % check_every == 0 or step + 1 in ends:
+                    self._stop(task, loss_examples, trail)
+                    trail = [self._moment()]
             if after_step is not None:
                 after_step(step + 1)
             if limits is not None:
@@ -164,8 +179,15 @@ class Training:
         self.parameters, self.state, self.count = new_parameters, new_state, count
         self.steps = self.steps + active
 
-    def _stop(self, task: int, examples: int, before: Parameters) -> None:
-        """Stop replicas at the loss, between `before` and now; matrices (R, out, in + 1)."""
+    def _moment(self) -> Snapshot:
+        """What stopping may have to go back to; steps replace tensors and never change them."""
+        return Snapshot(self.parameters, self.state, self.count, self.steps)
+
+    def _stop(self, task: int, examples: int, trail: list[Snapshot]) -> None:
+        """Stop replicas that reached their loss, at the step of `trail` where they did so.
+
+        `trail` holds the moments from the last check to now, at least two.
+        """
         arrived = self.active & (self.stops > 0)
         if not arrived.any():
             return
@@ -175,12 +197,28 @@ class Training:
         if not arrived.any():
             return
         some = arrived.nonzero()[:, 0]
-        start = {n: t[some] for n, t in before.items()}
-        end = {n: t[some] for n, t in self.parameters.items()}
-        at = crossing(start, end, x[some], y[some], self.stops[some])
-        for name, tensor in self.parameters.items():
-            self.parameters[name] = tensor.index_copy(0, some, at[name])
+        x, y, stops = x[some], y[some], self.stops[some]
+        path = [{n: t[some] for n, t in moment.parameters.items()} for moment in trail]
+        below = torch.stack([network.losses(point, x, y) <= stops for point in path])
+        first = below.int().argmax(0)  # 0 where the task's start has the loss already
+        for at in first.unique().tolist():
+            mine = first == at
+            rows = some[mine]
+            start, end = ({n: t[mine] for n, t in path[i].items()} for i in (max(at - 1, 0), at))
+            stop = crossing(start, end, x[mine], y[mine], stops[mine]) if at else end
+            self._go_back(rows, trail[at], stop)
         self.moving = self.moving & ~arrived
+
+    def _go_back(self, rows: Tensor, moment: Snapshot, weights: Parameters) -> None:
+        """Give replicas `rows` (k,) the `weights` (k, out, in + 1), and the rest of `moment`."""
+        now = self.parameters.items()
+        self.parameters = {name: t.index_copy(0, rows, weights[name]) for name, t in now}
+        self.state = {
+            layer: {n: t.index_copy(0, rows, moment.state[layer][n][rows]) for n, t in own.items()}
+            for layer, own in self.state.items()
+        }
+        self.count = self.count.index_copy(0, rows, moment.count[rows])
+        self.steps = self.steps.index_copy(0, rows, moment.steps[rows])
 
     def outputs(
         self, part: str, task: int, most: int | None = None

@@ -1,9 +1,10 @@
-"""Learning rates, tuned alike for every optimiser on the first two tasks of each stream.
+"""Learning rates, tuned in the same way for every optimiser on all tasks of each stream.
 
 Each optimiser gets the same number of rates, evenly spaced in the logarithm over its own range,
 and the same seeds, none of which the experiments use. The rate with the best mean validation
-accuracy on the task just learned wins; forgetting plays no part. The validation loss breaks ties.
-A rate at which any run diverges is excluded.
+accuracy on the task just learned wins; forgetting plays no part. The mean is over all tasks,
+because every good rate learns the first ones almost perfectly, and some rates diverge only on later
+ones. The validation loss breaks ties. A rate at which any run diverges on any task is excluded.
 """
 
 from dataclasses import dataclass
@@ -13,14 +14,12 @@ import numpy as np
 import pandas as pd
 import torch
 
-from workflow_scripts.optimizers import registry, streams
+from workflow_scripts.optimizers import registry
 from workflow_scripts.optimizers.data import CLASSES, Split, load
 from workflow_scripts.optimizers.streams import Stream
 from workflow_scripts.optimizers.training import Replica, Training
 from workflow_scripts.optimizers.updates import Optimizer
 from workflow_scripts.shared import job, progress, tables
-
-TASKS = 2
 
 
 @dataclass(frozen=True)
@@ -30,6 +29,7 @@ class Settings:
     hidden: list[int]
     batch: int
     steps: dict[str, int]  # per task, by stream
+    tasks: int  # of the permuted stream
     rates: int
     least: float
     most: float
@@ -45,13 +45,13 @@ def grid(settings: Settings) -> list[float]:
 def tune(
     name: str, optimizer: Optimizer, settings: Settings, parts: dict[str, Split], seed: int
 ) -> pd.DataFrame:
-    """One row of validation accuracy and loss for every rate, seed and task of a stream."""
+    """Validation accuracy and loss on the task just learned, for each rate, seed and task."""
     seed_names = [f"tuning {index}" for index in range(settings.seeds)]
-    stream = Stream(name, TASKS, parts, seed_names, seed)
+    stream = Stream(name, settings.tasks, parts, seed_names, seed)
     replicas = [Replica(row, rate) for rate in grid(settings) for row in range(settings.seeds)]
     training = Training(stream, settings.hidden, CLASSES, optimizer, replicas)
     rows: list[dict[str, Any]] = []
-    for task in range(TASKS):
+    for task in range(stream.tasks):
         training.train_task(task, settings.steps[name], settings.batch, 0)
         logits, y, _ = training.outputs("valid", task)
         nats = torch.nn.functional.cross_entropy(logits.mT, y, reduction="none").mean(1)
@@ -69,12 +69,18 @@ def tune(
 
 
 def chosen(table: pd.DataFrame, stream: str) -> float:
-    """The tuned rate of a stream. Raises `ValueError` if every rate diverged."""
+    """The tuned rate of a stream; `table` is what `tune` returns.
+
+    Raises `ValueError` if runs diverged at every rate.
+    """
     rows = table[table["stream"] == stream]
     means = rows.groupby("rate")[["accuracy", "loss_nats", "diverged"]].mean().reset_index()
     sound = means[means["diverged"] == 0]
     if sound.empty:
-        raise ValueError(f"{stream}: training diverged at every rate; lower the optimiser's rates")
+        raise ValueError(
+            f"{stream}: expected a rate at which no run diverges, found none; lower the range of "
+            "the optimiser's rates"
+        )
     best = sound.sort_values(["accuracy", "loss_nats"], ascending=[False, True]).iloc[0]
     return float(best["rate"])
 
@@ -87,15 +93,16 @@ def main(
     rate_range: dict[str, Any],
     training: dict[str, Any],
     tuning: dict[str, Any],
+    streams: list[str],
     seed: int,
     provenance: dict[str, Any],
 ) -> None:
-    """Try every rate of one optimiser on both streams; `settings` are the optimiser's."""
+    """Try every rate of one optimiser on `streams` and write `table`; `settings` are its own."""
     parts, known = load(data), registry.optimizer(optimizer, settings)
     budget = Settings(**training, **tuning, **rate_range)
     found = [
         tune(name, known, budget, parts, seed)
-        for name in progress.track(streams.NAMES, description=f"tune {optimizer}", unit="stream")
+        for name in progress.track(streams, description=f"tune {optimizer}", unit="stream")
     ]
     tables.write(pd.concat(found, ignore_index=True), table, provenance=provenance)
 

@@ -100,6 +100,29 @@ class Adam(Optimizer):
         return direction + self.weight_decay * w, {"first": first, "second": second}
 
 
+@dataclass(frozen=True)
+class Adagrad(Optimizer):
+    """Diagonal AdaGrad (Duchi, Hazan and Singer 2011) with momentum: G / (sum G^2 + epsilon)^1/2.
+
+    The diagonal twin of summed Shampoo: the same statistics of the gradients without their
+    off-diagonal terms. Shampoo's two factors have exponent 1/4 each, together 1/2, so `epsilon`
+    limits the gain to epsilon^-1/2 in both.
+    """
+
+    momentum: float = 0.9
+    epsilon: float = 1.0e-4
+
+    def start(self, w: Tensor) -> State:
+        """Sums and momentum at 0; shapes as in `Optimizer`."""
+        return {"squares": torch.zeros_like(w), "momentum": torch.zeros_like(w)}
+
+    def step(self, g: Tensor, w: Tensor, state: State, moment: Moment) -> tuple[Tensor, State]:
+        """Momentum of the scaled gradient; shapes as in `Optimizer`."""
+        squares = state["squares"] + g**2
+        direction = self.momentum * state["momentum"] + g / (squares + self.epsilon).sqrt()
+        return direction, {"squares": squares, "momentum": direction}
+
+
 # Coefficients of the quintic Newton-Schulz step, as published with Muon (Jordan et al. 2024).
 NEWTON_SCHULZ = (3.4445, -4.7750, 2.0315)
 
