@@ -2,9 +2,10 @@
 
 Where a claim is "p > 0.05" or "p near 0" for draws, the measured quantity is the share of runs of
 1,024 draws that the chi-square test would reject (`metrics.rejection_rate`): this is equivalent and
-has an interval. The border is one half: rejected more often than not. Where the number behind each
-draw is known (S9), no test of draws is needed: the distance from the true images is measured, and
-compared with what chi-square would tolerate.
+has an interval. "p near 0" means that 99 of 100 runs are rejected, "biased" nine of ten, "passes" at
+most half. Nearer borders a perfect sampler could not miss with 1,024 draws: a claim that it deviates
+could not be contradicted. Where the number behind each draw is known (S9), no test of draws is
+needed: the distance from the true images is compared with what chi-square would tolerate.
 
 The paper names families of models (Qwen3, Gemini, OLMo) and large and small ones, without sizes:
 the config says which a model is. Stand-ins are measured in the same way and decide nothing.
@@ -38,7 +39,8 @@ LARGE = ("Qwen3 (large)", "Gemini")
 SMALL = ("Qwen3 (small)",)
 ALL_MODELS = (*LARGE, *SMALL, "OLMo")
 
-MOSTLY_REJECTED = Region(low=0.5, high=1.0)
+P_NEAR_ZERO = Region(low=0.99, high=1.0)
+BIASED = Region(low=0.9, high=1.0)
 SELDOM_REJECTED = Region(low=0.0, high=0.5)
 REJECTED = "share of runs of 1,024 draws that chi-square rejects"
 # The largest total variation at which chi-square on 1,024 draws rejects at most half of the runs,
@@ -74,7 +76,7 @@ def all_claims(
             statement="When asked directly, models do not draw from a named distribution",
             source="secondary digest E, blog F (S1)",
             quantity=f"{REJECTED}, best of the three targets",
-            region=MOSTLY_REJECTED,
+            region=P_NEAR_ZERO,
             published=near_zero,
             test=extreme_condition("rejection_rate", "direct draws", "S1", at_level=of_test),
         ),
@@ -83,7 +85,7 @@ def all_claims(
             statement="No prompt, decoding setting or reasoning fixes this",
             source="secondary digest E (S2, S3, S4)",
             quantity=f"{REJECTED}, best of all wordings and settings",
-            region=MOSTLY_REJECTED,
+            region=P_NEAR_ZERO,
             published=near_zero,
             test=extreme_condition(
                 "rejection_rate", "any way of asking", "S2", "S3", "S4", at_level=of_test
@@ -123,7 +125,7 @@ def all_claims(
             source="secondary notes D, digest E (S7)",
             quantity="share of runs of 1,024 draws in which chi-square finds that draws depend on "
             "position, largest over batches",
-            region=MOSTLY_REJECTED,
+            region=BIASED,
             published=second_hand(value="position-dependent", source="secondary notes D"),
             test=extreme_condition(
                 "position_rejection_rate", "batches", "S7", at_level=of_test, which="largest"
@@ -217,7 +219,7 @@ def all_claims(
             statement="A number that the model makes up itself is biased, and so is the result",
             source="secondary notes D (S10)",
             quantity=f"{REJECTED}, the least biased of the model's own numbers and results",
-            region=MOSTLY_REJECTED,
+            region=BIASED,
             published=second_hand(value="biased", source="secondary notes D"),
             test=extreme_condition("rejection_rate", "own numbers", "S10", at_level=of_test),
         ),

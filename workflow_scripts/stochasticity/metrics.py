@@ -152,15 +152,20 @@ def expected_distance(target: Target, n: int, quantile: float = 0.95) -> float:
 
     A reference for measured distances: `n` draws of a perfect sampler have a positive one, too.
     """
-    return _expected_distance(tuple(target.probabilities), n, quantile)
+    return float(np.quantile(_true_distances(tuple(target.probabilities), n), quantile))
+
+
+def distance_error(target: Target, n: int) -> float:
+    """Standard deviation of the total variation of `n` true draws."""
+    return float(_true_distances(tuple(target.probabilities), n).std())
 
 
 @cache
-def _expected_distance(probabilities: tuple[float, ...], n: int, quantile: float) -> float:
+def _true_distances(probabilities: tuple[float, ...], n: int) -> NDArray:
+    """Total variation of runs of `n` true draws, shape (20000,)."""
     p = np.array(probabilities)
-    # The seed is fixed: the quantile is a property of the target and n, not of a run.
-    shares = np.random.default_rng(0).multinomial(n, p / p.sum(), 20000) / n
-    return float(np.quantile(total_variation(shares, p), quantile))
+    # The seed is fixed: the distribution is a property of the target and n, not of a run.
+    return total_variation(np.random.default_rng(0).multinomial(n, p / p.sum(), 20000) / n, p)
 
 
 def wasserstein_1(
