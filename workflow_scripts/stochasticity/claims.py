@@ -2,10 +2,10 @@
 
 Where a claim is "p > 0.05" or "p near 0" for draws, the measured quantity is the share of runs of
 1,024 draws that the chi-square test would reject (`metrics.rejection_rate`): this is equivalent and
-has an interval. "p near 0" means that 99 of 100 runs are rejected, "biased" nine of ten, "passes" at
-most half. Nearer borders a perfect sampler could not miss with 1,024 draws: a claim that it deviates
-could not be contradicted. Where the number behind each draw is known (S9), no test of draws is
-needed: the distance from the true images is compared with what chi-square would tolerate.
+has an interval. "p near 0" requires 99 of 100 runs to be rejected, "biased" nine of ten, "passes"
+at most half. The first two borders are high enough for 1,024 draws of a perfect sampler to
+contradict the claim. Where the number behind each draw is known (S9), no test of draws is needed:
+the distance from the true images is compared with what chi-square would tolerate.
 
 The paper names families of models (Qwen3, Gemini, OLMo) and large and small ones, without sizes:
 the config says which a model is. Stand-ins are measured in the same way and decide nothing.
@@ -117,7 +117,9 @@ def all_claims(
             "targets (periodic: at least 0.1)",
             region=PERIOD,
             published=second_hand(value="periodic", source="secondary notes D"),
-            test=extreme_condition("periodicity", "chains", "S6", at_level=of_peak, which="largest"),
+            test=extreme_condition(
+                "periodicity", "chains", "S6", at_level=of_peak, which="largest"
+            ),
         ),
         claim(
             id="4a",

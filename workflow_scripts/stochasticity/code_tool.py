@@ -98,7 +98,9 @@ def main(
         for variant in VARIANTS
     )
     responses = runner.generate(requests, engine, runner.store_of(engine))
-    asked = responses[["request_id"]].merge(requests[["request_id", "max_tokens", *CONDITIONS]], on="request_id")
+    asked = responses[["request_id"]].merge(
+        requests[["request_id", "max_tokens", *CONDITIONS]], on="request_id"
+    )
     bounds = sandbox.Limits(**limits)
     known = {name: targets.of(name) for name in WHAT}
     replies = zip(responses["text"], responses["finish_reason"], asked["target"], strict=True)

@@ -90,7 +90,7 @@ def _generator(
 
 
 def table(settings: dict[str, Any], draws: int, count: Count, seed: int) -> pd.DataFrame:
-    """The request table of both; `settings` has the config's sections `batched` and `generators`."""
+    """The request table of both; `settings` has the sections `batched` and `generators`."""
     return inference.table(
         [
             *batched(settings["batched"], draws, count, seed),

@@ -182,9 +182,7 @@ def marginal_gain(scores: pd.DataFrame, evidence: EvidenceOf) -> Found:
         rows = rows[rows["target"].isin(both["target"])]
         reason = unread(float(reads(scores, rows).min()))
         note = f"total variation of S1 less that of S5, mean of {', '.join(both['target'])}"
-        found.append(
-            _measured(combined(gaps), model, evidence, note, "draws and chains", reason)
-        )
+        found.append(_measured(combined(gaps), model, evidence, note, "draws and chains", reason))
     return found or NotMeasured(_why(scores, "S1", "S5"))
 
 
@@ -256,7 +254,9 @@ def size_gain(
         if not maps:
             continue
         gap = combined([difference_of(parts[0][name], parts[1][name]) for name in maps])
-        note = f"share of right images above chance, mean of {', '.join(maps)}, less that of {small}"
+        note = (
+            f"share of right images above chance, mean of {', '.join(maps)}, less that of {small}"
+        )
         rows = of_models(scores, "map_right", "S9", model=[small, large], style=maps)
         reason = unread(float(reads(scores, rows).min())) or _one_sided(rows)
         if evidence(small) != evidence(large):
@@ -292,7 +292,9 @@ def stage_gain(
     """Claim 11: distance from the digit target, last stage of training less first."""
     found = []
     for first, last in ((family[0], family[-1]) for family in families):
-        rows = [of_models(scores, "tv", "S13", target="digit", model=name) for name in (last, first)]
+        rows = [
+            of_models(scores, "tv", "S13", target="digit", model=name) for name in (last, first)
+        ]
         if all(map(len, rows)):
             # S13 is a copy of S1, which has the numbers of draws and of failures.
             source = pd.concat(rows).assign(experiment="S1")
@@ -334,25 +336,29 @@ def letter_c(scores: pd.DataFrame, evidence: EvidenceOf) -> Found:
         counts = {row["cell"]: round(row["value"] * row["n"]) for _, row in rows.iterrows()}
         n = int(rows["n"].iloc[0])
         others = [letter for letter in counts if letter != "C"]
+        strict = 1 - (1 - LEVEL) / len(others)
         gaps, lows, highs = [], [], []
         for letter in others:
-            both = counts["C"] + counts[letter]
+            pair = counts["C"], counts["C"] + counts[letter]
             gaps.append((counts["C"] - counts[letter]) / n)
-            for ends, end, level in (
-                (lows, "low", LEVEL),
-                (highs, "high", 1 - (1 - LEVEL) / len(others)),
-            ):
-                if both:
-                    ends.append((2 * getattr(proportion(counts["C"], both, level), end) - 1) * both / n)
-                else:  # neither letter occurred: an unseen share may belong to either
-                    limit = proportion(0, n, level).high
-                    ends.append(limit if end == "high" else -limit)
+            lows.append(_gap(*pair, n, LEVEL).low)
+            highs.append(_gap(*pair, n, strict).high)
         whole = Interval(min(gaps), min(lows), max(min(highs), min(gaps)), n)
         other = others[int(np.argmin(gaps))]
         note = f"keys of the model's questions; the most frequent other letter: {other}"
         reason = unread(float(reads(scores, rows).min()))
         found.append(_measured(whole, model, evidence, note, "questions", reason))
     return found or NotMeasured(_why(scores, "S12"))
+
+
+def _gap(hits: int, both: int, n: int, level: float) -> Interval:
+    """The gap between the shares of two letters, of `n` keys: `hits` of `both` are the first."""
+    if both == 0:  # an unseen share may belong to either
+        limit = proportion(0, n, level).high
+        return Interval(0.0, -limit, limit, n)
+    share = proportion(hits, both, level)
+    value, low, high = ((2 * each - 1) * both / n for each in share[:3])
+    return Interval(value, low, high, n)
 
 
 def _why(scores: pd.DataFrame, *experiments: str) -> str:

@@ -121,8 +121,9 @@ def ratio(
     if spread < 1e-9:
         return without_spread(value, n, level, bounds)
     half = float(stats.t.ppf((1 + level) / 2, n - 1) * spread)
-    low, high = bounds or (-np.inf, np.inf)
-    return Interval(value, min(max(value - half, low), value), max(min(value + half, high), value), n)
+    least, most = bounds or (-np.inf, np.inf)
+    low, high = max(value - half, least), min(value + half, most)
+    return Interval(value, min(low, value), max(high, value), n)
 
 
 def _jackknife_error(left_out: NDArray) -> NDArray:
@@ -283,8 +284,8 @@ def _lag_terms(values: NDArray, present: NDArray, lags: int) -> tuple[NDArray, N
     for lag in range(1, min(lags, values.shape[-1] - 1) + 1):
         pairs = (present[:, :-lag] & present[:, lag:]).sum(axis=-1)
         wholes[..., lag - 1] = pairs * variance
-        products[..., lag - 1] = np.einsum("...t,...t->...", centred[..., :-lag], centred[..., lag:])
-        products[..., lag - 1] += pairs * variance / known
+        summed = np.einsum("...t,...t->...", centred[..., :-lag], centred[..., lag:])
+        products[..., lag - 1] = summed + pairs * variance / known
     return products, wholes
 
 
@@ -318,9 +319,8 @@ def periodicity(chains: Sequence[NDArray], target: Target, lags: int, seed: int)
         return NO_PERIOD
     values, present = _padded(chains)
     products, wholes = _lag_terms(values, present, lags)
-    left_out = [
-        (column.sum(axis=0) - column) for column in (products, wholes)
-    ]  # each of shape (chains, lags): the sums without one chain
+    # The sums without each chain, shape (chains, lags).
+    left_out = [column.sum(axis=0) - column for column in (products, wholes)]
     with np.errstate(divide="ignore", invalid="ignore"):
         peaks = _peaks(products.sum(axis=0) / wholes.sum(axis=0))
         error = _jackknife_error(_peaks(left_out[0] / left_out[1]))
@@ -338,7 +338,9 @@ def periodicity(chains: Sequence[NDArray], target: Target, lags: int, seed: int)
     highest = ((null - null.mean(axis=0)) / spread).max(axis=1)
     chosen = int(np.argmax(excess / spread))
     p = (1 + np.sum(highest >= (excess / spread)[chosen])) / (1 + NULL_RUNS)
-    margin = np.quantile(highest, 0.975) * np.maximum(spread, np.nan_to_num(error))
+    # At least the margin of one lag: chains that alternate exactly have a null without spread.
+    reach = max(float(np.quantile(highest, 0.975)), 1.96)
+    margin = reach * np.maximum(spread, np.nan_to_num(error))
     value = float(excess[chosen])
     ends = value - float(margin[chosen]), float((excess + margin).max())
     return Period(Interval(value, *ends, len(chains)), float(p), chosen + 2)

@@ -47,7 +47,9 @@ def draws(requests: pd.DataFrame, responses: pd.DataFrame) -> pd.DataFrame:
     known = {name: targets.of(name) for name in set(requests["target"]) - {"steps"}}
     rows: dict[str, list[Any]] = {name: [] for name in DRAWS.columns}
     replies = responses[["request_id", "text", "finish_reason", "completion_tokens", "model"]]
-    for unit, (request_id, text, finish, tokens, model) in enumerate(replies.itertuples(index=False)):
+    for unit, (request_id, text, finish, tokens, model) in enumerate(
+        replies.itertuples(index=False)
+    ):
         request = asked[request_id]
         target = known.get(request["target"])
         for part, position, parsed, given in _entries(request, text, finish, target):

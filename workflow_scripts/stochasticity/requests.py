@@ -1,8 +1,8 @@
 """The requests that are the same for every model: S1 to S3, S9, S10, S12 and S14.
 
 Columns beside the shared ones: `experiment`; `target`, the distribution of true draws; `style`, the
-wording, map or generator; `batch`, draws requested in one reply; `given`, the number or topic in the
-prompt. Items differ between experiments, so no draw is used in two of them.
+wording or map; `batch`, draws requested in one reply; `given`, the number or topic in the prompt.
+Items differ between experiments, so no draw is used in two of them.
 """
 
 from collections.abc import Iterator
