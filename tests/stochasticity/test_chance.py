@@ -101,15 +101,15 @@ def test_perfect_images_always_pass_and_wrong_ones_never():
         true = DIGIT.draw(generator, 1024)
         found = metrics.image_distance(true, true, DIGIT, seed)
         assert found.value == 0
-        assert found.high <= claims.TOLERATED
+        assert found.high <= metrics.TOLERATED
         broken = np.where(generator.random(1024) < 0.1, 7.0, true)
-        assert metrics.image_distance(broken, true, DIGIT, seed).low > claims.TOLERATED
+        assert metrics.image_distance(broken, true, DIGIT, seed).low > metrics.TOLERATED
 
 
 def test_the_tolerated_distance_is_what_chi_square_lets_pass():
     """All of the deviation in one cell: chi-square then rejects one run in two."""
-    p = np.full(10, (1 - claims.TOLERATED) / 10)
-    p[7] += claims.TOLERATED
+    p = np.full(10, (1 - metrics.TOLERATED) / 10)
+    p[7] += metrics.TOLERATED
     statistic = ((rng().multinomial(1024, p, 4000) - 102.4) ** 2 / 102.4).sum(axis=1)
     assert 0.4 < np.mean(stats.chi2.sf(statistic, 9) < 0.05) < 0.52
 

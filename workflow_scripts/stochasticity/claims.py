@@ -34,6 +34,7 @@ from workflow_scripts.stochasticity.measurements import (
     of_peak,
     of_test,
 )
+from workflow_scripts.stochasticity.metrics import TOLERATED
 
 LARGE = ("Qwen3 (large)", "Gemini")
 SMALL = ("Qwen3 (small)",)
@@ -43,9 +44,6 @@ P_NEAR_ZERO = Region(low=0.99, high=1.0)
 BIASED = Region(low=0.9, high=1.0)
 SELDOM_REJECTED = Region(low=0.0, high=0.5)
 REJECTED = "share of runs of 1,024 draws that chi-square rejects"
-# The largest total variation at which chi-square on 1,024 draws rejects at most half of the runs,
-# however the deviation is spread: all of it in one of ten cells.
-TOLERATED = 0.03
 IMAGES = "total variation between results and true images of the given numbers"
 # The smallest excess of the autocorrelation that counts as a period.
 PERIOD = Region(low=0.1)

@@ -35,10 +35,14 @@ def of_models(scores: pd.DataFrame, metric: str, *experiments: str, **wanted: An
 def reads(scores: pd.DataFrame, rows: pd.DataFrame) -> pd.Series:
     """The share of the replies that were read in the condition of each row, shape (rows,)."""
     keys = [*CONDITIONS, "model"]
-    failed = pick(scores, metric="failure_rate").drop_duplicates(keys)
-    failed = failed.set_index(keys)["value"]
-    rates = [failed.get(tuple(row), 0.0) for row in rows[keys].itertuples(index=False)]
-    return 1 - pd.Series(rates, index=rows.index, dtype=float)
+    rates = pick(scores, metric="failure_rate")
+    failed = dict(zip(_tuples(rates[keys]), rates["value"].tolist(), strict=True))
+    found = [1 - failed.get(condition, 0.0) for condition in _tuples(rows[keys])]
+    return pd.Series(found, index=rows.index, dtype=float)
+
+
+def _tuples(frame: pd.DataFrame) -> list[tuple[Any, ...]]:
+    return list(frame.itertuples(index=False, name=None))
 
 
 def unread(share: float) -> str | None:
@@ -53,12 +57,7 @@ AtLevel = Callable[[pd.DataFrame, pd.Series, float], Interval]
 
 
 def _interval(row: pd.Series) -> Interval:
-    return Interval(*(float(row[end]) for end in ("value", "ci_low", "ci_high")), int(row["n"]))
-
-
-def of_share(_: pd.DataFrame, row: pd.Series, level: float) -> Interval:
-    """A share of independent units: Wilson's interval."""
-    return proportion(round(row["value"] * row["n"]), int(row["n"]), level)
+    return Interval(float(row["value"]), float(row["ci_low"]), float(row["ci_high"]), int(row["n"]))
 
 
 def of_mean(_: pd.DataFrame, row: pd.Series, level: float) -> Interval:
@@ -119,7 +118,7 @@ def extreme_condition(
         for model, rows in by_model(of_models(scores, metric, *experiments, **wanted)):
             share = reads(scores, rows)
             if share.max() >= READ:
-                rows = rows[share >= READ]
+                rows, share = rows[share >= READ], share[share >= READ]
             values = rows["value"]
             chosen = int(values.argmin() if which == "smallest" else values.argmax())
             row = rows.iloc[chosen].copy()
@@ -127,7 +126,7 @@ def extreme_condition(
                 row["ci_low"], row["ci_high"] = _ends(scores, rows, at_level, which)
             place = ", ".join(row[name] for name in ("experiment", "target", "style") if row[name])
             more = f" (the {which} of {len(rows)} conditions: {place})" if len(rows) > 1 else ""
-            reason = unread(float(share[row.name]))
+            reason = unread(float(share.iloc[chosen]))
             found.append(measured(row, evidence(model), what + more, model=model, reason=reason))
         return found or NotMeasured(_why(scores, *experiments))
 
@@ -313,10 +312,10 @@ def images(style: str, absent: str) -> Any:
         share = reads(scores, rows)
         right = of_models(scores, "map_right", "S9", style=style).set_index("model")["value"]
         found = []
-        for place, row in rows.iterrows():
+        for (_, row), read in zip(rows.iterrows(), share.tolist(), strict=True):
             model = str(row["model"])
             note = f"{style.replace('_', '-')}; right images: {right[model]:.1%}"
-            reason = unread(float(share[place]))
+            reason = unread(read)
             found.append(measured(row, evidence(model), note, model=model, reason=reason))
         return found or NotMeasured(absent or _why(scores, "S9"))
 
