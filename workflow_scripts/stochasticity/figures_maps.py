@@ -69,7 +69,7 @@ def conversion(data: Data) -> "Figure":
     left.set_ylim(-0.03, 1.03)
     right.set_ylim(bottom=-0.005)
     left.set_ylabel("share of right images")
-    right.set_ylabel("total variation from the true images")
+    right.set_ylabel("total variation\nfrom the true images")
     right.axhline(TOLERATED, color=COLOURS["black"], lw=0.8, ls=":")
     legend(figure, right)
     return figure
