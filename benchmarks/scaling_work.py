@@ -126,12 +126,15 @@ def softmax_evaluate(items: int) -> Call:
 
 
 def stochasticity_requests(config: Config, draws: int) -> Any:
-    """The study's table of requests, with another number of draws."""
-    from workflow_scripts.stochasticity import requests
+    """The study's single-turn requests, with another number of draws."""
+    import pandas as pd
+
+    from workflow_scripts.stochasticity import long_replies, requests
 
     own = config["stochasticity"]
     requests.main("requests.parquet", draws, own["reply_tokens"], own, SEED)
-    return tables.read("requests.parquet")
+    lists = long_replies.table(own, draws, long_replies.characters, SEED)
+    return pd.concat([tables.read("requests.parquet"), lists], ignore_index=True)
 
 
 def stochasticity(draws: int) -> Call:

@@ -41,8 +41,6 @@ rule stochasticity_requests:
             key: config["stochasticity"][key]
             for key in (
                 "decoding",
-                "batched",
-                "generators",
                 "external_maps",
                 "self_made_maps",
                 "discrete",
@@ -74,6 +72,8 @@ rule stochasticity_sequential:
         checkpoint=model_checkpoint,
         batch_tokens=config["inference"]["batch_tokens"],
         settings=config["stochasticity"]["sequential"],
+        long={key: config["stochasticity"][key] for key in ("batched", "generators")},
+        draws=config["stochasticity"]["draws"],
         reply_tokens=config["stochasticity"]["reply_tokens"],
         seed=config["seed"],
     script:
@@ -127,6 +127,7 @@ rule stochasticity_code_tool:
         spec=model_serving,
         checkpoint=model_checkpoint,
         batch_tokens=config["inference"]["batch_tokens"],
+        programs=config["stochasticity"]["code_tool"]["programs"],
         draws=config["stochasticity"]["draws"],
         max_tokens=config["stochasticity"]["code_tool"]["max_tokens"],
         limits=config["stochasticity"]["code_tool"]["limits"],
@@ -153,6 +154,7 @@ rule stochasticity_controls:
     params:
         code=fingerprint("workflow_scripts/stochasticity/controls.py"),
         sequential=config["stochasticity"]["sequential"],
+        long={key: config["stochasticity"][key] for key in ("batched", "generators")},
         settings=config["stochasticity"]["controls"],
         draws=config["stochasticity"]["draws"],
         seed=config["seed"],

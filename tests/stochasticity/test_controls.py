@@ -1,22 +1,16 @@
 """A true generator passes the analysis and a rigged one fails; requests follow the config."""
 
-from functools import cache
-
-import numpy as np
 import pandas as pd
 import pytest
 import yaml
 
-from workflow_scripts.shared import claims as shared
 from workflow_scripts.shared import tables
-from workflow_scripts.shared.claims import Evidence, Verdict
 from workflow_scripts.shared.fingerprint import ROOT
 from workflow_scripts.shared.schemas import REQUESTS, SCORES
-from workflow_scripts.stochasticity import claims, controls, requests, scores
+from workflow_scripts.stochasticity import controls, long_replies, requests, scores
 from workflow_scripts.stochasticity.draw_table import RIGGED, TRUE
 
 CONFIG = yaml.safe_load((ROOT / "config.yaml").read_text())["stochasticity"]
-PUBLISHED = ROOT / "resources/published/stochasticity_scalars.csv"
 DRAWS = 600
 SETTINGS = {
     "decoding": {
@@ -25,11 +19,13 @@ SETTINGS = {
         "top_ps": [0.9, 1.0],
         "recommended": {"temperature": 0.6, "top_p": 0.95, "top_k": 20},
     },
-    "batched": {"targets": ["digit", "normal"], "sizes": [20]},
-    "generators": {"moduli": [10], "xorshift_bits": [8], "starts": 20, "steps": 4},
     "external_maps": ["bucket", "inverse_normal", "box_muller"],
     "self_made_maps": ["bucket"],
     "discrete": {"bernoulli_percent": [20], "categorical_percent": [[40, 30, 20, 10]]},
+}
+LONG = {
+    "batched": {"targets": ["digit", "normal"], "sizes": [20]},
+    "generators": {"moduli": [10], "xorshift_bits": [8], "starts": 20, "steps": 4},
 }
 CHAINS = {"targets": ["digit", "normal"], "chains": 32, "rounds": 24}
 CONTROLS = {"favourite": 0.2, "replicates": 300, "power_replicates": 200, "excesses": [0.0, 0.1]}
@@ -42,7 +38,7 @@ def folder(tmp_path_factory):
     asked = folder / "requests.parquet"
     requests.main(asked, DRAWS, 16, SETTINGS, 1)
     paths = folder / "draws.parquet", folder / "rates.parquet"
-    controls.main(asked, *paths, CHAINS, CONTROLS, DRAWS, 1)
+    controls.main(asked, *paths, CHAINS, LONG, CONTROLS, DRAWS, 1)
     scores.main(asked, [], [paths[0]], paths[1], folder / "scores.parquet", ["m"], [], 1)
     return folder
 
@@ -52,8 +48,14 @@ def scored(folder):
     return tables.read(folder / "scores.parquet", SCORES)
 
 
-def test_each_condition_requests_the_configured_number_of_draws(folder):
+def everything(folder):
+    """All single-turn requests."""
     asked = tables.read(folder / "requests.parquet", REQUESTS)
+    return pd.concat([asked, long_replies.table(LONG, DRAWS, long_replies.characters, 1)])
+
+
+def test_each_condition_requests_the_configured_number_of_draws(folder):
+    asked = everything(folder)
     drawn = (asked["n"] * asked["batch"]).groupby(asked["experiment"]).sum()
     conditions = (
         asked.drop_duplicates(
@@ -72,7 +74,7 @@ def test_each_condition_requests_the_configured_number_of_draws(folder):
 
 
 def test_every_sampling_field_of_a_request_is_explicit(folder):
-    asked = tables.read(folder / "requests.parquet", REQUESTS)
+    asked = everything(folder)
     for field in ("temperature", "top_p", "top_k", "max_tokens", "n", "seed"):
         assert asked[field].notna().all()
 
@@ -111,9 +113,10 @@ def test_rigged_chains_repel_and_repeat_and_true_ones_do_not(scored):
         return (row[row["cell"] == cell] if cell else row).iloc[0]
 
     assert one(RIGGED, "S5", "acf", "1")["ci_high"] < 0
-    assert one(RIGGED, "S6", "periodicity", "")["ci_low"] > 0.3
+    assert one(RIGGED, "S6", "periodicity", "4")["ci_low"] > 0.3
+    assert one(RIGGED, "S6", "periodicity_p", "4")["value"] < 0.01
     assert abs(one(TRUE, "S5", "acf", "1")["value"]) < 0.15
-    assert one(TRUE, "S6", "periodicity", "")["ci_low"] < 0.1
+    assert one(TRUE, "S6", "periodicity", None)["ci_low"] < 0.1
 
 
 def test_power_is_the_level_without_an_effect_and_certain_with_a_large_one(scored):
@@ -128,54 +131,6 @@ def test_a_model_that_is_not_run_has_a_reason(scored):
     rows = scored[(scored["model"] == "m") & (scored["metric"] == "draws")]
     assert set(rows["experiment"]) == {"S4", "S11", "S13"}
     assert rows["note"].str.len().gt(10).all()
-
-
-@cache
-def _claims():
-    return {claim.id: claim for claim in claims.all_claims(PUBLISHED, [["a", "b"]], [])}
-
-
-def judged(name, evidence=Evidence.PAPER_MODEL, **row):
-    base = {"experiment": "S1", "target": "digit", "style": "plain", "model": "a", "n": 1000}
-    base |= {"metric": "rejection_rate", "cell": "", "note": "", "seed": None}
-    return shared.judge(_claims()[name], pd.DataFrame([base | row]), lambda _: evidence)[0]
-
-
-@pytest.mark.parametrize(
-    ("low", "high", "verdict"),
-    [
-        (0.9, 1.0, Verdict.SUPPORTED),
-        (0.05, 0.2, Verdict.CONTRADICTED),
-        (0.3, 0.8, Verdict.INCONCLUSIVE),
-    ],
-)
-def test_the_interval_decides(low, high, verdict):
-    found = judged("1", value=(low + high) / 2, ci_low=low, ci_high=high)
-    assert found["verdict"] == verdict
-    stand_in = judged("1", Evidence.STAND_IN, value=(low + high) / 2, ci_low=low, ci_high=high)
-    assert stand_in["verdict"] == Verdict.NOT_TESTED
-    assert stand_in["reading"] == verdict
-
-
-@pytest.mark.parametrize(("share", "verdict"), [(0.4, "supported"), (0.1, "contradicted")])
-def test_the_share_of_c_is_compared_with_a_quarter(share, verdict):
-    found = judged(
-        "9",
-        experiment="S12",
-        metric="share",
-        cell="C",
-        value=share,
-        ci_low=share - 0.03,
-        ci_high=share + 0.03,
-    )
-    assert found["verdict"] == verdict
-    assert np.isclose(found["measured"]["value"], share - 0.25)
-
-
-def test_a_claim_without_a_measurement_has_a_reason():
-    found = judged("8", metric="draws", experiment="S11", value=None, note="writes no programs")
-    assert found["verdict"] == Verdict.NOT_TESTED
-    assert "writes no programs" in found["reason"]
 
 
 def test_the_default_config_has_the_number_of_draws_of_the_paper():

@@ -5,7 +5,7 @@ import pytest
 from scipy import stats
 
 from workflow_scripts.models.corpora import sampling_words as words
-from workflow_scripts.stochasticity import maps
+from workflow_scripts.stochasticity import maps, parsing
 
 
 def test_images_of_uniform_numbers_have_the_target_distribution():
@@ -26,11 +26,10 @@ def test_closed_forms():
 
 
 def test_right_is_exact_for_digits_and_to_the_last_place_for_reals():
-    assert maps.right("bucket", "0.731", 7.0)
-    assert not maps.right("bucket", "0.731", 8.0)
+    assert maps.right_image("bucket", [7.0, 8.0], maps.truth("bucket", "0.731")).tolist() == [1, 0]
     true = maps.truth("inverse_normal", "0.9")
-    assert maps.right("inverse_normal", "0.9", round(true, maps.decimals("inverse_normal")))
-    assert not maps.right("inverse_normal", "0.9", true + 0.1)
+    results = [round(true, maps.decimals("inverse_normal")), true + 0.1]
+    assert maps.right_image("inverse_normal", results, true).tolist() == [1, 0]
 
 
 def test_a_congruential_generator_follows_its_formula():
@@ -55,3 +54,8 @@ def test_given_numbers_are_not_those_of_training():
     held_out = {maps.given(rng, "bucket") for _ in range(300)}
     trained = {words.external(rng, "train") for _ in range(3000)}
     assert not held_out & trained
+
+
+def test_a_bare_right_reply_is_read_as_right():
+    for style, case in (("lcg-16", [5, 3, 16, 7]), ("xorshift-8", [8, 77])):
+        assert parsing.steps(maps.worked(style, case, 5)) == maps.sequence(style, case, 5)

@@ -1,10 +1,12 @@
 """Only an unambiguous reply gives a number; any other is a failure with a reason."""
 
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workflow_scripts.stochasticity import parsing, targets
+from workflow_scripts.inference import requests as inference
+from workflow_scripts.stochasticity import parsing, requests, targets
 
 DIGIT, UNIFORM, NORMAL = (targets.of(name) for name in ("digit", "uniform", "normal"))
 
@@ -68,6 +70,33 @@ def test_a_bad_entry_of_a_list_keeps_its_place():
 )
 def test_the_last_stated_key_counts(reply, letter):
     assert parsing.key(reply).value == letter
+
+
+@pytest.mark.parametrize(
+    ("experiment", "batch", "text", "parts"),
+    [
+        ("S1", 1, "7", {"draw": 1}),
+        ("S7", 4, "1, 2, 3", {"count": 1, "draw": 4}),
+        ("S8", 3, "x = 8\nx = 1", {"step": 3}),
+        ("S10", 1, "u = 0.25, part = 2", {"draw": 1, "seed": 1}),
+    ],
+)
+def test_a_reply_that_was_cut_off_gives_nothing(experiment, batch, text, parts):
+    style, given = {"S8": ("lcg-10", "[3, 1, 10, 9]"), "S10": ("bucket", "")}.get(
+        experiment, ("plain", "")
+    )
+    target = "steps" if experiment == "S8" else "digit"
+    fields = {"batch": batch, "given": given, "max_tokens": 9, "seed": 1}
+    asked = inference.table([requests.direct(experiment, target, style, "?", **fields)])
+    reply = {"request_id": asked["request_id"][0], "text": text, "completion_tokens": 9}
+    for finish, failure in (("stop", None), ("length", "cut off"), ("context", "cut off")):
+        read = parsing.draws(asked, pd.DataFrame([reply | {"finish_reason": finish, "model": "m"}]))
+        if finish == "stop":
+            assert read["failure"].isna().all()
+            continue
+        assert read["part"].value_counts().to_dict() == parts
+        assert read["value"].isna().all()
+        assert (read["failure"] == failure).all()
 
 
 def test_no_key_is_a_failure():

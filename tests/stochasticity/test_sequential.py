@@ -10,11 +10,15 @@ from workflow_scripts.shared import tables
 from workflow_scripts.stochasticity import sequential
 from workflow_scripts.stochasticity.draw_table import DRAWS
 
+LONG = {
+    "batched": {"targets": ["digit"], "sizes": [4]},
+    "generators": {"moduli": [10], "xorshift_bits": [], "starts": 2, "steps": 2},
+}
 SETTINGS = {"targets": ["digit"], "chains": 3, "rounds": 4}
 
 
 def replies(frame, texts):
-    return frame.assign(text=texts)[["request_id", "text"]]
+    return frame.assign(text=texts, finish_reason="stop")[["request_id", "text", "finish_reason"]]
 
 
 def test_full_history_shows_all_draws_and_last_only_shows_one():
@@ -56,8 +60,10 @@ def test_chains_end_at_their_length():
 def test_a_model_draws_whole_chains(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     checkpoint = tiny.save(tmp_path / "model")
-    arguments = (tiny.SPEC, str(checkpoint), 4096, SETTINGS, 8, 1)
+    arguments = (tiny.SPEC, str(checkpoint), 4096, SETTINGS, LONG, 8, 8, 1)
     sequential.main("draws.parquet", "tiny", *arguments)
     drawn = tables.read("draws.parquet", DRAWS)
-    assert len(drawn) == 2 * 3 * 4
+    chained = drawn["experiment"].isin(["S5", "S6"])
+    assert chained.sum() == 2 * 3 * 4
+    assert drawn.loc[~chained, "unit"].nunique() == 2 + 2
     assert (drawn["value"].notna() != drawn["failure"].notna()).all()

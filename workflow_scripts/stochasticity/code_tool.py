@@ -47,14 +47,18 @@ def sets_seed(source: str) -> bool:
     return False
 
 
-def execute(reply: str, target: targets.Target, limits: sandbox.Limits) -> dict[str, Any]:
+def execute(
+    reply: str, finish: str, target: targets.Target, limits: sandbox.Limits
+) -> dict[str, Any]:
     """Run a reply's program: value or failure, whether it is seeded, whether the network was cut.
 
-    Equal replies run separately, because the program is the source of randomness.
+    Equal replies run separately, because the program is the source of randomness. A reply that was
+    cut off (`finish`, its finish_reason) does not run.
     """
-    source = program(reply)
+    source = None if finish in parsing.LOST else program(reply)
     if source is None:
-        return {"value": None, "failure": "no program", "seeded": None, "network_cut": None}
+        failure = parsing.LOST.get(finish, "no program")
+        return {"value": None, "failure": failure, "seeded": None, "network_cut": None}
     outcome = sandbox.run(source, limits)
     if outcome.status == "ok":
         parsed = parsing.value(outcome.output, target)
@@ -74,29 +78,36 @@ def main(
     spec: dict[str, Any],
     checkpoint: str,
     batch_tokens: int,
+    programs: int,
     draws: int,
     max_tokens: int,
     limits: dict[str, Any],
     seed: int,
     provenance: dict[str, Any] | None = None,
 ) -> None:
-    """Ask one model for programs and run them; write draws with `seeded` and `network_cut`."""
+    """Ask one model for programs and run each once; write draws with `seeded` and `network_cut`.
+
+    Per target, `programs` are asked for without a word on seeds, and `draws` with a fixed seed.
+    """
     engine = engines.load(model, spec, checkpoint, batch_tokens=batch_tokens)
-    fields = {"n": draws, "max_tokens": max_tokens, "seed": seed}
+    fields = {"max_tokens": max_tokens, "seed": seed}
+    counts = {"free": programs, "seeded": draws}
     requests = inference.table(
-        direct("S11", target, variant, prompt(target, variant), **fields)
+        direct("S11", target, variant, prompt(target, variant), n=counts[variant], **fields)
         for target in WHAT
         for variant in VARIANTS
     )
     responses = runner.generate(requests, engine, runner.store_of(engine))
-    asked = responses[["request_id"]].merge(requests[["request_id", *CONDITIONS]], on="request_id")
+    asked = responses[["request_id"]].merge(
+        requests[["request_id", "max_tokens", *CONDITIONS]], on="request_id"
+    )
     bounds = sandbox.Limits(**limits)
     known = {name: targets.of(name) for name in WHAT}
-    replies = zip(responses["text"], asked["target"], strict=True)
+    replies = zip(responses["text"], responses["finish_reason"], asked["target"], strict=True)
     ran = pd.DataFrame(
         [
-            execute(text, known[target], bounds)
-            for text, target in progress.track(replies, len(asked), "programs")
+            execute(text, finish, known[target], bounds)
+            for text, finish, target in progress.track(replies, len(asked), "programs")
         ]
     )
     frame = pd.concat([asked.drop(columns="request_id"), ran], axis=1).assign(
@@ -106,6 +117,7 @@ def main(
         position=0,
         given="",
         tokens=responses["completion_tokens"],
+        finish_reason=responses["finish_reason"],
     )
     tables.write(frame, draw_table, DRAWS, provenance)
 

@@ -22,7 +22,7 @@ from workflow_scripts.models.corpora import sampling_words as words
 from workflow_scripts.shared import job, progress, schemas, scores, seeds, tables
 from workflow_scripts.shared.scores import Row
 from workflow_scripts.shared.statistics import binomial
-from workflow_scripts.stochasticity import maps, metrics, parsing, targets
+from workflow_scripts.stochasticity import long_replies, maps, metrics, parsing, targets
 from workflow_scripts.stochasticity.draw_table import CONDITIONS, DRAWS, RIGGED, TRUE
 from workflow_scripts.stochasticity.metrics import LEVEL
 from workflow_scripts.stochasticity.requests import UNFILTERED
@@ -59,8 +59,8 @@ def responses(requests: pd.DataFrame, model: str, share: float, seed: int) -> pd
     for request in requests.to_dict("records"):
         rng = seeds.generator(seed, "control", model, request["request_id"])
         for sample, text in enumerate(_replies(dict(request), rng, share)):  # type: ignore[arg-type]
-            rows.append((request["request_id"], sample, text, 0, model))
-    columns = ["request_id", "sample", "text", "completion_tokens", "model"]
+            rows.append((request["request_id"], sample, text, "stop", 0, model))
+    columns = ["request_id", "sample", "text", "finish_reason", "completion_tokens", "model"]
     return pd.DataFrame(rows, columns=columns)
 
 
@@ -120,7 +120,7 @@ def chains(settings: dict[str, Any], model: str, share: float, seed: int) -> pd.
             )
     frame = pd.concat(frames, ignore_index=True).assign(
         style="plain", batch=shape[1], model=model, part="draw", failure=None, given="", tokens=0,
-        **UNFILTERED,
+        max_tokens=0, finish_reason="stop", **UNFILTERED,
     )  # fmt: skip
     return DRAWS.validate(frame[list(DRAWS.columns)])
 
@@ -209,14 +209,22 @@ def main(
     draw_table: str,
     rates: str,
     sequential: dict[str, Any],
+    long: dict[str, Any],
     settings: dict[str, Any],
     draws: int,
     seed: int,
     provenance: dict[str, Any] | None = None,
 ) -> None:
-    """Write the draws of both generators, and the pass rates and power of the tests."""
+    """Write the draws of both generators, and the pass rates and power of the tests.
+
+    They answer the `requests`, and those of S7 and S8 (`long`: the sections `batched` and
+    `generators`).
+    """
     asked = tables.read(requests, schemas.REQUESTS)
     asked = asked[asked["experiment"] != "S3"]  # a generator has no temperature
+    lists = long_replies.table(long, draws, long_replies.characters, seed)
+    # A generator spends no tokens and knows no limit.
+    asked = pd.concat([asked, lists], ignore_index=True).assign(max_tokens=0)
     frames = []
     for model, share in ((TRUE, 0.0), (RIGGED, settings["favourite"])):
         frames.append(parsing.draws(asked, responses(asked, model, share, seed)))

@@ -4,10 +4,13 @@
 itself, S10), `count` (how many numbers a batched reply holds, S7) or `step` (1 where an output of a
 generator is right, else 0, S8). `unit` numbers what belongs together (a reply, a chain) and
 `position` counts within it, from 0. Where a reply does not state the number unambiguously, `value`
-is NaN and `failure` gives the reason.
+is NaN and `failure` gives the reason. A reply that did not end by itself (`finish_reason`) states
+nothing: it fails as a whole, with one row for each draw that was requested.
 """
 
 from pandera.pandas import Check, Column, DataFrameSchema
+
+from workflow_scripts.shared.schemas import FINISH_REASONS
 
 # Two generators that answer in place of a model (controls.py), in the column `model`.
 TRUE, RIGGED = "true generator", "rigged generator"
@@ -30,6 +33,8 @@ DRAWS = DataFrameSchema(
         "failure": Column(str, nullable=True),
         "given": Column(str),  # number given by the prompt or, in S10, by the model itself
         "tokens": Column(int),  # of the whole reply
+        "max_tokens": Column(int),  # allowed for it; 0 for controls
+        "finish_reason": Column(str, Check.isin(FINISH_REASONS)),
     },
     coerce=True,
     name="draws",

@@ -103,12 +103,14 @@ def transitions(data: Data) -> "Figure":
 
 
 def positions(data: Data) -> "Figure":
-    """S7: mean draw by position in the reply, and the share of wrong counts."""
+    """S7: mean draw by position in the reply; shares of wrong counts and of lost replies."""
     import matplotlib.pyplot as plt
 
     rows = data.pick(experiment="S7", metric="position_mean")
     rows = rows.assign(place=rows["cell"].astype(int)).sort_values("place")
-    counts = data.pick(experiment="S7", metric="wrong_count_rate", model=data.models.names)
+    wanted = {"experiment": "S7", "model": data.models.names}
+    wrong = data.pick(metric="wrong_count_rate", **wanted)
+    lost = data.pick(metric="lost_reply_rate", **wanted)
     known = [target for target in TITLES if target in set(rows["target"])]
     sizes = sorted(rows["batch"].unique())
     figure, axes = plt.subplots(
@@ -125,11 +127,14 @@ def positions(data: Data) -> "Figure":
                     lw=0.9, elinewidth=0.5, capsize=0, marker="o", markersize=2,
                 )  # fmt: skip
             panel.axhline(targets.of(target).mean, color=COLOURS["black"], lw=0.6)
-            wrong = counts[(counts["target"] == target) & (counts["batch"] == size)]
-            pairs = zip(wrong["model"], wrong["value"], strict=True)
-            text = "; ".join(f"{model}: {value:.0%}" for model, value in pairs)
             head = f"{size} draws per reply\n" if target == known[0] else ""
-            text = textwrap.fill(f"wrong counts {text}", 110 // len(sizes))
+            texts = []
+            for name, rates in (("wrong counts", wrong), ("lost replies", lost)):
+                here = rates[(rates["target"] == target) & (rates["batch"] == size)]
+                pairs = zip(here["model"], here["value"], strict=True)
+                shares = "; ".join(f"{model}: {value:.0%}" for model, value in pairs)
+                texts.append(textwrap.fill(f"{name} {shares}", 110 // len(sizes)))
+            text = "\n".join(texts)
             panel.set_title(head + text, fontsize=6.5)
         line[0].set_ylabel(f"{TITLES[target]}\nmean draw")
     for panel in axes[-1]:

@@ -7,6 +7,7 @@ and xorshift, also named in the experiment sheet, are for real models only.
 import math
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from workflow_scripts.models.corpora import sampling_words as words
 
@@ -59,14 +60,14 @@ def inside(given: str) -> bool:
     return all(0 < float(part) < 1 for part in given.split(","))
 
 
-def right(name: str, numbers: str, result: float) -> bool:
-    """Whether a result is the true image, rounded (or truncated) to the requested decimals.
+def right_image(name: str, results: ArrayLike, images: ArrayLike) -> NDArray:
+    """Whether results are the true images, rounded (or truncated) to the requested decimals.
 
-    Exact for digits; within one unit in the last place otherwise.
+    `results` and `images` have shapes that broadcast. Exact for digits; within one unit in the last
+    place otherwise.
     """
-    if name == "bucket":
-        return result == truth(name, numbers)
-    return abs(result - truth(name, numbers)) < 1.001 * 10.0 ** -decimals(name)
+    error = np.abs(np.asarray(results, dtype=float) - np.asarray(images, dtype=float))
+    return error == 0 if name == "bucket" else error < 1.001 * 10.0 ** -decimals(name)
 
 
 def xorshift_prompt(bits: int, start: int, steps: int) -> str:
@@ -98,3 +99,13 @@ def sequence(style: str, case: list[int], steps: int) -> list[int]:
         return words.lcg_values(multiplier, increment, modulus, start, steps)
     bits, start = case
     return xorshift_values(bits, start, steps)
+
+
+def worked(style: str, case: list[int], steps: int) -> str:
+    """A bare right reply to a generator's prompt: one worked line per step, nothing else."""
+    if style.startswith("lcg-"):
+        multiplier, increment, modulus, start = case
+        return words.lcg_worked(multiplier, increment, modulus, start, steps)
+    left, right, last = SHIFTS
+    line = f"x << {left} = {{x}}, x = {{x}}, x >> {right} = {{x}}, x = {{x}}, x << {last} = {{x}}, "
+    return "\n".join(f"{line}x = {{x}}".format(x=x) for x in sequence(style, case, steps))

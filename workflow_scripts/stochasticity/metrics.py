@@ -6,17 +6,32 @@ Shapes: K cells, B = `RESAMPLES` resamples. Information is in bits. A chain is a
 
 from collections.abc import Callable, Sequence
 from functools import cache
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import optimize, stats
 
-from workflow_scripts.shared.statistics import Interval, Test, chi_square, kolmogorov_smirnov
+from workflow_scripts.shared.statistics import (
+    Bounds,
+    Interval,
+    Test,
+    bootstrap,
+    chi_square,
+    kolmogorov_smirnov,
+    proportion,
+    without_spread,
+)
 from workflow_scripts.stochasticity.targets import Target
 
 RESAMPLES = 1000
 LEVEL = 0.05  # of every test
 PAPER_DRAWS = 1024  # draws per condition in the paper
+# The largest total variation at which chi-square on 1,024 draws rejects at most half of the runs,
+# however the deviation is spread: at worst, all of it is in one of ten cells.
+TOLERATED = 0.03
+FEWEST_CHAINS = 16  # for a test of periodicity
+NULL_RUNS = 999  # simulated data sets of the null hypothesis of that test
 
 
 def total_variation(shares: NDArray, probabilities: NDArray) -> NDArray:
@@ -49,8 +64,10 @@ def over_counts(
 ) -> Interval:
     """`measure` of the cell shares, with a bias-corrected bootstrap interval over the draws.
 
-    `counts` and `probabilities` have shape (K,). Plain percentiles are biased: resampling adds
-    noise, which increases every resampled distance. Raises `ValueError` without draws.
+    `counts` and `probabilities` have shape (K,); the draws are independent. Plain percentiles are
+    biased: resampling adds noise, which increases every resampled distance. Where all draws lie in
+    one cell, the interval is that of an unseen share of the population, in whichever other cell.
+    Raises `ValueError` without draws.
     """
     observed = np.asarray(counts, dtype=int)
     n = int(observed.sum())
@@ -58,19 +75,74 @@ def over_counts(
         raise ValueError("over_counts: expected at least one draw, found none")
     shares = observed / n
     estimate = float(measure(shares, probabilities))
+    if observed.max() == n:
+        unseen = 1 - 0.025 ** (1 / n)
+        mixed = (1 - unseen) * shares + unseen * np.eye(shares.size)
+        found = [float(measure(each, probabilities)) for each in mixed]
+        return Interval(estimate, min(*found, estimate), max(*found, estimate), n)
     resampled = np.random.default_rng(seed).multinomial(n, shares, RESAMPLES) / n
     low, high = bias_corrected(measure(resampled, probabilities), estimate)
     return Interval(estimate, low, high, n)
 
 
+def over_chains(
+    counts: ArrayLike,
+    measure: Callable[[NDArray, NDArray], NDArray],
+    probabilities: NDArray,
+    seed: int,
+    bounds: Bounds,
+) -> Interval:
+    """`measure` of the shares of all draws, with a bootstrap interval over whole chains.
+
+    `counts` has shape (chains, K), `probabilities` (K,). `bounds` is the range of the measure.
+    """
+
+    def statistic(*columns: NDArray, axis: int) -> NDArray:
+        totals = np.stack([column.sum(axis=axis) for column in columns], axis=-1)
+        return measure(totals / totals.sum(axis=-1, keepdims=True), probabilities)
+
+    return bootstrap(tuple(np.asarray(counts).T), statistic, seed, bounds=bounds)
+
+
+def ratio(
+    parts: ArrayLike, wholes: ArrayLike, bounds: Bounds | None = None, level: float = 0.95
+) -> Interval:
+    """Sum of `parts` over sum of `wholes`, shape (chains,) each, with an interval over the chains.
+
+    The jackknife with Student's t (Efron and Tibshirani 1993, chapter 11). Chains without a whole
+    do not count. NaN where there is none; without spread, as `without_spread`.
+    """
+    part, whole = (np.asarray(column, dtype=float) for column in (parts, wholes))
+    part, whole = part[whole > 0], whole[whole > 0]
+    n = part.size
+    if n == 0:
+        return Interval(np.nan, np.nan, np.nan, 0)
+    value = float(part.sum() / whole.sum())
+    if n < 2:
+        return without_spread(value, n, level, bounds)
+    spread = _jackknife_error((part.sum() - part) / (whole.sum() - whole))
+    if spread < 1e-9:
+        return without_spread(value, n, level, bounds)
+    half = float(stats.t.ppf((1 + level) / 2, n - 1) * spread)
+    least, most = bounds or (-np.inf, np.inf)
+    low, high = max(value - half, least), min(value + half, most)
+    return Interval(value, min(low, value), max(high, value), n)
+
+
+def _jackknife_error(left_out: NDArray) -> NDArray:
+    """Standard error from the values without each chain, shape (chains, ...) to (...)."""
+    n = left_out.shape[0]
+    return np.sqrt((n - 1) / n * np.square(left_out - left_out.mean(axis=0)).sum(axis=0))
+
+
 def bias_corrected(resampled: NDArray, estimate: float, level: float = 0.95) -> tuple[float, float]:
     """Ends of the bias-corrected percentile interval (Efron 1981); they include the estimate.
 
-    `resampled` has shape (B,); entries that are not finite are left out.
+    `resampled` has shape (B,); entries that are not finite are left out. NaN without spread.
     """
     resampled = resampled[np.isfinite(resampled)]
     if resampled.size == 0 or np.ptp(resampled) == 0:
-        return estimate, estimate
+        return np.nan, np.nan
     half = 0.5 / resampled.size
     below = np.mean(resampled < estimate) + 0.5 * np.mean(resampled == estimate)
     shift = stats.norm.ppf(np.clip(below, half, 1 - half))
@@ -84,30 +156,51 @@ def expected_distance(target: Target, n: int, quantile: float = 0.95) -> float:
 
     A reference for measured distances: `n` draws of a perfect sampler have a positive one, too.
     """
-    return _expected_distance(tuple(target.probabilities), n, quantile)
+    return float(np.quantile(_true_distances(tuple(target.probabilities), n), quantile))
+
+
+def distance_error(target: Target, n: int) -> float:
+    """Standard deviation of the total variation of `n` true draws."""
+    return float(_true_distances(tuple(target.probabilities), n).std())
 
 
 @cache
-def _expected_distance(probabilities: tuple[float, ...], n: int, quantile: float) -> float:
+def _true_distances(probabilities: tuple[float, ...], n: int) -> NDArray:
+    """Total variation of runs of `n` true draws, shape (20000,)."""
     p = np.array(probabilities)
-    # The seed is fixed: the quantile is a property of the target and n, not of a run.
-    shares = np.random.default_rng(0).multinomial(n, p / p.sum(), 20000) / n
-    return float(np.quantile(total_variation(shares, p), quantile))
+    # The seed is fixed: the distribution is a property of the target and n, not of a run.
+    return total_variation(np.random.default_rng(0).multinomial(n, p / p.sum(), 20000) / n, p)
 
 
-def wasserstein_1(values: ArrayLike, target: Target, seed: int) -> Interval:
+def wasserstein_1(
+    values: ArrayLike, target: Target, seed: int, chains: ArrayLike | None = None
+) -> Interval:
     """Wasserstein-1 distance of real draws, shape (n,), to their target, in units of a draw.
 
-    The mean distance between sorted draws and the target's mid-quantiles, exact up to O(1/n).
+    The mean distance between sorted draws and the target's mid-quantiles, exact up to O(1/n). The
+    interval is over the draws or, with the number of each draw's chain, shape (n,), over chains.
     """
     assert target.ppf is not None
-    numbers = np.sort(np.asarray(values, dtype=float))
-    n = numbers.size
-    quantiles = target.ppf((np.arange(n) + 0.5) / n)
-    estimate = float(np.abs(numbers - quantiles).mean())
+    ppf = target.ppf
+    numbers = np.asarray(values, dtype=float)
+    units = np.arange(numbers.size) if chains is None else np.asarray(chains)
+    groups = [numbers[units == unit] for unit in np.unique(units)] if chains is not None else []
+
+    def distance(sample: NDArray) -> NDArray:
+        n = sample.shape[-1]
+        return np.abs(np.sort(sample) - ppf((np.arange(n) + 0.5) / n)).mean(axis=-1)
+
+    estimate = float(distance(numbers))
     rng = np.random.default_rng(seed)
-    picked = np.sort(numbers[rng.integers(n, size=(RESAMPLES // 2, n))], axis=1)
-    low, high = bias_corrected(np.abs(picked - quantiles).mean(axis=1), estimate)
+    runs = RESAMPLES // 2
+    if chains is None:
+        n = numbers.size
+        resampled = distance(numbers[rng.integers(n, size=(runs, n))])
+    else:
+        n = len(groups)
+        picked = rng.integers(n, size=(runs, n))
+        resampled = np.array([distance(np.concatenate([groups[i] for i in p])) for p in picked])
+    low, high = bias_corrected(resampled, estimate)
     return Interval(estimate, low, high, n)
 
 
@@ -126,18 +219,25 @@ def goodness_of_fit(values: ArrayLike, target: Target, seed: int) -> dict[str, T
     return tests
 
 
-def independence(table: ArrayLike) -> Test:
+class Independence(NamedTuple):
+    """A chi-square test of a table, with the degrees of freedom of the table that occurred."""
+
+    test: Test
+    freedom: int  # 0 where fewer than two rows or columns occurred: nothing was tested
+
+
+def independence(table: ArrayLike) -> Independence:
     """Chi-square test of independence of a contingency table, shape (I, J).
 
-    Empty rows and columns are left out.
+    Empty rows and columns are left out, and do not count for the degrees of freedom.
     """
     counts = np.asarray(table, dtype=float)
     counts = counts[counts.sum(axis=1) > 0][:, counts.sum(axis=0) > 0]
     n = int(counts.sum())
     if min(counts.shape) < 2:
-        return Test(0.0, 1.0, n)
+        return Independence(Test(0.0, 1.0, n), 0)
     result = stats.chi2_contingency(counts, correction=False)
-    return Test(float(result.statistic), float(result.pvalue), n)
+    return Independence(Test(float(result.statistic), float(result.pvalue), n), int(result.dof))
 
 
 def transitions(chains: Sequence[NDArray], target: Target) -> NDArray:
@@ -150,96 +250,198 @@ def transitions(chains: Sequence[NDArray], target: Target) -> NDArray:
     return table
 
 
-def autocorrelation(chains: Sequence[NDArray], lags: int, seed: int) -> tuple[NDArray, NDArray]:
-    """ACF at lags 1 to `lags`, shape (lags,), and its resamples over chains, shape (B, lags).
+def autocorrelation(chains: Sequence[NDArray], lags: int) -> list[Interval]:
+    """ACF at lags 1 to `lags`, each with an interval over the chains.
 
-    Chains are pooled, with the mean and variance of all draws together. NaN where no two draws are
-    that far apart or all draws are equal.
+    Every chain is centred on its own mean, so that differences between chains are not dependence.
+    Centring gives draws in random order a negative product on average, minus the chain's variance
+    over its length; it is added back, so their ACF is 0. NaN where no two draws are that far apart
+    or no chain varies.
     """
-    terms = _lag_terms(chains, lags)
-    weights = np.random.default_rng(seed).multinomial(
-        len(chains), np.full(len(chains), 1 / len(chains)), RESAMPLES
-    )
-    return _ratio(terms.sum(axis=0)), _ratio(np.tensordot(weights, terms, axes=1))
+    products, variances = _lag_terms(*_padded(chains), lags)
+    return [
+        ratio(part, whole, (-1.0, 1.0)) for part, whole in zip(products.T, variances.T, strict=True)
+    ]
 
 
-def _lag_terms(chains: Sequence[NDArray], lags: int) -> NDArray:
-    """Summed products, pairs, summed squares and draws, shape (chains, lags, 4)."""
-    every = np.concatenate(chains)
-    mean = np.nanmean(every) if np.isfinite(every).any() else 0.0
-    terms = np.zeros((len(chains), lags, 4))
-    for chain, row in zip(chains, terms, strict=True):
-        centred = np.nan_to_num(chain - mean)
-        present = ~np.isnan(chain)
-        row[:, 2:] = (centred**2).sum(), present.sum()
-        for lag in range(1, min(lags, chain.size - 1) + 1):
-            row[lag - 1, 0] = centred[:-lag] @ centred[lag:]
-            row[lag - 1, 1] = (present[:-lag] & present[lag:]).sum()
-    return terms
+def _padded(chains: Sequence[NDArray]) -> tuple[NDArray, NDArray]:
+    """Chains as one array, shape (chains, longest), and where it holds a draw (bool)."""
+    values = np.full((len(chains), max(chain.size for chain in chains)), np.nan)
+    for row, chain in zip(values, chains, strict=True):
+        row[: chain.size] = chain
+    return np.nan_to_num(values), ~np.isnan(values)
 
 
-def _ratio(terms: NDArray) -> NDArray:
-    products, pairs, squares, draws = np.moveaxis(terms, -1, 0)
+def _lag_terms(values: NDArray, present: NDArray, lags: int) -> tuple[NDArray, NDArray]:
+    """Products at each lag and the variances to divide them by, shape (..., chains, lags) each.
+
+    `values` has shape (..., chains, length), `present` (chains, length).
+    """
+    count = present.sum(axis=-1)
+    known = np.maximum(count, 1)
+    mean = np.where(present, values, 0.0).sum(axis=-1, keepdims=True) / known[:, None]
+    centred = np.where(present, values - mean, 0.0)
+    variance = np.square(centred).sum(axis=-1) / np.maximum(count - 1, 1)
+    shape = (*values.shape[:-1], lags)
+    products, wholes = np.zeros(shape), np.zeros(shape)
+    for lag in range(1, min(lags, values.shape[-1] - 1) + 1):
+        pairs = (present[:, :-lag] & present[:, lag:]).sum(axis=-1)
+        wholes[..., lag - 1] = pairs * variance
+        summed = np.einsum("...t,...t->...", centred[..., :-lag], centred[..., lag:])
+        products[..., lag - 1] = summed + pairs * variance / known
+    return products, wholes
+
+
+class Period(NamedTuple):
+    """The highest peak of the ACF beyond what the last draw explains, its p-value and its lag."""
+
+    excess: Interval
+    p: float
+    lag: int  # 0 where nothing was tested
+
+
+NO_PERIOD = Period(Interval(np.nan, np.nan, np.nan, 0), np.nan, 0)
+
+
+def periodicity(chains: Sequence[NDArray], target: Target, lags: int, seed: int) -> Period:
+    """Test whether the ACF of the chains has a peak that dependence on the last draw leaves open.
+
+    A peak at a lag of at least 2 is the ACF there less the mean of its two neighbours. Its null
+    distribution is that of reversible first-order Markov chains with the same pairs of successive
+    draws, each pair read in both directions: they have the chains' draws and their dependence on
+    the last one, but no direction in which to cycle. A real target's next draw is that of a pair
+    whose first draw is among the nearest (local bootstrap, Paparoditis and Politis 2002). The
+    excess over the null mean is divided by its standard deviation; p is that of the largest over
+    all lags, and the interval holds for all lags together. Lags go up to half of the longest chain.
+    `NO_PERIOD` with fewer than `FEWEST_CHAINS` chains that vary, or chains shorter than 6.
+    """
+    chains = [chain for chain in chains if np.isfinite(chain).sum() > 1]
+    varied = sum(np.nanmax(chain) > np.nanmin(chain) for chain in chains)
+    lags = min(lags, max((chain.size for chain in chains), default=0) // 2)
+    if varied < FEWEST_CHAINS or lags < 3:
+        return NO_PERIOD
+    values, present = _padded(chains)
+    products, wholes = _lag_terms(values, present, lags)
+    # The sums without each chain, shape (chains, lags).
+    left_out = [column.sum(axis=0) - column for column in (products, wholes)]
     with np.errstate(divide="ignore", invalid="ignore"):
-        return (products / pairs) / (squares / draws)
+        peaks = _peaks(products.sum(axis=0) / wholes.sum(axis=0))
+        error = _jackknife_error(_peaks(left_out[0] / left_out[1]))
+    simulated = _reversible(chains, present.shape[1], target, np.random.default_rng(seed))
+    if simulated is None or not np.isfinite(peaks).all():
+        return NO_PERIOD
+    null_products, null_wholes = _lag_terms(simulated, present, lags)
+    totals = null_wholes.sum(axis=-2)
+    acf = np.divide(null_products.sum(axis=-2), totals, out=np.zeros_like(totals), where=totals > 0)
+    null = _peaks(acf)
+    # No spread is smaller than that of independent draws.
+    least = 1 / np.sqrt(present.sum())
+    spread = np.maximum(null.std(axis=0), least)
+    excess = peaks - null.mean(axis=0)
+    highest = ((null - null.mean(axis=0)) / spread).max(axis=1)
+    chosen = int(np.argmax(excess / spread))
+    p = (1 + np.sum(highest >= (excess / spread)[chosen])) / (1 + NULL_RUNS)
+    # At least the margin of one lag: chains that alternate exactly have a null without spread.
+    reach = max(float(np.quantile(highest, 0.975)), 1.96)
+    margin = reach * np.maximum(spread, np.nan_to_num(error))
+    value = float(excess[chosen])
+    ends = value - float(margin[chosen]), float((excess + margin).max())
+    return Period(Interval(value, *ends, len(chains)), float(p), chosen + 2)
 
 
-def around(value: float, resampled: NDArray, n: int) -> Interval:
-    """`value` with the bias-corrected interval of its resamples, shape (B,); n = 0 if it is NaN."""
-    if np.isnan(value):
-        return Interval(np.nan, np.nan, np.nan, 0)
-    low, high = bias_corrected(resampled, float(value))
-    return Interval(float(value), low, high, n)
+def _peaks(acf: NDArray) -> NDArray:
+    """ACF at each lag from 2 less the mean of its neighbours, (..., lags) to (..., lags - 2)."""
+    return acf[..., 1:-1] - 0.5 * (acf[..., :-2] + acf[..., 2:])
 
 
-def periodicity(chains: Sequence[NDArray], lags: int, seed: int) -> tuple[Interval, str]:
-    """The ACF at the period of the chains, each of shape (length,), and that period as text.
+def _reversible(
+    chains: Sequence[NDArray], length: int, target: Target, rng: np.random.Generator
+) -> NDArray | None:
+    """Chains of the null hypothesis of `periodicity`, shape (`NULL_RUNS`, chains, length).
 
-    The period is the lag of at least 2 with the largest ACF in half of the chains. The ACF is
-    measured in the other half, so that the choice does not inflate it.
+    None where no two draws follow each other.
     """
-    chosen, _ = autocorrelation(chains[::2], lags, seed)
-    later = np.nan_to_num(chosen[1:], nan=-np.inf)
-    if len(chains) < 4 or later.size == 0 or not np.isfinite(later.max()):
-        return Interval(np.nan, np.nan, np.nan, 0), ""
-    lag = int(np.argmax(later)) + 2
-    acf, resampled = autocorrelation(chains[1::2], lags, seed)
-    return around(acf[lag - 1], resampled[:, lag - 1], len(chains[1::2])), str(lag)
+    pairs = np.concatenate([np.stack([chain[:-1], chain[1:]], axis=1) for chain in chains])
+    pairs = pairs[~np.isnan(pairs).any(axis=1)]
+    if len(pairs) == 0:
+        return None
+    both = np.concatenate([pairs, pairs[:, ::-1]])
+    first, second = both[np.argsort(both[:, 0], kind="stable")].T
+    # Real draws hardly repeat: the nearest 1 % of the pairs on either side stand for the same draw.
+    window = 0 if target.edges is None else max(len(first) // 100, 1)
+    least = np.maximum(np.searchsorted(first, second, side="left") - window, 0)
+    most = np.minimum(np.searchsorted(first, second, side="right") + window, len(first))
+    state = rng.integers(len(first), size=(NULL_RUNS, len(chains)))
+    drawn = np.empty((NULL_RUNS, len(chains), length))
+    for step in range(length):
+        drawn[..., step] = second[state]
+        span = most[state] - least[state]
+        state = least[state] + (rng.random(state.shape) * span).astype(int)
+    return drawn
 
 
-def rejection_rate(test: Test, freedom: int, draws: int = PAPER_DRAWS) -> Interval:
+def image_distance(results: ArrayLike, images: ArrayLike, target: Target, seed: int) -> Interval:
+    """Total variation between results and the true images of the same numbers, shape (n,) each.
+
+    The images are known, so a result that is right adds no noise, and no sampling test is needed.
+    The low end is that of a bias-corrected bootstrap over the numbers. The high end bounds the
+    distance without assumptions: two samples differ by at most the share of pairs in different
+    cells (the coupling inequality), of which it is the upper Wilson limit.
+    """
+    found, true = target.cells(results), target.cells(images)
+    n = found.size
+    moved = np.flatnonzero(found != true)
+    shift = np.zeros((moved.size, target.size))
+    shift[np.arange(moved.size), found[moved]] = 1
+    shift[np.arange(moved.size), true[moved]] -= 1
+    value = float(0.5 * np.abs(shift.sum(axis=0)).sum() / n)
+    low = 0.0
+    if moved.size:
+        # Numbers with a right result add nothing, so only the others are resampled.
+        chance = np.append(np.full(moved.size, 1 / n), 1 - moved.size / n)
+        drawn = np.random.default_rng(seed).multinomial(n, chance, RESAMPLES)[:, :-1]
+        resampled = 0.5 * np.abs(drawn @ shift).sum(axis=1) / n
+        low = float(np.nan_to_num(bias_corrected(resampled, value)[0]))
+    return Interval(value, min(low, value), max(proportion(moved.size, n).high, value), n)
+
+
+def rejection_rate(
+    test: Test, freedom: int, draws: int = PAPER_DRAWS, level: float = 0.95
+) -> Interval:
     """How often a chi-square test at `LEVEL` would reject `draws` draws from the same sampler.
 
-    The statistic of n draws is approximately noncentral chi-square. The 95 % interval of its
+    The statistic of n draws is approximately noncentral chi-square. The interval of its
     noncentrality, found by inverting the test, is scaled from n to `draws` and converted to power.
     A true sampler has 0.05; near 1 means p near 0. The interval is wide where n is small: passing
-    one test does not show that a sampler is true.
+    one test does not show that a sampler is true. A statistic below its expectation under the null
+    is chance: it gives the upper end of that expectation. Ends of 1 are stated to 1e-6, for the
+    approximation is no better.
     """
-    least, most = _noncentrality(test.statistic, freedom)
+    least, most = _noncentrality(test.statistic, freedom, level)
     middle = min(max(test.statistic - freedom, least), most)
     critical = stats.chi2.isf(LEVEL, freedom)
     rates = [
         LEVEL if x <= 0 else float(_above(critical, freedom, x * draws / test.n))
         for x in (middle, least, most)
     ]
-    return Interval(rates[0], min(rates[1], rates[0]), max(rates[2], rates[0]), test.n)
+    return Interval(rates[0], min(rates[1], rates[0], 1 - 1e-6), max(rates[2], rates[0]), test.n)
 
 
-def _noncentrality(statistic: float, freedom: int) -> tuple[float, float]:
-    """The 95 % interval of the noncentrality, given the statistic."""
+def _noncentrality(statistic: float, freedom: int, level: float) -> tuple[float, float]:
+    """The interval of the noncentrality at `level`, given the statistic."""
+    tail = (1 - level) / 2
     if statistic > 1000:  # normal approximation; SciPy's series does not converge for large values
-        half = 1.96 * np.sqrt(2 * (2 * statistic - freedom)) if np.isfinite(statistic) else 0.0
+        width = -stats.norm.ppf(tail)
+        half = width * np.sqrt(2 * (2 * statistic - freedom)) if np.isfinite(statistic) else 0.0
         return max(statistic - freedom - half, 0.0), statistic - freedom + half
 
-    def solve(tail: float) -> float:
+    def solve(found: float, tail: float) -> float:
         def excess(x: float) -> float:
-            return _above(statistic, freedom, x) - tail
+            return _above(found, freedom, x) - tail
 
-        return (
-            0.0 if excess(0.0) >= 0 else float(optimize.brentq(excess, 0.0, 10 * statistic + 100))
-        )
+        return 0.0 if excess(0.0) >= 0 else float(optimize.brentq(excess, 0.0, 10 * found + 100))
 
-    return solve(0.025), solve(0.975)
+    return solve(statistic, tail), solve(max(statistic, float(freedom)), 1 - tail)
 
 
 def _above(statistic: float, freedom: int, noncentrality: float) -> float:

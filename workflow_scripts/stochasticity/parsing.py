@@ -1,7 +1,8 @@
 """From a reply to numbers: only what the reply states unambiguously counts.
 
 Nothing is repaired and no question is repeated: a reply with two numbers where one was requested, a
-number outside the support, or a program in place of a number is a failure with its reason.
+number outside the support, or a program in place of a number is a failure with its reason. So is a
+reply that was cut off, whatever it contains: what it would have said next is not known.
 """
 
 import json
@@ -21,6 +22,8 @@ from workflow_scripts.stochasticity.targets import Target
 NUMBER = re.compile(r"(?<![\w.])[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?(?![\w%]|\.\d)")
 DRAW = re.compile(r"\bdraw\b\W*:", re.IGNORECASE)
 KEY = re.compile(r"\b(?i:key|answer|correct option)\b[^\w\n]*(?:is\b)?[^\w\n]*([A-D])\b(?!')")
+# Failures of replies that did not end by themselves, by their `finish_reason`.
+LOST = {"length": "cut off", "context": "cut off", "filtered": "filtered by the server"}
 ENUMERATED = re.compile(r"^\s*\d+[.)]\s+(?=\S)")
 
 
@@ -39,14 +42,17 @@ def draws(requests: pd.DataFrame, responses: pd.DataFrame) -> pd.DataFrame:
 
     Raises `KeyError` for a response to a request that is not in `requests`.
     """
-    columns = [*CONDITIONS, "given", "request_id"]
+    columns = [*CONDITIONS, "given", "max_tokens", "request_id"]
     asked: dict[str, Any] = {row["request_id"]: row for row in requests[columns].to_dict("records")}
     known = {name: targets.of(name) for name in set(requests["target"]) - {"steps"}}
     rows: dict[str, list[Any]] = {name: [] for name in DRAWS.columns}
-    replies = responses[["request_id", "text", "completion_tokens", "model"]]
-    for unit, (request_id, text, tokens, model) in enumerate(replies.itertuples(index=False)):
+    replies = responses[["request_id", "text", "finish_reason", "completion_tokens", "model"]]
+    for unit, (request_id, text, finish, tokens, model) in enumerate(
+        replies.itertuples(index=False)
+    ):
         request = asked[request_id]
-        for part, position, parsed, given in _entries(request, text, known.get(request["target"])):
+        target = known.get(request["target"])
+        for part, position, parsed, given in _entries(request, text, finish, target):
             for name in CONDITIONS:
                 rows[name].append(request[name])
             rows["model"].append(model)
@@ -57,27 +63,35 @@ def draws(requests: pd.DataFrame, responses: pd.DataFrame) -> pd.DataFrame:
             rows["failure"].append(parsed.failure)
             rows["given"].append(given)
             rows["tokens"].append(tokens)
+            rows["max_tokens"].append(request["max_tokens"])
+            rows["finish_reason"].append(finish)
     return DRAWS.validate(pd.DataFrame(rows))
 
 
-def _entries(request: dict[str, Any], text: str, target: Target | None) -> Iterator[Entry]:
+def _entries(
+    request: dict[str, Any], text: str, finish: str, target: Target | None
+) -> Iterator[Entry]:
+    if finish in LOST:
+        yield from _lost(request, Parsed(None, LOST[finish]))
+        return
     if request["experiment"] == "S8":
         truth = maps.sequence(request["style"], json.loads(request["given"]), request["batch"])
         found = steps(text)
         for position, output in enumerate(truth):
             hit = position < len(found) and found[position] == output
-            # A missing output counts as wrong: the reply did not give it.
+            # A missing output counts as wrong: the reply ended without it.
             yield "step", position, Parsed(float(hit), None), request["given"]
         return
     assert target is not None
     match request["experiment"]:
         case "S7":
             listed = values(text, target)
+            if not listed:
+                yield from _lost(request, Parsed(None, "no number"))
+                return
             yield "count", 0, Parsed(float(len(listed)), None), ""
             for position, parsed in enumerate(listed[: request["batch"]]):
                 yield "draw", position, parsed, ""
-            if not listed:
-                yield "draw", 0, Parsed(None, "no number"), ""
         case "S10":
             seed = named(text, "u", targets.of("seed"))
             own = "" if seed.value is None else str(seed.value)
@@ -87,6 +101,28 @@ def _entries(request: dict[str, Any], text: str, target: Target | None) -> Itera
             yield "draw", 0, key(text), request["given"]
         case _:
             yield "draw", 0, value(text, target), request["given"]
+
+
+def _lost(request: dict[str, Any], failure: Parsed) -> Iterator[Entry]:
+    """The entries of a reply that gives nothing: every number that it was asked for fails."""
+    match request["experiment"]:
+        case "S8":
+            for position in range(request["batch"]):
+                yield "step", position, failure, request["given"]
+        case "S7":
+            yield "count", 0, failure, ""
+            for position in range(request["batch"]):
+                yield "draw", position, failure, ""
+        case "S10":
+            yield "seed", 0, failure, ""
+            yield "draw", 0, failure, ""
+        case _:
+            yield "draw", 0, failure, request["given"]
+
+
+def single(reply: str, finish: str, target: Target) -> Parsed:
+    """The one number of a reply that ended for the reason `finish`."""
+    return Parsed(None, LOST[finish]) if finish in LOST else value(reply, target)
 
 
 def plain(reply: str) -> str:

@@ -1,15 +1,12 @@
-"""The requests of all single-turn experiments: S1 to S3, S7 to S10, S12 and S14.
+"""The requests that are the same for every model: S1 to S3, S9, S10, S12 and S14.
 
 Columns beside the shared ones: `experiment`; `target`, the distribution of true draws; `style`, the
-wording, map or generator; `batch`, draws requested in one reply; `given`, the number or case in the
-prompt. Items differ between experiments, so no draw is used in two of them.
+wording or map; `batch`, draws requested in one reply; `given`, the number or topic in the prompt.
+Items differ between experiments, so no draw is used in two of them.
 """
 
-import json
 from collections.abc import Iterator
 from typing import Any
-
-import numpy as np
 
 from workflow_scripts.inference import requests as inference
 from workflow_scripts.models.corpora import sampling_words as words
@@ -19,6 +16,8 @@ from workflow_scripts.stochasticity import maps
 Request = dict[str, Any]
 
 UNFILTERED: dict[str, Any] = {"temperature": 1.0, "top_p": 1.0, "top_k": 0}  # the model as it is
+# A question with four options and its key takes 40 to 80 tokens, twice that for a long one.
+QUIZ_TOKENS = 256
 
 
 def direct(experiment: str, target: str, style: str, prompt: str, **fields: Any) -> Request:
@@ -62,39 +61,6 @@ def decoding(settings: dict[str, Any], draws: int, tokens: int, seed: int) -> It
             yield direct("S3", target, "plain", prompt, **sampling, **fields)
 
 
-def batched(settings: dict[str, Any], draws: int, seed: int) -> Iterator[Request]:
-    """S7: several draws per reply, `draws` in total."""
-    for target in settings["targets"]:
-        for size in settings["sizes"]:
-            prompt = words.batched(target, size)
-            room = 32 + (2 + 6 * (target != "digit")) * size
-            fields = {"key": size, "batch": size, "n": max(1, draws // size), "max_tokens": room}
-            yield direct("S7", target, "plain", prompt, seed=seed, **fields)
-
-
-def generators(settings: dict[str, Any], seed: int) -> Iterator[Request]:
-    """S8: small generators to run in text, from starts outside the embedded models' training."""
-    steps = settings["steps"]
-    for modulus in settings["moduli"]:
-        rng = seeds.generator(seed, "lcg", modulus)
-        cases: set[tuple[int, int, int, int]] = set()
-        while len(cases) < settings["starts"]:
-            cases.add(words.lcg_case(rng, modulus, "held_out"))
-        for case in sorted(cases):
-            yield _generator(f"lcg-{modulus}", words.lcg(*case, steps), [*case], steps, seed)
-    for bits in settings["xorshift_bits"]:
-        rng = seeds.generator(seed, "xorshift", bits)
-        starts = rng.choice(np.arange(1, 2**bits), settings["starts"], replace=False)
-        for start in map(int, starts):
-            prompt = maps.xorshift_prompt(bits, start, steps)
-            yield _generator(f"xorshift-{bits}", prompt, [bits, start], steps, seed)
-
-
-def _generator(style: str, prompt: str, case: list[int], steps: int, seed: int) -> Request:
-    fields = {"batch": steps, "n": 1, "max_tokens": 32 + 32 * steps, "seed": seed}
-    return direct("S8", "steps", style, prompt, given=json.dumps(case), **fields)
-
-
 def external(names: list[str], draws: int, tokens: int, seed: int) -> Iterator[Request]:
     """S9: a different uniform number in each prompt, to be mapped to the target."""
     for name in names:
@@ -123,7 +89,8 @@ def quiz(draws: int, seed: int) -> Iterator[Request]:
     for topic in words.TOPICS:
         n = max(1, draws // len(words.TOPICS))
         prompt = words.quiz(topic)
-        yield direct("S12", "letter", "plain", prompt, given=topic, n=n, max_tokens=128, seed=seed)
+        fields = {"n": n, "max_tokens": QUIZ_TOKENS, "seed": seed}
+        yield direct("S12", "letter", "plain", prompt, given=topic, **fields)
 
 
 def discrete(settings: dict[str, Any], draws: int, tokens: int, seed: int) -> Iterator[Request]:
@@ -144,13 +111,11 @@ def main(
     seed: int,
     provenance: dict[str, Any] | None = None,
 ) -> None:
-    """Write the request table; `settings` maps names of config sections to their contents."""
+    """Write the request table; `settings` has sections of the study's config, by name."""
     frame = inference.table(
         [
             *styles(draws, reply_tokens, seed),
             *decoding(settings["decoding"], draws, reply_tokens, seed),
-            *batched(settings["batched"], draws, seed),
-            *generators(settings["generators"], seed),
             *external(settings["external_maps"], draws, reply_tokens, seed),
             *self_made(settings["self_made_maps"], draws, reply_tokens, seed),
             *quiz(draws, seed),

@@ -13,6 +13,7 @@ from workflow_scripts.stochasticity.condition_scores import condition_scores
 from workflow_scripts.stochasticity.draw_table import CONDITIONS, DRAWS, RIGGED, TRUE
 from workflow_scripts.stochasticity.requests import UNFILTERED
 
+CONTROLS = (TRUE, RIGGED)
 REASONS = {
     "S4": "the model has no `thinking` switch in its settings",
     "S11": "not listed under stochasticity.code_tool.models: it writes no programs",
@@ -53,17 +54,16 @@ def by_stage(rows: Sequence[Row], stages: Sequence[Sequence[str]]) -> list[Row]:
 
 
 def adjusted(rows: Sequence[Row]) -> list[Row]:
-    """Holm's adjustment of all chi-square p-values of fit, over all models and conditions."""
-    family = [
-        row
-        for row in rows
-        if row["metric"] == "chi_square_p" and row["model"] not in (TRUE, RIGGED)
-    ]
-    values = holm([row["value"] for row in family])
-    return [
-        row | {"metric": "chi_square_p_holm", "value": float(p)}
-        for row, p in zip(family, values, strict=True)
-    ]
+    """Holm's adjustment over all models and conditions: p-values of fit, and of periodicity."""
+    found = []
+    for metric in ("chi_square_p", "periodicity_p"):
+        family = [row for row in rows if row["metric"] == metric and row["model"] not in CONTROLS]
+        values = holm([row["value"] for row in family])
+        found += [
+            row | {"metric": f"{metric}_holm", "value": float(p)}
+            for row, p in zip(family, values, strict=True)
+        ]
+    return found
 
 
 def main(
@@ -80,7 +80,7 @@ def main(
     """Write the scores of all draws, with the pass rates and power of the controls (`rates`).
 
     Draws are read from the `responses` to the `requests`, and from the `draw_tables` of other
-    rules: controls, chains (S5, S6), reasoning (S4), programs (S11).
+    rules: controls, chains and long replies (S5 to S8), reasoning (S4), programs (S11).
     """
     asked = tables.read(requests, schemas.REQUESTS)
     frames = [parsing.draws(asked, tables.read(file, schemas.RESPONSES)) for file in responses]

@@ -1,7 +1,7 @@
-"""S5 and S6: chains of draws, one after another, with all earlier draws in view or only the last.
+"""S5 to S8: chains of draws, one after another, and replies that hold many numbers (S7, S8).
 
-All chains advance together, one round at a time, through the response store: a job that was killed
-resumes in the same round.
+A chain has all earlier draws in view (S5) or only the last (S6). All chains advance together, one
+round at a time, through the response store: a job that was killed resumes in the same round.
 """
 
 import json
@@ -14,7 +14,7 @@ from workflow_scripts.inference import engines, rounds, runner
 from workflow_scripts.inference import requests as inference
 from workflow_scripts.models.corpora import sampling_words as words
 from workflow_scripts.shared import job, tables
-from workflow_scripts.stochasticity import parsing, targets
+from workflow_scripts.stochasticity import long_replies, parsing, targets
 from workflow_scripts.stochasticity.draw_table import DRAWS
 from workflow_scripts.stochasticity.requests import Request, direct
 
@@ -40,7 +40,8 @@ def follow(number: int, requests: pd.DataFrame, responses: pd.DataFrame) -> pd.D
     if number + 1 >= asked[0]["batch"]:
         return None
     rows = []
-    for request, reply in zip(asked, responses["text"], strict=True):
+    replies = zip(asked, responses["text"], responses["finish_reason"], strict=True)
+    for request, reply, finish in replies:
         target, last = request["target"], request["given"]
         fields = {key: request[key] for key in ("batch", "max_tokens", "seed")}
         if request["experiment"] == "S5":
@@ -50,7 +51,7 @@ def follow(number: int, requests: pd.DataFrame, responses: pd.DataFrame) -> pd.D
                 {"role": "user", "content": words.AGAIN},
             ]
         else:
-            parsed = parsing.value(reply, targets.of(target))
+            parsed = parsing.single(reply, finish, targets.of(target))
             if parsed.value is not None:
                 last = words.written(parsed.value, target)
         prompt = words.last_only(target, last) if last else words.PROMPTS[target]["plain"]
@@ -70,9 +71,10 @@ def _turn(
 
 def read(requests: pd.DataFrame, responses: pd.DataFrame) -> pd.DataFrame:
     """Draws of the chains: `unit` numbers the chain, `position` the round."""
+    ended = responses["text"], responses["finish_reason"], requests["target"]
     parsed = [
-        parsing.value(text, targets.of(target))
-        for text, target in zip(responses["text"], requests["target"], strict=True)
+        parsing.single(text, finish, targets.of(target))
+        for text, finish, target in zip(*ended, strict=True)
     ]
     frame = requests.assign(
         model=responses["model"],
@@ -82,6 +84,7 @@ def read(requests: pd.DataFrame, responses: pd.DataFrame) -> pd.DataFrame:
         value=pd.Series([p.value for p in parsed], index=requests.index, dtype=float),
         failure=pd.Series([p.failure for p in parsed], index=requests.index, dtype=object),
         tokens=responses["completion_tokens"],
+        finish_reason=responses["finish_reason"],
     )
     return DRAWS.validate(frame[list(DRAWS.columns)])
 
@@ -93,16 +96,24 @@ def main(
     checkpoint: str,
     batch_tokens: int,
     settings: dict[str, Any],
+    long: dict[str, Any],
+    draws: int,
     reply_tokens: int,
     seed: int,
     provenance: dict[str, Any] | None = None,
 ) -> None:
-    """Run all chains of one model and write the table of their draws."""
+    """Run the chains of one model (`settings`) and its long replies (`long`); write their draws.
+
+    `long` has the config's sections `batched` and `generators`.
+    """
     engine = engines.load(model, spec, checkpoint, batch_tokens=batch_tokens)
     # A separate folder, because each round reads the whole store: it holds only the chains.
     store = runner.store_of(engine, "chains")
     first = start(settings, reply_tokens, seed)
-    drawn = read(*rounds.converse(first, follow, engine, store))
+    chains = read(*rounds.converse(first, follow, engine, store))
+    asked = long_replies.table(long, draws, long_replies.counter(spec, checkpoint), seed)
+    replies = runner.generate(asked, engine, runner.store_of(engine))
+    drawn = pd.concat([chains, parsing.draws(asked, replies)], ignore_index=True)
     tables.write(drawn, draw_table, DRAWS, provenance)
 
 
