@@ -212,6 +212,12 @@ rule softmax_claims:
     params:
         code=fingerprint("workflow_scripts/softmax/claims.py"),
         models=study_models("softmax"),
+        settings={
+            "heads": config["softmax"]["heads"],
+            "sizes": config["softmax"]["sizes"],
+            "retrieval_steps": config["softmax"]["retrieval"]["steps"],
+            "comparison_steps": config["softmax"]["comparison"]["steps"],
+        },
     script:
         "../workflow_scripts/softmax/claims.py"
 

@@ -1,78 +1,115 @@
-"""What the claims read from the scores: one function measures one quantity."""
+"""What the claims read from the scores: one function measures one quantity.
 
+`runs` is what the run followed of the paper's protocol, by experiment (`claims.protocols`).
+"""
+
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from workflow_scripts.shared.claims import Evidence, Measured, NotMeasured
+from workflow_scripts.shared.claims import Evidence, NotMeasured
 from workflow_scripts.shared.measurements import (
     EvidenceOf,
     Found,
     each,
+    exact,
     extreme,
     measured,
     one,
     select,
 )
+from workflow_scripts.shared.protocol import Protocol
+from workflow_scripts.softmax.scores import IN_DISTRIBUTION
 
 pick = partial(select, seeds="pooled", undefined="drop")
 
-IN_DISTRIBUTION = 16  # items, the largest set in training
 HEADS: dict[str, Any] = {"experiment": "E1", "normaliser": "softmax", "inference": "trained"}
+# Accuracy at 16 items below which a head has not learned the task, and its attention shows nothing.
+LEARNED = 0.9
 
 Accuracies = dict[int, tuple[float, float]]  # items -> baseline and adaptive, %
+Runs = Mapping[str, Protocol]  # experiment -> evidence, and what was reduced
 
 
-def scale(scores: pd.DataFrame, experiment: str = "E1") -> str:
-    """How many heads were trained and for how long, for a note."""
+def scale(runs: Runs, scores: pd.DataFrame, experiment: str = "E1") -> str:
+    """How many heads were trained and for how long, and what was reduced, for a note."""
     steps = one(scores, experiment=experiment, metric="training_steps")
     heads = pick(scores, experiment=experiment, metric="accuracy", inference="trained")["n"].max()
-    return f"{heads} heads, {int(steps['value'])} steps"
+    text = f"{heads} heads, {int(steps['value'])} steps"
+    reduced = runs[experiment].reduced
+    return f"{text}; reduced: {reduced}" if reduced else text
 
 
-def less_trained(table: Accuracies, scores: pd.DataFrame) -> str | None:
-    """Why E1's heads cannot represent the paper's, if they are less accurate at 16 items."""
-    ours = one(scores, metric="accuracy", items=IN_DISTRIBUTION, **HEADS)
-    paper = table[IN_DISTRIBUTION][0]
-    if 100 * ours["ci_high"] >= paper:
+def not_learned(
+    scores: pd.DataFrame, least: float, expected: str, experiment: str = "E1", **heads: Any
+) -> str | None:
+    """Why heads cannot decide a claim: their accuracy at 16 items is below `least`."""
+    place = {"normaliser": "softmax", "inference": "trained"} | heads
+    rows = pick(
+        scores, experiment=experiment, metric="accuracy", items=IN_DISTRIBUTION, **place
+    )
+    if rows.empty:
+        return f"softmax.sizes does not contain {IN_DISTRIBUTION}; add it"
+    row = rows.iloc[0]
+    if max(row["value"], row["ci_high"]) >= least:
         return None
     return (
-        f"our heads reach {100 * ours['value']:.1f} % at {IN_DISTRIBUTION} items, the paper's "
-        f"{paper} %; train for longer, as the paper preset does"
+        f"our {place['normaliser']} heads reach {100 * row['value']:.1f} % at {IN_DISTRIBUTION} "
+        f"items, expected {expected}; train for longer, as the paper preset does"
     )
 
 
-def trained_slope(scores: pd.DataFrame, _: EvidenceOf) -> Found:
+def less_trained(
+    table: Accuracies, scores: pd.DataFrame, experiment: str = "E1", normaliser: str = "softmax"
+) -> str | None:
+    """Why heads cannot represent the paper's, if they are less accurate at 16 items."""
+    paper = table[IN_DISTRIBUTION][0]
+    expected = f"the paper's {paper} %"
+    return not_learned(scores, paper / 100, expected, experiment, normaliser=normaliser)
+
+
+def untrained(scores: pd.DataFrame) -> str | None:
+    """Why E1's heads show nothing, if they have not learned the task."""
+    return not_learned(scores, LEARNED, f"{100 * LEARNED:.0f} %")
+
+
+def trained_slope(runs: Runs, scores: pd.DataFrame, _: EvidenceOf) -> Found:
     """Log-log slope of the largest weight against items, trained heads."""
     worst = pick(scores, experiment="E1", metric="bound_violations", inference="trained")
     note = (
-        f"log-log slope of the largest weight against items; {scale(scores)}; "
+        f"log-log slope of the largest weight against items; {scale(runs, scores)}; "
         f"bound of S1 violated on {100 * worst['value'].max():g} % of sets"
     )
-    row = one(scores, metric="max_weight_slope", **HEADS)
-    return [measured(row, Evidence.PROTOCOL, note)]
+    rows = pick(scores, metric="max_weight_slope", **HEADS)
+    if rows.empty:
+        return NotMeasured("softmax.sizes has one size only; a slope needs two")
+    return [measured(rows.iloc[0], runs["E1"].evidence, note)]
 
 
-def trained_spread(scores: pd.DataFrame, _: EvidenceOf) -> Found:
-    """Largest logit spread of trained heads relative to its bound."""
-    rows = pick(scores, experiment="E1", metric="domain_spread_to_bound")
-    row = rows.sort_values("value").iloc[-1]
-    return [measured(row, Evidence.PROTOCOL, f"spread / bound over all inputs; {scale(scores)}")]
+def trained_spread(runs: Runs, scores: pd.DataFrame, _: EvidenceOf) -> Found:
+    """Trained heads whose logit spread exceeds its bound, a count over all inputs of a grid."""
+    row = one(scores, experiment="E1", metric="spread_bound_violations", normaliser="softmax")
+    ratio = pick(scores, experiment="E1", metric="domain_spread_to_bound")["value"].max()
+    note = f"mean spread / bound over all inputs {ratio:.2f}; {scale(runs, scores)}"
+    return [measured(row, runs["E1"].evidence, note)]
 
 
-def sharpness_lost(scores: pd.DataFrame, _: EvidenceOf) -> Found:
+def sharpness_lost(runs: Runs, scores: pd.DataFrame, _: EvidenceOf) -> Found:
     """Weight on the largest item at 16 items minus that at the largest size, over heads."""
-    rows = pick(scores, metric="largest_item_weight", **HEADS).sort_values("items")
-    near, far = rows.iloc[0], rows.iloc[-1]
+    rows = pick(scores, metric="largest_item_weight_lost", **HEADS)
+    if rows.empty:
+        return NotMeasured(f"softmax.sizes lacks {IN_DISTRIBUTION}, or a larger size; add it")
+    row = rows.iloc[0]
+    weights = pick(scores, metric="largest_item_weight", **HEADS).set_index("items")["value"]
+    far = int(row["items"])
     note = (
-        f"{near['value']:.2f} at {int(near['items'])} items minus {far['value']:.4f} at "
-        f"{int(far['items'])}, interval from both ends; {scale(scores)}"
+        f"{weights[IN_DISTRIBUTION]:.2f} at {IN_DISTRIBUTION} items minus {weights[far]:.4f} at "
+        f"{far}; {scale(runs, scores)}"
     )
-    value = near["value"] - far["value"]
-    low, high = near["ci_low"] - far["ci_high"], near["ci_high"] - far["ci_low"]
-    return [Measured(value, low, high, int(near["n"]), Evidence.PROTOCOL, note)]
+    return [measured(row, runs["E1"].evidence, note, reason=untrained(scores))]
 
 
 def percent(rows: pd.DataFrame) -> pd.DataFrame:
@@ -86,49 +123,58 @@ def gains(scores: pd.DataFrame) -> pd.DataFrame:
     return percent(rows).sort_values("items")
 
 
-def helps_everywhere(table: Accuracies, scores: pd.DataFrame, _: EvidenceOf) -> Found:
+def helps_everywhere(table: Accuracies, runs: Runs, scores: pd.DataFrame, _: EvidenceOf) -> Found:
     """The smallest gain over all larger sizes, its interval over all of them."""
     rows = gains(scores)
-    worst = extreme(rows[rows["items"] > IN_DISTRIBUTION], "least")
-    note = f"smallest gain in points, at {int(worst['items'])} items; {scale(scores)}"
-    return [measured(worst, Evidence.PROTOCOL, note, reason=less_trained(table, scores))]
+    rows = rows[rows["items"] > IN_DISTRIBUTION]
+    if rows.empty:
+        return NotMeasured(f"softmax.sizes has no size above {IN_DISTRIBUTION}; add one")
+    worst = extreme(rows, "least")
+    note = f"smallest gain in points, at {int(worst['items'])} items; {scale(runs, scores)}"
+    return [measured(worst, runs["E1"].evidence, note, reason=less_trained(table, scores))]
 
 
-def gain_at(items: int, table: Accuracies, scores: pd.DataFrame, _: EvidenceOf) -> Found:
-    """Gain in points at one size."""
+def gain_at(
+    items: int, table: Accuracies, runs: Runs, scores: pd.DataFrame, _: EvidenceOf
+) -> Found:
+    """Gain in points at one size, and how the entropy there compares with the window."""
     rows = gains(scores)
     here = rows[rows["items"] == items]
     if here.empty:
         return NotMeasured(f"softmax.sizes does not contain {items}; add it")
-    note = f"gain in points at {items} items; {scale(scores)}"
-    reason = less_trained(table, scores)
-    return [measured(here.iloc[0], Evidence.PROTOCOL, note, reason=reason)]
-
-
-def beyond_window(scores: pd.DataFrame, _: EvidenceOf) -> Found:
-    """Gain at the largest size, where the entropy is past the window of the polynomial."""
-    row = gains(scores).iloc[-1]
-    entropy = one(scores, metric="entropy_nats", items=row["items"], **HEADS)
+    entropy = one(scores, metric="entropy_nats", items=items, **HEADS)["value"]
     end = one(scores, experiment="S5", metric="window_high_nats")["value"]
-    note = f"gain in points at {int(row['items'])} items, mean entropy {entropy['value']:.2f} nats"
-    within = f"heads stay within the window (up to {end:.2f} nats) at every measured size"
-    reason = within if entropy["ci_low"] <= end else None
-    return [measured(row, Evidence.PROTOCOL, f"{note}; {scale(scores)}", reason=reason)]
+    note = (
+        f"gain in points at {items} items; mean entropy {entropy:.2f} nats, the polynomial "
+        f"sharpens up to {end:.2f}; {scale(runs, scores)}"
+    )
+    reason = less_trained(table, scores)
+    return [measured(here.iloc[0], runs["E1"].evidence, note, reason=reason)]
 
 
-def refit(scores: pd.DataFrame, _: EvidenceOf) -> Found:
-    """Share of the variance of the best inverse temperature that a quartic explains."""
-    reason = "how the paper chose the best temperature is not known"
-    return [
-        measured(
-            row,
-            Evidence.PROTOCOL,
-            f"best by {str(row['inference']).removeprefix('refit_').replace('_', '-')}; "
-            f"{row['n']} points; {scale(scores)}",
-            reason=reason,
+def past_window(scores: pd.DataFrame, evidence: EvidenceOf) -> Found:
+    """Rows of random logits past the window whose temperature is not 1."""
+    row = one(scores, experiment="S5", metric="changed_past_window", model="theory")
+    if pd.isna(row["value"]):
+        return NotMeasured("no case is past the window; add larger sets to softmax.theory.sizes")
+    return exact("S5", "changed_past_window", "random bounded logits", scores, evidence)
+
+
+def refit(runs: Runs, scores: pd.DataFrame, _: EvidenceOf) -> Found:
+    """Variance of a head's best inverse temperature that the other heads' quartic explains."""
+    rows = pick(scores, experiment="E3", metric="held_out_explained_variance")
+    if rows.empty:
+        return NotMeasured("too few heads or sizes to fit the polynomial without one head")
+    found = []
+    for _, row in rows.iterrows():
+        best = str(row["inference"]).removeprefix("refit_").replace("_", "-")
+        note = (
+            f"best by {best}; 1 - residual / variance, each head predicted from the others; "
+            f"{scale(runs, scores)}"
         )
-        for _, row in pick(scores, experiment="E3", metric="explained_variance").iterrows()
-    ]
+        reason = untrained(scores)
+        found.append(measured(row, runs["E1"].evidence, note, reason=reason, condition=best))
+    return found
 
 
 def model_spread(scores: pd.DataFrame, evidence: EvidenceOf) -> Found:
@@ -138,21 +184,48 @@ def model_spread(scores: pd.DataFrame, evidence: EvidenceOf) -> Found:
     return each(rows, evidence, note, "no model under studies.softmax")
 
 
-def way_out(scores: pd.DataFrame, _: EvidenceOf) -> Found:
+def streaming_error(scores: pd.DataFrame, _: EvidenceOf) -> Found:
+    """Largest difference of the blockwise from the direct form over all sizes."""
+    errors = pick(scores, experiment="S10", metric="streaming_error").sort_values("items")
+    guard = pick(scores, experiment="S10", metric="log_guard_error").sort_values("items").iloc[-1]
+    items = int(guard["items"])
+    worst = errors.sort_values("value").iloc[-1].copy()
+    worst["n"] = errors["n"].sum()
+    note = (
+        f"two passes over up to {items:,} keys, {int(worst['n'])} cases, without the guard of the "
+        f"paper's listing; the guard of 1e-9 changes the output by up to {guard['value']:.1e} at "
+        f"{items:,} keys"
+    )
+    return [measured(worst, Evidence.THEORY, note)]
+
+
+def still_disperses(scores: pd.DataFrame, _: EvidenceOf) -> Found:
+    """Log-log slope of the largest weight with the inverse temperature at its maximum."""
+    row = one(scores, experiment="S10", metric="max_weight_slope")
+    bound = one(scores, experiment="S10", metric="adaptive_bound_violations")
+    beta = one(scores, experiment="S5", metric="peak_beta")["value"]
+    note = (
+        f"uniform logits at inverse temperature {beta:.2f}, the maximum of the polynomial; "
+        f"{int(row['n'])} cases; with the adaptive one, {int(bound['value'])} of {int(bound['n'])} "
+        "sharpened rows exceed exp(maximum x spread)/n"
+    )
+    return [measured(row, Evidence.THEORY, note)]
+
+
+def way_out(table: Accuracies, runs: Runs, scores: pd.DataFrame, _: EvidenceOf) -> Found:
     """Accuracy gain over softmax of each normaliser, at the size nearest to 1,024 items."""
     rows = pick(scores, experiment="E7", metric="accuracy_gain_over_softmax")
     if rows.empty:
         return NotMeasured("softmax.comparison.normalisers contains softmax only; add another")
     items = min(rows["items"].dropna().unique(), key=lambda size: abs(size - 1024))
-    return [
-        measured(
-            row,
-            Evidence.PROTOCOL,
-            f"{row['normaliser']}: accuracy gain over softmax at {int(items)} items; "
-            f"{scale(scores, 'E7')}",
-        )
-        for _, row in rows[rows["items"] == items].iterrows()
-    ]
+    found = []
+    for _, row in rows[rows["items"] == items].iterrows():
+        name = str(row["normaliser"])
+        pair = (less_trained(table, scores, "E7", heads) for heads in ("softmax", name))
+        note = f"accuracy gain over softmax at {int(items)} items; {scale(runs, scores, 'E7')}"
+        reason = next((text for text in pair if text), None)
+        found.append(measured(row, runs["E7"].evidence, note, reason=reason, condition=name))
+    return found
 
 
 def published_accuracy(path: str | Path) -> Accuracies:

@@ -18,7 +18,6 @@ from torch import Tensor
 from workflow_scripts.inference import engines
 from workflow_scripts.shared import adaptive_temperature, job, progress, scores, seeds, tables
 from workflow_scripts.shared.scores import Row
-from workflow_scripts.shared.statistics import bootstrap_mean
 from workflow_scripts.softmax import normalisers, probe
 
 
@@ -104,15 +103,14 @@ def spreads(model: Any, ids: list[int], rows: int) -> np.ndarray:
     return np.concatenate([found[layer] for layer in sorted(found)])
 
 
-def spread_rows(found: np.ndarray, seed: int, tokens: int) -> list[Row]:
+def spread_rows(found: np.ndarray, tokens: int) -> list[Row]:
     """Score rows of the spreads `found`, shape (heads, query rows), on a text of `tokens` tokens.
 
-    The mean has an interval over heads; sd, minimum and maximum are over heads and rows.
+    The mean has Student's interval over heads; sd, minimum and maximum are over heads and rows.
     """
-    over_heads = bootstrap_mean(found.mean(1), seed)
     pooled = {"sd": found.std(), "min": found.min(), "max": found.max()}
     return [
-        scores.interval("E5", "logit_spread_mean", over_heads, units="heads"),
+        scores.mean("E5", "logit_spread_mean", found.mean(1), units="heads"),
         *(
             scores.number("E5", f"logit_spread_{name}", value, found.size, units="rows")
             for name, value in pooled.items()
@@ -131,7 +129,7 @@ def main(
     seed: int,
     provenance: dict[str, Any],
 ) -> None:
-    """Write the score rows of E4, and of E5 on the file `text`, for one model."""
+    """Write the score rows of E4, and of E5 on the file `text`, of one model."""
     engine: Any = engines.load(model, spec, checkpoint)
     net, tokenizer = engine.model, engine.tokenizer
     context = int(spec.get("max_context") or net.config.max_position_embeddings)
@@ -139,8 +137,7 @@ def main(
     found = entropies(net, tokenizer, settings, context, rng)
     ids = tokenizer(Path(text).read_text(encoding="utf-8"))["input_ids"]
     ids = ids[: min(context, settings["text_tokens"])]
-    start = seeds.derive(seed, "softmax", model)
-    found += spread_rows(spreads(net, ids, settings["rows"]), start, len(ids))
+    found += spread_rows(spreads(net, ids, settings["rows"]), len(ids))
     tables.write(pd.DataFrame(found).assign(model=model), table, provenance=provenance)
 
 

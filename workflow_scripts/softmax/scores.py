@@ -14,11 +14,15 @@ from workflow_scripts.shared.statistics import holm, paired_t
 PLACE = ["normaliser", "inference", "items"]  # what a head's metric is measured under
 CONDITIONS = [*PLACE, "layer", "entropy_nats", "spread", "power"]
 HEAD = "max-retrieval head"
+ROUNDING = 1.0e-5  # of float32 in a ratio
+IN_DISTRIBUTION = 16  # items, the largest set in training
+# The range of one head's value, of the metrics that have one.
+SHARES = ("accuracy", "largest_item_weight", "max_weight", "bound_violations")
 CURVE_NATS = np.linspace(0.0, 7.0, 141)  # entropies at which the polynomials are drawn
 
 
 def by_seed(frame: pd.DataFrame, metric: str) -> pd.DataFrame:
-    """One metric as a table: a row per normaliser, inference and size, a column per seed."""
+    """One metric as a table: rows (normaliser, inference, items), one column per seed."""
     rows = frame[frame["metric"] == metric]
     return rows.pivot(index=PLACE, columns="seed", values="value").sort_index()
 
@@ -38,9 +42,43 @@ def pooled(frame: pd.DataFrame, experiment: str) -> list[Row]:
     rows = []
     for metric in frame["metric"].unique():
         wide = by_seed(frame, metric)
+        bounds = (0.0, 1.0) if metric in SHARES else None
         for key, values in zip(wide.index, wide.to_numpy(), strict=True):
-            place = dict(zip(PLACE, key, strict=True))
-            rows.append(scores.mean(experiment, metric, values, units="heads", **place))
+            place = dict(zip(PLACE, key, strict=True)) | {"units": "heads", "bounds": bounds}
+            rows.append(scores.mean(experiment, metric, values, **place))
+    return rows
+
+
+def over_bound(frame: pd.DataFrame, experiment: str) -> list[Row]:
+    """Heads whose largest logit spread exceeds the bound of proposition 3.1, per normaliser."""
+    found = frame[frame["metric"] == "domain_spread_to_bound"]
+    each = found.groupby(["normaliser", "seed"])["value"].max().groupby("normaliser")
+    return [
+        scores.exact(
+            experiment,
+            "spread_bound_violations",
+            int((values > 1.0 + ROUNDING).sum()),
+            len(values),
+            units="heads",
+            normaliser=normaliser,
+        )
+        for normaliser, values in each
+    ]
+
+
+def sharpness_lost(frame: pd.DataFrame, experiment: str) -> list[Row]:
+    """Weight on the largest item at 16 items less that at the largest size, head by head."""
+    rows = []
+    for (normaliser, inference), own in by_seed(frame, "largest_item_weight").groupby(
+        level=PLACE[:2]
+    ):
+        values = own.droplevel(PLACE[:2])
+        if IN_DISTRIBUTION not in values.index or len(values) < 2:
+            continue
+        lost = (values.loc[IN_DISTRIBUTION] - values.iloc[-1]).to_numpy()
+        place: Row = {"normaliser": normaliser, "inference": inference, "items": values.index[-1]}
+        place |= {"units": "heads", "bounds": (-1.0, 1.0)}
+        rows.append(scores.mean(experiment, "largest_item_weight_lost", lost, **place))
     return rows
 
 
@@ -59,7 +97,8 @@ def differences(frame: pd.DataFrame, experiment: str, along: str, base: str) -> 
         for place, values in zip(places, here.to_numpy(), strict=True):
             against = wide.loc[tuple((place | {along: base}).values())].to_numpy()
             gain = f"accuracy_gain_over_{base}"
-            rows.append(scores.mean(experiment, gain, values - against, units="heads", **place))
+            of_heads: Row = place | {"units": "heads", "bounds": (-1.0, 1.0)}
+            rows.append(scores.mean(experiment, gain, values - against, **of_heads))
             p_values.append(paired_t(values, against).p)
         for metric, found in (("paired_t_p", p_values), ("paired_t_p_holm", holm(p_values))):
             rows += [
@@ -82,6 +121,25 @@ def slopes(frame: pd.DataFrame, experiment: str) -> list[Row]:
     return rows
 
 
+def held_out_variance(points: pd.DataFrame, best: str, degree: int) -> list[float]:
+    """R^2 of each head's best inverse temperatures, by a polynomial fitted to the other heads.
+
+    `points` has a row per head (`seed`) and size; `best` is the column that is predicted. Points at
+    or below 0.5 nats are left out, as in the fit. Heads are left out where too few points remain.
+    """
+    used = points[points["entropy_nats"] > adaptive_temperature.LEAST_ENTROPY_NATS]
+    found = []
+    for seed, own in used.groupby("seed"):
+        others = used[used["seed"] != seed]
+        spread = own[best].var(ddof=0)
+        if len(others) <= degree or not spread > 0:
+            continue
+        fit = np.polyfit(others["entropy_nats"], others[best], degree)
+        residual = own[best] - np.polyval(fit, own["entropy_nats"])
+        found.append(float(1.0 - (residual**2).mean() / spread))
+    return found
+
+
 def temperatures(
     points: pd.DataFrame,
     refits: dict[str, Any],
@@ -97,16 +155,20 @@ def temperatures(
             at = place | {name: point[name] for name in ("seed", "items", "entropy_nats")}
             rows.append(scores.number("E3", "best_beta", beta, point["sets"], units="sets", **at))
         low, high = fit["entropy_range_nats"]
-        within = np.isclose(betas, candidates["least"]) | np.isclose(betas, candidates["most"])
+        at_end = np.isclose(betas, candidates["least"]) | np.isclose(betas, candidates["most"])
         quality = {
             "explained_variance": fit["explained_variance"],
-            "points_at_grid_end": within.mean(),
+            "points_at_grid_end": at_end.mean(),
             "fit_low_nats": low,
             "fit_high_nats": high,
         }
         over_points: Row = {"n": fit["points"], "units": "points", **place}
         rows += [scores.number("E3", name, value, **over_points) for name, value in quality.items()]
         rows += curve(scores.number, fit["coefficients"], (low, high), **over_points)
+        degree = len(fit["coefficients"]) - 1
+        if held_out := held_out_variance(points, f"best_beta_{criterion}", degree):
+            name = "held_out_explained_variance"
+            rows.append(scores.mean("E3", name, held_out, units="heads", **place))
     place = {"normaliser": "softmax", "inference": "published"}
     return rows + curve(scores.exact, published, None, n=1, units="fits", **place)
 
@@ -147,7 +209,7 @@ def main(
     comparison_steps: int,
     provenance: dict[str, Any],
 ) -> None:
-    """Gather the study's tables into its scores; `betas` is the grid of the temperature fit."""
+    """Gather the tables of all experiments into `table`; `betas` is the grid of the E3 fit."""
     coefficients = adaptive_temperature.published(published)
     heads = temperatures(tables.read(temperature), files.read_json(fit), coefficients, betas)
     for experiment, paths, along, base, steps in (
@@ -160,6 +222,8 @@ def main(
             *pooled(frame, experiment),
             *differences(frame, experiment, along, base),
             *slopes(frame, experiment),
+            *over_bound(frame, experiment),
+            *sharpness_lost(frame, experiment),
             scores.exact(experiment, "training_steps", steps, 1, units="trainings"),
         ]
     parts = [

@@ -1,4 +1,4 @@
-"""Attention at the adaptive temperature, computed in blocks of keys (claim S10; NumPy).
+"""Attention at the adaptive temperature, computed in blocks of keys (claim S10a; NumPy).
 
 beta depends on the entropy of the whole row, which is known only after the last key. The keys are
 therefore read twice and the values once. The first pass keeps three numbers per query (running
@@ -17,11 +17,22 @@ from workflow_scripts.shared import adaptive_temperature
 Array = NDArray[np.floating]
 
 
-def direct(query: Array, key: Array, value: Array, coefficients: Sequence[float]) -> Array:
-    """The paper's listing (figure 4), all logits at once: (q, d), (n, d), (n, v) -> (q, v)."""
+def direct(
+    query: Array,
+    key: Array,
+    value: Array,
+    coefficients: Sequence[float],
+    guard: float = 0.0,
+) -> Array:
+    """Adaptive attention with all logits at once: (q, d), (n, d), (n, v) -> (q, v).
+
+    The paper's listing (figure 4) adds a `guard` of 1e-9 to each weight before the logarithm, which
+    lowers the entropy by up to n times the guard; 0 gives the exact entropy.
+    """
     logits = query @ key.T
     weights = _softmax(logits)
-    entropy = -(weights * np.log(weights + adaptive_temperature.LOG_GUARD)).sum(-1)
+    logarithms = np.log(np.where(weights + guard > 0, weights + guard, 1.0))
+    entropy = -(weights * logarithms).sum(-1)
     beta = adaptive_temperature.inverse_temperature(coefficients, entropy)
     return _softmax(beta[:, None] * logits) @ value
 
@@ -29,7 +40,7 @@ def direct(query: Array, key: Array, value: Array, coefficients: Sequence[float]
 def streamed(
     query: Array, key: Array, value: Array, coefficients: Sequence[float], block: int
 ) -> Array:
-    """Same shapes and result as `direct`, with O(q x block) memory beyond inputs and output."""
+    """Same shapes and result as `direct` without a guard, in O(q x block) additional memory."""
     maximum, entropy = row_statistics(query, key, block)
     beta = adaptive_temperature.inverse_temperature(coefficients, entropy).astype(query.dtype)
     total = np.zeros(len(query), dtype=query.dtype)
