@@ -25,7 +25,7 @@ def test_blocks_give_the_direct_result(queries, items, block, seed):
     value = rng.normal(size=(items, 3))
     direct = streaming.direct(query, key, value, COEFFICIENTS)
     blocks = streaming.streamed(query, key, value, COEFFICIENTS, block)
-    assert blocks == pytest.approx(direct, abs=2e-6)
+    assert blocks == pytest.approx(direct, abs=1e-12)
 
 
 @settings(deadline=None)
