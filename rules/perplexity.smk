@@ -232,8 +232,7 @@ rule perplexity_scores:
         copying_longest=config["perplexity"]["copying"]["longest"],
         copying_steps=config["perplexity"]["copying"]["steps"],
         model_longest=max(config["perplexity"]["models"]["random_sizes"]["trained"]),
-        resamples=config["perplexity"]["parity"]["resamples"],
-        seed=config["seed"],
+        floor=config["perplexity"]["floor"],
     script:
         "../workflow_scripts/perplexity/scores.py"
 
@@ -254,7 +253,11 @@ rule perplexity_claims:
     params:
         code=fingerprint("workflow_scripts/perplexity/claims.py"),
         models=study_models("perplexity"),
-        parity_longest=config["perplexity"]["parity"]["longest"],
+        copying_longest=config["perplexity"]["copying"]["longest"],
+        parity={
+            key: config["perplexity"]["parity"][key]
+            for key in ["longest", "steps", "keep_every", "sizes"]
+        },
     script:
         "../workflow_scripts/perplexity/claims.py"
 

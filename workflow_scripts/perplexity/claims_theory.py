@@ -3,27 +3,30 @@
 from functools import partial
 
 from workflow_scripts.perplexity import measurements
+from workflow_scripts.perplexity.scores import XI
 from workflow_scripts.shared.claims import (
+    ANY_PROTOCOL,
     MOST,
     NEGATIVE,
     NONE,
     POSITIVE,
-    PROTOCOL,
     THEORY,
     Claim,
+    Kind,
     Published,
     Region,
     around,
     rounding,
 )
 from workflow_scripts.shared.measurements import exact
+from workflow_scripts.shared.protocol import Protocol
 
 theory = partial(Claim, decided_by=THEORY)
-protocol = partial(Claim, decided_by=PROTOCOL)
+trained = partial(Claim, decided_by=ANY_PROTOCOL)
 
 
-def section_3() -> list[Claim]:
-    """C1 to C6: strings that perplexity cannot tell apart."""
+def section_3(run: Protocol) -> list[Claim]:
+    """C1 to C6: strings that perplexity cannot tell apart; `run` is the training of the copiers."""
     return [
         theory(
             id="C1a",
@@ -37,30 +40,32 @@ def section_3() -> list[Claim]:
         ),
         theory(
             id="C1b",
+            kind=Kind.ERRATUM,
             statement="The inequality with the sign of log epsilon_num as printed holds.",
             source="appendix A and equation 17 (reconstructed from a description of the slip)",
             quantity="simulated predictors that violate it",
             region=NONE,
             test=partial(measurements.form_broken, "printed"),
         ),
-        theory(
+        trained(
             id="C1c",
-            statement="For any xi, every long enough string has a neighbour that is not copied "
-            "and whose log-perplexity is within xi.",
+            statement="For any xi, every long enough string that a Transformer with compact "
+            "position embeddings copies has a neighbour that it does not copy and whose "
+            "log-perplexity is within xi.",
             source="lemma 3.1",
-            quantity="simulated predictors over xi, at the lengths and tolerances that the bound "
-            "requires",
-            region=NONE,
-            test=partial(exact, "C1", "apart_beyond_xi", "xi = 0.05 nats"),
+            quantity=f"share of trained copiers with such a neighbour, xi = {XI} nats",
+            region=MOST,
+            test=partial(measurements.neighbours, run),
         ),
-        protocol(
+        trained(
             id="C1d",
+            kind=Kind.CONTROL,
             statement="Trained copiers with compact position embeddings satisfy the corrected "
             "inequality.",
             source="lemma 3.1",
             quantity="pairs of trained copiers that violate it",
             region=NONE,
-            test=measurements.trained_broken,
+            test=partial(measurements.trained_broken, run),
         ),
         theory(
             id="C2a",
@@ -71,13 +76,13 @@ def section_3() -> list[Claim]:
             region=NONE,
             test=partial(exact, "C2", "over_certainty_beyond_xi", "epsilon = 0.05 nats"),
         ),
-        protocol(
+        trained(
             id="C2b",
             statement="Trained copiers satisfy the same bound at large n.",
             source="proposition 3.2",
-            quantity="nats over -log(1 - gamma) + epsilon at the largest size",
-            region=Region(high=0.0),
-            test=measurements.over_certainty,
+            quantity=f"nats over -log(1 - gamma) at the largest size, epsilon = {XI}",
+            region=Region(high=XI),
+            test=partial(measurements.over_certainty, run),
         ),
         theory(
             id="C3a",
@@ -87,13 +92,13 @@ def section_3() -> list[Claim]:
             region=around(-1.0, 1.0e-6),
             test=partial(exact, "C3", "log_log_slope", "exactly -log(epsilon_num)/n"),
         ),
-        protocol(
+        trained(
             id="C3b",
             statement="The log-perplexity of what trained copiers copy wrongly falls with n.",
             source="corollary 3.3",
             quantity="log-log slope of the log-perplexity of beta against n",
             region=NEGATIVE,
-            test=partial(measurements.copier_slope, "nats_beta"),
+            test=partial(measurements.copier_slope, "nats_beta", run),
         ),
         theory(
             id="C4",
@@ -117,34 +122,36 @@ def section_3() -> list[Claim]:
             id="C5b",
             statement="Error rates of sampled strings satisfy the same bounds.",
             source="remark 3.5, proposition 3.6",
-            quantity="error rates whose 95 % interval lies over the bound",
+            quantity="error rates over the bound at the 5 % level, Holm over all rates",
             region=NONE,
             test=partial(exact, "C5", "union_bound_broken_sampled", "Monte Carlo"),
         ),
-        protocol(
+        trained(
             id="C5c",
+            kind=Kind.CONTROL,
             statement="Trained copiers satisfy the same bounds.",
             source="remark 3.5, proposition 3.6",
             quantity="error probabilities over their bound, exact",
             region=NONE,
-            test=measurements.trained_union,
+            test=partial(measurements.trained_union, run),
         ),
-        protocol(
+        trained(
             id="C6a",
             statement="As the loss on alpha vanishes, the gradient on beta vanishes as n grows.",
             source="corollary 3.7",
             quantity="log-log slope of the gradient's norm on beta against n",
             region=NEGATIVE,
-            test=partial(measurements.copier_slope, "gradient_beta"),
+            test=partial(measurements.copier_slope, "gradient_beta", run),
         ),
-        protocol(
+        trained(
             id="C6b",
+            kind=Kind.ERRATUM,
             statement="Every term of that gradient vanishes, as in the proof, so n times its norm "
             "falls as well (the flipped bit's term is only divided by n).",
             source="proof of corollary 3.7",
             quantity="log-log slope of n times the gradient's norm on beta against n",
             region=NEGATIVE,
-            test=partial(measurements.copier_slope, "size_times_gradient_beta"),
+            test=partial(measurements.copier_slope, "size_times_gradient_beta", run),
         ),
     ]
 
@@ -213,6 +220,7 @@ def section_4() -> list[Claim]:
             id="C10b",
             statement="That free lunch exists exactly where a > 1 - gamma.",
             source="derived from equation 11",
+            kind=Kind.EXTENSION,
             quantity="bases for which this is wrong",
             region=NONE,
             test=partial(exact, "C10", "free_lunch_mistaken", "bases from a = 0.5 to 1"),

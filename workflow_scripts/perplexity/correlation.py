@@ -1,23 +1,22 @@
 """E4: correlation of log-perplexity with accuracy over checkpoints, and where the best one ranks.
 
-Figure 4 has one training and one Pearson r per test set. Here every training has its r, with a
-bootstrap interval over its checkpoints; the pooled r is their mean, with a two-level bootstrap
-over trainings and, within each, over checkpoints. Checkpoints of one training are successive and
-not independent, so both intervals are on the narrow side.
+Figure 4 has one training and one Pearson r per test set. Here every training has its r; successive
+checkpoints are not independent, so intervals are Student's t over trainings. A training whose
+checkpoints are all at chance has no r: accuracy and perplexity then vary with the draw of the test
+strings only, and together.
 """
-
-from collections.abc import Callable
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from workflow_scripts.shared import scores, seeds
+from workflow_scripts.shared import scores
 from workflow_scripts.shared.scores import Row
-from workflow_scripts.shared.statistics import Interval, bootstrap
 
 Array = NDArray[np.float64]
-Statistic = Callable[[Array, Array], Array]  # of (…, checkpoints) twice, over the last axis
+
+CHANCE = 0.5  # accuracy of a guess
+LEVEL = 0.05  # of the test against chance, over all checkpoints of a training
 
 
 def pearson(x: Array, y: Array, axis: int = -1) -> Array:
@@ -28,55 +27,50 @@ def pearson(x: Array, y: Array, axis: int = -1) -> Array:
         return np.asarray((x * y).sum(axis) / np.sqrt((x**2).sum(axis) * (y**2).sum(axis)))
 
 
-def two_level(
-    statistic: Statistic,
-    trainings: list[tuple[Array, Array]],
-    resamples: int,
-    rng: np.random.Generator,
-    n: int,
-) -> Interval:
-    """Mean of a statistic over trainings, with a two-level bootstrap interval.
-
-    Each training is two columns of shape (checkpoints,). The interval spans the 2.5 and 97.5 %
-    quantiles of the mean over resampled trainings with resampled checkpoints; `n` goes with it.
-    """
-    count = len(trainings)
-    chosen = rng.integers(0, count, (resamples, count))
-    found = np.empty((resamples, count))
-    for number, (x, y) in enumerate(trainings):
-        uses = np.argwhere(chosen == number)
-        drawn = rng.integers(0, len(x), (len(uses), len(x)))
-        found[uses[:, 0], uses[:, 1]] = statistic(x[drawn], y[drawn])
-    low, high = np.nanquantile(np.nanmean(found, 1), [0.025, 0.975])
-    mean = float(np.mean([statistic(x, y) for x, y in trainings]))
-    return Interval(mean, min(float(low), mean), max(float(high), mean), n)
-
-
 def columns(run: pd.DataFrame, metric: str) -> tuple[Array, Array]:
     """A metric and the accuracy of one training, ascending by step, shape (checkpoints,) each."""
     table = run.pivot(index="step", columns="metric", values="value")
     return table[metric].to_numpy(), table["accuracy"].to_numpy()
 
 
-def correlations(frame: pd.DataFrame, resamples: int, seed: int) -> list[Row]:
-    """r of every training, target and size, and the mean over trainings."""
+def leaves_chance(run: pd.DataFrame) -> bool:
+    """Whether some checkpoint of a training is more accurate than a guess.
+
+    One-sided t-test of the accuracy over test strings, from its 95 % interval, with Bonferroni's
+    correction over checkpoints.
+    """
+    from scipy import stats
+
+    own = run[run["metric"] == "accuracy"]
+    value, n = own["value"].to_numpy(float), own["n"].to_numpy(float)
+    ends = own[["ci_low", "ci_high"]].to_numpy(float)
+    half = np.fmax(value - ends[:, 0], ends[:, 1] - value)  # one end may be clipped to 0 or 1
+    with np.errstate(invalid="ignore", divide="ignore"):
+        statistic = (value - CHANCE) / half * stats.t.ppf(0.975, n - 1)
+    return bool((stats.t.sf(statistic, n - 1) < LEVEL / len(own)).any())
+
+
+def correlations(frame: pd.DataFrame) -> list[Row]:
+    """r of every training, target and size; its mean over the trainings that leave chance."""
     rows: list[Row] = []
-    rng = seeds.generator(seed, "perplexity", "correlation")
     for (target, size), own in frame.groupby(["target", "size"]):
-        trainings = []
-        place: Row = {"units": "checkpoints", "target": target, "size": size}
+        place: Row = {"target": target, "size": size}
+        found, able = [], 0
         for index, run in own.groupby("seed"):
             x, y = columns(run, "nats")
+            above = leaves_chance(run)
+            able += above
             if np.ptp(x) == 0 or np.ptp(y) == 0:
                 continue
-            start = seeds.derive(seed, "perplexity", "r", str(target), str(size), str(index))
-            found = bootstrap((x, y), pearson, start, resamples=resamples)
-            trainings.append((x, y))
-            rows.append(scores.interval("E4", "correlation", found, seed=index, **place))
-        if trainings:
-            n = sum(len(x) for x, _ in trainings)
-            found = two_level(pearson, trainings, resamples, rng, n)
-            rows.append(scores.interval("E4", "correlation", found, **place))
+            r = float(pearson(x, y))
+            single: Row = {"units": "checkpoints", "seed": index}
+            rows.append(scores.number("E4", "correlation", r, len(x), **single, **place))
+            found += [r] * above
+        place["units"] = "trainings"
+        count = own["seed"].nunique()
+        rows.append(scores.exact("E4", "trainings_above_chance", able, count, **place))
+        if found:
+            rows.append(scores.mean("E4", "correlation", found, bounds=(-1.0, 1.0), **place))
     return rows
 
 
@@ -91,18 +85,18 @@ def best_rank(values: Array, accuracy: Array) -> Array:
     return np.asarray(less / (values.shape[-1] - 1))
 
 
-def best_ranks(frame: pd.DataFrame, resamples: int, seed: int) -> list[Row]:
+def best_ranks(frame: pd.DataFrame) -> list[Row]:
     """Rank of each training's most accurate checkpoint in log-perplexity and in entropy.
 
-    1 is the largest of the training, 0 the smallest; mean over trainings, with the same two-level
-    bootstrap as the correlation.
+    1 is the largest of the training, 0 the smallest; mean over the trainings that leave chance.
     """
     rows: list[Row] = []
-    rng = seeds.generator(seed, "perplexity", "ranks")
     for (target, size), own in frame.groupby(["target", "size"]):
+        runs = [run for _, run in own.groupby("seed") if leaves_chance(run)]
+        place: Row = {"units": "trainings", "target": target, "size": size}
         for name in ("nats", "entropy_nats"):
-            runs = [columns(run, name) for _, run in own.groupby("seed")]
-            found = two_level(best_rank, runs, resamples, rng, len(runs))
-            place: Row = {"units": "trainings", "target": target, "size": size}
-            rows.append(scores.interval("E4", f"best_rank_{name}", found, **place))
+            if ranks := [float(best_rank(*columns(run, name))) for run in runs]:
+                rows.append(
+                    scores.mean("E4", f"best_rank_{name}", ranks, bounds=(0.0, 1.0), **place)
+                )
     return rows

@@ -33,8 +33,13 @@ def of_predictions(log_probabilities: Array, right: NDArray, floor: float) -> di
         "calibration_error": expected_calibration_error(confidence.ravel(), hit.ravel()),
         "brier": brier(confidence.ravel(), hit.ravel()),
         "long_range_nats": float(nats[..., -late:].mean()),
-        "entropy_nats": float(-(np.exp(logs) * logs).sum(-1).mean()),
+        "entropy_nats": float(entropy_nats(logs).mean()),
     }
+
+
+def entropy_nats(log_probabilities: Array) -> Array:
+    """Entropy of each prediction, (..., values) -> (...)."""
+    return np.asarray(-(np.exp(log_probabilities) * log_probabilities).sum(-1))
 
 
 def strings_of(steps: pd.DataFrame) -> dict[int, tuple[Array, NDArray]]:

@@ -81,14 +81,14 @@ def both(logs: torch.Tensor, spelt: Spelling) -> np.ndarray:
     return torch.stack([logs[rows, ids[0]], logs[rows, ids[1]]], -1).double().cpu().numpy()
 
 
-def rows_of(found: Mapping[str, float], size: int, units: str) -> list[Row]:
+def rows_of(found: Mapping[str, float], size: int, units: str, wording: str = "") -> list[Row]:
     """Score rows of one pair or reply at one size: metric -> value."""
-    key: Row = {"n": 1, "units": units, "size": size, "flip": "last"}
+    key: Row = {"n": 1, "units": units, "size": size, "flip": "last", "wording": wording}
     return [scores.number("E2", name, value, **key) for name, value in found.items()]
 
 
 def pair_rows(engine: Any, wording: str, way: str, size: int, floor: float) -> list[Row]:
-    """The quantities of figure 2 at one size."""
+    """The quantities of figure 2 at one size, asked in one wording."""
     ends = torch.from_numpy(np.flatnonzero(engine.ends)).to(engine.device)
     found: dict[str, Any] = {}
     measured: dict[str, float] = {}
@@ -116,7 +116,7 @@ def pair_rows(engine: Any, wording: str, way: str, size: int, floor: float) -> l
         "most_one_on_beta": float(np.exp(pair_beta[:, 1]).max()),
         "nats_apart": abs(measured["nats_alpha"] - measured["nats_beta"]),
     }
-    return rows_of(measured, size, "pairs")
+    return rows_of(measured, size, "pairs", wording)
 
 
 def free_replies(engine: Any, wording: str, way: str, sizes: list[int], seed: int) -> list[Row]:
@@ -195,24 +195,33 @@ def main(
     seed: int,
     provenance: dict[str, Any],
 ) -> None:
-    """Write the scores of one model to `table`, the steps of its random strings to `steps`."""
-    wording, sizes, random_sizes = (settings[k] for k in ("wording", "sizes", "random_sizes"))
+    """Write the scores of one model to `table`, the steps of its random strings to `steps`.
+
+    Pairs are asked in every wording of `settings`, free replies and random strings in the first.
+    """
+    wordings, sizes, random_sizes = (settings[k] for k in ("wordings", "sizes", "random_sizes"))
     batch_tokens = spec.get("batch_tokens", batch_tokens)
     engine: Any = engines.load(model, spec, checkpoint, batch_tokens=batch_tokens)
-    way = digits.way_of(engine, wording, min(max(sizes), 16))
+    # One way for all wordings, the spaced one if any needs it, so that curves can be compared.
+    ways = [digits.way_of(engine, wording, min(max(sizes), 16)) for wording in wordings]
+    way = next((way for way in ways if way != "plain"), "plain")
     every_random_size = [*random_sizes["trained"], *random_sizes["longer"]]
-    refuse_beyond_context(engine, wording, way, sorted({*sizes, *every_random_size}))
+    for wording in wordings:
+        refuse_beyond_context(engine, wording, way, sorted({*sizes, *every_random_size}))
     if merged := way != "plain":
         print(f"models.{model}: the tokenizer merges digits; bits are written {way}")
     rows = [scores.exact("E2", "digits_merged", merged, 1, units="models")]
     for size in progress.track(sizes, description="pairs", unit="size"):
-        rows += pair_rows(engine, wording, way, size, floor)
-    rows += free_replies(engine, wording, way, sizes, seed)
+        for wording in wordings:
+            rows += pair_rows(engine, wording, way, size, floor)
+    rows += free_replies(engine, wordings[0], way, sizes, seed)
     of_random = (every_random_size, settings["strings"], seed)
-    each_step = pd.DataFrame(random_steps(engine, wording, way, *of_random))
+    each_step = pd.DataFrame(random_steps(engine, wordings[0], way, *of_random))
     rows += random_scores(each_step, floor)
-    for found, path in ((pd.DataFrame(rows), table), (each_step, steps)):
-        tables.write(found.assign(model=model), path, provenance=provenance)
+    found = pd.DataFrame(rows)
+    found["wording"] = found["wording"].fillna("")
+    for frame, path in ((found, table), (each_step, steps)):
+        tables.write(frame.assign(model=model), path, provenance=provenance)
 
 
 if __name__ == "__main__":

@@ -3,7 +3,8 @@
 From a pool of checkpoints each criterion picks one. The pick is a hit if no other checkpoint of the
 pool is more accurate out of distribution; its regret is the accuracy that the best one has over it.
 A criterion is measured in distribution, as one would in practice, or out of distribution, as in
-figure 4. Pools:
+figure 4. A regret is at least 0 whatever the criterion, so claims read the regret less that of a
+random choice. Pools:
 - parity, one target: some checkpoints of one training, drawn at random many times;
 - copiers: one per encoding, same seed;
 - language models: all of the study, on resampled strings.
@@ -15,10 +16,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from workflow_scripts.perplexity import metrics
+from workflow_scripts.perplexity import correlation, metrics
 from workflow_scripts.shared import files, job, scores, seeds, tables
 from workflow_scripts.shared.scores import Row
-from workflow_scripts.shared.statistics import Interval, seed_interval
+from workflow_scripts.shared.statistics import Interval
 
 Decision = dict[tuple[str, str], float]  # (criterion, hit_rate or regret) -> value
 
@@ -59,16 +60,26 @@ def averaged(decisions: Iterable[Decision]) -> Decision:
     return {key: float(np.mean([decision[key] for decision in table])) for key in table[0]}
 
 
-def over_trainings(pool: str, measured_on: str, trainings: list[Decision]) -> list[Row]:
-    """Rows with Student's interval over independent trainings."""
+def over_trainings(
+    pool: str, measured_on: str, trainings: list[Decision], able: list[bool] | None = None
+) -> list[Row]:
+    """Rows with Student's interval over independent trainings.
+
+    `able` marks the trainings that enter the regret less that of a random choice: all by default.
+    """
     rows = []
     for name, metric in trainings[0]:
-        mean = seed_interval([each[name, metric] for each in trainings])
-        # A hit rate lies in [0, 1] and a regret above 0, which t ignores for so few trainings.
-        high = min(mean.high, 1.0) if metric == "hit_rate" else mean.high
-        found = mean._replace(low=max(mean.low, 0.0), high=high)
         place: Row = {"pool": pool, "measured_on": measured_on, "criterion": name}
-        rows.append(scores.interval("selection", metric, found, units="trainings", **place))
+        place["units"] = "trainings"
+        values = [each[name, metric] for each in trainings]
+        rows.append(scores.mean("selection", metric, values, bounds=(0.0, 1.0), **place))
+        if metric != "regret" or name == CHANCE:
+            continue
+        less = [each[name, metric] - each[CHANCE, metric] for each in trainings]
+        kept = [value for value, ok in zip(less, able or [True] * len(less), strict=True) if ok]
+        if kept:
+            metric = "regret_over_random"
+            rows.append(scores.mean("selection", metric, kept, bounds=(-1.0, 1.0), **place))
     return rows
 
 
@@ -80,19 +91,24 @@ def wide(frame: pd.DataFrame, index: list[str]) -> pd.DataFrame:
 def parity_rows(
     frame: pd.DataFrame, longest: int, pool: int, pools: int, rng: np.random.Generator
 ) -> list[Row]:
-    """Pools of `pool` checkpoints of one training, `pools` of them per training and target."""
+    """Pools of `pool` checkpoints of one training, `pools` of them per training and target.
+
+    A training whose checkpoints are all at chance out of distribution has nothing to choose there
+    and does not enter the comparison with a random choice.
+    """
     rows = []
     furthest = frame["size"].max()
     for target_name, own in frame.groupby("target"):
         for measured_on, size in ((IN, longest), (OUT, furthest)):
-            trainings = []
+            trainings, able = [], []
             for _, run in own.groupby("seed"):
+                able.append(correlation.leaves_chance(run[run["size"] == furthest]))
                 values = wide(run[run["size"] == size], ["step"])
                 target = wide(run[run["size"] == furthest], ["step"])["accuracy"].to_numpy()
                 count = min(pool, len(target))
                 drawn = [rng.choice(len(target), count, replace=False) for _ in range(pools)]
                 trainings.append(averaged(decide(values.iloc[d], target[d], rng) for d in drawn))
-            rows += over_trainings(f"parity, {target_name}", measured_on, trainings)
+            rows += over_trainings(f"parity, {target_name}", measured_on, trainings, able)
     return rows
 
 
@@ -115,7 +131,10 @@ def copier_rows(frame: pd.DataFrame, longest: int, rng: np.random.Generator) -> 
 def model_rows(
     frame: pd.DataFrame, trained: list[int], pools: int, floor: float, rng: np.random.Generator
 ) -> list[Row]:
-    """All models of the study against each other; intervals are quantiles over resamples."""
+    """All models of the study against each other; intervals are quantiles over resamples.
+
+    `n` counts the strings of the smallest size. Where all resamples agree there is no interval.
+    """
     models = sorted(frame["model"].unique())
     if len(models) < 2:
         return []
@@ -126,6 +145,7 @@ def model_rows(
         for side, own in sides.items()
         for model in models
     }
+    strings = min(len(bits) for own in parts.values() for _, bits in own)
     decisions: dict[str, list[Decision]] = {IN: [], OUT: []}
     for _ in range(pools):
         measured = {}
@@ -142,9 +162,12 @@ def model_rows(
     for side, table in decisions.items():
         for (name, metric), value in averaged(table).items():
             low, high = np.quantile([each[name, metric] for each in table], [0.025, 0.975])
-            found = Interval(value, min(float(low), value), max(float(high), value), len(table))
+            ends = (min(float(low), value), max(float(high), value))
+            if ends[0] == ends[1]:
+                ends = (np.nan, np.nan)
+            found = Interval(value, *ends, strings)
             place: Row = {"pool": "language models", "measured_on": side, "criterion": name}
-            rows.append(scores.interval("selection", metric, found, units="resamples", **place))
+            rows.append(scores.interval("selection", metric, found, units="strings", **place))
     return rows
 
 
@@ -174,7 +197,7 @@ def main(
     seed: int,
     provenance: dict[str, Any],
 ) -> None:
-    """Write the hit rates and regrets of all pools as score rows, and rounded to `csv`."""
+    """Write hit rates and regrets of all pools to `table`, and rounded to `csv`."""
     rng = seeds.generator(seed, "perplexity", "selection")
     copied = pd.concat([tables.read(path) for path in copies], ignore_index=True)
     steps = pd.concat([tables.read(path) for path in models], ignore_index=True)

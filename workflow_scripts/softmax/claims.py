@@ -167,7 +167,7 @@ def all_claims(accuracy: str, spread: str, settings: dict[str, Any]) -> list[Cla
             kind=Kind.EXTENSION,
             quantity="share of variance explained, by a quartic fitted to the other heads",
             region=MOST,
-            test=partial(measurements.refit, runs),
+            test=partial(measurements.refit, table, runs),
         ),
         table_1(
             id="S6a",

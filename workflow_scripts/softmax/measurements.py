@@ -160,7 +160,7 @@ def past_window(scores: pd.DataFrame, evidence: EvidenceOf) -> Found:
     return exact("S5", "changed_past_window", "random bounded logits", scores, evidence)
 
 
-def refit(runs: Runs, scores: pd.DataFrame, _: EvidenceOf) -> Found:
+def refit(table: Accuracies, runs: Runs, scores: pd.DataFrame, _: EvidenceOf) -> Found:
     """Variance of a head's best inverse temperature that the other heads' quartic explains."""
     rows = pick(scores, experiment="E3", metric="held_out_explained_variance")
     if rows.empty:
@@ -172,7 +172,7 @@ def refit(runs: Runs, scores: pd.DataFrame, _: EvidenceOf) -> Found:
             f"best by {best}; 1 - residual / variance, each head predicted from the others; "
             f"{scale(runs, scores)}"
         )
-        reason = untrained(scores)
+        reason = less_trained(table, scores)
         found.append(measured(row, runs["E1"].evidence, note, reason=reason, condition=best))
     return found
 
