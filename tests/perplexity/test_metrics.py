@@ -8,6 +8,7 @@ from sklearn import metrics
 
 from workflow_scripts.perplexity import correlation, selection
 from workflow_scripts.perplexity import metrics as ours
+from workflow_scripts.shared import scores as shared_scores
 
 
 def predictions(rows: int = 30, size: int = 8) -> tuple[np.ndarray, np.ndarray]:
@@ -38,51 +39,69 @@ def test_a_certain_wrong_prediction_costs_the_floor():
     assert found["calibration_error"] == found["brier"] == 1
 
 
-def checkpoints(r: float, seeds: int = 3, count: int = 40) -> pd.DataFrame:
-    rng = np.random.default_rng(5)
+def training(accuracy: np.ndarray, nats: np.ndarray, strings: int = 64) -> pd.DataFrame:
+    """Checkpoints of one training whose accuracies over `strings` test strings are given.
+
+    `accuracy` has shape (checkpoints, strings), `nats` (checkpoints,).
+    """
     rows = []
-    for seed in range(seeds):
-        x, noise = rng.normal(size=(2, count))
-        y = r * x + np.sqrt(1 - r * r) * noise
-        for step in range(count):
-            for name, value in (
-                ("nats", x[step]),
-                ("accuracy", y[step]),
-                ("entropy_nats", -x[step]),
-            ):
-                rows.append(
-                    {"target": "prefix", "size": 128, "seed": seed, "step": step}
-                    | {"metric": name, "value": value}
-                )
+    for step, (hits, value) in enumerate(zip(accuracy, nats, strict=True)):
+        key = {"target": "prefix", "size": 128, "seed": 0, "step": step}
+        rows.append(shared_scores.mean("E4", "accuracy", hits, units="strings", **key))
+        for name, number in (("nats", value), ("entropy_nats", -value)):
+            rows.append(shared_scores.number("E4", name, number, strings, units="labels", **key))
     return pd.DataFrame(rows)
 
 
-def test_correlation_agrees_with_scipy_and_covers_the_truth():
-    frame = checkpoints(0.6)
-    rows = pd.DataFrame(correlation.correlations(frame, 500, 1))
+def checkpoints(r: float, seeds: int = 3, count: int = 40) -> pd.DataFrame:
+    """Trainings whose accuracies, around 0.75, correlate with nats by `r`."""
+    rng = np.random.default_rng(5)
+    runs = []
+    for seed in range(seeds):
+        x, noise = rng.normal(size=(2, count))
+        y = 0.75 + 0.05 * (r * x + np.sqrt(1 - r * r) * noise)
+        spread = 0.01 * np.tile([-1, 1], 32)  # over strings; it does not move the mean
+        runs.append(training(y[:, None] + spread, x).assign(seed=seed))
+    return pd.concat(runs)
+
+
+def test_correlation_agrees_with_scipy_and_its_mean_covers_the_truth():
+    frame = checkpoints(0.6, seeds=5)
+    rows = pd.DataFrame(correlation.correlations(frame))
+    single = rows[rows["seed"].notna()].set_index("seed")
     for seed, run in frame.groupby("seed"):
         table = run.pivot(index="step", columns="metric", values="value")
         expected = stats.pearsonr(table["nats"], table["accuracy"])
-        row = rows[rows["seed"] == seed].iloc[0]
-        assert row["value"] == pytest.approx(expected.statistic)
-        interval = expected.confidence_interval()
-        assert (row["ci_low"], row["ci_high"]) == pytest.approx(interval, abs=0.12)
-    pooled = rows[rows["seed"].isna()].iloc[0]
-    assert pooled["value"] == pytest.approx(rows[rows["seed"].notna()]["value"].mean())
-    assert pooled["ci_low"] < 0.6 < pooled["ci_high"]
+        assert single.loc[seed, "value"] == pytest.approx(expected.statistic)
+        assert np.isnan(single.loc[seed, "ci_low"])  # checkpoints are not independent
+    pooled = rows[rows["seed"].isna()].set_index("metric").loc["correlation"]
+    assert (pooled["n"], pooled["units"]) == (5, "trainings")
+    expected = stats.ttest_1samp(single["value"], 0).confidence_interval()
+    assert (pooled["ci_low"], pooled["ci_high"]) == pytest.approx(tuple(expected))
+
+
+def test_trainings_at_chance_pass_for_able_at_the_nominal_rate():
+    rng = np.random.default_rng(0)
+    able = sum(
+        correlation.leaves_chance(training(rng.binomial(112, 0.5, (25, 64)) / 112, np.arange(25)))
+        for _ in range(40)
+    )
+    assert able <= 6  # 5 % of 40, and its 99.5 % quantile
+    better = rng.binomial(112, np.full((25, 64), 0.5) + np.arange(25)[:, None] * 0.002) / 112
+    assert correlation.leaves_chance(training(better, np.arange(25)))
 
 
 def test_a_training_without_variation_has_no_correlation():
-    frame = checkpoints(0.5)
-    frame.loc[frame["metric"] == "accuracy", "value"] = 0.5
-    assert correlation.correlations(frame, 100, 1) == []
+    frame = training(np.full((10, 64), 0.5), np.arange(10.0))
+    rows = pd.DataFrame(correlation.correlations(frame))
+    assert rows["metric"].tolist() == ["trainings_above_chance"]
 
 
 def test_best_rank_by_hand():
     values = np.array([[3.0, 1.0, 2.0, 4.0], [1.0, 1.0, 1.0, 1.0]])
     accuracy = np.array([[0.1, 0.2, 0.9, 0.3], [0.1, 0.9, 0.2, 0.3]])
     assert correlation.best_rank(values, accuracy) == pytest.approx([1 / 3, 0.5])
-    rows = pd.DataFrame(correlation.best_ranks(checkpoints(1.0), 200, 1)).set_index("metric")
+    rows = pd.DataFrame(correlation.best_ranks(checkpoints(1.0))).set_index("metric")
     assert rows.loc["best_rank_nats", "value"] == 1  # accuracy rises with nats
     assert rows.loc["best_rank_entropy_nats", "value"] == 0
 
@@ -115,9 +134,10 @@ def parity_pool(far_r: float) -> pd.DataFrame:
         for step in range(20):
             for size, nats in ((16, -step), (128, far_r * step)):
                 measured = dict.fromkeys(selection.CRITERIA, 0.0)
-                measured |= {"nats": nats, "accuracy": step + 0.001 * seed}
+                measured |= {"nats": nats, "accuracy": (step + 0.001 * seed) / 20}
                 for metric, value in measured.items():
                     key = {"target": "prefix", "seed": seed, "step": step, "size": size}
+                    key |= {"ci_low": value - 0.01, "ci_high": value + 0.01, "n": 64}
                     rows.append(key | {"metric": metric, "value": value})
     return pd.DataFrame(rows)
 
@@ -130,5 +150,9 @@ def test_perplexity_that_rises_with_accuracy_always_chooses_wrong(far_r, hits):
     assert found[selection.IN, "nats", "hit_rate"] == 1
     assert found[selection.OUT, "accuracy", "regret"] == 0
     # The mean range of 6 numbers drawn from 20 consecutive ones is 21 x 5 / 7.
-    expected = 0 if hits else 15
-    assert found[selection.OUT, "nats", "regret"] == pytest.approx(expected, abs=1.0)
+    expected = 0 if hits else 15 / 20
+    assert found[selection.OUT, "nats", "regret"] == pytest.approx(expected, abs=0.05)
+    # A random choice loses half of the range.
+    expected = -7.5 / 20 if hits else 7.5 / 20
+    over_random = found[selection.OUT, "nats", "regret_over_random"]
+    assert over_random == pytest.approx(expected, abs=0.05)

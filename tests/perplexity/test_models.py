@@ -62,7 +62,7 @@ def test_a_length_beyond_the_context_is_refused_before_any_work(engine, monkeypa
     monkeypatch.setattr(engine.model, "forward", never)
     monkeypatch.setattr(engines, "load", lambda *given, **named: engine)
     sizes = {"sizes": [4, 200], "random_sizes": {"trained": [8], "longer": []}, "strings": 2}
-    settings = {"wording": WORDING, **sizes}
+    settings = {"wordings": [WORDING, "Repeat {} now"], **sizes}
     with pytest.raises(EngineError, match=r"200 bits need \d+ tokens, models\.tiny has 256"):
         models.main("tiny", tiny.SPEC, "", 1024, "table", "steps", settings, 1e-12, 1, {})
 

@@ -115,6 +115,7 @@ def test_a_perfect_model_is_measured_as_one(monkeypatch):
     found = frame.set_index(["target", "size", "metric"])["value"]
     assert set(frame["step"]) == {100}
     assert found["prefix", 6, "accuracy"] == found["final", 6, "accuracy"] == 1
-    assert found["prefix", 24, "accuracy"] == pytest.approx(6 / 24)
+    assert found["prefix", 24, "accuracy"] == 0  # bits beyond the trained length only
+    assert found["prefix, whole string", 24, "accuracy"] == pytest.approx(6 / 24)
     assert found["final", 24, "accuracy"] == 0
     assert found["final", 24, "nats"] == pytest.approx(20.0, rel=1e-3)

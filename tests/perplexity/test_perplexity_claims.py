@@ -7,80 +7,57 @@ import pandas as pd
 import pytest
 import yaml
 
-from workflow_scripts.perplexity import claims, config_checks, scores, theory
-from workflow_scripts.perplexity.copies import rows_of
+from tests.perplexity.verdicts import (
+    FLOOR,
+    MODELS,
+    PARITY,
+    PUBLISHED,
+    SIZES,
+    asked,
+    broken,
+    checkpoints,
+    copies,
+    of_parity,
+    table,
+)
+from workflow_scripts.perplexity import bounds, claims, config_checks, curves, scores, theory
 from workflow_scripts.shared import claims as shared
-from workflow_scripts.shared import scores as shared_scores
-from workflow_scripts.shared.claims import Evidence, Verdict
+from workflow_scripts.shared.claims import Evidence, Kind, ModelEvidence, Verdict
 from workflow_scripts.shared.fingerprint import ROOT
 
-PUBLISHED = ROOT / "resources/published/perplexity_parity_correlation.csv"
 CONFIG = yaml.safe_load((ROOT / "config.yaml").read_text())
-SIZES = (16, 32, 64, 128, 256)
+EVIDENCE = ModelEvidence(MODELS, "perplexity")
 
 
-def copies(power: float = -1.0, accuracy: float = 0.95, gradient: float = -1.0) -> pd.DataFrame:
-    """A table as `copies` writes it; metrics that change with the size follow a power of it."""
-    rows = []
-    for seed in range(4):
-        wobble = 1 + 0.05 * (seed - 1.5)
-        for size in SIZES:
-            measured = {
-                "gap": wobble * size**power,
-                "nats_apart": wobble * size**power,
-                "nats_beta": wobble * size**power,
-                "beta_flip": 0.01 * wobble,
-                "alpha_least": 0.99,
-                "gradient_beta": wobble * size**gradient,
-                "size_times_gradient_beta": wobble * size ** (1 + gradient),
-                "corrected_bound": 2.0 * size**power,
-                "printed_bound": -2.0 * size**power,
-                "over_certainty": 0.5 * size**power,
-                "alpha_error": 0.1,
-                "alpha_union": 0.2,
-                "beta_not_alpha": 0.1,
-                "beta_union": 0.2,
-            }
-            rows += rows_of(measured, seed, size, "last")
-        rows += rows_of({"accuracy": accuracy + 0.001 * seed}, seed, 16, "random")
-    return pd.DataFrame(rows).assign(encoding="rope")
+def judged(name: str, frame: pd.DataFrame, **parity: object) -> list[dict]:
+    found = claims.all_claims(PUBLISHED, 16, PARITY | parity)
+    claim = next(claim for claim in found if claim.id == name)
+    return shared.judge(claim, frame, EVIDENCE)
 
 
-def table(frame: pd.DataFrame) -> pd.DataFrame:
-    """Scores of copiers and one stand-in model as `scores.main` builds them."""
-    ours = [*scores.pooled(frame), *scores.slopes(frame, 16), *scores.broken_bounds(frame)]
-    ours.append(shared_scores.exact("E1", "training_steps", 500, 1, units="trainings"))
-    pair = {"units": "pairs", "flip": "last", "model": "tiny"}
-    model = [shared_scores.number("E2", "gap", 1.0 / size, 1, size=size, **pair) for size in SIZES]
-    model.append(shared_scores.exact("E2", "digits_merged", 1, 1, units="models", model="tiny"))
-    e2 = pd.DataFrame(model)
-    parts = [
-        pd.DataFrame(ours).assign(model=scores.COPIER),
-        frame.assign(model=scores.COPIER),
-        e2,
-        scores.model_slopes(e2, 16),
-        pd.DataFrame(theory.lemma(np.random.default_rng(0), 5, [2, 16])).assign(model="theory"),
-    ]
-    return shared_scores.table(parts, scores.CONDITIONS, whole=["size", "step"])
-
-
-def judged(name: str, frame: pd.DataFrame) -> list[dict]:
-    claim = next(claim for claim in claims.all_claims(PUBLISHED, 16) if claim.id == name)
-    return shared.judge(claim, frame, lambda _: Evidence.STAND_IN)
-
-
-def test_every_claim_is_there_with_its_published_number():
-    found = {claim.id: claim for claim in claims.all_claims(PUBLISHED, 16)}
+def test_every_claim_is_there_with_its_published_number_and_kind():
+    found = {claim.id: claim for claim in claims.all_claims(PUBLISHED, 16, PARITY)}
     assert {int(name[1:].rstrip("abcdef")) for name in found} == set(range(1, 13))
     near, far = found["C11a"].published, found["C11b"].published
     assert (near.value, near.tag) == (-0.94, "published")
     assert (far.value, far.tag) == (0.31, "published-2nd")
+    assert found["C1b"].kind == found["C6b"].kind == Kind.ERRATUM
+    assert found["C12a"].kind == Kind.EXTENSION
+
+
+def test_the_published_correlations_need_the_paper_s_steps():
+    assert claims.protocols(16, PARITY).parity.evidence == Evidence.PROTOCOL
+    reduced = claims.protocols(16, PARITY | {"steps": 2500}).parity
+    assert reduced.evidence == Evidence.REDUCED
+    assert reduced.reduced == "steps 2500, not 5000"
+    (entry,) = judged("C11b", of_parity(checkpoints([0.5, 0.6, 0.7]), 2), steps=2500)
+    assert (entry["reading"], entry["verdict"]) == (Verdict.SUPPORTED, Verdict.NOT_TESTED)
 
 
 def test_slopes_recover_the_power():
-    frame = pd.DataFrame(scores.slopes(copies(power=-0.7), 16)).set_index("metric")
-    assert frame.loc["slope_gap", "value"] == pytest.approx(-0.7)
-    assert frame.loc["slope_size_times_gradient_beta", "value"] == pytest.approx(0.0, abs=1e-9)
+    frame = pd.DataFrame(scores.copier_curves(copies(gradient=-0.7), 16)).set_index("metric")
+    assert frame.loc["slope_gradient_beta", "value"] == pytest.approx(-0.7, abs=0.05)
+    assert frame.loc["slope_size_times_gradient_beta", "value"] == pytest.approx(0.3, abs=0.05)
 
 
 def test_means_over_orders_of_magnitude_are_geometric():
@@ -99,10 +76,11 @@ def test_means_over_orders_of_magnitude_are_geometric():
     assert rows.loc["beta_flip", "value"] == pytest.approx(0.3)
 
 
-def test_what_shrinks_is_supported_and_what_grows_contradicted():
-    for name in ("C3b", "C7a", "C7d"):
-        assert judged(name, table(copies(-1.0)))[0]["verdict"] == Verdict.SUPPORTED
-        assert judged(name, table(copies(0.5)))[0]["verdict"] == Verdict.CONTRADICTED
+@pytest.mark.parametrize("name", ["C7a", "C7d"])
+def test_a_curve_that_falls_and_levels_off_does_not_become_arbitrarily_close(name):
+    """Its slope is negative, which once supported the claim."""
+    assert judged(name, table(copies()))[0]["verdict"] == Verdict.SUPPORTED
+    assert judged(name, table(copies(limit=0.2)))[0]["verdict"] == Verdict.CONTRADICTED
 
 
 def test_a_gradient_only_divided_by_n_supports_the_corollary_and_not_its_proof():
@@ -120,19 +98,112 @@ def test_copiers_that_do_not_copy_decide_nothing():
 def test_a_stand_in_decides_nothing_in_figure_2_and_its_merged_digits_are_noted():
     entry = judged("C7a", table(copies()))[1]
     assert entry["measured"]["model"] == "tiny"
-    assert (entry["reading"], entry["verdict"]) == (Verdict.SUPPORTED, Verdict.NOT_TESTED)
-    assert "its tokenizer merges digits" in entry["measured"]["note"]
+    assert entry["verdict"] == Verdict.NOT_TESTED
+    assert "1 wording; bits written with spaces" in entry["measured"]["note"]
 
 
 def test_bounds_are_counted_over_pairs_that_satisfy_the_premises():
     frame = copies()
     entry = judged("C1d", table(frame))[0]
-    assert (entry["measured"]["value"], entry["measured"]["n"]) == (0, 20)
-    assert "printed form is violated by 20" in entry["measured"]["note"]
-    frame.loc[(frame["metric"] == "corrected_bound") & (frame["seed"] == 1), "value"] = 0.0
-    assert judged("C1d", table(frame))[0]["verdict"] == Verdict.CONTRADICTED
+    assert (entry["measured"]["value"], entry["measured"]["n"]) == (0, 48)
+    assert "printed form is violated by 48" in entry["measured"]["note"]
+    assert judged("C1d", table(broken("corrected_bound")))[0]["verdict"] == Verdict.CONTRADICTED
     frame = frame[~frame["metric"].isin(["corrected_bound", "printed_bound"])]
     assert judged("C1d", table(frame))[0]["verdict"] == Verdict.NOT_TESTED
+
+
+def test_a_neighbour_is_asked_for_only_where_the_lemma_promises_one():
+    least = bounds.enough(scores.XI, FLOOR)[0]
+    assert 256 < least <= 1024
+    (entry,) = judged("C1c", table(copies()))
+    assert (entry["measured"]["value"], entry["measured"]["n"]) == (1.0, 8)
+    short = copies()
+    (entry,) = judged("C1c", table(short[short["size"] <= 256]))
+    assert entry["verdict"] == Verdict.NOT_TESTED
+    (entry,) = judged("C2b", table(short[short["size"] <= 256]))
+    assert f"at {least} bits or more" in entry["reason"]
+
+
+def test_checkpoints_at_chance_decide_nothing():
+    """Accuracy and perplexity on the same strings move together without any cause."""
+    frame = checkpoints([0.5, 0.6, 0.7], best=0.5)
+    for name in ("C11b", "C11d", "C11e", "C12a", "C12b"):
+        (entry,) = judged(name, of_parity(frame, 2))
+        assert entry["measured"] is None
+        assert "all checkpoints of all 3 trainings are at chance" in entry["reason"]
+
+
+def test_a_training_at_chance_does_not_enter_the_mean():
+    able, not_able = checkpoints([0.5, 0.6, 0.7]), checkpoints([0.5], best=0.5)
+    frame = pd.concat([able, not_able.assign(seed=3)])
+    (entry,) = judged("C11b", of_parity(frame, 2))
+    assert entry["measured"]["n"] == 3
+    assert "3 of 4 trainings leave chance" in entry["measured"]["note"]
+
+
+def test_choosing_is_compared_with_chance():
+    """A regret is never negative: a choice as bad as a random one costs nothing by itself."""
+    frame = checkpoints([0.5, 0.6, 0.7])
+    rng = np.random.default_rng(0)
+    at_128 = (frame["size"] == 128) & (frame["metric"] == "nats")
+    frame.loc[at_128, "value"] = rng.normal(size=int(at_128.sum()))
+    (entry,) = judged("C12a", of_parity(frame))
+    assert entry["verdict"] == Verdict.INCONCLUSIVE
+    assert abs(entry["measured"]["value"]) < 0.05
+
+
+def test_trendless_curves_of_a_model_support_nothing():
+    """Once, the sign of a slope decided: half of such curves "supported" the claim."""
+    rng = np.random.default_rng(0)
+    verdicts = []
+    for _ in range(10):
+        noise = np.exp(0.5 * rng.normal(size=(1, len(SIZES))))
+        entry = judged("C7a", table(copies(), asked(np.minimum(0.3 * noise, 1.0))))[1]
+        verdicts.append(entry["reading"])
+    assert Verdict.SUPPORTED not in verdicts
+
+
+def test_a_model_s_limit_is_found_and_one_that_levels_off_is_told_apart():
+    sizes = np.array([20, 24, 32, 48, 64, 96, 128, 256, 512, 1024], float)
+    rng = np.random.default_rng(0)
+    for limit in (0.0, 0.1):
+        curve = (limit + 4 / sizes) * np.exp(0.1 * rng.normal(size=len(sizes)))
+        found = curves.limit(sizes, curve)
+        assert found.low <= limit <= found.high
+        assert (found.high < 0.01) == (limit == 0)
+    with pytest.raises(ValueError, match="at least 4 sizes"):
+        curves.limit(sizes[:3], curve[:3])
+
+
+def test_wordings_widen_an_interval_over_sizes():
+    curve = np.tile(0.9 + 0.01 * np.arange(len(SIZES)) / 10, (3, 1))
+    alone = pd.DataFrame(scores.model_curves(asked(curve[:1], "alpha_least"), 16))
+    three = curve - np.array([[0.0], [0.3], [0.6]])
+    several = pd.DataFrame(scores.model_curves(asked(three, "alpha_least", 3), 16))
+    alone, several = (frame.set_index("metric").loc["median_alpha_least"] for frame in (alone, several))
+    assert alone["ci_low"] > 0.89
+    assert several["ci_low"] < 0.3 and several["ci_high"] == 1.0
+
+
+def test_the_interval_of_a_median_covers_at_its_rate():
+    rng = np.random.default_rng(0)
+    covered = 0
+    for _ in range(400):
+        found = curves.median(rng.exponential(size=9))
+        covered += found.low <= np.log(2) <= found.high
+    assert covered >= 380
+    assert np.isnan(curves.median([0.1, 0.2, 0.3, 0.4, 0.5]).low)
+
+
+def test_sampled_error_rates_over_their_bound_are_found(monkeypatch):
+    def sampled() -> float:
+        rows = theory.unions(np.random.default_rng(0), 2000, [16, 64], [1e-3, 1e-2], 1e-3)
+        return next(row["value"] for row in rows if row["metric"] == "union_bound_broken_sampled")
+
+    assert sampled() == 0
+    real = bounds.union
+    monkeypatch.setattr(theory.bounds, "union", lambda size, doubt: 0.2 * real(size, doubt))
+    assert sampled() > 0
 
 
 BAD = [

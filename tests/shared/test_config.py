@@ -307,9 +307,9 @@ BAD = [
         "perplexity.theory.gammas.0: found 0.5, allowed: less than 0.5",
     ),
     (
-        "perplexity/models/wording",
-        "Copy this",
-        "perplexity.models.wording: found 'Copy this' (text), allowed: text that matches [{][}]",
+        "perplexity/models/wordings",
+        ["Copy this"],
+        "perplexity.models.wordings.0: found 'Copy this' (text), allowed: text that matches [{][}]",
     ),
     ("studies/glasses", REMOVE, "studies.glasses: missing"),
     ("glasses/stack/width", 63, "glasses.stack.width: found 63, allowed: a multiple of 2"),

@@ -14,11 +14,9 @@ import pandas as pd
 import torch
 
 from workflow_scripts.perplexity import decoder, metrics, parity
+from workflow_scripts.perplexity.correlation import WHOLE
 from workflow_scripts.shared import job, progress, scores, seeds, tables
 from workflow_scripts.shared.scores import Row
-
-WHOLE = "prefix, whole string"
-
 
 def test_strings(seed: int, size: int, longest: int, count: int) -> torch.Tensor:
     """Bits, (count, size): held out of training at the longest trained size, else random."""

@@ -15,6 +15,7 @@ from workflow_scripts.shared.scores import Row
 
 Array = NDArray[np.float64]
 
+WHOLE = "prefix, whole string"  # target `prefix` over all bits, those of trained sizes included
 CHANCE = 0.5  # accuracy of a guess
 LEVEL = 0.05  # of the test against chance, over all checkpoints of a training
 

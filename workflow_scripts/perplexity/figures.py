@@ -70,7 +70,9 @@ def copying(data: Data) -> "Figure":
     """Figure 2: small copiers in the upper row, language models in the lower."""
     import matplotlib.pyplot as plt
 
-    ours, models = (pick(data.scores, experiment=name, flip="last") for name in ("E1", "E2"))
+    ours, models = (
+        pick(data.scores, experiment=name, flip="last", wording="") for name in ("E1", "E2")
+    )
     copiers = [
         (label, COLOURS[colour], ours[ours["encoding"] == name])
         for name, (label, colour) in ENCODINGS.items()

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from workflow_scripts.perplexity.correlation import WHOLE
 from workflow_scripts.perplexity.figures_common import Data
 from workflow_scripts.perplexity.measurements import pick, single
 from workflow_scripts.shared.figures import COLOURS, PAGE_IN, PUBLISHED, legend_below, margins
@@ -18,6 +19,7 @@ TARGETS = {
     "prefix": ("target after every bit", "blue"),
     "final": ("target after the last bit", "vermilion"),
 }
+CORRELATED = TARGETS | {WHOLE: ("target after every bit, whole string", "grey")}
 POOLS = {
     "parity, prefix": "parity checkpoints,\ntarget after every bit",
     "parity, final": "parity checkpoints,\ntarget after the last bit",
@@ -60,7 +62,7 @@ def parity(data: Data) -> "Figure":
                 )
             best = own.iloc[int(own["accuracy"].to_numpy().argmax())]
             axes.scatter(best["nats"], best["accuracy"], **STAR)
-            where = "held out" if size == longest else "out of distribution"
+            where = "held out" if size == longest else f"bits beyond {longest}"
             axes.set_title(f"size {size}: {where}, {label}", fontsize=7)
             text = _r_text(data.scores, target, size)
             axes.text(0.5, 0.97, text, transform=axes.transAxes, **BOX)
@@ -74,8 +76,10 @@ def parity(data: Data) -> "Figure":
 def _r_text(scores: pd.DataFrame, target: str, size: int) -> str:
     rows = pick(scores, metric="correlation", target=target, size=size)
     if rows.empty:
-        return "r not defined"
+        return "all at chance"
     row = rows.iloc[0]
+    if pd.isna(row["ci_low"]):
+        return f"r = {row['value']:+.2f} (one training)"
     return f"r = {row['value']:+.2f} ({row['ci_low']:+.2f} to {row['ci_high']:+.2f})"
 
 
@@ -85,7 +89,7 @@ def correlation(data: Data) -> "Figure":
 
     figure, axes = plt.subplots(figsize=(PAGE_IN * 0.75, 2.9))
     sizes: set[int] = set()
-    for shift, (target, (label, colour)) in zip((0.97, 1.03), TARGETS.items(), strict=True):
+    for shift, (target, (label, colour)) in zip((0.97, 1.03, 1.0), CORRELATED.items(), strict=True):
         pooled = pick(data.scores, metric="correlation", target=target).sort_values("size")
         each = single(data.scores, metric="correlation", target=target)
         sizes |= set(pooled["size"])

@@ -98,7 +98,7 @@ def parity_rows(
     """
     rows = []
     furthest = frame["size"].max()
-    for target_name, own in frame.groupby("target"):
+    for target_name, own in frame[frame["target"] != correlation.WHOLE].groupby("target"):
         for measured_on, size in ((IN, longest), (OUT, furthest)):
             trainings, able = [], []
             for _, run in own.groupby("seed"):
