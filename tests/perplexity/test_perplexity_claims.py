@@ -180,7 +180,9 @@ def test_wordings_widen_an_interval_over_sizes():
     alone = pd.DataFrame(scores.model_curves(asked(curve[:1], "alpha_least"), 16))
     three = curve - np.array([[0.0], [0.3], [0.6]])
     several = pd.DataFrame(scores.model_curves(asked(three, "alpha_least", 3), 16))
-    alone, several = (frame.set_index("metric").loc["median_alpha_least"] for frame in (alone, several))
+    alone, several = (
+        frame.set_index("metric").loc["median_alpha_least"] for frame in (alone, several)
+    )
     assert alone["ci_low"] > 0.89
     assert several["ci_low"] < 0.3 and several["ci_high"] == 1.0
 

@@ -99,7 +99,9 @@ def asked(
     """E2 as `models` writes it: one model, a metric whose values `curve` are (wordings, sizes)."""
     pair: Row = {"units": "pairs", "flip": "last", "model": "tiny"}
     rows = [
-        shared_scores.number("E2", metric, value, 1, size=size, wording=f"Copy {number} {{}}", **pair)
+        shared_scores.number(
+            "E2", metric, value, 1, size=size, wording=f"Copy {number} {{}}", **pair
+        )
         for number, values in enumerate(np.reshape(curve, (wordings, len(sizes))))
         for size, value in zip(sizes, values, strict=True)
     ]
@@ -126,9 +128,7 @@ def table(frame: pd.DataFrame, e2: pd.DataFrame | None = None, *more: Row) -> pd
         pd.DataFrame(scores.model_curves(e2, 16)),
         list(more),
     ]
-    return shared_scores.table(
-        parts, scores.CONDITIONS, whole=["size", "step"], texts=["wording"]
-    )
+    return shared_scores.table(parts, scores.CONDITIONS, whole=["size", "step"], texts=["wording"])
 
 
 def checkpoints(
@@ -156,7 +156,9 @@ def checkpoints(
                     ("calibration_error", 0.1),
                     ("brier", 0.2),
                 ):
-                    rows.append(shared_scores.number("E4", metric, value, 64, units="labels", **key))
+                    rows.append(
+                        shared_scores.number("E4", metric, value, 64, units="labels", **key)
+                    )
                 hits = accuracy + 0.1 * rng.normal(size=64)
                 rows.append(shared_scores.mean("E4", "accuracy", hits, units="strings", **key))
     return pd.DataFrame(rows)
@@ -172,9 +174,7 @@ def of_parity(frame: pd.DataFrame, pools: int = 40) -> pd.DataFrame:
         pd.DataFrame(correlation.best_ranks(frame)).assign(model=scores.PARITY),
         pd.DataFrame(chosen).assign(model="pool"),
     ]
-    return shared_scores.table(
-        parts, scores.CONDITIONS, whole=["size", "step"], texts=["wording"]
-    )
+    return shared_scores.table(parts, scores.CONDITIONS, whole=["size", "step"], texts=["wording"])
 
 
 def checked(experiment: str, metric: str, value: float, **place: Any) -> Row:

@@ -18,6 +18,7 @@ from workflow_scripts.perplexity.correlation import WHOLE
 from workflow_scripts.shared import job, progress, scores, seeds, tables
 from workflow_scripts.shared.scores import Row
 
+
 def test_strings(seed: int, size: int, longest: int, count: int) -> torch.Tensor:
     """Bits, (count, size): held out of training at the longest trained size, else random."""
     rng = seeds.generator(seed, "perplexity", "parity", "test", size)

@@ -5,25 +5,25 @@ over sizes; with several wordings they are widened to the interval over wordings
 moves a whole curve.
 """
 
-from collections.abc import Callable
-
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from workflow_scripts.shared.statistics import Bounds, Interval, seed_interval
+from workflow_scripts.shared.statistics import Interval
 
 Array = NDArray[np.float64]
 
 LEAST_SIZES = 4  # of a fit with three parameters
 SMALLEST = 1.0e-12  # lower limit of a value before its logarithm
-EXPONENTS = np.concatenate([[0.1], np.linspace(0.2, 8.0, 40)])
+EXPONENTS = np.geomspace(0.1, 8.0, 30)
+LIMITS = 160  # candidates for the limit, on a geometric grid
+ITERATIONS = 20  # of Gauss and Newton's method for the factor
 
 
 def limit(sizes: ArrayLike, curve: ArrayLike, level: float = 0.95) -> Interval:
     """The limit a of a positive curve y = a + b n^-c, with b >= 0, as n grows.
 
-    `sizes` and `curve` have shape (G,). Least squares of log y on grids of a, b and c; noise is in
-    proportion to the value. The interval is the profile of a: all values at which the residual sum
+    `sizes` and `curve` have shape (G,). Least squares of log y, so noise is in proportion to the
+    value, on a grid of a and c. The interval is the profile of a: all values at which the residual sum
     of squares is at most (1 + F/(G - 3)) times the smallest, with F the quantile of the
     F-distribution with 1 and G - 3 degrees of freedom. Raises `ValueError` below four sizes; with
     four the interval is very wide.
@@ -33,19 +33,37 @@ def limit(sizes: ArrayLike, curve: ArrayLike, level: float = 0.95) -> Interval:
     n, y = np.asarray(sizes, float), np.maximum(np.asarray(curve, float), SMALLEST)
     if len(np.unique(n)) < LEAST_SIZES:
         raise ValueError(f"expected at least {LEAST_SIZES} sizes, found {np.unique(n).tolist()}")
-    # Magnitudes from far below the curve to above it; 0 for a curve that vanishes or is flat.
-    magnitudes = np.append(0.0, np.geomspace(y.min() * 1e-3, 4 * y.max(), 160))
-    limits, starts = magnitudes[:, None, None], magnitudes[None, :, None]
-    residuals = np.zeros((len(magnitudes), len(magnitudes), len(EXPONENTS)))
-    for size, value in zip(n, y, strict=True):
-        fitted = limits + starts * (size / n.min()) ** -EXPONENTS
-        residuals += (np.log(value) - np.log(np.maximum(fitted, SMALLEST / 10))) ** 2
-    profile = residuals.min((1, 2))
+    # From far below the curve to above it, and 0.
+    limits = np.append(0.0, np.geomspace(y.min() * 1e-3, 4 * y.max(), LIMITS))
+    profile = _profile(n / n.min(), np.log(y), limits)
     freedom = len(n) - 3
     quantile = float(stats.f.ppf(level, 1, freedom))
-    within = magnitudes[profile <= profile.min() * (1 + quantile / freedom)]
-    value = float(magnitudes[profile.argmin()])
+    within = limits[profile <= profile.min() * (1 + quantile / freedom)]
+    value = float(limits[profile.argmin()])
     return Interval(value, float(within.min()), float(within.max()), len(n))
+
+
+def _profile(ratio: Array, logs: Array, limits: Array) -> Array:
+    """Smallest residual sum of squares for each limit, (A,) -> (A,).
+
+    `ratio` (G,) are sizes over the smallest, `logs` (G,) the logarithms of the curve.
+    """
+    a = limits[:, None, None]
+    falls = ratio ** -EXPONENTS[:, None]  # (C, G)
+    flat = ((logs - np.log(np.maximum(limits, SMALLEST))[:, None]) ** 2).sum(-1)
+    best = flat  # factor 0
+    for start in (logs[0], logs.max(), logs.min()):
+        factor = np.full((len(limits), len(EXPONENTS), 1), start)  # its logarithm
+        for _ in range(ITERATIONS):
+            part = np.exp(factor) * falls
+            fitted = a + part
+            slope = part / fitted
+            step = (slope * (logs - np.log(fitted))).sum(-1, keepdims=True)
+            factor += (step / (slope**2).sum(-1, keepdims=True)).clip(-1.0, 1.0)
+        fitted = a + np.exp(factor) * falls
+        residual = ((logs - np.log(fitted)) ** 2).sum(-1).min(1)
+        best = np.fmin(best, residual)
+    return best
 
 
 def median(values: ArrayLike, level: float = 0.95) -> Interval:

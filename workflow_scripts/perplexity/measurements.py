@@ -191,9 +191,7 @@ def over_certainty(run: Protocol, scores: pd.DataFrame, _: EvidenceOf) -> Found:
 
 def at_chance(target: str, size: float, scores: pd.DataFrame) -> str | None:
     """Why checkpoints cannot be compared at a size, if all of them are at chance there."""
-    able = one(
-        scores, experiment="E4", metric="trainings_above_chance", target=target, size=size
-    )
+    able = one(scores, experiment="E4", metric="trainings_above_chance", target=target, size=size)
     if able["value"]:
         return None
     return (
@@ -204,9 +202,7 @@ def at_chance(target: str, size: float, scores: pd.DataFrame) -> str | None:
 
 def of_trainings(target: str, size: float, run: Protocol, scores: pd.DataFrame) -> str:
     """For a note: target, size, and the trainings that leave chance."""
-    able = one(
-        scores, experiment="E4", metric="trainings_above_chance", target=target, size=size
-    )
+    able = one(scores, experiment="E4", metric="trainings_above_chance", target=target, size=size)
     where = f"target {target}; size {int(size)}"
     if size > single(scores, metric="accuracy", target=target)["size"].min():
         where += ", bits beyond the trained length only"
@@ -222,9 +218,7 @@ def correlation(
     size = int(every["size"].max() if size is None else size)
     if reason := at_chance(target, size, scores):
         return NotMeasured(reason)
-    rows, each = (
-        f(scores, metric="correlation", target=target, size=size) for f in (pick, single)
-    )
+    rows, each = (f(scores, metric="correlation", target=target, size=size) for f in (pick, single))
     if rows.empty:
         return NotMeasured("accuracy or perplexity did not vary over the checkpoints")
     trainings = ", ".join(f"{value:+.2f}" for value in each["value"])

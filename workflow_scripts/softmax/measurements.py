@@ -48,9 +48,7 @@ def not_learned(
 ) -> str | None:
     """Why heads cannot decide a claim: their accuracy at 16 items is below `least`."""
     place = {"normaliser": "softmax", "inference": "trained"} | heads
-    rows = pick(
-        scores, experiment=experiment, metric="accuracy", items=IN_DISTRIBUTION, **place
-    )
+    rows = pick(scores, experiment=experiment, metric="accuracy", items=IN_DISTRIBUTION, **place)
     if rows.empty:
         return f"softmax.sizes does not contain {IN_DISTRIBUTION}; add it"
     row = rows.iloc[0]
