@@ -1,8 +1,7 @@
 """What one curve over sizes shows: its limit, and its median (NumPy).
 
-A language model gives one curve per wording, so sizes and wordings are the units. Intervals are
-over sizes; with several wordings they are widened to the interval over wordings, because a wording
-moves a whole curve.
+A language model gives one curve per wording, so its units are sizes. `scores.widened` adds the
+spread over wordings, which move a whole curve.
 """
 
 import numpy as np
@@ -23,8 +22,8 @@ def limit(sizes: ArrayLike, curve: ArrayLike, level: float = 0.95) -> Interval:
     """The limit a of a positive curve y = a + b n^-c, with b >= 0, as n grows.
 
     `sizes` and `curve` have shape (G,). Least squares of log y, so noise is in proportion to the
-    value, on a grid of a and c. The interval is the profile of a: all values at which the residual sum
-    of squares is at most (1 + F/(G - 3)) times the smallest, with F the quantile of the
+    value, on a grid of a and c. The interval is the profile of a: all values at which the residual
+    sum of squares is at most (1 + F/(G - 3)) times the smallest, F being the quantile of the
     F-distribution with 1 and G - 3 degrees of freedom. Raises `ValueError` below four sizes; with
     four the interval is very wide.
     """

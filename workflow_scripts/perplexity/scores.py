@@ -173,7 +173,7 @@ def neighbours(frame: pd.DataFrame, floor: float) -> list[Row]:
 
 
 def broken_bounds(frame: pd.DataFrame) -> list[Row]:
-    """E1: violations of the union bounds, and of both forms of lemma 3.1 where its premises hold."""
+    """E1: violations of the union bounds, and of lemma 3.1 in both forms under its premises."""
     rows = []
     for encoding, own in frame.groupby("encoding"):
         table = own.pivot(index=["seed", "size", "flip"], columns="metric", values="value")

@@ -42,7 +42,7 @@ def pair_nats(
 
 
 def lemma(rng: np.random.Generator, cases: int, sizes: list[int]) -> list[Row]:
-    """C1, C2: how often each form of the inequality, and the bound of C2 at large n, is violated."""
+    """C1, C2: predictors that violate each form of the inequality, or the bound of C2."""
     broken = {"corrected": 0, "printed": 0}
     uncertain = negative = n = 0
     for floor in FLOORS:

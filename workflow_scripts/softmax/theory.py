@@ -22,7 +22,7 @@ TABLE_NATS = (0.5, 1.0, 1.5, 2.0, np.log(16), 3.0, 4.0, 5.0, np.log(256), 6.0, n
 
 
 def bounded_logits(rng: np.random.Generator, cases: int, items: int) -> tuple[np.ndarray, float]:
-    """Logits in [0, spread], shape (cases, items), and the spread; half of the rows have no other values than the ends."""
+    """Logits in [0, spread], shape (cases, items), half of the rows at the ends only; the spread."""
     spread = float(rng.uniform(0.1, LARGEST_SPREAD))
     logits = rng.uniform(0.0, spread, (cases, items))
     corners = cases // 2
@@ -31,7 +31,7 @@ def bounded_logits(rng: np.random.Generator, cases: int, items: int) -> tuple[np
 
 
 def bounds(rng: np.random.Generator, cases: int, sizes: Sequence[int]) -> list[Row]:
-    """S1: both bounds of lemma 2.1, the largest possible weight, its threshold in n, entropy floor."""
+    """S1: bounds of lemma 2.1, the largest possible weight, its threshold in n, entropy floor."""
     outside = above = under = weights_seen = 0
     worst = 0.0
     for items in sizes:
