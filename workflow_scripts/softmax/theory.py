@@ -22,7 +22,7 @@ TABLE_NATS = (0.5, 1.0, 1.5, 2.0, np.log(16), 3.0, 4.0, 5.0, np.log(256), 6.0, n
 
 
 def bounded_logits(rng: np.random.Generator, cases: int, items: int) -> tuple[np.ndarray, float]:
-    """Logits in [0, spread], shape (cases, items), half of the rows at the ends only; the spread."""
+    """Logits in [0, spread], (cases, items), half of the rows at the ends only, and the spread."""
     spread = float(rng.uniform(0.1, LARGEST_SPREAD))
     logits = rng.uniform(0.0, spread, (cases, items))
     corners = cases // 2
