@@ -135,8 +135,8 @@ def model_curves(frame: pd.DataFrame, longest: int) -> list[Row]:
             if table.shape[1] < curves.LEAST_SIZES or not len(table):
                 continue
             sizes, logs = table.columns.to_numpy(float), np.log(table.clip(lower=SMALLEST))
-            own_curves = table.to_numpy() if len(table) > 1 else []
-            each = [curves.limit(sizes, curve).value for curve in own_curves]
+            several = table.to_numpy()[: len(table) if len(table) > 1 else 0]
+            each = [curves.limit(sizes, curve).value for curve in several]
             found = widened(curves.limit(sizes, np.exp(logs.mean().to_numpy())), each)
             rows.append(scores.interval("E2", f"limit_{metric}", found, **place))
         for metric, beyond in MEDIANS.items():

@@ -19,7 +19,7 @@ import pandas as pd
 from workflow_scripts.perplexity import correlation, metrics
 from workflow_scripts.shared import files, job, scores, seeds, tables
 from workflow_scripts.shared.scores import Row
-from workflow_scripts.shared.statistics import Interval
+from workflow_scripts.shared.statistics import Interval, seed_interval
 
 Decision = dict[tuple[str, str], float]  # (criterion, hit_rate or regret) -> value
 
@@ -72,14 +72,19 @@ def over_trainings(
         place: Row = {"pool": pool, "measured_on": measured_on, "criterion": name}
         place["units"] = "trainings"
         values = [each[name, metric] for each in trainings]
-        rows.append(scores.mean("selection", metric, values, bounds=(0.0, 1.0), **place))
-        if metric != "regret" or name == CHANCE:
+        if metric == "hit_rate":
+            rows.append(scores.mean("selection", metric, values, bounds=(0.0, 1.0), **place))
+            continue
+        # The bound 1 would say that an unseen training could lose all accuracy.
+        found = seed_interval(values)
+        found = found._replace(low=float(np.maximum(found.low, 0.0)))
+        rows.append(scores.interval("selection", metric, found, **place))
+        if name == CHANCE:
             continue
         less = [each[name, metric] - each[CHANCE, metric] for each in trainings]
         kept = [value for value, ok in zip(less, able or [True] * len(less), strict=True) if ok]
         if kept:
-            metric = "regret_over_random"
-            rows.append(scores.mean("selection", metric, kept, bounds=(-1.0, 1.0), **place))
+            rows.append(scores.mean("selection", "regret_over_random", kept, **place))
     return rows
 
 

@@ -164,7 +164,8 @@ def refit(table: Accuracies, runs: Runs, scores: pd.DataFrame, _: EvidenceOf) ->
     if rows.empty:
         return NotMeasured("too few heads or sizes to fit the polynomial without one head")
     found = []
-    for _, row in rows.iterrows():
+    for at in rows.index:
+        row = rows.loc[at]
         best = str(row["inference"]).removeprefix("refit_").replace("_", "-")
         note = (
             f"best by {best}; 1 - residual / variance, each head predicted from the others; "
@@ -217,7 +218,9 @@ def way_out(table: Accuracies, runs: Runs, scores: pd.DataFrame, _: EvidenceOf) 
         return NotMeasured("softmax.comparison.normalisers contains softmax only; add another")
     items = min(rows["items"].dropna().unique(), key=lambda size: abs(size - 1024))
     found = []
-    for _, row in rows[rows["items"] == items].iterrows():
+    here = rows[rows["items"] == items]
+    for at in here.index:
+        row = here.loc[at]
         name = str(row["normaliser"])
         pair = (less_trained(table, scores, "E7", heads) for heads in ("softmax", name))
         note = f"accuracy gain over softmax at {int(items)} items; {scale(runs, scores, 'E7')}"

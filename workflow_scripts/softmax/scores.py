@@ -72,7 +72,7 @@ def sharpness_lost(frame: pd.DataFrame, experiment: str) -> list[Row]:
     for (normaliser, inference), own in by_seed(frame, "largest_item_weight").groupby(
         level=PLACE[:2]
     ):
-        values = own.droplevel(PLACE[:2])
+        values = own.droplevel([0, 1])
         if IN_DISTRIBUTION not in values.index or len(values) < 2:
             continue
         lost = (values.loc[IN_DISTRIBUTION] - values.iloc[-1]).to_numpy()
@@ -97,8 +97,9 @@ def differences(frame: pd.DataFrame, experiment: str, along: str, base: str) -> 
         for place, values in zip(places, here.to_numpy(), strict=True):
             against = wide.loc[tuple((place | {along: base}).values())].to_numpy()
             gain = f"accuracy_gain_over_{base}"
-            of_heads: Row = place | {"units": "heads", "bounds": (-1.0, 1.0)}
-            rows.append(scores.mean(experiment, gain, values - against, **of_heads))
+            # Without bounds: heads that all gain nothing would get +-31 points from them, as if a
+            # head that was not drawn could gain or lose everything. They get no interval.
+            rows.append(scores.mean(experiment, gain, values - against, units="heads", **place))
             p_values.append(paired_t(values, against).p)
         for metric, found in (("paired_t_p", p_values), ("paired_t_p_holm", holm(p_values))):
             rows += [
@@ -116,7 +117,7 @@ def slopes(frame: pd.DataFrame, experiment: str) -> list[Row]:
         if len(sizes) < 2:
             continue
         each = np.polyfit(np.log(sizes), np.log(values.to_numpy()), 1)[0]
-        place = {"normaliser": normaliser, "inference": inference}
+        place: Row = {"normaliser": normaliser, "inference": inference}
         rows.append(scores.mean(experiment, "max_weight_slope", each, units="heads", **place))
     return rows
 
@@ -149,7 +150,7 @@ def temperatures(
     """E3: the points of the fits, their coefficients and quality, and every curve beta(H)."""
     rows: list[Row] = []
     for criterion, fit in refits.items():
-        place = {"normaliser": "softmax", "inference": f"refit_{criterion}"}
+        place: Row = {"normaliser": "softmax", "inference": f"refit_{criterion}"}
         betas = points[f"best_beta_{criterion}"].to_numpy()
         for point, beta in zip(points.to_dict("records"), betas, strict=True):
             at = place | {name: point[name] for name in ("seed", "items", "entropy_nats")}
