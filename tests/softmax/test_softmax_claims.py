@@ -77,6 +77,12 @@ def test_less_trained_heads_do_not_decide_the_gain():
     assert "95.0 % at 16 items, expected the paper's 98.6 %" in entry["reason"]
 
 
+def test_few_heads_do_not_pass_for_trained_ones_by_a_wide_interval():
+    frame = heads(0.5)
+    (entry,) = judged("S6b", table(frame[frame["seed"] < 2]))
+    assert "our softmax heads reach" in entry["reason"]
+
+
 def test_a_reduced_protocol_decides_dispersion_and_not_table_1():
     frame = table(heads())
     assert judged("S2", frame, retrieval_steps=1000)[0]["verdict"] == Verdict.SUPPORTED

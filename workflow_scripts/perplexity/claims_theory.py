@@ -1,4 +1,4 @@
-"""Claims C1 to C6 (section 3) and C8 to C10 (section 4): theory, and what it says of copiers."""
+"""Claims C1 to C6 (section 3) and C8 to C10 (section 4): theory, also on trained copiers."""
 
 from functools import partial
 

@@ -206,7 +206,7 @@ def iso_checks(rng: np.random.Generator, cases: int) -> list[Row]:
 
 
 def main(table: str, settings: dict[str, Any], seed: int, provenance: dict[str, Any]) -> None:
-    """Write the score rows of all simulations; `settings` is the section `perplexity.theory`."""
+    """Write the score rows of all simulations; `settings` is config's `perplexity.theory`."""
     cases, sizes = settings["cases"], settings["sizes"]
     union = (settings[name] for name in ("union_gammas", "union_gap"))
     rng = seeds.generator(seed, "perplexity", "theory")

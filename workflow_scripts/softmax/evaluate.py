@@ -148,7 +148,10 @@ def main(
     seed: int,
     provenance: dict[str, Any],
 ) -> None:
-    """Write the metrics of every head in `heads`; `fit` is empty where there are no refits."""
+    """Write the metrics of all `heads` to `table`.
+
+    `fit` is the file of the refits, empty where there are none.
+    """
     coefficients = adaptive_temperature.published(published)
     refits = files.read_json(fit) if isinstance(fit, str) else {}
     frame = evaluate(

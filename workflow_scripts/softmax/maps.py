@@ -12,7 +12,7 @@ from workflow_scripts.softmax.retrieval import Parameters, Sampler
 def maps(
     head: Parameters, published: list[float], settings: dict[str, Any], seed: int, block: int
 ) -> pd.DataFrame:
-    """Weights of the largest items, rank 0 the largest: a row per inference, set, rank, size."""
+    """Weights of the largest items, rank 0 the largest: one row per inference, set and rank."""
     categories = head["item1.weight"].shape[1] - 1
     ways = {
         "trained": lambda e: e.softmax(-1),
@@ -45,7 +45,7 @@ def main(
     seed: int,
     provenance: dict[str, Any],
 ) -> None:
-    """Write the attention maps of the first head in `heads`, at both temperatures."""
+    """Write the attention maps of the first of `heads` to `table`, at both temperatures."""
     head = retrieval.head_of(weights.read(heads, "heads")[0], 0)
     coefficients = adaptive_temperature.published(published)
     frame = maps(head, coefficients, settings, seed, block_items)
