@@ -192,7 +192,7 @@ def stream(
         streamed = guarded = 0.0
         count = max(1, min(cases, STREAMED_ITEMS // items))
         for _ in range(count):
-            queries, width, block = (int(n) for n in rng.integers(1, [8, 32, 1024]))
+            queries, width, block = (int(n) for n in rng.integers(1, [64, 32, 1024]))
             query, key = rng.normal(size=(queries, width)), rng.normal(size=(items, width))
             value = rng.normal(size=(items, 4))
             direct = streaming.direct(query, key, value, coefficients)
