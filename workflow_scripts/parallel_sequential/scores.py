@@ -12,6 +12,7 @@ from workflow_scripts.parallel_sequential.contracts import ATTEMPTS, CHOICES, CO
 from workflow_scripts.parallel_sequential.dialogue import MATH
 from workflow_scripts.parallel_sequential.metrics import sets_of
 from workflow_scripts.parallel_sequential.rows import Rows, table
+from workflow_scripts.parallel_sequential.worlds import WORLDS
 from workflow_scripts.shared import job, progress, schemas, seeds, tables
 from workflow_scripts.shared.scores import Row
 
@@ -48,9 +49,10 @@ def of_domain(
     accuracy.padding(rows, arms, frame, attempts)
     exploration.variety(rows, arms, attempts)
     exploration.likeness(rows, similarity)
-    exploration.attribute(rows, arms)
+    exploration.attribute(rows, arms["parallel"], arms["sequential"])
     accuracy.instructions(rows, arms, attempts)
-    accuracy.feedback(rows, arms, attempts)
+    levels = frame.drop_duplicates("question").set_index("question")["level"]
+    accuracy.feedback(rows, arms, attempts, levels)
     accuracy.rejection(rows, arms, frame, attempts)
     accuracy.foreign(rows, frame)
 
@@ -87,6 +89,11 @@ def main(
         model = str(inside["model"].iloc[0])
         rows = Rows(model, MATH, seeds.derive(seed, "scores", model, "copying"))
         mechanism.copying(rows, inside)
+        found.append(rows.made)
+    asked = frame.loc[frame["domain"] == MATH, "question"].nunique()
+    for world in WORLDS:
+        rows = Rows(world, MATH, seeds.derive(seed, "scores", "recovery", world))
+        exploration.recovery(rows, asked, int(frame["chain"].max()) + 1, set_size)
         found.append(rows.made)
     tables.write(table(found), scores, schemas.SCORES, provenance)
 
