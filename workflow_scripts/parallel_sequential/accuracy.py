@@ -151,12 +151,13 @@ def feedback(rows: Rows, arms: Arms, attempts: int, levels: pd.Series) -> None:
             rows.share("P7", "accuracy", selected, arm=f"parallel, {name}", k=k)
         unguided = select(arms["sequential"], attempts)
         level = levels.reindex(arms[name].questions).to_numpy()
+        cells = ["", *(np.unique(level) if len(set(level)) > 1 else [])]
         for metric, other in (
             ("lead_same_feedback", selected),
             ("lead_without_feedback", alone),
             ("gain_from_feedback", unguided),
         ):
-            for cell in ("", *np.unique(level)):
+            for cell in cells:
                 at = level == cell if cell else np.full(level.shape, True)
                 where = {"arm": name, "k": attempts, "cell": cell}
                 rows.difference("P7", metric, guided[at], other[at], **where)

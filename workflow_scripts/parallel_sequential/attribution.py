@@ -74,8 +74,8 @@ def copying(any_excess: Array, any_room: Array, excess: Array, room: Array, spre
 def sources(usable: Array, rate: float, share: float, rng: np.random.Generator) -> Array:
     """For each attempt of a rebuilt chain the attempt whose answer it gives: (..., N).
 
-    `usable` (..., N) says which attempts have an answer; the others are not copied. The number of draws does
-    not depend on `rate` and `share`, so equal generators give comparable chains.
+    `usable` (..., N) says which attempts have an answer; the others are not copied. The number of
+    draws does not depend on `rate` and `share`, so equal generators give comparable chains.
     """
     shape = usable.shape
     copied, last, which = rng.random((3, *shape))

@@ -8,7 +8,7 @@ import pandas as pd
 from workflow_scripts.parallel_sequential import attribution, metrics
 from workflow_scripts.parallel_sequential.accuracy import MAIN, Arms
 from workflow_scripts.parallel_sequential.metrics import MAJORITY, Sets, primary
-from workflow_scripts.parallel_sequential.rows import DIFFERENCE, SHARE, Rows
+from workflow_scripts.parallel_sequential.rows import DIFFERENCE, Rows
 from workflow_scripts.parallel_sequential.worlds import WORLDS, true_share
 from workflow_scripts.shared import seeds, statistics
 

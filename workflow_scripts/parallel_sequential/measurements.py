@@ -20,7 +20,7 @@ from workflow_scripts.shared.measurements import (
 pick = partial(select, seeds="pooled", undefined="drop")
 
 NAMES = {MATH: "mathematics", CODE: "code"}
-NEAR = 0.95  # text this long, as a share of what was asked for, counts as long enough
+NEAR = 0.95  # text of this share of the history counts as equally long
 
 
 def every(
@@ -93,10 +93,8 @@ def unharmed(
         return found
     lengths = pick(scores, metric="padding_to_history", domain=domain)
     short = {
-        str(row["model"]): f"the text is {row['value']:.2f} times as long as the history, not "
-        f"{row['cell']} times"
-        for _, row in lengths.iterrows()
-        if row["value"] < NEAR * float(row["cell"]) and row["value"] < NEAR
+        str(row["model"]): f"the unrelated text is {row['value']:.2f} times as long as the history"
+        for _, row in lengths[lengths["value"] < NEAR].iterrows()
     }
     return [
         Measured(**{**vars(each), "reason": each.reason or short.get(str(each.model))})
