@@ -15,7 +15,7 @@ PARALLEL_SEQUENTIAL_FIGURES = [
     "feedback",
     "controls",
 ]
-# Settings of the attempts: those of the section, except for those that only other rules read.
+# The settings that the attempts depend on: the section without those that only other rules read.
 PARALLEL_SEQUENTIAL_ARMS = {
     key: value
     for key, value in config["parallel_sequential"].items()
@@ -226,7 +226,8 @@ rule parallel_sequential_claims:
         chains=config["parallel_sequential"]["chains"],
         lengths=config["parallel_sequential"]["padding"],
         questions={
-            domain: config["parallel_sequential"][domain]["questions"] for domain in ("math", "code")
+            domain: config["parallel_sequential"][domain]["questions"]
+            for domain in ("math", "code")
         },
         files={
             domain: config["parallel_sequential"][domain]["file"] is not None

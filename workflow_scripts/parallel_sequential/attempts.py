@@ -1,4 +1,4 @@
-"""All graded attempts of one model, in every arm that needs no other model.
+"""All graded attempts of one model, in every arm that involves no other model.
 
 Rounds go through the response store, so a job that was killed resumes in the same round.
 """
@@ -37,7 +37,7 @@ REPLIED = ("model", "request_id", "sample", "text", *COUNTS)
 def rows_of(
     requests: pd.DataFrame, responses: pd.DataFrame, plan: Rounds
 ) -> Iterator[dict[str, Any]]:
-    """A row per reply and arm it belongs to; first attempts belong to every conditioned arm."""
+    """One row per reply and arm; first attempts belong to every conditioned arm."""
     able = set(requests.loc[requests["attempt"] > 1, "domain"])
     for request, reply, graded in plan.graded(requests, responses):
         domain, arm, retry = (request[name] for name in ("domain", "arm", "retry"))
@@ -287,7 +287,8 @@ def main(
 ) -> None:
     """Run every arm on one model; write its attempts and its choices.
 
-    `spec` and `checkpoint` say how to load the model; `settings` is part of the study's config.
+    `spec` is the model's entry in the config and `checkpoint` the folder of its weights; `settings`
+    is the study's section without `copying` and `embedder`.
     """
     engine = engines.load(model, spec, checkpoint, batch_tokens=batch_tokens)
     # Each round reads the whole store, so the store holds this study's replies only.

@@ -29,7 +29,7 @@ def variety(rows: Rows, arms: Arms, attempts: int) -> None:
         rows.share("P4", "repeat_rate", metrics.repeats(sets), arm=arm)
         for metric, value in values.items():
             last.setdefault(metric, []).append(value)
-    where = {"arm": "sequential", "k": attempts}
+    where: Any = {"arm": "sequential", "k": attempts}
     for metric, (parallel, sequential) in last.items():
         rows.mean("P4", f"{metric}_excess", sequential - parallel, **where)
     repeated = [metrics.repeats(arms[arm]) for arm in reversed(MAIN)]

@@ -98,7 +98,10 @@ def attribution(data: Data) -> "Figure":
     import matplotlib.pyplot as plt
 
     rows = data.pick("gap_to_explain")
-    labels = {(m, d): f"{m}, {d}" for m, d in zip(rows["model"], rows["domain"], strict=True)}
+    labels = {
+        (model, domain): f"{data.models.label(model)}, {domain}"
+        for model, domain in zip(rows["model"], rows["domain"], strict=True)
+    }
     labels |= {(world, "math"): f"simulated: {world}" for world in WORLDS}
     figure, axes = plt.subplots(
         1, 2, figsize=(PAGE_IN, 1.2 + 0.3 * max(len(labels), 3)), sharey=True

@@ -123,10 +123,10 @@ def _one(
     """The measurement of one row; its note, if any, says why it decides nothing."""
     kind = evidence(str(row["model"]))
     why = row["note"] if pd.isna(row["ci_low"]) else ""
-    if not why and isinstance(reason, str):
-        why = reason
-    elif not why and kind is Evidence.PAPER_MODEL:
-        why = reason.get(str(row["domain"]), "")
+    if isinstance(reason, str):
+        why = why or reason
+    elif kind is Evidence.PAPER_MODEL:
+        why = why or reason.get(str(row["domain"]), "")
     return measured(
         row, kind, note, model=str(row["model"]), reason=why or None, condition=condition
     )

@@ -37,8 +37,8 @@ def copying(rows: Rows, table: pd.DataFrame) -> None:
         rows.interval("P6", key[0], crossed(by_draw(own)), cell=key[1])
     gain = table[table["metric"] == "copying_gain"]
     gains = {str(name): by_draw(own) for name, own in gain.groupby("ablated")}
-    for ablated, values in gains.items():
-        rows.interval("P6", "copying_gain", crossed(values), cell=ablated)
+    for ablated, found in gains.items():
+        rows.interval("P6", "copying_gain", crossed(found), cell=ablated)
     if {"none", "induction", "random"} <= set(gains):
         lost = gains["random"] - gains["induction"]
         count = int(gain["draw"].max()) + 1

@@ -48,7 +48,7 @@ class Sets:
 
 
 def sets_of(frame: pd.DataFrame, attempts: int, exchangeable: bool) -> Sets:
-    """Arrays from the attempt rows of one model, domain and arm, for attempts 1..`attempts`."""
+    """Arrays (Q, C, N) from the rows of one model, domain and arm, for attempts 1 to `attempts`."""
     cost = frame["prompt_tokens"] + frame["completion_tokens"]
     spent = cost.groupby([frame[name] for name in (*KEY, "attempt")]).sum()
     kept = frame[frame["accepted"]].set_index([*KEY, "attempt"])

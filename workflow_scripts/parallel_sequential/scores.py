@@ -20,7 +20,7 @@ FOREIGN = ("other_seed", "other_model")
 
 
 def arms_of(frame: pd.DataFrame, attempts: int) -> Arms:
-    """Arrays of every arm with all its attempts; the two main arms come first."""
+    """The attempts of every arm as arrays (Q, C, N); the two main arms come first."""
     return {
         arm: sets_of(frame[frame["arm"] == arm], attempts, arm == "parallel")
         for arm in dict.fromkeys([*MAIN, *frame["arm"].unique()])
@@ -68,7 +68,10 @@ def main(
     seed: int,
     provenance: dict[str, Any] | None = None,
 ) -> None:
-    """Compute the scores of all models from their tables; `set_size` is N."""
+    """Compute the scores of all models, and of the simulated answerers, from the models' tables.
+
+    `set_size` is N.
+    """
     key: Any
     parts = [tables.read(path, ATTEMPTS) for path in (*attempts, *foreign)]
     frame = pd.concat([part for part in parts if len(part)], ignore_index=True)
