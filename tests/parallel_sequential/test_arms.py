@@ -131,7 +131,7 @@ def test_an_independent_answerer_copies_nothing_and_has_no_gap_to_explain(indepe
     assert rate["ci_low"] <= 0 <= rate["ci_high"]
     share = value(scores, "gap_explained_share")
     assert share["note"].startswith("no gap to explain: ")
-    assert np.isnan(share["ci_low"])
+    assert np.isnan(share["value"])
 
 
 def test_the_gap_at_equal_tokens_covers_every_number_of_sequential_attempts(copier):

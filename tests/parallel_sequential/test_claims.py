@@ -10,7 +10,14 @@ import pytest
 import yaml
 
 from tests.parallel_sequential import verdicts
-from workflow_scripts.parallel_sequential import claims, config_checks, figures, metrics, scores
+from workflow_scripts.parallel_sequential import (
+    claims,
+    config_checks,
+    figures,
+    metrics,
+    scores,
+    worlds,
+)
 from workflow_scripts.parallel_sequential.figures_common import Data
 from workflow_scripts.parallel_sequential.rows import Rows, table
 from workflow_scripts.shared import claims as shared
@@ -152,6 +159,23 @@ def test_a_design_too_small_to_show_no_harm_says_so():
     scores = verdicts.world("3a", Verdict.SUPPORTED)
     few = judged(scores, claims_of=lambda: all_claims(questions=2))
     assert "2 questions x 16 chains x 8 attempts show the absence" in few["3a"][0]["reason"]
+    scores = verdicts.world("3a", Verdict.CONTRADICTED)
+    scores["value"], scores["ci_low"], scores["ci_high"] = (
+        scores[name] - 0.2 * (scores["metric"] == "accuracy_change")
+        for name in ("value", "ci_low", "ci_high")
+    )
+    few = judged(scores, claims_of=lambda: all_claims(questions=2))
+    assert few["3a"][0]["verdict"] == Verdict.CONTRADICTED
+
+
+def test_without_a_gap_there_is_nothing_to_explain():
+    found = Rows(PAPER_MODEL, "math", 1)
+    found.number("P1", "answered_share", 1.0, 10, "attempts")
+    parallel, _ = worlds.WORLDS["both"].sets(40, 2, N, np.random.default_rng(0))
+    scores.exploration.attribute(found, parallel, parallel)
+    (entry,) = judged(found.made)["4c"]
+    assert entry["verdict"] == Verdict.NOT_TESTED
+    assert entry["reason"].startswith("the paper's, mathematics: no gap to explain: 0.000 (")
 
 
 def test_text_shorter_than_the_history_decides_nothing():

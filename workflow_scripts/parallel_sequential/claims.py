@@ -185,7 +185,12 @@ def all_claims(
             "they repeat themselves as often as sequential chains do beyond chance, main "
             "aggregator",
             region=MOST,
-            test=every("gap_explained_share", "rebuilt chains", experiment="P4"),
+            test=partial(
+                measurements.explained,
+                rows("gap_explained_share", (MATH, CODE), {"experiment": "P4"}),
+                "rebuilt chains",
+                reason=generated,
+            ),
         ),
         extension(
             id="4d",

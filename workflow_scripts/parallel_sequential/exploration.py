@@ -1,5 +1,6 @@
 """Scores of P4: do conditioned attempts explore less, and does that explain the gap?"""
 
+import math
 from typing import Any
 
 import numpy as np
@@ -8,7 +9,7 @@ import pandas as pd
 from workflow_scripts.parallel_sequential import attribution, metrics
 from workflow_scripts.parallel_sequential.accuracy import MAIN, Arms
 from workflow_scripts.parallel_sequential.metrics import MAJORITY, Sets, primary
-from workflow_scripts.parallel_sequential.rows import DIFFERENCE, Rows
+from workflow_scripts.parallel_sequential.rows import DIFFERENCE, UNITS, Rows
 from workflow_scripts.parallel_sequential.worlds import WORLDS, true_share
 from workflow_scripts.shared import seeds, statistics
 
@@ -63,7 +64,7 @@ def likeness(rows: Rows, table: pd.DataFrame) -> None:
 def attribute(rows: Rows, parallel: Sets, sequential: Sets, experiment: str = "P4") -> None:
     """The part of the gap that repeats explain, as accuracy and as a share of the gap.
 
-    The gap is that of the main aggregator over whole sets. Its share has an interval only where the
+    The gap is that of the main aggregator over whole sets. The share is given only where the
     interval of the gap lies above 0; otherwise there is no gap to explain, and a note says so.
     """
     aggregator = primary(rows.domain)
@@ -81,7 +82,7 @@ def attribute(rows: Rows, parallel: Sets, sequential: Sets, experiment: str = "P
             if gap["ci_low"] is not None:
                 ends = f"{gap['ci_low']:.3f} to {gap['ci_high']:.3f}"
             note = f"no gap to explain: {gap['value']:.3f} ({ends})"
-            rows.number(experiment, name, found.value, found.n, "questions", note=note, **at)
+            rows.number(experiment, name, math.nan, found.n, UNITS, note=note, **at)
             continue
         rows.interval(experiment, name, found, **at)
 

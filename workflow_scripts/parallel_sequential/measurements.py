@@ -1,6 +1,7 @@
 """From the study's scores to the quantity that decides each claim."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -83,12 +84,12 @@ def unharmed(
 ) -> Found:
     """The largest loss of accuracy over the lengths of the unrelated text.
 
-    `wide`, where given, says that the design cannot show the absence of harm. A text that turned
-    out shorter than the history decides nothing.
+    `wide`, where given, says that the design is too small to show the absence of harm; it can still
+    show harm. A text that turned out shorter than the history decides nothing.
     """
     wanted = {domain: {"metric": "accuracy_change", "k": k}}
     note = f"worst length, as a multiple of the history; margin {margin:.3f}"
-    found = least(wanted, "cell", note, scores, evidence, wide or reason)
+    found = least(wanted, "cell", note, scores, evidence, reason)
     if isinstance(found, NotMeasured):
         return found
     lengths = pick(scores, metric="padding_to_history", domain=domain)
@@ -96,10 +97,37 @@ def unharmed(
         str(row["model"]): f"the unrelated text is {row['value']:.2f} times as long as the history"
         for _, row in lengths[lengths["value"] < NEAR].iterrows()
     }
-    return [
-        Measured(**{**vars(each), "reason": each.reason or short.get(str(each.model))})
-        for each in found
-    ]
+
+    def why(each: Measured) -> str | None:
+        harmed = each.ci_high < -margin  # shown however small the design
+        return each.reason or short.get(str(each.model)) or (None if harmed else wide) or None
+
+    return [replace(each, reason=why(each)) for each in found]
+
+
+def explained(
+    wanted: Mapping[str, dict[str, Any]],
+    note: str,
+    scores: pd.DataFrame,
+    evidence: EvidenceOf,
+    reason: Mapping[str, str] | str = "",
+) -> Found:
+    """The share of the gap that repeats explain, of each model and domain with a gap."""
+    found = every(wanted, note, scores, evidence, reason)
+    metric = next(iter(wanted.values()))["metric"]
+    rows = scores[(scores["metric"] == metric) & scores["model"].isin(_models(scores))]
+    without = rows[rows["value"].isna() & (rows["note"] != "")]
+    if isinstance(found, NotMeasured) and len(without):
+        lines = zip(without["model"], without["domain"], without["note"], strict=True)
+        return NotMeasured(
+            "; ".join(f"{model}, {NAMES[domain]}: {n}" for model, domain, n in lines)
+        )
+    return found
+
+
+def _models(scores: pd.DataFrame) -> set[str]:
+    """The models that were asked, without the simulated answerers."""
+    return set(scores.loc[scores["metric"] == "answered_share", "model"])
 
 
 def absence(scores: pd.DataFrame, domains: Sequence[str]) -> str:
