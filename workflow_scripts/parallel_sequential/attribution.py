@@ -61,7 +61,8 @@ def repeats(sequential: Sets, parallel: Sets) -> Array:
 def copying(any_excess: Array, any_room: Array, excess: Array, room: Array, spread: Array) -> Any:
     """The copy rate and the share of copies that copy the attempt just before.
 
-    The arguments are the columns of `repeats`, summed over questions. A copy that is not of the
+    The arguments are the columns of `repeats`, summed over questions, of any one shape, which the
+    results have too. A copy that is not of the
     attempt just before is of any earlier attempt, drawn uniformly. The rate is in [-1, 1]: below 0
     there are fewer repeats than by chance. The share is in [0, 1].
     """
@@ -164,7 +165,7 @@ def explained(*given: Array, axis: int = 0) -> Array:
 
 
 def _weights(values: Array, nodes: Array) -> list[tuple[Array, Array]]:
-    """Linear interpolation: the nodes below and above each value, with their weights.
+    """Linear interpolation: the nodes below and above each value, with weights, like `values`.
 
     Below the first node the line of the first two goes on, so that a copy rate that is 0 up to
     chance is not rounded up.
@@ -175,7 +176,7 @@ def _weights(values: Array, nodes: Array) -> list[tuple[Array, Array]]:
 
 
 def statistic(which: str) -> Callable[..., Array]:
-    """One of `RESULTS` as a statistic for the bootstrap."""
+    """One of `RESULTS` as a statistic for the bootstrap, of `columns` with an axis to reduce."""
     at = RESULTS.index(which)
 
     def of(*given: Array, axis: int = 0) -> Array:
