@@ -64,8 +64,9 @@ def likeness(rows: Rows, table: pd.DataFrame) -> None:
 def attribute(rows: Rows, parallel: Sets, sequential: Sets, experiment: str = "P4") -> None:
     """The part of the gap that repeats explain, as accuracy and as a share of the gap.
 
-    The sets have shape (Q, C, N). The gap is that of the main aggregator over whole sets. The share is given only where the
-    interval of the gap lies above 0; otherwise there is no gap to explain, and a note says so.
+    The sets have shape (Q, C, N). The gap is that of the main aggregator over whole sets. The share
+    is given only where the interval of the gap lies above 0; otherwise there is no gap to explain,
+    and a note says so.
     """
     aggregator = primary(rows.domain)
     columns = attribution.columns(parallel, sequential, aggregator, rows.seed)
