@@ -1,4 +1,4 @@
-"""Study `parallel_sequential`: parallel against sequential sampling in reasoning models (2604.05868)."""
+"""Study `parallel_sequential`: parallel and sequential sampling in reasoning models (2604.05868)."""
 
 PARALLEL_SEQUENTIAL_MODELS = models_of(config, "parallel_sequential")
 PARALLEL_SEQUENTIAL_FIGURES = [
@@ -9,12 +9,13 @@ PARALLEL_SEQUENTIAL_FIGURES = [
     "similarity",
     "unique",
     "transitions",
+    "attribution",
     "instructions",
     "induction",
     "feedback",
     "controls",
 ]
-# Settings of the attempts: those of the section, except for those that only other rules read.
+# The settings that the attempts depend on: the section without those that only other rules read.
 PARALLEL_SEQUENTIAL_ARMS = {
     key: value
     for key, value in config["parallel_sequential"].items()
@@ -222,6 +223,16 @@ rule parallel_sequential_claims:
         code=fingerprint("workflow_scripts/parallel_sequential/claims.py"),
         models=study_models("parallel_sequential"),
         set_size=config["parallel_sequential"]["attempts"],
+        chains=config["parallel_sequential"]["chains"],
+        lengths=config["parallel_sequential"]["padding"],
+        questions={
+            domain: config["parallel_sequential"][domain]["questions"]
+            for domain in ("math", "code")
+        },
+        files={
+            domain: config["parallel_sequential"][domain]["file"] is not None
+            for domain in ("math", "code")
+        },
     script:
         "../workflow_scripts/parallel_sequential/claims.py"
 

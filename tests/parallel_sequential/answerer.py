@@ -2,7 +2,7 @@
 
 It answers correctly with probability `skill`; with earlier answers in view it repeats the last one
 with probability `copies`. It counts requests, so that a test can check that a second run sends
-none.
+none, and keeps the turns of each.
 """
 
 import json
@@ -22,6 +22,7 @@ class Answerer:
         self.truths, self.skill, self.copies = truths, skill, copies
         self.identity = {"skill": skill, "copies": copies}
         self.asked = 0
+        self.turns = {}  # by request
 
     def run(self, tasks):
         for task in tasks:
@@ -39,6 +40,7 @@ class Answerer:
     def draw(self, task):
         rng = seeds.generator(task.request["seed"], task.request["request_id"], task.sample)
         turns = json.loads(task.request["messages"])
+        self.turns[task.request["request_id"]] = turns
         truth = int(self.truths[turns[0]["content"]])
         earlier = [t["content"] for t in turns[1:] if t["role"] == "assistant"]
         if earlier and rng.random() < self.copies:

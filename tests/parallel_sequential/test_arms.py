@@ -8,7 +8,7 @@ import pytest
 
 from tests.parallel_sequential.answerer import Answerer
 from workflow_scripts.parallel_sequential import attempts, exploration, foreign, metrics, questions
-from workflow_scripts.parallel_sequential.accuracy import main_comparison
+from workflow_scripts.parallel_sequential.accuracy import cost, main_comparison
 from workflow_scripts.parallel_sequential.contracts import ATTEMPTS, CHOICES
 from workflow_scripts.parallel_sequential.rows import Rows, table
 from workflow_scripts.parallel_sequential.scores import arms_of
@@ -107,11 +107,46 @@ def test_an_independent_answerer_has_no_gap_and_no_excess(independent):
         assert row["ci_low"] <= 0 <= row["ci_high"], metric
 
 
-def test_repeats_carry_a_copier_s_arm_effect(copier):
-    """Copying does not lower accuracy, so the arm has no effect of its own."""
-    scores = scored(copier[1], copier[2], exploration.attribute)
-    row = value(scores, "arm_effect")
-    assert row["ci_low"] <= 0 <= row["ci_high"]
+def explained(frame):
+    rows = Rows("answerer", "math", 1)
+    arms = arms_of(frame, N)
+    exploration.attribute(rows, arms["parallel"], arms["sequential"])
+    return table([rows.made])
+
+
+def test_the_whole_gap_of_a_copier_comes_from_its_repeats(copier):
+    """It copies with probability 0.8 and its fresh attempts are as good as parallel ones."""
+    scores = explained(copier[1])
+    rate = value(scores, "copy_rate")
+    assert rate["value"] == pytest.approx(0.8, abs=0.12)  # three standard errors
+    assert rate["ci_low"] > 0.5
+    share = value(scores, "gap_explained_share")
+    assert share["ci_low"] <= 1 <= share["ci_high"]
+    assert share["ci_low"] > 0.3
+
+
+def test_an_independent_answerer_copies_nothing_and_has_no_gap_to_explain(independent):
+    scores = explained(independent[1])
+    rate = value(scores, "copy_rate")
+    assert rate["ci_low"] <= 0 <= rate["ci_high"]
+    share = value(scores, "gap_explained_share")
+    assert share["note"].startswith("no gap to explain: ")
+    assert np.isnan(share["value"])
+
+
+def test_the_gap_at_equal_tokens_covers_every_number_of_sequential_attempts(copier):
+    """A prompt of the answerer always costs 10 tokens and a reply 4, so budgets are whole."""
+    scores = scored(copier[1], copier[2], cost, N)
+    for k in range(1, N + 1):
+        assert value(scores, "attempts_equal_tokens", k=k)["value"] == pytest.approx(k)
+        assert value(scores, "gap_equal_tokens", k=k)["n"] == QUESTIONS
+    frame = copier[1].copy()
+    later = (frame["arm"] == "sequential") & (frame["attempt"] > 1)
+    frame.loc[later, "prompt_tokens"] = 24  # each later attempt costs twice as much
+    scores = scored(frame, copier[2], cost, N)
+    last = value(scores, "attempts_equal_tokens", k=N)
+    assert last["value"] == pytest.approx(2 * N - 1)  # more than one chain has
+    assert value(scores, "gap_equal_tokens", k=N)["n"] == QUESTIONS
 
 
 @pytest.mark.parametrize("who", ["copier", "independent"])
@@ -136,7 +171,7 @@ def test_every_arm_has_its_attempts_and_shares_the_first(copier):
         assert (own["max"] == N).all()
         assert (own["size"] == N).all()
         assert len(own) == QUESTIONS * CHAINS
-    assert len(counts.loc["padded-1"]) == QUESTIONS
+    assert len(counts.loc["padded-1"]) == QUESTIONS * CHAINS
     first = kept[(kept["attempt"] == 1) & ~kept["arm"].str.match("parallel|padded")]
     assert first.groupby(["question", "chain"])["request_id"].nunique().eq(1).all()
 
@@ -274,37 +309,25 @@ def test_choices_are_candidates_and_free_where_all_agree(copier):
             assert row["correct"] == own.loc[own["answer"] == row["answer"], "correct"].iloc[0]
 
 
-def test_padding_is_as_long_as_the_history_and_holds_other_questions(copier):
-    *_, plan, asked = copier
-    texts = dict(zip(asked["question"], asked["text"], strict=True))
-    sequential = pd.DataFrame(
-        [
-            plan.sampling["math"].request(
-                "math",
-                question,
-                "sequential",
-                0,
-                [
-                    {"role": "user", "content": text},
-                    *[
-                        {"role": "assistant", "content": "Answer: 1"},
-                        {"role": "user", "content": "Solve it again."},
-                    ]
-                    * (N - 1),
-                ],
-                N,
-            )
-            for question, text in texts.items()
-        ]
-    )
-    history = (N - 1) * len("Answer: 1Solve it again.")
-    made = attempts.padded([1, 2], sequential, asked, plan)
-    for row in made.to_dict("records"):
-        turns = json.loads(row["messages"])
-        assert turns[-1]["content"] == texts[row["question"]]
-        assert all(turn["content"] != texts[row["question"]] for turn in turns[:-1])
-        length = sum(len(turn["content"]) for turn in turns[:-1])
-        factor = float(row["arm"].removeprefix("padded-"))
+@pytest.mark.parametrize("factor", [1, 2])
+def test_padding_is_the_model_s_own_replies_to_other_questions(copier, factor):
+    """As long as the history, in every chain, from the parallel replies of that chain."""
+    engine, frame, _, _, asked = copier
+    names = dict(zip(asked["text"], asked["question"], strict=True))
+    own = frame[frame["accepted"]].sort_values("attempt")
+    texts = own.groupby(["arm", "question", "chain"])["text"].agg(list)
+    padded = own[own["arm"] == f"padded-{factor}"].drop_duplicates("request_id")
+    assert len(padded) == QUESTIONS * CHAINS
+    for row in padded.to_dict("records"):
+        *unrelated, last = engine.turns[row["request_id"]]
+        assert names[last["content"]] == row["question"]
+        for question, reply in zip(unrelated[::2], unrelated[1::2], strict=True):
+            other = names[question["content"]]
+            assert other != row["question"]
+            assert reply["content"] in texts["parallel", other, row["chain"]]
+        shown = texts["sequential", row["question"], row["chain"]][:-1]
+        history = sum(len(text) + len("Solve it again.") for text in shown)
+        length = sum(len(turn["content"]) for turn in unrelated)
         assert factor * history <= length < factor * history + 200
 
 

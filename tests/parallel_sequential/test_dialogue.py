@@ -84,9 +84,21 @@ def test_remarks_and_bans_stand_before_the_instruction():
 
 @pytest.mark.parametrize("size", [1, 50, 400])
 def test_padding_is_as_long_as_asked_and_whole(size):
-    others = [("Start with 1, add 2.", "3"), ("Start with 5, add 2.", "7")]
+    others = [("Start with 1, add 2.", ["1+2=3\nAnswer: 3"]), ("Start with 5, add 2.", ["7"])]
     turns = dialogue.padding(TAUGHT, others, size)
-    exchange = sum(len(turn["content"]) for turn in turns[:2])
+    longest = max(len(text) + len(replies[0]) for text, replies in others)
     total = sum(len(turn["content"]) for turn in turns)
-    assert size <= total < size + exchange
+    assert size <= total < size + longest
     assert [turn["role"] for turn in turns] == ["user", "assistant"] * (len(turns) // 2)
+
+
+def test_padding_shows_whole_replies_without_thoughts_and_each_before_any_twice():
+    others = [
+        ("A", [r"<think>so</think>It is \boxed{1}.", "<think>never ends"]),
+        ("B", [r"<think>so</think>It is \boxed{2}.", r"<think>or</think>No, \boxed{3}."]),
+        ("C", []),
+    ]
+    turns = dialogue.padding(THINKING, others, 1000)
+    said = [turn["content"] for turn in turns[1::2]]
+    assert said[:4] == [r"It is \boxed{1}.", r"It is \boxed{2}.", r"No, \boxed{3}.", said[0]]
+    assert dialogue.padding(THINKING, [("C", [])], 1000) == []

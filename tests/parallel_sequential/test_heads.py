@@ -131,5 +131,31 @@ def test_the_table_of_a_model_becomes_its_scores(engine):
     found = scores.loc["strongest_induction_score"]
     assert found.index[0] == ".".join(map(str, picked))
     assert found.iloc[0] == pytest.approx(wide.loc["1", picked])
+    lost = frame[frame["metric"] == "copying_gain"].pivot_table(
+        index="unit", columns=["ablated", "draw"], values="value"
+    )
+    values = lost["random"].to_numpy() - lost["induction"].to_numpy()
+    assert values.shape == (2, 3)
+    row = table([made.made]).set_index("metric").loc["copying_lost_beyond_random"]
+    assert row["ci_low"] == pytest.approx(mechanism.crossed(values).low)
     beyond = scores["copying_lost_beyond_random", ""]
     assert beyond == pytest.approx(gain["random"] - gain["induction"])
+
+
+def test_the_spread_of_random_heads_enters_the_interval():
+    """60 questions and 6 random sets: 95 % intervals contain 0 in about 95 % of the runs; intervals
+    over questions alone do in far fewer."""
+    rng = np.random.default_rng(1)
+    shape = (400, 60, 6)
+    values = rng.normal(size=shape) + rng.normal(size=(400, 60, 1)) + rng.normal(size=(400, 1, 6))
+    both = [mechanism.crossed(each) for each in values]
+    alone = [mechanism.crossed(each, sampled=False) for each in values]
+    covered = [np.mean([low <= 0 <= high for _, low, high, _ in each]) for each in (both, alone)]
+    assert covered[0] > 0.92
+    assert covered[1] < 0.6
+
+
+def test_one_random_set_of_heads_has_no_interval():
+    found = mechanism.crossed(np.arange(5.0)[:, None], sampled=True)
+    assert found.value == 2
+    assert np.isnan([found.low, found.high]).all()

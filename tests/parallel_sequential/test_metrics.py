@@ -5,11 +5,10 @@ from itertools import combinations, permutations
 import numpy as np
 import pandas as pd
 import pytest
-import statsmodels.api as sm
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workflow_scripts.parallel_sequential import attribution, metrics
+from workflow_scripts.parallel_sequential import attribution, metrics, worlds
 from workflow_scripts.parallel_sequential.metrics import Sets
 
 
@@ -111,43 +110,86 @@ def test_a_stopped_chain_keeps_its_answer_and_costs_nothing_more():
     assert found.history_tokens.tolist() == [[[0, 10, 10, 10]]]
 
 
-def noisy(rng, questions=40, chains=2, attempts=6):
-    """Parallel and sequential sets with real variation in every regressor."""
-    shape = (questions, chains, attempts)
-    answers = rng.choice(list("abc"), shape).astype(object)
-    history = np.broadcast_to(13.0 * np.arange(attempts), shape)
-    return sets(
-        answers, answers == np.array(["a"], object), history_tokens=history + rng.random(shape)
-    )
+ANSWERS = st.lists(st.sampled_from(["", "a", "b", "c"]), min_size=1, max_size=6)
 
 
-def test_the_regression_is_that_of_statsmodels_with_question_dummies():
-    rng = np.random.default_rng(3)
-    parallel, sequential = noisy(rng), noisy(rng)
-    x, y = attribution.design(parallel, sequential)
-    total = attribution.moments(x, y).sum(0)
-    dummies = np.kron(np.eye(len(x)), np.ones((x.shape[1], 1)))
-    for used in (["arm"], ["arm", "repeat"], ["arm", "log_history"], list(attribution.NAMES)):
-        at = [attribution.NAMES.index(name) for name in used]
-        flat = np.concatenate([x[..., at].reshape(-1, len(at)), dummies], axis=1)
-        expected = sm.OLS(y.reshape(-1), flat).fit().params[: len(at)]
-        np.testing.assert_allclose(attribution.solve(total, used), expected, rtol=1e-8)
+@given(ANSWERS)
+def test_the_vectorised_majority_is_the_plain_one(names):
+    answers = np.array(names, object)
+    right = (answers == "a").astype(float)
+    found = attribution.majority(attribution.equal(answers, answers), right)
+    assert found == pytest.approx(metrics.majority(answers, right))
+
+
+def test_pooled_attempts_by_all_subsets():
+    """The majority over random subsets tends to the mean over all of them; any right is exact."""
+    rng = np.random.default_rng(6)
+    answers = rng.choice(["", "a", "b", "c"], (3, 2, 4)).astype(object)
+    one = sets(answers, answers == "a", exchangeable=True)
+    for k in (1, 3, 8):
+        expected = []
+        for names in answers.reshape(3, 8):
+            subsets = [np.array(each, object) for each in combinations(names, k)]
+            expected.append(np.mean([metrics.majority(s, s == "a") for s in subsets]))
+        found = metrics.pooled(one, "majority", k, 1)
+        np.testing.assert_allclose(found, expected, atol=0.1)
+        exact = metrics.any_correct(one, k)
+        np.testing.assert_allclose(metrics.pooled(one, "any", k, 1), exact)
+    with pytest.raises(ValueError, match="expected 1 to 8 attempts, found 9"):
+        metrics.pooled(one, "majority", 9, 1)
+
+
+def test_rebuilt_chains_copy_at_the_given_rate_and_never_an_empty_answer():
+    usable = np.random.default_rng(0).random((4000, 1, 6)) < 0.8
+    for rate, share in ((0.0, 0.5), (0.6, 1.0), (0.6, 0.0), (1.0, 1.0)):
+        found = attribution.sources(usable, rate, share, np.random.default_rng(2))
+        own = found == np.arange(6)
+        assert own[..., 0].all()
+        assert np.take_along_axis(usable, found, -1)[~own].all()
+        if rate == 0:
+            assert own.all()
+        if share == 1:
+            # The source of an attempt that copies is the attempt before, or that one's source.
+            assert ((found[..., 1:] == found[..., :-1]) | own[..., 1:]).all()
+            shown = np.take_along_axis(usable, found[..., :-1], -1)
+            assert (~own[..., 1:])[shown].mean() == pytest.approx(rate, abs=0.02)
+    assert (found[usable[..., 0]] == 0).all()  # at rate 1 all copy the first answer
+
+
+def test_repeats_by_brute_force():
+    rng = np.random.default_rng(7)
+    answers = rng.choice(["", "a", "b", "c"], (2, 3, 4)).astype(object)
+    one = sets(answers, answers == "a")
+    expected = np.zeros((2, 5))
+    for q, c, k in np.ndindex(answers.shape):
+        earlier, fresh = list(answers[q, c, :k]), [answers[q, o, k] for o in range(3) if o != c]
+        here = answers[q, c, k]
+        if any(earlier):
+            f = np.mean([bool(name) and name in earlier for name in fresh])
+            expected[q, 0] += (here != "" and here in earlier) - f
+            expected[q, 1] += 1 - f
+        if k and earlier[-1]:
+            f = np.mean([name == earlier[-1] for name in fresh])
+            expected[q, 2] += (here == earlier[-1]) - f
+            expected[q, 3] += 1 - f
+            expected[q, 4] += np.mean([name == earlier[-1] for name in earlier]) - f
+    np.testing.assert_allclose(attribution.repeats(one, one), expected)
 
 
 def test_the_bootstrap_statistic_agrees_with_one_resample_at_a_time():
     rng = np.random.default_rng(4)
-    moments = attribution.moments(*attribution.design(noisy(rng), noisy(rng)))
-    draws = rng.integers(0, len(moments), (5, len(moments)))
-    together = attribution.coefficients(*np.moveaxis(moments[draws], -1, 0), axis=-1)
+    pair = worlds.WORLDS["both"].sets(30, 2, 5, rng)
+    columns = attribution.columns(*pair, "majority", 1)
+    draws = rng.integers(0, 30, (5, 30))
+    together = attribution.explained(*(column[draws] for column in columns), axis=-1)
     for i, draw in enumerate(draws):
-        alone = attribution.coefficients(*moments[draw].T)
+        alone = attribution.explained(*(column[draw] for column in columns))
         np.testing.assert_allclose(together[:, i], alone, rtol=1e-8)
 
 
-def test_seen_before_by_brute_force():
-    rng = np.random.default_rng(5)
-    answers = rng.choice(["", "a", "b", "c"], (3, 2, 5)).astype(object)
-    found = attribution.seen_before(answers)
-    for q, c, k in np.ndindex(answers.shape):
-        here = answers[q, c, k]
-        assert found[q, c, k] == (here != "" and here in set(answers[q, c, :k]))
+def test_no_copy_explains_nothing_and_a_certain_copy_leaves_the_first_attempt():
+    pair = worlds.WORLDS["both"].sets(30, 2, 5, np.random.default_rng(5))
+    grid = attribution.rebuilt(pair[0], "majority", 1)
+    np.testing.assert_allclose(grid[:, 0, 0], attribution.accuracy(pair[0], "majority"))
+    first = pair[0].correct[..., 0].mean(1)
+    np.testing.assert_allclose(grid[:, -1, -1], first)

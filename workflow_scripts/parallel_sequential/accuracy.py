@@ -1,8 +1,8 @@
 """Scores of the arms' accuracy (P1 to P3, P5, P7 to P9).
 
 Gaps, aggregators, cost, padding, instructions, feedback, rejected repeats, foreign histories.
-Every comparison is paired by question. `arms` maps an arm to its sets of attempts, of shape
-(Q, C, N), and `attempts` is N.
+Every comparison is paired by question. `arms` maps each arm to its sets of attempts, of shape
+(Q, C, N): questions, chains, attempts. `attempts` is N.
 """
 
 from typing import Any
@@ -43,8 +43,8 @@ def _pair(rows: Rows, name: str, k: int, parallel: NDArray[Any], sequential: NDA
     """Accuracies and gap under one aggregator, from values of shape (Q,)."""
     experiment = "P1" if name == primary(rows.domain) else "P2"
     for arm, values in zip(MAIN, (parallel, sequential), strict=True):
-        rows.mean(experiment, "accuracy", values, arm=arm, aggregator=name, k=k)
-    rows.mean(experiment, "gap", parallel - sequential, aggregator=name, k=k)
+        rows.share(experiment, "accuracy", values, arm=arm, aggregator=name, k=k)
+    rows.difference(experiment, "gap", parallel, sequential, aggregator=name, k=k)
 
 
 def difficulty(rows: Rows, frame: pd.DataFrame) -> None:
@@ -53,29 +53,36 @@ def difficulty(rows: Rows, frame: pd.DataFrame) -> None:
     means = main.groupby(["arm", "level", "question"])["correct"].mean()
     key: Any
     for key, values in means.groupby(level=["arm", "level"]):
-        rows.mean("P1", "level_accuracy", values.to_numpy(float), arm=key[0], cell=key[1])
+        rows.share("P1", "level_accuracy", values.to_numpy(float), arm=key[0], cell=key[1])
 
 
 def cost(rows: Rows, arms: Arms, attempts: int) -> None:
     """P1: tokens of the first k attempts, prompts included, and the gap at equal tokens.
 
-    At the cost of k sequential attempts, parallel accuracy is interpolated between its own k.
+    k sequential attempts are compared with as many parallel attempts as cost the same. Sequential
+    prompts grow, so this is more than k; parallel attempts are exchangeable, so they are drawn from
+    all chains of a question. Between two whole numbers of attempts the accuracy is interpolated.
+    Where all chains together cost less than k sequential attempts, there is no comparison.
     """
     aggregator = primary(rows.domain)
     aggregate = AGGREGATORS[aggregator]
-    spent = {}
+    parallel, sequential = (arms[arm] for arm in MAIN)
     for arm in MAIN:
         by_question = arms[arm].tokens.cumsum(-1).mean(1)  # (Q, N)
-        spent[arm] = by_question.mean(0)
         for k in range(1, attempts + 1):
             rows.mean("P1", "tokens", by_question[:, k - 1], arm=arm, k=k)
-    curve = np.stack([aggregate(arms["parallel"], k) for k in range(1, attempts + 1)], -1)
-    for k in range(1, attempts + 1):
-        budget = spent["sequential"][k - 1]
-        if spent["parallel"][0] <= budget <= spent["parallel"][-1]:
-            there = np.array([np.interp(budget, spent["parallel"], line) for line in curve])
-            gap = there - aggregate(arms["sequential"], k)
-            rows.mean("P1", "gap_equal_tokens", gap, k=k, aggregator=aggregator)
+    pool = parallel.correct[0].size
+    budgets = sequential.tokens.cumsum(-1).mean((0, 1)) / parallel.tokens.mean()  # in attempts
+    for k, number in enumerate(np.maximum(budgets, 1.0), start=1):
+        if number > pool:
+            continue
+        few, more = int(number), min(int(number) + 1, pool)
+        there = (few + 1 - number) * metrics.pooled(parallel, aggregator, few, rows.seed)
+        there = there + (number - few) * metrics.pooled(parallel, aggregator, more, rows.seed)
+        where = {"aggregator": aggregator, "k": k}
+        rows.number("P1", "attempts_equal_tokens", number, pool, "attempts", arm="parallel", k=k)
+        rows.share("P1", "accuracy_equal_tokens", there, arm="parallel", **where)
+        rows.difference("P1", "gap_equal_tokens", there, aggregate(sequential, k), **where)
 
 
 def padding(rows: Rows, arms: Arms, frame: pd.DataFrame, attempts: int) -> None:
@@ -91,13 +98,13 @@ def padding(rows: Rows, arms: Arms, frame: pd.DataFrame, attempts: int) -> None:
         for name in dict.fromkeys((RANDOM, aggregator)):
             for k in range(1, attempts + 1):
                 value = AGGREGATORS[name](sets, k)
-                rows.mean("P3", "accuracy", value, arm=arm, aggregator=name, k=k, cell=factor)
+                rows.share("P3", "accuracy", value, arm=arm, aggregator=name, k=k, cell=factor)
         for metric, name, other in (
             ("accuracy_change", RANDOM, "parallel"),
             ("remaining_gap", aggregator, "sequential"),
         ):
-            change = np.subtract(*(AGGREGATORS[name](s, attempts) for s in (sets, arms[other])))
-            rows.mean("P3", metric, change, arm=arm, k=attempts, cell=factor)
+            pair = (AGGREGATORS[name](each, attempts) for each in (sets, arms[other]))
+            rows.difference("P3", metric, *pair, arm=arm, k=attempts, cell=factor)
         length = (own["prompt_tokens"].mean() - bare) / longest if longest else float("nan")
         finished = (own["finish_reason"] == "stop").mean()
         for metric, share in (("padding_to_history", length), ("finished_share", finished)):
@@ -115,34 +122,45 @@ def instructions(rows: Rows, arms: Arms, attempts: int) -> None:
         at = [("last", k) for k in range(1, attempts + 1)]
         for name, k in (*at, (primary(rows.domain), attempts)):
             value = AGGREGATORS[name](sets, k)
-            rows.mean("P5", "accuracy", value, arm=wording, aggregator=name, k=k)
+            rows.share("P5", "accuracy", value, arm=wording, aggregator=name, k=k)
         later = metrics.later_accuracy(sets)
-        rows.mean("P5", "later_accuracy", later, arm=wording)
-        rows.mean("P5", "repeat_rate", metrics.repeats(sets), arm=wording)
+        rows.share("P5", "later_accuracy", later, arm=wording)
+        rows.share("P5", "repeat_rate", metrics.repeats(sets), arm=wording)
         if wording != "plain":
-            rows.mean("P5", "later_accuracy_change", later - plain, arm=wording)
+            rows.difference("P5", "later_accuracy_change", later, plain, arm=wording)
 
 
-def feedback(rows: Rows, arms: Arms, attempts: int) -> None:
-    """P7: the last attempt of chains that an environment stops.
+def feedback(rows: Rows, arms: Arms, attempts: int, levels: pd.Series) -> None:
+    """P7: the last attempt of chains that an environment stops, over all and by difficulty.
 
-    Compared with parallel attempts of which the same environment selects the first that passes,
-    and with parallel attempts without an environment.
+    Compared with parallel attempts and with chains without feedback, of which the same environment
+    selects the first that passes, and with the main aggregator of parallel attempts. `levels` maps
+    a question to its level.
     """
     last = AGGREGATORS["last"]
     for k in range(1, attempts + 1):
         none = last(arms["sequential"], k)
-        rows.mean("P7", "accuracy", none, arm="none", aggregator="last", k=k)
+        rows.share("P7", "accuracy", none, arm="none", aggregator="last", k=k)
+    alone = AGGREGATORS[primary(rows.domain)](arms["parallel"], attempts)
     for name, select in metrics.SELECTORS.items():
         if name not in arms:
             continue
         for k in range(1, attempts + 1):
             guided, selected = last(arms[name], k), select(arms["parallel"], k)
-            rows.mean("P7", "accuracy", guided, arm=name, aggregator="last", k=k)
-            rows.mean("P7", "accuracy", selected, arm=f"parallel, {name}", k=k)
-        alone = AGGREGATORS[primary(rows.domain)](arms["parallel"], attempts)
-        rows.mean("P7", "lead_same_feedback", guided - selected, arm=name, k=attempts)
-        rows.mean("P7", "lead_without_feedback", guided - alone, arm=name, k=attempts)
+            rows.share("P7", "accuracy", guided, arm=name, aggregator="last", k=k)
+            rows.share("P7", "accuracy", selected, arm=f"parallel, {name}", k=k)
+        unguided = select(arms["sequential"], attempts)
+        level = levels.reindex(arms[name].questions).to_numpy()
+        cells = ["", *(np.unique(level) if len(set(level)) > 1 else [])]
+        for metric, other in (
+            ("lead_same_feedback", selected),
+            ("lead_without_feedback", alone),
+            ("gain_from_feedback", unguided),
+        ):
+            for cell in cells:
+                at = level == cell if cell else np.full(level.shape, True)
+                where = {"arm": name, "k": attempts, "cell": cell}
+                rows.difference("P7", metric, guided[at], other[at], **where)
 
 
 def rejection(rows: Rows, arms: Arms, frame: pd.DataFrame, attempts: int) -> None:
@@ -154,14 +172,12 @@ def rejection(rows: Rows, arms: Arms, frame: pd.DataFrame, attempts: int) -> Non
             own, sequential, parallel = (
                 AGGREGATORS[name](arms[each], attempts) for each in (arm, "sequential", "parallel")
             )
-            for metric, value in (
-                ("accuracy", own),
-                ("gain_over_sequential", own - sequential),
-                ("lead_over_parallel", own - parallel),
-            ):
-                rows.mean("P8", metric, value, arm=arm, aggregator=name, k=attempts)
+            where = {"arm": arm, "aggregator": name, "k": attempts}
+            rows.share("P8", "accuracy", own, **where)
+            rows.difference("P8", "gain_over_sequential", own, sequential, **where)
+            rows.difference("P8", "lead_over_parallel", own, parallel, **where)
         rows.mean("P8", "unique", metrics.unique(arms[arm], attempts), arm=arm, k=attempts)
-        rows.mean("P8", "repeat_rate", metrics.repeats(arms[arm]), arm=arm)
+        rows.share("P8", "repeat_rate", metrics.repeats(arms[arm]), arm=arm)
         accepted = frame.loc[frame["arm"] == arm, "accepted"]
         share = float(1 - accepted.mean())
         rows.number("P8", "rejected_share", share, len(accepted), "draws", arm=arm)
@@ -182,7 +198,7 @@ def foreign(rows: Rows, frame: pd.DataFrame) -> None:
         own = by_question.loc[arm]
         base = by_question.loc["sequential"].reindex(own.index)
         for metric, column in columns.items():
-            rows.mean("P9", metric, own[column].to_numpy(), arm=arm)
+            values, plain = own[column].to_numpy(), base[column].to_numpy()
+            rows.share("P9", metric, values, arm=arm)
             if arm != "sequential":
-                change = (own[column] - base[column]).to_numpy()
-                rows.mean("P9", f"{metric}_change", change, arm=arm)
+                rows.difference("P9", f"{metric}_change", values, plain, arm=arm)

@@ -1,4 +1,4 @@
-"""All graded attempts of one model, in every arm that needs no other model.
+"""All graded attempts of one model, in every arm that involves no other model.
 
 Rounds go through the response store, so a job that was killed resumes in the same round.
 """
@@ -37,7 +37,7 @@ REPLIED = ("model", "request_id", "sample", "text", *COUNTS)
 def rows_of(
     requests: pd.DataFrame, responses: pd.DataFrame, plan: Rounds
 ) -> Iterator[dict[str, Any]]:
-    """A row per reply and arm it belongs to; first attempts belong to every conditioned arm."""
+    """One row per reply and arm; first attempts belong to every conditioned arm."""
     able = set(requests.loc[requests["attempt"] > 1, "domain"])
     for request, reply, graded in plan.graded(requests, responses):
         domain, arm, retry = (request[name] for name in ("domain", "arm", "retry"))
@@ -76,37 +76,63 @@ def named(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def padded(
-    factors: list[float], asked: pd.DataFrame, questions: pd.DataFrame, plan: Rounds
+    factors: list[float],
+    asked: pd.DataFrame,
+    answered: pd.DataFrame,
+    questions: pd.DataFrame,
+    plan: Rounds,
 ) -> pd.DataFrame | None:
     """Requests for parallel attempts after unrelated exchanges; None if there are none.
 
-    The exchanges have `factors` times the characters of the history that the last sequential
-    attempt at the same question saw; the scores give tokens. These are the longest prompts of the
-    study, so they have one chain only.
+    The exchanges are the model's own parallel replies to other questions, those of the same chain,
+    so the text differs from chain to chain. They have `factors` times the characters of the history
+    that the last sequential attempt of the chain saw; the scores give tokens. `asked` and
+    `answered` are the requests and responses of the other arms.
     """
     last = asked[(asked["arm"] == SEQUENTIAL) & (asked["attempt"] == plan.attempts)]
-    last = last[last["chain"] == 0]
     texts = questions.set_index(["domain", "question"])["text"]
+    given = _parallel_replies(asked, answered)
     rows = []
     for request in records(last):
-        domain, question = request["domain"], request["question"]
+        domain, question, chain = (request[name] for name in ("domain", "question", "chain"))
         speech = plan.dialogues[domain]
         first = speech.question(texts[domain, question])
         length = sum(len(turn["content"]) for turn in json.loads(request["messages"])[len(first) :])
-        others = _others(questions, domain, question)
+        others = [
+            (texts[domain, other], given[domain, other, chain])
+            for other in _others(questions, domain, question)
+        ]
         for factor in factors:
-            turns = [*dialogue.padding(speech, others, round(factor * length)), *first]
-            place = (domain, question, f"padded-{factor:g}", request["chain"])
+            unrelated = dialogue.padding(speech, others, round(factor * length))
+            if not unrelated:
+                continue  # no other question has a finished reply
+            turns = [*unrelated, *first]
+            place = (domain, question, f"padded-{factor:g}", chain)
             rows.append(plan.sampling[domain].request(*place, turns, n=plan.attempts))
     return inference.table(rows) if rows else None
 
 
-def _others(questions: pd.DataFrame, domain: str, question: str) -> list[tuple[str, str]]:
-    """The other questions of a domain with their answers, starting after `question`."""
-    own = questions[questions["domain"] == domain].reset_index(drop=True)
-    at = int(own.index[own["question"] == question][0])
-    turned = pd.concat([own.iloc[at + 1 :], own.iloc[:at]])
-    return list(zip(turned["text"], turned["answer"], strict=True))
+def _parallel_replies(
+    asked: pd.DataFrame, answered: pd.DataFrame
+) -> dict[tuple[str, str, int], list[str]]:
+    """The finished replies of the parallel arm by domain, question and chain."""
+    place = asked[asked["arm"] == PARALLEL].set_index("request_id")
+    found: dict[tuple[str, str, int], list[str]] = {
+        (row["domain"], row["question"], row["chain"]): [] for row in records(place)
+    }
+    own = answered[answered["request_id"].isin(place.index)]
+    for reply in records(own.sort_values("sample")):
+        if reply["finish_reason"] == "stop":
+            request: Any = place.loc[reply["request_id"]]
+            found[request["domain"], request["question"], request["chain"]].append(reply["text"])
+    return found
+
+
+def _others(questions: pd.DataFrame, domain: str, question: str) -> list[str]:
+    """The other questions of a domain, starting after `question`."""
+    own = list(questions.loc[questions["domain"] == domain, "question"])
+    at = own.index(question)
+    return own[at + 1 :] + own[:at]
 
 
 def logprob_requests(
@@ -232,7 +258,7 @@ def collect(
     asked, answered = rounds.converse(first, plan.follow, engine, store)
     rows = list(rows_of(asked, answered, plan))
     messages = dict(zip(asked["request_id"], asked["messages"], strict=True))
-    more = padded(settings["padding"], asked, questions, plan)
+    more = padded(settings["padding"], asked, answered, questions, plan)
     if more is not None:
         rows += rows_of(more, runner.generate(more, engine, store), plan)
     frame = named(pd.DataFrame(rows))
@@ -261,7 +287,8 @@ def main(
 ) -> None:
     """Run every arm on one model; write its attempts and its choices.
 
-    `spec` and `checkpoint` say how to load the model; `settings` is part of the study's config.
+    `spec` is the model's entry in the config and `checkpoint` the folder of its weights; `settings`
+    is the study's section without `copying` and `embedder`.
     """
     engine = engines.load(model, spec, checkpoint, batch_tokens=batch_tokens)
     # Each round reads the whole store, so the store holds this study's replies only.

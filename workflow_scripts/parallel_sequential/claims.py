@@ -1,45 +1,115 @@
-"""The seven claims of the paper, in fifteen testable parts.
+"""The claims of the paper, and four questions of our own.
 
-Only the directions of the paper's results are known, not its numbers. Its claims are about large
-reasoning models, so stand-ins are measured in the same way but decide nothing. Two limits are ours:
-2 points of accuracy for "does not hurt", and half of a head's weight for "is an induction head".
+Only the directions of the paper's results are known, not its numbers, and of its settings only the
+data sets and the families of models. Its claims are about large reasoning models, so stand-ins are
+measured in the same way but decide nothing; generated questions decide nothing either. Two limits
+are ours: the margin of "does not hurt" (`power.py`), and half of a head's weight for "is an
+induction head".
 """
 
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from workflow_scripts.parallel_sequential import measurements
+from workflow_scripts.parallel_sequential import measurements, power
 from workflow_scripts.parallel_sequential.dialogue import CODE, MATH
-from workflow_scripts.parallel_sequential.metrics import AGGREGATORS
+from workflow_scripts.parallel_sequential.metrics import ANY, MAJORITY, primary
 from workflow_scripts.shared import claims
-from workflow_scripts.shared.claims import MOST, PAPER_MODEL, POSITIVE, Claim, Published, Region
+from workflow_scripts.shared.claims import (
+    MOST,
+    PAPER_MODEL,
+    POSITIVE,
+    Claim,
+    Kind,
+    Published,
+    Region,
+)
 
-NO_WORSE = Region(low=-0.02)
+# The paper's families; sizes are not known. Only open weights show attention and log-probabilities.
+FAMILIES = ("Qwen3", "DeepSeek-R1 distilled", "Gemini 2.5")
+OPEN = FAMILIES[:2]
+# The aggregators that the paper is said to use: the vote, and the best of N, by an oracle or by the
+# model's own log-probability. A single attempt (last, random) aggregates nothing.
+POOLING = (MAJORITY, ANY, "logprob")
 REACHES = Region(low=0.0)
 DISPUTED = "two accounts of the paper disagree on this claim; measured, not graded"
 SECOND = "published-2nd"
+DATA = {MATH: "AIME 2025", CODE: "LiveCodeBench"}
 
 
-def all_claims(set_size: int) -> list[Claim]:
-    """The claims, at N = `set_size` attempts."""
-    claim = partial(Claim, decided_by=PAPER_MODEL, region=POSITIVE)
+def all_claims(
+    set_size: int,
+    chains: int,
+    questions: Mapping[str, int],
+    lengths: Sequence[float],
+    files: Mapping[str, bool],
+) -> list[Claim]:
+    """The claims, at N = `set_size` attempts in each of `chains` chains.
+
+    `questions` counts the questions of each domain; `lengths` are those of the unrelated text;
+    `files` says for each domain whether its questions come from a file or are generated.
+    """
     at = f"N = {set_size}"
-    # First attempts come from the same distribution in both arms: no gap is claimed for them.
-    varied = {*AGGREGATORS, "chosen"} - {"first"}
     above = Published("parallel above sequential", "published", "abstract")
+    # Whether a file holds the paper's questions cannot be checked: no copy of them is known.
+    generated = {
+        domain: f"the questions are generated; the paper asks those of {DATA[domain]} "
+        f"(parallel_sequential.{domain}.file)"
+        for domain in (MATH, CODE)
+        if not files[domain]
+    }
+    claim = partial(Claim, decided_by=PAPER_MODEL, region=POSITIVE, models=FAMILIES)
+    extension = partial(claim, kind=Kind.EXTENSION)
 
-    def every(metric: str, note: str, **wanted: Any) -> Any:
-        return partial(measurements.every, {"metric": metric, "domain": MATH} | wanted, note)
+    def rows(metric: str, domains: Sequence[str], wanted: dict[str, Any]) -> dict[str, Any]:
+        """Columns of the wanted rows by domain, with its main aggregator where any is named."""
+        main = "aggregator" in wanted and wanted["aggregator"] is None
+        return {
+            domain: {"metric": metric} | wanted | ({"aggregator": primary(domain)} if main else {})
+            for domain in domains
+        }
 
-    def last(metric: str, note: str, **wanted: Any) -> Any:
-        return every(metric, note, k=set_size, **wanted)
-
-    def ungraded(metric: str, note: str, arm: str) -> Any:
-        return partial(last(metric, note, arm=arm), reason=DISPUTED)
+    def every(metric: str, note: str, domains: Sequence[str] = (MATH, CODE), **wanted: Any) -> Any:
+        found = rows(metric, domains, wanted)
+        return partial(measurements.every, found, note, reason=generated)
 
     def least(metric: str, column: str, note: str, **wanted: Any) -> Any:
-        wanted = {"metric": metric, "domain": MATH, "k": set_size} | wanted
-        return partial(measurements.least, wanted, column, note)
+        found = rows(metric, (MATH, CODE), wanted)
+        return partial(measurements.least, found, column, note, reason=generated)
+
+    def ungraded(metric: str, note: str, arm: str, levels: bool = False) -> Any:
+        wanted = {"arm": arm, "k": set_size} | ({} if levels else {"cell": ""})
+        found = rows(metric, (MATH, CODE), wanted)
+        return partial(measurements.every, found, note, reason=DISPUTED, levels=levels)
+
+    def no_harm(name: str, domain: str) -> Claim:
+        margin = power.no_harm_margin(questions[domain], chains, set_size, len(lengths))
+        limit = min(margin, power.LARGEST)
+        design = f"{questions[domain]} questions x {chains} chains x {set_size} attempts"
+        wide = (
+            f"{design} show the absence of harm up to {margin:.2f} only, and more than "
+            f"{power.LARGEST} counts as harm; needs more questions or chains"
+        )
+        where = measurements.NAMES[domain]
+        return claim(
+            id=name,
+            statement=f"Context length is not the cause: in {where}, unrelated text at least as "
+            "long as the history does not hurt parallel sampling.",
+            source="abstract; secondary overview G, digest H (P3)",
+            quantity=f"accuracy with unrelated text minus without, worst of {len(lengths)} "
+            f"lengths; harm is a loss above {limit:.3f}, the least that {design} rule out with "
+            f"power {power.POWER}",
+            region=Region(low=-limit),
+            test=partial(
+                measurements.unharmed,
+                domain,
+                set_size,
+                limit,
+                wide if margin > power.LARGEST else "",
+                reason=generated,
+            ),
+            published=Published("no harm", SECOND, "secondary digest H"),
+        )
 
     return [
         claim(
@@ -47,7 +117,7 @@ def all_claims(set_size: int) -> list[Claim]:
             statement="Parallel sampling beats sequential sampling at equal N in mathematics.",
             source="abstract; secondary overview G (P1)",
             quantity=f"accuracy of the majority, parallel minus sequential, {at}",
-            test=last("gap", f"majority of {set_size}", aggregator="majority"),
+            test=every("gap", "majority", [MATH], k=set_size, aggregator=MAJORITY),
             published=above,
         ),
         claim(
@@ -55,42 +125,49 @@ def all_claims(set_size: int) -> list[Claim]:
             statement="Parallel sampling beats sequential sampling at equal N in code.",
             source="abstract; secondary overview G (P1)",
             quantity=f"share with a right program, parallel minus sequential, {at}",
-            test=last("gap", f"any of {set_size}", domain=CODE, aggregator="any"),
+            test=every("gap", "any right", [CODE], k=set_size, aggregator=ANY),
             published=above,
+        ),
+        extension(
+            id="1c",
+            statement="Parallel sampling beats sequential sampling at equal tokens.",
+            source="our own question; the paper compares at equal N (P1)",
+            quantity=f"accuracy of parallel attempts that cost as much as {set_size} sequential "
+            "ones, prompts included, minus that of the latter, main aggregator",
+            test=every(
+                "gap_equal_tokens", "parallel attempts of all chains", k=set_size, aggregator=None
+            ),
         ),
         claim(
             id="2",
-            statement="The aggregator is not the cause: the gap remains under every aggregator.",
+            statement="The aggregator is not the cause: the gap remains under the same aggregator.",
             source="abstract; secondary overview G, digest H (P2)",
-            quantity=f"smallest gap over the aggregators, {at}",
-            test=least("gap", "aggregator", f"gap at {at}", aggregator=varied),
+            quantity=f"smallest gap over the majority, any right and the best by log-probability, "
+            f"{at}",
+            test=least("gap", "aggregator", f"gap at {at}", k=set_size, aggregator=POOLING),
             published=Published("gap stays", "published", "abstract"),
         ),
-        claim(
-            id="3a",
-            statement="Context length is not the cause: unrelated text at least as long as the "
-            "history does not hurt parallel sampling.",
-            source="abstract; secondary overview G, digest H (P3)",
-            quantity="accuracy with unrelated text minus without, worst length (hurt: below -0.02)",
-            region=NO_WORSE,
-            test=least("accuracy_change", "cell", "padding as a multiple of the history"),
-            published=Published("no harm", SECOND, "secondary digest H"),
-        ),
-        claim(
+        no_harm("3a", MATH),
+        extension(
             id="3b",
             statement="With prompts of equal length, parallel sampling still beats sequential "
             "sampling.",
             source="our interpretation of claim 3 (P3)",
-            quantity=f"majority's accuracy, padded parallel minus sequential, {at}, worst length",
-            test=least("remaining_gap", "cell", "padding as a multiple of the history"),
+            quantity=f"accuracy of padded parallel attempts minus sequential, {at}, worst length, "
+            "main aggregator",
+            test=least("remaining_gap", "cell", "length as a multiple of the history", k=set_size),
         ),
+        no_harm("3c", CODE),
         claim(
             id="4a",
             statement="Conditioned attempts are more similar to each other than parallel attempts.",
             source="abstract; secondary digest H (P4)",
-            quantity="similarity of solutions to one question minus that between questions, "
-            "sequential minus parallel",
-            test=least("similarity_excess", "cell", "cosine of solutions", k=None),
+            quantity="cosine of text embeddings of solutions to one question minus that between "
+            "questions, sequential minus parallel",
+            test=partial(
+                every("similarity_excess", "text embeddings", cell="embedding"),
+                absent="no text-embedding model in this run (parallel_sequential.embedder)",
+            ),
             published=Published("parallel less similar", SECOND, "secondary digest H"),
         ),
         claim(
@@ -98,14 +175,31 @@ def all_claims(set_size: int) -> list[Claim]:
             statement="Conditioned attempts repeat the previous answer.",
             source="abstract; secondary digest H (P4)",
             quantity="share of attempts that repeat the previous answer, sequential minus parallel",
-            test=last("repeat_rate_excess", "consecutive attempts"),
+            test=every("repeat_rate_excess", "consecutive attempts", k=set_size),
         ),
         claim(
             id="4c",
             statement="Lost exploration is the main cause of the gap.",
             source="abstract; secondary digest H (P4)",
-            quantity="effect of the conditioned arm given repeats minus half of that without them",
-            test=measurements.explained,
+            quantity=f"share of the gap at {at} that repeats explain: what parallel sets lose when "
+            "they repeat themselves as often as sequential chains do beyond chance, main "
+            "aggregator",
+            region=MOST,
+            test=partial(
+                measurements.explained,
+                rows("gap_explained_share", (MATH, CODE), {"experiment": "P4"}),
+                "rebuilt chains",
+                reason=generated,
+            ),
+        ),
+        extension(
+            id="4d",
+            statement="Conditioned attempts are more similar in their wording than parallel "
+            "attempts.",
+            source="our own measure beside claim 4a (P4)",
+            quantity="cosine of character n-grams of solutions to one question minus that between "
+            "questions, sequential minus parallel",
+            test=every("similarity_excess", "TF-IDF of character n-grams", cell="lexical"),
         ),
         claim(
             id="5a",
@@ -113,7 +207,11 @@ def all_claims(set_size: int) -> list[Claim]:
             source="secondary digests H, I, K (P6)",
             quantity="weight of the strongest head on the token after the first occurrence",
             region=MOST,
-            test=every("strongest_induction_score", "head picked on other sequences"),
+            models=OPEN,
+            test=partial(
+                every("strongest_induction_score", "head picked on other sequences", [MATH]),
+                reason="",
+            ),
             published=Published("present", SECOND, "secondary digest H"),
         ),
         claim(
@@ -121,48 +219,66 @@ def all_claims(set_size: int) -> list[Claim]:
             statement="An earlier answer in the context makes the same answer more likely.",
             source="secondary digests H, I, K (P6)",
             quantity="log-probability of the earlier answer, with minus without the history, nats",
-            test=every("copying_gain", "no head ablated", cell="none"),
+            models=OPEN,
+            test=every("copying_gain", "no head ablated", [MATH], cell="none"),
         ),
         claim(
             id="5c",
             statement="Induction heads do the copying.",
             source="secondary digests H, I, K (P6)",
             quantity="gain of 5b without random heads minus gain without induction heads, nats",
-            test=every("copying_lost_beyond_random", "ablation of the strongest induction heads"),
+            models=OPEN,
+            test=every(
+                "copying_lost_beyond_random", "interval over questions and random heads", [MATH]
+            ),
         ),
         claim(
             id="6a",
             statement="With good feedback, sequential sampling reaches parallel sampling.",
             source="secondary digest H; overview I says the opposite (P7)",
-            quantity=f"last attempt with oracle feedback minus majority of parallel attempts, {at}",
+            quantity=f"last attempt with oracle feedback minus parallel attempts, {at}, main "
+            "aggregator",
             region=REACHES,
             test=ungraded("lead_without_feedback", "oracle feedback", "oracle"),
             published=Published("reaches parallel / cannot close the gap", SECOND, "H / I"),
         ),
-        claim(
+        extension(
             id="6b",
             statement="With good feedback, sequential sampling reaches parallel sampling in which "
             "the same oracle selects the attempt.",
-            source="secondary digest H; overview I says the opposite (P7)",
+            source="our control for claim 6a (P7)",
             quantity=f"last attempt with oracle feedback minus any right parallel attempt, {at}",
             region=REACHES,
-            test=ungraded("lead_same_feedback", "oracle feedback in both arms", "oracle"),
+            # By difficulty too: one account says that parallel keeps its lead on hard problems.
+            test=ungraded("lead_same_feedback", "oracle feedback in both arms", "oracle", True),
         ),
-        claim(
+        extension(
             id="6c",
             statement="With weak feedback, sequential sampling reaches parallel sampling.",
-            source="secondary digest H; overview I says the opposite (P7)",
+            source="our control for claim 6a (P7)",
             quantity=f"last attempt minus the parallel attempt that weak feedback selects, {at}",
             region=REACHES,
             test=ungraded("lead_same_feedback", "weak feedback in both arms", "weak"),
         ),
-        claim(
+        extension(
+            id="6d",
+            statement="Good feedback helps a sequential chain beyond choosing its right attempt.",
+            source="what the accounts H, I and L of claim 6 have in common (P7)",
+            quantity=f"share of chains that are right within {set_size} attempts, with oracle "
+            "feedback minus without",
+            test=every("gain_from_feedback", "oracle feedback", arm="oracle", k=set_size, cell=""),
+        ),
+        extension(
             id="7",
             statement="Rejecting repeats and looking for alternatives is a remedy.",
-            source="secondary digest H, incomplete (P8)",
-            quantity=f"accuracy of the majority with repeats redrawn minus sequential, {at}",
-            test=last(
-                "gain_over_sequential", "repeats redrawn", arm="resample", aggregator="majority"
+            source="secondary digest H, incomplete: recommended, not tested (P8)",
+            quantity=f"accuracy with repeats redrawn minus sequential, {at}, main aggregator",
+            test=every(
+                "gain_over_sequential",
+                "repeats redrawn",
+                arm="resample",
+                aggregator=None,
+                k=set_size,
             ),
             published=Published("recommended", SECOND, "secondary digest H"),
         ),

@@ -3,7 +3,7 @@
 For each question a wrong answer (that of another question) is shown as the earlier one. Measured:
 the log-probability of the same answer, right after the words that introduce an answer, with that
 history and without; again with the strongest induction heads ablated, and with as many other heads
-ablated. This needs the model's attention, so the transformers engine.
+ablated. Only the transformers engine gives attention weights.
 """
 
 import logging
@@ -96,7 +96,7 @@ def gains(
 
 
 def by_head(metric: str, unit: str, values: np.ndarray) -> Iterator[dict[str, Any]]:
-    """A row per head from `values`, shape (layers, heads)."""
+    """One row per head from `values`, shape (layers, heads)."""
     for (layer, head), value in np.ndenumerate(values):
         where = {"metric": metric, "layer": layer, "head": head, "unit": unit}
         yield where | {"value": float(value)}

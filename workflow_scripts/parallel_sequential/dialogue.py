@@ -52,6 +52,10 @@ class Dialogue:
             return arithmetic.final(found) if found is not None else ""
         if not finished:
             return ""
+        return self.spoken(reply)
+
+    def spoken(self, reply: str) -> str:
+        """The whole reply without its thoughts; "" for one that did not finish thinking."""
         return replies.spoken(reply, self.thinks) or ""
 
     def stated(self, answer: str) -> str:
@@ -119,16 +123,29 @@ def of(spec: dict[str, Any], domain: str) -> Dialogue:
     return Dialogue(spec["source"] == "train", bool(spec.get("thinking")), domain)
 
 
-def padding(dialogue: Dialogue, others: Sequence[tuple[str, str]], characters: int) -> list[Turn]:
+def padding(
+    dialogue: Dialogue, others: Sequence[tuple[str, Sequence[str]]], characters: int
+) -> list[Turn]:
     """Whole exchanges on other questions, with at least `characters` characters in all.
 
-    `others` are pairs of question and answer, used in turn and repeated if necessary.
+    `others` are pairs of a question and the model's own replies to it. Each question is used once
+    with its first reply, then once with its second, and so on; after the last replies the exchanges
+    are repeated. Questions without a reply that can be shown are left out.
     """
+    shown = [
+        (text, [each for each in map(dialogue.spoken, replies) if each]) for text, replies in others
+    ]
+    rounds = max((len(replies) for _, replies in shown), default=0)
+    exchanges = [
+        [*dialogue.question(text), {"role": "assistant", "content": replies[number]}]
+        for number in range(rounds)
+        for text, replies in shown
+        if number < len(replies)
+    ]
     turns: list[Turn] = []
     size = number = 0
-    while size < characters and others:
-        text, answer = others[number % len(others)]
-        pair = [*dialogue.question(text), {"role": "assistant", "content": dialogue.stated(answer)}]
+    while size < characters and exchanges:
+        pair = exchanges[number % len(exchanges)]
         turns += pair
         size += sum(len(turn["content"]) for turn in pair)
         number += 1

@@ -87,6 +87,11 @@ def cost(data: Data) -> "Figure":
             both = right.merge(spent[["k", "value"]], on="k", suffixes=("", "_tokens"))
             both = both.sort_values("k")
             bars(panel, both["value_tokens"], both, arm, colour, marker)
+            if arm == "sequential":
+                # As many parallel attempts as cost the same, drawn from all chains.
+                same = data.pick("accuracy_equal_tokens", arm="parallel", **own)
+                same = same.merge(spent[["k", "value"]], on="k", suffixes=("", "_tokens"))
+                bars(panel, same["value_tokens"], same, "parallel, equal tokens", "sky", "^")
             last = both.iloc[-1]
             panel.annotate(
                 f"k = {last['k']}",
@@ -103,7 +108,7 @@ def cost(data: Data) -> "Figure":
         panel.set_xticks(ticks, [f"{tick:,}" for tick in ticks])
         panel.set_xlabel("tokens per question,\nprompts and replies")
     figure.axes[0].set(ylabel="accuracy", ylim=(0, 1.12))
-    legend_below(figure, figure.axes, 2)
+    legend_below(figure, figure.axes, 3)
     return figure
 
 

@@ -1,4 +1,4 @@
-"""What the study's figures share: their data, their panels, and small pieces of panels."""
+"""Data, panels and elements of panels that the study's figures share."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -52,14 +52,14 @@ class Data:
 
 
 def read(scores: str | Path, models: Mapping[str, Mapping[str, Any]], set_size: int) -> Data:
-    """What the figures are drawn from."""
+    """The scores and models of the figures; `set_size` is N."""
     return Data(tables.read(scores, schemas.SCORES), Models.of(models), set_size)
 
 
 def panels(
     data: Data, height_in: float, shown: Sequence[dict[str, str]] | None = None, **more: Any
 ) -> "tuple[Figure, list[tuple[Axes, dict[str, str]]]]":
-    """A titled panel for each entry of `shown`, by default each model and domain with curves."""
+    """One titled panel per entry of `shown`, by default per model and domain with curves."""
     shown = data.domains() if shown is None else shown
     figure, axes = panel_grid(len(shown), PAGE_IN, height_in, sharey=True, **more)
     for panel, own in zip(axes, shown, strict=False):

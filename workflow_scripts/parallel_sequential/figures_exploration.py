@@ -1,4 +1,4 @@
-"""Figures of exploration: similarity, distinct answers, steps between right and wrong."""
+"""Figures of exploration: similarity, distinct answers, steps, and what repeats explain."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -10,8 +10,10 @@ from workflow_scripts.parallel_sequential.figures_common import (
     name_lines,
     panels,
     points,
+    zero,
 )
-from workflow_scripts.shared.figures import COLOURS, legend_below
+from workflow_scripts.parallel_sequential.worlds import WORLDS
+from workflow_scripts.shared.figures import COLOURS, PAGE_IN, legend_below, missing
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -89,3 +91,43 @@ def transitions(data: Data) -> "Figure":
     name_lines(figure.axes[0], list(ARMS))
     legend_below(figure, figure.axes, 5)
     return figure
+
+
+def attribution(data: Data) -> "Figure":
+    """P4: the gap, the part of it that repeats explain, and the same for simulated answerers."""
+    import matplotlib.pyplot as plt
+
+    rows = data.pick("gap_to_explain")
+    labels = {
+        (model, domain): f"{data.models.label(model)}, {domain}"
+        for model, domain in zip(rows["model"], rows["domain"], strict=True)
+    }
+    labels |= {(world, "math"): f"simulated: {world}" for world in WORLDS}
+    figure, axes = plt.subplots(
+        1, 2, figsize=(PAGE_IN, 1.2 + 0.3 * max(len(labels), 3)), sharey=True
+    )
+    names = list(labels.values())
+    found = {
+        metric: _labelled(data.pick(metric), labels)
+        for metric in ("gap_to_explain", "gap_explained", "gap_explained_share", "true_share")
+    }
+    points(axes[0], found["gap_to_explain"], "label", names, "vermilion", "gap", "s", -0.15)
+    explained = found["gap_explained"]
+    points(axes[0], explained, "label", names, "blue", "explained by repeats", "o", 0.15)
+    zero(axes[0])
+    axes[0].set_xlabel("accuracy")
+    share = found["gap_explained_share"].dropna(subset="ci_low")
+    points(axes[1], share, "label", names, "blue")
+    points(axes[1], found["true_share"], "label", names, "black", "true share", "|", 0.25)
+    axes[1].axvline(0.5, color=COLOURS["black"], linestyle=":", linewidth=0.8)
+    axes[1].set(xlabel="share of the gap explained by repeats", xlim=(-0.5, 2.0))
+    name_lines(axes[0], names)
+    if rows.empty:
+        missing(axes[0])
+    legend_below(figure, figure.axes, 3)
+    return figure
+
+
+def _labelled(rows: Any, labels: dict[tuple[str, str], str]) -> Any:
+    keys = zip(rows["model"], rows["domain"], strict=True)
+    return rows.assign(label=[labels.get(key, "") for key in keys])

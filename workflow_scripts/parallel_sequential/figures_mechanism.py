@@ -48,7 +48,7 @@ def induction(data: Data) -> "Figure":
 
 
 def _heat(axes: "Axes", rows: pd.DataFrame) -> None:
-    """A value per layer and head, printed into the cells where there are few."""
+    """A heat map over layers and heads; small ones show the values too."""
     cells = rows["cell"].str.split(".", expand=True).astype(int)
     values = np.full((cells[0].max() + 1, cells[1].max() + 1), np.nan)
     values[cells[0], cells[1]] = rows["value"]

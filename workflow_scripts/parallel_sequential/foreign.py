@@ -1,7 +1,7 @@
 """P9: attempts that see the answers of another chain or another model (the donor).
 
-The answers come from the donor's sequential arm. A model cannot know whose they are. The history of
-another chain of the same model is a control: it differs from the model's own by chance only.
+The answers come from the donor's sequential arm; the prompt does not say whose they are. The
+history of another chain of the same model is a control: it differs from its own by chance only.
 """
 
 import logging
@@ -70,7 +70,11 @@ def main(
     seed: int,
     provenance: dict[str, Any] | None = None,
 ) -> None:
-    """Run both arms on one model; `donor` equals `attempts` if the study has no other model."""
+    """Run both arms on one model and write its attempts.
+
+    `donor` is the table of the model whose answers are shown; it equals `attempts` if the study has
+    no other model.
+    """
     engine = engines.load(model, spec, checkpoint, batch_tokens=batch_tokens)
     store = runner.store_of(engine, "attempts")
     wanted = tables.read(questions, QUESTIONS)

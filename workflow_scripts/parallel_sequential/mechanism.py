@@ -4,8 +4,11 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
-from workflow_scripts.parallel_sequential.rows import Rows
+from workflow_scripts.parallel_sequential.rows import SHARE, Rows
+from workflow_scripts.shared import statistics
+from workflow_scripts.shared.statistics import Interval
 
 
 def copying(rows: Rows, table: pd.DataFrame) -> None:
@@ -18,7 +21,8 @@ def copying(rows: Rows, table: pd.DataFrame) -> None:
     for metric, units in (("induction_score", "sequences"), ("attention_to_earlier", "questions")):
         own = table[table["metric"] == metric]
         for key, values in own.groupby(["layer", "head"]):
-            rows.mean("P6", metric, values["value"], units, cell=".".join(map(str, key)))
+            cell = ".".join(map(str, key))
+            rows.mean("P6", metric, values["value"], units, SHARE, cell=cell)
     scores = table[table["metric"] == "induction_score"]
     wide = scores.pivot_table(index="unit", columns=["layer", "head"], values="value")
     # The head is picked on half of the sequences and measured on the other half. Otherwise the
@@ -26,17 +30,51 @@ def copying(rows: Rows, table: pd.DataFrame) -> None:
     half = np.arange(len(wide)) % 2 == 0
     best: Any = wide[half].mean().idxmax()
     where = ".".join(map(str, best))
-    rows.mean("P6", "strongest_induction_score", wide.loc[~half, best], "sequences", cell=where)
+    picked = wide.loc[~half, best]
+    rows.mean("P6", "strongest_induction_score", picked, "sequences", SHARE, cell=where)
     plain = table[table["metric"].isin(["logprob_with_history", "logprob_without_history"])]
-    for key, values in plain.groupby(["metric", "ablated"]):
-        rows.mean("P6", key[0], values.groupby("unit")["value"].mean(), cell=key[1])
+    for key, own in plain.groupby(["metric", "ablated"]):
+        rows.interval("P6", key[0], crossed(by_draw(own)), cell=key[1])
     gain = table[table["metric"] == "copying_gain"]
-    means = gain.pivot_table(index="unit", columns="ablated", values="value", aggfunc="mean")
-    for ablated in means.columns:
-        rows.mean("P6", "copying_gain", means[ablated], cell=ablated)
-    if {"none", "induction", "random"} <= set(means.columns):
-        rows.mean("P6", "copying_lost_beyond_random", means["random"] - means["induction"])
-    _agreement(rows, wide, table)
+    gains = {str(name): by_draw(own) for name, own in gain.groupby("ablated")}
+    for ablated, found in gains.items():
+        rows.interval("P6", "copying_gain", crossed(found), cell=ablated)
+    if {"none", "induction", "random"} <= set(gains):
+        lost = gains["random"] - gains["induction"]
+        count = int(gain["draw"].max()) + 1
+        note = f"interval over questions and {count} random sets of heads"
+        rows.interval("P6", "copying_lost_beyond_random", crossed(lost, sampled=True), note=note)
+
+
+def by_draw(own: pd.DataFrame) -> NDArray[Any]:
+    """Values (questions, draws of heads) from the rows of one metric and kind of ablation."""
+    return own.pivot_table(index="unit", columns="draw", values="value").to_numpy(float)
+
+
+def crossed(values: NDArray[Any], sampled: bool | None = None) -> Interval:
+    """Mean of `values`, shape (questions, draws), with a t interval over both.
+
+    The variance of the mean is the sum of those over questions and over draws, with degrees of
+    freedom by Satterthwaite (1946); the interaction counts twice, so it is not too small. `sampled`
+    says whether the draws are a sample of more (random heads); by default, if there are several. A
+    sample of one draw, or one question, has no interval.
+    """
+    from scipy import stats
+
+    questions, draws = values.shape
+    sampled = draws > 1 if sampled is None else sampled
+    mean = float(values.mean())
+    sizes = [questions, draws] if sampled else [questions]
+    if min(sizes) < 2:
+        return Interval(mean, np.nan, np.nan, questions)
+    parts = [values.mean(1 - axis).var(ddof=1) / size for axis, size in enumerate(sizes)]
+    if sum(parts) <= (statistics.DUST * np.abs(values).max()) ** 2:
+        return Interval(mean, np.nan, np.nan, questions)
+    freedom = sum(parts) ** 2 / sum(
+        part**2 / (size - 1) for part, size in zip(parts, sizes, strict=True)
+    )
+    half = float(stats.t.ppf(0.975, freedom) * np.sqrt(sum(parts)))
+    return Interval(mean, mean - half, mean + half, questions)
 
 
 def _agreement(rows: Rows, wide: pd.DataFrame, table: pd.DataFrame) -> None:

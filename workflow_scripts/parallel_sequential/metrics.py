@@ -17,6 +17,7 @@ from workflow_scripts.parallel_sequential.contracts import KEY
 from workflow_scripts.parallel_sequential.dialogue import CODE
 
 MAJORITY, ANY, RANDOM = "majority", "any", "random"
+SUBSETS = 200  # random subsets of pooled attempts; their error is small beside that over questions
 
 
 def primary(domain: str) -> str:
@@ -47,7 +48,7 @@ class Sets:
 
 
 def sets_of(frame: pd.DataFrame, attempts: int, exchangeable: bool) -> Sets:
-    """Arrays from the attempt rows of one model, domain and arm, for attempts 1..`attempts`."""
+    """Arrays (Q, C, N) from the rows of one model, domain and arm, for attempts 1 to `attempts`."""
     cost = frame["prompt_tokens"] + frame["completion_tokens"]
     spent = cost.groupby([frame[name] for name in (*KEY, "attempt")]).sum()
     kept = frame[frame["accepted"]].set_index([*KEY, "attempt"])
@@ -114,6 +115,32 @@ def any_correct(sets: Sets, k: int) -> NDArray[Any]:
         n = sets.correct.shape[1] * sets.correct.shape[2]
         return pass_at(np.full(len(sets.questions), n), sets.correct.sum((1, 2)), k)
     return sets.correct[..., :k].max(-1).mean(1)
+
+
+def pooled(sets: Sets, aggregator: str, k: int, seed: int) -> NDArray[Any]:
+    """(Q,): expected accuracy of k exchangeable attempts out of those of all chains of a question.
+
+    Any right: `pass_at`, exact. Majority: the mean over `SUBSETS` random subsets of k attempts, the
+    same ones at every question. Raises `ValueError` for more attempts than the chains have.
+    """
+    answers, correct = (
+        array.reshape(len(sets.questions), -1) for array in (sets.answers, sets.correct)
+    )
+    n = answers.shape[1]
+    if not 1 <= k <= n:
+        raise ValueError(f"pooled: expected 1 to {n} attempts, found {k}")
+    if aggregator == ANY:
+        return pass_at(np.full(len(answers), n), correct.sum(1), k)
+    drawn = np.random.default_rng(seed).random((SUBSETS, n)).argsort(1)[:, :k]
+    found = []
+    for names, right in zip(answers, correct, strict=True):
+        classes = [name for name in dict.fromkeys(names) if name]
+        member = names[:, None] == np.array(classes, object)[None, :]  # (n, classes)
+        votes = member[drawn].sum(1)  # (SUBSETS, classes)
+        hits = np.array([right[names == name][0] for name in classes])
+        leading = (votes == votes.max(1, keepdims=True, initial=0)) & (votes > 0)
+        found.append(float(((leading @ hits) / np.maximum(leading.sum(1), 1)).mean()))
+    return np.array(found)
 
 
 def by_set(function: Callable[..., float], *arrays: NDArray[Any], k: int) -> NDArray[Any]:

@@ -65,7 +65,7 @@ def run(
 ) -> Ran:
     """Run `source` on the inputs of `tests`; `kind` is call or stdin.
 
-    A program that fails gives error results and raises nothing; so does None, a reply without one.
+    A failing program gives error results and raises nothing; so does None (no program).
     """
     if source is None:
         return Ran((("error", "no program"),) * len(tests))

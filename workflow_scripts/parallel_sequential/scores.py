@@ -12,6 +12,7 @@ from workflow_scripts.parallel_sequential.contracts import ATTEMPTS, CHOICES, CO
 from workflow_scripts.parallel_sequential.dialogue import MATH
 from workflow_scripts.parallel_sequential.metrics import sets_of
 from workflow_scripts.parallel_sequential.rows import Rows, table
+from workflow_scripts.parallel_sequential.worlds import WORLDS
 from workflow_scripts.shared import job, progress, schemas, seeds, tables
 from workflow_scripts.shared.scores import Row
 
@@ -19,7 +20,7 @@ FOREIGN = ("other_seed", "other_model")
 
 
 def arms_of(frame: pd.DataFrame, attempts: int) -> Arms:
-    """Arrays of every arm with all its attempts; the two main arms come first."""
+    """The attempts of every arm as arrays (Q, C, N); the two main arms come first."""
     return {
         arm: sets_of(frame[frame["arm"] == arm], attempts, arm == "parallel")
         for arm in dict.fromkeys([*MAIN, *frame["arm"].unique()])
@@ -48,9 +49,10 @@ def of_domain(
     accuracy.padding(rows, arms, frame, attempts)
     exploration.variety(rows, arms, attempts)
     exploration.likeness(rows, similarity)
-    exploration.attribute(rows, arms)
+    exploration.attribute(rows, arms["parallel"], arms["sequential"])
     accuracy.instructions(rows, arms, attempts)
-    accuracy.feedback(rows, arms, attempts)
+    levels = frame.drop_duplicates("question").set_index("question")["level"]
+    accuracy.feedback(rows, arms, attempts, levels)
     accuracy.rejection(rows, arms, frame, attempts)
     accuracy.foreign(rows, frame)
 
@@ -66,7 +68,10 @@ def main(
     seed: int,
     provenance: dict[str, Any] | None = None,
 ) -> None:
-    """Compute the scores of all models from their tables; `set_size` is N."""
+    """Compute the scores of all models, and of the simulated answerers, from the models' tables.
+
+    `set_size` is N.
+    """
     key: Any
     parts = [tables.read(path, ATTEMPTS) for path in (*attempts, *foreign)]
     frame = pd.concat([part for part in parts if len(part)], ignore_index=True)
@@ -87,6 +92,11 @@ def main(
         model = str(inside["model"].iloc[0])
         rows = Rows(model, MATH, seeds.derive(seed, "scores", model, "copying"))
         mechanism.copying(rows, inside)
+        found.append(rows.made)
+    asked = frame.loc[frame["domain"] == MATH, "question"].nunique()
+    for world in WORLDS:
+        rows = Rows(world, MATH, seeds.derive(seed, "scores", "recovery", world))
+        exploration.recovery(rows, asked, int(frame["chain"].max()) + 1, set_size)
         found.append(rows.made)
     tables.write(table(found), scores, schemas.SCORES, provenance)
 

@@ -112,7 +112,10 @@ def main(
     embedder: dict[str, Any] | None,
     provenance: dict[str, Any] | None = None,
 ) -> None:
-    """Compare the solutions of all models; `embedder` holds a model's settings, or is None."""
+    """Compare the solutions of all models and write the table of similarities.
+
+    `embedder` holds the settings of a text-embedding model, or is None.
+    """
     measures: dict[str, Vectors] = {"lexical": lexical}
     if embedder:
         measures["embedding"] = Embedder(embedder)
