@@ -24,6 +24,7 @@ sys.path.insert(0, str(DOCS.parent))
 from workflow_scripts.publish import scorecard as lines  # noqa: E402
 from workflow_scripts.publish.scorecard import VERDICTS  # noqa: E402
 from workflow_scripts.shared import files, tables  # noqa: E402
+from workflow_scripts.shared.claims import Kind  # noqa: E402
 from workflow_scripts.shared.figures import COLOURS, use_style  # noqa: E402
 
 FIGURE = "softmax/figures/accuracy.png"  # in the folder of results
@@ -158,9 +159,13 @@ def examples(scorecard: pd.DataFrame, wanted: Sequence[tuple[str, str]]) -> list
 def scorecard(
     table: pd.DataFrame, path: Path, wanted: Sequence[tuple[str, str]] = EXAMPLES
 ) -> None:
-    """Draw the verdicts by study, and some claims with their published and measured values."""
+    """Draw the verdicts by study, and some claims with their published and measured values.
+
+    Controls, misreadings, extensions and errata are left out.
+    """
     import matplotlib.pyplot as plt
 
+    table = table[table["kind"] == Kind.PAPER]
     studies = list(table["study"].unique())
     counts = {study: lines.tally(table[table["study"] == study]) for study in studies}
     figure = plt.figure(figsize=(9.6, 0.3 * len(studies) + 1.2), layout="none")

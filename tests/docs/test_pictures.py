@@ -32,6 +32,7 @@ def made(studies):
     """A scorecard with each verdict once per study."""
     texts = ("source", "quantity", "published_source", "note", "model", "reading", "reason")
     row = dict.fromkeys(texts) | {"published": "falls", "published_tag": "published", "n": 5}
+    row |= {"kind": "claim", "units": "seeds", "exact": False, "condition": ""}
     row |= {"evidence": "theory", "scale": "smoke", "statement": "Accuracy falls with size. " * 9}
     return pd.DataFrame(
         row | {"study": study, "id": f"C{number}", "verdict": verdict}
