@@ -2,7 +2,15 @@
 
 GLASSES_MODELS = models_of(config, "glasses")
 GLASSES_TRAINED = [name for name in GLASSES_MODELS if config["models"][name]["source"] == "train"]
-GLASSES_PUBLISHED = project_file("resources/published/glasses_thresholds.csv")
+GLASSES_PUBLISHED = {
+    name: project_file(f"resources/published/glasses_{file}.csv")
+    for name, file in (
+        ("thresholds", "thresholds"),
+        ("copies", "copy_outcomes"),
+        ("errors", "counting_error_digitised"),
+        ("gaps", "gap_digitised"),
+    )
+}
 GLASSES_FIGURES = [
     "schematic",
     "copying",
@@ -148,7 +156,7 @@ rule glasses_scores:
 rule glasses_claims:
     input:
         scores=rules.glasses_scores.output.table,
-        thresholds=GLASSES_PUBLISHED,
+        **GLASSES_PUBLISHED,
     output:
         claims="results/glasses/claims.json",
     log:
@@ -161,6 +169,8 @@ rule glasses_claims:
     params:
         code=fingerprint("workflow_scripts/glasses/claims.py"),
         models=study_models("glasses"),
+        stack={name: config["glasses"]["stack"][name] for name in ("width", "independent")},
+        variation=config["glasses"]["theory"]["variation"],
     script:
         "../workflow_scripts/glasses/claims.py"
 
@@ -168,7 +178,8 @@ rule glasses_claims:
 rule glasses_figures:
     input:
         scores=rules.glasses_scores.output.table,
-        thresholds=GLASSES_PUBLISHED,
+        **GLASSES_PUBLISHED,
+        answers=project_file("resources/published/glasses_answer_histogram_digitised.csv"),
     output:
         png=figure_pngs("glasses", GLASSES_FIGURES),
         pdf=expand("results/glasses/figures/{figure}.pdf", figure=GLASSES_FIGURES),
