@@ -155,8 +155,8 @@ rule glasses_scores:
 
 rule glasses_claims:
     input:
-        scores=rules.glasses_scores.output.table,
         **GLASSES_PUBLISHED,
+        scores=rules.glasses_scores.output.table,
     output:
         claims="results/glasses/claims.json",
     log:
@@ -177,8 +177,8 @@ rule glasses_claims:
 
 rule glasses_figures:
     input:
-        scores=rules.glasses_scores.output.table,
         **GLASSES_PUBLISHED,
+        scores=rules.glasses_scores.output.table,
         answers=project_file("resources/published/glasses_answer_histogram_digitised.csv"),
     output:
         png=figure_pngs("glasses", GLASSES_FIGURES),

@@ -9,8 +9,8 @@ from typing import Any
 
 from workflow_scripts.glasses import claims_experiments, claims_theory
 from workflow_scripts.glasses.measurements import Protocols
+from workflow_scripts.glasses.metrics import NOISE, PREFIX
 from workflow_scripts.glasses.published import Numbers
-from workflow_scripts.glasses.theory import NOISE, PREFIX
 from workflow_scripts.shared import claims
 from workflow_scripts.shared.claims import Claim
 from workflow_scripts.shared.protocol import Setting, evidence

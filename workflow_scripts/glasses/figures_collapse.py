@@ -14,6 +14,7 @@ from workflow_scripts.glasses.figures_common import (
     log_lengths,
     numbers,
 )
+from workflow_scripts.glasses.gap_scores import OVERFLOW
 from workflow_scripts.glasses.measurements import STACK
 from workflow_scripts.shared.figures import COLOURS, PAGE_IN, line, margins, panel_letters
 
@@ -37,7 +38,7 @@ def precision(data: Data) -> "Figure":
 
     figure, panels = plt.subplots(1, 3, figsize=(PAGE_IN, 2.6))
     for axes, encoding in zip(panels[:2], ("none", "rotary"), strict=True):
-        rows = data.pick(experiment="E6", metric="gap_ulps", part="layer", encoding=encoding)
+        rows = data.pick(experiment="layer", metric="gap_ulps", encoding=encoding)
         curves = [
             (rows[rows["precision"] == name], PRECISIONS[name] | {"marker": "o"})
             for name in ("float32", "float16", "bfloat16")
@@ -72,11 +73,11 @@ def equal(data: Data) -> "Figure":
     import matplotlib.pyplot as plt
     from matplotlib.colors import LogNorm
 
-    stacks: dict[str, dict[str, Any]] = {"1 layer": {"experiment": "E6", "part": "layer"}}
+    stacks: dict[str, dict[str, Any]] = {"1 layer": {"experiment": "layer"}}
     for depth in sorted(data.pick(experiment="depth")["depth"].unique()):
         if depth > 1:
             stacks[f"{depth} layers"] = {"experiment": "depth", "depth": depth}
-    stacks["independent q, k, v"] = {"experiment": "E8", "part": "normalised"}
+    stacks["independent q, k, v"] = {"experiment": "E8"}
     kinds = ("float32", "float16", "bfloat16")
     cells = list(product(ENCODINGS, stacks))
     figure, panels = plt.subplots(1, 2, figsize=(PAGE_IN, 0.8 + 0.19 * len(cells)), sharey=True)
@@ -92,6 +93,8 @@ def equal(data: Data) -> "Figure":
                 if len(own) and not np.isnan(own[0]):
                     table[row, column] = own[0]
                     text = f"{own[0]:,.0f}"
+                elif (found.loc[found["precision"] == kind, "note"] == OVERFLOW).any():
+                    text = OVERFLOW
                 axes.annotate(text, (column, row), ha="center", va="center", fontsize=6)
         axes.imshow(table, cmap="Oranges_r", norm=LogNorm(30, 3e5), aspect="auto")
         axes.set_xticks(range(len(kinds)), kinds)
@@ -115,7 +118,7 @@ def cures(data: Data) -> "Figure":
     }
     size = (PAGE_IN, 2.7 + 0.15 * len(models))
     figure, panels = plt.subplots(1, 3, figsize=size, sharey=True, width_ratios=[1.4, 1, 1])
-    where = {"experiment": "cures", "model": STACK}
+    where = {"experiment": "cures", "model": STACK, "family": "digits"}
     rows = data.pick(undefined="keep", metric="collapse_length", **where)
     longest = numbers(data.pick(metric="gap_ulps", **where), "length").max()
     for (name, style), shift in zip(ENCODINGS.items(), _shifts(len(ENCODINGS)), strict=True):
@@ -165,7 +168,8 @@ def _cure_points(
     ).dropna(subset=["at"])
     style = {"markersize": 4, "linestyle": "none", **style}
     past = longest * 1.2
-    known, unknown = rows.dropna(subset=["value"]), rows[rows["value"].isna()]
+    known = rows.dropna(subset=["value"])
+    unknown = rows[rows["value"].isna() & (rows["note"] != OVERFLOW)]
     ends = margins(known.fillna({"ci_high": past}))
     axes.errorbar(known["value"], known["at"], xerr=ends, elinewidth=0.8, **style)
     axes.plot(np.full(len(unknown), past), unknown["at"], **style | {"marker": ">"})

@@ -294,11 +294,15 @@ def window(family: str, scores: pd.DataFrame, _: EvidenceOf) -> Found:
 
 
 def u_shape(kind: str, scores: pd.DataFrame, _: EvidenceOf) -> Found:
-    """The smaller end over the middle third with ALiBi, at the deepest stack that ran.
+    """The smaller of both ends over the middle third with ALiBi, at the deepest stack that ran.
 
     `kind`: `varying`, the measured Jacobian, or `bound`.
     """
-    rows = pick(scores, experiment="G5", metric=f"u_shape_{kind}", encoding="alibi")
-    row = rows.sort_values("depth").iloc[-1]
-    note = f"random decoders with ALiBi, {int(row['depth'])} layers"
-    return [measured(row, Evidence.THEORY, note)]
+    names = [f"front_{kind}", f"back_{kind}"]
+    rows = pick(scores, experiment="G5", metric=names, encoding="alibi")
+    rows = rows[rows["depth"] == rows["depth"].max()]
+    told = ", ".join(
+        f"{row['metric'].split('_')[0]} {row['value']:.2f}" for _, row in rows.iterrows()
+    )
+    note = f"random decoders with ALiBi, {int(rows['depth'].max())} layers: {told}"
+    return [measured(extreme(rows, "least"), Evidence.THEORY, note)]

@@ -24,6 +24,8 @@ FLOAT32_LEAST = -126
 # One unit in the last place of bfloat16 between 1 and 2: the line drawn in figures 5, 8, 10 and 12.
 BFLOAT16_LINE = 2.0**-7
 
+PREFIX, NOISE = 200, 0.1  # E7: perturbed entries, upper end of the noise (appendix C)
+
 LASTING = 3  # lengths at which a condition must hold to count as lasting
 
 
@@ -124,15 +126,20 @@ def log_grid(least: int, most: int, points: int) -> list[int]:
     return np.unique(np.geomspace(least, most, points).round().astype(int)).tolist()
 
 
+def nonnegative_mean(values: ArrayLike) -> Interval:
+    """Mean of `values` (n,) that are not below 0, with Student's t interval cut at 0."""
+    mean = seed_interval(values)
+    return mean._replace(low=max(mean.low, 0.0))  # in this order a NaN stays
+
+
 def positive_mean(values: ArrayLike) -> Interval:
     """Geometric mean of `values` (n,) with Student's t interval of the logarithms.
 
-    Where a value is 0: the arithmetic mean with Student's t interval, cut at 0.
+    Where a value is 0: `nonnegative_mean`.
     """
     sample = np.asarray(values, dtype=float)
-    if (sample > 0).all():
-        logs = seed_interval(np.log(sample))
-        value, low, high = np.exp(logs[:3]).tolist()
-        return Interval(value, low, high, logs.n)
-    mean = seed_interval(sample)
-    return mean._replace(low=max(mean.low, 0.0))  # in this order a NaN stays
+    if not (sample > 0).all():
+        return nonnegative_mean(sample)
+    logs = seed_interval(np.log(sample))
+    value, low, high = np.exp(logs[:3]).tolist()
+    return Interval(value, low, high, logs.n)

@@ -40,6 +40,11 @@ class Numbers:
         number = value if "-" in value else float(value)
         return Published(number, str(row["confidence"]), str(row["source"]))
 
+    def curve(self, figure: str, series: str = "") -> pd.DataFrame:
+        """Points (`length`, `mean`) of a figure of gaps, of the series that contain `series`."""
+        rows = self.gaps[self.gaps["figure"] == figure]
+        return rows[rows["series"].str.contains(series, regex=False)].dropna(subset=["mean"])
+
     def lengths(self, figure: str) -> list[int]:
         """The lengths of a figure of gaps."""
         return sorted({int(n) for n in self.gaps.loc[self.gaps["figure"] == figure, "length"]})

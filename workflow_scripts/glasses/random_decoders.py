@@ -121,7 +121,7 @@ def weights_of(
     if how.window is not None:
         seen = seen & (distance < how.window)
     if how.encoding == "alibi":
-        logits = logits - (how.slope * distance).to(logits.dtype)
+        logits = logits - (how.slope * distance.double()).to(logits.dtype)
     logits = logits.masked_fill(~seen, -math.inf)
     if own is not None:
         alone = (query * own).sum(-1, keepdim=True) * query.shape[-1] ** -0.5

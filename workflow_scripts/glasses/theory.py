@@ -15,13 +15,13 @@ import torch
 from scipy.special import softmax
 
 from workflow_scripts.glasses import sensitivity
+from workflow_scripts.glasses.metrics import NOISE, PREFIX
 from workflow_scripts.shared import job, limits, scores, seeds, tables
 from workflow_scripts.shared.scores import Row, interval, mean
 from workflow_scripts.shared.statistics import Interval
 
 ROUNDING = 1.0e-12  # absolute tolerance for float64 in an inequality between weights
 SPREAD = 5.0  # range of random bounded logits
-PREFIX, NOISE = 200, 0.1  # E7: perturbed entries, upper end of the noise (appendix C)
 TAIL = 2 * (np.e - 1) / (np.e + 1)  # proposition B.4
 RATIOS = ((1, 1), (1, 2), (3, 2))  # zeros : ones
 MULTIPLES = (1, 2, 3, 8)
