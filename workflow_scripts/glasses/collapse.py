@@ -5,7 +5,7 @@ queries, keys and values of length 1, four encodings, ALiBi's slope subtracted b
 by the root of d. Both read the output of one attention. E6 is repeated with sinusoids on the values
 as well, which the paper's figure excludes. `layer`: random tokens through one whole layer with
 projections, residual path and network, as in the theorems. `depth`: whole layers, stacked. `cures`:
-ones or digits through whole layers, with separators, a window or a sink. Each in several
+digits through whole layers with separators, a window or a sink, and ones with a window. Each in several
 precisions; float64 is the reference. Sizes that the paper does not give are in config.yaml.
 """
 
@@ -33,7 +33,8 @@ from workflow_scripts.shared.scores import Row
 GROUP = 3  # digits between two separators (section 4)
 DIGITS = 10
 PREFIX = 3  # tokens before the constant sequence, for the words of a prompt
-FAMILIES = ("ones", "digits")
+# Each family's cures. Of ones only the window is a question: they hold no other token to keep.
+FAMILIES = {"ones": ("none", "window"), "digits": CURES}
 
 Found = tuple[str, dict[str, Any], Pair]  # experiment, conditions, one seed's representations
 
@@ -128,19 +129,16 @@ def digits(streams: Sequence[torch.Generator], length: int, width: int, separato
     return torch.stack(tokens)
 
 
-def ones(streams: Sequence[torch.Generator], length: int, width: int, separators: bool) -> Tensor:
+def ones(streams: Sequence[torch.Generator], length: int, width: int) -> Tensor:
     """A prefix of random tokens and then one token repeated, (S, length, width).
 
-    The paper's sequence of ones behind the words of a prompt; after `GROUP` ones follows a
-    separator with `separators`.
+    The paper's sequence of ones behind the words of a prompt.
     """
     tokens = []
     for stream in streams:
-        vectors = normal(stream, 2 + PREFIX, width)
+        vectors = normal(stream, 1 + PREFIX, width)
         kinds = torch.zeros(length, dtype=torch.int64)
-        if separators:
-            kinds[GROUP :: GROUP + 1] = 1
-        kinds[:PREFIX] = torch.arange(2, 2 + PREFIX)
+        kinds[:PREFIX] = torch.arange(1, 1 + PREFIX)
         tokens.append(vectors[kinds])
     return torch.stack(tokens)
 
@@ -155,13 +153,19 @@ def cures(
     seed: int,
 ) -> list[Row]:
     """Scores of the same tokens of each family through the same layers, each cure on its own."""
-    cases = list(product(FAMILIES, ENCODINGS, CURES))
+    cases = [
+        (family, encoding, cure)
+        for family, own in FAMILIES.items()
+        for encoding, cure in product(ENCODINGS, own)
+    ]
     rows = []
     for family, encoding, cure in progress.track(cases, description="cures", unit="case"):
         streams = generators(seed, count, "cures")
         weights = random_decoders.draw(streams, depth, width)
-        draw = ones if family == "ones" else digits
-        tokens = draw(streams, max(lengths) + GROUP, width, cure == "separators")
+        if family == "ones":
+            tokens = ones(streams, max(lengths), width)
+        else:
+            tokens = digits(streams, max(lengths) + GROUP, width, cure == "separators")
         at = separated(lengths) if cure == "separators" else lengths
         how = Attention(encoding, window if cure == "window" else None, cure == "sink")
         where = {"encoding": encoding, "cure": cure, "depth": depth, "part": "layer"}
