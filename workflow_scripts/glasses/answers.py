@@ -166,7 +166,7 @@ def trend(lengths: pd.Series, errors: pd.Series, seed: int, where: dict[str, Any
         return np.divide((a * b).sum(-1), norm, out=np.zeros_like(norm), where=norm > 0)
 
     columns = (lengths.to_numpy(float), errors.to_numpy(float))
-    found = bootstrap(columns, statistic, seed, resamples=300)
+    found = bootstrap(columns, statistic, seed, resamples=300, bounds=(-1, 1))
     return [scores.interval("E2", "error_trend", found, units="replies", **where)]
 
 

@@ -5,8 +5,8 @@ queries, keys and values of length 1, four encodings, ALiBi's slope subtracted b
 by the root of d. Both read the output of one attention. E6 is repeated with sinusoids on the values
 as well, which the paper's figure excludes. `layer`: random tokens through one whole layer with
 projections, residual path and network, as in the theorems. `depth`: whole layers, stacked. `cures`:
-digits through whole layers with separators, a window or a sink, and ones with a window. Each in several
-precisions; float64 is the reference. Sizes that the paper does not give are in config.yaml.
+digits through whole layers with separators, a window or a sink, and ones with a window. Each in
+several precisions; float64 is the reference. Sizes that the paper does not give are in config.yaml.
 """
 
 from collections.abc import Iterable, Sequence

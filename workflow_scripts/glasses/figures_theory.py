@@ -133,7 +133,7 @@ def encodings(data: Data) -> "Figure":
         axes.set_ylabel(label)
         log_lengths(axes, numbers(rows, "length").max(), "length n, tokens")
     panel_letters(panels, [title for _, _, title, _ in shown])
-    legend_below(figure, panels, columns=4)
+    legend_below(figure, list(panels), columns=4)
     return figure
 
 

@@ -49,12 +49,9 @@ def gap_rows(
                 for metric in ("gap_l1", "gap_linf", "gap_ulps", "equal")
             ]
             continue
-        for metric, name, mean in (
-            ("gap_l1", "gap_l1", metrics.nonnegative_mean),  # as in the paper's figures
-            ("gap_linf", "gap_linf", metrics.nonnegative_mean),
-            ("gap_ulps", "ulps", metrics.positive_mean),
-        ):
-            rows.append(interval(experiment, metric, mean(gaps[name][:, column]), **at))
+        for metric, name in (("gap_l1", "gap_l1"), ("gap_linf", "gap_linf"), ("gap_ulps", "ulps")):
+            found = metrics.positive_mean(gaps[name][:, column])
+            rows.append(interval(experiment, metric, found, **at))
         equal = gaps["equal"][:, column]
         rows.append(share(experiment, "equal", int(equal.sum()), len(equal), **at))
     if broken.any():

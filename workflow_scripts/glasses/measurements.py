@@ -67,7 +67,8 @@ def limit(
         told = [
             f"{name}: the gap goes from {first['value']:.2g} to {last['value']:.2g} over "
             f"{first['length']} to {last['length']:,} tokens",
-            "its limit is above 0" if row["ci_low"] > 0 else "",
+            # Below a hundredth of the line the fit's own error shows.
+            "its limit is above 0" if row["ci_low"] > BFLOAT16_LINE / 100 else "",
             protocol.reduced,
         ]
         note = "; ".join(filter(None, told))
@@ -198,9 +199,8 @@ def in_models(
     found = []
     for _, row in pick(scores, experiment=experiment, metric=metric, **wanted).iterrows():
         model = str(row["model"])
-        condition = ", ".join(
-            filter(None, (str(row[name]) for name in ("task", "prompting") if name not in wanted))
-        )
+        several = [name for name in ("task", "prompting") if not isinstance(wanted.get(name), str)]
+        condition = ", ".join(filter(None, (str(row[name]) for name in several)))
         more = {"model": model, "reason": row["note"] or None, "condition": condition}
         found.append(measured(row, evidence(model), note, **more))
     return found or NotMeasured(f"{note}: not reached or not defined in the models that ran")
@@ -264,9 +264,17 @@ def gap_onset(statistic: str, scores: pd.DataFrame, evidence: EvidenceOf) -> Fou
     return found or NotMeasured("no gaps in float32")
 
 
-def error_trend(scores: pd.DataFrame, evidence: EvidenceOf) -> Found:
-    """The smallest rank correlation over tasks, for each model and prompting."""
+def error_trend(scores: pd.DataFrame, evidence: EvidenceOf, paper_only: bool = False) -> Found:
+    """The smallest rank correlation over tasks, for each model and prompting.
+
+    With `paper_only`, of the paper's models: other models stand beside one claim, not beside two.
+    """
     rows = pick(scores, experiment="E2", metric="error_trend")
+    if paper_only:
+        names = [name for name, _ in by_model(rows) if evidence(name) == Evidence.PAPER_MODEL]
+        rows = rows[rows["model"].isin(names)]
+        if rows.empty:
+            return NotMeasured("no model of the paper ran; for other models see G10a")
     found = []
     for (model, prompting), own in rows.groupby(["model", "prompting"], sort=False):
         least = extreme(own, "least")

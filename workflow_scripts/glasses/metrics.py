@@ -126,20 +126,15 @@ def log_grid(least: int, most: int, points: int) -> list[int]:
     return np.unique(np.geomspace(least, most, points).round().astype(int)).tolist()
 
 
-def nonnegative_mean(values: ArrayLike) -> Interval:
-    """Mean of `values` (n,) that are not below 0, with Student's t interval cut at 0."""
-    mean = seed_interval(values)
-    return mean._replace(low=max(mean.low, 0.0))  # in this order a NaN stays
-
-
 def positive_mean(values: ArrayLike) -> Interval:
     """Geometric mean of `values` (n,) with Student's t interval of the logarithms.
 
-    Where a value is 0: `nonnegative_mean`.
+    Where a value is 0: the arithmetic mean with Student's t interval, cut at 0.
     """
     sample = np.asarray(values, dtype=float)
-    if not (sample > 0).all():
-        return nonnegative_mean(sample)
-    logs = seed_interval(np.log(sample))
-    value, low, high = np.exp(logs[:3]).tolist()
-    return Interval(value, low, high, logs.n)
+    if (sample > 0).all():
+        logs = seed_interval(np.log(sample))
+        value, low, high = np.exp(logs[:3]).tolist()
+        return Interval(value, low, high, logs.n)
+    mean = seed_interval(sample)
+    return mean._replace(low=max(mean.low, 0.0))  # in this order a NaN stays
