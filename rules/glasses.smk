@@ -2,7 +2,15 @@
 
 GLASSES_MODELS = models_of(config, "glasses")
 GLASSES_TRAINED = [name for name in GLASSES_MODELS if config["models"][name]["source"] == "train"]
-GLASSES_PUBLISHED = project_file("resources/published/glasses_thresholds.csv")
+GLASSES_PUBLISHED = {
+    name: project_file(f"resources/published/glasses_{file}.csv")
+    for name, file in (
+        ("thresholds", "thresholds"),
+        ("copies", "copy_outcomes"),
+        ("errors", "counting_error_digitised"),
+        ("gaps", "gap_digitised"),
+    )
+}
 GLASSES_FIGURES = [
     "schematic",
     "copying",
@@ -147,8 +155,8 @@ rule glasses_scores:
 
 rule glasses_claims:
     input:
+        **GLASSES_PUBLISHED,
         scores=rules.glasses_scores.output.table,
-        thresholds=GLASSES_PUBLISHED,
     output:
         claims="results/glasses/claims.json",
     log:
@@ -161,14 +169,17 @@ rule glasses_claims:
     params:
         code=fingerprint("workflow_scripts/glasses/claims.py"),
         models=study_models("glasses"),
+        stack={name: config["glasses"]["stack"][name] for name in ("width", "independent")},
+        variation=config["glasses"]["theory"]["variation"],
     script:
         "../workflow_scripts/glasses/claims.py"
 
 
 rule glasses_figures:
     input:
+        **GLASSES_PUBLISHED,
         scores=rules.glasses_scores.output.table,
-        thresholds=GLASSES_PUBLISHED,
+        answers=project_file("resources/published/glasses_answer_histogram_digitised.csv"),
     output:
         png=figure_pngs("glasses", GLASSES_FIGURES),
         pdf=expand("results/glasses/figures/{figure}.pdf", figure=GLASSES_FIGURES),

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from workflow_scripts.glasses.random_decoders import ALIBI_SLOPE, Attention
+from workflow_scripts.glasses.random_decoders import Attention
 
 
 def norm(x):
@@ -40,7 +40,7 @@ def attend(queries, keys, values, how: Attention):
                 q, k = turned(q, i), turned(k, j)
             score = q @ k / np.sqrt(width)
             if how.encoding == "alibi":
-                score -= ALIBI_SLOPE * (i - j)
+                score -= how.slope * (i - j)
             scores[j] = np.exp(score)
         if how.sink and 0 in scores and len(scores) > 1:
             scores[0] = sum(value for j, value in scores.items() if j)

@@ -11,6 +11,7 @@ from workflow_scripts.glasses import answers, prompts, requests
 TASKS = {
     "wording": "short",
     "copy_lengths": [4, 8, 100, 300],
+    "order_lengths": [4, 8, 100, 300],
     "count_lengths": [4, 12, 101, 160],
     "draws": 3,
     "reply_tokens": 8,
@@ -34,15 +35,21 @@ def test_numbers_of_replies(reply, number):
     assert answers.number(reply) == number
 
 
-@given(st.sampled_from(["edge", "alternating", "blocks"]), st.integers(4, 200))
+@given(st.sampled_from(prompts.FAMILIES), st.integers(4, 200))
 def test_the_asked_element_is_0_and_its_mirror_is_the_other_side(family, length):
     last, first = (prompts.copied(family, side, length) for side in ("last", "first"))
     assert (last[-1], first[0]) == ("0", "0")
     assert last[::-1] == first
-    assert length - prompts.BLOCK < len(last) <= max(length, prompts.BLOCK)
+    assert length - 2 < len(last) <= length
     assert set(last) == {"0", "1"}
     if family == "edge":
         assert (len(last), last.count("0")) == (length, 1)
+
+
+def test_interleaved_is_a_pair_repeated_and_then_one_0():
+    """The legend of figure 2c."""
+    assert prompts.copied("zero_first", "last", 7) == "0101010"
+    assert prompts.copied("one_first", "last", 8) == "1010100"
 
 
 @given(st.integers(1, 60), st.integers(0, 50))
@@ -52,17 +59,16 @@ def test_truths_are_counts_of_what_is_shown(length, seed):
         shown, truth = prompts.counted(task, length, rng)
         found = shown.split().count(unit) if task == "word" else shown.count(unit)
         assert found == truth
-        if task in requests.RANDOM_TASKS:
-            assert len(shown.split() if task == "word" else shown) == length
-        else:
-            assert truth == length
+        # Three of the four tasks have the length as their answer (figure 4: 3 truths per length).
+        assert truth == length if task in answers.EXACT_TASKS else len(shown) == length
 
 
 def test_ones_come_at_the_published_rate():
     rng = np.random.default_rng(0)
     for task in requests.RANDOM_TASKS:
-        _, truth = prompts.counted(task, 4000, rng)
-        assert truth / 4000 == pytest.approx(0.7, abs=0.03)
+        shown, truth = prompts.counted(task, 4000, rng)
+        items = len(shown.split() if task == "word" else shown)
+        assert truth / items == pytest.approx(0.7, abs=0.03)
 
 
 def test_promptings_are_put_around_the_question():
@@ -104,6 +110,10 @@ def test_an_answerer_that_is_right_has_no_errors_and_no_trend():
     assert not told(rows, "error_trend")
     assert set(told(rows, "first_error_length")) == {None}
     assert set(told(rows, "first_over_last")) == {0.0}
+    for row in rows:
+        if row["metric"] in {name for name, *_ in answers.DIFFERENCES} | {"last_drop"}:
+            assert row["ci_low"] < 0 < row["ci_high"]
+            assert row["note"].startswith("both arms have all of the replies right")
 
 
 def test_an_answerer_that_stops_at_100_piles_up_there():
@@ -114,6 +124,10 @@ def test_an_answerer_that_stops_at_100_piles_up_there():
     assert told(rows, "top_answer", task="sum", prompting="plain") == [100.0]
     # Ones: 101 and 160 become 100; bits of 160 end near 112, of 101 near 71.
     assert told(rows, "hundred_share", task="ones", prompting="plain") == [1.0]
+    (pooled,) = [row for row in rows if row["metric"] == "hundred_share"
+                 and row["task"] == "all" and row["prompting"] == "plain"]  # fmt: skip
+    # Two lengths from 100 on of sum and ones, and three sentences of each; no bits.
+    assert (pooled["value"], pooled["n"]) == (1.0, 10)
     assert told(rows, "within_trained", task="ones", prompting="plain") == [1.0]
     # Only 101 is not itself round, and its answer is.
     assert told(rows, "round_share", task="sum", prompting="plain") == [1.0]
@@ -128,16 +142,17 @@ def test_an_answerer_that_forgets_the_end_copies_the_first_better():
         if row["experiment"] == "E2":
             return "none"
         late = row["task"] != "first" and row["length"] >= 100
-        hinted = row["prompting"] == "hint" or row["family"] == "alternating"
+        hinted = row["prompting"] == "hint" or row["family"] == "zero_first"
         return "1" if late and not hinted else "0"
 
     frame = answered(forgets)
     rows = answers.copying(frame, 0)
     assert told(rows, "first_over_last") == [0.5]
     assert told(rows, "hint_gain") == [0.5]
-    assert told(rows, "alternating_gain") == [0.5]
-    assert told(rows, "blocks_gain") == [0.0]
-    assert told(rows, "order_difference") == [0.0]
+    assert told(rows, "zero_first_gain") == [0.5]
+    assert told(rows, "one_first_gain") == [0.0]
+    assert told(rows, "type2_gain") == [0.0]
+    assert told(rows, "last_drop") == [pytest.approx(2 / 3)]  # 4, 8, not 100; not 300
     assert told(rows, "first_error_length", experiment="E1a", task="last") == [100.0]
     assert told(rows, "accuracy_longest", experiment="E5", task="type1") == [0.0]
     unreadable = told(answers.counting(frame, 0, None), "unreadable")

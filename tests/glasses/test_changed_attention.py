@@ -94,12 +94,45 @@ def test_weights_of_8_bits_have_at_most_255_levels_an_output(tmp_path):
     before = copy.deepcopy(model.state_dict())
     int8_weights(model)
     for name, module in model.named_modules():
-        if isinstance(module, torch.nn.Linear):
+        if isinstance(module, torch.nn.Linear) and name != "lm_head":  # the embeddings' matrix
             old = before[f"{name}.weight"]
             step = old.abs().amax(1, keepdim=True) / 127
             levels = module.weight / step.clamp(min=1e-30)  # the padding token's row is 0
             torch.testing.assert_close(levels, levels.round(), atol=1e-3, rtol=0)
             assert 0 < (module.weight - old).abs().max() <= step.max() * 0.5001
+
+
+@pytest.mark.parametrize("tied", [True, False])
+def test_an_output_layer_is_rounded_unless_it_is_the_embeddings(tmp_path, tied):
+    folder = tiny.save(tmp_path / "model", "llama", hidden=24, tie_word_embeddings=tied)
+    model = engines.load("tiny", tiny.SPEC, str(folder)).model
+    embedded = model.get_input_embeddings().weight.clone()
+    rounded, weights = int8_weights(model)
+    assert torch.equal(model.get_input_embeddings().weight, embedded)
+    vectors = sum(p.numel() for p in model.parameters() if p.ndim == 1)
+    kept = embedded.numel() + vectors
+    assert (rounded, weights) == (weights - kept, sum(p.numel() for p in model.parameters()))
+
+
+def test_gpt2s_transposed_matrices_have_one_scale_per_output(tmp_path):
+    folder = tiny.save(tmp_path / "model", "gpt2", hidden=16)
+    model = engines.load("tiny", tiny.SPEC, str(folder)).model
+    weight = model.transformer.h[0].mlp.c_fc.weight  # (inputs, outputs)
+    before = weight.clone()
+    int8_weights(model)
+    step = before.abs().amax(0, keepdim=True) / 127
+    levels = weight / step
+    torch.testing.assert_close(levels, levels.round(), atol=1e-3, rtol=0)
+    assert not torch.equal(weight, before)
+
+
+def test_joint_tensors_of_experts_are_refused_before_anything_changes(tmp_path):
+    model = loaded(tmp_path, "llama")
+    model.experts = torch.nn.Parameter(torch.zeros(2, 3, 4))
+    before = copy.deepcopy(model.state_dict())
+    with pytest.raises(NotImplementedError, match=r"found experts of shape \(2, 3, 4\)"):
+        int8_weights(model)
+    assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
 
 
 def test_a_model_whose_attention_stays_is_named():

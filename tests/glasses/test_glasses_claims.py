@@ -9,16 +9,18 @@ import yaml
 from scipy.stats import spearmanr
 
 from tests.glasses.test_answers import TASKS as FEW
+from tests.glasses.verdicts import PUBLISHED, all_claims, of_encodings
 from workflow_scripts.glasses import (
     answers,
     claims,
     collapse,
-    gap_scores,
+    model_gaps,
     requests,
     scores,
     theory,
 )
 from workflow_scripts.glasses import config_checks as checks
+from workflow_scripts.glasses.published import Numbers
 from workflow_scripts.inference import requests as inference
 from workflow_scripts.shared import claims as shared
 from workflow_scripts.shared import schemas, tables
@@ -28,14 +30,14 @@ from workflow_scripts.shared.fingerprint import ROOT
 from workflow_scripts.shared.schemas import SCORES
 from workflow_scripts.shared.scores import exact
 
-PUBLISHED = ROOT / "resources/published/glasses_thresholds.csv"
 CONFIG = yaml.safe_load((ROOT / "config.yaml").read_text())
-TASKS = FEW | {"copy_lengths": [4, 8, *range(100, 301, 20)]}
+COPIES = [4, 8, *range(100, 501, 20)]
+TASKS = FEW | {"copy_lengths": COPIES, "order_lengths": COPIES}
 THEORY = {
     "cases": 20,
     "width": 8,
-    "sizes": [2, 64, 1024],
-    "variation": {"seeds": 3, "sizes": [200, 3200, 6400]},
+    "sizes": [2, 16, 64, 1024],
+    "variation": {"seeds": 3, "sizes": [200, 2000, 3000, 5000, 10_000, 50_000]},
     "chain": {"cases": 4, "sizes": [8, 128]},
     "paths": {"tokens": 16, "layers": [1, 4, 32], "deepest": 2048},
     "sensitivity": {"seeds": 3, "width": 8, "tokens": 12, "layers": [1, 4]},
@@ -45,7 +47,7 @@ STACK = {
     "width": 16,
     "seeds": 6,
     "points": 12,
-    "independent": GRID,
+    "independent": [5, 10, 20, 50, 100, 200, 500, 1000, 2000],
     "projected": GRID,
     "depth": {"least": 4, "most": 64, "layers": [1, 2]},
     "cures": {"least": 8, "most": 256, "layers": 1, "window": 8},
@@ -53,16 +55,15 @@ STACK = {
 
 
 def gap_table(ones: float, digits: float, commas: float) -> pd.DataFrame:
-    """A model's gaps that fall as the length to these powers, at two precisions."""
+    """A model's gaps that fall as the length to these powers."""
     lengths = [8, 16, 32, 64, 128, 256, 320, 400]
     found = []
     for panel, power in (("count_ones", ones), ("count_digits", digits), ("copy_ones", ones),
                          ("copy_separated", commas)):  # fmt: skip
-        for precision in ("float32", "bfloat16"):
-            gap = np.array([[2.0 * n**power for n in lengths]])
-            parts = {"gap_l1": gap, "gap_linf": gap, "equal": gap < 0, "scale": 0 * gap + 1.5}
-            where = {"precision": precision, "panel": panel, "place": "digit"}
-            found += gap_scores.gap_rows("E4", lengths, parts, units="draws", **where)
+        sides = np.ones((1, len(lengths), 2, 2, 2, 4))
+        sides[0, :, 1] += 2.0 * (np.array(lengths, float) ** power)[:, None, None, None]
+        where = {"precision": "float32", "panel": panel}
+        found += model_gaps.panel_rows("E4", lengths, 2, sides, **where)
     unbroken = exact("model_sensitivity", "bound_violations_fixed", 0, 9, units="tokens")
     return pd.DataFrame([*found, unbroken]).assign(model="made")
 
@@ -111,9 +112,15 @@ def frame(parts):
     return scored(parts, gap_table(-1.0, -0.2, -0.1))
 
 
-def judged(name: str, frame: pd.DataFrame, evidence=Evidence.PAPER_MODEL) -> list[dict]:
-    claim = next(claim for claim in claims.all_claims(PUBLISHED) if claim.id == name)
-    return shared.judge(claim, frame, lambda _: evidence)
+def evidence(name: str | None) -> shared.ModelEvidence:
+    """Of a model `made` that the paper calls `name`, or of a stand-in."""
+    spec = {"source": "owner/made", "paper_model_of": {"glasses": name}}
+    return shared.ModelEvidence({"made": spec if name else {"source": "train"}}, "glasses")
+
+
+def judged(name: str, frame: pd.DataFrame, model: str | None = "Gemini 1.5") -> list[dict]:
+    claim = next(claim for claim in all_claims() if claim.id == name)
+    return shared.judge(claim, frame, evidence(model))
 
 
 def verdicts(name, *given):
@@ -121,17 +128,57 @@ def verdicts(name, *given):
 
 
 def test_every_claim_is_there_with_its_published_number():
-    found = {claim.id: claim for claim in claims.all_claims(PUBLISHED)}
+    found = {claim.id: claim for claim in all_claims()}
     assert {int(name[1:].rstrip("abcde")) for name in found} == set(range(1, 17))
-    assert found["G4"].published.value == 0.924234
-    assert found["G9b"].published.value == 300
-    assert (found["G11a"].published.value, found["G11a"].published.tag) == (50, "published")
-    assert (found["G10b"].published.value, found["G10b"].published.tag) == (100, "published-2nd")
+    published = {name: c.published.value for name, c in found.items() if c.published}
+    assert published["G4"] == 0.924234
+    assert published["G11a"] == 50
+    assert published["G11d"] == 2001
+    # Marks of figure 2: the first right at nine lengths, the last at four of nine.
+    assert published["G9a"] == published["G9c"] == pytest.approx(5 / 9, abs=1e-3)
+    assert published["G9d"] == published["G9e"] == pytest.approx(5 / 9, abs=1e-3)
+    # Figure 11: 7 of 15 and 11 of 15.
+    assert published["G14a"] == pytest.approx(4 / 15, abs=1e-3)
+    # Figure 4 has 22 answers of 100; one of them answers a length below 100.
+    assert published["G10b"] == pytest.approx(21 / 30)
+    assert published["G13b"] > 0.7
+
+
+def test_each_claim_about_a_model_names_it_and_what_is_no_claim_of_the_paper_is_marked():
+    found = {claim.id: claim for claim in all_claims()}
+    assert {c.models for c in found.values()} == {(), ("Gemini 1.5",), ("Gemma 7B",)}
+    kinds = {kind: {c.id for c in found.values() if c.kind == kind} for kind in shared.Kind}
+    assert kinds[shared.Kind.MISREADING] == {"G3d", "G5c", "G7b"}
+    assert kinds[shared.Kind.EXTENSION] == {
+        "G5b", "G11c", "G13c", "G15a", "G15b", "G16a", "G16b", "G16c",
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize(
-    "name", ["G1a", "G1b", "G2", "G3a", "G3b", "G4", "G5a", "G5d", "G6", "G7a"]
+    ("change", "reduced"),
+    [
+        ({}, ""),
+        ({"width": 16}, "width 16, not 64"),
+        ({"independent": [5, 10, 100, 500, 1000, 5000]}, ""),
+        (
+            {"independent": [5, 10, 100, 500]},
+            "lengths 5, 10, 100, 500, not 5, 10, 100, 500, 1000, 5000",
+        ),
+    ],
 )
+def test_the_protocol_label_needs_the_papers_width_and_lengths(change, reduced):
+    section = CONFIG["glasses"]
+    numbers = Numbers.read(**PUBLISHED)
+    found = claims.protocols(numbers, section["stack"] | change, section["theory"]["variation"])
+    assert found.figure_10.reduced == reduced
+    assert found.figure_9.reduced == ""
+    # Figure 8 goes on to 10,000.
+    assert (found.figure_8.evidence == Evidence.PROTOCOL) == (not change)
+    few = section["theory"]["variation"] | {"seeds": 3}
+    assert "seeds 3 of 5" in claims.protocols(numbers, section["stack"], few).figure_9.reduced
+
+
+@pytest.mark.parametrize("name", ["G1a", "G2", "G3a", "G4", "G5a", "G5d", "G6", "G7a"])
 def test_theorems_hold_in_a_small_run(name, frame):
     assert verdicts(name, frame) == {Verdict.SUPPORTED}
 
@@ -150,55 +197,69 @@ def test_a_single_violation_contradicts_a_theorem(name, metric, frame):
     assert verdicts(name, broken) == {Verdict.CONTRADICTED}
 
 
-def test_replies_decide_only_for_the_papers_own_model(frame):
-    for name in ("G9a", "G9b", "G14b"):
+def test_replies_decide_only_for_the_model_of_the_claim(frame):
+    for name in ("G9a", "G14b"):
         assert verdicts(name, frame) == {Verdict.SUPPORTED}
-        (entry,) = judged(name, frame, Evidence.STAND_IN)[:1]
+        (entry,) = judged(name, frame, None)[:1]
         assert entry["verdict"] == Verdict.NOT_TESTED
         assert "a stand-in model cannot decide it" in entry["reason"]
-    assert judged("G9b", frame)[0]["measured"]["value"] == 100
-    assert verdicts("G9c", frame) == {Verdict.CONTRADICTED}  # the hint changes nothing
-    assert verdicts("G14a", frame) == {Verdict.CONTRADICTED}
+        (entry,) = judged(name, frame, "Gemma 7B")[:1]
+        assert entry["reason"] == "it is about Gemini 1.5, not about Gemma 7B"
+    # Here errors begin at 100, so from 100 to 299 the last is as wrong as from 300 on.
+    assert verdicts("G9b", frame) == {Verdict.CONTRADICTED}
+    # The hint changes nothing, and neither does the order.
+    for name in ("G9c", "G14a"):
+        assert verdicts(name, frame) == {Verdict.INCONCLUSIVE}
+
+
+def test_arms_that_are_always_right_leave_their_difference_unmeasured(frame):
+    equal = frame.copy()
+    note = "both arms have all of the replies right: no difference can be measured"
+    equal.loc[equal["metric"] == "hint_gain", "note"] = note
+    (entry,) = judged("G9c", equal)
+    assert (entry["verdict"], entry["reason"]) == (Verdict.NOT_TESTED, note)
 
 
 def test_gaps_of_the_papers_model_are_read_at_the_published_lengths(parts, frame):
-    (onset,) = judged("G11a", frame)
-    assert onset["measured"]["value"] == 256  # 2 / n is at most 2^-7 there
+    (onset,) = judged("G11d", frame, "Gemma 7B")
+    # 2 / n is at most 2^-7 from 256 on; 128 is the last length above the line.
+    told = onset["measured"]
+    assert (told["value"], told["ci_low"], told["ci_high"]) == (256, 129, 256)
     assert onset["verdict"] == Verdict.CONTRADICTED
     for name in ("G11b", "G12"):
-        assert verdicts(name, frame) == {Verdict.SUPPORTED}
+        assert verdicts(name, frame, "Gemma 7B") == {Verdict.SUPPORTED}
     other = scored(parts, gap_table(-0.2, -1.0, -1.0))
     for name in ("G11b", "G12"):
-        assert verdicts(name, other) == {Verdict.CONTRADICTED}
-    (onset,) = judged("G11a", other)
-    assert onset["verdict"] == Verdict.NOT_TESTED
-    assert "no model that ran collapses in bfloat16: made" in onset["reason"]
+        assert verdicts(name, other, "Gemma 7B") == {Verdict.CONTRADICTED}
+    (onset,) = judged("G11a", other, "Gemma 7B")
+    assert onset["verdict"] == Verdict.CONTRADICTED  # not by 400 digits
+    assert (onset["measured"]["ci_low"], onset["measured"]["ci_high"]) == (400, None)
+    assert onset["measured"]["note"].startswith("not by then")
 
 
-def collapsing(at: dict[str, list[float]]) -> pd.DataFrame:
-    """Collapse lengths (seeds) of four encodings in bfloat16, as scores hold them."""
-    lengths = [10, 30, 100, 300, 1000, 3000, 10_000]
-    found = []
-    for experiment, part in (("E6", "layer"), ("E8", "normalised")):
-        for encoding, each in at.items():
-            gap = np.array([[0.001 if n >= onset else 1.0 for n in lengths] for onset in each])
-            parts = {"gap_l1": gap, "gap_linf": gap, "equal": gap < 0, "scale": 0 * gap + 1.5}
-            where = {"encoding": encoding, "part": part, "precision": "bfloat16"}
-            found += gap_scores.gap_rows(experiment, lengths, parts, units="seeds", **where)
-    made = pd.DataFrame(found).assign(model="random stack")
+def test_the_lowest_head_and_the_mean_are_different_statistics():
+    lengths = [10, 50, 1000, 2000]
+    sides = np.ones((1, 4, 2, 2, 2, 4))
+    sides[0, :, 1, :, :, :2] += np.array([0.1, 0.005, 0.005, 0.004])[:, None, None, None]
+    sides[0, :, 1, :, :, 2:] += np.array([0.1, 0.1, 0.1, 0.008])[:, None, None, None]
+    rows = model_gaps.panel_rows("E4", lengths, 2, sides, precision="float32", panel="count_ones")
+    made = pd.DataFrame(rows).assign(model="made")
+    gaps = shared_scores.table([made], scores.CONDITIONS, scores.WHOLE, scores.TEXTS)
+    (lowest,), (mean,) = (judged(name, gaps, "Gemma 7B") for name in ("G11a", "G11d"))
+    assert lowest["measured"]["value"] == 50
+    assert mean["measured"]["value"] == 2000
+    assert mean["verdict"] == Verdict.INCONCLUSIVE  # between 1,001 and 2,000: 1,001 is outside
+
+
+def collapsing(verdict: Verdict) -> pd.DataFrame:
+    made = pd.DataFrame(of_encodings(verdict)).assign(model="random stack")
     return shared_scores.table([made], scores.CONDITIONS, scores.WHOLE, scores.TEXTS)
 
 
-def test_encodings_collapse_together_or_apart():
-    near = {"none": [30] * 6, "sinusoidal": [30, 30, 30, 100, 100, 100], "alibi": [100] * 6,
-            "rotary": [100] * 6}  # fmt: skip
-    assert verdicts("G13b", collapsing(near)) == {Verdict.SUPPORTED}
-    (first, _) = judged("G13b", collapsing(near | {"rotary": [1000] * 6}))
-    assert first["verdict"] == Verdict.CONTRADICTED
-    assert first["measured"]["value"] == pytest.approx(0.03)
-    (first, _) = judged("G13b", collapsing(near | {"rotary": [99_999] * 6}))
-    assert "rotary not" in first["measured"]["note"]
-    assert first["verdict"] == Verdict.CONTRADICTED
+def test_an_encoding_that_does_not_collapse_leaves_the_ratio_open_below():
+    (entry,) = judged("G13c", collapsing(Verdict.INCONCLUSIVE))
+    assert "rotary not" in entry["measured"]["note"]
+    assert entry["measured"]["ci_low"] == 0.0
 
 
 def test_trends_are_spearmans():
@@ -211,8 +272,8 @@ def test_trends_are_spearmans():
 
 
 def test_stand_ins_decide_nothing_about_gemini(frame):
-    for claim in claims.all_claims(PUBLISHED):
-        (entry, *_) = shared.judge(claim, frame, lambda _: Evidence.STAND_IN)
+    for claim in all_claims():
+        (entry, *_) = shared.judge(claim, frame, evidence(None))
         if entry["decided_by"] == ["paper's own model"]:
             assert entry["verdict"] == Verdict.NOT_TESTED
             assert entry["reason"]
@@ -237,8 +298,8 @@ def test_the_default_settings_are_possible():
     [
         ("tasks/copy_lengths", [4, 9000], "glasses.tasks.copy_lengths: needs at least 9012 tokens"),
         ("tasks/count_lengths", [400], "glasses.tasks.count_lengths: needs at least 811 tokens"),
-        ("gaps/lengths/most", 6000, "glasses.gaps.lengths.most: needs at least 8000 tokens"),
-        ("gaps/lengths/least", 400, "glasses.gaps.lengths.least: found 400, allowed: less than"),
+        ("tasks/order_lengths", [9000], "glasses.tasks.order_lengths: needs at least 9012 tokens"),
+        ("gaps/lengths", [4, 6000], "glasses.gaps.lengths: needs at least 8000 tokens"),
         ("stack/depth/least", 9000, "glasses.stack.depth.least: found 9000, allowed: less than"),
     ],
 )

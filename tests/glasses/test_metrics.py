@@ -37,18 +37,53 @@ def test_onsets_by_looking_one_by_one(holds):
 
 
 def test_a_seed_that_never_gets_there_counts_as_latest():
-    found = metrics.over_seeds([np.inf, 8.0, 2.0])
+    lengths = [2, 4, 8]
+    found = metrics.over_seeds(lengths, [np.inf, 8.0, 4.0])
     assert (found.value, found.low) == (8.0, 2.0)
     assert np.isnan(found.high)
-    assert np.isnan(metrics.over_seeds([4.0, np.inf]).value)
+    assert np.isnan(metrics.over_seeds(lengths, [4.0, np.inf]).value)
 
 
-@given(st.floats(-2, -0.1), st.floats(0.1, 10))
-def test_slopes_recover_a_power(power, factor):
-    sizes = [10, 100, 1000, 10_000]
-    values = factor * np.array(sizes, float) ** power
-    values[0] = 1.0  # before the tail
-    assert metrics.tail_slopes(sizes, [values], 100)[0] == pytest.approx(power)
+def test_seeds_that_agree_have_an_onset_since_the_length_before():
+    assert metrics.over_seeds([2, 4, 8], [8.0, 8.0])[:3] == (8.0, 4.0, 8.0)
+    assert metrics.over_seeds([2, 4, 8], [2.0, 2.0]).low == 1.0
+
+
+@given(st.lists(st.floats(-100, 100, width=16), min_size=2, max_size=2), st.floats(1e-4, 1))
+def test_units_are_of_each_coordinate_not_of_the_largest(values, step):
+    plain = torch.tensor([*values, 100.0], dtype=torch.float16)
+    moved = torch.nextafter(plain, torch.tensor(torch.inf, dtype=torch.float16))
+    for one in range(2):
+        other = plain.clone()
+        other[one] = moved[one]
+        found = metrics.gaps(plain.double().numpy(), other.double().numpy(), "float16")
+        # At a power of two the neighbour below is half a unit away.
+        assert found["ulps"] in (0.5, 1.0)
+        assert found["equal"] == 0
+    # A step that a unit of the largest coordinate hides is many units of a small one.
+    found = metrics.gaps([1e-3, 100.0], [1e-3 + step / 100, 100.0], "bfloat16")
+    assert found["ulps"] > step / 100 / 1e-3
+
+
+def test_zero_and_subnormal_coordinates_have_the_least_unit():
+    least = float(np.finfo(np.float16).smallest_subnormal)
+    found = metrics.gaps([0.0, 1.0], [least, 1.0], "float16")
+    assert found["ulps"] == 1.0
+    assert metrics.gaps([0.0], [0.0], "float64")["ulps"] == 0.0
+
+
+@given(st.floats(0.3, 2), st.floats(0.1, 100))
+def test_crossings_of_a_power_are_exact(power, factor):
+    lengths = [5, 50, 500, 5000]
+    values = factor * np.array(lengths, float) ** -power
+    wanted = (factor / 0.01) ** (1 / power)
+    found = metrics.crossings(lengths, [values], 0.01)[0]
+    if wanted <= 5:
+        assert found == 5
+    elif wanted < 5000:
+        assert found == pytest.approx(wanted)
+    else:
+        assert found == pytest.approx(np.inf) or wanted == pytest.approx(5000)
 
 
 def test_grids_run_from_end_to_end():
@@ -57,22 +92,44 @@ def test_grids_run_from_end_to_end():
     assert metrics.log_grid(2, 5, 20) == [2, 3, 4, 5]
 
 
+def gaps_of(gap, unit=2.0**-7):
+    return {"gap_l1": gap, "gap_linf": gap, "equal": (gap < 1e-3) * 1.0, "ulps": gap / unit}
+
+
+LENGTHS = [2**power for power in range(1, 13)]
+
+
 def test_rows_of_gaps_that_halve_name_the_length_at_which_they_pass_a_unit():
-    lengths = [2**power for power in range(1, 13)]
-    gap = np.array([[1.0 / n for n in lengths], [2.0 / n for n in lengths]])
-    scale = np.full_like(gap, 1.5)  # a unit of bfloat16 there is 2^-7
-    found = gap_scores.gap_rows(
-        "X",
-        lengths,
-        {"gap_l1": gap, "gap_linf": gap, "equal": gap < 1e-3, "scale": scale},
-        precision="bfloat16",
-        units="seeds",
-    )
+    gap = np.array([[1.0 / n for n in LENGTHS], [2.0 / n for n in LENGTHS]])
+    where = {"precision": "bfloat16", "units": "seeds"}
+    found = gap_scores.gap_rows("X", LENGTHS, gaps_of(gap), **where)
     told = {row["metric"]: row for row in found if row.get("seed") is None}
-    assert (told["collapse_length"]["ci_low"], told["collapse_length"]["ci_high"]) == (128, 256)
-    assert (told["equal_length"]["ci_low"], told["equal_length"]["ci_high"]) == (1024, 2048)
-    assert told["gap_slope"]["value"] == pytest.approx(-1.0)
+    assert (told["collapse_length"]["ci_low"], told["collapse_length"]["ci_high"]) == (64, 256)
+    assert (told["equal_length"]["ci_low"], told["equal_length"]["ci_high"]) == (512, 2048)
     assert told["longest_gap_ulps"]["value"] == pytest.approx(1.5 / 4096 * 128)
+    assert (told["apart_share"]["value"], told["apart_share"]["n"]) == (0.0, 2)
+    told = {
+        row["metric"]: row for row in gap_scores.limit_rows("X", LENGTHS, gaps_of(gap), **where)
+    }
+    assert told["limit_l1"]["value"] == pytest.approx(0.0, abs=1e-5)
+    lines = [row["value"] for row in gap_scores.limit_rows("X", LENGTHS, gaps_of(gap), **where)
+             if row["metric"] == "line_length"]  # fmt: skip
+    assert lines == pytest.approx([128, 256])
+
+
+def test_an_overflow_is_named_and_does_not_count_as_apart_for_ever():
+    gap = np.array([[1.0 / n for n in LENGTHS]])
+    gap[0, 7:] = np.nan
+    found = gap_scores.gap_rows(
+        "X", LENGTHS, gaps_of(gap), precision="float16", units="draws", panel="count_ones"
+    )
+    told = {row["metric"]: row for row in found if "length" not in row}
+    assert told["overflow_length"]["value"] == LENGTHS[7]
+    for metric in ("collapse_length", "equal_length", "apart_share"):
+        assert (told[metric]["value"], told[metric]["note"]) == (None, "overflow")
+    late = [row for row in found if row.get("length") == LENGTHS[-1]]
+    assert {row["note"] for row in late} == {"overflow"}
+    assert found[0]["value"] == 0.5
 
 
 def test_positive_numbers_are_pooled_geometrically_and_zeros_arithmetically():

@@ -19,7 +19,7 @@ torch.set_num_threads(1)
 SETTINGS = {
     "wording": "short",
     "precisions": ["float32", "bfloat16", "float16", "int8_weights", "int8_cache", "int4_cache"],
-    "lengths": {"least": 4, "most": 24, "points": 4},
+    "lengths": [4, 9, 16, 24],
     "draws": 2,
     "cured_in": "bfloat16",
     "window": 4,
@@ -27,6 +27,7 @@ SETTINGS = {
 TASKS = {
     "wording": "short",
     "copy_lengths": [4, 20],
+    "order_lengths": [4, 20],
     "count_lengths": [4, 12],
     "draws": 2,
     "reply_tokens": 8,
@@ -101,7 +102,7 @@ def exploding(*_given, **_named):
 
 def test_a_length_past_the_context_is_refused_before_any_work(engine, monkeypatch):
     monkeypatch.setattr(engine.model, "forward", exploding)
-    longer = SETTINGS | {"lengths": {"least": 4, "most": 4000, "points": 4}}
+    longer = SETTINGS | {"lengths": [4, 40, 400, 4000]}
     with pytest.raises(EngineError, match=r"glasses\.gaps\.lengths: \d+ digits: \d+ tokens .*tiny"):
         model_gaps.measure(engine, longer, 0)
 
@@ -164,15 +165,44 @@ def test_a_precision_that_the_model_refuses_is_named_and_left_out(engine, monkey
 
     def fails_in_half(reader, *given):
         if reader.model.dtype == torch.float16:
-            raise RuntimeError("no kernel for half")
+            raise RuntimeError("\"addmm\" not implemented for 'Half'")
         return run(reader, *given)
 
     monkeypatch.setattr(model_gaps, "panels", fails_in_half)
     few = SETTINGS | {"precisions": ["float32", "float16"]}
     rows = pd.DataFrame(model_gaps.measure(engine, few, 0))
-    assert "models.tiny does not run in float16 (no kernel for half)" in caplog.text
+    assert 'models.tiny does not run in float16 ("addmm" not implemented' in caplog.text
     kept = rows[rows["experiment"] == "E4"]
-    assert set(kept["precision"].dropna()) == {"float32"}
+    assert set(kept.loc[kept["value"].notna(), "precision"].dropna()) == {"float32"}
+    (note,) = kept.loc[kept["precision"] == "float16", "note"]
+    assert "not implemented for 'Half'" in note
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        torch.OutOfMemoryError("CUDA out of memory: float64 is not supported in this much"),
+        RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes"),
+        RuntimeError("The size of tensor a (3) must match the size of tensor b (4)"),
+        TypeError("Tiny: expected attention that can be replaced"),
+    ],
+)
+def test_a_lack_of_memory_or_a_fault_ends_the_job(engine, monkeypatch, error):
+    def fails(*_):
+        raise error
+
+    monkeypatch.setattr(model_gaps, "panels", fails)
+    with pytest.raises(type(error)):
+        model_gaps.measure(engine, SETTINGS | {"precisions": ["float64"]}, 0)
+
+
+def test_the_share_of_rounded_weights_is_recorded(engine, frame):
+    (row,) = frame[frame["metric"] == "weights_rounded"].to_dict("records")
+    assert row["precision"] == "int8_weights"
+    sizes = {name: p.numel() for name, p in engine.model.named_parameters()}
+    assert row["n"] == sum(sizes.values())
+    rounded = sum(size for name, size in sizes.items() if "proj" in name or "lm_head" in name)
+    assert row["value"] == pytest.approx(rounded / row["n"])
 
 
 def test_a_tokenizer_that_merges_digits_is_fed_them_one_by_one(caplog):

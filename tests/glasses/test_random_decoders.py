@@ -1,12 +1,14 @@
 """Random decoders against a token-by-token implementation, and the effect of precision."""
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
 from tests.glasses import naive
-from workflow_scripts.glasses import collapse, random_decoders
+from workflow_scripts.glasses import collapse, metrics, random_decoders
 from workflow_scripts.glasses.random_decoders import Attention
+from workflow_scripts.shared.fingerprint import ROOT
 
 torch.set_num_threads(1)
 SEEDS, WIDTH, TOKENS = 2, 8, 14
@@ -47,35 +49,74 @@ def test_every_length_in_one_pass_is_each_sequence_by_itself(made, how, monkeypa
                     np.testing.assert_allclose(side[seed, column], wanted, atol=1e-10)
 
 
-@pytest.mark.parametrize("how", WAYS, ids=str)
-def test_one_attention_alone(made, how):
-    weights, tokens = made
-    pair = random_decoders.read_attention(weights, tokens, LENGTHS, "float64", how)
-    query, key, value = (matrix[0, 1].numpy() for matrix in weights[:3])
-    for column, length in enumerate(LENGTHS):
-        sides = (pair.plain, pair.repeated)
-        for side, own in zip(sides, both(tokens[1], length), strict=True):
-            if how.encoding == "sinusoidal":
-                own = own + np.array([naive.sinusoid(i, WIDTH) for i in range(len(own))])
-            wanted = naive.attend(own @ query, own @ key, own @ value, how)[-1]
-            np.testing.assert_allclose(side[1, column], wanted, atol=1e-10)
+def unit(states):
+    return states / np.linalg.norm(states, axis=1, keepdims=True)
 
 
+@pytest.mark.parametrize("length_one", [False, True])
 @pytest.mark.parametrize("encoding", random_decoders.ENCODINGS)
-def test_independent_queries_keys_and_values(encoding):
+def test_independent_queries_keys_and_values(encoding, length_one):
     generator = torch.Generator().manual_seed(5)
     drawn = tuple(collapse.normal(generator, 1, TOKENS, WIDTH) for _ in range(3))
-    how = Attention(encoding)
-    plain, normed = random_decoders.read_independent(drawn, LENGTHS, "float64", how)
+    how = Attention(encoding, slope=0.3)
+    found = random_decoders.read_independent(drawn, LENGTHS, "float64", how, unit=length_one)
     for column, length in enumerate(LENGTHS):
         for side in range(2):
             q, k, v = (both(states[0], length)[side] for states in drawn)
-            if encoding == "sinusoidal":
+            if encoding == "sinusoidal":  # on queries and keys, not on values
                 shift = np.array([naive.sinusoid(i, WIDTH) for i in range(len(q))])
-                q, k, v = q + shift, k + shift, v + shift
+                q, k = q + shift, k + shift
+            if length_one:
+                q, k, v = unit(q), unit(k), unit(v)
             wanted = naive.attend(q, k, v, how)[-1]
-            np.testing.assert_allclose(plain[side][0, column], wanted, atol=1e-10)
-            np.testing.assert_allclose(normed[side][0, column], naive.norm(wanted), atol=1e-10)
+            np.testing.assert_allclose(found[side][0, column], wanted, atol=1e-10)
+
+
+@pytest.fixture(scope="module")
+def figures():
+    """Scores of E6 and E8 at the paper's lengths and width, ten seeds."""
+    lengths = [5, 10, 100, 500, 1000, 5000, 10_000]
+    return pd.DataFrame(collapse.independent(lengths, 10, 64, ["float64"], 1))
+
+
+DIGITISED = pd.read_csv(
+    ROOT / "resources/published/glasses_gap_digitised.csv", dtype={"figure": str}
+)
+ENCODED = {"none": "none", "sinusoidal": "sinusoidal", "alibi": "alibi", "rotary": "rope"}
+
+
+@pytest.mark.parametrize("encoding", random_decoders.ENCODINGS)
+def test_figure_10_is_reproduced(figures, encoding):
+    """Unit length, sinusoids on queries and keys, ALiBi before the division; reading error 3 %."""
+    shown = DIGITISED[DIGITISED["series"] == f"random layer; encoding {ENCODED[encoding]}"]
+    own = figures[(figures["experiment"] == "E8") & (figures["encoding"] == encoding)]
+    own = own[own["metric"] == "gap_l1"].set_index("length")["value"]
+    for _, point in shown.dropna(subset=["mean"]).iterrows():
+        # The paper's few seeds add some percent, at 5,000 more: RoPE stands 1.5 times higher.
+        room = 0.12 if point["length"] < 5000 else 0.4
+        assert own[point["length"]] == pytest.approx(point["mean"], rel=room), point["length"]
+    if encoding == "none":
+        np.testing.assert_allclose(
+            own[own.index >= 100] * own.index[own.index >= 100], 6.4, rtol=0.06
+        )
+
+
+def test_figure_8_is_reproduced_only_with_values_free_of_sinusoids(figures):
+    """L-infinity; reading error 10 %, and the paper's seeds are few."""
+    shown = DIGITISED[DIGITISED["figure"] == "8"]
+    own = figures[(figures["experiment"] == "E6") & (figures["metric"] == "gap_linf")]
+    parts = {part: rows.set_index("length")["value"] for part, rows in own.groupby("part")}
+    for _, point in shown.iterrows():
+        room = 0.25 if point["length"] < 5000 else 0.35
+        assert parts["attention"][point["length"]] == pytest.approx(point["mean"], rel=room)
+    assert parts["values"][5000] > 20 * shown.set_index("length")["mean"][5000]
+
+
+def test_the_gap_vanishes_as_published_and_levels_off_with_sinusoids_on_values(figures):
+    limits = figures[(figures["metric"] == "limit_linf") & (figures["experiment"] == "E6")]
+    limits = limits.set_index("part")
+    assert limits.loc["attention", "ci_high"] < metrics.BFLOAT16_LINE
+    assert limits.loc["values", "ci_low"] > 5 * metrics.BFLOAT16_LINE
 
 
 def test_rotary_sees_distance_only():
@@ -140,13 +181,15 @@ def test_gaps_are_distances_of_the_two_sides():
     repeated = torch.tensor([[[1.5, -2.0], [0.5, 0.5]]])
     found = {
         name: each.tolist()
-        for name, each in random_decoders.gaps(random_decoders.Pair(plain, repeated)).items()
+        for name, each in random_decoders.gaps(
+            random_decoders.Pair(plain, repeated), "bfloat16"
+        ).items()
     }
     assert found == {
         "gap_l1": [[2.5, 0.0]],
         "gap_linf": [[2.0, 0.0]],
         "equal": [[0.0, 1.0]],
-        "scale": [[4.0, 0.5]],
+        "ulps": [[64.0, 0.0]],  # each coordinate in its own unit: 2^-7 of 1.5, 2^-5 of 4
     }
 
 
@@ -162,10 +205,21 @@ def test_digits_stand_between_separators_and_end_on_a_digit():
     assert len({tuple(row) for row in plain[1].tolist()}) <= collapse.DIGITS
 
 
-def test_no_window_keeps_equal_tokens_apart():
-    """Ones only: all values are alike, so n and n + 1 agree whatever the weights."""
-    weights = random_decoders.draw(collapse.generators(2, 1, "test"), 1, 8)
-    tokens = collapse.normal(torch.Generator().manual_seed(1), 1, 1, 8).expand(1, 40, 8)
-    where = Attention("none", window=4)
-    pair = random_decoders.read(weights, tokens, [10, 40], [1], "float64", where)[1]
-    assert float((pair.plain - pair.repeated).abs().max()) < 1e-14
+@pytest.mark.parametrize("encoding", ["none", "alibi", "rotary"])
+def test_no_window_keeps_ones_apart_beyond_its_reach_through_the_layers(encoding):
+    """Beyond window x depth the last token sees ones only, so n and n + 1 agree."""
+    weights = random_decoders.draw(collapse.generators(2, 1, "test"), 2, 8)
+    tokens = collapse.ones([torch.Generator().manual_seed(1)], 40, 8)
+    lengths = [6, 2 * 4 + collapse.PREFIX, 40]
+    for window, least in ((4, 0.0), (None, 1e-4)):
+        where = Attention(encoding, window=window)
+        pair = random_decoders.read(weights, tokens, lengths, [2], "float64", where)[2]
+        gap = (pair.plain - pair.repeated).abs().amax(-1)[0]
+        assert gap[0] > 1e-3
+        assert (gap[1:] > least).all() if window is None else (gap[1:] < 1e-13).all()
+
+
+def test_ones_stand_behind_a_prefix_of_other_tokens():
+    (tokens,) = collapse.ones(collapse.generators(1, 1, "test"), 9, 8)
+    kinds = [int(np.argmax([torch.equal(t, o) for o in tokens])) for t in tokens]
+    assert kinds == [0, 1, 2, 3, 3, 3, 3, 3, 3]

@@ -11,11 +11,21 @@ from workflow_scripts.glasses.prompts import MARKER
 from workflow_scripts.inference import replies
 from workflow_scripts.shared import scores, seeds
 from workflow_scripts.shared.scores import Row
-from workflow_scripts.shared.statistics import bootstrap, bootstrap_mean
+from workflow_scripts.shared.statistics import bootstrap, bootstrap_mean, share_difference
 
+EXACT_TASKS = ("sum", "ones", "word")  # the right answer is the length
 MOST_DIGITS = 4  # of a count; a longer string of digits is a copied sequence
 ROUND = 10  # multiples of this are round answers
 FAR = 100  # length from which answers pile up in the paper
+FAILING = 300  # digits from which the last element is copied wrongly in the paper (figure 2a)
+LAST = 0.8  # of the longest length: 1,200 of 1,500 digits, from where both orders fail (figure 11)
+DIFFERENCES = (  # metric, and the two arms: experiment, task, family
+    ("first_over_last", ("E1a", "first", "edge"), ("E1a", "last", "edge")),
+    ("hint_gain", ("E1b", "last", "edge"), ("E1a", "last", "edge")),
+    ("zero_first_gain", ("E1c", "last", "zero_first"), ("E1a", "last", "edge")),
+    ("one_first_gain", ("E1c", "last", "one_first"), ("E1a", "last", "edge")),
+    ("type2_gain", ("E5", "type2", "edge"), ("E5", "type1", "edge")),
+)
 
 
 def number(reply: str, thinks: bool = False) -> int | None:
@@ -53,7 +63,10 @@ def _share(experiment: str, metric: str, hits: pd.Series, **where: Any) -> Row:
 
 
 def copying(frame: pd.DataFrame, seed: int) -> list[Row]:
-    """E1 and E5: accuracy by length and over all lengths, first error, and differences."""
+    """E1 and E5: accuracy by length and over all lengths, first error, and differences.
+
+    Where both arms of a difference are always right, or always wrong, the row's note says so.
+    """
     rows: list[Row] = []
     chosen = frame[frame["experiment"] != "E2"]
     keys = ["experiment", "task", "prompting", "family"]
@@ -61,7 +74,7 @@ def copying(frame: pd.DataFrame, seed: int) -> list[Row]:
         where: dict[str, Any] = dict(zip(keys, key, strict=True))
         for length, here in group.groupby("length"):
             rows.append(_share(metric="accuracy", hits=here["right"], length=length, **where))
-        longest = group[group["length"] >= group["length"].max() / 2]
+        longest = group[group["length"] >= LAST * group["length"].max()]
         first = group.loc[~group["right"], "length"].min()  # NaN where all are right
         rows += [
             _share(metric="accuracy_all", hits=group["right"], **where),
@@ -70,17 +83,30 @@ def copying(frame: pd.DataFrame, seed: int) -> list[Row]:
                 metric="first_error_length", value=first, n=len(group), units="replies", **where
             ),
         ]
-    for metric, first_of, second_of in (
-        ("first_over_last", ("E1a", "first", "edge"), ("E1a", "last", "edge")),
-        ("hint_gain", ("E1b", "last", "edge"), ("E1a", "last", "edge")),
-        ("alternating_gain", ("E1c", "last", "alternating"), ("E1a", "last", "edge")),
-        ("blocks_gain", ("E1c", "last", "blocks"), ("E1a", "last", "edge")),
-        ("order_difference", ("E5", "type1", "edge"), ("E5", "type2", "edge")),
-    ):
-        difference = _right(chosen, *first_of) - _right(chosen, *second_of)
-        found = bootstrap_mean(difference, seeds.derive(seed, "glasses", metric))
-        rows.append(scores.interval(first_of[0], metric, found, units="pairs of replies"))
+    for metric, first_of, second_of in DIFFERENCES:
+        arms = [_right(chosen, *of) for of in (first_of, second_of)]
+        stream = seeds.derive(seed, "glasses", metric)
+        found = bootstrap_mean(arms[0] - arms[1], stream, bounds=(-1, 1))
+        note = _undecided(*arms)
+        rows.append(
+            scores.interval(first_of[0], metric, found, units="pairs of replies", note=note)
+        )
+    last = chosen[(chosen["experiment"] == "E1a") & (chosen["task"] == "last")]
+    far = last["length"] >= FAILING
+    short, long = last.loc[~far, "right"], last.loc[far, "right"]
+    if len(short) and len(long):
+        drop = share_difference(int(short.sum()), len(short), int(long.sum()), len(long))
+        note = _undecided(short.to_numpy(float), long.to_numpy(float))
+        rows.append(scores.interval("E1a", "last_drop", drop, units="replies", note=note))
     return rows
+
+
+def _undecided(first: np.ndarray, second: np.ndarray) -> str:
+    """Why the difference of two arms' replies, (n,) and (m,), is not measured; else empty."""
+    for value, name in ((0.0, "none"), (1.0, "all")):
+        if (first == value).all() and (second == value).all():
+            return f"both arms have {name} of the replies right: no difference can be measured"
+    return ""
 
 
 def _right(frame: pd.DataFrame, experiment: str, task: str, family: str) -> np.ndarray:
@@ -120,8 +146,11 @@ def counting(frame: pd.DataFrame, seed: int, trained: int | None) -> list[Row]:
         rows.append(_share("E2", "unreadable", group["given"].isna(), **where))
         rows += trend(readable["length"], error.abs(), stream, where)
         rows += pile(readable, trained, where)
-    everything = {"task": "all", "prompting": "all"}
-    return rows + pile(chosen.dropna(subset=["given"]), trained, everything)
+    # Figure 4 pools the tasks whose right answer is the length.
+    pooled = chosen[chosen["task"].isin(EXACT_TASKS)].dropna(subset=["given"])
+    for name, part in pooled.groupby("prompting"):
+        rows += pile(part, trained, {"task": "all", "prompting": str(name)})
+    return rows
 
 
 def trend(lengths: pd.Series, errors: pd.Series, seed: int, where: dict[str, Any]) -> list[Row]:
@@ -137,7 +166,7 @@ def trend(lengths: pd.Series, errors: pd.Series, seed: int, where: dict[str, Any
         return np.divide((a * b).sum(-1), norm, out=np.zeros_like(norm), where=norm > 0)
 
     columns = (lengths.to_numpy(float), errors.to_numpy(float))
-    found = bootstrap(columns, statistic, seed, resamples=300)
+    found = bootstrap(columns, statistic, seed, resamples=300, bounds=(-1, 1))
     return [scores.interval("E2", "error_trend", found, units="replies", **where)]
 
 

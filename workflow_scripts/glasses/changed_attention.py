@@ -25,7 +25,7 @@ class Change:
     `window`: the most keys that a token sees, its own included. `sink`: the first key gets half of
     the weight. `cache_bits`: keys and values are rounded to this many bits. `fixed`: attention
     weights (heads, n, n) per layer, used unchanged. With `keep`, the weights of each layer are
-    collected in `kept`.
+    collected in `kept`. `rounded` is set where weights were rounded: how many, and of how many.
     """
 
     window: int | None = None
@@ -34,6 +34,7 @@ class Change:
     fixed: list[Tensor] | None = None
     keep: bool = False
     kept: list[Tensor] = field(default_factory=list)
+    rounded: tuple[int, int] | None = None
 
 
 def quantised(states: Tensor, bits: int) -> Tensor:
@@ -122,9 +123,33 @@ def changed(model: Any, how: Change) -> Iterator[None]:
         )
 
 
-def int8_weights(model: torch.nn.Module) -> None:
-    """Round the matrix of every linear layer to 8 bits in place, one scale per output."""
-    for module in model.modules():
-        if isinstance(module, torch.nn.Linear):
-            with torch.no_grad():
-                module.weight.copy_(quantised(module.weight, 8))
+def int8_weights(model: torch.nn.Module) -> tuple[int, int]:
+    """Round the matrices of linear layers to 8 bits in place, one scale per output.
+
+    Linear layers and GPT-2's transposed `Conv1D`. Embeddings, vectors, and an output layer that
+    shares its matrix with the embeddings stay as they are, as in common libraries. Returns how many
+    weights were rounded, and of how many. Raises `NotImplementedError`, before anything is changed,
+    for a model with other matrices, such as the joint tensors of experts.
+    """
+    from transformers.pytorch_utils import Conv1D
+
+    embedded = {
+        id(module.weight) for module in model.modules() if isinstance(module, torch.nn.Embedding)
+    }
+    # A matrix that two layers share is rounded once.
+    matrices = {
+        id(module.weight): (module.weight, isinstance(module, Conv1D))
+        for module in model.modules()
+        if isinstance(module, torch.nn.Linear | Conv1D) and id(module.weight) not in embedded
+    }
+    for name, parameter in model.named_parameters():
+        if parameter.ndim > 1 and id(parameter) not in matrices and id(parameter) not in embedded:
+            raise NotImplementedError(
+                f"int8_weights: expected matrices of linear layers, found {name} of shape "
+                f"{tuple(parameter.shape)}"
+            )
+    with torch.no_grad():
+        for weight, transposed in matrices.values():
+            weight.copy_(quantised(weight.mT, 8).mT if transposed else quantised(weight, 8))
+    rounded = sum(weight.numel() for weight, _ in matrices.values())
+    return rounded, sum(parameter.numel() for parameter in model.parameters())

@@ -1,30 +1,40 @@
 """E6, E8 and what follows from them: representational collapse in random decoders.
 
-E8 (figure 10): queries, keys and values drawn independently from N(0, 1), one attention, four
-encodings. E6 (figure 8): the paper's N(0, 1/d) for queries, keys and values may describe the
-projections or the vectors, so both are run. Tokens N(0, 1) go through random projections in one
-layer: the attention alone, and the whole layer with its residual path; and vectors N(0, 1/d) are
-drawn independently. `depth`: whole layers, stacked. `cures`: digits through whole layers, with
-separators, a window or a sink. Each in several precisions; float64 is the reference. Sizes that
-the paper does not give are in config.yaml.
+E6 (figure 8): queries, keys and values N(0, 1/d), sinusoids on queries and keys. E8 (figure 10):
+queries, keys and values of length 1, four encodings, ALiBi's slope subtracted before the division
+by the root of d. Both read the output of one attention. E6 is repeated with sinusoids on the values
+as well, which the paper's figure excludes. `layer`: random tokens through one whole layer with
+projections, residual path and network, as in the theorems. `depth`: whole layers, stacked. `cures`:
+digits through whole layers with separators, a window or a sink, and ones with a window. Each in
+several precisions; float64 is the reference. Sizes that the paper does not give are in config.yaml.
 """
 
 from collections.abc import Iterable, Sequence
 from itertools import product
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor
 
 from workflow_scripts.glasses import metrics, random_decoders
-from workflow_scripts.glasses.gap_scores import gap_rows
-from workflow_scripts.glasses.random_decoders import CURES, ENCODINGS, Attention, Pair
+from workflow_scripts.glasses.gap_scores import gap_rows, limit_rows
+from workflow_scripts.glasses.random_decoders import (
+    ALIBI_SLOPE,
+    CURES,
+    ENCODINGS,
+    Attention,
+    Pair,
+)
 from workflow_scripts.shared import job, progress, seeds, tables
 from workflow_scripts.shared.scores import Row
 
 GROUP = 3  # digits between two separators (section 4)
 DIGITS = 10
+PREFIX = 3  # tokens before the constant sequence, for the words of a prompt
+# Each family's cures. Of ones only the window is a question: they hold no other token to keep.
+FAMILIES = {"ones": ("none", "window"), "digits": CURES}
 
 Found = tuple[str, dict[str, Any], Pair]  # experiment, conditions, one seed's representations
 
@@ -49,38 +59,43 @@ def pooled_rows(found: Iterable[Found], lengths: Sequence[int]) -> list[Row]:
         pairs.setdefault((experiment, *where.items()), []).append(pair)
     rows = []
     for (experiment, *conditions), own in pairs.items():
-        each = [random_decoders.gaps(pair) for pair in own]
-        gaps = {name: torch.cat([one[name] for one in each]).numpy() for name in each[0]}
-        rows += gap_rows(experiment, lengths, gaps, units="seeds", **dict(conditions))
+        where = {"units": "seeds", **dict(conditions)}
+        each = [random_decoders.gaps(pair, where["precision"]) for pair in own]
+        gaps = {name: np.concatenate([one[name] for one in each]) for name in each[0]}
+        rows += gap_rows(experiment, lengths, gaps, **where)
+        if where["precision"] == "float64":
+            rows += limit_rows(experiment, lengths, gaps, **where)
     return rows
 
 
 def independent(
     lengths: list[int], count: int, width: int, precisions: list[str], seed: int
 ) -> list[Row]:
-    """E8, and E6's vectors in float64; the draws of a seed take 150 MB at 100,000 tokens."""
+    """E8, and E6 in float64; the draws of a seed take 150 MB at 100,000 tokens."""
     found: list[Found] = []
     for generator in progress.track(generators(seed, count, "E8"), description="E8", unit="seed"):
         drawn = tuple(normal(generator, 1, max(lengths), width) for _ in range(3))
-        small = tuple(each * width**-0.5 for each in drawn)
         for encoding, precision in product(ENCODINGS, precisions):
-            how = Attention(encoding)
-            where = {"encoding": encoding, "precision": precision}
-            both = random_decoders.read_independent(drawn, lengths, precision, how)
-            for part, pair in zip(("attention", "normalised"), both, strict=True):
-                found.append(("E8", where | {"part": part}, pair))
-            if precision == "float64":
-                pair, _ = random_decoders.read_independent(small, lengths, precision, how)
-                found.append(("E6", where | {"part": "vectors"}, pair))
+            how = Attention(encoding, slope=ALIBI_SLOPE * width**-0.5)
+            pair = random_decoders.read_independent(drawn, lengths, precision, how, unit=True)
+            where = {"encoding": encoding, "precision": precision, "part": "attention"}
+            found.append(("E8", where, pair))
+        small = tuple(each * width**-0.5 for each in drawn)
+        for part, values_too in (("attention", False), ("values", True)):
+            pair = random_decoders.read_independent(
+                small, lengths, "float64", Attention("sinusoidal"), values_too=values_too
+            )
+            where = {"encoding": "sinusoidal", "precision": "float64", "part": part}
+            found.append(("E6", where, pair))
     return pooled_rows(found, lengths)
 
 
 def projected(
     lengths: list[int], count: int, width: int, depths: list[int], precisions: list[str], seed: int
 ) -> list[Row]:
-    """E6 if the greatest of `depths` is 1, else `depth`: random tokens through whole layers."""
+    """`layer` if the greatest of `depths` is 1, else `depth`: random tokens, whole layers."""
     found: list[Found] = []
-    name = "E6" if max(depths) == 1 else "depth"
+    name = "layer" if max(depths) == 1 else "depth"
     for stream in progress.track(generators(seed, count, name), description=name, unit="seed"):
         weights = random_decoders.draw([stream], max(depths), width)
         tokens = normal(stream, 1, max(lengths), width)
@@ -90,9 +105,6 @@ def projected(
             whole = random_decoders.read(weights, tokens, lengths, depths, precision, how)
             for depth, pair in whole.items():
                 found.append((name, where | {"part": "layer", "depth": depth}, pair))
-            if name == "E6":
-                pair = random_decoders.read_attention(weights, tokens, lengths, precision, how)
-                found.append((name, where | {"part": "attention", "depth": 1}, pair))
     return pooled_rows(found, lengths)
 
 
@@ -117,6 +129,20 @@ def digits(streams: Sequence[torch.Generator], length: int, width: int, separato
     return torch.stack(tokens)
 
 
+def ones(streams: Sequence[torch.Generator], length: int, width: int) -> Tensor:
+    """A prefix of random tokens and then one token repeated, (S, length, width).
+
+    The paper's sequence of ones behind the words of a prompt.
+    """
+    tokens = []
+    for stream in streams:
+        vectors = normal(stream, 1 + PREFIX, width)
+        kinds = torch.zeros(length, dtype=torch.int64)
+        kinds[:PREFIX] = torch.arange(1, 1 + PREFIX)
+        tokens.append(vectors[kinds])
+    return torch.stack(tokens)
+
+
 def cures(
     lengths: list[int],
     count: int,
@@ -126,16 +152,24 @@ def cures(
     window: int,
     seed: int,
 ) -> list[Row]:
-    """Scores of the same random digits through the same layers, with each cure on its own."""
-    cases = list(product(ENCODINGS, CURES))
+    """Scores of the same tokens of each family through the same layers, each cure on its own."""
+    cases = [
+        (family, encoding, cure)
+        for family, own in FAMILIES.items()
+        for encoding, cure in product(ENCODINGS, own)
+    ]
     rows = []
-    for encoding, cure in progress.track(cases, description="cures", unit="case"):
+    for family, encoding, cure in progress.track(cases, description="cures", unit="case"):
         streams = generators(seed, count, "cures")
         weights = random_decoders.draw(streams, depth, width)
-        tokens = digits(streams, max(lengths) + GROUP, width, cure == "separators")
+        if family == "ones":
+            tokens = ones(streams, max(lengths), width)
+        else:
+            tokens = digits(streams, max(lengths) + GROUP, width, cure == "separators")
         at = separated(lengths) if cure == "separators" else lengths
         how = Attention(encoding, window if cure == "window" else None, cure == "sink")
         where = {"encoding": encoding, "cure": cure, "depth": depth, "part": "layer"}
+        where["family"] = family
         for precision in precisions:
             pair = random_decoders.read(weights, tokens, at, [depth], precision, how)[depth]
             rows += pooled_rows([("cures", where | {"precision": precision}, pair)], at)
@@ -153,10 +187,10 @@ def main(
     width, count, own = settings["width"], settings["seeds"], settings["cures"]
     grids = {
         name: metrics.log_grid(settings[name]["least"], settings[name]["most"], settings["points"])
-        for name in ("independent", "projected", "depth", "cures")
+        for name in ("projected", "depth", "cures")
     }
     rows = [
-        *independent(grids["independent"], count, width, precisions, seed),
+        *independent(sorted(settings["independent"]), count, width, precisions, seed),
         *projected(grids["projected"], count, width, [1], precisions, seed),
         *projected(grids["depth"], count, width, settings["depth"]["layers"], precisions, seed),
         *cures(grids["cures"], count, width, own["layers"], precisions, own["window"], seed),

@@ -18,8 +18,9 @@ def problems(config: dict[str, Any]) -> Iterator[str]:
     tasks = section["tasks"]
     room = tasks["reply_tokens"]
     needs = {
-        "gaps.lengths.most": section["gaps"]["lengths"]["most"] * 4 // 3,
+        "gaps.lengths": max(section["gaps"]["lengths"]) * 4 // 3,
         "tasks.copy_lengths": max(tasks["copy_lengths"]) + room,
+        "tasks.order_lengths": max(tasks["order_lengths"]) + room,
         "tasks.count_lengths": 2 * max(tasks["count_lengths"]) - 1 + room,
     }
     for name in config["studies"]["glasses"]:
@@ -30,13 +31,10 @@ def problems(config: dict[str, Any]) -> Iterator[str]:
                     f"glasses.{key}: needs at least {tokens} tokens, but models.{name}.max_context "
                     f"is {limit}; shorten the lengths, or take the model out of studies.glasses"
                 )
-    grids = {
-        f"stack.{name}": section["stack"][name]
-        for name in ("independent", "projected", "depth", "cures")
-    }
-    for key, grid in (grids | {"gaps.lengths": section["gaps"]["lengths"]}).items():
+    for name in ("projected", "depth", "cures"):
+        grid = section["stack"][name]
         if grid["least"] >= grid["most"]:
             yield (
-                f"glasses.{key}.least: found {grid['least']}, allowed: less than most = "
+                f"glasses.stack.{name}.least: found {grid['least']}, allowed: less than most = "
                 f"{grid['most']}"
             )

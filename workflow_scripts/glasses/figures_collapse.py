@@ -14,21 +14,23 @@ from workflow_scripts.glasses.figures_common import (
     log_lengths,
     numbers,
 )
+from workflow_scripts.glasses.gap_scores import OVERFLOW
 from workflow_scripts.glasses.measurements import STACK
+from workflow_scripts.glasses.metrics import BFLOAT16_LINE
 from workflow_scripts.shared.figures import COLOURS, PAGE_IN, line, margins, panel_letters
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-CELLS = {  # cure, precision: label
-    ("none", "bfloat16"): "no cure",
-    ("separators", "bfloat16"): "separators",
-    ("window", "bfloat16"): "window",
-    ("sink", "bfloat16"): "first-token sink",
-    ("none", "float16"): "float16",
-    ("none", "float32"): "float32",
+CURES = {
+    "none": "no cure",
+    "separators": "separators",
+    "window": "window",
+    "sink": "first-token sink",
 }
+GROUP = 3  # with separators the length is up to this many tokens off
+FLOOR = 1.0e-17  # a gap of 0 on a logarithmic axis
 
 
 def precision(data: Data) -> "Figure":
@@ -37,7 +39,7 @@ def precision(data: Data) -> "Figure":
 
     figure, panels = plt.subplots(1, 3, figsize=(PAGE_IN, 2.6))
     for axes, encoding in zip(panels[:2], ("none", "rotary"), strict=True):
-        rows = data.pick(experiment="E6", metric="gap_ulps", part="layer", encoding=encoding)
+        rows = data.pick(experiment="layer", metric="gap_ulps", encoding=encoding)
         curves = [
             (rows[rows["precision"] == name], PRECISIONS[name] | {"marker": "o"})
             for name in ("float32", "float16", "bfloat16")
@@ -63,6 +65,7 @@ def _units(axes: "Axes", curves: list[tuple[pd.DataFrame, dict[str, Any]]]) -> N
         line(axes, above(rows, 1e-2), "length", markersize=2, **style)
     axes.axhline(1, color=COLOURS["black"], linewidth=0.7, linestyle="--")
     axes.set_yscale("log")
+    axes.set_ylim(top=axes.get_ylim()[1] * 100)  # room for a legend
     longest = max(numbers(rows, "length").max(initial=1) for rows, _ in curves)
     log_lengths(axes, longest, "length n, tokens")
 
@@ -72,11 +75,11 @@ def equal(data: Data) -> "Figure":
     import matplotlib.pyplot as plt
     from matplotlib.colors import LogNorm
 
-    stacks: dict[str, dict[str, Any]] = {"1 layer": {"experiment": "E6", "part": "layer"}}
+    stacks: dict[str, dict[str, Any]] = {"1 layer": {"experiment": "layer"}}
     for depth in sorted(data.pick(experiment="depth")["depth"].unique()):
         if depth > 1:
             stacks[f"{depth} layers"] = {"experiment": "depth", "depth": depth}
-    stacks["independent q, k, v"] = {"experiment": "E8", "part": "normalised"}
+    stacks["independent q, k, v"] = {"experiment": "E8"}
     kinds = ("float32", "float16", "bfloat16")
     cells = list(product(ENCODINGS, stacks))
     figure, panels = plt.subplots(1, 2, figsize=(PAGE_IN, 0.8 + 0.19 * len(cells)), sharey=True)
@@ -92,6 +95,8 @@ def equal(data: Data) -> "Figure":
                 if len(own) and not np.isnan(own[0]):
                     table[row, column] = own[0]
                     text = f"{own[0]:,.0f}"
+                elif (found.loc[found["precision"] == kind, "note"] == OVERFLOW).any():
+                    text = OVERFLOW
                 axes.annotate(text, (column, row), ha="center", va="center", fontsize=6)
         axes.imshow(table, cmap="Oranges_r", norm=LogNorm(30, 3e5), aspect="auto")
         axes.set_xticks(range(len(kinds)), kinds)
@@ -105,7 +110,7 @@ def equal(data: Data) -> "Figure":
 
 
 def cures(data: Data) -> "Figure":
-    """Length at collapse by cure, on random layers and on the models; and the gap that is left."""
+    """Gap at the longest length by cure: random layers of two families of tokens, and models."""
     import matplotlib.pyplot as plt
     from matplotlib.lines import Line2D
 
@@ -113,28 +118,26 @@ def cures(data: Data) -> "Figure":
         name: {"label": data.models.label(name), "color": data.models.colour(name), "marker": "o"}
         for name in data.models.names
     }
-    size = (PAGE_IN, 2.7 + 0.15 * len(models))
-    figure, panels = plt.subplots(1, 3, figsize=size, sharey=True, width_ratios=[1.4, 1, 1])
-    where = {"experiment": "cures", "model": STACK}
-    rows = data.pick(undefined="keep", metric="collapse_length", **where)
-    longest = numbers(data.pick(metric="gap_ulps", **where), "length").max()
-    for (name, style), shift in zip(ENCODINGS.items(), _shifts(len(ENCODINGS)), strict=True):
-        own = rows[rows["encoding"] == name]
-        _cure_points(panels[0], own, shift, longest, style)
-    _finish_cures(panels[0], longest)
-    digits = numbers(data.pick(experiment="E4", metric="gap_ulps"), "length").max(initial=0)
+    size = (PAGE_IN, 2.5 + 0.15 * len(models))
+    figure, panels = plt.subplots(1, 3, figsize=size, sharey=True)
+    for axes, family in zip(panels[:2], ("digits", "ones"), strict=True):
+        where = {"experiment": "cures", "model": STACK, "family": family, "precision": "float64"}
+        rows = data.pick(metric="gap_linf", **where)
+        rows = rows[rows["length"] >= rows["length"].max() - GROUP]  # separators end on a digit
+        for (name, style), shift in zip(ENCODINGS.items(), _shifts(len(ENCODINGS)), strict=True):
+            _cure_points(axes, rows[rows["encoding"] == name], shift, style)
+        axes.set_xlabel(f"gap at {numbers(rows, 'length').min():,.0f} tokens")
+    digits = numbers(data.pick(experiment="cures", metric="gap_heads"), "length").max(initial=0)
     for (name, style), shift in zip(models.items(), _shifts(len(models)), strict=True):
-        own = _model_cures(data, name, "collapse_length")
-        _cure_points(panels[1], own, shift, digits, style)
-        own = _model_cures(data, name, "longest_gap_ulps")
-        _cure_points(panels[2], own, shift, digits, style)
-    _finish_cures(panels[1], digits)
-    panels[2].set_xscale("log")
-    panels[2].axvline(1, color=COLOURS["black"], linewidth=0.7, linestyle="--")
-    panels[2].set_xlabel(f"gap at {digits:,.0f} digits,\nunits in the last place")
-    panels[0].set_yticks(range(len(CELLS)), list(CELLS.values()))
-    panels[0].set_ylim(len(CELLS) - 0.4, -0.8)
-    panel_letters(panels, ["one random layer", "models, copying ones", "gap that is left"])
+        own = _model_cures(data, name)
+        _cure_points(panels[2], own[own["length"] == digits], shift, style)
+    panels[2].set_xlabel(f"gap at {digits:,.0f} digits")
+    for axes in panels:
+        axes.set_xscale("log")
+        axes.axvline(BFLOAT16_LINE, color=COLOURS["grey"], linewidth=0.7, linestyle="--")
+    panels[0].set_yticks(range(len(CURES)), list(CURES.values()))
+    panels[0].set_ylim(len(CURES) - 0.4, -0.6)
+    panel_letters(panels, ["random digits", "repeated ones", "models, copying ones"])
     styles = [*ENCODINGS.values(), *models.values()]
     handles = [Line2D([], [], markersize=4, linestyle="none", **style) for style in styles]
     figure.legend(handles=handles, loc="outside lower center", ncols=4)
@@ -146,35 +149,21 @@ def _shifts(count: int) -> np.ndarray:
     return (np.arange(count) - (count - 1) / 2) * 0.68 / max(count, 4)
 
 
-def _model_cures(data: Data, model: str, metric: str) -> pd.DataFrame:
-    """Rows of a metric at a model's last digit, with cures and without."""
-    key = {"metric": metric, "model": model, "place": "digit"}
-    base = data.pick(undefined="keep", experiment="E4", **key)
+def _model_cures(data: Data, model: str) -> pd.DataFrame:
+    """Gaps at a model's last digit in the precision of the cures, with cures and without."""
+    key = {"metric": "gap_linf", "model": model, "place": "digit"}
+    cured = data.pick(experiment="cures", **key)
+    base = data.pick(experiment="E4", precision=list(cured["precision"].unique()), **key)
     plain = base[base["panel"] == "copy_ones"].assign(cure="none")
     commas = base[base["panel"] == "copy_separated"].assign(cure="separators")
-    return pd.concat([plain, commas, data.pick(undefined="keep", experiment="cures", **key)])
+    return pd.concat([plain, commas, cured])
 
 
-def _cure_points(
-    axes: "Axes", rows: pd.DataFrame, shift: float, longest: float, style: dict[str, Any]
-) -> None:
-    """A point per cell with its interval; an arrow past `longest` where there is no value."""
-    places = {cell: place + shift for place, cell in enumerate(CELLS)}
-    rows = rows.assign(
-        at=[places.get(cell, np.nan) for cell in zip(rows["cure"], rows["precision"], strict=True)]
-    ).dropna(subset=["at"])
-    style = {"markersize": 4, "linestyle": "none", **style}
-    past = longest * 1.2
-    known, unknown = rows.dropna(subset=["value"]), rows[rows["value"].isna()]
-    ends = margins(known.fillna({"ci_high": past}))
-    axes.errorbar(known["value"], known["at"], xerr=ends, elinewidth=0.8, **style)
-    axes.plot(np.full(len(unknown), past), unknown["at"], **style | {"marker": ">"})
-
-
-def _finish_cures(axes: "Axes", longest: float) -> None:
-    """Axis of lengths at collapse, with the longest length marked."""
-    axes.set_xscale("log")
-    axes.axvline(longest, color=COLOURS["grey"], linewidth=0.6, linestyle=":")
-    axes.set_xlim(9, longest * 1.6)
-    axes.xaxis.set_minor_formatter("")
-    axes.set_xlabel(f"length at collapse, tokens\n(arrow: not by {longest:,.0f})")
+def _cure_points(axes: "Axes", rows: pd.DataFrame, shift: float, style: dict[str, Any]) -> None:
+    """A point per cure with its interval."""
+    places = {cure: place + shift for place, cure in enumerate(CURES)}
+    rows = above(rows, 0.0)
+    at = [places[cure] for cure in rows["cure"]]
+    ends = margins(rows)
+    values = numbers(rows, "value").clip(FLOOR)
+    axes.errorbar(values, at, xerr=ends, elinewidth=0.8, markersize=4, linestyle="none", **style)

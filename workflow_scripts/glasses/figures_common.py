@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from workflow_scripts.glasses import measurements
+from workflow_scripts.glasses.published import Numbers
 from workflow_scripts.shared import figures, tables
 from workflow_scripts.shared.figures import COLOURS, PAGE_IN
 from workflow_scripts.shared.schemas import SCORES
@@ -38,10 +39,14 @@ PRECISIONS: dict[str, dict[str, Any]] = {
 
 @dataclass(frozen=True)
 class Data:
-    """Scores, published values by finding, the models, and the longest sequence of training."""
+    """Scores, the paper's numbers and its answers, the models, the longest trained sequence.
+
+    `answers` is the histogram of figure 4.
+    """
 
     scores: pd.DataFrame
-    thresholds: pd.Series
+    paper: Numbers
+    answers: pd.DataFrame
     models: figures.Models
     trained: int
 
@@ -51,7 +56,7 @@ class Data:
 
     def published(self, finding: str) -> float:
         """The published value of a finding."""
-        return float(self.thresholds[finding])
+        return float(self.paper.threshold(finding).value)
 
     def shade_trained(self, axes: "Axes", model: str, start: float = 0.0) -> None:
         """Shade the lengths that a stand-in was trained on, from `start`."""
@@ -59,10 +64,26 @@ class Data:
             axes.axvspan(start, self.trained, color=COLOURS["grey"], alpha=0.15, lw=0)
 
 
-def read(scores: str, thresholds: str, models: dict[str, dict[str, Any]], trained: int) -> Data:
+def read(
+    scores: str,
+    thresholds: str,
+    copies: str,
+    errors: str,
+    gaps: str,
+    answers: str,
+    models: dict[str, dict[str, Any]],
+    trained: int,
+) -> Data:
     """The data of all figures, from the rule's tables and settings."""
-    published = pd.read_csv(thresholds, dtype=str).set_index("finding")["value"]
-    return Data(tables.read(scores, SCORES), published, figures.Models.of(models), trained)
+    paper = Numbers.read(thresholds, copies, errors, gaps)
+    rows = tables.read(scores, SCORES)
+    return Data(rows, paper, pd.read_csv(answers), figures.Models.of(models), trained)
+
+
+def diamonds(axes: "Axes", rows: pd.DataFrame, column: str, **style: Any) -> None:
+    """The paper's values in `column` over `length` as open diamonds with a dark edge."""
+    style = {"color": "none", "edgecolors": COLOURS["black"], "label": "paper"} | style
+    axes.scatter(rows["length"], rows[column], marker="D", s=9, linewidths=0.7, zorder=3, **style)
 
 
 def numbers(rows: pd.DataFrame, column: str) -> np.ndarray:

@@ -2,13 +2,18 @@
 
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from workflow_scripts.glasses.figures_common import PRECISIONS, Data, above, model_grid, numbers
+from workflow_scripts.glasses.figures_common import (
+    PRECISIONS,
+    Data,
+    above,
+    diamonds,
+    model_grid,
+    numbers,
+)
+from workflow_scripts.glasses.metrics import BFLOAT16_LINE
 from workflow_scripts.shared.figures import COLOURS, legend_below, line, missing
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 # In most precisions the curve is the same: each line style leaves those below it visible.
@@ -29,7 +34,13 @@ PANELS = {
     "last_ones": "Type 1, ones",
 }
 PLACES = {"digit": "last digit", "reply": "start of the reply"}
-NEAR_MACHINE = "Linf gap for counting all-ones prompt is near machine precision"
+PAPER = {
+    "count_ones": "5a",
+    "count_digits": "5b",
+    "copy_ones": "5c",
+    "copy_separated": "5d",
+    "last_ones": "12",
+}
 
 
 def gaps(data: Data) -> "Figure":
@@ -38,7 +49,6 @@ def gaps(data: Data) -> "Figure":
         data, list(PANELS.values()), "digits n", "L∞ gap, mean of heads", 0.9,
         sharex=True, sharey=True,
     )  # fmt: skip
-    onset = data.published(NEAR_MACHINE)
     for panels, model in zip(grid, data.models.names, strict=True):
         for axes, panel in zip(panels, PANELS, strict=True):
             rows = data.pick(
@@ -48,30 +58,16 @@ def gaps(data: Data) -> "Figure":
             for precision, own in rows.groupby("precision", sort=False):
                 style = PRECISIONS[str(precision)] | STROKES[str(precision)]
                 line(axes, own, "length", band=precision == "bfloat16", **style)
-            _unit(axes, data, model)
+            diamonds(axes, data.paper.curve(PAPER[panel]), "mean", label="Gemma 7B (paper)")
+            axes.axhline(
+                BFLOAT16_LINE, color=COLOURS["vermilion"], linewidth=0.7, linestyle="--",
+                label="2$^{-7}$, the paper's bfloat16 line",
+            )  # fmt: skip
             axes.set_xscale("log")
             axes.xaxis.set_minor_formatter("")
             axes.set_yscale("log")
-            axes.axvline(
-                onset, color=COLOURS["black"], linewidth=0.6, linestyle=":",
-                label="Gemma 7B, machine precision (paper)",
-            )  # fmt: skip
     legend_below(figure, grid[0][0], columns=5)
     return figure
-
-
-def _unit(axes: "Axes", data: Data, model: str) -> None:
-    """One unit in the last place of bfloat16 at the representation's scale, from gap and units."""
-    key = {"experiment": "E4", "model": model, "panel": "count_ones", "place": "digit"}
-    key["precision"] = "bfloat16"
-    gap, units = (numbers(data.pick(metric=name, **key), "value") for name in
-                  ("gap_linf", "gap_ulps"))  # fmt: skip
-    if (units > 0).any():
-        ratio = np.median(gap[units > 0] / units[units > 0])
-        axes.axhline(
-            ratio, color=COLOURS["vermilion"], linewidth=0.7, linestyle="--",
-            label="one unit, bfloat16",
-        )  # fmt: skip
 
 
 def layers(data: Data) -> "Figure":

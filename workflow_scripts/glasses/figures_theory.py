@@ -5,8 +5,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from workflow_scripts.glasses.figures_common import ENCODINGS, Data, above, log_lengths, numbers
+from workflow_scripts.glasses.figures_common import (
+    ENCODINGS,
+    Data,
+    above,
+    diamonds,
+    log_lengths,
+    numbers,
+)
 from workflow_scripts.glasses.measurements import STACK
+from workflow_scripts.glasses.metrics import BFLOAT16_LINE
 from workflow_scripts.shared.figures import (
     COLOURS,
     PAGE_IN,
@@ -22,6 +30,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+PAPER_FIGURES = {"E6": "8", "E8": "10"}
+PAPER_SERIES = {"none": "none", "sinusoidal": "sinusoidal", "alibi": "alibi", "rotary": "rope"}
 KINDS: dict[str, dict[str, Any]] = {
     "bound": {"label": "bound", "color": COLOURS["black"], "linestyle": "--"},
     "fixed": {"label": "Jacobian, fixed weights", "color": COLOURS["blue"]},
@@ -93,35 +103,37 @@ def _draw_paths(axes: "Axes", tokens: int = 5, layers: int = 3) -> None:
 
 
 def encodings(data: Data) -> "Figure":
-    """Figures 8 and 10: L1 gap against length, float64, by encoding."""
+    """Figures 8 and 10: gap against length, float64, by encoding; and one whole layer."""
     import matplotlib.pyplot as plt
 
-    figure, panels = plt.subplots(1, 4, figsize=(PAGE_IN, 2.6), sharey=True)
+    figure, panels = plt.subplots(1, 3, figsize=(PAGE_IN, 2.8))
     shown = (
-        ("E6", "attention", "attention (E6)"),
-        ("E6", "vectors", "q, k, v ~ N(0, 1/d)"),
-        ("E6", "layer", "whole layer"),
-        ("E8", "attention", "q, k, v ~ N(0, 1)"),
+        ("E6", "gap_linf", "figure 8 (E6)", "L∞ gap, n and n + 1"),
+        ("E8", "gap_l1", "figure 10 (E8)", "L1 gap, n and n + 1"),
+        ("layer", "gap_l1", "whole layer", "L1 gap, n and n + 1"),
     )
-    for axes, (experiment, part, _) in zip(panels, shown, strict=True):
-        where = {"experiment": experiment, "part": part, "precision": "float64", "model": STACK}
-        rows = above(data.pick(metric="gap_l1", **where), 1e-6)
+    for axes, (experiment, metric, _, label) in zip(panels, shown, strict=True):
+        where = {"experiment": experiment, "precision": "float64", "model": STACK}
+        rows = above(data.pick(metric=metric, **where), 1e-6)
         for name, style in ENCODINGS.items():
-            line(axes, rows[rows["encoding"] == name], "length", markersize=2, **style)
+            own = rows[rows["encoding"] == name]
+            for part in own["part"].unique():
+                more = {"linestyle": ":"} if part == "values" else {}
+                if part == "values":
+                    more["label"] = "sinusoids on values, too"
+                line(axes, own[own["part"] == part], "length", markersize=2, **style | more)
+            if experiment in PAPER_FIGURES and len(own):
+                known = data.paper.curve(PAPER_FIGURES[experiment], PAPER_SERIES[name])
+                diamonds(axes, known, "mean", edgecolors=style["color"])
+        axes.axhline(
+            BFLOAT16_LINE, color=COLOURS["grey"], linewidth=0.7, linestyle="--",
+            label="2$^{-7}$, the paper's bfloat16 line",
+        )  # fmt: skip
         axes.set_yscale("log")
-        longest = numbers(rows, "length").max()
-        log_lengths(axes, longest, "length n, tokens")
-        n = np.array([100.0, longest])
-        for power, text in ((-1.0, "1/n"), (-0.5, "1/√n")):
-            at = 0.5 * (n / n[0]) ** power
-            axes.plot(n, at, color=COLOURS["grey"], linewidth=0.7, linestyle=":")
-            axes.annotate(
-                text, (n[1], at[1]), (2, -2), textcoords="offset points", fontsize=6,
-                color=COLOURS["grey"], annotation_clip=False,
-            )  # fmt: skip
-    panels[0].set_ylabel("L1 gap of the last token, n and n + 1")
-    panel_letters(panels, [title for *_, title in shown])
-    legend_below(figure, panels[0], columns=len(ENCODINGS))
+        axes.set_ylabel(label)
+        log_lengths(axes, numbers(rows, "length").max(), "length n, tokens")
+    panel_letters(panels, [title for _, _, title, _ in shown])
+    legend_below(figure, list(panels), columns=4)
     return figure
 
 
@@ -136,6 +148,7 @@ def variation(data: Data) -> "Figure":
     n, values = numbers(rows, "length"), numbers(rows, "value")
     far = n[n >= 800]
     panels[0].plot(far, values[-1] * n[-1] / far, color=COLOURS["grey"], linestyle=":", label="1/n")
+    diamonds(panels[0], data.paper.curve("9"), "mean")
     panels[0].set_yscale("log")
     rows = data.pick(experiment="G4", metric="variation_l1")
     line(panels[1], rows[rows["length"].notna()], "length", label="1010… against 0101…", **ours)

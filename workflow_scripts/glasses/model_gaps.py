@@ -10,6 +10,7 @@ are heads.
 
 import copy
 import logging
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -24,12 +25,17 @@ from workflow_scripts.glasses.gap_scores import gap_rows
 from workflow_scripts.inference import chat, digits
 from workflow_scripts.inference.engines import EngineError
 from workflow_scripts.shared import progress
-from workflow_scripts.shared.scores import Row, exact, interval, number
+from workflow_scripts.shared.scores import Row, absent, exact, interval, number
 from workflow_scripts.shared.statistics import Interval
 
 log = logging.getLogger(__name__)
 
 GROUP = 3  # digits between two commas
+# What libraries say where an operation or a type is missing. Any other error is a fault.
+UNSUPPORTED = re.compile(
+    r"not implemented for|not supported|n't support|unsupported|no kernel|same dtype"
+    r"|expected scalar type"
+)
 PLACES = ("digit", "reply")
 WORDINGS = {
     # As in the training data of the embedded models.
@@ -148,16 +154,29 @@ def refuse_overlong(prompts: Prompts, lengths: Sequence[int], key: str) -> None:
                 raise EngineError(digits.overlong(prompts.engine.name, item, tokens, 0, limit))
 
 
+def unsupported(error: Exception) -> bool:
+    """Whether an error says that a model has no operation in a precision.
+
+    False for a lack of memory and for every error that names another cause.
+    """
+    if isinstance(error, torch.OutOfMemoryError):
+        return False
+    return isinstance(error, NotImplementedError) or bool(UNSUPPORTED.search(str(error)))
+
+
 @contextmanager
 def in_precision(model: Any, precision: str, change: Change) -> Iterator[Any]:
-    """A copy of the model in a precision of `metrics.MANTISSA_BITS`, its attention changed."""
+    """A copy of the model in a precision of `metrics.MANTISSA_BITS`, its attention changed.
+
+    Sets `change.rounded` for `int8_weights`, which raises as `changed_attention.int8_weights` does.
+    """
     own = copy.deepcopy(model)
     how = Change(change.window, change.sink, change.cache_bits)
     if precision.endswith("_cache"):
         how.cache_bits = int(precision.removeprefix("int").removesuffix("_cache"))
     own = own.to(getattr(torch, precision, torch.float32))
     if precision == "int8_weights":
-        int8_weights(own)
+        change.rounded = int8_weights(own)
     with changed(own, how):
         yield own
 
@@ -189,8 +208,8 @@ def panel_rows(
     """
     rows = []
     conditions["units"] = "draws"
-    plain = sides[:, :, 0]
-    apart = np.abs(plain - sides[:, :, 1])
+    apart = np.abs(sides[:, :, 0] - sides[:, :, 1])
+    apart[~np.isfinite(apart)] = np.nan  # an overflow, also where only one side is infinite
     draws, _, layers = apart.shape[:3]
     for at, place in enumerate(PLACES):
         for layer in range(layers):
@@ -206,13 +225,8 @@ def panel_rows(
                 for head in range(heads) if layer == layers - 1 else ():
                     own = {"length": length, "head": head, **where}
                     rows.append(number(experiment, "gap_head", each[head], draws, **own))
-        last = apart[:, :, -1, at]
-        final = {
-            "gap_l1": last.sum(-1),
-            "gap_linf": last.max(-1),
-            "equal": (last.max(-1) == 0).astype(float),
-            "scale": np.abs(plain[:, :, -1, at]).max(-1),
-        }
+        plain, repeated = (sides[:, :, side, -1, at] for side in range(2))
+        final = metrics.gaps(plain, repeated, conditions["precision"])
         rows += gap_rows(experiment, lengths, final, place=place, **conditions)
     return rows
 
@@ -221,11 +235,10 @@ def measure(engine: Any, settings: dict[str, Any], seed: int) -> list[Row]:
     """Scores of all panels in every precision (E4), and of the cures in `settings["cured_in"]`.
 
     `settings` is `glasses.gaps` of the config. A precision that the model does not run in is named
-    in the log and left out.
+    in the log, and in a row without a value.
     """
     prompts = Prompts(engine, settings["wording"])
-    grid = settings["lengths"]
-    lengths = metrics.log_grid(grid["least"], grid["most"], grid["points"])
+    lengths = sorted(settings["lengths"])
     refuse_overlong(prompts, lengths, "glasses.gaps.lengths")
     heads = Reader(engine.model).heads
 
@@ -242,10 +255,18 @@ def measure(engine: Any, settings: dict[str, Any], seed: int) -> list[Row]:
 
     rows: list[Row] = []
     for precision in progress.track(settings["precisions"], description="E4", unit="precision"):
+        change = Change()
         try:
-            rows += rows_of("E4", list(PANELS), precision, Change())
-        except (RuntimeError, NotImplementedError) as error:
+            rows += rows_of("E4", list(PANELS), precision, change)
+        except (RuntimeError, TypeError) as error:
+            if not unsupported(error):
+                raise
             log.warning("models.%s does not run in %s (%s)", engine.name, precision, error)
+            rows.append(absent("E4", "gap_linf", str(error), units="draws", precision=precision))
+        if change.rounded:
+            share, weights = change.rounded[0] / change.rounded[1], change.rounded[1]
+            where = {"precision": precision, "units": "weights"}
+            rows.append(exact("E4", "weights_rounded", share, weights, **where))
     for cure in ("window", "sink"):
         change = Change(settings["window"] if cure == "window" else None, cure == "sink")
         rows += rows_of("cures", ["copy_ones"], settings["cured_in"], change, cure=cure)

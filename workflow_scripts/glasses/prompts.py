@@ -13,8 +13,8 @@ import numpy as np
 from workflow_scripts.models.corpora import copying
 from workflow_scripts.models.corpora.copying import COUNTED_WORD, NOUNS
 
-ONES_RATE = 0.7  # of Bernoulli bits (captions, appendix C); assumed for the counted word, too
-BLOCK = 5  # digits per block in the blog's version of "interleaved"
+ONES_RATE = 0.7  # of Bernoulli bits (captions, appendix C); of the counted word it is assumed
+FAMILIES = ("edge", "zero_first", "one_first")  # of copied sequences
 MARKER = "Answer:"
 
 
@@ -81,30 +81,33 @@ def prompt(wording: Wording, asked: str, shown: str, prompting: str, wrapper: in
 
 
 def copied(family: str, side: str, length: int) -> str:
-    """A sequence of E1 whose first or last (`side`) digit is 0.
+    """A sequence of E1 of at most `length` digits whose first or last (`side`) digit is 0.
 
-    `edge`: that digit is the only 0. `alternating`: 1010… or 0101…. `blocks`: 11110 or 01111
-    repeated. The last two are shortened so that the 0 stays at its end.
+    `edge`: that digit is the only 0. `zero_first` and `one_first` are the interleaved sequences of
+    figure 2c: the pair 0,1 or 1,0 repeated, and then one 0; their length is odd.
     """
     if family == "edge":
         text = "1" * (length - 1) + "0"
-    elif family == "alternating":
-        text = "10" * (length // 2)
     else:
-        text = ("1" * (BLOCK - 1) + "0") * max(1, length // BLOCK)
+        text = {"zero_first": "01", "one_first": "10"}[family] * ((length - 1) // 2) + "0"
     return text if side == "last" else text[::-1]
 
 
 def counted(task: str, length: int, rng: np.random.Generator | None) -> tuple[str, int]:
-    """What a counting task shows, of `length` items, and the right answer; sums need no `rng`."""
+    """What a counting task shows, and the right answer; sums and ones need no `rng`.
+
+    The answer is `length` but for `bits`, whose `length` digits are ones at rate 0.7. A sentence of
+    the task `word` has as many other nouns as that rate gives; the paper's are not known.
+    """
     if task == "sum":
         return copying.ones(length), length
     if task == "ones":
         return "1" * length, length
     assert rng is not None
-    hits = rng.random(length) < ONES_RATE
     if task == "bits":
+        hits = rng.random(length) < ONES_RATE
         return "".join(str(int(hit)) for hit in hits), int(hits.sum())
     nouns = [noun for noun in NOUNS.read_text(encoding="utf-8").split() if noun != COUNTED_WORD]
-    drawn = [COUNTED_WORD if hit else nouns[int(rng.integers(len(nouns)))] for hit in hits]
-    return " ".join(drawn), int(hits.sum())
+    others = round(length * (1 - ONES_RATE) / ONES_RATE)
+    words = [COUNTED_WORD] * length + [nouns[int(i)] for i in rng.integers(len(nouns), size=others)]
+    return " ".join(words[int(i)] for i in rng.permutation(len(words))), length

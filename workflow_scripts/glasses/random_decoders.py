@@ -16,13 +16,17 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
+
+from workflow_scripts.glasses import metrics
 
 ENCODINGS = ("none", "sinusoidal", "alibi", "rotary")
 CURES = ("none", "separators", "window", "sink")
 DTYPES = {name: getattr(torch, name) for name in ("float64", "float32", "bfloat16", "float16")}
-# With one head: the slope that ALiBi gives to its last head, 2 ** -8 (Press et al. 2022).
+# With one head: the slope that ALiBi gives to its last head, 2 ** -8 (Press et al. 2022). Figure 10
+# follows only if it is subtracted before the logits are divided by the root of d.
 ALIBI_SLOPE = 2.0**-8
 BASE = 10000.0  # of sinusoidal and rotary frequencies
 EPSILON = 1.0e-5  # of LayerNorm
@@ -33,6 +37,7 @@ BLOCK = 256  # queries whose weights are held at once
 class Attention:
     """How a token attends: its position encoding, and a cure of collapse.
 
+    `slope` is what ALiBi subtracts per token of distance from logits that are already scaled.
     `window`: how many last tokens a token sees, its own included. `sink` gives the first key half
     of the weight whatever it holds, as heads that attend to a first token do.
     """
@@ -40,6 +45,7 @@ class Attention:
     encoding: str = "none"
     window: int | None = None
     sink: bool = False
+    slope: float = ALIBI_SLOPE
 
 
 class Weights(NamedTuple):
@@ -115,7 +121,7 @@ def weights_of(
     if how.window is not None:
         seen = seen & (distance < how.window)
     if how.encoding == "alibi":
-        logits = logits - (ALIBI_SLOPE * distance).to(logits.dtype)
+        logits = logits - (how.slope * distance.double()).to(logits.dtype)
     logits = logits.masked_fill(~seen, -math.inf)
     if own is not None:
         alone = (query * own).sum(-1, keepdim=True) * query.shape[-1] ** -0.5
@@ -216,23 +222,6 @@ def read(
     return found
 
 
-@torch.inference_mode()
-def read_attention(
-    weights: Weights, tokens: Tensor, lengths: Sequence[int], precision: str, how: Attention
-) -> Pair:
-    """E6 taken literally: the output of one attention layer, without residual path or network.
-
-    tokens: (S, N, d) float64.
-    """
-    matrices = weights.to(DTYPES[precision])
-    rows = torch.tensor(lengths) - 1
-    at, extra_at = torch.arange(tokens.shape[1]), torch.tensor(lengths)
-    main, extra = placed(tokens, rows, at, extra_at, how)
-    inner = _project(matrices, 0, main.to(matrices.query.dtype), at, how)
-    outer = _project(matrices, 0, extra.to(matrices.query.dtype), extra_at, how)
-    return Pair(attend_rows(inner, rows, how), attend_extra(inner, outer, how))
-
-
 def placed(
     tokens: Tensor, rows: Tensor, at: Tensor, extra_at: Tensor, how: Attention
 ) -> tuple[Tensor, Tensor]:
@@ -263,37 +252,39 @@ def _feed(weights: Weights, layer: int, states: Tensor) -> Tensor:
 
 @torch.inference_mode()
 def read_independent(
-    drawn: Sequence[Tensor], lengths: Sequence[int], precision: str, how: Attention
-) -> tuple[Pair, Pair]:
-    """E8: queries, keys and values drawn independently, (S, N, d) each; one attention, no residual.
+    drawn: Sequence[Tensor],
+    lengths: Sequence[int],
+    precision: str,
+    how: Attention,
+    unit: bool = False,
+    values_too: bool = False,
+) -> Pair:
+    """Output of one attention over queries, keys and values drawn independently, (S, N, d) each.
 
-    Sinusoids are added to all three. Returns the output of the attention, plain and normalised.
+    Figure 8 (E6) and, with `unit`, figure 10 (E8): sinusoids are added to queries and keys, then
+    `unit` scales queries, keys and values to length 1. `values_too` adds the sinusoids to the
+    values as well, which the paper does not do. There is no residual path and no norm.
     """
     dtype = DTYPES[precision]
     rows = torch.tensor(lengths) - 1
     at, extra_at = torch.arange(drawn[0].shape[1]), torch.tensor(lengths)
+    shifted = 3 if values_too else 2
 
     def encoded(states: Sequence[Tensor], where: Tensor) -> Heads:
         """Heads from (S, n, d) each at positions `where` (n,)."""
         if how.encoding == "sinusoidal":
             shift = sinusoids(where, states[0].shape[-1])
-            states = [each + shift for each in states]
+            states = [each + shift if i < shifted else each for i, each in enumerate(states)]
+        if unit:
+            states = [each / each.norm(dim=-1, keepdim=True) for each in states]
         query, key, value = (each.to(dtype) for each in states)
         return heads(query, key, value, where, how)
 
     main = encoded(drawn, at)
     extra = encoded([each[:, rows] for each in drawn], extra_at)
-    plain, repeated = attend_rows(main, rows, how), attend_extra(main, extra, how)
-    return Pair(plain, repeated), Pair(norm(plain), norm(repeated))
+    return Pair(attend_rows(main, rows, how), attend_extra(main, extra, how))
 
 
-def gaps(pair: Pair) -> dict[str, Tensor]:
-    """L1 and L-infinity distance, equality and scale (largest magnitude), each (S, lengths)."""
-    plain, repeated = pair.plain.double(), pair.repeated.double()
-    apart = (plain - repeated).abs()
-    return {
-        "gap_l1": apart.sum(-1),
-        "gap_linf": apart.amax(-1),
-        "equal": (apart.amax(-1) == 0).double(),
-        "scale": plain.abs().amax(-1),
-    }
+def gaps(pair: Pair, precision: str) -> dict[str, NDArray]:
+    """L1 and L-infinity distance, equality and units in the last place, each (S, lengths)."""
+    return metrics.gaps(pair.plain.double().numpy(), pair.repeated.double().numpy(), precision)

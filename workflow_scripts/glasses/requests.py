@@ -1,8 +1,8 @@
 """E1, E2 and E5 as requests: copying, counting, order of the prompt.
 
 Columns besides the shared ones: `experiment`; `task`; `prompting`; `family` of a copied sequence;
-`length` in digits, ones or words; `truth`. Decoding is greedy, as the paper does not state its own.
-Every prompt is checked against the context of every model of the study before any is sent.
+`length` in digits or counted items; `truth`. Decoding is greedy, as the paper does not state its
+own. Every prompt is checked against the context of every model of the study before any is sent.
 """
 
 import json
@@ -25,8 +25,8 @@ COPYING: tuple[tuple[str, str, str, tuple[str, ...]], ...] = (
     # experiment, family, prompting, tasks
     ("E1a", "edge", "plain", ("last", "first")),
     ("E1b", "edge", "hint", ("last", "first")),
-    ("E1c", "alternating", "plain", ("last", "first")),
-    ("E1c", "blocks", "plain", ("last", "first")),
+    ("E1c", "zero_first", "plain", ("last",)),
+    ("E1c", "one_first", "plain", ("last",)),
     ("E5", "edge", "plain", ORDERS),
 )
 RANDOM_TASKS = ("bits", "word")
@@ -53,7 +53,8 @@ def ask(
 def copies(settings: dict[str, Any], seed: int) -> Iterator[Request]:
     """E1: the last and the first element. E5: the last, in three orders. All of them are 0."""
     for experiment, family, prompting, tasks in COPYING:
-        for task, length in product(tasks, settings["copy_lengths"]):
+        lengths = settings["order_lengths" if experiment == "E5" else "copy_lengths"]
+        for task, length in product(tasks, lengths):
             side = "first" if task == "first" else "last"
             place = task if experiment == "E5" else f"{family}/{task}"
             where: Request = {"experiment": experiment, "task": task, "prompting": prompting}

@@ -158,9 +158,9 @@ def uniform_causal(n: int) -> Tensor:
 def profile(experiment: str, norms: dict[str, NDArray], units: str, **conditions: Any) -> list[Row]:
     """Scores of norms (samples, n) by position, each sample divided by its mean.
 
-    `norms` holds `bound` and the Jacobians' norms under other names. `u_shape` is the smaller of
-    the first and the last position over the mean of the middle third: above 1, both ends count for
-    more than the middle. `slack_decades` and `rank` compare each sample with its bound.
+    `norms` holds `bound` and the Jacobians' norms under other names. `front` and `back` are the
+    first and the last position over the mean of the middle third: with both above 1 the profile is
+    a U. `slack_decades` and `rank` compare each sample with its bound.
     """
     conditions["units"] = units
     rows = []
@@ -172,8 +172,9 @@ def profile(experiment: str, norms: dict[str, NDArray], units: str, **conditions
                 interval(experiment, f"sensitivity_{kind}", found, position=place, **conditions)
             )
         third = values.shape[1] // 3
-        ends = np.minimum(values[:, 0], values[:, -1]) / values[:, third:-third].mean(1)
-        rows.append(mean(experiment, f"u_shape_{kind}", ends, **conditions))
+        middle = values[:, third:-third].mean(1)
+        for name, end in (("front", values[:, 0]), ("back", values[:, -1])):
+            rows.append(mean(experiment, f"{name}_{kind}", end / middle, **conditions))
         if kind != "bound":
             slack = np.log10(norms["bound"] / values).mean(1)
             rows.append(mean(experiment, f"slack_decades_{kind}", slack, **conditions))

@@ -14,14 +14,14 @@ import pandas as pd
 import torch
 from scipy.special import softmax
 
-from workflow_scripts.glasses import metrics, sensitivity
-from workflow_scripts.shared import job, scores, seeds, tables
+from workflow_scripts.glasses import sensitivity
+from workflow_scripts.glasses.metrics import NOISE, PREFIX
+from workflow_scripts.shared import job, limits, scores, seeds, tables
 from workflow_scripts.shared.scores import Row, interval, mean
 from workflow_scripts.shared.statistics import Interval
 
 ROUNDING = 1.0e-12  # absolute tolerance for float64 in an inequality between weights
 SPREAD = 5.0  # range of random bounded logits
-PREFIX, NOISE = 200, 0.1  # E7: perturbed entries, upper end of the noise (appendix C)
 TAIL = 2 * (np.e - 1) / (np.e + 1)  # proposition B.4
 RATIOS = ((1, 1), (1, 2), (3, 2))  # zeros : ones
 MULTIPLES = (1, 2, 3, 8)
@@ -30,18 +30,18 @@ exact = partial(scores.exact, units="cases")
 
 
 def insertion(rng: np.random.Generator, cases: int, sizes: Sequence[int]) -> list[Row]:
-    """G1: whether one more entry before the last lowers its weight, and how the weight falls."""
-    violations, logs = 0, []
+    """G1: whether one more entry before the last lowers its weight, and the weight's limit."""
+    violations, weights = 0, []
     for size in sizes:
         logits = rng.uniform(0, SPREAD, (cases, size + 1))
         without = softmax(np.delete(logits, size - 1, axis=1), axis=1)[:, -1]
         with_one = softmax(logits, axis=1)[:, -1]
         violations += int((with_one >= without).sum())
-        logs.append(np.log(with_one))
-    slopes = np.polyfit(np.log(sizes), np.stack(logs), 1)[0]
+        weights.append(with_one)
+    found = limits.limit(sizes, np.stack(weights, 1))
     return [
         exact("G1", "violations", violations, cases * len(sizes)),
-        mean("G1", "last_weight_slope", slopes, units="cases"),
+        interval("G1", "last_weight_limit", found, units="cases"),
     ]
 
 
@@ -54,7 +54,10 @@ def variation(rng: np.random.Generator, size: int) -> float:
 
 
 def variations(seed: int, count: int, sizes: Sequence[int]) -> list[Row]:
-    """E7 by size, with least and greatest seed as the paper draws them, and the final slope."""
+    """E7 by size, with least and greatest seed as the paper draws them, and the limit.
+
+    The limit is fitted from 8 times the perturbed entries on, where these no longer dominate.
+    """
     found = np.array(
         [
             [variation(seeds.generator(seed, "glasses", "E7", index), size) for size in sizes]
@@ -65,7 +68,9 @@ def variations(seed: int, count: int, sizes: Sequence[int]) -> list[Row]:
     for size, values in zip(sizes, found.T, strict=True):
         ends = Interval(values.mean(), values.min(), values.max(), count)
         rows.append(interval("E7", "variation_l1", ends, units="seeds", length=size))
-    return [*rows, mean("E7", "variation_slope", metrics.tail_slopes(sizes, found, 8 * PREFIX))]
+    far = [index for index, size in enumerate(sizes) if size >= 8 * PREFIX]
+    limit = limits.limit([sizes[index] for index in far], found[:, far])
+    return [*rows, interval("E7", "variation_limit", limit, units="seeds")]
 
 
 def alternating(sizes: Sequence[int]) -> list[Row]:

@@ -87,6 +87,7 @@ def limit(
 
 
 def _scale(curve: NDArray) -> NDArray:
-    """Magnitudes of a curve (G,), none below a millionth of the largest."""
+    """Magnitudes of a curve (G,), none below a millionth of the largest; 1 where all are 0."""
     size = np.abs(curve)
-    return np.maximum(size, max(1.0e-6 * float(size.max()), np.finfo(float).tiny))
+    largest = float(size.max())
+    return np.maximum(size, 1.0e-6 * largest) if largest else np.ones_like(size)
