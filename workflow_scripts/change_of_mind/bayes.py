@@ -1,9 +1,13 @@
-"""The regressions' joint model, sampled with NumPyro's NUTS and compiled once per data size.
+"""The joint model of the regressions, sampled with NumPyro's NUTS and compiled once per data size.
 
 NumPyro's `MCMC` recompiles at every call. Its functional interface, inside one jitted function
 with the data as arguments, does not. The sampler works in the coordinates of the Laplace
-approximation at the mode, in which the posterior is nearly a standard normal; this keeps its trees
-short and leaves the posterior the same.
+approximation at the mode, in which the posterior is nearly a standard normal. This keeps its trees
+short and leaves the posterior unchanged.
+
+All densities are computed in float64. The Beta density is written out here: NumPyro's
+`Beta.log_prob` under `jit(vmap(...))` returns wrong values with jaxlib 0.10.2 on the CPU
+(`findings/jaxlib_sum_of_stacked_arrays.sh`).
 """
 
 import os
@@ -17,6 +21,8 @@ from workflow_scripts.change_of_mind.design import COLUMNS, HEADS, Data
 
 BETAS = 2  # heads with a precision
 SIZE = len(HEADS) + len(COLUMNS) + BETAS
+FURTHEST = 300.0  # log-odds; beyond them a mean of a Beta distribution would underflow to 0
+HALF_NORMAL_SCALE = 10.0  # of the precisions' prior (assumed)
 
 
 class Fit(NamedTuple):
@@ -38,17 +44,33 @@ def split(theta: Any) -> dict[str, Any]:
 
 
 def log_prior(theta: Any) -> Any:
-    """Log prior of `theta`, shape (SIZE,).
+    """Log prior of `theta`, shape (SIZE,), up to a constant.
 
     Intercepts and weights are N(0, 1) (inferred), precisions HalfNormal(10) (assumed).
     """
-    from numpyro import distributions as dist
-
-    parts = split(theta)
-    plain = sum(dist.Normal(0, 1).log_prob(parts[k]).sum() for k in ("intercepts", "weights"))
+    precisions = split(theta)["precisions"]
     # The last term is the Jacobian: theta contains the logarithms of the precisions.
-    precisions = dist.HalfNormal(10).log_prob(parts["precisions"]).sum()
-    return plain + precisions + theta[..., -BETAS:].sum()
+    return (
+        -0.5 * (theta[..., :-BETAS] ** 2).sum()
+        - 0.5 * ((precisions / HALF_NORMAL_SCALE) ** 2).sum()
+        + theta[..., -BETAS:].sum()
+    )
+
+
+def log_beta(x: Any, log_odds: Any, precision: Any) -> Any:
+    """Log density at `x` of Beta(mean precision, (1 - mean) precision), mean = logistic(log_odds).
+
+    The arguments are JAX arrays whose shapes broadcast; the result has their common shape. The
+    density is written out by the logarithm of the gamma function.
+    """
+    from jax.nn import sigmoid
+    from jax.scipy.special import gammaln
+
+    jnp = _jax().numpy
+    inside = jnp.clip(log_odds, -FURTHEST, FURTHEST)
+    a, b = sigmoid(inside) * precision, sigmoid(-inside) * precision
+    normalizer = gammaln(precision) - gammaln(a) - gammaln(b)
+    return normalizer + (a - 1) * jnp.log(x) + (b - 1) * jnp.log1p(-x)
 
 
 def log_likelihood(theta: Any, x: Any, final: Any, changed: Any, first: Any) -> Any:
@@ -56,23 +78,19 @@ def log_likelihood(theta: Any, x: Any, final: Any, changed: Any, first: Any) -> 
 
     `theta` has shape (SIZE,), `x` (heads, n, columns), `final`, `changed` and `first` (n,).
     """
-    import jax
-    from numpyro import distributions as dist
+    from jax.nn import log_sigmoid
 
     parts = split(theta)
     logits = parts["intercepts"][:, None] + x @ parts["weights"]
-    # In float32 a mean can round to exactly 0 or 1, for which there is no Beta distribution.
-    means = jax.numpy.clip(jax.nn.sigmoid(logits), 1e-5, 1 - 1e-5)
-    a, b = parts["precisions"]
     return (
-        dist.Beta(means[0] * a, (1 - means[0]) * a).log_prob(final)
-        + dist.Bernoulli(logits=logits[1]).log_prob(changed)
-        + dist.Beta(means[2] * b, (1 - means[2]) * b).log_prob(first)
+        log_beta(final, logits[0], parts["precisions"][0])
+        + log_sigmoid((2 * changed - 1) * logits[1])
+        + log_beta(first, logits[2], parts["precisions"][1])
     )
 
 
 def log_joint(theta: Any, *data: Any) -> Any:
-    """Log prior plus log-likelihood of `theta`, shape (SIZE,)."""
+    """Log prior plus log-likelihood of `theta`, shape (SIZE,), up to a constant."""
     return log_prior(theta) + log_likelihood(theta, *data).sum()
 
 
@@ -84,6 +102,7 @@ class Sampler:
         self._slope = jax.jit(jax.value_and_grad(lambda *given: -log_joint(*given)))
         self._curvature = jax.jit(jax.hessian(lambda *given: -log_joint(*given)))
         self._pointwise = jax.jit(jax.vmap(log_likelihood, in_axes=(0, *[None] * 4)))
+        self._densities = jax.jit(jax.vmap(log_joint, in_axes=(0, *[None] * 4)))
         chain = partial(_chain, warmup, draws)
         self._run = jax.jit(jax.vmap(chain, in_axes=(0, *[None] * 6)))
         self._chains = chains
@@ -91,29 +110,41 @@ class Sampler:
     def fit(self, data: Data, seed: int) -> Fit:
         """Sample the posterior; draws of `theta` have shape (chains, draws, SIZE)."""
         jax = _jax()
-        single = _single(data)
-        centre = self._mode(single)
-        curvature = np.asarray(self._curvature(_single32(centre), *single), dtype=float)
-        covariance: Floats = np.linalg.inv(curvature)
-        scale: Any = np.linalg.cholesky((covariance + covariance.T) / 2)
-        keys = jax.random.split(jax.random.key(seed % 2**32), self._chains)
-        found, diverging = self._run(keys, _single32(centre), _single32(scale), *single)
-        theta = np.asarray(found, dtype=float)
+        with jax.enable_x64(True):
+            given = _arrays(data)
+            centre = self._mode(given)
+            curvature = np.asarray(self._curvature(centre, *given))
+            covariance: Floats = np.linalg.inv(curvature)
+            scale: Any = np.linalg.cholesky((covariance + covariance.T) / 2)
+            keys = jax.random.split(jax.random.key(seed % 2**32), self._chains)
+            found, diverging = self._run(keys, centre, scale, *given)
+            theta = np.asarray(found)
         return Fit(split(theta) | {"theta": theta}, int(diverging.sum()))
 
     def log_likelihood(self, data: Data, fit: Fit) -> Floats:
         """Log-likelihood of each trial under each draw, shape (chains, draws, n)."""
-        theta = fit.draws["theta"]
-        flat = _single32(theta.reshape(-1, SIZE))
-        found = np.asarray(self._pointwise(flat, *_single(data)), dtype=float)
-        return found.reshape(*theta.shape[:2], -1)
+        with _jax().enable_x64(True):
+            given = _arrays(data)
+            # One chain at a time: at paper scale all chains together need several GB.
+            return np.stack(
+                [np.asarray(self._pointwise(chain, *given)) for chain in fit.draws["theta"]]
+            )
 
-    def _mode(self, single: list[Any]) -> Floats:
+    def log_joint(self, data: Data, theta: Floats) -> Floats:
+        """Log density that the sampler uses, for `theta` of shape (chains, SIZE): (chains,).
+
+        Like the sampler, it evaluates all chains in one compiled call.
+        """
+        with _jax().enable_x64(True):
+            return np.asarray(self._densities(theta, *_arrays(data)))
+
+    def _mode(self, given: list[Any]) -> Floats:
+        """The posterior mode, shape (SIZE,)."""
         from scipy import optimize
 
         def slope(theta: Floats) -> tuple[float, Floats]:
-            value, gradient = self._slope(_single32(theta), *single)
-            return float(value), np.asarray(gradient, dtype=float)
+            value, gradient = self._slope(theta, *given)
+            return float(value), np.asarray(gradient)
 
         return optimize.minimize(slope, np.zeros(SIZE), jac=True, method="L-BFGS-B").x
 
@@ -155,9 +186,6 @@ def _jax() -> Any:
     return jax
 
 
-def _single(data: Data) -> list[Any]:
-    return [_single32(values) for values in data]
-
-
-def _single32(values: Floats) -> Any:
-    return _jax().numpy.asarray(values, dtype="float32")
+def _arrays(data: Data) -> list[Any]:
+    """The data as float64 arrays of JAX."""
+    return [_jax().numpy.asarray(values, dtype="float64") for values in data]

@@ -1,7 +1,8 @@
 """The four nested Bayesian regressions on E5, compared by leave-one-out, and D applied to E6.
 
-The scores have `variant` (A to D) and `parameter`. Differences of ELPD have an interval of 1.96
-standard errors of the paired difference, posterior means their 95 % highest-density interval.
+The scores have `variant` (A to D) and `parameter`. Sums of log densities and their differences have
+Student's t interval over questions, because the 36 trials of a question are not independent.
+Posterior means have their 95 % highest-density interval.
 """
 
 import warnings
@@ -13,20 +14,29 @@ import numpy as np
 import pandas as pd
 
 from workflow_scripts.change_of_mind import bayes, design, resample
+from workflow_scripts.change_of_mind.confidence import Floats
 from workflow_scripts.change_of_mind.trials import TRIALS
 from workflow_scripts.shared import job, progress, scores, seeds, statistics, tables
 from workflow_scripts.shared.scores import Row
 from workflow_scripts.shared.statistics import Interval
 
 HISTOGRAM = np.linspace(0, 1, 11)
-interval = partial(scores.interval, units="trials")
+RESAMPLES = 1000
+interval = partial(scores.interval, units="questions")
 number = partial(scores.number, units="trials")
 
 
 def compare(
-    sampler: bayes.Sampler, fits: dict[str, bayes.Fit], datas: dict[str, design.Data]
+    sampler: bayes.Sampler,
+    fits: dict[str, bayes.Fit],
+    datas: dict[str, design.Data],
+    question: resample.Ints,
 ) -> Iterator[Row]:
-    """ELPD by leave-one-out of each variant, its difference to D, and the sampler's diagnostics."""
+    """ELPD by leave-one-out of each variant, its difference to D, and the sampler's diagnostics.
+
+    `question`, shape (n,), numbers the trials' questions from 0. As in the paper, one trial is left
+    out at a time.
+    """
     import arviz
 
     pointwise = {}
@@ -40,7 +50,7 @@ def compare(
             found = arviz.loo(traces, pointwise=True)
         pointwise[variant] = found.loo_i.to_numpy()
         n = len(pointwise[variant])
-        elpd = _normal(float(found.elpd_loo), float(found.se), n)
+        elpd = total(pointwise[variant], question)
         yield interval("E5", "elpd_loo", elpd, variant=variant)
         summary = arviz.summary(traces, kind="diagnostics", round_to="none")
         diagnostics = {
@@ -56,7 +66,7 @@ def compare(
             yield from posterior(fit, n)
     for variant in pointwise:
         if variant != "D":
-            lead = _sum(pointwise["D"] - pointwise[variant])
+            lead = total(pointwise["D"] - pointwise[variant], question)
             yield interval("E5", "elpd_lead_of_D", lead, variant=variant)
 
 
@@ -75,7 +85,8 @@ def posterior(fit: bayes.Fit, n: int) -> Iterator[Row]:
         low, high = arviz.hdi(own.reshape(-1), hdi_prob=0.95)
         mean = float(own.mean())
         found = Interval(mean, min(float(low), mean), max(float(high), mean), n)
-        yield interval("E5", "posterior_mean", found, variant="D", parameter=name)
+        where = {"units": "trials", "variant": "D", "parameter": name}
+        yield scores.interval("E5", "posterior_mean", found, **where)
 
 
 def transfer(
@@ -84,16 +95,18 @@ def transfer(
     """D, fitted to E5, on E6 without refitting: density, R squared, AUROC and the figure's data.
 
     R squared is of the confidence in the first-chosen option, over trials and over the means of
-    the 36 cells; the intervals are bootstraps over trials and over cells.
+    the 36 cells. The intervals are over questions.
     """
     change, confidence = bayes.predictions(data, fit)
     log_likelihood = sampler.log_likelihood(data, fit).reshape(-1, len(data.changed))
     top = log_likelihood.max(axis=0)
     n = len(data.changed)
     where = {"variant": "D", "parameter": "transfer"}
-    density = _sum(top + np.log(np.exp(log_likelihood - top).mean(axis=0)))
-    yield interval("E6", "elpd_transfer", density, **where)
-    yield interval("E6", "r2_trials", _r2_interval(data.first, confidence, seed), **where)
+    density = top + np.log(np.exp(log_likelihood - top).mean(axis=0))
+    yield interval("E6", "elpd_transfer", total(density, given.question), **where)
+    for metric, by_cell in (("r2_trials", False), ("r2_cells", True)):
+        found = r_squared(given, data.first, confidence, by_cell, seed)
+        yield interval("E6", metric, found, **where)
     trials = pd.DataFrame(
         {
             "display": np.array(given.displays)[given.display],
@@ -105,8 +118,6 @@ def transfer(
     )
     keys = ["display", "advice", "accuracy"]
     cells = trials.groupby(keys, sort=False).mean().reset_index()
-    found = _r2_interval(cells["observed"].to_numpy(), cells["predicted"].to_numpy(), seed)
-    yield interval("E6", "r2_cells", found._replace(n=n), **where)
     if np.ptp(data.changed):
         yield number("E6", "transfer_auroc", statistics.auroc(change, data.changed), n, **where)
     for cell in cells.to_dict("records"):
@@ -119,23 +130,43 @@ def transfer(
             yield number("E6", f"transfer_histogram_{name}", count, n, bin=str(bin_), **where)
 
 
-def r_squared(observed: np.ndarray, predicted: np.ndarray, axis: int = 0) -> np.ndarray:
-    """Explained share of variance along `axis` of two arrays of one shape; NaN without variance."""
-    around = ((observed - observed.mean(axis=axis, keepdims=True)) ** 2).sum(axis=axis)
+def r_squared(
+    given: resample.Sample, observed: Floats, predicted: Floats, by_cell: bool, seed: int
+) -> Interval:
+    """R squared over trials, or over the means of cells, with a bootstrap over questions.
+
+    `observed` and `predicted` have shape (n,). Each question has one trial per cell (display,
+    advice, accuracy).
+    """
+    rows = np.lexsort((given.accuracy, given.advice, given.display, given.question))
+    pairs = np.stack([observed, predicted])[:, rows].reshape(2, given.questions, -1)
+
+    def statistic(questions: Floats, axis: int) -> Floats:
+        # Indices of questions; the bootstrap passes them as floats.
+        drawn = pairs[:, np.moveaxis(questions, axis, -1).astype(int)]
+        if by_cell:
+            drawn = drawn.mean(axis=-2)
+        else:
+            drawn = drawn.reshape(*drawn.shape[:-2], -1)
+        return explained(drawn[0], drawn[1])
+
+    return statistics.bootstrap(np.arange(given.questions), statistic, seed, resamples=RESAMPLES)
+
+
+def explained(observed: Floats, predicted: Floats) -> Floats:
+    """R squared along the last axis of two arrays of one shape; NaN without variance."""
+    around = ((observed - observed.mean(axis=-1, keepdims=True)) ** 2).sum(axis=-1)
     with np.errstate(invalid="ignore", divide="ignore"):
-        return 1 - ((observed - predicted) ** 2).sum(axis=axis) / around
+        return 1 - ((observed - predicted) ** 2).sum(axis=-1) / around
 
 
-def _r2_interval(observed: np.ndarray, predicted: np.ndarray, seed: int) -> Interval:
-    return statistics.bootstrap((observed, predicted), r_squared, seed, resamples=1000)
+def total(values: Floats, question: resample.Ints) -> Interval:
+    """The sum of `values` with Student's t interval over the sums of the questions.
 
-
-def _sum(values: np.ndarray) -> Interval:
-    return _normal(values.sum(), float(np.sqrt(len(values)) * values.std(ddof=1)), len(values))
-
-
-def _normal(value: float, error: float, n: int) -> Interval:
-    return Interval(value, value - 1.96 * error, value + 1.96 * error, n)
+    Both arguments have shape (n,); `question` numbers the trials' questions from 0.
+    """
+    found = statistics.seed_interval(np.bincount(question, values))
+    return Interval(found.value * found.n, found.low * found.n, found.high * found.n, found.n)
 
 
 def regressions_of(
@@ -155,7 +186,7 @@ def regressions_of(
         variant: sampler.fit(data, seeds.derive(seed, "regressions", name, variant))
         for variant, data in datas.items()
     }
-    rows = [*compare(sampler, fits, datas)]
+    rows = [*compare(sampler, fits, datas, four[0].question)]
     data = design.data(*other, "D")
     rows += transfer(sampler, other[0], data, fits["D"], seeds.derive(seed, "transfer"))
     for row in rows:

@@ -39,7 +39,8 @@ class Sample:
     accuracy: Ints  # %
     display: Ints  # index into `displays`
     advice: Ints  # index into `advices`
-    cluster: Ints
+    question: Ints  # numbered from 0
+    cluster: Ints  # the question's place, numbered from 0
     displays: tuple[str, ...]
     advices: tuple[str, ...]
 
@@ -47,6 +48,11 @@ class Sample:
     def clusters(self) -> int:
         """The number of places."""
         return int(self.cluster.max()) + 1
+
+    @property
+    def questions(self) -> int:
+        """The number of questions."""
+        return int(self.question.max()) + 1
 
     @property
     def changed(self) -> Floats:
@@ -110,6 +116,7 @@ def sample(trials: pd.DataFrame) -> Sample:
         trials["accuracy"].to_numpy(int),
         trials["display"].map(displays.index).to_numpy(int),
         trials["advice"].map(advices.index).to_numpy(int),
+        pd.factorize(trials["question"])[0],
         pd.factorize(trials["cluster"])[0],
         displays,
         advices,
