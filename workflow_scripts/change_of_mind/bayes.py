@@ -7,7 +7,7 @@ short and leaves the posterior unchanged.
 
 All densities are computed in float64. The Beta density is written out here: NumPyro's
 `Beta.log_prob` under `jit(vmap(...))` returns wrong values with jaxlib 0.10.2 on the CPU
-(`findings/jaxlib_sum_of_stacked_arrays.sh`).
+(findings/jaxlib_sum_of_stacked_arrays.sh).
 """
 
 import os
@@ -102,7 +102,6 @@ class Sampler:
         self._slope = jax.jit(jax.value_and_grad(lambda *given: -log_joint(*given)))
         self._curvature = jax.jit(jax.hessian(lambda *given: -log_joint(*given)))
         self._pointwise = jax.jit(jax.vmap(log_likelihood, in_axes=(0, *[None] * 4)))
-        self._densities = jax.jit(jax.vmap(log_joint, in_axes=(0, *[None] * 4)))
         chain = partial(_chain, warmup, draws)
         self._run = jax.jit(jax.vmap(chain, in_axes=(0, *[None] * 6)))
         self._chains = chains
@@ -129,14 +128,6 @@ class Sampler:
             return np.stack(
                 [np.asarray(self._pointwise(chain, *given)) for chain in fit.draws["theta"]]
             )
-
-    def log_joint(self, data: Data, theta: Floats) -> Floats:
-        """Log density that the sampler uses, for `theta` of shape (chains, SIZE): (chains,).
-
-        Like the sampler, it evaluates all chains in one compiled call.
-        """
-        with _jax().enable_x64(True):
-            return np.asarray(self._densities(theta, *_arrays(data)))
 
     def _mode(self, given: list[Any]) -> Floats:
         """The posterior mode, shape (SIZE,)."""
