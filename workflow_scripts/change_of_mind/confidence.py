@@ -45,23 +45,46 @@ def fit_temperature(logprobs: Floats, right: ArrayLike, weights: ArrayLike | Non
 def posterior(prior: Floats, advised: ArrayLike, accuracy: ArrayLike) -> Floats:
     """Probabilities of the options after advice, by Bayes' rule, shape (n, options).
 
-    `prior` has shape (n, options), `advised` shape (n,) (the advised option, -1 for none) and
-    `accuracy` shape (n,) (the adviser's stated share of right answers, a). The adviser names the
-    right one of K options with probability a and each other with (1 - a)/(K - 1) (assumed for
-    K > 2).
+    `prior` has shape (n, options); `advised` and `accuracy` are those of `likelihood`.
     """
-    index = np.asarray(advised, dtype=int)
-    a = np.asarray(accuracy, dtype=float)
-    there = prior > 0
-    others = (1 - a) / np.maximum(there.sum(axis=1) - 1, 1)
-    likelihood = np.repeat(others[:, None], prior.shape[1], axis=1)
-    given = index >= 0
-    likelihood[given, index[given]] = a[given]
-    likelihood[~given] = 1.0
-    joint = prior * likelihood
+    joint = prior * likelihood(prior > 0, advised, accuracy)
     total = joint.sum(axis=1, keepdims=True)
     # Infallible advice for an option of probability 0 has no posterior; the prior stays.
     return np.where(total > 0, joint / np.where(total > 0, total, 1.0), prior)
+
+
+def likelihood(there: NDArray[np.bool_], advised: ArrayLike, accuracy: ArrayLike) -> Floats:
+    """Probability of the advice given that each option is right, shape (n, options).
+
+    `there` has shape (n, options) and says which options a question has. `advised`, shape (n,), is
+    the advised option, -1 for none. `accuracy`, shape (n,), is the adviser's stated share of right
+    answers, a. The adviser names the right one of K options with probability a and each other with
+    (1 - a)/(K - 1) (assumed for K > 2). Without advice all entries are 1.
+    """
+    index = np.asarray(advised, dtype=int)
+    a = np.asarray(accuracy, dtype=float)
+    others = (1 - a) / np.maximum(there.sum(axis=1) - 1, 1)
+    found = np.repeat(others[:, None], there.shape[1], axis=1)
+    given = index >= 0
+    found[given, index[given]] = a[given]
+    found[~given] = 1.0
+    return found
+
+
+def exact_log_odds(log_weights: Floats, own: ArrayLike) -> Floats:
+    """Log-odds of option `own` against all others, shape (n,), without clipping.
+
+    `log_weights` has shape (n, options) and need not be normalised; `own` has shape (n,). Infinite
+    where `own`, or every other option, has weight 0.
+    """
+    rows, index = np.arange(len(log_weights)), np.asarray(own, dtype=int)
+    others = log_weights.copy()
+    others[rows, index] = -np.inf
+    top = others.max(axis=1)
+    top = np.where(np.isfinite(top), top, 0.0)
+    with np.errstate(divide="ignore"):
+        rest = top + np.log(np.exp(others - top[:, None]).sum(axis=1))
+    return log_weights[rows, index] - rest
 
 
 def log_odds(confidence: ArrayLike) -> Floats:

@@ -19,8 +19,21 @@ from workflow_scripts.change_of_mind.resample import (
     Statistic,
     Values,
 )
+from workflow_scripts.shared.statistics import Bounds
 
 NO_INFORMATION = 50  # %: advice that does not move an ideal observer of two options
+BOUNDS: dict[str, Bounds] = {  # the range that one place's value can take
+    "change_rate": (0, 1),
+    "confidence_before": (0, 1),
+    "share_left_out": (0, 1),
+    "confidence_change": (-1, 1),
+    "oucs": (-1, 1),
+    "change_rate_gap": (-1, 1),
+    "confidence_gain": (-1, 1),
+    "advice_use": (-1, 1),
+    "accuracy_effect": (-1, 1),
+    "wrong_display_gap": (-1, 1),
+}
 
 
 def means(given: Sample, seen: Seen, weights: Floats) -> Values:
@@ -87,25 +100,21 @@ def ratios(least: float) -> Statistic:
     and trials whose ideal update is smaller than `least` are left out, since a ratio to nearly 0
     is meaningless; `share_left_out` is the share of these trials. With the answer shown, the
     choice-supportive shift (mean under neutral-shown minus mean under neutral-hidden) is
-    subtracted first. `log_odds_weight` is the slope through 0 of the observed on the ideal update
-    in log-odds, over stated accuracies below 100 %: the weight of the advice.
+    subtracted first. Both ratios differ from 1 for unbiased noise in the second answer too, so no
+    claim is decided by them; `advice_weights` is not affected.
     """
 
     def statistic(given: Sample, seen: Seen, weights: Floats) -> Values:
         update, ideal = seen.after - seen.before, seen.ideal - seen.before
-        odds = log_odds(seen.after) - log_odds(seen.before)
-        ideal_odds = log_odds(seen.ideal) - log_odds(seen.before)
         found: Values = {}
         masks = dict(given.groups)
         both = [("hidden", "neutral", ALL), ("shown", "neutral", ALL)]
-        shift = odds_shift = 0.0
+        shift = 0.0
         if all(group in masks and weights[masks[group]].sum() for group in both):
             hidden, shown = (masks[group] for group in both)
             shift = _mean(update, weights, shown) - _mean(update, weights, hidden)
-            odds_shift = _mean(odds, weights, shown) - _mean(odds, weights, hidden)
         far = np.abs(ideal) >= least
         informative = given.accuracy > NO_INFORMATION
-        finite = informative & (given.accuracy < 100)
         for (display, advice, accuracy), rows in masks.items():
             if advice not in ("same", "opposite") or accuracy == str(NO_INFORMATION):
                 continue
@@ -120,20 +129,38 @@ def ratios(least: float) -> Statistic:
                 )
             all_rows = rows[informative[rows]]
             found["share_left_out", *key] = 1 - weights[used].sum() / weights[all_rows].sum()
-            if accuracy == ALL:
-                some = rows[finite[rows]]
-                moved, asked, w = odds[some] - odds_shift * own, ideal_odds[some], weights[some]
-                square = (w * asked**2).sum()
-                if square:
-                    found["log_odds_weight", *key] = float((w * moved * asked).sum() / square)
-        for metric in ("overweighting", "overweighting_of_means"):
-            sides = [
-                found.get((metric, "hidden", a, ALL, ""), np.nan) for a in ("opposite", "same")
-            ]
-            found[f"{metric}_opposite_less_same", "hidden", "", ALL, ""] = sides[0] - sides[1]
         return found
 
     return statistic
+
+
+def advice_weights(given: Sample, seen: Seen, weights: Floats) -> Values:
+    """The weight of agreeing and of opposing advice, from contrasts within questions.
+
+    The contrast of a trial is its final log-odds less those of the same question's trial with
+    neutral advice, at the same display and stated accuracy. The weight is the slope through 0 of
+    the contrast on the ideal observer's change of log-odds: 1 for Bayes' rule, also with unbiased
+    noise in the log-odds of the second answer. Over stated accuracies above 50 % and below 100 %,
+    where the ideal change is neither 0 nor infinite. `weights` has shape (n,).
+    """
+    contrast = seen.odds - seen.odds[given.neutral]
+    used = (given.accuracy > NO_INFORMATION) & (given.accuracy < 100)
+    found: Values = {}
+    for (display, advice, accuracy), rows in given.groups:
+        if advice in ("same", "opposite") and accuracy == ALL:
+            some = rows[used[rows]]
+            w, ideal = weights[some], seen.ideal_shift[some]
+            square = (w * ideal**2).sum()
+            if square:
+                slope = float((w * contrast[some] * ideal).sum() / square)
+                found["advice_weight", display, advice, ALL, ""] = slope
+    for display in given.displays:
+        opposite, same = (
+            found.get(("advice_weight", display, advice, ALL, ""), np.nan)
+            for advice in ("opposite", "same")
+        )
+        found["advice_weight_opposite_less_same", display, "", ALL, ""] = opposite - same
+    return found
 
 
 def ideal_bins(edges: Floats) -> Statistic:

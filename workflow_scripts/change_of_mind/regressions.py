@@ -141,23 +141,24 @@ def r_squared(
     rows = np.lexsort((given.accuracy, given.advice, given.display, given.question))
     pairs = np.stack([observed, predicted])[:, rows].reshape(2, given.questions, -1)
 
-    def statistic(questions: Floats, axis: int) -> Floats:
-        # Indices of questions; the bootstrap passes them as floats.
-        drawn = pairs[:, np.moveaxis(questions, axis, -1).astype(int)]
-        if by_cell:
-            drawn = drawn.mean(axis=-2)
-        else:
-            drawn = drawn.reshape(*drawn.shape[:-2], -1)
-        return explained(drawn[0], drawn[1])
+    def share(questions: resample.Ints) -> float:
+        drawn = pairs[:, questions]
+        return explained(*(drawn.mean(axis=1) if by_cell else drawn.reshape(2, -1)))
 
-    return statistics.bootstrap(np.arange(given.questions), statistic, seed, resamples=RESAMPLES)
+    count = given.questions
+    rng = np.random.default_rng(seed)
+    # The percentile interval: R squared is so skewed that BCa leaves out most of its lower tail.
+    draws = np.array([share(rng.integers(0, count, count)) for _ in range(RESAMPLES)])
+    return resample.percentiles(share(np.arange(count)), draws, count, resample.DEFINED)
 
 
-def explained(observed: Floats, predicted: Floats) -> Floats:
-    """R squared along the last axis of two arrays of one shape; NaN without variance."""
-    around = ((observed - observed.mean(axis=-1, keepdims=True)) ** 2).sum(axis=-1)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return 1 - ((observed - predicted) ** 2).sum(axis=-1) / around
+def explained(observed: Floats, predicted: Floats) -> float:
+    """Share of the variance of `observed` that `predicted` explains; NaN without variance.
+
+    Both have shape (n,).
+    """
+    around = ((observed - observed.mean()) ** 2).sum()
+    return float(1 - ((observed - predicted) ** 2).sum() / around) if around else np.nan
 
 
 def total(values: Floats, question: resample.Ints) -> Interval:

@@ -5,9 +5,10 @@ set, and fits the temperature again. Otherwise the interval would treat the temp
 """
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
@@ -15,9 +16,9 @@ import pandas as pd
 
 from workflow_scripts.change_of_mind import confidence
 from workflow_scripts.change_of_mind.confidence import Floats
-from workflow_scripts.shared import scores
+from workflow_scripts.shared import scores, statistics
 from workflow_scripts.shared.scores import Row
-from workflow_scripts.shared.statistics import Interval
+from workflow_scripts.shared.statistics import Bounds, Interval
 
 Ints = np.ndarray
 Key = tuple[str, str, str, str, str]  # metric, display, advice, accuracy, bin; "all" where pooled
@@ -41,6 +42,7 @@ class Sample:
     advice: Ints  # index into `advices`
     question: Ints  # numbered from 0
     cluster: Ints  # the question's place, numbered from 0
+    neutral: Ints  # row of the trial with neutral advice at the same question, display and accuracy
     displays: tuple[str, ...]
     advices: tuple[str, ...]
 
@@ -82,6 +84,8 @@ class Seen(NamedTuple):
     after: Floats
     ideal: Floats  # after, by Bayes' rule
     final: Floats  # in the finally chosen option
+    odds: Floats  # log-odds after, not clipped
+    ideal_shift: Floats  # change of log-odds by Bayes' rule, not clipped; may be infinite
 
 
 class Temperatures(NamedTuple):
@@ -118,22 +122,39 @@ def sample(trials: pd.DataFrame) -> Sample:
         trials["advice"].map(advices.index).to_numpy(int),
         pd.factorize(trials["question"])[0],
         pd.factorize(trials["cluster"])[0],
+        _neutral_rows(trials),
         displays,
         advices,
     )
 
 
+def _neutral_rows(trials: pd.DataFrame) -> Ints:
+    """Row of each trial's counterpart with neutral advice, shape (n,)."""
+    keys = ["question", "display", "accuracy"]
+    rows = trials[keys].assign(row=np.arange(len(trials)))
+    neutral = rows[(trials["advice"] == "neutral").to_numpy()]
+    return rows[keys].merge(neutral, on=keys, how="left", validate="m:1")["row"].to_numpy(int)
+
+
 def seen(given: Sample, temperature: float) -> Seen:
     """Confidences at a temperature, and the ideal observer's, who starts from the first ones."""
     rows = np.arange(len(given.first))
+    accuracy = given.accuracy / 100
     before = confidence.probabilities(given.first_logprobs, temperature)
     after = confidence.probabilities(given.final_logprobs, temperature)
-    ideal = confidence.posterior(before, given.advised, given.accuracy / 100)
+    ideal = confidence.posterior(before, given.advised, accuracy)
+    first = given.first_logprobs / temperature
+    likelihood = confidence.likelihood(np.isfinite(first), given.advised, accuracy)
+    with np.errstate(divide="ignore"):
+        advised = first + np.log(likelihood)
+    prior = confidence.exact_log_odds(first, given.first)
     return Seen(
         before[rows, given.first],
         after[rows, given.first],
         ideal[rows, given.first],
         after[rows, given.final],
+        confidence.exact_log_odds(given.final_logprobs / temperature, given.first),
+        confidence.exact_log_odds(advised, given.first) - prior,
     )
 
 
@@ -161,16 +182,24 @@ def temperatures(
     return Temperatures(confidence.fit_temperature(logprobs, right), np.array(draws))
 
 
-def percentiles(value: float, draws: Floats, n: int, needed: float = 0.0) -> Interval:
-    """`value` with the 95 % percentile interval of bootstrap `draws`, shape (draws,).
+def percentiles(
+    value: float, draws: Floats, n: int, needed: float = 0.0, bounds: Bounds | None = None
+) -> Interval:
+    """`value` with the 95 % percentile interval of bootstrap `draws`, shape (draws,), of `n` units.
 
-    The value is NaN where it is not finite, and the ends are NaN where no more than the share
-    `needed` of the draws is finite.
+    The value is NaN where it is not finite. The ends are NaN where no more than the share `needed`
+    of the draws is finite, and for fewer units than a bootstrap needs. Draws without spread get
+    the interval of `statistics.without_spread`, where `bounds` is the range of one unit's value.
     """
     finite = draws[np.isfinite(draws)]
-    if not np.isfinite(value) or len(finite) <= needed * len(draws):
-        return Interval(value if np.isfinite(value) else np.nan, np.nan, np.nan, n)
+    if not np.isfinite(value):
+        return Interval(np.nan, np.nan, np.nan, n)
+    if len(finite) <= needed * len(draws) or n < statistics.FEWEST_RESAMPLED:
+        return Interval(value, np.nan, np.nan, n)
     low, high = np.quantile(finite, [0.025, 0.975])
+    dust = statistics.DUST * max(1.0, float(np.abs(finite).max()))
+    if high - low <= dust:
+        return statistics.without_spread(0.0 if abs(value) <= dust else value, n, bounds=bounds)
     return Interval(value, min(low, value), max(high, value), n)
 
 
@@ -180,10 +209,12 @@ def estimate(
     fitted: Temperatures,
     statistic: Statistic,
     rng: np.random.Generator,
+    bounds: Mapping[str, Bounds] = MappingProxyType({}),
 ) -> Iterator[Row]:
     """A score per quantity of `statistic`, with its bootstrap interval over places.
 
-    `statistic` takes the sample, its confidences and the trials' weights, shape (n,).
+    `statistic` takes the sample, its confidences and the trials' weights, shape (n,). `bounds`
+    maps a metric to the range that one place's value can take.
     """
     point = statistic(given, seen(given, fitted.value), np.ones(len(given.first)))
     draws = np.full((len(fitted.draws), len(point)), np.nan)
@@ -192,6 +223,6 @@ def estimate(
         found = statistic(given, seen(given, float(temperature)), weights)
         draws[number] = [found.get(key, np.nan) for key in point]
     for column, ((metric, display, advice, accuracy, bin_), value) in enumerate(point.items()):
-        result = percentiles(value, draws[:, column], given.clusters, DEFINED)
+        result = percentiles(value, draws[:, column], given.clusters, DEFINED, bounds.get(metric))
         where = {"display": display, "advice": advice, "accuracy": accuracy, "bin": bin_}
         yield scores.interval(experiment, metric, result, units="places", **where)
