@@ -198,6 +198,10 @@ rule change_of_mind_claims:
     params:
         code=fingerprint("workflow_scripts/change_of_mind/claims.py"),
         models=study_models("change_of_mind"),
+        settings={
+            key: config["change_of_mind"][key]
+            for key in ("temperature", "accuracies", "foils", "files")
+        },
     script:
         "../workflow_scripts/change_of_mind/claims.py"
 

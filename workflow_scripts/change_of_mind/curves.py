@@ -135,8 +135,9 @@ def logistic(experiment: str, given: Sample, seen: Seen) -> list[Row]:
     """Logistic regression of change of mind; standard errors are clustered by place.
 
     Covariates (assumed; the paper's are not known): answer shown, advice (against neutral),
-    stated accuracy / 100 %, first confidence. One score per coefficient, `logit_<covariate>`.
-    Empty where the answers never, or always, change.
+    stated accuracy / 100 %, first confidence. One score per coefficient, `logit_<covariate>`, with
+    Student's t interval. A condition in which the answer never, or always, changes has no finite
+    coefficient and no score.
     """
     import statsmodels.api as sm
 
@@ -152,15 +153,23 @@ def logistic(experiment: str, given: Sample, seen: Seen) -> list[Row]:
     }
     design = sm.add_constant(np.stack(list(columns.values()), axis=1))
     fit = sm.GLM(changed, design, family=sm.families.Binomial()).fit(
-        cov_type="cluster", cov_kwds={"groups": given.cluster}
+        cov_type="cluster", cov_kwds={"groups": given.cluster}, use_t=True
     )
-    found = zip(columns, fit.params[1:], *fit.conf_int()[1:].T, strict=True)
+    found = zip(columns.items(), fit.params[1:], *fit.conf_int()[1:].T, strict=True)
     return [
         scores.interval(
             experiment, f"logit_{name}", Interval(value, low, high, given.clusters), units="places"
         )
-        for name, value, low, high in found
+        for (name, column), value, low, high in found
+        if not _separated(column, changed)
     ]
+
+
+def _separated(column: Floats, changed: Floats) -> bool:
+    """Whether the outcome is constant where a flag is set, or where it is not; shape (n,) each."""
+    if column.dtype != bool:
+        return False
+    return any(np.ptp(changed[rows]) == 0 for rows in (column, np.logical_not(column)) if rows.any())
 
 
 def _r_squared(y: Floats, predicted: Floats, weights: Floats) -> float:

@@ -140,25 +140,31 @@ def oucs(data: Data) -> "Figure":
 
 
 def overweighting(data: Data) -> "Figure":
-    """Observed over ideal update: the mean of the trials' ratios, and the ratio of the means."""
+    """Observed over ideal update, as mean of ratios and as ratio of means, and weight in log-odds."""
     rows = data.published["overweighting"]
     rows = rows[rows["model"] == published.MODEL].set_index("advice_type")
     known = rows["ratio_observed_over_bayes"]
     cases = [("hidden", "same"), ("hidden", "opposite"), ("shown", "same"), ("shown", "opposite")]
     shifts = common.offsets(len(data.models.names) + 1, 0.15)
-    figure, axes = panel_grid(2, PAGE_IN, 2.6, sharey=True)
-    titles = {"overweighting": "a  mean of ratios", "overweighting_of_means": "b  ratio of means"}
+    figure, axes = panel_grid(3, PAGE_IN, 2.6)
+    titles = {
+        "overweighting": "a  mean of ratios",
+        "overweighting_of_means": "b  ratio of means",
+        "advice_weight": "c  weight in log-odds",
+    }
     for panel, (metric, title) in zip(axes, titles.items(), strict=True):
         _models_side_by_side(data, panel, metric, cases, shifts[:-1])
         panel.axhline(1, color=COLOURS["black"], linewidth=0.8, linestyle="--")
         panel.axhline(0, color=COLOURS["black"], linewidth=0.5)
         panel.set_xticks(range(len(cases)), [f"{advice},\n{display}" for display, advice in cases])
+        panel.tick_params(axis="x", labelsize=6)
         panel.set_xlim(-0.5, len(cases) - 0.5)
         panel.set_title(title)
     # The published numbers are means of ratios.
     values = [known[advice] for _, advice in cases[:2]]
     axes[0].plot(np.arange(2) + shifts[-1], values, label=common.PAPER, **common.FILLED)
     axes[0].set_ylabel("observed / ideal update")
+    axes[2].set_ylabel("observed / ideal change of log-odds")
     legend_below(figure, axes[0], 4)
     return figure
 
@@ -202,7 +208,7 @@ def recovery(data: Data) -> "Figure":
     cases: tuple[tuple[str, str, str, list[tuple[str, dict[str, str]]]], ...] = (
         ("a  temperature", "temperature", "true value", [("temperature", {})]),
         ("b  shift to the\nshown answer", "log_odds_gain", "true value, log-odds", [("shift", {})]),
-        ("c  weights of\nadvice", "log_odds_weight", "true value", weights),
+        ("c  weights of\nadvice", "advice_weight", "true value", weights),
     )
     for panel, (title, metric, label, parameters) in zip(axes[:3], cases, strict=True):
         for answerer, own in data.answerers.items():

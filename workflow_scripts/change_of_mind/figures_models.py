@@ -35,12 +35,12 @@ def elpd(data: Data) -> "Figure":
     for model, shift in zip(models.names, common.offsets(len(models.names), 0.15), strict=True):
         rows = data.pick("elpd_lead_of_D", experiment="E5", model=model)
         rows = rows.set_index("variant").reindex(list(RIVALS))
-        rows[["value", "ci_low", "ci_high"]] /= rows["n"].max()
+        rows[["value", "ci_low", "ci_high"]] /= rows["n"].max()  # questions
         left.errorbar(rows["value"], places + shift, xerr=margins(rows), fmt="o",
                       color=models.colour(model), label=models.label(model))  # fmt: skip
     left.axvline(0, color=COLOURS["black"], linewidth=0.6)
     left.set_yticks(places, list(RIVALS.values()))
-    left.set_xlabel("ELPD-LOO of D minus that of the variant,\nnats per trial")
+    left.set_xlabel("ELPD-LOO of D minus that of the variant,\nnats per question")
     left.set_title("a  this run")
     left.invert_yaxis()
     known = data.published["elpd"]

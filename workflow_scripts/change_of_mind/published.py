@@ -1,11 +1,23 @@
-"""The paper's published numbers, as claims and figures use them."""
+"""The paper's models and published numbers, as claims and figures use them."""
 
 from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
 
-MODEL = "Gemma-3-12B"  # the paper's main model
+# The paper's models by the names that the config uses, and their names in the published tables.
+GEMMA_12B, GEMMA_27B, GPT_4O = "Gemma 3 12B", "Gemma 3 27B", "GPT-4o"
+O1, DEEPSEEK = "o1-preview", "DeepSeek R1 distilled 7B"
+LLAMA = "Llama 70B Instruct"  # in the journal version
+IN_TABLES = {
+    GEMMA_12B: "Gemma-3-12B",
+    GEMMA_27B: "Gemma-3-27B",
+    GPT_4O: "GPT-4o",
+    O1: "o1-preview",
+    DEEPSEEK: "DeepSeek-R1-distill-7B",
+}
+DIFFICULT = (GPT_4O, O1)  # asked with closer foils
+MODEL = IN_TABLES[GEMMA_12B]  # the paper's main model
 Published = dict[str, pd.DataFrame]  # tables by name: rates, scalars, oucs, …
 
 
