@@ -165,11 +165,11 @@ def weighed(own, questions, calibration, draws, seed):
     rows = list(resample.estimate("E1", given, fitted, metrics.advice_weights, rng))
     frame = pd.DataFrame(rows).assign(model="12b", seed=None, variant="", parameter="", note="")
     evidence = ModelEvidence(SPECS, "change_of_mind")
-    chosen = [claim for claim in built() if claim.id in ("6a", "6b", "6c")]
-    readings = [shared.judge(claim, frame, evidence)[0]["reading"] for claim in chosen]
+    readings = [shared.judge(claim, frame, evidence)[0]["reading"] for claim in ON_WEIGHTS]
     return readings, frame.set_index(["metric", "advice"])
 
 
+ON_WEIGHTS = [claim for claim in built() if claim.id in ("6a", "6b", "6c")]
 WEIGHTS = {
     "same_weight": ("advice_weight", "same"),
     "opposite_weight": ("advice_weight", "opposite"),
@@ -192,6 +192,7 @@ def test_a_biased_answerer_is_found_and_its_weights_come_back():
         assert row["ci_high"] - row["ci_low"] < 0.2 * made.BIASED[parameter]
 
 
+@pytest.mark.slow
 def test_small_samples_seldom_find_a_bias_in_noise():
     """At the nominal rate, one of 40 intervals lies above the truth; the margin allows fewer."""
     readings = [weighed(made.ANSWERERS["noisy"], 60, 240, 40, seed)[0] for seed in range(20)]

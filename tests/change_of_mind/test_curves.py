@@ -1,5 +1,7 @@
 """Lines, sigmoids, logistic regression and bootstrap, against SciPy, statsmodels and theory."""
 
+import dataclasses
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -107,6 +109,30 @@ def test_the_bootstrap_has_the_textbook_error_of_a_clustered_mean():
     error = means.std(ddof=1) / np.sqrt(given.clusters)
     assert row["ci_high"] - row["ci_low"] == pytest.approx(2 * 1.96 * error, rel=0.12)
     assert row["n"] == given.clusters
+
+
+def test_draws_without_spread_have_no_interval_of_width_0():
+    same = np.zeros(200)
+    found = resample.percentiles(0.0, same, 100)
+    assert np.isnan([found.low, found.high]).all()
+    rate = resample.percentiles(0.0, same, 100, bounds=(0, 1))
+    assert (rate.low, rate.high) == (0, pytest.approx(1 - 0.025 ** (1 / 100)))
+    gap = resample.percentiles(1e-17, same + 1e-17, 100, bounds=(-1, 1))
+    assert (gap.value, gap.low, gap.high) == (0, -rate.high, rate.high)
+    few = resample.percentiles(0.5, np.linspace(0, 1, 200), 9)
+    assert np.isnan([few.low, few.high]).all()
+
+
+def test_a_condition_without_changes_has_no_coefficient():
+    """The maximum of the likelihood is at infinity, and its clustered error is far too small."""
+    given = sample()
+    seen = resample.seen(given, 2.0)
+    kept = given.display == given.displays.index("shown")
+    final = np.where(kept, given.first, given.final)
+    never = dataclasses.replace(given, final=final)
+    names = {row["metric"] for row in curves.logistic("E1", never, seen)}
+    assert "logit_shown" not in names
+    assert {"logit_same", "logit_opposite"} <= names
 
 
 def test_an_unknown_temperature_widens_the_interval():

@@ -62,17 +62,23 @@ def test_the_ideal_answerer_shows_no_bias(display, advice):
             assert holds(one("ideal", metric, **where), 1), where
 
 
-def test_the_ideal_answerer_does_not_mind_the_display():
+@pytest.mark.parametrize("name", ["ideal", "noisy"])
+def test_an_unbiased_answerer_does_not_mind_the_display(name):
     held = [
-        holds(one("ideal", "change_rate_gap", experiment=experiment, advice=advice), 0)
+        holds(one(name, "change_rate_gap", experiment=experiment, advice=advice), 0)
         for advice in ("all", "same", "opposite", "neutral")
         for experiment in ("E1", "E3", "E4", "E5")
     ]
     # Options are drawn, so one or two of sixteen 95 % intervals may miss; four with probability 1
     # %.
     assert sum(held) >= 13
-    assert holds(one("ideal", "confidence_gain"), 0)
-    assert one("ideal", "logit_shown")["value"] == pytest.approx(0, abs=0.2)
+    assert holds(one(name, "confidence_gain"), 0)
+    assert one(name, "logit_shown")["value"] == pytest.approx(0, abs=0.2)
+
+
+@pytest.mark.parametrize("display", ["hidden", "shown"])
+def test_noise_without_bias_does_not_tip_the_weights(display):
+    assert holds(one("noisy", "advice_weight_opposite_less_same", display=display), 0)
 
 
 def test_the_biased_answerer_shows_each_bias_in_its_direction():

@@ -77,20 +77,35 @@ def test_advice_of_50_percent_has_no_column_entry():
     assert x[:, sample.accuracy == 100, 2:].any()
 
 
-@pytest.mark.slow
-def test_the_likelihood_is_scipys():
-    from scipy import stats
+def test_the_error_of_a_sum_counts_questions_and_not_trials():
+    """Trials of a question share most of their spread; its 36 trials are one unit."""
+    rng = np.random.default_rng(3)
+    question = np.repeat(np.arange(24), 36)
+    inside = []
+    for _ in range(400):
+        values = rng.normal(0.1, 1, 24)[question] + 0.3 * rng.normal(size=len(question))
+        found = regressions.total(rng.permuted(values[None], axis=1)[0], question)
+        shuffled = found.high - found.low
+        found = regressions.total(values, question)
+        inside.append(found.low <= 0.1 * len(question) <= found.high)
+    assert found.n == 24
+    assert found.value == pytest.approx(values.sum())
+    assert 0.92 <= np.mean(inside) <= 0.98
+    # Were the trials independent, the interval would be several times narrower.
+    assert found.high - found.low > 3 * shuffled
 
-    data = design.data(*simulated(), "D")
-    theta = np.concatenate([INTERCEPTS, np.full(len(design.COLUMNS), 0.3), np.log(PRECISIONS)])
-    fit = bayes.Fit({"theta": theta[None, None].astype(float)}, 0)
-    found = bayes.Sampler(2, 1, 1).log_likelihood(data, fit)[0, 0]
-    scores = INTERCEPTS[:, None] + data.x @ np.full(len(design.COLUMNS), 0.3)
-    mean = 1 / (1 + np.exp(-scores))
-    expected = stats.bernoulli.logpmf(data.changed, mean[1])
-    for head, seen, precision in ((0, data.final, PRECISIONS[0]), (2, data.first, PRECISIONS[1])):
-        expected += stats.beta.logpdf(seen, mean[head] * precision, (1 - mean[head]) * precision)
-    assert found == pytest.approx(expected, rel=1e-3, abs=1e-3)
+
+def test_r_squared_is_resampled_by_question():
+    sample, seen = given()
+    observed = seen.after
+    noise = 0.05 * np.random.default_rng(4).normal(size=len(observed))
+    for by_cell in (False, True):
+        found = regressions.r_squared(sample, observed, observed + noise, by_cell, 1)
+        assert found.n == sample.questions == 20
+        assert found.low < found.value <= found.high
+    around = ((observed - observed.mean()) ** 2).sum()
+    found = regressions.r_squared(sample, observed, observed + noise, False, 1)
+    assert found.value == pytest.approx(1 - (noise**2).sum() / around)
 
 
 @pytest.mark.slow
@@ -99,7 +114,7 @@ def test_weights_come_back_and_the_true_variant_wins():
     sampler = bayes.Sampler(2, 100, 250)
     datas = {variant: design.data(sample, seen, variant) for variant in design.VARIANTS}
     fits = {variant: sampler.fit(data, 1) for variant, data in datas.items()}
-    rows = list(regressions.compare(sampler, fits, datas))
+    rows = list(regressions.compare(sampler, fits, datas, sample.question))
     posterior = {row["parameter"]: row for row in rows if row["metric"] == "posterior_mean"}
     inside = [
         posterior[f"{head}.{name}"]["ci_low"] <= value <= posterior[f"{head}.{name}"]["ci_high"]
