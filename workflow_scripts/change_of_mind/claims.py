@@ -69,7 +69,7 @@ def all_claims(
     """The claims; `published` are the paths of the published tables.
 
     `settings` are the config's temperature, accuracies, foils and files. A paper's model that was
-    asked with others than the paper's decides nothing.
+    asked with other settings than the paper's counts as another model.
     """
     known = read_tables(published)
     measure = Measure(list(models), Protocol(settings, known))

@@ -1,4 +1,4 @@
-"""Change of mind against first confidence: lines, sigmoids and a logistic regression."""
+"""Change of mind against first confidence: lines, sigmoids and logistic regression."""
 
 from typing import NamedTuple
 
@@ -169,7 +169,9 @@ def _separated(column: Floats, changed: Floats) -> bool:
     """Whether the outcome is constant where a flag is set, or where it is not; shape (n,) each."""
     if column.dtype != bool:
         return False
-    return any(np.ptp(changed[rows]) == 0 for rows in (column, np.logical_not(column)) if rows.any())
+    return any(
+        np.ptp(changed[rows]) == 0 for rows in (column, np.logical_not(column)) if rows.any()
+    )
 
 
 def _r_squared(y: Floats, predicted: Floats, weights: Floats) -> float:

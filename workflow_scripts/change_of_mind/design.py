@@ -88,7 +88,7 @@ def data(given: resample.Sample, seen: resample.Seen, variant: str) -> Data:
 def prepared(
     trials: pd.DataFrame, experiment: str, questions: int, temperature: float
 ) -> tuple[resample.Sample, resample.Seen]:
-    """Trials of the first `questions` questions of an experiment, and confidences from them."""
+    """Trials of the first `questions` questions of an experiment, with confidences, shape (n,)."""
     rows = trials[trials["experiment"] == experiment]
     chosen = list(dict.fromkeys(rows["question"]))[:questions]
     given = resample.sample(rows[rows["question"].isin(chosen)])

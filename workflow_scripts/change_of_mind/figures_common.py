@@ -1,4 +1,4 @@
-"""What the study's figures share: their data, the looks of conditions, and pieces of panels."""
+"""Shared by the study's figures: data, colours and markers of conditions, parts of panels."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -83,9 +83,9 @@ def name_columns(axes: Any, titles: Sequence[str], label: str) -> None:
 
 
 def offsets(count: int, step: float) -> np.ndarray:
-    """Places of `count` marks side by side around 0, shape (count,).
+    """Positions of `count` marks side by side around 0, shape (count,).
 
-    They are `step` apart, or closer if they would need more than 0.8 in all.
+    They are `step` apart, or closer where that would take more than 0.8 in all.
     """
     return min(step, 0.8 / count) * (np.arange(count) - (count - 1) / 2)
 
@@ -97,7 +97,7 @@ def by_accuracy(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def series(axes: "Axes", rows: pd.DataFrame, display: str, **style: Any) -> None:
-    """Values with intervals over the column `at`, in the look of a display."""
+    """Values with intervals over the column `at`, in the colour and marker of a display."""
     label, colour, marker = DISPLAY[display]
     look: dict[str, Any] = {
         "marker": marker,

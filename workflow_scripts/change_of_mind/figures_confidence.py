@@ -109,7 +109,7 @@ def _of_cases(rows: pd.DataFrame, cases: Sequence[Case]) -> pd.DataFrame:
 def _models_side_by_side(
     data: Data, panel: "Axes", metric: str, cases: Sequence[Case], shifts: np.ndarray
 ) -> None:
-    """Each model's estimate in each case (display, advice), moved by its entry of `shifts`."""
+    """Each model's estimate per case (display, advice), moved by its entry of `shifts`, (models,)."""
     for model, shift in zip(data.models.names, shifts, strict=True):
         rows = _of_cases(data.pick(metric, model=model, accuracy="all"), cases)
         panel.errorbar(np.arange(len(cases)) + shift, rows["value"], margins(rows), fmt="o",
@@ -140,7 +140,7 @@ def oucs(data: Data) -> "Figure":
 
 
 def overweighting(data: Data) -> "Figure":
-    """Observed over ideal update, as mean of ratios and as ratio of means, and weight in log-odds."""
+    """Observed over ideal update, in two ways, and the weight of the advice in log-odds."""
     rows = data.published["overweighting"]
     rows = rows[rows["model"] == published.MODEL].set_index("advice_type")
     known = rows["ratio_observed_over_bayes"]
@@ -199,7 +199,7 @@ def reliability(data: Data) -> "Figure":
 
 
 def recovery(data: Data) -> "Figure":
-    """Artificial answerers: the estimates against the known parameters."""
+    """Estimates on artificial answerers against their known parameters."""
     figure, axes = panel_grid(4, PAGE_IN, 2.4, width_ratios=[1, 1, 1, 1.4])
     looks = dict(zip(data.answerers, zip(cycle(CYCLE), cycle("os^vDPX")), strict=False))
     shifts = dict(zip(data.answerers, common.offsets(len(looks), 0.05), strict=True))

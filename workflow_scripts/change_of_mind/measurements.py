@@ -9,7 +9,7 @@ import pandas as pd
 
 from workflow_scripts.change_of_mind.published import DIFFICULT, GEMMA_12B, Published, scalar
 from workflow_scripts.shared import measurements, protocol
-from workflow_scripts.shared.claims import Measured, ModelEvidence, NotMeasured
+from workflow_scripts.shared.claims import Evidence, Measured, ModelEvidence, NotMeasured
 from workflow_scripts.shared.measurements import Found
 from workflow_scripts.shared.protocol import Setting
 
@@ -111,11 +111,12 @@ class Measure:
             name = evidence.paper_name(model)
             if self.about not in (None, name):
                 continue
+            kind, text = evidence(model), note
+            if name and (differs := self.protocol.differs(model, name, str(row["experiment"]))):
+                # It then counts as any other model: the claim may hold for it, but is not decided.
+                kind, text = Evidence.OTHER_MODEL, f"{note}; {differs}"
             reason = _not_converged(scores, row) or _at_a_limit(scores, row)
-            if not reason and name:
-                reason = self.protocol.differs(model, name, str(row["experiment"]))
-            kind = evidence(model)
-            found.append(measurements.measured(row, kind, note, model=model, reason=reason))
+            found.append(measurements.measured(row, kind, text, model=model, reason=reason))
         if self.about and not found:
             return NotMeasured(f"{self.about} is not measured in this run")
         return found or NotMeasured(f"no model of this run has {what}")

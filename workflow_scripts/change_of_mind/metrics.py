@@ -197,7 +197,7 @@ def update_bins(bins: Ints) -> Statistic:
 def _by_bin(
     columns: dict[str, Floats], groups: list[tuple[Group, Ints]], place: Ints, weights: Floats
 ) -> Values:
-    """The mean of each column in each group and bin that has trials; `place` is a trial's bin."""
+    """Mean of each column, shape (n,), per group and bin with trials; `place`, (n,), is the bin."""
     found: Values = {}
     for group, rows in groups:
         for bin_ in np.unique(place):

@@ -108,7 +108,7 @@ def matrix(texts: pd.Series) -> Floats:
 
 
 def sample(trials: pd.DataFrame) -> Sample:
-    """The arrays of trials that have a second turn."""
+    """The arrays of trials that have a second turn, one row per trial."""
     displays = tuple(dict.fromkeys(trials["display"]))
     advices = tuple(dict.fromkeys(trials["advice"]))
     return Sample(
@@ -137,7 +137,10 @@ def _neutral_rows(trials: pd.DataFrame) -> Ints:
 
 
 def seen(given: Sample, temperature: float) -> Seen:
-    """Confidences at a temperature, and the ideal observer's, who starts from the first ones."""
+    """Confidences at a temperature, and the ideal observer's, who starts from the first ones.
+
+    All arrays have shape (n,). See `confidence.posterior` for Bayes' rule.
+    """
     rows = np.arange(len(given.first))
     accuracy = given.accuracy / 100
     before = confidence.probabilities(given.first_logprobs, temperature)
@@ -171,7 +174,7 @@ def draw_weights(cluster: Ints, rng: np.random.Generator) -> Floats:
 def temperatures(
     calibration: pd.DataFrame, resamples: int, rng: np.random.Generator
 ) -> Temperatures:
-    """Fit on the calibration questions (first turns), and on resamples of their places."""
+    """Fit on the calibration questions (first turns), and on `resamples` draws of their places."""
     logprobs = matrix(calibration["first_logprobs"])
     right = calibration["right"].to_numpy(int)
     cluster = pd.factorize(calibration["cluster"])[0]
@@ -211,7 +214,7 @@ def estimate(
     rng: np.random.Generator,
     bounds: Mapping[str, Bounds] = MappingProxyType({}),
 ) -> Iterator[Row]:
-    """A score per quantity of `statistic`, with its bootstrap interval over places.
+    """One score per quantity of `statistic`, with its bootstrap interval over places.
 
     `statistic` takes the sample, its confidences and the trials' weights, shape (n,). `bounds`
     maps a metric to the range that one place's value can take.

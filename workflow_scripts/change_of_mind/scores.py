@@ -58,7 +58,7 @@ def calibration(
 
 
 def _quality(confidence: Floats, hit: Floats, weights: Floats) -> dict[str, float]:
-    """Expected calibration error, Brier score and AUROC of weighted answers."""
+    """Expected calibration error, Brier score and AUROC of weighted answers; shape (n,) each."""
     repeated = np.repeat(np.arange(len(hit)), weights.astype(int))
     c, h = confidence[repeated], hit[repeated]
     return {
@@ -69,7 +69,7 @@ def _quality(confidence: Floats, hit: Floats, weights: Floats) -> dict[str, floa
 
 
 def first_answers(first: pd.DataFrame) -> Iterator[Row]:
-    """Accuracy of first answers and the total probability of the options, per task."""
+    """Accuracy of first answers and total probability of the options, per task."""
     for task, rows in first[first["part"] == "main"].groupby(
         first["question"].str.split("/").str[0], sort=False
     ):
