@@ -109,7 +109,7 @@ def _of_cases(rows: pd.DataFrame, cases: Sequence[Case]) -> pd.DataFrame:
 def _models_side_by_side(
     data: Data, panel: "Axes", metric: str, cases: Sequence[Case], shifts: np.ndarray
 ) -> None:
-    """Each model's estimate per case (display, advice), moved by its entry of `shifts`, (models,)."""
+    """Each model's estimate per case (display, advice); `shifts` has shape (models,)."""
     for model, shift in zip(data.models.names, shifts, strict=True):
         rows = _of_cases(data.pick(metric, model=model, accuracy="all"), cases)
         panel.errorbar(np.arange(len(cases)) + shift, rows["value"], margins(rows), fmt="o",
