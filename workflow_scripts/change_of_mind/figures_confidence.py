@@ -146,7 +146,7 @@ def overweighting(data: Data) -> "Figure":
     known = rows["ratio_observed_over_bayes"]
     cases = [("hidden", "same"), ("hidden", "opposite"), ("shown", "same"), ("shown", "opposite")]
     shifts = common.offsets(len(data.models.names) + 1, 0.15)
-    figure, axes = panel_grid(3, PAGE_IN, 2.6)
+    figure, axes = panel_grid(3, PAGE_IN, 2.6, sharey=True)
     titles = {
         "overweighting": "a  mean of ratios",
         "overweighting_of_means": "b  ratio of means",
@@ -163,8 +163,7 @@ def overweighting(data: Data) -> "Figure":
     # The published numbers are means of ratios.
     values = [known[advice] for _, advice in cases[:2]]
     axes[0].plot(np.arange(2) + shifts[-1], values, label=common.PAPER, **common.FILLED)
-    axes[0].set_ylabel("observed / ideal update")
-    axes[2].set_ylabel("observed / ideal change of log-odds")
+    axes[0].set_ylabel("observed / ideal change")
     legend_below(figure, axes[0], 4)
     return figure
 
