@@ -99,11 +99,11 @@ def experiment_scores(
     wanted = [
         metrics.means,
         metrics.ratios(settings["least_ideal_update"]),
-        metrics.advice_weights,
         curves.by_confidence(bins, with_sigmoids=experiment == "E1"),
     ]
     if experiment == "E1":
         wanted += [metrics.ideal_bins(IDEAL_EDGES), metrics.update_bins(bins)]
+    wanted.append(metrics.advice_weights)
     for place, statistic in enumerate(wanted):
         rng = seeds.generator(seed, "bootstrap", experiment, place)
         yield from resample.estimate(experiment, given, fitted, statistic, rng, metrics.BOUNDS)
