@@ -6,8 +6,7 @@ approximation at the mode, in which the posterior is nearly a standard normal. T
 short and leaves the posterior unchanged.
 
 All densities are computed in float64. The Beta density is written out here: NumPyro's
-`Beta.log_prob` under `jit(vmap(...))` returns wrong values with jaxlib 0.10.2 on the CPU
-(findings/jaxlib_sum_of_stacked_arrays.sh).
+`Beta.log_prob` under `jit(vmap(...))` returns wrong values with jaxlib 0.10.2 on the CPU.
 """
 
 import os
