@@ -10,7 +10,7 @@ The model's part of the key (`model_of`) makes different models draw independent
 - hub model: its id and revision
 - model trained by the workflow: its name, seed and training settings. Its weights are not part of
   the key, because another processor rounds them differently, which would replace all draws
-- any other folder: a hash of its files
+- any other folder: a hash of its files without provenance, which names the commit
 - server model: the name under which the server knows it, whatever its URL
 - all of them: `chat_template` and `thinking`, which change what the model is asked
 
@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from workflow_scripts.inference import chat
+from workflow_scripts.inference.checkpoint import PROVENANCE
 from workflow_scripts.shared import files, seeds
 
 # Part of the name under which a sampled reply is stored. A new number asks for all sampled replies
@@ -40,14 +41,14 @@ def model_of(weights: Any, spec: dict[str, Any]) -> str:
     return files.content_hash({"weights": weights, **asked})
 
 
-def of_checkpoint(checkpoint: str, content: str, spec: dict[str, Any]) -> str:
-    """`model_of` a hub id or folder whose content is `content` (`checkpoint.content`)."""
-    origin = Path(checkpoint) / "provenance.json"
+def of_checkpoint(checkpoint: str, weights: str, spec: dict[str, Any]) -> str:
+    """`model_of` a hub id or folder; `weights` is its content without provenance (`checkpoint`)."""
+    origin = Path(checkpoint) / PROVENANCE
     if origin.is_file():
         told = files.read_json(origin)
         if told.get("rule") == "models_train":
             return model_of([told["wildcards"]["model"], told["seed"], told["settings"]], spec)
-    return model_of(content, spec)
+    return model_of(weights, spec)
 
 
 def of_server(spec: dict[str, Any]) -> str:

@@ -52,10 +52,10 @@ def load(
     if chat.templated(spec) and not tokenizer.chat_template:
         raise EngineError(chat.no_template(name))
     model.to("cuda" if torch.cuda.is_available() else "cpu").eval()
-    weights = content(checkpoint, spec)
+    everything, weights = content(checkpoint, spec)
     identity = {
         "engine": "transformers",
-        "checkpoint": weights,
+        "checkpoint": everything,
         "dtype": dtype,
         "device": model.device.type,
         "chat_template": chat.templated(spec),

@@ -61,12 +61,12 @@ def load(name: str, spec: dict[str, Any], checkpoint: str, **options: Any) -> "V
         raise EngineError(
             f"models.{name}.engine: vllm gives no attention weights; use engine transformers"
         )
-    weights = content(checkpoint, spec)
+    everything, weights = content(checkpoint, spec)
     draws_as = noise.of_checkpoint(checkpoint, weights, spec)
     child = _Child(name, spec, checkpoint, draws_as)
     identity = {
         "engine": "vllm",
-        "checkpoint": weights,
+        "checkpoint": everything,
         "dtype": spec.get("dtype", "float32"),
         "device": child.device,
         "tensor_parallel": spec.get("tensor_parallel", 1),
