@@ -164,14 +164,14 @@ def _by_block(values: torch.Tensor, how: str) -> torch.Tensor:
 def _inside(
     values: torch.Tensor, blocks: torch.Tensor, beyond: float
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Token ids of the blocks, shape (rows, k), and their values, shape (rows, k BLOCK) each.
+    """Token ids of `blocks`, shape (rows, k), and their values, shape (rows, k BLOCK) each.
 
     Ids beyond the vocabulary have the value `beyond`.
     """
     size = values.shape[-1]
-    ids = blocks[:, :, None] * BLOCK + torch.arange(BLOCK, device=blocks.device)
-    ids = ids.flatten(1)
-    if size % BLOCK == 0:
+    width = min(BLOCK, size)
+    ids = (blocks[:, :, None] * BLOCK + torch.arange(width, device=blocks.device)).flatten(1)
+    if size % width == 0:
         return ids, values.gather(1, ids)
     found = values.gather(1, ids.clamp(max=size - 1))
     return ids, found.masked_fill_(ids >= size, beyond)
