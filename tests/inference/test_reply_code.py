@@ -30,7 +30,7 @@ URL = "http://127.0.0.1:48123/v1"  # nothing listens there now
 # REPLY_CODE. In any case write the new fingerprint here.
 LAST_SEEN = {
     openai_engine: ("openai_calls", "0f40b1cd7ed0a11b"),
-    transformers_engine: ("transformers_engine", "3a56727728afabc7"),
+    transformers_engine: ("transformers_engine", "08d54d242a602df9"),
     vllm_engine: ("vllm_worker", "dd17bc90a85776da"),
 }
 
