@@ -12,10 +12,9 @@ from email.utils import format_datetime
 import pytest
 
 from tests.inference import hostile
-from workflow_scripts.inference import engines, runner, transport
+from workflow_scripts.inference import engines, noise, runner, transport
 from workflow_scripts.inference.requests import request, table
 from workflow_scripts.inference.store import Store
-from workflow_scripts.shared import seeds
 
 KEY = "-".join(("sk", "canary", "0123456789abcdef"))  # joined, so as not to look real
 QUICK = {
@@ -77,7 +76,8 @@ def test_every_sample_is_asked_once_with_every_field_and_a_seed_of_its_own(folde
         assert len(server.asked) == len(bodies) == len(responses) == 24
     assert len({body["seed"] for body in bodies}) == 24
     first = asked.iloc[0]
-    assert {seeds.derive(3, first["request_id"], sample) for sample in range(4)} == {
+    mine = noise.of_server({"source": hostile.MODEL})
+    assert {noise.key(mine, 3, first["request_id"], sample) for sample in range(4)} == {
         body["seed"] for body in bodies if body["messages"] == json.loads(first["messages"])
     }
     for body in bodies:

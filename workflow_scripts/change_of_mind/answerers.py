@@ -120,7 +120,8 @@ def main(
     plan = turns.Plan(wording.ENGLISH, tuple(accuracies), counts, temperature, seed)
     outputs = zip(requests, responses, trials, strict=True)
     for (name, own), paths in zip(settings.items(), outputs, strict=True):
-        ask.write(paths, frame, *answers(frame, own, name, plan), plan, provenance)
+        mine = plan._replace(model=name)
+        ask.write(paths, frame, *answers(frame, own, name, mine), mine, provenance)
 
 
 if __name__ == "__main__":

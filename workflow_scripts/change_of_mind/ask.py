@@ -57,9 +57,11 @@ def main(
 ) -> None:
     """Ask the model all questions and write its tables; `world` sets their wording."""
     frame = tables.read(questions, QUESTIONS)
-    plan = turns.Plan(wording.of(world), tuple(accuracies), counts, temperature, seed)
     engine = engines.load(
         model, spec, checkpoint, batch_tokens=spec.get("batch_tokens", batch_tokens)
+    )
+    plan = turns.Plan(
+        wording.of(world), tuple(accuracies), counts, temperature, seed, engine.draws_as
     )
     # The study has its own store, because each round reads the whole store.
     store = files.work_folder("change_of_mind", **engine.identity)

@@ -50,7 +50,7 @@ def trials_of(
     names = requests["request_id"]
     opening = requests["first_request"].where(~first_turn, names)
     drawn = {
-        name: turns.choose(values, plan.temperature, plan.seed, name)
+        name: turns.choose(values, plan.temperature, plan.seed, name, plan.model)
         for name, values in found.items()
     }
     chosen = names.map(drawn)

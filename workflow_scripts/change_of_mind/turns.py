@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from workflow_scripts.change_of_mind.wording import LETTERS, Showing, Wording
+from workflow_scripts.inference import noise
 from workflow_scripts.inference import requests as inference
 from workflow_scripts.shared import seeds
 
@@ -45,13 +46,17 @@ Cell = dict[str, Any]  # the conditions of a request
 
 
 class Plan(NamedTuple):
-    """Everything besides the questions that the requests depend on."""
+    """Everything besides the questions that the requests depend on.
+
+    `model` is the model's part of its draws' keys (`inference.noise`).
+    """
 
     wording: Wording
     accuracies: tuple[int, ...]
     counts: dict[str, int]
     temperature: float
     seed: int
+    model: str = ""
 
 
 def first_turn(questions: pd.DataFrame, plan: Plan) -> pd.DataFrame:
@@ -78,7 +83,7 @@ def second_turn(
     ids = dict(zip(requests["question"], requests["request_id"], strict=True))
     found = options_logprobs(responses)
     first = {
-        question: choose(found[name], plan.temperature, plan.seed, name)
+        question: choose(found[name], plan.temperature, plan.seed, name, plan.model)
         for question, name in ids.items()
     }
     return inference.table(
@@ -153,8 +158,10 @@ def options_logprobs(responses: pd.DataFrame) -> dict[str, list[float]]:
     return found
 
 
-def choose(logprobs: list[float], temperature: float, seed: int, request: str) -> int:
-    """The index of the option drawn at `temperature`; the random number depends on the request.
+def choose(
+    logprobs: list[float], temperature: float, seed: int, request: str, model: str = ""
+) -> int:
+    """The index of the option drawn at `temperature`, as `inference.noise` defines a draw.
 
     Temperature 0 takes the likeliest option.
     """
@@ -162,7 +169,7 @@ def choose(logprobs: list[float], temperature: float, seed: int, request: str) -
     if temperature == 0:
         return int(values.argmax())
     weights = np.exp((values - values.max()) / temperature)
-    u = seeds.derive(seed, request, "choice") / 2**63
+    u = noise.uniform(noise.key(model, seed, request, 0), 0)
     return min(int(np.searchsorted(np.cumsum(weights) / weights.sum(), u)), len(values) - 1)
 
 

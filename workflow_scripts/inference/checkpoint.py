@@ -6,21 +6,29 @@ from pathlib import Path
 from typing import Any
 
 # Files that decide a model's replies; logs, cards and optimizer states do not.
+PROVENANCE = "provenance.json"  # names the commit and versions, too
 DECIDING = ("*.json", "*.safetensors", "*.bin", "*.model", "*.txt", "*.jinja")
 
 
-def content(checkpoint: str, spec: dict[str, Any]) -> str:
-    """The hub revision, or a hash over the deciding files of a local folder."""
+def content(checkpoint: str, spec: dict[str, Any]) -> tuple[str, str]:
+    """What the checkpoint holds, with and without its provenance.
+
+    For a hub model both are its id and revision, for a local folder hashes over the deciding files.
+    """
     if not os.path.isdir(checkpoint):
-        return f"{checkpoint}@{spec['revision']}"
-    digest = hashlib.sha256()
+        hub = f"{checkpoint}@{spec['revision']}"
+        return hub, hub
+    everything, without = hashlib.sha256(), hashlib.sha256()
     folder = Path(checkpoint)
     for path in sorted({path for pattern in DECIDING for path in folder.glob(pattern)}):
-        digest.update(f"{path.name} {path.stat().st_size}\n".encode())
+        digests = [everything] if path.name == PROVENANCE else [everything, without]
+        for digest in digests:
+            digest.update(f"{path.name} {path.stat().st_size}\n".encode())
         with path.open("rb") as stream:
             while block := stream.read(1 << 20):
-                digest.update(block)
-    return digest.hexdigest()
+                for digest in digests:
+                    digest.update(block)
+    return everything.hexdigest(), without.hexdigest()
 
 
 def missing(name: str, checkpoint: str, error: Exception) -> str:

@@ -11,12 +11,11 @@ from dataclasses import dataclass, field
 import numpy as np
 import torch
 
-from workflow_scripts.inference import prefill, sampling
+from workflow_scripts.inference import noise, prefill, sampling
 from workflow_scripts.inference.cache import BLOCK, MIN_ROWS, Prompts, Rows, up
 from workflow_scripts.inference.local_model import LocalModel
 from workflow_scripts.inference.tasks import Draw, Record
 from workflow_scripts.inference.texts import Stops
-from workflow_scripts.shared import seeds
 
 
 @dataclass
@@ -68,7 +67,7 @@ def _new_row(model: LocalModel, draw: Draw, prompt: int) -> _Row:
         prompt=prompt,
         limit=request["max_tokens"] if fits else max(room, 0),
         finish_at_limit="length" if fits else "context",
-        key=seeds.derive(request["seed"], request["request_id"], draw.sample),
+        key=noise.key(model.draws_as, request["seed"], request["request_id"], draw.sample),
     )
 
 

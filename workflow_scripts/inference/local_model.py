@@ -23,6 +23,7 @@ class LocalModel(Encoder):
         model: Any,
         tokenizer: Any,
         identity: dict[str, Any],
+        draws_as: str,
         batch_tokens: int,
         reuse_prefixes: bool,
     ):
@@ -31,6 +32,7 @@ class LocalModel(Encoder):
         self.name = name
         self.model = model
         self.identity = identity
+        self.draws_as = draws_as
         self.batch_tokens = batch_tokens
         self.pass_tokens = min(batch_tokens, CPU_PASS_TOKENS) if on_cpu else batch_tokens
         self.reuse_prefixes = reuse_prefixes

@@ -13,7 +13,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from types import FrameType
 from typing import Any
 
-from workflow_scripts.inference import chat, openai_payload
+from workflow_scripts.inference import chat, noise, openai_payload
 from workflow_scripts.inference.openai_calls import Calls
 from workflow_scripts.inference.spending import Spending
 from workflow_scripts.inference.tasks import EngineError, Record, Task
@@ -66,6 +66,7 @@ class OpenAIEngine:
         self.spec = spec
         self.key = key
         self.identity = identity
+        self.draws_as = noise.of_server(spec)
         self.settings = spec["server"]
         self.url = self.settings["url"].rstrip("/")
         self.dtype = spec.get("dtype", "unknown")

@@ -8,10 +8,9 @@ every sampling field, continue an open final turn, and score options of any leng
 import json
 from typing import Any
 
-from workflow_scripts.inference import chat
+from workflow_scripts.inference import chat, noise
 from workflow_scripts.inference.spending import Amount
 from workflow_scripts.inference.tasks import SCORES, Record
-from workflow_scripts.shared import seeds
 
 TOP = 20  # maximum number of alternatives that a chat server returns
 TOP_BARE = 5  # the same for the older endpoint
@@ -89,7 +88,7 @@ def draw(
         **prompt,
         "temperature": request["temperature"],
         "top_p": request["top_p"],
-        "seed": seeds.derive(request["seed"], request["request_id"], sample),
+        "seed": noise.key(noise.of_server(spec), request["seed"], request["request_id"], sample),
         "max_completion_tokens" if dialect == "openai" and talk else "max_tokens": limit,
     }
     if json.loads(request["stop"]):

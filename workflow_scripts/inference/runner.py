@@ -7,8 +7,9 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
+from workflow_scripts.inference import noise
 from workflow_scripts.inference.store import Store
-from workflow_scripts.inference.tasks import SCORES, Draw, Engine, Score, Task
+from workflow_scripts.inference.tasks import SCORES, Draw, Engine, Record, Score, Task
 from workflow_scripts.shared import files, progress, schemas, tables
 
 if TYPE_CHECKING:
@@ -70,8 +71,9 @@ def _answer(asked: list[dict[str, Any]], engine: Engine, store: Store) -> None:
     missing = (task for task in _tasks(asked) if _key(task) not in store)
     with progress.bar(count, engine.name, "task") as bar:
         while block := list(islice(missing, BLOCK_TASKS)):
+            kept_as = {task.request["request_id"]: _kept_as(task.request) for task in block}
             for batch in engine.run(block):
-                store.append(batch)
+                store.append([_renamed(record, kept_as) for record in batch])
                 bar.update(len(batch))
 
 
@@ -89,7 +91,24 @@ def wants_scores(request: dict[str, Any]) -> bool:
 
 
 def _key(task: Task) -> tuple[str, int]:
-    return task.request["request_id"], task.sample if isinstance(task, Draw) else SCORES
+    if isinstance(task, Draw):
+        return _kept_as(task.request), task.sample
+    return task.request["request_id"], SCORES
+
+
+def _kept_as(request: dict[str, Any]) -> str:
+    """The name of a request's replies in the store: sampled ones name the definition of a draw.
+
+    So a new definition asks for them again, but not for greedy replies and log-probabilities.
+    """
+    sampled = request["temperature"] > 0 and request["max_tokens"] > 0
+    return f"{request['request_id']}/{noise.DEFINITION}" if sampled else request["request_id"]
+
+
+def _renamed(record: Record, kept_as: dict[str, str]) -> Record:
+    if record["sample"] == SCORES:
+        return record
+    return record | {"request_id": kept_as[record["request_id"]]}
 
 
 def _responses(
@@ -105,12 +124,12 @@ def _responses(
 
 def _rows(asked: list[dict[str, Any]], store: Store) -> Iterator[dict[str, Any]]:
     for request in asked:
-        name = request["request_id"]
+        name, kept_as = request["request_id"], _kept_as(request)
         scores = store[name, SCORES] if wants_scores(request) else {}
         # Serialized once: all samples of the request share these texts.
         shared = {key: json.dumps(scores.get(key, [])) for key in ("choice_logprobs", "logprobs")}
         for sample in range(request["n"]):
-            record = store[name, sample]
+            record = store[kept_as, sample]
             own = {key: record[key] for key in OF_DRAW}
             yield {"request_id": name, "sample": sample, **own, **shared}
 

@@ -1,18 +1,26 @@
-"""The next token of many rows at once, with a separate noise stream per row.
+"""The next token of many rows at once, from one random number per row.
 
-Sampling is Gumbel-max: argmax(logits / temperature + noise) has exactly the softmax distribution if
-the noise is standard Gumbel. The noise is a function of (row key, step, token) only, computed with
-SplitMix64 (Steele, Lea & Flood 2014), so it does not depend on the batch, the order of rows or the
-progress of other rows.
+A token is drawn by inversion: it is the first one at which the cumulative probability exceeds the
+row's random number, which `noise` defines. The order of summation is fixed: the sums of blocks of
+`BLOCK` consecutive token ids, then the tokens of one block. So a token depends on its own row only.
+The likeliest tokens, for top_k and top_p, lie in the blocks with the largest maxima; only these
+blocks are searched, instead of sorting the vocabulary.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 
-_GOLDEN = 0x9E3779B97F4A7C15
-_MIX_1 = 0xBF58476D1CE4E5B9
-_MIX_2 = 0x94D049BB133111EB
+from workflow_scripts.inference import noise
+
+BLOCK = 128  # tokens
+CHUNK = 1 << 20  # logits handled at once: 4 MiB of float32, which fit into a processor's cache
+FEW = (32, 128, 1024)  # numbers of likeliest tokens that may hold a nucleus, before all are sorted
+SMALL = 2048  # vocabulary up to which a search by blocks saves nothing
+COLDEST = 1e-30  # lower temperatures give the same token, but logits / temperature overflows
+LAST = (1 << 31) - 1
+
+Draw = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 
 
 def _signed(word: int) -> int:
@@ -20,49 +28,21 @@ def _signed(word: int) -> int:
 
 
 def _mix(words: torch.Tensor) -> torch.Tensor:
-    """The finalizer of SplitMix64, in place, on int64 interpreted as unsigned."""
-    words ^= (words >> 30) & ((1 << 34) - 1)
-    words *= _signed(_MIX_1)
-    words ^= (words >> 27) & ((1 << 37) - 1)
-    words *= _signed(_MIX_2)
-    words ^= (words >> 31) & ((1 << 33) - 1)
-    return words
+    """The finalizer of SplitMix64, on int64 interpreted as unsigned."""
+    words = words ^ ((words >> 30) & ((1 << 34) - 1))
+    words = words * _signed(noise.MIX_1)
+    words = words ^ ((words >> 27) & ((1 << 37) - 1))
+    words = words * _signed(noise.MIX_2)
+    return words ^ ((words >> 31) & ((1 << 33) - 1))
 
 
-def gumbel(keys: torch.Tensor, steps: torch.Tensor, vocabulary: int) -> torch.Tensor:
-    """Standard Gumbel noise, float32, shape (rows, vocabulary).
+def uniform(keys: torch.Tensor, steps: torch.Tensor) -> torch.Tensor:
+    """`noise.uniform` of many keys and steps: float64 in (0, 1), shape (rows,).
 
     `keys` and `steps` are int64 of shape (rows,).
     """
-    golden = _signed(_GOLDEN)
-    # Two rounds, so that rows with similar keys or steps do not get overlapping counters.
-    starts = _mix(_mix(keys.clone()) + (steps + 1) * golden)
-    tokens = torch.arange(1, vocabulary + 1, device=keys.device) * golden
-    words = _mix(starts[:, None] + tokens)
-    # 24 bits, the width of a float32 mantissa, as the middle of 2^24 equal cells of (0, 1).
-    uniform = ((words >> 40) & 0xFFFFFF).to(torch.float32).add_(0.5).mul_(2.0**-24)
-    # Computed from the complement: float32 represents its small values, which give large noise.
-    return uniform.neg_().log1p_().neg_().log_().neg_()
-
-
-def restrict(logits: torch.Tensor, top_k: torch.Tensor, top_p: torch.Tensor) -> torch.Tensor:
-    """Logits with -inf outside each row's top_k tokens and, of those, outside its top_p nucleus.
-
-    `logits` have shape (rows, vocabulary), at the final temperature; `top_k` and `top_p` have shape
-    (rows,), and `top_k` 0 keeps all. The nucleus is the smallest set of most likely tokens whose
-    mass, renormalized after top_k, is at least top_p (Holtzman et al. 2020, section 3.1). Equal
-    logits rank by token id.
-    """
-    ordered, order = torch.sort(logits, dim=-1, descending=True, stable=True)
-    rank = torch.arange(logits.shape[-1], device=logits.device)
-    limit = torch.where(top_k > 0, top_k, logits.shape[-1])
-    ordered = ordered.masked_fill(rank >= limit[:, None], -torch.inf)
-    mass = torch.softmax(ordered, dim=-1, dtype=torch.float64)
-    before = mass.cumsum(dim=-1) - mass
-    # The top token always stays; a nucleus of 1 keeps even tokens that rounding puts beyond it.
-    dropped = (before >= top_p[:, None]) & (rank > 0) & (top_p < 1)[:, None]
-    ordered = ordered.masked_fill(dropped, -torch.inf)
-    return torch.empty_like(logits).scatter_(-1, order, ordered)
+    words = _mix(_mix(keys) + (steps + 1) * _signed(noise.GOLDEN))
+    return ((words >> 12) & ((1 << 52) - 1)).double().add_(0.5).mul_(2.0**-52)
 
 
 def choose(
@@ -73,20 +53,198 @@ def choose(
     keys: torch.Tensor,
     steps: torch.Tensor,
 ) -> torch.Tensor:
-    """One token id per row, int64, shape (rows,), from float32 `logits`, shape (rows, vocabulary).
+    """One token id per row, int64, shape (rows,), from `logits`, shape (rows, vocabulary).
 
-    The other arguments have shape (rows,). Temperature 0 is greedy.
+    The other arguments have shape (rows,). Temperature 0 is greedy; `top_k` 0 and `top_p` 1 keep
+    every token. The nucleus is the smallest set of likeliest tokens whose mass, renormalized after
+    top_k, is at least top_p (Holtzman et al. 2020, section 3.1). Equal logits rank by token id.
+
+    Raises `FloatingPointError` for NaN or +inf among logits to be sampled.
     """
     greedy = temperature == 0
     if bool(greedy.all()):
-        return logits.argmax(dim=-1)
-    scaled = logits / torch.where(greedy, 1.0, temperature)[:, None]
-    some = ((top_k > 0) | (top_p < 1)) & ~greedy
-    if bool(some.any()):
-        scaled[some] = restrict(scaled[some], top_k[some], top_p[some])
-    noise = gumbel(keys, steps, logits.shape[-1])
-    noise[greedy] = 0
-    return (scaled + noise).argmax(dim=-1)
+        return likeliest(logits)
+    u = uniform(keys, steps)
+    heat = temperature.clamp(min=COLDEST)
+    few = (top_k > 0) & (top_k < logits.shape[-1]) & ~greedy
+    nucleus = (top_p < 1) & ~few & ~greedy
+    free = ~(greedy | few | nucleus)
+    ways: list[tuple[torch.Tensor, Draw]] = [
+        (greedy, lambda x, _: likeliest(x)),
+        (few, lambda x, at: _of_top_k(x, heat[at], top_k[at], top_p[at], u[at])),
+        (nucleus, lambda x, at: _of_nucleus(x, heat[at], top_p[at], u[at])),
+        (free, lambda x, at: _of_all(x, heat[at], u[at])),
+    ]
+    tokens = torch.empty(len(logits), dtype=torch.int64, device=logits.device)
+    rows = max(1, CHUNK // logits.shape[-1])
+    for chosen, draw in ways:
+        which = chosen.nonzero()[:, 0]
+        all_rows = len(which) == len(logits)  # these are consecutive and need no copy
+        for start in range(0, len(which), rows):
+            at = which[start : start + rows]
+            part = logits[start : start + rows] if all_rows else logits[at]
+            tokens[at] = draw(part.float(), at)
+    return tokens
+
+
+def likeliest(logits: torch.Tensor) -> torch.Tensor:
+    """The first of each row's largest logits, shape (rows,), from shape (rows, vocabulary).
+
+    Equals `argmax`, whose CPU code takes several times as long.
+    """
+    if logits.shape[-1] <= SMALL:
+        return logits.argmax(-1)
+    block = _by_block(logits, "amax").argmax(-1, keepdim=True)
+    ids, values = _inside(logits, block, -torch.inf)
+    return ids.gather(1, values.argmax(-1, keepdim=True))[:, 0]
+
+
+def _of_all(logits: torch.Tensor, heat: torch.Tensor, u: torch.Tensor) -> torch.Tensor:
+    mass = _probabilities(logits, heat)
+    block, rest = _invert(_by_block(mass, "sum").double(), u)
+    ids, inside = _inside(mass, block[:, None], 0.0)
+    return _taken(ids, inside.double(), rest)
+
+
+def _of_top_k(
+    logits: torch.Tensor,
+    heat: torch.Tensor,
+    top_k: torch.Tensor,
+    top_p: torch.Tensor,
+    u: torch.Tensor,
+) -> torch.Tensor:
+    ids = _ranked(logits, int(top_k.max()))
+    values = logits.gather(1, ids).double()
+    mass = ((values - values[:, :1]) / heat[:, None]).exp()
+    rank = torch.arange(ids.shape[1], device=ids.device)
+    mass = mass.masked_fill(rank >= top_k[:, None], 0.0)
+    return _taken(ids, _cut(mass, top_p, mass.cumsum(-1)[:, -1]), u)
+
+
+def _of_nucleus(
+    logits: torch.Tensor, heat: torch.Tensor, top_p: torch.Tensor, u: torch.Tensor
+) -> torch.Tensor:
+    every = _probabilities(logits, heat)
+    total = _by_block(every, "sum").double().cumsum(-1)[:, -1]
+    tokens = torch.empty_like(u, dtype=torch.int64)
+    left = torch.arange(len(u), device=u.device)
+    size = logits.shape[-1]
+    for few in (*(few for few in FEW if few < size), size):
+        ids = _ranked(logits[left], few)
+        mass = every[left].gather(1, ids).double()
+        found = mass.cumsum(-1)[:, -1] >= top_p[left] * total[left]
+        if few == size:
+            found = torch.ones_like(found)
+        done = left[found]
+        mass = _cut(mass[found], top_p[done], total[done])
+        tokens[done] = _taken(ids[found], mass, u[done])
+        left = left[~found]
+        if not len(left):
+            break
+    return tokens
+
+
+def _probabilities(logits: torch.Tensor, heat: torch.Tensor) -> torch.Tensor:
+    """Softmax of logits / heat, float32; torch computes it row by row."""
+    scaled = logits if bool((heat == 1).all()) else logits / heat[:, None].float()
+    return torch.softmax(scaled, dim=-1)
+
+
+def _by_block(values: torch.Tensor, how: str) -> torch.Tensor:
+    """The sum or maximum ("amax") of each block, shape (rows, blocks); the last may be shorter."""
+    full = values.shape[-1] // BLOCK * BLOCK
+    parts = []
+    if full:
+        parts.append(getattr(values[:, :full].unflatten(1, (-1, BLOCK)), how)(-1))
+    if full < values.shape[-1]:
+        parts.append(getattr(values[:, full:], how)(-1, keepdim=True))
+    return torch.cat(parts, dim=-1) if len(parts) > 1 else parts[0]
+
+
+def _inside(
+    values: torch.Tensor, blocks: torch.Tensor, beyond: float
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Token ids of `blocks`, shape (rows, k), and their values, shape (rows, k BLOCK) each.
+
+    Ids beyond the vocabulary have the value `beyond`.
+    """
+    size = values.shape[-1]
+    width = min(BLOCK, size)
+    ids = (blocks[:, :, None] * BLOCK + torch.arange(width, device=blocks.device)).flatten(1)
+    if size % width == 0:
+        return ids, values.gather(1, ids)
+    found = values.gather(1, ids.clamp(max=size - 1))
+    return ids, found.masked_fill_(ids >= size, beyond)
+
+
+def _ranked(logits: torch.Tensor, most: int) -> torch.Tensor:
+    """Ids of the `most` likeliest tokens, in order, shape (rows, most).
+
+    The k likeliest tokens lie in the k blocks with the largest maxima, equal ones by block.
+    """
+    peaks = _by_block(logits, "amax")
+    if bool(peaks.isnan().any()):
+        raise _not_finite()
+    blocks = peaks.shape[1]
+    if most < blocks:
+        best = _ids(_order(peaks, torch.arange(blocks, device=peaks.device)).topk(most).values)
+        ids, values = _inside(logits, best, -torch.inf)
+    else:
+        ids, values = torch.arange(logits.shape[-1], device=logits.device), logits
+    order = _order(values, ids)
+    # With k below n / 64, torch's CPU code sorts with a heap, which is slow unless k is small.
+    most_or_more = most if most <= FEW[0] else min(max(most, order.shape[1] // 60), order.shape[1])
+    return _ids(order.topk(most_or_more).values[:, :most])
+
+
+def _order(values: torch.Tensor, ids: torch.Tensor) -> torch.Tensor:
+    """Integers that order by value, equal values by smaller id; no two are equal."""
+    bits = (values + 0.0).view(torch.int32)  # -0.0 becomes 0.0
+    bits = bits ^ ((bits >> 31) & LAST)
+    return (bits.long() << 32) | (LAST - ids)
+
+
+def _ids(order: torch.Tensor) -> torch.Tensor:
+    return LAST - (order & LAST)
+
+
+def _cut(mass: torch.Tensor, top_p: torch.Tensor, total: torch.Tensor) -> torch.Tensor:
+    """`mass`, shape (rows, k), in descending order, with 0 outside the top_p nucleus."""
+    before = mass.cumsum(-1) - mass
+    dropped = (before >= (top_p * total)[:, None]) & (top_p < 1)[:, None]
+    dropped[:, 0] = False  # the likeliest token always stays
+    return mass.masked_fill(dropped, 0.0)
+
+
+def _taken(ids: torch.Tensor, mass: torch.Tensor, u: torch.Tensor) -> torch.Tensor:
+    return ids.gather(1, _invert(mass, u)[0][:, None])[:, 0]
+
+
+def _invert(mass: torch.Tensor, u: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """The first index at which the cumulative `mass` exceeds u times the total, and what u leaves.
+
+    `mass` is float64, shape (rows, k); `u` has shape (rows,), in [0, 1]. The second result, in
+    [0, 1], is uniform given the first. The mass at the index is positive whatever the rounding: the
+    target is below the total, and the sum rises at the index.
+
+    Raises `FloatingPointError` for a total that is not a positive number.
+    """
+    sums = mass.cumsum(-1)
+    total = sums[:, -1]
+    if not bool(((total > 0) & (total < torch.inf)).all()):
+        raise _not_finite()
+    target = torch.minimum(u * total, torch.nextafter(total, torch.zeros_like(total)))[:, None]
+    index = torch.searchsorted(sums, target, right=True)
+    above = sums.gather(1, index)
+    before = torch.where(index > 0, sums.gather(1, (index - 1).clamp(min=0)), 0.0)
+    rest = ((target - before) / (above - before)).clamp(0.0, 1.0)
+    return index[:, 0], rest[:, 0]
+
+
+def _not_finite() -> FloatingPointError:
+    return FloatingPointError(
+        "expected finite logits, found NaN or +inf; give the model dtype float32 or bfloat16"
+    )
 
 
 def stop_table(texts: Sequence[str], stops: Sequence[str]) -> torch.Tensor:

@@ -32,13 +32,18 @@ Record = dict[str, Any]
 
 
 class Engine(Protocol):
-    """What the runner needs from an engine. `identity` holds all that decides its replies."""
+    """What the runner and the studies need from an engine.
+
+    `identity` holds all that decides its replies, `draws_as` the model's part of the keys of its
+    draws (`noise.model_of`).
+    """
 
     name: str
     engine: str
     dtype: str
     version: str
     identity: dict[str, Any]
+    draws_as: str
 
     def run(self, tasks: Sequence[Task]) -> Iterator[list[Record]]:
         """Do the tasks in any order; yield finished records batch by batch."""

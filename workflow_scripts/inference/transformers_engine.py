@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from workflow_scripts.inference import chat, decoding, option_logprobs
+from workflow_scripts.inference import chat, decoding, noise, option_logprobs
 from workflow_scripts.inference.checkpoint import content, missing
 from workflow_scripts.inference.local_model import LocalModel, versions
 from workflow_scripts.inference.tasks import Draw, EngineError, Record, Score, Task
@@ -52,9 +52,10 @@ def load(
     if chat.templated(spec) and not tokenizer.chat_template:
         raise EngineError(chat.no_template(name))
     model.to("cuda" if torch.cuda.is_available() else "cpu").eval()
+    everything, weights = content(checkpoint, spec)
     identity = {
         "engine": "transformers",
-        "checkpoint": content(checkpoint, spec),
+        "checkpoint": everything,
         "dtype": dtype,
         "device": model.device.type,
         "chat_template": chat.templated(spec),
@@ -63,8 +64,11 @@ def load(
         "versions": versions(),
         "code": REPLY_CODE,
     }
+    draws_as = noise.of_checkpoint(checkpoint, weights, spec)
     batch_tokens = spec.get("batch_tokens", batch_tokens)
-    return TransformersEngine(name, spec, model, tokenizer, identity, batch_tokens, reuse_prefixes)
+    return TransformersEngine(
+        name, spec, model, tokenizer, identity, draws_as, batch_tokens, reuse_prefixes
+    )
 
 
 class TransformersEngine(LocalModel):

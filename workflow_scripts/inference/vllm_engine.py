@@ -16,7 +16,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from typing import Any
 
-from workflow_scripts.inference import chat
+from workflow_scripts.inference import chat, noise
 from workflow_scripts.inference.checkpoint import content
 from workflow_scripts.inference.tasks import Draw, EngineError, Record, Score, Task
 from workflow_scripts.shared.fingerprint import ROOT
@@ -61,10 +61,12 @@ def load(name: str, spec: dict[str, Any], checkpoint: str, **options: Any) -> "V
         raise EngineError(
             f"models.{name}.engine: vllm gives no attention weights; use engine transformers"
         )
-    child = _Child(name, spec, checkpoint)
+    everything, weights = content(checkpoint, spec)
+    draws_as = noise.of_checkpoint(checkpoint, weights, spec)
+    child = _Child(name, spec, checkpoint, draws_as)
     identity = {
         "engine": "vllm",
-        "checkpoint": content(checkpoint, spec),
+        "checkpoint": everything,
         "dtype": spec.get("dtype", "float32"),
         "device": child.device,
         "tensor_parallel": spec.get("tensor_parallel", 1),
@@ -74,7 +76,7 @@ def load(name: str, spec: dict[str, Any], checkpoint: str, **options: Any) -> "V
         "versions": child.version,
         "code": REPLY_CODE,
     }
-    return VllmEngine(name, child, identity)
+    return VllmEngine(name, child, identity, draws_as)
 
 
 class VllmEngine:
@@ -82,10 +84,11 @@ class VllmEngine:
 
     engine = "vllm"
 
-    def __init__(self, name: str, child: "_Child", identity: dict[str, Any]):
+    def __init__(self, name: str, child: "_Child", identity: dict[str, Any], draws_as: str):
         self.name = name
         self.child = child
         self.identity = identity
+        self.draws_as = draws_as
         self.dtype = identity["dtype"]
         self.version = child.version
 
@@ -134,7 +137,7 @@ class VllmEngine:
 class _Child:
     """The worker process and the lines exchanged with it."""
 
-    def __init__(self, name: str, spec: dict[str, Any], checkpoint: str):
+    def __init__(self, name: str, spec: dict[str, Any], checkpoint: str, draws_as: str):
         self.name = name
         self.process = subprocess.Popen(
             [interpreter(name, spec), "-m", WORKER],
@@ -146,7 +149,7 @@ class _Child:
             start_new_session=True,  # when this process ends, the worker ends its whole group
         )
         self.close = weakref.finalize(self, _end, self.process)
-        self.tell(name=name, spec=spec, checkpoint=checkpoint)
+        self.tell(name=name, spec=spec, checkpoint=checkpoint, draws_as=draws_as)
         first = self.hear()
         self.version: str = first["version"]
         self.device: str = first["device"]

@@ -10,12 +10,11 @@ import time
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from workflow_scripts.inference import chat
+from workflow_scripts.inference import chat, noise
 from workflow_scripts.inference.checkpoint import missing
 from workflow_scripts.inference.encoding import Encoder, end_tokens
 from workflow_scripts.inference.tasks import EngineError, Record
 from workflow_scripts.inference.vllm_jobs import DrawJob, Gathered, Job, ScoreJob, params
-from workflow_scripts.shared import seeds
 
 # Maximum number of requests inside the engine: far more than run together, so that it can choose,
 # and few enough for memory.
@@ -41,7 +40,10 @@ CPU_VARIABLES = {
 class Model:
     """A loaded model. `context` is the maximum number of tokens of prompt and reply together."""
 
-    def __init__(self, name: str, spec: dict[str, Any], checkpoint: str, device: str):
+    def __init__(
+        self, name: str, spec: dict[str, Any], checkpoint: str, draws_as: str, device: str
+    ):
+        self.draws_as = draws_as
         hub = not os.path.isdir(checkpoint)
         variables = VARIABLES | (CPU_VARIABLES if device == "cpu" else {})
         if not hub:
@@ -132,7 +134,7 @@ class Model:
             temperature=request["temperature"],
             top_p=request["top_p"],
             top_k=request["top_k"],
-            seed=seeds.derive(request["seed"], request["request_id"], sample),
+            seed=noise.key(self.draws_as, request["seed"], request["request_id"], sample),
             stop=stop,
             stop_token_ids=self.ends,
             max_tokens=limit,

@@ -2,11 +2,12 @@
 
     python -m workflow_scripts.inference.vllm_worker
 
-One JSON object per line in both directions. The first input line is {"name", "spec", "checkpoint"};
-the answer gives version and device, without loading the model. Every further line is {"requests":
-rows, "draws": [[row, sample], ...], "scores": [row, ...]}; the answers are {"records": [...]} as
-they finish and then {"done": true}, or {"error": text}. The first such line loads the model. When
-standard input closes, because the parent has ended, the process ends with all that it started.
+One JSON object per line in both directions. The first input line is {"name", "spec", "checkpoint",
+"draws_as"}; the answer gives version and device, without loading the model. Every further line is
+{"requests": rows, "draws": [[row, sample], ...], "scores": [row, ...]}; the answers are
+{"records": [...]} as they finish and then {"done": true}, or {"error": text}. The first such line
+loads the model. When standard input closes, because the parent has ended, the process ends with all
+that it started.
 
 Runs under any Python with vLLM; needs none of the project's other libraries.
 """
@@ -76,7 +77,7 @@ def main() -> None:
             break
         try:
             if model is None:
-                model = Model(start["name"], start["spec"], start["checkpoint"], device)
+                model = Model(**start, device=device)
             for records in model.run(line["requests"], line["draws"], line["scores"]):
                 answer(records=records)
             answer(done=True)

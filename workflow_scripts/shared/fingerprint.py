@@ -1,9 +1,10 @@
 """Code fingerprints, so that only changes of meaning re-run a rule.
 
 A rule's fingerprint hashes the syntax trees of its script and of every project module that the
-script imports, directly or not, at the top of a file or inside a function. Comments, docstrings
-and formatting are not in the tree, so editing them re-runs nothing; a changed line of code
-re-runs exactly the rules whose script reaches its module.
+script imports, directly or not, at the top of a file or inside a function. `syntax` writes the
+trees as text without comments, docstrings and formatting, so editing these re-runs nothing; a
+changed line of code re-runs exactly the rules whose script reaches its module. Fingerprints do not
+depend on the version of Python.
 """
 
 import ast
@@ -11,10 +12,11 @@ import contextlib
 import hashlib
 import json
 import os
-import sys
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
+
+from workflow_scripts.shared import syntax
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = "workflow_scripts"
@@ -91,18 +93,17 @@ def _parse(path: Path, source: bytes) -> Meaning:
                 raise SyntaxError(f"{path}: relative import; write `from {PACKAGE}.… import …`")
             names.add(node.module or "")
             names.update(f"{node.module}.{alias.name}" for alias in node.names)
-    dump = ast.dump(_WithoutDocstrings().visit(tree))
     ours = sorted(name for name in names if name.startswith(PACKAGE))
-    return Meaning(hashlib.sha256(dump.encode()).hexdigest(), ours)
+    return Meaning(hashlib.sha256(syntax.text(tree).encode()).hexdigest(), ours)
 
 
 # Parsing every module takes longer than the rest of planning, and every cluster job plans again.
-# Parsed modules are kept under the hash of their bytes, in one file per Python version and version
-# of this module.
+# Parsed modules are kept under the hash of their bytes, in one file per version of this module and
+# of `syntax`.
 @cache
 def _store() -> Path:
-    own = hashlib.sha256(Path(__file__).read_bytes()).hexdigest()[:16]
-    return Path("work") / f"fingerprints-{sys.implementation.cache_tag}-{own}.json"
+    own = hashlib.sha256(Path(__file__).read_bytes() + Path(syntax.__file__).read_bytes())
+    return Path("work") / f"fingerprints-{own.hexdigest()[:16]}.json"
 
 
 @cache
@@ -119,15 +120,3 @@ def _keep(known: dict[str, Meaning]) -> None:
         part = _store().with_suffix(f".{os.getpid()}.part")
         part.write_text(json.dumps(known))
         part.replace(_store())
-
-
-class _WithoutDocstrings(ast.NodeTransformer):
-    def _strip(self, node: ast.AST) -> ast.AST:
-        self.generic_visit(node)
-        body = node.body  # type: ignore[attr-defined]
-        match body:
-            case [ast.Expr(value=ast.Constant(value=str())), *rest]:
-                node.body = rest or [ast.Pass()]  # type: ignore[attr-defined]
-        return node
-
-    visit_Module = visit_ClassDef = visit_FunctionDef = visit_AsyncFunctionDef = _strip
