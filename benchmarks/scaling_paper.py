@@ -168,9 +168,16 @@ def _optimizers_continual(at: At, config: Config, _: dict[str, float]) -> float:
         return one["batch"] * sum(a * b for a, b in pairwise(widths))
 
     dearer = size(own) / size(measured) * own["seeds"] / measured["seeds"]
-    streams = at(own["steps"]["permuted"]) * own["tasks"] / measured["tasks"]
-    streams += at(own["steps"]["classes"])
-    return streams * dearer * sum(entry is not None for entry in own["optimizers"].values())
+    tasks = {"permuted": own["tasks"] / measured["tasks"], "classes": 1}
+    streams = {stream: at(own["steps"][stream]) * count for stream, count in tasks.items()}
+    entries = [entry for entry in own["optimizers"].values() if entry is not None]
+    every = sum(
+        length
+        for stream, length in streams.items()
+        for entry in entries
+        if entry.get("only", stream) == stream
+    )
+    return every * dearer
 
 
 def _cocycles_messages(at: At, config: Config, _: dict[str, float]) -> float:
