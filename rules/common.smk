@@ -129,3 +129,9 @@ def change_of_mind_files(wildcards):
 def optimizers_settings(*keys):
     """Some settings of the study by their names."""
     return {key: config["optimizers"][key] for key in keys}
+
+
+def optimizers_streams(wildcards):
+    """The streams of tasks on which the wildcard's optimiser is tuned and trained."""
+    only = config["optimizers"]["optimizers"][wildcards.optimizer].get("only")
+    return [only] if only else list(config["optimizers"]["steps"])

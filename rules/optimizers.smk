@@ -32,12 +32,6 @@ OPTIMIZERS_FIGURES = [
 ]
 
 
-def optimizers_streams(wildcards):
-    """The streams of tasks on which an optimiser is tuned and trained."""
-    only = OPTIMIZERS[wildcards.optimizer].get("only")
-    return [only] if only else list(config["optimizers"]["steps"])
-
-
 rule optimizers_data:
     input:
         optimizers_data_files(config["optimizers"]["data"]["source"]),

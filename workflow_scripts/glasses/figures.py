@@ -48,7 +48,6 @@ PUBLISHED = {  # row of `COPYING`: figure, task and hint in the paper's table of
     8: ("11", "last digit; wording type 2", "no"),
 }
 PAPER_TASKS = {"sum": "sum", "ones": "count_ones", "bits": "count_mixed", "word": "count_word"}
-PAPER_PROMPTINGS = {"plain": "no_cot", "zero_shot": "cot_zero_shot", "few_shot": "cot_few_shot"}
 GEMINI = "Gemini 1.5"
 TOP = "predicted count that dominates the histogram"
 

@@ -44,6 +44,7 @@ def copying(rows: Rows, table: pd.DataFrame) -> None:
         count = int(gain["draw"].max()) + 1
         note = f"interval over questions and {count} random sets of heads"
         rows.interval("P6", "copying_lost_beyond_random", crossed(lost, sampled=True), note=note)
+    _agreement(rows, wide, table)
 
 
 def by_draw(own: pd.DataFrame) -> NDArray[Any]:

@@ -113,7 +113,6 @@ THEORY = frozenset({Evidence.THEORY})
 PROTOCOL = frozenset({Evidence.PROTOCOL})
 ANY_PROTOCOL = frozenset({Evidence.REDUCED, Evidence.PROTOCOL})
 PAPER_MODEL = frozenset({Evidence.PAPER_MODEL})
-STAND_IN_OR_PROTOCOL = ANY_PROTOCOL | {Evidence.STAND_IN}
 ANY_MODEL = frozenset({Evidence.STAND_IN, Evidence.OTHER_MODEL, Evidence.PAPER_MODEL})
 
 
