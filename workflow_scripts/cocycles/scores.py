@@ -6,9 +6,8 @@ from typing import Any
 
 import pandas as pd
 
-from workflow_scripts.clrs import intervals
-from workflow_scripts.clrs.intervals import DIFFERENCE, SHARE, Part
-from workflow_scripts.shared import job, scores, tables
+from workflow_scripts.shared import intervals, job, scores, tables
+from workflow_scripts.shared.intervals import DIFFERENCE, SHARE, Part
 from workflow_scripts.shared.schemas import SCORES
 from workflow_scripts.shared.scores import Row, interval, mean
 

@@ -10,12 +10,12 @@ from typing import Any
 
 import pandas as pd
 
-from workflow_scripts.clrs import intervals, reasoner_scores, weights
-from workflow_scripts.clrs.intervals import DIFFERENCE, SHARE
+from workflow_scripts.clrs import reasoner_scores, weights
 from workflow_scripts.cocycles import asynchrony
 from workflow_scripts.cocycles.processors import PROCESSORS
 from workflow_scripts.cocycles.train import sets
-from workflow_scripts.shared import job, progress, tables
+from workflow_scripts.shared import intervals, job, progress, tables
+from workflow_scripts.shared.intervals import DIFFERENCE, SHARE
 from workflow_scripts.shared.scores import Row, exact, interval, mean, number
 
 LEVELS = {"l1": "L1", "l2": "L2", "l3": "L3", "l3_linear": "L3"}

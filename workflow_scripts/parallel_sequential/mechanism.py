@@ -7,7 +7,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from workflow_scripts.parallel_sequential.rows import SHARE, Rows
-from workflow_scripts.shared import statistics
+from workflow_scripts.shared import intervals
+from workflow_scripts.shared.intervals import Part
 from workflow_scripts.shared.statistics import Interval
 
 
@@ -53,29 +54,19 @@ def by_draw(own: pd.DataFrame) -> NDArray[Any]:
 
 
 def crossed(values: NDArray[Any], sampled: bool | None = None) -> Interval:
-    """Mean of `values`, shape (questions, draws), with a t interval over both.
+    """Mean of `values`, shape (questions, draws), with an interval over both (`shared.intervals`).
 
-    The variance of the mean is the sum of those over questions and over draws, with degrees of
-    freedom by Satterthwaite (1946); the interaction counts twice, so it is not too small. `sampled`
-    says whether the draws are a sample of more (random heads); by default, if there are several. A
-    sample of one draw, or one question, has no interval.
+    `sampled` says whether the draws are a sample of more (random heads); by default, if there are
+    several. A sample of one draw, or one question, has no interval. `n` counts the questions.
     """
-    from scipy import stats
-
     questions, draws = values.shape
-    sampled = draws > 1 if sampled is None else sampled
-    mean = float(values.mean())
-    sizes = [questions, draws] if sampled else [questions]
-    if min(sizes) < 2:
-        return Interval(mean, np.nan, np.nan, questions)
-    parts = [values.mean(1 - axis).var(ddof=1) / size for axis, size in enumerate(sizes)]
-    if sum(parts) <= (statistics.DUST * np.abs(values).max()) ** 2:
-        return Interval(mean, np.nan, np.nan, questions)
-    freedom = sum(parts) ** 2 / sum(
-        part**2 / (size - 1) for part, size in zip(parts, sizes, strict=True)
-    )
-    half = float(stats.t.ppf(0.975, freedom) * np.sqrt(sum(parts)))
-    return Interval(mean, mean - half, mean + half, questions)
+    if draws > 1 if sampled is None else sampled:
+        if min(questions, draws) < 2:
+            return Interval(float(values.mean()), np.nan, np.nan, questions)
+        found = intervals.mean([Part(1.0, values.T)])
+    else:
+        found = intervals.of_seeds(values.mean(1))
+    return found.interval()._replace(n=questions)
 
 
 def _agreement(rows: Rows, wide: pd.DataFrame, table: pd.DataFrame) -> None:

@@ -10,9 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from workflow_scripts.clrs import intervals
-from workflow_scripts.clrs.intervals import DIFFERENCE, SHARE, Mean, Part
-from workflow_scripts.shared import scores
+from workflow_scripts.shared import intervals, scores
+from workflow_scripts.shared.intervals import DIFFERENCE, SHARE, Mean, Part
 from workflow_scripts.shared.scores import Row
 from workflow_scripts.shared.statistics import Bounds
 from workflow_scripts.transnar.published import FAMILY

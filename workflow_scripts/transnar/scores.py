@@ -1,6 +1,6 @@
 """From answers to scores: per arm, inference condition, algorithm and size, with intervals.
 
-All decoders answer the same prompts, so intervals are over seeds and prompts (`clrs/intervals.py`).
+All decoders answer the same prompts, so intervals are over seeds and prompts (`shared.intervals`).
 Differences between arms, and between inference conditions of one arm, are paired by seed and
 prompt. `role` is what a size is to the training. Reasoners are compared with Ibarz et al. (2022) at
 64 nodes (80 for strings): those of one algorithm with table 2, those of several with figure 3.
@@ -11,9 +11,9 @@ from typing import Any
 
 import pandas as pd
 
-from workflow_scripts.clrs import intervals, sampling
-from workflow_scripts.clrs.intervals import DIFFERENCE, SHARE
-from workflow_scripts.shared import job, scores, tables
+from workflow_scripts.clrs import sampling
+from workflow_scripts.shared import intervals, job, scores, tables
+from workflow_scripts.shared.intervals import DIFFERENCE, SHARE
 from workflow_scripts.shared.schemas import SCORES
 from workflow_scripts.shared.scores import Row
 from workflow_scripts.transnar import across

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from workflow_scripts.clrs import intervals
-from workflow_scripts.clrs.intervals import Part
+from workflow_scripts.shared import intervals
+from workflow_scripts.shared.intervals import Part
 from workflow_scripts.shared.statistics import bootstrap_mean, seed_interval
 
 RUNS = 1500

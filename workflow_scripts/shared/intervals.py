@@ -5,7 +5,7 @@ y_ij = mu + a_i + b_j + e_ij for training (seed) i and item j. The interval is
 mean ± sqrt(t_a² V_a + t_b² V_b), with V_a and V_b the variances of the mean of the seeds and of the
 mean of the items, and t_a and t_b the quantiles of Student's t with their degrees of freedom (Howe
 1974). Simulated with 2 to 6 seeds it covers 95 % or more; with Satterthwaite's degrees of freedom
-it would cover as little as 88 %, and a bootstrap over both factors less (tests/clrs).
+it would cover as little as 88 %, and a bootstrap over both factors less (in the tests).
 """
 
 import math
