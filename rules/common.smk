@@ -90,6 +90,15 @@ def trained_shape(wildcards):
     return {key: config["models"][wildcards.model][key] for key in keys}
 
 
+def shown_inside(names):
+    """The models whose attention and hidden states their engine shows."""
+    return [
+        name
+        for name in names
+        if config["models"][name].get("engine", "transformers") == "transformers"
+    ]
+
+
 def model_gguf(wildcards):
     """The GGUF file that the wildcard's model is converted from, if it lies on this machine."""
     return gguf_file(config["models"][wildcards.model]) or []

@@ -1,6 +1,9 @@
 """Study `parallel_sequential`: parallel and sequential sampling in reasoning models (2604.05868)."""
 
 PARALLEL_SEQUENTIAL_MODELS = models_of(config, "parallel_sequential")
+PARALLEL_SEQUENTIAL_COPIERS = config["parallel_sequential"]["copying"]["models"]
+if PARALLEL_SEQUENTIAL_COPIERS is None:
+    PARALLEL_SEQUENTIAL_COPIERS = shown_inside(PARALLEL_SEQUENTIAL_MODELS)
 PARALLEL_SEQUENTIAL_FIGURES = [
     "accuracy",
     "aggregators",
@@ -185,7 +188,7 @@ rule parallel_sequential_scores:
         ),
         copying=expand(
             rules.parallel_sequential_copying.output.table,
-            model=config["parallel_sequential"]["copying"]["models"],
+            model=PARALLEL_SEQUENTIAL_COPIERS,
         ),
         similarity=rules.parallel_sequential_similarity.output.table,
     output:

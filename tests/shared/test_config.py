@@ -522,3 +522,24 @@ def test_a_model_whose_name_is_a_number_is_one_line():
     with pytest.raises(config.ConfigError) as error:
         config.check(content)
     assert str(error.value).splitlines()[1:] == ["  models: name 7 must be text; put it in quotes"]
+
+
+STUDIES_OF_MODELS = [study for study, names in DEFAULT["studies"].items() if names]
+
+
+def test_three_lines_are_a_config_for_every_study_of_models(tmp_path):
+    """A model and the studies that it runs on: no other setting names the models it replaces."""
+    (tmp_path / "Mine-1B").mkdir()
+    (tmp_path / "Mine-1B/config.json").write_text("{}")
+    mine = {
+        "models": {"mine": {"source": str(tmp_path / "Mine-1B")}},
+        "studies": {study: ["mine"] for study in STUDIES_OF_MODELS},
+    }
+    assert len(STUDIES_OF_MODELS) == 6
+    (tmp_path / "mine.yaml").write_text(yaml.safe_dump(mine))
+    command = [sys.executable, "-m", "snakemake", "-n", "--configfile", tmp_path / "mine.yaml"]
+    command += ["--snakefile", ROOT / "Snakefile", "--directory", tmp_path, "--"]
+    done = subprocess.run([*command, *STUDIES_OF_MODELS], capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "results/parallel_sequential/copying/mine.parquet" in done.stdout
+    assert "embedded-s" not in done.stdout

@@ -8,7 +8,7 @@ from typing import Any
 def problems(config: dict[str, Any]) -> Iterator[str]:
     """One line per impossible setting: its key, what was found, what is allowed."""
     section, models = config["parallel_sequential"], config["studies"]["parallel_sequential"]
-    for name in section["copying"]["models"]:
+    for name in section["copying"]["models"] or []:
         path = "parallel_sequential.copying.models"
         if name not in models:
             yield (
