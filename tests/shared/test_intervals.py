@@ -86,9 +86,24 @@ def test_no_spread_gives_no_interval_unless_the_range_is_known(values):
     assert value == pytest.approx(values[0, 0])
 
 
-def test_a_ceiling_leaves_room_for_unseen_seeds():
-    found = intervals.mean([Part(1.0, np.ones((3, 9)))], bounds=(0, 1)).interval()
+def test_a_ceiling_of_one_value_per_seed_leaves_room_for_unseen_seeds():
+    found = intervals.of_seeds(np.ones(3), bounds=(0, 1)).interval()
     assert (found.low, found.high) == pytest.approx((0.025 ** (1 / 3), 1))
+
+
+def test_at_a_ceiling_the_items_bound_the_mean():
+    """As the interval of Clopper and Pearson for a share of as many items."""
+    found = intervals.mean([Part(1.0, np.ones((3, 9)))], bounds=(0, 1)).interval()
+    assert (found.low, found.high, found.n) == pytest.approx((0.025 ** (1 / 9), 1, 3))
+    parts = [Part(0.5, np.zeros((4, 500)))] * 2
+    found = intervals.mean(parts, bounds=(0, 1)).interval()
+    assert (found.low, found.high) == pytest.approx((0, 1 - 0.025 ** (1 / 1000)))
+
+
+def test_equal_values_within_the_range_leave_room_for_unseen_seeds():
+    """A difference of 0 on all items is no end of its range."""
+    found = intervals.mean([Part(1.0, np.zeros((3, 9)))], bounds=(-1, 1)).interval()
+    assert found.high == pytest.approx(1 - 0.025 ** (1 / 3))
 
 
 @pytest.mark.parametrize("k", [1, 3, 5])

@@ -100,12 +100,18 @@ def test_heads_that_never_were_sharp_do_not_lose_sharpness():
     assert "expected 90 %" in entry["reason"]
 
 
-def test_heads_that_agree_leave_a_gain_undecided():
-    """Ten equal heads have no spread, and so no interval; it was 0 points wide."""
+def test_heads_that_all_gain_nothing_are_bounded_by_their_sets():
+    """No set of 10 heads with 1,000 each changed. The interval was 0 points wide, then none."""
     frame = heads(gains=(0.0, 0.0, 0.0), spread=0.0)
     (entry,) = judged("S6c", table(frame))
+    assert entry["verdict"] == Verdict.SUPPORTED
+    assert entry["measured"]["units"] == "sets"
+    assert entry["measured"]["ci_high"] == pytest.approx(100 * (1 - 0.025**1.0e-4))
+    (entry,) = judged("S6a", table(frame))
     assert entry["verdict"] == Verdict.INCONCLUSIVE
-    assert entry["measured"]["ci_low"] is None
+    few = frame.assign(n=20)
+    (entry,) = judged("S6c", table(few))
+    assert entry["verdict"] == Verdict.INCONCLUSIVE
 
 
 def test_ways_out_are_told_apart_and_need_trained_heads():

@@ -292,3 +292,24 @@ def test_the_paper_preset_decides_the_claims_on_decoders():
     assert protocols.reasoner(run, "bfs", SINGLE_TASK).reduced == "seeds 3 of 10"
     gates = "processor triplet_gmpnn, not triplet_mpnn"
     assert protocols.reasoner(run, "all", MULTI_TASK).reduced == f"{gates}; seeds 3 of 10"
+
+
+def test_scores_that_all_lie_at_an_end_of_their_range_decide():
+    """Text alone that is never right (N5), and answers that all parse (N8a), at the paper's size."""
+    import numpy as np
+
+    from workflow_scripts.transnar import across
+
+    spread = np.random.default_rng(0).normal(0, 0.05, (4, 500))
+    levels = {("text", "clrs_score"): 0.0, ("hybrid", "clrs_score"): 0.6 + spread}
+    levels |= {(arm, "parse_score"): 1.0 for arm in ("text", "hybrid")}
+    table = {
+        (arm, "plain", "free", nodes, metric): {
+            name: np.zeros((4, 500)) + level for name in claims.NEAR_ZERO
+        }
+        for (arm, metric), level in levels.items()
+        for nodes in verdicts.SIZES.values()
+    }
+    rows = [*scores.pooled(table, verdicts.ROLES), *across.rows(table, verdicts.SIZES)]
+    found = entries(verdicts.made(rows), settings()).loc[["N5", "N8a"]]
+    assert set(found["verdict"]) == {Verdict.SUPPORTED}

@@ -1,15 +1,17 @@
 """The study's table of scores: one row, one number."""
 
+import math
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from workflow_scripts.shared import adaptive_temperature, files, job, scores, tables
 from workflow_scripts.shared.schemas import SCORES
 from workflow_scripts.shared.scores import Row
-from workflow_scripts.shared.statistics import holm, paired_t
+from workflow_scripts.shared.statistics import holm, paired_t, seed_interval, without_spread
 
 PLACE = ["normaliser", "inference", "items"]  # what a head's metric is measured under
 CONDITIONS = [*PLACE, "layer", "entropy_nats", "spread", "power"]
@@ -21,10 +23,10 @@ SHARES = ("accuracy", "largest_item_weight", "max_weight", "bound_violations")
 CURVE_NATS = np.linspace(0.0, 7.0, 141)  # entropies at which the polynomials are drawn
 
 
-def by_seed(frame: pd.DataFrame, metric: str) -> pd.DataFrame:
+def by_seed(frame: pd.DataFrame, metric: str, column: str = "value") -> pd.DataFrame:
     """One metric as a table: rows (normaliser, inference, items), one column per seed."""
     rows = frame[frame["metric"] == metric]
-    return rows.pivot(index=PLACE, columns="seed", values="value").sort_index()
+    return rows.pivot(index=PLACE, columns="seed", values=column).sort_index()
 
 
 def accuracies(frame: pd.DataFrame, experiment: str) -> list[Row]:
@@ -88,7 +90,7 @@ def differences(frame: pd.DataFrame, experiment: str, along: str, base: str) -> 
     `along` is the column (`inference` or `normaliser`) whose values are compared with `base`.
     p-values are also given after Holm's correction over the sizes.
     """
-    wide = by_seed(frame, "accuracy")
+    wide, sets = (by_seed(frame, "accuracy", column) for column in ("value", "n"))
     rows: list[Row] = []
     for name in sorted(set(wide.index.get_level_values(along)) - {base}):
         here = wide.xs(name, level=along, drop_level=False)
@@ -97,9 +99,8 @@ def differences(frame: pd.DataFrame, experiment: str, along: str, base: str) -> 
         for place, values in zip(places, here.to_numpy(), strict=True):
             against = wide.loc[tuple((place | {along: base}).values())].to_numpy()
             gain = f"accuracy_gain_over_{base}"
-            # Without bounds: heads that all gain nothing would get +-31 points from them, as if a
-            # head that was not drawn could gain or lose everything. They get no interval.
-            rows.append(scores.mean(experiment, gain, values - against, units="heads", **place))
+            drawn = int(sets.loc[tuple(place.values())].sum())
+            rows.append(gained(experiment, gain, values - against, drawn, **place))
             p_values.append(paired_t(values, against).p)
         for metric, found in (("paired_t_p", p_values), ("paired_t_p_holm", holm(p_values))):
             rows += [
@@ -107,6 +108,20 @@ def differences(frame: pd.DataFrame, experiment: str, along: str, base: str) -> 
                 for place, p in zip(places, found, strict=True)
             ]
     return rows
+
+
+def gained(
+    experiment: str, metric: str, gains: NDArray[np.float64], sets: int, **place: Any
+) -> Row:
+    """The mean gain over heads (n,), Student's interval; over all `sets` where no head gains.
+
+    Without spread over heads an interval over heads is +-31 points, as if a head that was not drawn
+    could gain or lose everything. That none of the heads' sets changed bounds the gain much better.
+    """
+    found, units = seed_interval(gains), "heads"
+    if len(gains) > 1 and math.isnan(found.low) and found.value == 0:
+        found, units = without_spread(0.0, sets, bounds=(-1.0, 1.0)), "sets"
+    return scores.interval(experiment, metric, found, units=units, **place)
 
 
 def slopes(frame: pd.DataFrame, experiment: str) -> list[Row]:
