@@ -43,6 +43,20 @@ def test_a_curve_that_levels_off_is_told_from_one_that_vanishes():
     assert vanishes.low < 0 < vanishes.high < 2.0**-7
 
 
+@pytest.mark.parametrize("curve", [SIZES**-0.05, 1 - 0.05 * np.log(SIZES)])
+def test_a_curve_that_falls_too_slowly_has_no_interval(curve):
+    """n^-0.05 vanishes; its fit gave a limit of 0.33 in an interval 0.02 wide."""
+    rng = np.random.default_rng(3)
+    found = limits.limit(SIZES, curve * np.exp(0.01 * rng.normal(size=(8, len(SIZES)))))
+    assert np.isnan([found.low, found.high]).all()
+
+
+def test_a_flat_curve_has_its_level_as_its_limit():
+    rng = np.random.default_rng(4)
+    curves = np.exp(0.05 * rng.normal(size=(20, 8, len(SIZES))))
+    assert sum(limits.limit(SIZES, curve).low > 0.5 for curve in curves) >= 17
+
+
 def test_equal_noise_is_weighted_equally():
     rng = np.random.default_rng(2)
     values = 0.3 + SIZES**-0.7 + 0.01 * rng.normal(size=(10, len(SIZES)))

@@ -60,7 +60,7 @@ def heads(
             more = gain + rng.normal(0.0, spread * max(abs(gain), 0.01))
             for way, right in (("trained", base), ("published", base + more)):
                 for metric, value in (
-                    ("accuracy", right + wobble),
+                    ("accuracy", round(right + wobble, 3)),  # of 1,000 sets
                     ("max_weight", min(1.0, 0.9 * (items / 16) ** -(falls * slope))),
                     ("largest_item_weight", weight_at_16 * drawn * (items / 16) ** -falls),
                     ("entropy_nats", np.log(items) - 0.5),

@@ -1,5 +1,6 @@
 """Claims on invented answers: every arm has a preset score, with small differences by seed."""
 
+import numpy as np
 import pandas as pd
 import pytest
 import yaml
@@ -10,7 +11,7 @@ from workflow_scripts.shared import claims as shared
 from workflow_scripts.shared import tables
 from workflow_scripts.shared.claims import Evidence, Verdict
 from workflow_scripts.shared.fingerprint import ROOT
-from workflow_scripts.transnar import claims, protocols, scores
+from workflow_scripts.transnar import across, claims, protocols, scores
 from workflow_scripts.transnar.published import FAMILY, MULTI_TASK, SINGLE_TASK, mean_pct
 
 SIZES = {"interpolation": 7, "trained": 8, "extrapolation": 10}
@@ -295,11 +296,7 @@ def test_the_paper_preset_decides_the_claims_on_decoders():
 
 
 def test_scores_that_all_lie_at_an_end_of_their_range_decide():
-    """Text alone that is never right (N5), and answers that all parse (N8a), at the paper's size."""
-    import numpy as np
-
-    from workflow_scripts.transnar import across
-
+    """Text alone that is never right (N5), and answers that all parse (N8a), at paper scale."""
     spread = np.random.default_rng(0).normal(0, 0.05, (4, 500))
     levels = {("text", "clrs_score"): 0.0, ("hybrid", "clrs_score"): 0.6 + spread}
     levels |= {(arm, "parse_score"): 1.0 for arm in ("text", "hybrid")}

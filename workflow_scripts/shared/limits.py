@@ -62,7 +62,8 @@ def limit(
     jackknife's pseudo-values (Efron and Tibshirani 1993, chapter 11), one per unit, so it covers
     the uncertainty of all three parameters. With `relative` the noise is taken to grow with the
     value, as for positive quantities that span decades; else it is the same at all sizes. One unit
-    has no interval. Raises `ValueError` below four sizes, or if a value is not finite.
+    has no interval; nor has a curve that changes as n^-0.1 or more slowly, whose limit lies too far
+    beyond the sizes. Raises `ValueError` below four sizes, or if a value is not finite.
     """
     table = np.asarray(values, dtype=float)
     if not np.isfinite(table).all():
@@ -75,13 +76,26 @@ def limit(
         first = fit(sizes, mean, weights)
         smooth = first.limit + first.factor * np.asarray(sizes, dtype=float) ** -first.exponent
         weights = 1 / _scale(smooth)
-    whole = fit(sizes, mean, weights).limit
-    units = len(table)
+    found = fit(sizes, mean, weights)
+    whole, units = found.limit, len(table)
     if units < 2:
         return Interval(whole, float("nan"), float("nan"), units)
-    others = (table.sum(0) - table) / (units - 1)
-    left_out = np.array([fit(sizes, curve, weights).limit for curve in others])
-    pseudo = seed_interval(units * whole - (units - 1) * left_out, level)
+    others = [fit(sizes, curve, weights) for curve in (table.sum(0) - table) / (units - 1)]
+
+    def jackknife(of_all: float, of_others: list[float]) -> Interval:
+        return seed_interval(units * of_all - (units - 1) * np.array(of_others), level)
+
+    ends = np.array([np.min(sizes), np.max(sizes)], dtype=float)
+
+    def change(curve: Fit) -> float:
+        first, last = curve.factor * ends**-curve.exponent
+        return float(first - last)
+
+    changed = jackknife(change(found), [change(other) for other in others])
+    flat = changed.low <= 0 <= changed.high  # what the slowest exponent then fits is noise
+    if found.exponent <= SLOWEST + 1.0e-3 and not flat:
+        return Interval(whole, float("nan"), float("nan"), units)
+    pseudo = jackknife(whole, [other.limit for other in others])
     half = (pseudo.high - pseudo.low) / 2
     return Interval(whole, whole - half, whole + half, units)
 
