@@ -37,7 +37,7 @@ TRANSNAR_SETTINGS = {
         key: config["clrs"]["train"][key]
         for key in (
             *("processor", "width", "batch", "learning_rate", "max_grad_norm"),
-            *("validate_every", "seeds"),
+            *("chunk_steps", "validate_every", "seeds"),
         )
     },
 }

@@ -272,6 +272,13 @@ def test_the_papers_settings_are_its_protocol():
         assert protocols.reasoner(run, entry, training).evidence == Evidence.PROTOCOL
 
 
+@pytest.mark.parametrize("changed", [{"processor": "mpnn"}, {"batch": 8}, {"validate_every": 0}])
+def test_another_reasoner_is_not_the_papers(changed):
+    run = settings()
+    run["reasoner_train"] |= changed
+    assert protocols.decoders(run).evidence == Evidence.REDUCED
+
+
 def merged(base, changes):
     """`base` with the leaves of `changes` in place of its own."""
     found = dict(base)

@@ -33,7 +33,7 @@ SETTINGS = {
         "test": {"sizes": [16, 64], "samples": 32},
     },
     "reasoner_train": {"width": 128, "batch": 32, "learning_rate": 1.0e-3, "max_grad_norm": 1.0}
-    | {"validate_every": 50, "seeds": 10},
+    | {"processor": "triplet_gmpnn", "chunk_steps": 16, "validate_every": 50, "seeds": 10},
 }
 MODELS = {}
 EXACT = set()

@@ -28,6 +28,7 @@ def decoders(settings: Settings) -> Protocol:
     """
     data, decoder, train = (settings[name] for name in ("data", "decoder", "train"))
     reasoner = settings["reasoners"][settings["reasoner"]]
+    trained = settings["reasoner_train"]
     four = "section 4"
     return evidence(
         Setting("algorithms", len(settings["algorithms"]), len(ALGORITHMS), "at least", four),
@@ -47,8 +48,21 @@ def decoders(settings: Settings) -> Protocol:
         Setting("seeds", train["seeds"], 4, "at least", "figure 4, caption"),
         Setting("algorithms of the reasoner", len(reasoner["algorithms"]), len(ALGORITHMS)),
         Setting("steps of the reasoner", reasoner["steps"], STEPS, "at least", IBARZ),
-        Setting("width of the reasoner", settings["reasoner_train"]["width"], 128, source=IBARZ),
         Setting("sizes of the reasoner", settings["reasoner_data"]["train"]["sizes"], SIZES),
+        # Section 3 names it, with gates, although Ibarz et al. use none in multi-task training.
+        Setting(
+            "processor of the reasoner", trained["processor"], "triplet_gmpnn", source="section 3"
+        ),
+        *(
+            Setting(f"{name} of the reasoner", trained[key], paper, source=IBARZ)
+            for name, key, paper in (
+                ("width", "width", 128),
+                ("batch", "batch", 32),
+                ("learning rate", "learning_rate", 1.0e-3),
+                ("gradient norm", "max_grad_norm", 1.0),
+            )
+        ),
+        Setting("selection of its weights", trained["validate_every"] > 0, True, source=IBARZ),
     )
 
 
@@ -57,7 +71,7 @@ def reasoner(settings: Settings, name: str, training: str) -> Protocol:
     train, data = settings["reasoner_train"], settings["reasoner_data"]
     entry = settings["reasoners"][name]
     count = {SINGLE_TASK: 1, MULTI_TASK: len(ALGORITHMS)}[training]
-    return evidence(
+    known = [
         Setting("algorithms", len(entry["algorithms"]), count),
         Setting("steps", entry["steps"], STEPS, "at least", IBARZ),
         Setting("processor", train["processor"], PROCESSORS[training], source="section 4"),
@@ -69,4 +83,7 @@ def reasoner(settings: Settings, name: str, training: str) -> Protocol:
         Setting("selection of weights", train["validate_every"] > 0, True, source=IBARZ),
         Setting("test samples", data["test"]["samples"], 32, "at least", "CLRS-30"),
         Setting("seeds", train["seeds"], 10, "at least", "figure 2, caption"),
-    )
+    ]
+    if training == MULTI_TASK:
+        known.append(Setting("message steps per chunk", train["chunk_steps"], 16, source=IBARZ))
+    return evidence(*known)
