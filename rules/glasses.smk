@@ -2,6 +2,16 @@
 
 GLASSES_MODELS = models_of(config, "glasses")
 GLASSES_TRAINED = [name for name in GLASSES_MODELS if config["models"][name]["source"] == "train"]
+# What the claims compare with the paper's questions.
+GLASSES_ASKED = {
+    "tasks_wording": config["glasses"]["tasks"]["wording"],
+    **{
+        name: config["glasses"]["tasks"][name]
+        for name in ("copy_lengths", "order_lengths", "count_lengths")
+    },
+    "gaps_wording": config["glasses"]["gaps"]["wording"],
+    "gap_lengths": config["glasses"]["gaps"]["lengths"],
+}
 GLASSES_PUBLISHED = {
     name: project_file(f"resources/published/glasses_{file}.csv")
     for name, file in (
@@ -171,6 +181,7 @@ rule glasses_claims:
         models=study_models("glasses"),
         stack={name: config["glasses"]["stack"][name] for name in ("width", "independent")},
         variation=config["glasses"]["theory"]["variation"],
+        asked=GLASSES_ASKED,
     script:
         "../workflow_scripts/glasses/claims.py"
 

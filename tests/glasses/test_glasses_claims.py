@@ -9,7 +9,7 @@ import yaml
 from scipy.stats import spearmanr
 
 from tests.glasses.test_answers import TASKS as FEW
-from tests.glasses.verdicts import PUBLISHED, all_claims, of_encodings
+from tests.glasses.verdicts import MODELS, PUBLISHED, all_claims, of_encodings, world
 from workflow_scripts.glasses import (
     answers,
     claims,
@@ -25,7 +25,7 @@ from workflow_scripts.inference import requests as inference
 from workflow_scripts.shared import claims as shared
 from workflow_scripts.shared import schemas, tables
 from workflow_scripts.shared import scores as shared_scores
-from workflow_scripts.shared.claims import Evidence, Verdict
+from workflow_scripts.shared.claims import Evidence, ModelEvidence, Verdict
 from workflow_scripts.shared.fingerprint import ROOT
 from workflow_scripts.shared.schemas import SCORES
 from workflow_scripts.shared.scores import exact
@@ -277,6 +277,38 @@ def test_stand_ins_decide_nothing_about_gemini(frame):
         if entry["decided_by"] == ["paper's own model"]:
             assert entry["verdict"] == Verdict.NOT_TESTED
             assert entry["reason"]
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "differs"),
+    [
+        ("G9a", {"tasks_wording": "short"}, "wording short, not paper"),
+        ("G9b", {"copy_lengths": [4, 8, 448]}, "copy lengths 4, 8, 448, not 100, 150"),
+        ("G10a", {"count_lengths": [4, 8]}, "count lengths 4, 8, not 5, 15"),
+        ("G14a", {"order_lengths": [4, 8]}, "order lengths 4, 8, not 100, 200"),
+        ("G12", {"gap_lengths": [1, 2, 51]}, "gap lengths 1, 2, 51, not 1, 2, 6"),
+    ],
+)
+def test_a_model_of_the_paper_that_was_asked_differently_counts_as_another(name, change, differs):
+    table = world(name, Verdict.SUPPORTED)
+    judge = ModelEvidence(MODELS, "glasses")
+    as_published, otherwise = (
+        shared.judge(next(c for c in known if c.id == name), table, judge)
+        for known in (all_claims(), all_claims(**change))
+    )
+    assert Verdict.SUPPORTED in {entry["verdict"] for entry in as_published}
+    assert {entry["verdict"] for entry in otherwise} == {Verdict.NOT_TESTED}
+    assert all(entry["evidence"] == Evidence.OTHER_MODEL for entry in otherwise)
+    assert all(differs in entry["measured"]["note"] for entry in otherwise)
+
+
+def test_the_paper_preset_asks_as_the_paper():
+    paper = yaml.safe_load((ROOT / "presets/paper.yaml").read_text())["glasses"]
+    tasks, gaps = paper["tasks"], paper["gaps"]
+    lengths = {name: tasks[name] for name in ("copy_lengths", "order_lengths", "count_lengths")}
+    asked = lengths | {"tasks_wording": tasks["wording"], "gaps_wording": gaps["wording"]}
+    found = claims.questions(Numbers.read(**PUBLISHED), asked | {"gap_lengths": gaps["lengths"]})
+    assert not any(each.reduced for each in found)
 
 
 def changed(path: str, value) -> dict:

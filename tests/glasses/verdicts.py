@@ -48,10 +48,24 @@ TASKS = {
 TWO_SEEDS = {"units": "seeds", "precision": "float64"}
 
 
-def all_claims() -> list[Claim]:
-    """The study's claims, as its rule builds them from the default settings."""
+# The paper's wording and lengths.
+ASKED: dict[str, Any] = {
+    "tasks_wording": "paper",
+    "copy_lengths": TASKS["copy_lengths"],
+    "order_lengths": TASKS["order_lengths"],
+    "count_lengths": list(range(5, 196, 10)),
+    "gaps_wording": "paper",
+    "gap_lengths": DIGITS,
+}
+
+
+def all_claims(**asked: Any) -> list[Claim]:
+    """The study's claims, as its rule builds them, for models asked as in the paper but `asked`."""
     return claims.all_claims(
-        **PUBLISHED, stack=CONFIG["stack"], variation=CONFIG["theory"]["variation"]
+        **PUBLISHED,
+        stack=CONFIG["stack"],
+        variation=CONFIG["theory"]["variation"],
+        asked=ASKED | asked,
     )
 
 
@@ -88,7 +102,7 @@ def of_limit(experiment: str, part: str, encoding: str, verdict: Verdict) -> lis
 
 
 def of_crossings(verdict: Verdict) -> list[Row]:
-    """Four encodings that pass the line together, one ten times later, or now so, now so."""
+    """Four encodings that pass the line together, one ten times later, or one in half of the seeds."""
     late = {S: np.full(6, 1.1), C: np.full(6, 10.0), INC: np.array([1, 1, 1, 6, 6, 6.0])}[verdict]
     rows = []
     for encoding in ("none", "sinusoidal", "alibi", "rotary"):
@@ -122,7 +136,7 @@ def of_encodings(verdict: Verdict) -> list[Row]:
 
 
 def of_precisions(verdict: Verdict) -> list[Row]:
-    """Seeds that collapse in float16 later, earlier, or now so, now so."""
+    """Seeds that collapse in float16 later, earlier, or some later and some earlier."""
     late = {S: [1000, 1000, 3000] * 2, C: [30, 30, 10] * 2, INC: [1000, 30, 100] * 2}[verdict]
     return of_collapse({("none", "bfloat16"): [100.0] * 6, ("none", "float16"): late})
 

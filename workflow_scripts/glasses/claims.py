@@ -2,18 +2,18 @@
 
 Random decoders follow the paper's own synthetic protocol where the label says so; they represent no
 particular model. Language models decide a claim about Gemini or Gemma only where they are that
-model.
+model and were asked as in the paper.
 """
 
 from typing import Any
 
 from workflow_scripts.glasses import claims_experiments, claims_theory
-from workflow_scripts.glasses.measurements import Protocols
+from workflow_scripts.glasses.measurements import Asked, Protocols
 from workflow_scripts.glasses.metrics import NOISE, PREFIX
 from workflow_scripts.glasses.published import Numbers
 from workflow_scripts.shared import claims
 from workflow_scripts.shared.claims import Claim
-from workflow_scripts.shared.protocol import Setting, evidence
+from workflow_scripts.shared.protocol import Protocol, Setting, evidence
 
 
 def protocols(numbers: Numbers, stack: dict[str, Any], variation: dict[str, Any]) -> Protocols:
@@ -40,6 +40,29 @@ def protocols(numbers: Numbers, stack: dict[str, Any], variation: dict[str, Any]
     )
 
 
+def questions(numbers: Numbers, asked: dict[str, Any]) -> Asked:
+    """Whether models were asked as in the paper: in our version of its wording, at its lengths.
+
+    `asked` has the wordings and lengths of the study's settings `tasks` and `gaps`. Accuracies and
+    errors are means over lengths, so other lengths change them; gaps are read length by length.
+    """
+
+    def protocol(wording: str, name: str, run: list[int], published: list[int]) -> Protocol:
+        return evidence(
+            Setting("wording", asked[wording], "paper"),
+            Setting(f"{name} lengths", sorted(run), published),
+        )
+
+    panel = numbers.lengths("5a")
+    shared = [length for length in panel if length in asked["gap_lengths"]]
+    return Asked(
+        copying=protocol("tasks_wording", "copy", asked["copy_lengths"], numbers.copied("2a")),
+        counting=protocol("tasks_wording", "count", asked["count_lengths"], numbers.counted()),
+        order=protocol("tasks_wording", "order", asked["order_lengths"], numbers.copied("11")),
+        gaps=protocol("gaps_wording", "gap", shared, panel),
+    )
+
+
 def all_claims(
     thresholds: str,
     copies: str,
@@ -47,17 +70,18 @@ def all_claims(
     gaps: str,
     stack: dict[str, Any],
     variation: dict[str, Any],
+    asked: dict[str, Any],
 ) -> list[Claim]:
     """All claims in order, with the published numbers from the CSV files.
 
-    `stack` and `variation` are these settings of the study: they decide whether a run followed the
-    paper's protocol.
+    `stack`, `variation` and `asked` are settings of the study: they decide whether a run followed
+    the paper's protocol, and whether a paper's model was asked as in the paper.
     """
     numbers = Numbers.read(thresholds, copies, errors, gaps)
     followed = protocols(numbers, stack, variation)
     return [
         *claims_theory.claims(numbers, followed),
-        *claims_experiments.claims(numbers, followed),
+        *claims_experiments.claims(numbers, followed, questions(numbers, asked)),
     ]
 
 

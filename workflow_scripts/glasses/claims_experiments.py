@@ -26,8 +26,9 @@ extension = partial(Claim, decided_by=THEORY, kind=Kind.EXTENSION)
 ABOVE_ONE = Region(low=1.0 + 1.0e-9)
 
 
-def claims(numbers: Numbers, protocols: m.Protocols) -> list[Claim]:
-    """The claims, with the published numbers and the protocols that this run followed."""
+def claims(numbers: Numbers, protocols: m.Protocols, asked: m.Asked) -> list[Claim]:
+    """The claims, with the published numbers and what this run followed of the paper."""
+    copying, counting, order, gaps = (partial(m.as_asked, each) for each in asked)
     return [
         of_gemini(
             id="G9a",
@@ -35,7 +36,7 @@ def claims(numbers: Numbers, protocols: m.Protocols) -> list[Claim]:
             source="section 3.1, figure 2a",
             quantity="accuracy on the first minus accuracy on the last",
             region=POSITIVE,
-            test=partial(m.in_models, "E1a", "first_over_last", "equal lengths"),
+            test=partial(copying, partial(m.in_models, "E1a", "first_over_last", "equal lengths")),
             published=numbers.gain("2a", "first element of 01...1"),
         ),
         of_gemini(
@@ -44,7 +45,7 @@ def claims(numbers: Numbers, protocols: m.Protocols) -> list[Claim]:
             source="section 3.1, figure 2a",
             quantity="accuracy on the last below 300 elements minus accuracy from 300 on",
             region=MOST,
-            test=partial(m.in_models, "E1a", "last_drop", "edge sequences"),
+            test=partial(copying, partial(m.in_models, "E1a", "last_drop", "edge sequences")),
             published=Published(
                 1.0, "digitised", "figure 2a: right at 100 to 250, wrong at 300 to 500"
             ),
@@ -55,7 +56,7 @@ def claims(numbers: Numbers, protocols: m.Protocols) -> list[Claim]:
             source="section 3.1, figure 2b",
             quantity="accuracy on the last with the hint minus accuracy without",
             region=POSITIVE,
-            test=partial(m.in_models, "E1b", "hint_gain", "equal lengths"),
+            test=partial(copying, partial(m.in_models, "E1b", "hint_gain", "equal lengths")),
             published=numbers.gain("2b", "last element of 1...10", "yes"),
         ),
         *(
@@ -65,7 +66,7 @@ def claims(numbers: Numbers, protocols: m.Protocols) -> list[Claim]:
                 source="section 3.1, figure 2c",
                 quantity="accuracy on the last, interleaved minus plain",
                 region=POSITIVE,
-                test=partial(m.in_models, "E1c", f"{name}_gain", "equal lengths"),
+                test=partial(copying, partial(m.in_models, "E1c", f"{name}_gain", "equal lengths")),
                 published=numbers.gain(
                     "2c", f"last element of [{pair.replace(',', ';')}] repeated + 0"
                 ),
@@ -80,7 +81,7 @@ def claims(numbers: Numbers, protocols: m.Protocols) -> list[Claim]:
                 source=f"section 3.2, figure {figure}",
                 quantity="smallest rank correlation of absolute error and length over tasks",
                 region=POSITIVE,
-                test=partial(m.error_trend, paper_only=letter == "c"),
+                test=partial(counting, partial(m.error_trend, paper_only=letter == "c")),
                 published=numbers.trend(of_model.keywords["models"][0]),
             )
             for letter, of_model, figure in (("a", of_gemini, "3"), ("c", of_gemma, "6"))
@@ -93,12 +94,15 @@ def claims(numbers: Numbers, protocols: m.Protocols) -> list[Claim]:
             quantity="share of answers that are 100, lengths from 100, without CoT",
             region=MOST,
             test=partial(
-                m.in_models,
-                "E2",
-                "hundred_share",
-                "sum, ones and word",
-                task="all",
-                prompting="plain",
+                counting,
+                partial(
+                    m.in_models,
+                    "E2",
+                    "hundred_share",
+                    "sum, ones and word",
+                    task="all",
+                    prompting="plain",
+                ),
             ),
             published=numbers.hundreds(),
         ),
@@ -109,7 +113,7 @@ def claims(numbers: Numbers, protocols: m.Protocols) -> list[Claim]:
             source="section 4, figure 5a",
             quantity="ones from which the gap of the lowest head is at most 2^-7",
             region=Region(25.0, 100.0),
-            test=partial(m.gap_onset, "ci_low"),
+            test=partial(gaps, partial(m.gap_onset, "ci_low")),
             published=numbers.threshold(
                 "Linf gap for counting all-ones prompt is near machine precision"
             ),
@@ -121,7 +125,7 @@ def claims(numbers: Numbers, protocols: m.Protocols) -> list[Claim]:
             source="section 4, figure 5a",
             quantity="ones from which the mean gap over heads is at most 2^-7",
             region=Region(1002.0, 2001.0),
-            test=partial(m.gap_onset, "value"),
+            test=partial(gaps, partial(m.gap_onset, "value")),
             published=numbers.threshold(
                 "first tested length at which the mean gap over heads for repeated ones comes down "
                 "to that line"
@@ -133,7 +137,7 @@ def claims(numbers: Numbers, protocols: m.Protocols) -> list[Claim]:
             source="section 4, figure 5b",
             quantity="log10 of the gap of random digits over that of ones, mean over lengths",
             region=POSITIVE,
-            test=partial(m.gap_ratio, "count_digits", "count_ones"),
+            test=partial(gaps, partial(m.gap_ratio, "count_digits", "count_ones")),
             published=numbers.ratio("count_digits", "count_ones"),
         ),
         extension(
@@ -150,7 +154,7 @@ def claims(numbers: Numbers, protocols: m.Protocols) -> list[Claim]:
             source="section 4, figure 5d",
             quantity="log10 of the gap with commas over that without, mean over lengths",
             region=POSITIVE,
-            test=partial(m.gap_ratio, "copy_separated", "copy_ones"),
+            test=partial(gaps, partial(m.gap_ratio, "copy_separated", "copy_ones")),
             published=numbers.ratio("copy_separated", "copy_ones"),
         ),
         of_protocol(
@@ -187,7 +191,7 @@ def claims(numbers: Numbers, protocols: m.Protocols) -> list[Claim]:
             source="appendix C.5, figure 11",
             quantity="accuracy with the answer form first minus accuracy with the question first",
             region=POSITIVE,
-            test=partial(m.in_models, "E5", "type2_gain", "equal lengths"),
+            test=partial(order, partial(m.in_models, "E5", "type2_gain", "equal lengths")),
             published=Published(
                 round(
                     numbers.accuracy("11", "last digit; wording type 2")
@@ -205,7 +209,10 @@ def claims(numbers: Numbers, protocols: m.Protocols) -> list[Claim]:
             quantity="accuracy at lengths from 0.8 of the longest on",
             region=Region(high=0.5),
             test=partial(
-                m.in_models, "E5", "accuracy_longest", "edge sequences", task=["type1", "type2"]
+                order,
+                partial(
+                    m.in_models, "E5", "accuracy_longest", "edge sequences", task=["type1", "type2"]
+                ),
             ),
             published=Published(
                 numbers.accuracy("11", "last digit; wording type 2", least=1200),

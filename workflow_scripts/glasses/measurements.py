@@ -1,5 +1,7 @@
 """What the scores say about each claim: one function measures one quantity."""
 
+from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -42,6 +44,34 @@ class Protocols(NamedTuple):
     figure_8: Protocol
     figure_9: Protocol
     figure_10: Protocol
+
+
+class Asked(NamedTuple):
+    """How models were asked: what differs from the paper in E1, E2, E5 and E4."""
+
+    copying: Protocol
+    counting: Protocol
+    order: Protocol
+    gaps: Protocol
+
+
+def as_asked(
+    asked: Protocol,
+    test: Callable[[pd.DataFrame, EvidenceOf], Found],
+    scores: pd.DataFrame,
+    evidence: EvidenceOf,
+) -> Found:
+    """What `test` finds; a paper's model that was asked differently counts as another model."""
+    found = test(scores, evidence)
+    if isinstance(found, NotMeasured) or not asked.reduced:
+        return found
+    differs = f"asked differently from the paper's model: {asked.reduced}"
+    return [
+        replace(one, evidence=Evidence.OTHER_MODEL, note=f"{one.note}; {differs}")
+        if one.evidence is Evidence.PAPER_MODEL
+        else one
+        for one in found
+    ]
 
 
 one_layer = partial(pick, experiment="layer", part="layer", encoding="none", model=STACK)

@@ -49,6 +49,14 @@ class Numbers:
         """The lengths of a figure of gaps."""
         return sorted({int(n) for n in self.gaps.loc[self.gaps["figure"] == figure, "length"]})
 
+    def copied(self, figure: str) -> list[int]:
+        """The lengths of figure 2 (a panel) or 11."""
+        return sorted({int(n) for n in self.copies.loc[self.copies["figure"] == figure, "length"]})
+
+    def counted(self) -> list[int]:
+        """The lengths of figures 3 and 6."""
+        return sorted({int(n) for n in self.errors["length"]})
+
     def accuracy(self, figure: str, task: str, hint: str = "no", least: int = 0) -> float:
         """Share of right answers in a panel of figures 2 and 11, from a length on."""
         rows = self.copies[(self.copies["figure"] == figure) & (self.copies["task"] == task)]

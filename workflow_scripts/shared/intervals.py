@@ -115,9 +115,9 @@ def mean(parts: Sequence[Part], shift: float = 0.0, bounds: Bounds | None = None
             of_items = float(one.mean(0).var(ddof=1)) / items
             variances.append((weight**2 * of_items, items - 1))
     # Kish's effective number, the sum of all items where they weigh the same.
-    sizes = np.array([one.shape[1] for one in values], dtype=float)
+    counts_of_items = np.array([one.shape[1] for one in values], dtype=float)
     shares = np.abs(weights)
-    items = int(shares.sum() ** 2 / (shares**2 / sizes).sum())
+    items = int(shares.sum() ** 2 / (shares**2 / counts_of_items).sum())
     return Mean(value, tuple(variances), seeds, bounds, scale, items)
 
 
