@@ -102,7 +102,7 @@ def of_limit(experiment: str, part: str, encoding: str, verdict: Verdict) -> lis
 
 
 def of_crossings(verdict: Verdict) -> list[Row]:
-    """Four encodings that pass the line together, one ten times later, or one in half of the seeds."""
+    """Four encodings that pass the line together, one ten times later, or late in some seeds."""
     late = {S: np.full(6, 1.1), C: np.full(6, 10.0), INC: np.array([1, 1, 1, 6, 6, 6.0])}[verdict]
     rows = []
     for encoding in ("none", "sinusoidal", "alibi", "rotary"):
