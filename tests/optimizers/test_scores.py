@@ -71,6 +71,20 @@ def test_runs_that_missed_the_loss_are_counted_and_left_out():
     assert gap["n"].item() == 3
 
 
+def test_arms_that_learn_equally_at_every_seed_are_compared():
+    """Their difference of 0 had an interval of +-31 points, and so counted as unequal."""
+    rows = []
+    for seed in range(10):
+        for name, forgotten in (("adamw", 0.3), ("shampoo", 0.2)):
+            rows += run(name, seed, "learned_accuracy", {2: 0.9 + 0.001 * seed})
+            rows += run(name, seed, "forgetting", {2: forgotten + 0.001 * seed})
+    frame = pd.DataFrame(rows)
+    frame = pd.concat([frame, pd.DataFrame(run("adamw", 0, "reached", {2: 1.0}, "matched"))])
+    table = scores.table([sequences.continual_scores(frame)], CONDITIONS, WHOLE)
+    place = {**KEPT, "optimizer": "shampoo", "other": "adamw"}
+    assert measurements.unequal(table.assign(model="x"), "forgetting", place) is None
+
+
 def comparison(learned, diverged=0, forgotten=(-0.2, -0.21, -0.19), values=(0.3, 0.5), **at):
     """Scores of Shampoo against SGD with the given difference of learned accuracies."""
     place = {**KEPT, "optimizer": "shampoo", **at}
@@ -99,6 +113,7 @@ def compare(table):
     ("changes", "reason"),
     [
         ({"learned": [0.004, 0.005, 0.006]}, None),
+        ({"learned": [0.0, 0.0, 0.0]}, None),
         ({"learned": [-0.1, -0.11, -0.12]}, "learned accuracies differ by -11.0"),
         ({"learned": [-0.1, 0.0, 0.1]}, "learned accuracies differ by 0.0"),
         ({"learned": [0.0, 0.001, 0.0], "diverged": 4}, "4 of 10 runs of shampoo diverged"),

@@ -72,13 +72,15 @@ def unequal(scores: pd.DataFrame, metric: str, place: Row) -> str | None:
     """Why two arms cannot be compared, if they did not learn equally well.
 
     An arm that learned less has less to forget. At equal distance on the second task, what counts
-    is how well the first was learned.
+    is how well the first was learned. A difference of 0 at every seed has no interval and is fair.
     """
     learned = "learned_first" if metric == "forgetting_at_distance" else "learned_accuracy"
     rows = pick(scores, experiment="continual", metric=f"{learned}_difference", **place)
     if rows.empty:
         return "the learned accuracies were not compared"
     low, high = rows.iloc[0][["ci_low", "ci_high"]].astype(float)
+    if math.isnan(low) and rows.iloc[0]["value"] == 0 and rows.iloc[0]["n"] > 1:
+        return None
     if low >= -LEARNED_MARGIN and high <= LEARNED_MARGIN:
         return None
     value = 100 * float(rows.iloc[0]["value"])

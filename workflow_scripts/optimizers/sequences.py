@@ -102,6 +102,8 @@ def continual_scores(frame: pd.DataFrame) -> list[Row]:
                 if rate == "tuned" and rival in RIVALS and rival != name:
                     label = rival if other_rate == "tuned" else f"{rival} {other_rate}"
                     named: Row = dict(zip(keys, place, strict=True), optimizer=name, other=label)
-                    named["bounds"] = difference_bounds(str(metric))
+                    # Of learned accuracies, seeds that all agree have no interval (`unequal`).
+                    learned = str(metric).startswith("learned")
+                    named["bounds"] = None if learned else difference_bounds(str(metric))
                     rows += paired("continual", f"{metric}_difference", values, others, **named)
     return rows
