@@ -73,7 +73,7 @@ def test_ones_come_at_the_published_rate():
 
 def test_promptings_are_put_around_the_question():
     for wording in prompts.WORDINGS.values():
-        plain = prompts.prompt(wording, "ones", "111", "plain")
+        plain = prompts.prompt(wording, "ones", "111", "plain").removesuffix(wording.only)
         assert prompts.prompt(wording, "ones", "111", "hint") == plain + wording.hint
         assert prompts.prompt(wording, "ones", "111", "few_shot") == wording.examples + plain
         assert "2*5+2" in wording.examples
@@ -157,3 +157,11 @@ def test_an_answerer_that_forgets_the_end_copies_the_first_better():
     assert told(rows, "accuracy_longest", experiment="E5", task="type1") == [0.0]
     unreadable = told(answers.counting(frame, 0, None), "unreadable")
     assert set(unreadable) == {1.0}
+
+
+@pytest.mark.parametrize("asked", ["sum", "ones", "word"])
+def test_without_chain_of_thought_the_paper_s_wording_asks_for_the_answer_only(asked):
+    texts = {name: prompts.prompt(prompts.PAPER, asked, "1+1", name) for name in prompts.PROMPTINGS}
+    assert [name for name, text in texts.items() if "only the answer" in text] == ["plain"]
+    assert "only" not in prompts.prompt(prompts.SHORT, asked, "1+1", "plain")
+    assert "only" not in prompts.prompt(prompts.PAPER, "last", "10", "plain")

@@ -26,6 +26,7 @@ class Wording:
     hint: str
     think: str
     examples: str
+    only: str = ""  # of counting without chain of thought
     wrappers: tuple[str, ...] = ("{}",)
 
 
@@ -61,8 +62,10 @@ PAPER = Wording(
         f"more, 2*5+2 = 12. {MARKER} 12\n6 ones: 11111 1 are one group of five and one more, "
         f"1*5+1 = 6. {MARKER} 6\nThink step by step and show how you get there.\n"
     ),
+    only=" Give only the answer.",
     wrappers=("{}", "I have a question. {}", "{} Thank you."),
 )
+COUNTED = ("sum", "ones", "word")
 WORDINGS = {"short": SHORT, "paper": PAPER}
 PROMPTINGS = ("plain", "zero_shot", "few_shot")
 
@@ -71,6 +74,8 @@ def prompt(wording: Wording, asked: str, shown: str, prompting: str, wrapper: in
     """The whole prompt; `prompting` is one of `PROMPTINGS`, or `hint`."""
     text = wording.asks[asked].format(shown)
     match prompting:
+        case "plain" if asked in COUNTED:
+            text += wording.only
         case "hint":
             text += wording.hint
         case "zero_shot":
