@@ -173,3 +173,20 @@ def test_two_claims_with_one_id_are_refused(tmp_path):
     both = [claim(lambda scores, evidence: NotMeasured("no"))] * 2
     with pytest.raises(ValueError, match="one claim per id, found several: X1"):
         claims.write(tmp_path / "claims.json", both, pd.DataFrame(), lambda model: None)
+
+
+def test_one_unit_decides_nothing_whatever_its_interval():
+    # Wilson's interval of 1 hit of 1 lies above 0.2.
+    one = Measured(1.0, 0.21, 1.0, 1, Evidence.PAPER_MODEL, "one reply", model="theirs")
+    for found, verdict in ((one, "inconclusive"), (dataclasses.replace(one, n=2), "supported")):
+        (entry,) = judge([found])
+        assert (entry["reading"], entry["verdict"]) == (verdict, verdict)
+    (entry,) = judge([dataclasses.replace(one, ci_low=1.0, exact=True)])
+    assert entry["verdict"] == "supported"
+
+
+def test_an_interval_that_does_not_hold_its_value_is_refused():
+    for low, high in ((0.6, 0.7), (0.7, 0.2), (math.nan, 0.1)):
+        wrong = Measured(0.5, low, high, 5, Evidence.PAPER_MODEL, "five seeds", model="theirs")
+        with pytest.raises(ValueError, match="expected an interval around 0.5"):
+            judge([wrong])

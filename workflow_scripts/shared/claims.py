@@ -108,6 +108,8 @@ def rounding(limit: float) -> Region:
     return Region(0.0, limit)
 
 
+FEWEST_UNITS = 2  # of a sampled quantity that decides a claim
+
 # The kinds of evidence that can decide a claim.
 THEORY = frozenset({Evidence.THEORY})
 PROTOCOL = frozenset({Evidence.PROTOCOL})
@@ -205,8 +207,8 @@ def judge(claim: Claim, scores: "pd.DataFrame", evidence: ModelEvidence) -> list
 
     `reading` is the verdict of the interval alone; `verdict` equals it only where the evidence can
     decide the claim; `answer` says whether the claim holds for the measured model. Raises
-    `ValueError` for a sampled quantity with an interval of width 0, and for a value that is not
-    finite.
+    `ValueError` for a sampled quantity with an interval of width 0, for a value outside its
+    interval, and for a value that is not finite.
     """
     base = {
         "id": claim.id,
@@ -231,7 +233,7 @@ def judge(claim: Claim, scores: "pd.DataFrame", evidence: ModelEvidence) -> list
     entries = []
     for measured in found:
         _check(claim, measured)
-        reading = claim.region.reading(measured.ci_low, measured.ci_high)
+        reading = _reading(claim, measured)
         reason = measured.reason or _cannot_decide(claim, measured, evidence)
         entries.append(
             base
@@ -269,6 +271,20 @@ def _check(claim: Claim, measured: Measured) -> None:
             f"claim {claim.id}: expected {expected} for {'an exact' if measured.exact else 'a'} "
             f"quantity, found [{measured.ci_low}, {measured.ci_high}] ({measured.note})"
         )
+    # A rounding error past an end is allowed; an end that is NaN is not compared.
+    slack = 1.0e-9 * max(1.0, abs(measured.value))
+    if measured.ci_low > measured.value + slack or measured.ci_high < measured.value - slack:
+        raise ValueError(
+            f"claim {claim.id}: expected an interval around {measured.value}, found "
+            f"[{measured.ci_low}, {measured.ci_high}] ({measured.note})"
+        )
+
+
+def _reading(claim: Claim, measured: Measured) -> Verdict:
+    """The verdict of the interval alone. One unit of a sampled quantity decides nothing."""
+    if measured.n < FEWEST_UNITS and not measured.exact:
+        return Verdict.INCONCLUSIVE
+    return claim.region.reading(measured.ci_low, measured.ci_high)
 
 
 def _answer(measured: Measured, reading: Verdict) -> Answer | None:
