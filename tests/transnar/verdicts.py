@@ -122,7 +122,7 @@ def reasoner_world(training, sign):
     centre = {1: 0.0, -1: -0.2, 0: -claims.MARGIN}[sign]
     rows = [
         {"algorithm": name, "nodes": 64, "seed": seed, "output": "score", "samples": 32}
-        | {"value": known[training][name] / 100 + centre + luck}
+        | {"value": min(max(known[training][name] / 100 + centre + luck, 0.0), 1.0)}
         for name in names
         for seed, luck in enumerate((-0.003, 0.0, 0.003))
     ]
