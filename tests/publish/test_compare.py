@@ -67,6 +67,21 @@ def test_from_the_command_line_with_folders_and_a_kept_file(tmp_path, capsys):
     assert "none" in capsys.readouterr().err
 
 
+def test_a_kept_file_with_a_claim_that_was_not_tested_keeps_its_intervals(tmp_path, capsys):
+    untested = {"value": math.nan, "ci_low": math.nan, "ci_high": math.nan, "n": math.nan}
+    none = card([0.0], id="S9").assign(**untested, exact=None, units=None, verdict="not tested")
+    tables.write(pd.concat([card([2.0]), none], ignore_index=True), tmp_path / "scorecard.parquet")
+    kept = tmp_path / "kept.csv"
+    assert compare.main([str(tmp_path)], None, str(kept)) == 0
+    assert compare.read(kept)["exact"].tolist()[0] is False
+    tables.write(card([9.0]), tmp_path / "scorecard.parquet")
+    assert compare.main([str(kept), str(tmp_path)], None, None) == 0
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "slope: 2 [1.9, 2.1], n = 5 seeds, supported | 9 [8.9, 9.1]" in shown.replace(
+        "\u00a0", " "
+    )
+
+
 def test_the_end_of_a_run_is_compared_with_the_reference_of_its_scale(tmp_path, capsys):
     whole = card([1.0, 2.0], statement="It holds.", source="table 1", note="", kind="claim")
     tables.write(whole, tmp_path / "scorecard.parquet")

@@ -47,6 +47,9 @@ def read(path: str | Path) -> pd.DataFrame:
     if path.suffix == ".csv":
         blanks = {name: "" for name in (*NUMBERS, "n")}
         card = pd.read_csv(path, dtype={"id": str}, keep_default_na=False, na_values=blanks)
+        # Rows without a measurement have a blank here, which makes the others text.
+        if "exact" in card:
+            card["exact"] = card["exact"].astype(str).map({"True": True, "False": False})
     else:
         card = tables.read(path)
     if lost := [name for name in COLUMNS if name not in card]:
