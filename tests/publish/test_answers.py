@@ -68,9 +68,12 @@ def test_one_answer_per_model_and_claim_the_worst_of_its_conditions(card):
 
 
 def test_the_table_counts_the_models_of_each_answer(card):
-    table = answers.agreement(answers.matrix(card, list(MODELS))).set_index("id")
+    table = answers.agreement(answers.matrix(card, list(MODELS)), answers.kinds(card)).set_index(
+        "id"
+    )
     assert table.loc["1"].to_dict() == {
         "study": "stochasticity",
+        "kind": "claim",
         "models": 2,
         "holds": 1,
         "fails": 1,
@@ -82,7 +85,7 @@ def test_the_table_counts_the_models_of_each_answer(card):
 @pytest.mark.parametrize("count", [1, 12])
 def test_the_picture_shows_every_claim_and_model(card, count):
     names = [f"model-{number}" for number in range(count)]
-    figure = answers.picture(answers.matrix(card, names))
+    figure = answers.picture(answers.matrix(card, names), answers.kinds(card))
     text = [found.get_text() for axes in figure.axes for found in axes.get_xticklabels()]
     assert set(names) <= set(text)
     labels = [found.get_text() for axes in figure.axes for found in axes.get_yticklabels()]
@@ -104,6 +107,24 @@ def test_a_page_has_answers_reasons_and_nothing_about_the_machine(card):
     assert not re.search(r"(src|href)=|@import|https?://", html)
     tables_ = [line for line in markdown.splitlines() if line.startswith("| **")]
     assert len({len(re.findall(r"(?<!\\)\|", line)) for line in tables_}) == 1
+
+
+def test_what_is_no_claim_of_a_paper_is_named_and_counted_apart():
+    entries = [entry("1", "mine", "holds"), entry("2", "mine", "fails", kind="misreading")]
+    entries[1]["measured"]["note"] = "worst | length"
+    entries.append(entry("3", "mine", "not measured", kind="extension", reason="cut off"))
+    card = scorecard.collect({"stochasticity": entries}, "smoke")
+    found, kind = answers.matrix(card, ["mine"]), answers.kinds(card)
+    assert answers.agreement(found, kind)["kind"].tolist() == ["claim", "misreading", "extension"]
+    labels = [each.get_text() for each in answers.picture(found, kind).axes[0].get_yticklabels()]
+    assert labels == ["1", "2 (misreading)", "3 (extension)"]
+    markdown, html = answers.render(answers.page("mine", MODELS["mine"], card))
+    assert "| answer | claims | misreadings | extensions |\n|---|---|---|---|\n" in markdown
+    assert "| holds | 1 | 0 | 0 |\n| fails | 0 | 1 | 0 |\n" in markdown
+    assert r"; worst \| length | **fails** |" in markdown
+    assert "**2** *misreading*: Replies" in markdown
+    assert "**3** *extension*: Replies" in markdown
+    assert html.count("<table>") == 3
 
 
 def test_everything_is_written_the_same_twice(card, tmp_path):

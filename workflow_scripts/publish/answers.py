@@ -12,6 +12,7 @@ import jinja2
 import pandas as pd
 
 from workflow_scripts.publish.scorecard import (
+    PLURALS,
     TEMPLATES,
     about,
     measured_text,
@@ -19,7 +20,7 @@ from workflow_scripts.publish.scorecard import (
     records,
 )
 from workflow_scripts.shared import figures, files, job, sources, tables
-from workflow_scripts.shared.claims import Answer
+from workflow_scripts.shared.claims import Answer, Kind
 from workflow_scripts.shared.figures import COLOURS
 
 if TYPE_CHECKING:
@@ -53,20 +54,31 @@ def matrix(scorecard: pd.DataFrame, models: Sequence[str]) -> pd.DataFrame:
     return found
 
 
-def agreement(answers: pd.DataFrame) -> pd.DataFrame:
+def kinds(scorecard: pd.DataFrame) -> dict[tuple[str, str], str]:
+    """The kind of each claim, by study and id."""
+    named = scorecard.drop_duplicates(["study", "id"])
+    keys = zip(named["study"], named["id"], strict=True)
+    return dict(zip(keys, named["kind"], strict=True))
+
+
+def agreement(answers: pd.DataFrame, kind: Mapping[tuple[str, str], str]) -> pd.DataFrame:
     """In how many models each claim holds, fails, is unclear or was not measured.
 
-    Columns: study, id, models, then one count per answer.
+    Columns: study, id, kind, models, then one count per answer.
     """
     counts = pd.DataFrame(
         {str(answer): (answers == answer).sum(axis=1) for answer in Answer}, index=answers.index
     )
-    counts.insert(0, "models", answers.shape[1])
+    counts.insert(0, "kind", [kind[key] for key in answers.index])
+    counts.insert(1, "models", answers.shape[1])
     return counts.reset_index()
 
 
-def picture(answers: pd.DataFrame) -> "Figure":
-    """Models by claims, one panel per study, coloured by the answer."""
+def picture(answers: pd.DataFrame, kind: Mapping[tuple[str, str], str]) -> "Figure":
+    """Models by claims, one panel per study, coloured by the answer.
+
+    What is no claim of a paper has its kind beside its id.
+    """
     import matplotlib.pyplot as plt
     from matplotlib.patches import Patch
 
@@ -87,7 +99,9 @@ def picture(answers: pd.DataFrame) -> "Figure":
     for panel in axes.flat[len(studies) :]:
         panel.set_visible(False)
     for number, (panel, study) in enumerate(zip(axes.flat, studies, strict=False)):
-        _panel(panel, answers.loc[study], tallest[number // across])
+        own = answers.loc[study]
+        names = {claim: _named(claim, kind[study, claim]) for claim in own.index}
+        _panel(panel, own.rename(index=names), tallest[number // across])
         panel.set_title(study)
     patches = [
         Patch(facecolor=colour, label=f"{answer} ({sign})" if sign else str(answer))
@@ -95,6 +109,11 @@ def picture(answers: pd.DataFrame) -> "Figure":
     ]
     figure.legend(handles=patches, loc="outside lower center", ncols=len(patches))
     return figure
+
+
+def _named(claim: str, kind: str) -> str:
+    """The id of a claim, with its kind unless it is a claim of a paper."""
+    return claim if kind == Kind.PAPER else f"{claim} ({kind})"
 
 
 def _panel(panel: "Axes", answers: pd.DataFrame, rows: int) -> None:
@@ -128,25 +147,48 @@ def page(model: str, spec: Mapping[str, Any], scorecard: pd.DataFrame) -> dict[s
     measured = [
         row
         | {"published": published_text(row), "measured": measured_text(row), "about": _about(row)}
+        | {"mark": _mark(row)}
         for row in records(own[own["answer"] != Answer.NOT_MEASURED])
     ]
     answered = set(own["study"] + " " + own["id"])
     without = own[own["answer"] == Answer.NOT_MEASURED]
     others = claims[~(claims["study"] + " " + claims["id"]).isin(answered)]
     missing = [
-        {"study": row["study"], "id": row["id"], "statement": row["statement"], "why": _why(row)}
+        {key: row[key] for key in ("study", "id", "statement")}
+        | {"mark": _mark(row), "why": _why(row)}
         for row in records(pd.concat([without, others]).drop_duplicates(["study", "id"]))
     ]
-    counts = matrix(scorecard, [model])[model].value_counts()
     return {
         "model": model,
         "settings": _settings(spec),
-        "counts": {str(answer): int(counts.get(str(answer), 0)) for answer in Answer},
+        "counts": _counts(matrix(scorecard, [model])[model], kinds(scorecard)),
         "measured": measured,
         "missing": missing,
         "studies": list(dict.fromkeys(row["study"] for row in measured)),
         "scale": ", ".join(scorecard["scale"].unique()),
     }
+
+
+def _counts(
+    answers: "pd.Series[str]", kind: Mapping[tuple[str, str], str]
+) -> dict[str, dict[str, int]]:
+    """Number of claims per answer, by the kind of claim; claims of the papers come first."""
+    of_kind = [kind[key] for key in answers.index]
+    shown = [each for each in Kind if each is Kind.PAPER or each in of_kind]
+    return {
+        PLURALS[each]: {
+            str(answer): sum(
+                k == each and a == answer for k, a in zip(of_kind, answers, strict=True)
+            )
+            for answer in Answer
+        }
+        for each in shown
+    }
+
+
+def _mark(row: Mapping[str, Any]) -> str:
+    """The kind of a claim as it stands before the statement; "" for a claim of a paper."""
+    return "" if row["kind"] == Kind.PAPER else f"*{row['kind']}*: "
 
 
 def _settings(spec: Mapping[str, Any]) -> dict[str, str]:
@@ -203,8 +245,9 @@ def main(
     card = tables.read(scorecard)
     answers = matrix(card, list(models))
     figures.use_style()
-    figures.save(picture(answers), png)
-    files.write_text(table, agreement(answers).to_csv(index=False))
+    kind = kinds(card)
+    figures.save(picture(answers, kind), png)
+    files.write_text(table, agreement(answers, kind).to_csv(index=False))
     for (name, spec), markdown_file, html_file in zip(models.items(), pages, shown, strict=True):
         markdown, html = render(page(name, spec, card))
         files.write_text(markdown_file, markdown)
