@@ -70,9 +70,38 @@ def test_a_bootstrap_interval_covers_the_true_distance():
     truth = metrics.total_variation(p, q)
     generator, covered = rng(6), 0
     for i in range(200):
-        found = metrics.over_counts(generator.multinomial(400, p), metrics.total_variation, q, i)
+        found = metrics.over_counts(
+            generator.multinomial(400, p), metrics.total_variation, q, i, (0, 1)
+        )
         covered += found.low <= truth <= found.high
     assert stats.binomtest(covered, 200, 0.95).pvalue > 1e-4
+
+
+def test_draws_that_all_agree_leave_the_others_of_the_population_anywhere():
+    p, counts = targets.of("digit").probabilities, np.eye(10, dtype=int)[7]
+    one = metrics.over_counts(counts, metrics.total_variation, p, 1, (0, 1))
+    assert np.isnan([one.low, one.high]).all()
+    unseen = 1 - 0.025 ** (1 / 8)  # of a population of which 8 draws are equal
+    found = metrics.over_counts(8 * counts, metrics.total_variation, p, 1, (0, 1))
+    assert (found.low, found.high) == pytest.approx((0.9 - unseen, 0.9))
+    bits = metrics.over_counts(8 * counts, metrics.entropy_bits, p, 1, (0, np.log2(10)))
+    rest = np.full(10, unseen / 9)
+    rest[7] = 1 - unseen
+    assert (bits.low, bits.high) == pytest.approx((0, stats.entropy(rest, base=2)), abs=1e-9)
+
+
+def test_few_units_get_intervals_by_student_s_t_and_few_draws_no_rejection_rate():
+    p, normal = targets.of("digit").probabilities, targets.of("normal")
+    two = np.eye(10, dtype=int)[:2].sum(axis=0)
+    few = metrics.over_counts(two, metrics.total_variation, p, 1, (0, 1))
+    assert few.high - few.low > 0.5  # a bootstrap of two draws gives at most 0.1
+    draws, chains = rng(9).normal(size=(200, 4, 8)).round(2), np.repeat(np.arange(4), 8)
+    wide = [metrics.wasserstein_1(each.ravel(), normal, 1, chains) for each in draws]
+    spread = np.std([each.value for each in wide])
+    assert np.median([each.high - each.value for each in wide]) > 2 * spread
+    twice = metrics.goodness_of_fit([0.1, 0.1], normal, 1)["chi_square"]
+    rate = metrics.rejection_rate(twice, normal.size - 1)
+    assert np.isnan([rate.low, rate.high]).all()
 
 
 def test_the_distance_of_true_draws_stays_below_its_quantile():

@@ -119,7 +119,7 @@ def fit(condition: Row, drawn: pd.DataFrame, seed: int) -> Iterator[Row]:
         ("entropy_bits", metrics.entropy_bits, (0.0, bits)),
     ):
         if chained is None:
-            found = metrics.over_counts(by_chain.sum(axis=0), measure, p, seed)
+            found = metrics.over_counts(by_chain.sum(axis=0), measure, p, seed, bounds)
         else:
             found = metrics.over_chains(by_chain, measure, p, seed, bounds)
         yield interval(metric=name, found=found)
