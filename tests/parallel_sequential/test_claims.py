@@ -13,7 +13,9 @@ from tests.parallel_sequential import verdicts
 from workflow_scripts.parallel_sequential import (
     claims,
     config_checks,
+    exploration,
     figures,
+    mechanism,
     metrics,
     scores,
     worlds,
@@ -153,6 +155,50 @@ def test_lexical_similarity_does_not_decide_the_claim_about_embeddings():
     assert "no text-embedding model" in found["4a"][0]["reason"]
     assert found["4d"][0]["verdict"] == Verdict.SUPPORTED
     assert found["4d"][0]["kind"] == "extension"
+
+
+def test_equal_similarities_up_to_rounding_decide_nothing():
+    found, rng = Rows(PAPER_MODEL, "math", 1), np.random.default_rng(2)
+    places = [(arm, str(n)) for arm in ("parallel", "sequential") for n in range(20)]
+    values = [
+        {"measure": "embedding", "arm": arm, "question": question, "metric": metric, "bin": None}
+        | {"value": value + 1e-16 * rng.integers(-3, 4)}
+        for arm, question in places
+        for metric, value in (("within", 1.0), ("between", 0.5))
+    ]
+    exploration.likeness(found, pd.DataFrame(values))
+    (entry,) = judged(found.made)["4a"]
+    assert entry["verdict"] == Verdict.INCONCLUSIVE
+    assert entry["measured"]["value"] == 0
+
+
+def test_one_random_set_of_heads_says_why_it_decides_nothing():
+    plain = {"metric": "copying_gain", "layer": None, "head": None}
+    heads = [
+        {
+            "metric": metric,
+            "unit": str(unit),
+            "layer": 0,
+            "head": head,
+            "value": 0.1 * head + 0.01 * unit,
+        }
+        for metric in ("induction_score", "attention_to_earlier")
+        for unit in range(4)
+        for head in range(3)
+    ]
+    gains = [
+        plain | {"unit": str(unit), "ablated": way, "value": float(unit)}
+        for unit in range(4)
+        for way in ("none", "induction", "random")
+    ]
+    frame = pd.DataFrame([*heads, *gains]).fillna({"ablated": "none"}).assign(draw=0)
+    found = Rows(PAPER_MODEL, "math", 1)
+    mechanism.copying(found, frame)
+    (entry,) = judged(found.made)["5c"]
+    assert entry["verdict"] == Verdict.NOT_TESTED
+    assert entry["reason"] == "one question or one random set of heads has no interval"
+    (row,) = [r for r in found.made if r["metric"] == "induction_attention_rank_correlation"]
+    assert row["value"] == pytest.approx(1)
 
 
 def test_a_design_too_small_to_show_no_harm_says_so():

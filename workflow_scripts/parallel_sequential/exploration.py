@@ -12,7 +12,9 @@ from workflow_scripts.parallel_sequential.metrics import MAJORITY, Sets, primary
 from workflow_scripts.parallel_sequential.rows import DIFFERENCE, UNITS, Rows
 from workflow_scripts.parallel_sequential.worlds import WORLDS, true_share
 from workflow_scripts.shared import seeds, statistics
+from workflow_scripts.shared.statistics import Bounds
 
+COSINE: Bounds = (-1.0, 1.0)
 VARIETY = {"unique": metrics.unique, "entropy_nats": metrics.entropy_nats}
 
 
@@ -37,6 +39,11 @@ def variety(rows: Rows, arms: Arms, attempts: int) -> None:
     rows.difference("P4", "repeat_rate_excess", *repeated, **where)
 
 
+def twice(bounds: Bounds) -> Bounds:
+    """The range of a difference of two numbers of the range `bounds`."""
+    return bounds[0] - bounds[1], bounds[1] - bounds[0]
+
+
 def likeness(rows: Rows, table: pd.DataFrame) -> None:
     """Similarity of solutions to one question, and its excess over that between questions.
 
@@ -51,11 +58,14 @@ def likeness(rows: Rows, table: pd.DataFrame) -> None:
         above = (pairs["within"] - pairs["between"]).unstack("arm")
         for arm in above.columns:
             within = pairs.loc[arm, "within"].to_numpy(float)
-            rows.mean("P4", "similarity", within, arm=arm, cell=measure)
-            rows.mean("P4", "similarity_above", above[arm].to_numpy(float), arm=arm, cell=measure)
+            higher = above[arm].to_numpy(float)
+            where: Any = {"arm": arm, "cell": measure}
+            rows.mean("P4", "similarity", within, bounds=COSINE, **where)
+            rows.mean("P4", "similarity_above", higher, bounds=twice(COSINE), **where)
         if set(MAIN) <= set(above.columns):
             excess = (above["sequential"] - above["parallel"]).to_numpy(float)
-            rows.mean("P4", "similarity_excess", excess, arm="sequential", cell=measure)
+            where = {"arm": "sequential", "cell": measure}
+            rows.mean("P4", "similarity_excess", excess, bounds=twice(twice(COSINE)), **where)
         for _, row in own[(own["metric"] == "share") & own["arm"].isin(MAIN)].iterrows():
             where = {"arm": row["arm"], "cell": f"{measure} {row['bin']:.2f}"}
             rows.number("P4", "similarity_share", row["value"], 1, "histograms", **where)

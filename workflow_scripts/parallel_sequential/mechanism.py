@@ -7,7 +7,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from workflow_scripts.parallel_sequential.rows import SHARE, Rows
-from workflow_scripts.shared import intervals
+from workflow_scripts.shared import intervals, statistics
 from workflow_scripts.shared.intervals import Part
 from workflow_scripts.shared.statistics import Interval
 
@@ -43,7 +43,9 @@ def copying(rows: Rows, table: pd.DataFrame) -> None:
     if {"none", "induction", "random"} <= set(gains):
         lost = gains["random"] - gains["induction"]
         count = int(gain["draw"].max()) + 1
+        few = "one question or one random set of heads has no interval"
         note = f"interval over questions and {count} random sets of heads"
+        note = few if min(lost.shape) < 2 else note
         rows.interval("P6", "copying_lost_beyond_random", crossed(lost, sampled=True), note=note)
     _agreement(rows, wide, table)
 
@@ -60,6 +62,9 @@ def crossed(values: NDArray[Any], sampled: bool | None = None) -> Interval:
     several. A sample of one draw, or one question, has no interval. `n` counts the questions.
     """
     questions, draws = values.shape
+    # Differences of log-probabilities of some nats: less than 1e-12 nats is rounding.
+    if np.ptp(values) <= statistics.DUST * max(np.abs(values).max(), 1.0):
+        return Interval(float(values.mean()), np.nan, np.nan, questions)
     if draws > 1 if sampled is None else sampled:
         if min(questions, draws) < 2:
             return Interval(float(values.mean()), np.nan, np.nan, questions)
