@@ -148,3 +148,12 @@ def test_an_unknown_temperature_widens_the_interval():
         ).iloc[0]
         widths.append(row["ci_high"] - row["ci_low"])
     assert widths[1] > 1.3 * widths[0]
+
+
+def test_one_place_that_differs_does_not_rule_out_the_other_side():
+    counts = np.random.default_rng(3).multinomial(200, np.full(200, 1 / 200), 1000)
+    draws = -counts[:, 0] / 200  # one of 200 places changed when shown, none when hidden
+    found = resample.percentiles(-1 / 200, draws, 200, bounds=(-1, 1))
+    assert found.low < found.value < 0 < found.high < 0.01
+    rate = resample.percentiles(1 / 200, -draws, 200, bounds=(0, 1))
+    assert rate.low == 0

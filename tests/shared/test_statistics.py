@@ -92,6 +92,30 @@ def test_a_bootstrap_of_few_rows_is_the_jackknife_with_student_s_t():
     assert np.mean([f.low <= 0.4 <= f.high for f in found]) > 0.92
 
 
+def test_a_unit_or_two_that_differ_do_not_rule_out_the_other_side():
+    for few in (1, 2, 3):
+        sample = np.zeros(30)
+        sample[:few] = -1.0
+        found = statistics.bootstrap_mean(sample, 0, bounds=(-1.0, 1.0))
+        assert found.low < found.value < 0 < found.high
+        mirrored = statistics.bootstrap_mean(-sample, 0, bounds=(-1.0, 1.0))
+        assert mirrored.low < 0 < mirrored.value < mirrored.high
+    share = statistics.bootstrap_mean([0.0] * 19 + [1.0], 0, bounds=(0.0, 1.0))
+    assert (share.low, share.high) == pytest.approx((0.0, 0.25), abs=0.03)
+
+
+def test_sparse_differences_are_covered_on_both_sides():
+    # 30 questions, of which 5 in 100 are won and 3 in 100 are lost.
+    rng = np.random.default_rng(15)
+    draws = rng.choice([-1.0, 0.0, 1.0], p=[0.03, 0.92, 0.05], size=(400, 30))
+    found = [
+        statistics.bootstrap_mean(draw, i, resamples=400, bounds=(-1.0, 1.0))
+        for i, draw in enumerate(draws)
+    ]
+    assert np.mean([f.high < 0.02 for f in found]) < 0.05
+    assert np.mean([f.low > 0.02 for f in found]) < 0.05
+
+
 def test_differences_of_independent_samples():
     from scipy import stats
 

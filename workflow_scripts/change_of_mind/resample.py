@@ -193,7 +193,11 @@ def percentiles(
     The value is NaN where it is not finite. The ends are NaN where no more than the share `needed`
     of the draws is finite, and for fewer units than a bootstrap needs. Draws without spread get
     the interval of `statistics.without_spread`, where `bounds` is the range of one unit's value.
+    Where an end is the last value that can be drawn (`statistics.stuck`), it is at least that of
+    Student's t with the draws' standard deviation.
     """
+    from scipy import stats
+
     finite = draws[np.isfinite(draws)]
     if not np.isfinite(value):
         return Interval(np.nan, np.nan, np.nan, n)
@@ -203,6 +207,10 @@ def percentiles(
     dust = statistics.DUST * max(1.0, float(np.abs(finite).max()))
     if high - low <= dust:
         return statistics.without_spread(0.0 if abs(value) <= dust else value, n, bounds=bounds)
+    if statistics.stuck(finite):
+        half = float(stats.t.ppf(0.975, n - 1) * finite.std())
+        least, most = bounds or (-np.inf, np.inf)
+        low, high = max(min(low, value - half), least), min(max(high, value + half), most)
     return Interval(value, min(low, value), max(high, value), n)
 
 

@@ -60,9 +60,10 @@ def bootstrap(
 
     `values` has shape (n,), or is a tuple of columns of shape (n,) whose rows are resampled
     together. `statistic` takes the columns and `axis`, and reduces that axis. Fewer than 10 rows
-    get a jackknife interval with Student's t, which is `seed_interval` for a mean. One row, or rows
-    without spread, get the interval of `without_spread`. Ends are clipped to `bounds`, the range of
-    the statistic. Raises `ValueError` on an empty sample or on NaN.
+    get a jackknife interval with Student's t, which is `seed_interval` for a mean. So, if it is
+    wider, does an end beyond which no resample can lie (`stuck`). One row, or rows without spread,
+    get the interval of `without_spread`. Ends are clipped to `bounds`, the range of the statistic.
+    Raises `ValueError` on an empty sample or on NaN.
     """
     columns = [
         np.asarray(c, dtype=float) for c in (values if isinstance(values, tuple) else (values,))
@@ -76,7 +77,10 @@ def bootstrap(
     if n < FEWEST_RESAMPLED:
         low, high = _jackknife(columns, statistic, estimate, level)
     else:
-        low, high = _bca(columns, statistic, seed, level, resamples)
+        (low, high), resampled = _bca(columns, statistic, seed, level, resamples)
+        if stuck(resampled, level):
+            ends = _jackknife(columns, statistic, estimate, level)
+            low, high = min(low, ends[0]), max(high, ends[1])
     if high - low <= DUST * _scale([np.asarray(estimate)], bounds):
         return without_spread(estimate, n, level, bounds)
     return _clipped(Interval(estimate, min(low, estimate), max(high, estimate), n), bounds)
@@ -88,7 +92,8 @@ def _bca(
     seed: int,
     level: float,
     resamples: int,
-) -> tuple[float, float]:
+) -> tuple[tuple[float, float], NDArray]:
+    """Ends of the BCa interval, and the resampled statistics, shape (resamples,)."""
     from scipy import stats
 
     with np.errstate(invalid="ignore", divide="ignore"):
@@ -107,7 +112,20 @@ def _bca(
         # BCa is undefined when no resample falls on one side of the estimate.
         ends = [(1 - level) / 2, (1 + level) / 2]
         low, high = np.quantile(result.bootstrap_distribution, ends).tolist()
-    return low, high
+    return (low, high), result.bootstrap_distribution
+
+
+def stuck(resampled: NDArray, level: float = 0.95) -> bool:
+    """Whether an end of a bootstrap interval is the least or largest value that can be resampled.
+
+    It is where so few units differ from the others that resamples often have none of them. Of 30
+    differences, one is -1 and the others are 0: no resample has a positive mean, which is no reason
+    to rule one out. `resampled` has shape (resamples,).
+    """
+    most = (1 - level) / 2
+    dust = DUST * float(np.abs(resampled).max())
+    least, largest = resampled <= resampled.min() + dust, resampled >= resampled.max() - dust
+    return bool(max(least.mean(), largest.mean()) > most)
 
 
 def _jackknife(
