@@ -167,6 +167,18 @@ def test_paired_t_by_hand():
     assert test.statistic == pytest.approx(t)
     assert test.p == pytest.approx(2 * (0.5 - t / (2 * math.sqrt(t * t + 2))))
     assert statistics.paired_t([1, 1], [1, 1]).p == 1.0
+    assert statistics.paired_t([0.1 + 0.2, 1], [0.3, 1]).p == 1.0
+    assert math.isnan(statistics.paired_t([1.0, 0.5, 0.2], [0.92, 0.42, 0.12]).p)
+
+
+def test_holm_leaves_out_what_was_not_tested():
+    found = statistics.holm([0.01, math.nan, 0.03])
+    assert found == pytest.approx([0.02, math.nan, 0.03], nan_ok=True)
+
+
+def test_an_empty_sample_of_seeds_is_named():
+    with pytest.raises(ValueError, match="seed_interval: expected numbers"):
+        statistics.seed_interval([])
 
 
 def test_holm_by_hand():

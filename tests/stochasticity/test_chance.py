@@ -184,6 +184,20 @@ def test_two_models_that_map_nothing_right_differ_in_nothing_measurable():
     assert "no difference can be measured" in found["reason"]
 
 
+@pytest.mark.parametrize("first", ["other", "stand-in"])
+def test_stages_of_different_evidence_decide_nothing(first):
+    draws = [verdicts.favourite(rng(1), 1024, share) for share in (0.1, 0.4)]
+    frames = [verdicts.drawn("S1", "digit", draws[0], first)]
+    frames.append(verdicts.drawn("S1", "digit", draws[1], "olmo-final"))
+    scores = verdicts.scored(*frames, stages=[[first, "olmo-final"]])
+    published = str(verdicts.PUBLISHED)
+    made = claims.all_claims(published, [verdicts.SIZES], [[first, "olmo-final"]])
+    claim = next(each for each in made if each.id == "11")
+    (found,) = shared.judge(claim, scores, EVIDENCE)
+    assert found["verdict"] == Verdict.NOT_TESTED
+    assert found["reason"].startswith(f"{first} is a ")
+
+
 def test_intervals_of_chains_are_over_chains():
     """Chains that repeat one digit hold as many independent draws as there are chains."""
     digits = np.repeat(DIGIT.draw(rng(), 32)[:, None], 32, axis=1)

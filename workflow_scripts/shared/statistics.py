@@ -149,11 +149,14 @@ def seed_interval(values: ArrayLike, level: float = 0.95, bounds: Bounds | None 
 
     For about ten seeds or fewer a bootstrap is too narrow; t is exact for normal means. One seed,
     or seeds without spread, get the interval of `without_spread`; ends are clipped to `bounds`.
+    Raises `ValueError` on an empty sample.
     """
     from scipy import stats
 
     sample = np.asarray(values, dtype=float)
     n = sample.size
+    if n == 0:
+        raise ValueError("seed_interval: expected numbers, the sample is empty")
     mean = _without_dust(float(sample.mean()), [sample], bounds)
     if n < 2 or _equal(sample, bounds):
         return without_spread(mean, n, level, bounds)
@@ -252,22 +255,35 @@ def proportion(successes: int, n: int, level: float = 0.95) -> Interval:
 
 
 def paired_t(first: ArrayLike, second: ArrayLike) -> Test:
-    """Paired t-test of `first` - `second`, shape (n,) each; p = 1 where all differences are 0."""
+    """Paired t-test of `first` - `second`, shape (n,) each; p = 1 where all differences are 0.
+
+    NaN where the differences are equal and not 0: without spread there is no test.
+    """
     from scipy import stats
 
-    differences = np.asarray(first, dtype=float) - np.asarray(second, dtype=float)
-    if not differences.any():
+    columns = [np.asarray(column, dtype=float) for column in (first, second)]
+    differences = columns[0] - columns[1]
+    dust = DUST * _scale(columns, None)
+    if np.abs(differences).max() <= dust:
         return Test(0.0, 1.0, differences.size)
+    if np.ptp(differences) <= dust:
+        return Test(np.nan, np.nan, differences.size)
     result = stats.ttest_1samp(differences, 0.0)
     return Test(float(result.statistic), float(result.pvalue), differences.size)
 
 
 def holm(p_values: ArrayLike) -> NDArray:
-    """p-values, shape (n,), adjusted by Holm's step-down method, in the order given."""
+    """p-values, shape (n,), adjusted by Holm's step-down method, in the order given.
+
+    An entry that is NaN stays NaN and does not count.
+    """
     from statsmodels.stats.multitest import multipletests
 
-    values = np.asarray(p_values, dtype=float)
-    return multipletests(values, method="holm")[1] if values.size else values
+    values = np.array(p_values, dtype=float)
+    known = ~np.isnan(values)
+    if known.any():
+        values[known] = multipletests(values[known], method="holm")[1]
+    return values
 
 
 def binomial(successes: int, n: int, p: float) -> Test:

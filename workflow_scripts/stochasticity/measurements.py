@@ -258,8 +258,7 @@ def size_gain(
         )
         rows = of_models(scores, "map_right", "S9", model=[small, large], style=maps)
         reason = unread(float(reads(scores, rows).min())) or _one_sided(rows)
-        if evidence(small) != evidence(large):
-            reason = reason or f"{small} is a {evidence(small)}, {large} a {evidence(large)}"
+        reason = reason or _unlike(small, large, evidence)
         found.append(_measured(gap, large, evidence, note, "given numbers", reason))
     return found or NotMeasured("no family of models under stochasticity.sizes was run")
 
@@ -285,6 +284,13 @@ def _one_sided(rows: pd.DataFrame) -> str | None:
     return None
 
 
+def _unlike(first: str, second: str, evidence: EvidenceOf) -> str | None:
+    """Why a comparison decides nothing: its two models give different kinds of evidence."""
+    if evidence(first) == evidence(second):
+        return None
+    return f"{first} is a {evidence(first)}, {second} a {evidence(second)}"
+
+
 def stage_gain(
     families: Sequence[Sequence[str]], scores: pd.DataFrame, evidence: EvidenceOf
 ) -> Found:
@@ -298,7 +304,7 @@ def stage_gain(
             # S13 is a copy of S1, which has the numbers of draws and of failures.
             source = pd.concat(rows).assign(experiment="S1")
             gap = difference_of(*(_near_floor(scores, row) for _, row in source.iterrows()))
-            reason = unread(float(reads(scores, source).min()))
+            reason = unread(float(reads(scores, source).min())) or _unlike(first, last, evidence)
             note = f"total variation, last stage less first ({first})"
             found.append(_measured(gap, last, evidence, note, "draws", reason))
     return found or NotMeasured("no checkpoints of one training under stochasticity.stages")
