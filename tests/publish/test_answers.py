@@ -41,7 +41,7 @@ def entry(claim, model, answer, condition="", **changes):
         "reading": "supported",
         "answer": answer,
         "verdict": "not tested",
-        "reason": "a other model cannot decide it",
+        "reason": "another model cannot decide it",
     } | changes
 
 

@@ -190,3 +190,12 @@ def test_an_interval_that_does_not_hold_its_value_is_refused():
         wrong = Measured(0.5, low, high, 5, Evidence.PAPER_MODEL, "five seeds", model="theirs")
         with pytest.raises(ValueError, match=r"expected an interval around 0\.5"):
             judge([wrong])
+
+
+@pytest.mark.parametrize(
+    ("name", "words"), [("mine", "another model cannot"), ("small", "a stand-in model cannot")]
+)
+def test_a_reason_is_a_sentence(name, words):
+    evidence = claims.ModelEvidence(MODELS, "softmax")
+    (entry,) = judge([measured(0.1, 0.2, evidence(name), model=name)])
+    assert entry["reason"] == f"{words} decide it; needs Model 7B"

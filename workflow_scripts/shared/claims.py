@@ -56,6 +56,14 @@ class Answer(StrEnum):
     NOT_MEASURED = "not measured"
 
 
+IN_WORDS = {  # in a sentence
+    Evidence.THEORY: "theory",
+    Evidence.PROTOCOL: "the paper's own protocol",
+    Evidence.REDUCED: "a reduced protocol",
+    Evidence.STAND_IN: "a stand-in model",
+    Evidence.OTHER_MODEL: "another model",
+    Evidence.PAPER_MODEL: "the paper's own model",
+}
 ANSWERS = {
     Verdict.SUPPORTED: Answer.HOLDS,
     Verdict.CONTRADICTED: Answer.FAILS,
@@ -300,7 +308,7 @@ def _cannot_decide(claim: Claim, measured: Measured, evidence: ModelEvidence) ->
         needed = _either(claim.decided_by)
         if claim.models and claim.decided_by == PAPER_MODEL:
             needed = " or ".join(claim.models)
-        return f"a {measured.evidence} cannot decide it; needs {needed}"
+        return f"{IN_WORDS[measured.evidence]} cannot decide it; needs {needed}"
     if measured.evidence is Evidence.PAPER_MODEL and claim.models:
         name = evidence.paper_name(measured.model)
         if name not in claim.models:
@@ -352,4 +360,4 @@ def _finite(bound: float) -> float | None:
 
 
 def _either(kinds: frozenset[Evidence]) -> str:
-    return " or ".join(sorted(kinds))
+    return " or ".join(sorted(IN_WORDS[kind] for kind in kinds))

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from workflow_scripts.shared.claims import Measured, NotMeasured
+from workflow_scripts.shared.claims import IN_WORDS, Measured, NotMeasured
 from workflow_scripts.shared.measurements import EvidenceOf, Found, by_model, measured, select
 from workflow_scripts.shared.statistics import Interval, Test, difference_of, proportion
 from workflow_scripts.stochasticity import metrics, targets
@@ -288,7 +288,7 @@ def _unlike(first: str, second: str, evidence: EvidenceOf) -> str | None:
     """Why a comparison decides nothing: its two models give different kinds of evidence."""
     if evidence(first) == evidence(second):
         return None
-    return f"{first} is a {evidence(first)}, {second} a {evidence(second)}"
+    return f"{first} is {IN_WORDS[evidence(first)]}, {second} is {IN_WORDS[evidence(second)]}"
 
 
 def stage_gain(
