@@ -157,3 +157,7 @@ def test_one_place_that_differs_does_not_rule_out_the_other_side():
     assert found.low < found.value < 0 < found.high < 0.01
     rate = resample.percentiles(1 / 200, -draws, 200, bounds=(0, 1))
     assert rate.low == 0
+    odds = resample.percentiles(0.02, -4 * draws, 200, bounds=metrics.BOUNDS["change_odds_ratio"])
+    assert 0 == odds.low < odds.value < odds.high < 1
+    never = resample.percentiles(0.0, 0 * draws, 200, bounds=metrics.BOUNDS["change_odds_ratio"])
+    assert np.isnan([never.low, never.high]).all()

@@ -33,6 +33,7 @@ BOUNDS: dict[str, Bounds] = {  # the range that one place's value can take
     "advice_use": (-1, 1),
     "accuracy_effect": (-1, 1),
     "wrong_display_gap": (-1, 1),
+    "change_odds_ratio": (0, np.inf),
 }
 
 

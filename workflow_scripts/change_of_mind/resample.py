@@ -205,11 +205,12 @@ def percentiles(
         return Interval(value, np.nan, np.nan, n)
     low, high = np.quantile(finite, [0.025, 0.975])
     dust = statistics.DUST * max(1.0, float(np.abs(finite).max()))
+    least, most = bounds or (-np.inf, np.inf)
     if high - low <= dust:
-        return statistics.without_spread(0.0 if abs(value) <= dust else value, n, bounds=bounds)
+        both = bounds if np.isfinite([least, most]).all() else None
+        return statistics.without_spread(0.0 if abs(value) <= dust else value, n, bounds=both)
     if statistics.stuck(finite):
         half = float(stats.t.ppf(0.975, n - 1) * finite.std())
-        least, most = bounds or (-np.inf, np.inf)
         low, high = max(min(low, value - half), least), min(max(high, value + half), most)
     return Interval(value, min(low, value), max(high, value), n)
 
