@@ -250,6 +250,7 @@ def test_impossible_settings_get_a_line_each():
     config["models"]["served"] = {"source": "somewhere", "engine": "vllm"}
     config["studies"]["parallel_sequential"] = ["embedded-s", "served"]
     config["parallel_sequential"]["math"]["file"] = "no/such/file.jsonl"
+    config["parallel_sequential"]["copying"]["models"] = ["embedded-m"]
     lines = list(config_checks.problems(config))
     assert len(lines) == 2
     assert "'embedded-m', allowed: a model listed under" in lines[0]
