@@ -14,7 +14,6 @@ Conventions that the reference decides:
 
 import math
 import re
-import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -25,38 +24,19 @@ import mpmath
 
 from workflow_scripts.parallel_sequential import expressions
 from workflow_scripts.parallel_sequential.expressions import UnreadableError
+from workflow_scripts.parallel_sequential.notation import normalised
 
 RELATIVE = Fraction(1, 1000)
 SAME_DIGITS = 30  # to which values that are not rational are compared
 LARGEST_EXPONENT = 10_000  # in scientific notation
 Form = tuple[Any, ...]
 
-SIGNS = {
-    **dict.fromkeys("\u2212\u2010\u2011\u2012\u2013\u2014\ufe63\uff0d", "-"),
-    **dict.fromkeys("\u00d7\u22c5\u00b7\u2219", "*"),
-    **dict.fromkeys("\u200b\u200c\u200d\u2060\u2061\u2062\u2063\u2064\ufeff\u20ac\u00a3\u00a5\u20b9", ""),
-    **dict.fromkeys("\u00a0\u2006\u2007\u2008\u2009\u200a\u202f", "~"),
-    **{"÷": "/", "\u2044": "/", "\u2215": "/", "√": "\\sqrt ", "π": "\\pi ", "∞": "\\infty "},
-    **{"°": "^\\circ", "º": "^\\circ", "≤": "\\le ", "≥": "\\ge ", "∪": "\\cup ", "∈": "\\in "},
-    **{"∅": "\\emptyset ", "±": "\\pm ", "≈": "\\approx ", "≠": "\\ne ", "％": "%", "′": "'"},
-    **{"⟨": "(", "⟩": ")"},
-}  # fmt: skip
-SUPERSCRIPTS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻⁺ⁿ", "0123456789-+n")
-GREEK = {
-    unicodedata.lookup(f"GREEK {'SMALL' if name.islower() else 'CAPITAL'} LETTER {name.upper()}"): (
-        f"\\{name} "
-    )
-    for name in (
-        "alpha beta gamma delta epsilon zeta eta theta iota kappa mu nu xi rho sigma tau phi chi "
-        "psi omega Gamma Delta Theta Sigma Phi Psi Omega"
-    ).split()
-} | {"λ": "\\lambda ", "Λ": "\\Lambda "}  # Unicode writes LAMDA
-
-ONES = (
-    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen "
-    "sixteen seventeen eighteen nineteen"
-).split()
-TENS = "twenty thirty forty fifty sixty seventy eighty ninety".split()
+ONES = [
+    *("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"),
+    *("eleven", "twelve", "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen"),
+    "nineteen",
+]
+TENS = ["twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"]
 NUMBER_WORDS = {word: number for number, word in enumerate(ONES)} | {
     word + end: 10 * tens + more
     for tens, word in enumerate(TENS, start=2)
@@ -69,24 +49,12 @@ DECIMAL = re.compile(rf"({NUMBER})(?:[eE]([-+]?\d+))?")
 SCIENTIFIC = re.compile(rf"({NUMBER})\s*\*\s*10\s*(?:\^|\*\*)\s*\{{?\s*([-+]?\d+)\s*\}}?")
 MIXED = re.compile(r"([-+]?)(\d+)\s+(\d+)\s*/\s*(\d+)")
 REPEATING = re.compile(r"([-+]?)(\d*)\.(\d*)\\overline\s*\{(\d+)\}")
-GROUPED = re.compile(r"(?<![\d.,])\d{1,3}(?:,\d{3})+(?!\d|,\d)")
 BASE = re.compile(r"(\d+)_\{?(\d+)\}?")
 RATIO = re.compile(r"\d+(?:\s*:\s*\d+)+")
 OPTION = re.compile(r"\(?([A-J])[).:]?")
 OPTION_AND_TEXT = re.compile(r"\(?([A-J])[).:]\s*\S.*")
-WRAPPER = re.compile(r"\\(?:text|textbf|textit|textrm|mathrm|mathbf|mathit|mathsf|operatorname|mbox|bf|boldsymbol|boxed|fbox|underline|ensuremath)\s*\{((?:[^{}]|\{[^{}]*\})*)\}")  # fmt: skip
-LEAD = re.compile(
-    r"(?:therefore|thus|hence|so)?,?\s*(?:the|our|my)?\s*(?:final|correct)?\s*"
-    r"(?:answer|result|value|solution|option|choice)\s*(?:is|are|:|=)+\s*:?\s*",
-    re.IGNORECASE,
-)
-ABOUT = re.compile(
-    r"(?:\\approx|\\sim(?:eq)?|approximately|approx\.?|about|roughly)\s*", re.IGNORECASE
-)
-ROUNDED = re.compile(
-    r"\s*\((?:rounded|approx|to |correct to|about|or |i\.e|exact)[^()]*\)\s*$", re.IGNORECASE
-)
-ASSIGNED = re.compile(r"((?:\\?[A-Za-z]+|[A-Za-z])(?:_\{?\w+\}?)?(?:\s*\(\s*[A-Za-z]\s*\))?)\s*(?:=|\\approx)\s*([^=]+)")  # fmt: skip
+NAME = r"(?:\\?[A-Za-z]+)(?:_\{?\w+\}?)?(?:\s*\(\s*[A-Za-z]\s*\))?"
+ASSIGNED = re.compile(rf"({NAME})\s*(?:=|\\approx)\s*([^=]+)")
 SHORT_UNITS = (
     "mm|cm|dm|km|kg|mg|ml|mL|cl|dl|ft|in|yd|mi|lb|lbs|oz|hr|hrs|min|sec|ms|Hz|kHz|MHz|kW|kJ|kN|"
     "Pa|kPa|mol|mph|km/h|kmh|m/s|cm/s|ft/s|sq|cu|am|pm|rad|deg|USD|EUR"
@@ -101,10 +69,12 @@ UNIT = re.compile(
     rf"(.*?[\d)}}])\s*((?:{SHORT_UNITS})(?:\s+(?:per\s+)?[A-Za-z/]+)*|(?<=\s)[A-Za-z]{{3,}}(?:[\s/-]+[A-Za-z]+)*|"
     rf"(?<=\s)[A-Za-z])\.?{UNIT_SIZE}"
 )
-DEGREE = r"(?:\^\s*\{?\s*\\circ\s*\}?|\\(?:degree|circ)(?![A-Za-z]))"
-NO_SOLUTION = re.compile(r"(?:there (?:is|are) )?no (?:real )?solutions?(?: exists?)?|none|\\emptyset|\\varnothing|\\\{\s*\\\}")  # fmt: skip
+NO_SOLUTION = re.compile(
+    r"(?:there (?:is|are) )?no (?:real )?solutions?(?: exists?)?|none"
+    r"|\\emptyset|\\varnothing|\\\{\s*\\\}"
+)
 INFINITY = re.compile(r"([-+]?)\s*(?:\\infty|infinity|inf|oo)")
-RELATION = re.compile(r"(<=|>=|\\leq?(?:slant)?(?![A-Za-z])|\\geq?(?:slant)?(?![A-Za-z])|\\lt(?![A-Za-z])|\\gt(?![A-Za-z])|<|>)")  # fmt: skip
+RELATION = re.compile(r"(<=|>=|\\[lg]eq?(?:slant)?(?![A-Za-z])|\\[lg]t(?![A-Za-z])|<|>)")
 
 
 @dataclass(frozen=True)
@@ -202,55 +172,6 @@ def classes(found: Sequence[str | None], reference: str = "") -> list[str]:
         if form is not None and answer is not None:
             names[form] = min(names.get(form, answer), answer, key=lambda name: (len(name), name))
     return ["" if form is None else names[form] for form in forms]
-
-
-@lru_cache(maxsize=1 << 16)
-def normalised(answer: str) -> str:
-    """The answer in one notation: ASCII signs, no fonts, no separators of thousands, no currency."""
-    text = re.sub("[⁰¹²³⁴⁵⁶⁷⁸⁹⁻⁺ⁿ]+", lambda m: "^{" + m[0].translate(SUPERSCRIPTS) + "}", answer)
-    text = re.sub(
-        "[\u00bc-\u00be\u2150-\u215e]", lambda m: f" {unicodedata.normalize('NFKC', m[0])} ", text
-    )
-    text = "".join(SIGNS.get(each, GREEK.get(each, each)) for each in text)
-    text = unicodedata.normalize("NFKC", text).strip()
-    text = re.sub(r"\\[dtc]frac(?![A-Za-z])", r"\\frac", text)
-    text = re.sub(
-        r"\\(?:displaystyle|textstyle|limits|left|right|[bB]igg?[lr]?)(?![A-Za-z])\.?", "", text
-    )
-    text = re.sub(r"\\[()\[\]]|\*\*(?=\s*$)|^\s*\*\*|\\?\$|`", "", text)
-    text = (
-        text.replace("\\%", "%")
-        .replace("\\#", "#")
-        .replace("{,}", "~" if re.search(r"\{,\}\d{3}(?!\d)", text) else ".")
-    )
-    text = re.sub(r"\\[,;:! ]|\\(?:q?quad|thinspace|enspace)(?![A-Za-z])", "~", text)
-    text = re.sub(r"(?<=\d)~+(?=\d{3}(?!\d))", "", text).replace("~", " ").strip()
-    for _ in range(3):
-        text = WRAPPER.sub(lambda m: f" {m[1].strip()} ", text)
-    text = re.sub(r"\\(?:cdot|times)(?![A-Za-z])", "*", text)
-    text = re.sub(r"\\div(?![A-Za-z])", "/", text)
-    text = re.sub(r"\s+", " ", text).strip()
-    text = re.sub(r"(?<=\w)\s*\.(?=\s|$)(?!\s*\d)$", "", text).rstrip(" ;,").strip()
-    text = (
-        re.sub(r"(?<=[\d)}\]%A-Za-z])\.$", "", text)
-        if not re.search(r"\b[ap]\.m\.$", text)
-        else text
-    )
-    text = LEAD.sub("", text, count=1) if LEAD.match(text) else text
-    text = ROUNDED.sub("", text)
-    text = ABOUT.sub("", text, count=1) if ABOUT.match(text) else text
-    if not re.search(r"[(\[{]", text) or not re.search(r"\d,\d", text):
-        grouped = GROUPED.sub(lambda m: m[0].replace(",", ""), text)
-        text = grouped
-    elif re.search(r",\s", text):  # in a list with blanks, commas without one separate thousands
-        text = GROUPED.sub(lambda m: m[0].replace(",", ""), text)
-    if re.fullmatch(r"[-+]?\d{1,3}(?: \d{3})+(?:\.\d+)?", text):
-        text = text.replace(" ", "")
-    text = re.sub(r"\s*percent$|\s*per cent$", "%", text)
-    if not re.search(r"sin|cos|tan|cot|sec|csc", text):
-        text = re.sub(rf"\s*{DEGREE}(?:\s*[CF])?$", "", text)
-    text = re.sub(DEGREE, r"*\\pi/180 ", text)
-    return text.strip()
 
 
 def _form(text: str, given: Convention) -> Form:
@@ -388,10 +309,10 @@ def _collection(text: str, given: Convention) -> Form | None:
         return None
     if all(re.fullmatch(r"[A-Za-z ]+", each) for each in parts) and any(len(e) > 2 for e in parts):
         return None  # prose
-    names = [found[1] if (found := ASSIGNED.fullmatch(each)) else "" for each in parts]
-    values = [ASSIGNED.fullmatch(each)[2] if name else each for name, each in zip(names, parts)]  # type: ignore[index]
-    entries = _each(values)
-    ordered = given.shape in ("pair", "interval") or len(set(filter(None, names))) > 1
+    named = [ASSIGNED.fullmatch(each) for each in parts]
+    names = {found[1] for found in named if found}
+    entries = _each([f[2] if f else each for f, each in zip(named, parts, strict=True)])
+    ordered = given.shape in ("pair", "interval") or len(names) > 1
     return ("pair", *entries) if ordered else ("set", frozenset(entries))
 
 
@@ -434,7 +355,10 @@ def _relation(text: str, given: Convention) -> Form | None:
     if len(parts) not in (3, 5):
         return None
     sides = [part.strip() for part in parts[::2]]
-    signs = [("<" if s in ("<", "<=") or s.startswith("\\l") else ">", s not in ("<", ">", "\\lt", "\\gt")) for s in parts[1::2]]  # fmt: skip
+    signs = [
+        ("<" if sign.startswith(("<", "\\l")) else ">", sign not in ("<", ">", "\\lt", "\\gt"))
+        for sign in parts[1::2]
+    ]
     if any(direction == ">" for direction, _ in signs):
         if any(direction == "<" for direction, _ in signs):
             raise UnreadableError("inequalities in both directions")
@@ -474,7 +398,7 @@ def _spoken(text: str, given: Convention) -> Form | None:
 
 
 def _equation(text: str, given: Convention) -> Form | None:
-    """An equation, up to a factor; a named term ("y = 2x") is the term unless the reference is one."""
+    """An equation up to a factor; where the reference is none, "y = 2x" is the term 2x."""
     if text.count("=") == 0:
         if given.equation not in ("", "="):
             return _equation(f"{given.equation} = {text}", given)

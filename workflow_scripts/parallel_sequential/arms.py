@@ -143,7 +143,7 @@ class Rounds:
         history: list[Turn] = json.loads(request["messages"])
         earlier: list[str] = json.loads(request["earlier"])
         sampling, attempt, retry = self.sampling[domain], request["attempt"], request["retry"]
-        if self.rejected(name, domain, retry, graded.answer, earlier):
+        if self.rejected(name, (domain, request["question"]), retry, graded.answer, earlier):
             yield sampling.request(*place, history, attempt, retry + 1, earlier)
             return
         if attempt == self.attempts or self.ended(name, graded):
@@ -166,14 +166,22 @@ class Rounds:
         yield sampling.request(*place, messages, attempt + 1, 0, earlier)
 
     def rejected(
-        self, name: str, domain: str, retry: int, answer: str, earlier: Sequence[str]
+        self,
+        name: str,
+        question: tuple[str, str],
+        retry: int,
+        answer: str,
+        earlier: Sequence[str],
     ) -> bool:
-        """Whether the arm redraws an attempt because its answer was given before."""
+        """Whether the arm redraws an attempt because its answer was given before.
+
+        `question` is its domain and name.
+        """
         if CONDITIONED[name].repeats != "resample" or retry + 1 >= self.tries or not answer:
             return False
-        return any(each and self.grader.same(domain, each, answer) for each in earlier)
+        return any(each and self.grader.same(*question, each, answer) for each in earlier)
 
     def ended(self, name: str, graded: Graded) -> bool:
         """Whether the environment passed the attempt, so that the chain stops."""
         feedback = CONDITIONED[name].feedback
-        return {"weak": graded.passes_weak, "oracle": graded.correct}.get(feedback, False)
+        return {"weak": graded.passes_weak, "oracle": bool(graded.correct)}.get(feedback, False)

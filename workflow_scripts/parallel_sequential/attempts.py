@@ -13,7 +13,7 @@ import pandas as pd
 
 from workflow_scripts.inference import engines, rounds, runner, sandbox
 from workflow_scripts.inference import requests as inference
-from workflow_scripts.parallel_sequential import answers, dialogue
+from workflow_scripts.parallel_sequential import dialogue
 from workflow_scripts.parallel_sequential.arms import (
     CONDITIONED,
     PARALLEL,
@@ -24,7 +24,7 @@ from workflow_scripts.parallel_sequential.arms import (
     records,
 )
 from workflow_scripts.parallel_sequential.contracts import ATTEMPTS, CHOICES, KEY, QUESTIONS
-from workflow_scripts.parallel_sequential.dialogue import MATH, Dialogue
+from workflow_scripts.parallel_sequential.dialogue import CUT_OFF, MATH, NO_ANSWER, Dialogue
 from workflow_scripts.parallel_sequential.grading import Grader
 from workflow_scripts.shared import job, tables
 
@@ -43,7 +43,7 @@ def rows_of(
         domain, arm, retry = (request[name] for name in ("domain", "arm", "retry"))
         earlier = json.loads(request["earlier"])
         repeats = bool(earlier and graded.answer and earlier[-1]) and plan.grader.same(
-            domain, earlier[-1], graded.answer
+            domain, request["question"], earlier[-1], graded.answer
         )
         row = (
             {name: request[name] for name in ASKED}
@@ -53,6 +53,7 @@ def rows_of(
                 "attempt": request["attempt"] + (0 if arm in CONDITIONED else reply["sample"]),
                 "answer": graded.answer,
                 "correct": graded.correct,
+                "failure": cut_off(graded.failure, reply["finish_reason"]),
                 "repeats_shown": repeats if earlier else None,
                 "passes_weak": graded.passes_weak,
                 "mean_logprob": None,
@@ -61,18 +62,14 @@ def rows_of(
         shared = CONDITIONED if domain in able else [SEQUENTIAL]
         for name in shared if arm == START else [arm]:
             again = name in CONDITIONED and plan.rejected(
-                name, domain, retry, graded.answer, earlier
+                name, (domain, request["question"]), retry, graded.answer, earlier
             )
             yield row | {"arm": name, "accepted": not again}
 
 
-def named(frame: pd.DataFrame) -> pd.DataFrame:
-    """The same rows, with one name for all equal mathematical answers to a question."""
-    frame = frame.copy()
-    math = frame["domain"] == MATH
-    for _, rows in frame[math].groupby("question"):
-        frame.loc[rows.index, "answer"] = answers.classes([each or None for each in rows["answer"]])
-    return frame
+def cut_off(failure: str, finish_reason: str) -> str:
+    """The failure of a reply, told apart for one without an answer that reached its budget."""
+    return CUT_OFF if failure == NO_ANSWER and finish_reason == "length" else failure
 
 
 def padded(
@@ -217,13 +214,20 @@ def choosing(
 def chosen(
     requests: pd.DataFrame, responses: pd.DataFrame, plan: Rounds
 ) -> Iterator[dict[str, Any]]:
-    """The model's choices; "" and wrong where its reply names none of the candidates."""
+    """The model's choices; "" and wrong where its reply names none of the candidates.
+
+    A reply whose answer cannot be read is neither right nor wrong.
+    """
     for request, reply in zip(records(requests), records(responses), strict=True):
         graded = plan.grader.grade(request["domain"], request["question"], reply["text"])
         candidates = json.loads(request["candidates"])
-        fits = (c for c in candidates if plan.grader.same(MATH, c, graded.answer))
+        fits = (
+            each
+            for each in candidates
+            if plan.grader.same(MATH, request["question"], each, graded.answer)
+        )
         answer = next(fits, "") if graded.answer else ""
-        right = bool(answer) and graded.correct
+        right = None if graded.correct is None else bool(answer) and graded.correct
         place = {name: request[name] for name in (*KEY, "k", "request_id")}
         yield place | {"text": reply["text"], "answer": answer, "correct": right}
 
@@ -261,7 +265,7 @@ def collect(
     more = padded(settings["padding"], asked, answered, questions, plan)
     if more is not None:
         rows += rows_of(more, runner.generate(more, engine, store), plan)
-    frame = named(pd.DataFrame(rows))
+    frame = plan.grader.named(pd.DataFrame(rows))
     if settings["reply_logprobs"]:
         wanted = logprob_requests(frame, messages, seed)
         if wanted is not None:

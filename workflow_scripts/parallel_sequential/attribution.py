@@ -91,20 +91,21 @@ def sources(usable: Array, rate: float, share: float, rng: np.random.Generator) 
 
 
 def majority(same: Array, correct: Array) -> Array:
-    """Correctness of the majority, (...); ties are averaged, and no answer is wrong.
+    """Correctness of the majority, (...); ties are averaged, and a set without answers is 0.
 
-    `same` (..., N, N) says which attempts agree, `correct` (..., N) which are right.
+    `same` (..., N, N) says which attempts agree, `correct` (..., N) which are right; an answer that
+    cannot be read (NaN) does not vote.
     """
     votes = same.sum(-1)
     most = votes.max(-1, keepdims=True)
     leading = (votes == most) & (most > 0)
     # All leading answers have the same number of votes, so their mean is that of their attempts.
-    return (leading * correct).sum(-1) / np.maximum(leading.sum(-1), 1)
+    return np.where(leading, correct, 0).sum(-1) / np.maximum(leading.sum(-1), 1)
 
 
 def any_right(_: Array, correct: Array) -> Array:
     """Whether any of a set is right: (...) from `correct`, shape (..., N)."""
-    return correct.max(-1)
+    return np.nan_to_num(correct).max(-1)
 
 
 OUTCOMES: dict[str, Callable[[Array, Array], Array]] = {MAJORITY: majority, ANY: any_right}

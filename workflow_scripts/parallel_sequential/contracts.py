@@ -2,7 +2,7 @@
 
 from pandera.pandas import Check, Column, DataFrameSchema
 
-from workflow_scripts.parallel_sequential.dialogue import CODE, MATH
+from workflow_scripts.parallel_sequential.dialogue import CODE, FAILURES, MATH
 
 QUESTIONS = DataFrameSchema(
     {
@@ -39,8 +39,9 @@ ATTEMPTS = DataFrameSchema(
         "request_id": Column(str),  # of the response behind this row
         "sample": Column(int),
         "text": Column(str),
-        "answer": Column(str),  # its name: the first equal answer to the question; "" for none
-        "correct": Column(bool),
+        "answer": Column(str),  # its name: the shortest equal answer to the question; "" for none
+        "correct": Column("boolean", nullable=True),  # missing: the answer cannot be read
+        "failure": Column(str, Check.isin(["", *FAILURES])),  # of reading the reply
         "repeats_shown": Column("boolean", nullable=True),  # it is the last answer of its history
         "passes_weak": Column(bool),  # verdict of the weak environment
         "finish_reason": Column(str),
@@ -58,7 +59,7 @@ CHOICES = DataFrameSchema(
         "request_id": Column(str),  # of the choice; "" if there was nothing to choose
         "text": Column(str),
         "answer": Column(str),  # "" if the reply names none of them
-        "correct": Column(bool),
+        "correct": Column("boolean", nullable=True),  # missing: the answer cannot be read
     },
     coerce=True,
     name="choices",

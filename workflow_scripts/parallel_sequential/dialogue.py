@@ -19,6 +19,27 @@ Turn = dict[str, str]
 MATH, CODE = "math", "code"
 LINE = re.compile(r"^Answer: *(\S.*?)\.? *$", re.MULTILINE)
 BOX = "\\boxed{"
+# Why the answer of a reply is not known: there is none, the reply reached its budget before it, or
+# there is one that cannot be read.
+NO_ANSWER, CUT_OFF, UNREAD = FAILURES = ("no answer", "cut off", "unread")
+ANY_BOX = re.compile(r"\\(?:boxed|fbox)\s*(?:\{|(?=[\d-]))")
+BARE = re.compile(r"-?\d[\d.,]*(?<![.,])")  # \boxed 7
+PLACEHOLDER = re.compile(
+    r"(?:\\text\{)?\s*(?:\.{2,}|…|\\[lc]?dots|\?+|_+|\\square|\\cdot"
+    r"|(?:your |the )?(?:final )?answer(?: here)?|answer_here)?\s*\}?",
+    re.IGNORECASE,
+)
+JOINED = re.compile(
+    r"[\s$.]*(?:,|;|\b(?:and|or)\b|\\text\{\s*(?:and|or)\s*\}|,\s*(?:and|or)\b)[\s$]*"
+    r"(?:[A-Za-z]\w?\s*=\s*)?[\s$]*"
+)
+# Words after the last box that withdraw it.
+WITHDRAWN = re.compile(
+    r"(?-i:\bWait\b)|\bwait[,.!:]|\bcorrection:|\b(?:hold on|scratch that|on second thought"
+    r"|(?:that|this|which) (?:is|was|seems|looks) (?:wrong|incorrect|not right|not correct)"
+    r"|i made an? (?:\w+ )?(?:mistake|error))\b",
+    re.IGNORECASE,
+)
 
 # Requests for the next attempt. For embedded models, the first becomes that of their training.
 INSTRUCTIONS = {
@@ -153,17 +174,61 @@ def padding(
 
 
 def boxed(text: str) -> str | None:
-    """The content of the last box, braces balanced; None if there is no box or it is not closed."""
-    start = text.rfind(BOX)
-    if start < 0:
+    """The content of the last box; None if there is none or it is not closed.
+
+    Boxes that hold nothing or a placeholder, as in a quoted instruction, are passed over. Boxes
+    joined by commas, "and" or "or" are one list.
+    """
+    boxes = _boxes(text)
+    if not boxes or boxes[-1][2] is None:
         return None
-    start += len(BOX)
-    depth = 1
-    for place in range(start, len(text)):
+    start, _, content = boxes[-1]
+    parts = [content]
+    for before, end, earlier in reversed(boxes[:-1]):
+        if earlier is None or not JOINED.fullmatch(text[end:start]):
+            break
+        parts.append(earlier)
+        start = before
+    return ", ".join(part for part in reversed(parts) if part)
+
+
+def retracted(text: str) -> bool:
+    """Whether a reply withdraws its last box and gives no other, so that its answer is unknown."""
+    boxes = _boxes(text)
+    return bool(boxes) and WITHDRAWN.search(text, boxes[-1][1]) is not None
+
+
+def _boxes(text: str) -> list[tuple[int, int, str | None]]:
+    """Start, end and content of all boxes with an answer; no content for one that is not closed.
+
+    A box inside a box replaces it.
+    """
+    found: list[tuple[int, int, str | None]] = []
+    for opening in ANY_BOX.finditer(text):
+        end, content = _content(text, opening.end(), braces=opening[0].endswith("{"))
+        if content is not None and PLACEHOLDER.fullmatch(content):
+            continue
+        while found and found[-1][2] is not None and found[-1][1] > opening.start():
+            found.pop()
+        found.append((opening.start(), end, content))
+    return found
+
+
+def _content(text: str, start: int, braces: bool) -> tuple[int, str | None]:
+    """The end of a box whose content starts at `start`, and the content if the box is closed."""
+    if not braces:
+        bare = BARE.match(text, start)
+        return (bare.end(), bare[0]) if bare else (start, None)
+    depth, place = 1, start
+    while place < len(text):
+        if text[place] == "\\":  # \{ is no brace
+            place += 2
+            continue
         depth += {"{": 1, "}": -1}.get(text[place], 0)
         if depth == 0:
-            return text[start:place].strip() or None
-    return None
+            return place + 1, text[start:place].strip()
+        place += 1
+    return len(text), None
 
 
 def _user(content: str) -> Turn:

@@ -30,10 +30,11 @@ FUNCTIONS: dict[str, Callable[[Value], Value]] = {
     **{f"arc{name}": getattr(mpmath, f"a{name}") for name in ("sin", "cos", "tan")},
     **{"ln": mpmath.log, "log": mpmath.log, "lg": mpmath.log10},
 }
-GREEK = (
-    "alpha beta gamma delta epsilon varepsilon zeta eta theta vartheta iota kappa lambda mu nu xi "
-    "rho sigma tau upsilon phi varphi chi psi omega Gamma Delta Theta Lambda Sigma Phi Psi Omega"
-).split()
+GREEK = [
+    *("alpha", "beta", "gamma", "delta", "epsilon", "varepsilon", "zeta", "eta", "theta", "iota"),
+    *("kappa", "lambda", "mu", "nu", "xi", "rho", "sigma", "tau", "phi", "varphi", "chi", "psi"),
+    *("omega", "Gamma", "Delta", "Theta", "Lambda", "Sigma", "Phi", "Psi", "Omega"),
+]
 FRACTION = "\\frac"
 
 
@@ -138,9 +139,9 @@ class _Reader:
     def sum(self) -> Value:
         found = self.product()
         while self.peek() in ("+", "-"):
-            sign = self.take()
+            plus = self.take() == "+"
             right = self.product()
-            found = combined(lambda a, b: a + b if sign == "+" else a - b, found, right)
+            found = combined(lambda a, b: a + b, found, right if plus else -right)
         return found
 
     def product(self) -> Value:
@@ -164,15 +165,9 @@ class _Reader:
         token = self.peek()
         if token == "|":
             return not self.bars
-        return (
-            self.kind() in ("number", "word", "command", "name")
-            and token
-            not in (
-                "\\}",
-                "\\|",
-            )
-            or token in ("(", "[", "{")
-        )
+        if token in ("(", "[", "{"):
+            return True
+        return self.kind() in ("number", "command", "name") and token not in ("\\}", "\\|")
 
     def signed(self) -> Value:
         if self.peek() in ("+", "-"):

@@ -13,7 +13,7 @@ import pandas as pd
 from workflow_scripts.inference import engines, runner
 from workflow_scripts.inference import requests as inference
 from workflow_scripts.parallel_sequential.arms import SEQUENTIAL, Rounds
-from workflow_scripts.parallel_sequential.attempts import named, plan_of, rows_of
+from workflow_scripts.parallel_sequential.attempts import plan_of, rows_of
 from workflow_scripts.parallel_sequential.contracts import ATTEMPTS, QUESTIONS
 from workflow_scripts.shared import job, tables
 
@@ -92,7 +92,7 @@ def main(
             rows += rows_of(requests, runner.generate(requests, engine, store), plan)
     frame = pd.DataFrame(rows).reindex(columns=list(ATTEMPTS.columns))
     # Named together with the model's own answers, so that a repeat gets the same name.
-    both = named(pd.concat([own, frame], ignore_index=True)) if rows else frame
+    both = plan.grader.named(pd.concat([own, frame], ignore_index=True)) if rows else frame
     tables.write(both.iloc[len(own) :] if rows else frame, foreign, ATTEMPTS, provenance)
 
 

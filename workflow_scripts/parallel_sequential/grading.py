@@ -8,8 +8,8 @@ from typing import Any
 import pandas as pd
 
 from workflow_scripts.inference import sandbox
-from workflow_scripts.parallel_sequential import answers, programs
-from workflow_scripts.parallel_sequential.dialogue import CODE, Dialogue
+from workflow_scripts.parallel_sequential import answers, dialogue, programs
+from workflow_scripts.parallel_sequential.dialogue import CODE, MATH, NO_ANSWER, UNREAD, Dialogue
 from workflow_scripts.shared import files, seeds
 
 
@@ -18,14 +18,17 @@ class Graded:
     """The grade of a reply.
 
     `answer` is the answer as written (math) or a hash of the program's results on the public tests
-    (code); "" where there is none. `passes_weak` is the verdict of the weak environment;
-    `complaints` holds the remarks of the weak and the oracle environment.
+    (code); "" where there is none. `correct` is None for an answer that cannot be read, and False
+    for a reply without one. `passes_weak` is the verdict of the weak environment; `complaints`
+    holds the remarks of the weak and the oracle environment. `failure` is "" or one of
+    `dialogue.FAILURES`.
     """
 
     answer: str
-    correct: bool
+    correct: bool | None
     passes_weak: bool
     complaints: Mapping[str, str]
+    failure: str = ""
 
 
 @dataclass
@@ -55,17 +58,34 @@ class Grader:
         asked = self._questions[domain, question]
         if domain == CODE:
             return self._programs(asked, found)
-        correct = found is not None and answers.same(asked["answer"], found)
         # The weak environment errs equally often on right and on wrong answers.
         chance = seeds.derive(self.seed, "weak", question, *trial) / 2**63
         honest = chance < self.weak_reliability
-        readable = found is not None and bool(answers.parsed(found))
         said = dict.fromkeys(("weak", "oracle"), "That answer is wrong.")
-        return Graded(str(found) if readable else "", correct, correct == honest, said)
+        if found is None:
+            return Graded("", False, not honest, said, NO_ANSWER)
+        correct = None if dialogue.retracted(reply) else answers.same(asked["answer"], found)
+        if correct is None:
+            said = dict.fromkeys(("weak", "oracle"), "That answer could not be read.")
+            return Graded("", None, False, said, UNREAD)
+        return Graded(found, correct, correct == honest, said)
 
-    def same(self, domain: str, left: str, right: str) -> bool:
-        """Whether two answers to one question are equal."""
-        return left == right or (domain != CODE and answers.same(left, right))
+    def same(self, domain: str, question: str, left: str, right: str) -> bool:
+        """Whether two answers to a question are equal; False for one that cannot be read."""
+        if left == right or domain == CODE:
+            return left == right
+        reference = self._questions[domain, question]["answer"]
+        form = answers.canonical(left, reference)
+        return form is not None and form == answers.canonical(right, reference)
+
+    def named(self, frame: pd.DataFrame) -> pd.DataFrame:
+        """The same attempts, with one name for all equal mathematical answers to a question."""
+        frame = frame.copy()
+        question: Any
+        for question, rows in frame[frame["domain"] == MATH].groupby("question"):
+            reference = self._questions[MATH, question]["answer"]
+            frame.loc[rows.index, "answer"] = answers.classes(list(rows["answer"]), reference)
+        return frame
 
     def _programs(self, asked: dict[str, Any], source: str | None) -> Graded:
         key = (asked["question"], source)
@@ -79,5 +99,6 @@ class Grader:
             works = any(how == "ok" for how, _ in results["weak"].results)
             name = files.content_hash(results["weak"].key()) if works else ""
             passes = not said["weak"]
-            self._ran[key] = Graded(name, passes and not said["oracle"], passes, said)
+            failure = NO_ANSWER if source is None else ""
+            self._ran[key] = Graded(name, passes and not said["oracle"], passes, said, failure)
         return self._ran[key]

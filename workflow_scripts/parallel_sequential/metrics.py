@@ -2,6 +2,9 @@
 
 Arrays have shape (Q, C, N): questions, chains (repetitions of an arm) and attempts. A metric has
 one value per question, shape (Q,), averaged over chains. `k` counts attempts from the first.
+
+An attempt without an answer solves nothing. An attempt whose answer cannot be read is neither right
+nor wrong (NaN in `correct`): it is left out, and a question without any other has no value.
 """
 
 from collections import Counter
@@ -32,7 +35,8 @@ def primary(domain: str) -> str:
 class Sets:
     """All sets of attempts of one model, domain and arm; arrays of shape (Q, C, N).
 
-    `answers` holds names of answers, "" for none; `correct` and `passes_weak` are 0 or 1;
+    `answers` holds names of answers, "" for none; `correct` and `passes_weak` are 0 or 1, `correct`
+    NaN for an answer that cannot be read;
     `logprobs` are means in nats per token; `tokens` counts the prompt and reply of an attempt and
     of its rejected draws. Once a chain has stopped, its last attempt is repeated, at no cost.
     """
@@ -52,7 +56,9 @@ def sets_of(frame: pd.DataFrame, attempts: int, exchangeable: bool) -> Sets:
     cost = frame["prompt_tokens"] + frame["completion_tokens"]
     spent = cost.groupby([frame[name] for name in (*KEY, "attempt")]).sum()
     kept = frame[frame["accepted"]].set_index([*KEY, "attempt"])
-    kept = kept.assign(tokens=spent.reindex(kept.index)).reset_index()
+    # An answer that cannot be read is -1 until stopped chains are filled.
+    known = kept["correct"].astype("Float64").fillna(-1.0)
+    kept = kept.assign(tokens=spent.reindex(kept.index), correct=known).reset_index()
     questions = sorted(kept["question"].unique())
     index = pd.MultiIndex.from_product(
         [questions, sorted(kept["chain"].unique()), range(1, attempts + 1)],
@@ -65,11 +71,12 @@ def sets_of(frame: pd.DataFrame, attempts: int, exchangeable: bool) -> Sets:
     def array(column: pd.Series, kind: Any = float) -> NDArray[Any]:
         return column.to_numpy(dtype=kind).reshape(shape)
 
+    right = array(filled["correct"])
     first = filled["prompt_tokens"].groupby(level=["question", "chain"]).transform("first")
     return Sets(
         questions,
         answers=array(filled["answer"], object),
-        correct=array(filled["correct"].astype(float)),
+        correct=np.where(right < 0, np.nan, right),
         passes_weak=array(filled["passes_weak"].astype(float)),
         logprobs=array(filled["mean_logprob"]),
         tokens=array(whole["tokens"].fillna(0)),
@@ -78,15 +85,23 @@ def sets_of(frame: pd.DataFrame, attempts: int, exchangeable: bool) -> Sets:
     )
 
 
+def known_mean(values: NDArray[Any], axis: int | tuple[int, ...]) -> NDArray[Any]:
+    """The mean over `axis` of the values that are not NaN; NaN where all are."""
+    known = ~np.isnan(values)
+    with np.errstate(invalid="ignore"):
+        return np.where(known, values, 0.0).sum(axis) / known.sum(axis)
+
+
 def majority(answers: NDArray[Any], correct: NDArray[Any]) -> float:
     """Correctness of the most frequent answer of a set, arrays of shape (k,); ties are averaged.
 
-    Empty answers do not vote; a set without votes is wrong.
+    Empty answers do not vote; a set without votes solves nothing, unless one of its answers could
+    not be read (NaN).
     """
     right = {name: float(hit) for name, hit in zip(answers, correct, strict=True)}
     votes = Counter(name for name in answers if name)
     if not votes:
-        return 0.0
+        return float("nan") if np.isnan(correct).any() else 0.0
     most = max(votes.values())
     return float(np.mean([right[name] for name, count in votes.items() if count == most]))
 
@@ -95,15 +110,17 @@ def pass_at(n: NDArray[Any], c: NDArray[Any], k: int) -> NDArray[Any]:
     """1 - C(n - c, k) / C(n, k): the chance that k of n exchangeable samples include a right one.
 
     `n` samples, `c` of them right, both of shape (Q,). Chen et al. 2021 (arXiv 2107.03374),
-    equation 1, computed from logarithms of factorials.
+    equation 1, computed from logarithms of factorials. NaN for fewer samples than k.
     """
     from scipy.special import gammaln
 
     n, c = np.asarray(n, float), np.asarray(c, float)
     enough = n - c >= k
+    total = np.maximum(n, k)
     left = np.where(enough, n - c, k)
-    log_ratio = gammaln(left + 1) - gammaln(left - k + 1) - gammaln(n + 1) + gammaln(n - k + 1)
-    return np.where(enough, 1 - np.exp(log_ratio), 1.0)
+    log_ratio = gammaln(left + 1) - gammaln(left - k + 1)
+    log_ratio = log_ratio - gammaln(total + 1) + gammaln(total - k + 1)
+    return np.where(n < k, np.nan, np.where(enough, 1 - np.exp(log_ratio), 1.0))
 
 
 def any_correct(sets: Sets, k: int) -> NDArray[Any]:
@@ -112,9 +129,9 @@ def any_correct(sets: Sets, k: int) -> NDArray[Any]:
     Exchangeable attempts: `pass_at` over all samples. Others: the mean over chains of the first k.
     """
     if sets.exchangeable:
-        n = sets.correct.shape[1] * sets.correct.shape[2]
-        return pass_at(np.full(len(sets.questions), n), sets.correct.sum((1, 2)), k)
-    return sets.correct[..., :k].max(-1).mean(1)
+        read = ~np.isnan(sets.correct)
+        return pass_at(read.sum((1, 2)), np.nansum(sets.correct, (1, 2)), k)
+    return known_mean(np.fmax.reduce(sets.correct[..., :k], -1), 1)
 
 
 def pooled(sets: Sets, aggregator: str, k: int, seed: int) -> NDArray[Any]:
@@ -130,7 +147,7 @@ def pooled(sets: Sets, aggregator: str, k: int, seed: int) -> NDArray[Any]:
     if not 1 <= k <= n:
         raise ValueError(f"pooled: expected 1 to {n} attempts, found {k}")
     if aggregator == ANY:
-        return pass_at(np.full(len(answers), n), correct.sum(1), k)
+        return pass_at((~np.isnan(correct)).sum(1), np.nansum(correct, 1), k)
     drawn = np.random.default_rng(seed).random((SUBSETS, n)).argsort(1)[:, :k]
     found = []
     for names, right in zip(answers, correct, strict=True):
@@ -139,8 +156,10 @@ def pooled(sets: Sets, aggregator: str, k: int, seed: int) -> NDArray[Any]:
         votes = member[drawn].sum(1)  # (SUBSETS, classes)
         hits = np.array([right[names == name][0] for name in classes])
         leading = (votes == votes.max(1, keepdims=True, initial=0)) & (votes > 0)
-        found.append(float(((leading @ hits) / np.maximum(leading.sum(1), 1)).mean()))
-    return np.array(found)
+        values = (leading @ hits) / np.maximum(leading.sum(1), 1)
+        unknown = ~leading.any(1) & np.isnan(right[drawn]).any(1)
+        found.append(known_mean(np.where(unknown, np.nan, values), 0))
+    return np.array(found, float)
 
 
 def by_set(function: Callable[..., float], *arrays: NDArray[Any], k: int) -> NDArray[Any]:
@@ -150,12 +169,13 @@ def by_set(function: Callable[..., float], *arrays: NDArray[Any], k: int) -> NDA
         [function(*(array[q, c, :k] for array in arrays)) for c in range(chains)]
         for q in range(questions)
     ]
-    return np.array(values).mean(1)
+    return known_mean(np.array(values), 1)
 
 
 def best_logprob(sets: Sets, k: int) -> NDArray[Any]:
     """(Q,): correctness of the attempt among k with the highest mean log-probability per token."""
     logprobs = np.nan_to_num(sets.logprobs[..., :k], nan=-np.inf)
+    logprobs = np.where(np.isnan(sets.correct[..., :k]), -np.inf, logprobs)
     return _correct_at(sets, logprobs.argmax(-1))
 
 
@@ -170,15 +190,15 @@ def first_passing(sets: Sets, k: int, verdicts: NDArray[Any]) -> NDArray[Any]:
 
 def _correct_at(sets: Sets, at: NDArray[Any]) -> NDArray[Any]:
     """(Q,): correctness of the attempt at index `at`, shape (Q, C), averaged over chains."""
-    return np.take_along_axis(sets.correct, at[..., None], -1)[..., 0].mean(1)
+    return known_mean(np.take_along_axis(sets.correct, at[..., None], -1)[..., 0], 1)
 
 
 AGGREGATORS: dict[str, Callable[[Sets, int], NDArray[Any]]] = {
     MAJORITY: lambda sets, k: by_set(majority, sets.answers, sets.correct, k=k),
     ANY: any_correct,
-    "first": lambda sets, k: sets.correct[..., 0].mean(1),
-    "last": lambda sets, k: sets.correct[..., k - 1].mean(1),
-    RANDOM: lambda sets, k: sets.correct[..., :k].mean((1, 2)),
+    "first": lambda sets, k: known_mean(sets.correct[..., 0], 1),
+    "last": lambda sets, k: known_mean(sets.correct[..., k - 1], 1),
+    RANDOM: lambda sets, k: known_mean(sets.correct[..., :k], (1, 2)),
     "logprob": best_logprob,
 }
 # An environment as a selector among parallel attempts.
@@ -212,15 +232,21 @@ def repeats(sets: Sets) -> NDArray[Any]:
 
 def later_accuracy(sets: Sets) -> NDArray[Any]:
     """(Q,): share of right answers among attempts 2..N, those that see a history."""
-    return sets.correct[..., 1:].mean((1, 2))
+    return known_mean(sets.correct[..., 1:], (1, 2))
 
 
 def transitions(sets: Sets) -> dict[str, NDArray[Any]]:
-    """(Q,) each: shares of steps from right or wrong to right or wrong; the four add to 1."""
+    """(Q,) each: shares of steps from right or wrong to right or wrong; the four add to 1.
+
+    Steps from or to an answer that cannot be read are left out.
+    """
     before, after = sets.correct[..., :-1] > 0, sets.correct[..., 1:] > 0
+    unknown = np.isnan(sets.correct[..., :-1]) | np.isnan(sets.correct[..., 1:])
     ends = {"right": True, "wrong": False}
     return {
-        f"{a} to {b}": ((before == ends[a]) & (after == ends[b])).mean((1, 2))
+        f"{a} to {b}": known_mean(
+            np.where(unknown, np.nan, (before == ends[a]) & (after == ends[b])), (1, 2)
+        )
         for a in ends
         for b in ends
     }

@@ -43,6 +43,7 @@ def of_domain(
     arms = arms_of(frame, attempts)
     share = float((frame["answer"] != "").mean())
     rows.number("P1", "answered_share", share, len(frame), "attempts")
+    accuracy.failures(rows, frame)
     accuracy.main_comparison(rows, arms, choices, attempts)
     accuracy.difficulty(rows, frame)
     accuracy.cost(rows, arms, attempts)
