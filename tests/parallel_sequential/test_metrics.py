@@ -110,6 +110,42 @@ def test_a_stopped_chain_keeps_its_answer_and_costs_nothing_more():
     assert found.history_tokens.tolist() == [[[0, 10, 10, 10]]]
 
 
+def test_an_answer_that_cannot_be_read_counts_neither_as_right_nor_as_wrong():
+    """Chain 0 has a right, an unread and a wrong attempt; chain 1 unread ones only."""
+    nan = np.nan
+    one = sets([[["a", "", "b"], ["", "", ""]]], [[[1, nan, 0], [nan, nan, nan]]])
+    assert metrics.AGGREGATORS["random"](one, 3)[0] == 1 / 2
+    assert metrics.AGGREGATORS["last"](one, 3)[0] == 0
+    assert metrics.AGGREGATORS["first"](one, 3)[0] == 1
+    assert metrics.AGGREGATORS["majority"](one, 3)[0] == 1 / 2  # chain 0: one vote each
+    assert metrics.AGGREGATORS["any"](one, 3)[0] == 1
+    assert metrics.best_logprob(one, 3)[0] == 1
+    assert metrics.later_accuracy(one)[0] == 0
+    assert all(np.isnan(share[0]) for share in metrics.transitions(one).values())
+    pool = sets([[["a", "", "b"]]], [[[1, nan, 0]]], exchangeable=True)
+    assert metrics.any_correct(pool, 1)[0] == pytest.approx(1 / 2)
+    assert np.isnan(metrics.any_correct(pool, 3)[0])  # two attempts were read
+    none = sets([[["", ""]]], [[[nan, nan]]])
+    for name, aggregate in metrics.AGGREGATORS.items():
+        assert np.isnan(aggregate(none, 2)[0]), name
+        if name in ("majority", "any"):
+            assert np.isnan(metrics.pooled(none, name, 2, 0)[0])
+
+
+def test_a_stopped_chain_does_not_fill_an_answer_that_cannot_be_read():
+    base = {"domain": "math", "question": "1", "arm": "oracle", "chain": 0, "retry": 0}
+    right = [True, None, True]
+    rows = [
+        base | {"attempt": at, "accepted": True, "answer": "x" if hit else "", "correct": hit}
+        for at, hit in enumerate(right, start=1)
+    ]
+    frame = pd.DataFrame(rows).assign(
+        passes_weak=False, mean_logprob=np.nan, prompt_tokens=10, completion_tokens=5
+    )
+    found = metrics.sets_of(frame.astype({"correct": "boolean"}), 4, False).correct
+    np.testing.assert_array_equal(found, [[[1, np.nan, 1, 1]]])
+
+
 ANSWERS = st.lists(st.sampled_from(["", "a", "b", "c"]), min_size=1, max_size=6)
 
 

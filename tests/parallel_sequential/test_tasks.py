@@ -53,7 +53,7 @@ def test_generated_sums_have_their_answers_levels_and_were_never_trained_on():
         ("70", "070", True),
         ("46", "47", False),
         ("46", "46x", False),
-        ("46", "no idea at all {", False),
+        ("46", "no idea at all {", None),
     ],
 )
 def test_mathematical_answers_are_compared_by_value(gold, answer, equal):
@@ -62,7 +62,7 @@ def test_mathematical_answers_are_compared_by_value(gold, answer, equal):
 
 def test_equal_answers_share_a_name_and_no_answer_has_none():
     found = answers.classes(["1/2", "0.5", None, "3", r"\frac{1}{2}", ""])
-    assert found == ["1/2", "1/2", "", "3", "1/2", ""]
+    assert found == ["0.5", "0.5", "", "3", "0.5", ""]
 
 
 def test_reference_programs_pass_their_own_tests_and_a_wrong_one_does_not():

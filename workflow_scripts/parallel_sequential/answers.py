@@ -51,10 +51,10 @@ MIXED = re.compile(r"([-+]?)(\d+)\s+(\d+)\s*/\s*(\d+)")
 REPEATING = re.compile(r"([-+]?)(\d*)\.(\d*)\\overline\s*\{(\d+)\}")
 BASE = re.compile(r"(\d+)_\{?(\d+)\}?")
 RATIO = re.compile(r"\d+(?:\s*:\s*\d+)+")
-OPTION = re.compile(r"\(?([A-J])[).:]?")
+OPTION = re.compile(r"(?:(?i:option|choice|letter|answer):? )?\(?([A-J])[).:]?")
 OPTION_AND_TEXT = re.compile(r"\(?([A-J])[).:]\s*\S.*")
 NAME = r"(?:\\?[A-Za-z]+)(?:_\{?\w+\}?)?(?:\s*\(\s*[A-Za-z]\s*\))?"
-ASSIGNED = re.compile(rf"({NAME})\s*(?:=|\\approx)\s*([^=]+)")
+ASSIGNED = re.compile(rf"({NAME})\s*=\s*([^=]+)")
 SHORT_UNITS = (
     "mm|cm|dm|km|kg|mg|ml|mL|cl|dl|ft|in|yd|mi|lb|lbs|oz|hr|hrs|min|sec|ms|Hz|kHz|MHz|kW|kJ|kN|"
     "Pa|kPa|mol|mph|km/h|kmh|m/s|cm/s|ft/s|sq|cu|am|pm|rad|deg|USD|EUR"
@@ -66,7 +66,7 @@ EXPRESSION_WORD = re.compile(
 )
 UNIT_SIZE = r"(?:\s*(?:\^|\*\*)\s*\{?\s*[23]\s*\}?)?"
 UNIT = re.compile(
-    rf"(.*?[\d)}}])\s*((?:{SHORT_UNITS})(?:\s+(?:per\s+)?[A-Za-z/]+)*|(?<=\s)[A-Za-z]{{3,}}(?:[\s/-]+[A-Za-z]+)*|"
+    rf"(.*?(?:[\d)}}]|\\pi))\s*((?:{SHORT_UNITS})(?:\s+(?:per\s+)?[A-Za-z/]+)*|(?<=\s)[A-Za-z]{{3,}}(?:[\s/-]+[A-Za-z]+)*|"
     rf"(?<=\s)[A-Za-z])\.?{UNIT_SIZE}"
 )
 NO_SOLUTION = re.compile(
@@ -183,6 +183,11 @@ def _form(text: str, given: Convention) -> Form:
             return ("option", found[1])
     if given.base and text.isdigit():
         text = f"{text}_{given.base}"
+    before, about, after = text.partition("\\approx")
+    if about:  # the exact value where both are given
+        exact = _form(before.strip(), given)
+        number = exact[0] == "number"
+        return exact if number else _form(f"{before.strip()} = {after.strip()}", given)
     for read in (_number, _special, _collection, _relation, _spoken, _equation):
         form = read(text, given)
         if form is not None:
@@ -282,8 +287,8 @@ def _collection(text: str, given: Convention) -> Form | None:
     """Sets, lists, pairs, intervals and their unions."""
     if re.search(r"\\cup(?![A-Za-z])", text):
         text = re.sub(r"^\s*\\?[A-Za-z]\s*\\in(?![A-Za-z])\s*", "", text)
-        parts = [_form(each.strip(), NONE) for each in re.split(r"\\cup(?![A-Za-z])", text)]
-        return ("union", frozenset(_as_interval(each) for each in parts))
+        united = _each(re.split(r"\\cup(?![A-Za-z])", text))
+        return ("union", frozenset(_as_interval(each) for each in united))
     if found := re.fullmatch(r"\\?[A-Za-z](?:_\w)?\s*\\in(?![A-Za-z])\s*(.+)", text):
         text = found[1]
     if found := re.fullmatch(r"\((?:\s*\\?[A-Za-z]\s*,)+\s*\\?[A-Za-z]\s*\)\s*=\s*(\(.+\))", text):
@@ -317,7 +322,7 @@ def _collection(text: str, given: Convention) -> Form | None:
 
 
 def _each(parts: list[str]) -> list[Form]:
-    return [_form(part, NONE) for part in parts]
+    return [_form(part.strip(), NONE) for part in parts]
 
 
 def _split(text: str) -> list[str]:
@@ -406,21 +411,17 @@ def _equation(text: str, given: Convention) -> Form | None:
     sides = [side.strip() for side in text.split("=")]
     if any(not side for side in sides):
         raise UnreadableError("an equation with an empty side")
+    named = re.fullmatch(NAME, sides[0]) or len(sides) > 2 or given.shape == "number"
     if not given.equation:
-        if (
-            re.fullmatch(r"[\\A-Za-z ]+(?:_\{?\w+\}?)?(?:\(\s*\w\s*\))?", sides[0])
-            or len(sides) > 2
-        ):
-            forms = [_form(side, given) for side in sides[1:]]
-            numbers = [form for form in forms if form[0] == "number"]
-            if len(set(numbers)) > 1:
-                raise UnreadableError("two values in one answer")
-            return numbers[-1] if numbers else forms[-1]
-        numeric = [_form(side, given) for side in sides]
-        if all(form[0] == "number" for form in numeric):  # 3 + 4 = 7
-            if numeric[0] != numeric[1]:
-                raise UnreadableError("two values in one answer")
-            return numeric[1]
+        # "x = 5", "m + n = 2 + 3 = 5", "2 + 3 = 5": the number, if there is one.
+        forms = [_form(side, given) for side in (sides if not named else _without_names(sides))]
+        numbers = {form for form in forms if form[0] == "number"}
+        if len(numbers) > 1:
+            raise UnreadableError("two values in one answer")
+        if numbers and (named or len(forms) == sum(form[0] == "number" for form in forms)):
+            return numbers.pop()
+        if named and forms:
+            return forms[-1]
     if len(sides) != 2:
         raise UnreadableError("more than one equation")
     left, right = (re.sub(r"^([A-Za-z])\s*\(\s*[A-Za-z]\s*\)$", r"\1", side) for side in sides)
@@ -430,6 +431,11 @@ def _equation(text: str, given: Convention) -> Form | None:
     with mpmath.workdps(expressions.DIGITS):
         rest = [expressions.combined(lambda a, b: a / b, each, zero[0]) for each in zero[1:]]
         return ("equation", *map(_key, rest))
+
+
+def _without_names(sides: list[str]) -> list[str]:
+    """The sides of an equation without a name on the left."""
+    return sides[1:] if re.fullmatch(NAME, sides[0]) else sides
 
 
 def _term(values: tuple[Any, ...]) -> Form:

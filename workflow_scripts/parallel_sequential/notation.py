@@ -59,10 +59,10 @@ def normalised(answer: str) -> str:
     text = re.sub(
         r"\\(?:displaystyle|textstyle|limits|left|right|[bB]igg?[lr]?)(?![A-Za-z])\.?", "", text
     )
-    text = re.sub(r"\\[()\[\]]|\*\*(?=\s*$)|^\s*\*\*|\\?\$|`", "", text)
+    text = re.sub(r"(?<!\\)\\[()\[\]]|\*\*(?=\s*$)|^\s*\*\*|\\?\$|`", "", text)
     text = text.replace("\\%", "%").replace("\\#", "#")
     text = text.replace("{,}", "~" if re.search(r"\{,\}\d{3}(?!\d)", text) else ".")
-    text = re.sub(r"\\[,;:! ]|\\(?:q?quad|thinspace|enspace)(?![A-Za-z])", "~", text)
+    text = re.sub(r"(?<!\\)\\[,;:! ]|\\(?:q?quad|thinspace|enspace)(?![A-Za-z])", "~", text)
     text = re.sub(r"(?<=\d)~+(?=\d{3}(?!\d))", "", text).replace("~", " ").strip()
     for _ in range(3):
         text = WRAPPER.sub(lambda m: f" {m[1].strip()} ", text)
@@ -73,7 +73,7 @@ def normalised(answer: str) -> str:
     for words in (LEAD, ABOUT):
         found = words.match(text)
         text = text[found.end() :] if found else text
-    text = ROUNDED.sub("", text)
+    text = re.sub(r"^(?:minus|negative) (?=[\d\\(])", "-", ROUNDED.sub("", text))
     # In brackets a comma separates thousands only if those between the parts have blanks.
     if not re.search(r"[(\[]|\\\{|^\{", text) or re.search(r",\s", text):
         text = GROUPED.sub(lambda m: m[0].replace(",", ""), text)
