@@ -10,9 +10,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from workflow_scripts.inference import sandbox
-from workflow_scripts.parallel_sequential import answers, dialogue, expressions, metrics
+from workflow_scripts.parallel_sequential import (
+    accuracy,
+    answers,
+    dialogue,
+    expressions,
+    metrics,
+)
+from workflow_scripts.parallel_sequential.contracts import ATTEMPTS
 from workflow_scripts.parallel_sequential.dialogue import Dialogue
 from workflow_scripts.parallel_sequential.grading import Grader
+from workflow_scripts.parallel_sequential.rows import Rows
+from workflow_scripts.shared import tables
 
 MATRIX = r"\begin{pmatrix}1&2\\3&4\end{pmatrix}"
 # Reference, answer, and whether they are equal; None where the answer cannot be read.
@@ -186,6 +195,27 @@ PAIRS = [
     ("1250.50", "$1,250.50", True),
     ("5", "€5", True),
     ("5", "5 dollars", True),
+    ("1500000", "1.5 million", True),
+    ("1500000", "$1.5 million dollars", True),
+    ("1.5", "1.5 million", False),
+    ("5", "5 hundredths", None),
+    ("5", "5 squared", None),
+    ("7", "7 mod 10", None),
+    ("7", r"7 \pmod{10}", None),
+    ("7", "it is 7", None),
+    ("7", "between 6 and 8", None),
+    ("7", "7 times as many", None),
+    (r"\frac{1}{2}", r"\frac{1}{2} \text{ of the pie}", True),
+    (r"\frac{1}{2}", "1/2 mile", True),
+    (r"\frac{3}{4}", r"\frac{3}{4} \text{ or } 0.75", True),
+    ("12", "(A) 12", True),
+    (r"\sqrt{23}", "√23", True),
+    (r"\sqrt{23}", "sqrt(23)", True),
+    (r"\sqrt{23}", "sqrt 23", True),
+    ("Monday, March 5", "monday, march 5", True),
+    ("Monday, March 5", "Tuesday, March 6", False),
+    (r"\int_0^1 g(x)\,dx", r"\int_0^1 g(x)dx", True),
+    (r"\int_0^1 g(x)\,dx", "7", None),
     ("12", "12 cm", True),
     ("12", r"12\,\mathrm{cm}^2", True),
     ("12", "12 km/h", True),
@@ -358,3 +388,33 @@ def test_the_answer_of_a_reply_and_why_it_is_not_known(reply, answer, correct, f
     graded = Grader(pd.DataFrame([rows]), speech, limits, 1.0, 0).grade("math", "1", reply, 0)
     assert (graded.answer, graded.correct, graded.failure) == (answer, correct, failure)
     assert not (graded.correct is None and graded.passes_weak)
+
+
+def test_an_unread_answer_stays_unknown_in_the_table_and_in_the_scores(tmp_path):
+    texts = {"model": "m", "domain": "math", "arm": "sequential", "level": "easy", "text": "x"}
+    base = texts | {"request_id": "r", "sample": 0, "chain": 0, "retry": 0, "accepted": True}
+    base |= {"finish_reason": "stop", "prompt_tokens": 1, "completion_tokens": 1}
+    base |= {"passes_weak": False, "mean_logprob": None, "repeats_shown": False}
+    outcomes = {"1": (True, None, False), "2": (None, None, None)}
+    made = [
+        base
+        | {"question": question, "attempt": at, "answer": "" if right is None else str(right)}
+        | {"correct": right, "failure": dialogue.UNREAD if right is None else ""}
+        for question, found in outcomes.items()
+        for at, right in enumerate(found, start=1)
+    ]
+    tables.write(pd.DataFrame(made), tmp_path / "attempts.parquet", ATTEMPTS, None)
+    frame = tables.read(tmp_path / "attempts.parquet", ATTEMPTS)
+    assert frame["correct"].isna().sum() == 4
+    rows = Rows("m", "math", 0)
+    accuracy.difficulty(rows, frame)
+    accuracy.foreign(rows, frame)
+    accuracy.failures(rows, frame)
+    found = {(row["metric"], row.get("cell", "")): row for row in rows.made}
+    assert (found["level_accuracy", "easy"]["value"], found["level_accuracy", "easy"]["n"]) == (
+        0.5,
+        1,
+    )
+    assert found["later_accuracy", ""]["value"] == 0
+    assert found["failed_share", "unread"]["value"] == pytest.approx(4 / 6)
+    assert found["failed_share", "no answer"]["value"] == 0

@@ -28,6 +28,7 @@ from workflow_scripts.parallel_sequential.notation import normalised
 
 RELATIVE = Fraction(1, 1000)
 SAME_DIGITS = 30  # to which values that are not rational are compared
+VERBATIM = "verbatim"  # answers to a question whose reference cannot be read
 LARGEST_EXPONENT = 10_000  # in scientific notation
 Form = tuple[Any, ...]
 
@@ -57,11 +58,19 @@ NAME = r"(?:\\?[A-Za-z]+)(?:_\{?\w+\}?)?(?:\s*\(\s*[A-Za-z]\s*\))?"
 ASSIGNED = re.compile(rf"({NAME})\s*=\s*([^=]+)")
 SHORT_UNITS = (
     "mm|cm|dm|km|kg|mg|ml|mL|cl|dl|ft|in|yd|mi|lb|lbs|oz|hr|hrs|min|sec|ms|Hz|kHz|MHz|kW|kJ|kN|"
-    "Pa|kPa|mol|mph|km/h|kmh|m/s|cm/s|ft/s|sq|cu|am|pm|rad|deg|USD|EUR"
+    "Pa|kPa|mol|of|mph|km/h|kmh|m/s|cm/s|ft/s|sq|cu|am|pm|rad|deg|USD|EUR"
 )
 EXPRESSION_WORD = re.compile(
     r"(?:sqrt|pi|sin|cos|tan|cot|sec|csc|log|ln|exp|mod|and|or|inf|infinity|arcsin|arccos|arctan|"
     r"binom|frac|times|over|plus|minus|to)\b",
+    re.IGNORECASE,
+)
+MULTIPLES = {"hundred": 2, "thousand": 3, "million": 6, "billion": 9, "trillion": 12}
+MULTIPLE = re.compile(rf"({NUMBER}) ?({'|'.join(MULTIPLES)})(?: [A-Za-z ]+)?", re.IGNORECASE)
+# Words after a number that change it.
+QUANTITY = re.compile(
+    r"(?:dozen|half|halves|thirds?|quarters?|fourths?|fifths?|\w+ths?|squared|cubed|factorial|mod|"
+    r"modulo|hundred|thousand|[mbtr]+illion|times|pairs?|percent|more|less)\b",
     re.IGNORECASE,
 )
 UNIT_SIZE = r"(?:\s*(?:\^|\*\*)\s*\{?\s*[23]\s*\}?)?"
@@ -95,15 +104,16 @@ class Convention:
 
 
 NONE = Convention()
+PART = Convention("part")  # of a collection
 
 
 @lru_cache(maxsize=1 << 14)
 def convention(reference: str) -> Convention:
-    """The convention of a reference answer; the plain one if it cannot be read or is ""."""
+    """The convention of a reference answer."""
     text = normalised(reference)
     form = canonical(reference)
-    if not text or form is None:
-        return NONE
+    if form is None:
+        return Convention(VERBATIM)
     kind = str(form[0])
     percent = text.endswith("%")
     shape = "list" if kind == "set" and not text.startswith("\\{") else kind
@@ -139,23 +149,29 @@ def canonical(answer: str, reference: str = "") -> Form | None:
     """The canonical form of an answer to the question with this reference; None if unreadable.
 
     Its first entry is the kind: number, complex, term, equation, set, pair, interval, union,
-    matrix, ratio, option or text.
+    matrix, ratio, option, text or verbatim.
     """
     text = normalised(answer)
     plain = DECIMAL.fullmatch(text)
     given = convention(reference) if reference else NONE
+    if given.shape == VERBATIM:
+        return (VERBATIM, re.sub(r"\s", "", text).lower()) if text else None
     if plain and given == NONE and not plain[2]:
         return ("number", Fraction(plain[1]))
     try:
         return _form(text, given)
-    except (UnreadableError, ZeroDivisionError):
+    except (UnreadableError, ZeroDivisionError, RecursionError):
         return None
 
 
 def same(reference: str, answer: str) -> bool | None:
-    """Whether an answer equals the reference; None if either cannot be read."""
+    """Whether an answer equals the reference; None if that cannot be known.
+
+    It is not known for an answer that cannot be read, and for one that is written otherwise than a
+    reference that cannot be read.
+    """
     wanted, found = canonical(reference, reference), canonical(answer, reference)
-    if found is None or wanted is None:
+    if found is None or (wanted != found and found[0] == VERBATIM):
         return None
     return wanted == found
 
@@ -181,6 +197,8 @@ def _form(text: str, given: Convention) -> Form:
         found = OPTION.fullmatch(text) or OPTION_AND_TEXT.fullmatch(text)
         if found:
             return ("option", found[1])
+    if given.shape == "number" and (found := re.fullmatch(r"\([A-J]\) ?(\S.*)", text)):
+        text = found[1]
     if given.base and text.isdigit():
         text = f"{text}_{given.base}"
     before, about, after = text.partition("\\approx")
@@ -251,7 +269,11 @@ def _number(text: str, given: Convention) -> Form | None:
     if words in NUMBER_WORDS:
         number = Fraction(NUMBER_WORDS[words])
         return ("number", number if words == text.lower() else -number)
+    if found := MULTIPLE.fullmatch(text):
+        return ("number", Fraction(found[1]) * 10 ** MULTIPLES[found[2].lower()])
     found = UNIT.fullmatch(text)
+    if found and QUANTITY.match(found[2]):
+        raise UnreadableError("a number with a word that changes it")
     if found and not EXPRESSION_WORD.match(found[2]) and _is_unit(found[2], given):
         inside = _form(found[1].strip(), given)
         return inside if inside[0] == "number" else None
@@ -293,7 +315,7 @@ def _collection(text: str, given: Convention) -> Form | None:
         text = found[1]
     if found := re.fullmatch(r"\((?:\s*\\?[A-Za-z]\s*,)+\s*\\?[A-Za-z]\s*\)\s*=\s*(\(.+\))", text):
         text = found[1]
-    if "\\pm" in text and "," not in text:
+    if re.search(r"\\pm(?![A-Za-z])", text) and "," not in text:
         ends = [_form(re.sub(r"\\pm(?![A-Za-z])", sign, text), NONE) for sign in "+-"]
         return ("set", frozenset(ends))
     found = re.fullmatch(r"(?:[A-Za-z]\s*=\s*)?\\\{(.*)\\\}|\{(.*,.*)\}", text)
@@ -317,12 +339,14 @@ def _collection(text: str, given: Convention) -> Form | None:
     named = [ASSIGNED.fullmatch(each) for each in parts]
     names = {found[1] for found in named if found}
     entries = _each([f[2] if f else each for f, each in zip(named, parts, strict=True)])
+    if len(set(entries)) == 1:  # "3/4 or 0.75"
+        return entries[0]
     ordered = given.shape in ("pair", "interval") or len(names) > 1
     return ("pair", *entries) if ordered else ("set", frozenset(entries))
 
 
 def _each(parts: list[str]) -> list[Form]:
-    return [_form(part.strip(), NONE) for part in parts]
+    return [_form(part.strip(), PART) for part in parts]
 
 
 def _split(text: str) -> list[str]:
@@ -394,6 +418,8 @@ def _spoken(text: str, given: Convention) -> Form | None:
     clock = re.search(r"\b[ap]\.?m\.?$", text.lower()) and ":" in text
     if not (letters or small or clock) or longest == 0:
         return None
+    if given.shape not in ("", "text", "option") and re.search(r"\d", text):
+        raise UnreadableError("a number among words")
     if re.search(r"\d[^A-Za-z]*[-+*/]|[-+*/][^A-Za-z]*\d", text) or (
         re.search(r"\d", text) and re.search(r"answer|[,;]", text.lower())
     ):

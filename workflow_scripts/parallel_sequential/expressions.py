@@ -35,6 +35,31 @@ GREEK = [
     *("kappa", "lambda", "mu", "nu", "xi", "rho", "sigma", "tau", "phi", "varphi", "chi", "psi"),
     *("omega", "Gamma", "Delta", "Theta", "Lambda", "Sigma", "Phi", "Psi", "Omega"),
 ]
+SHORT_WORDS = set(
+    [
+        "am",
+        "an",
+        "as",
+        "at",
+        "be",
+        "by",
+        "do",
+        "if",
+        "in",
+        "is",
+        "it",
+        "me",
+        "my",
+        "no",
+        "of",
+        "on",
+        "or",
+        "so",
+        "to",
+        "us",
+        "we",
+    ]
+)
 FRACTION = "\\frac"
 
 
@@ -331,6 +356,8 @@ def _root(inside: Fraction, degree: Fraction) -> Value:
 
 def _words(word: str) -> list[tuple[str, str]]:
     """A word as names: a function or constant, or else one symbol per letter (xy is x y)."""
+    if word.lower() in SHORT_WORDS:
+        raise UnreadableError(f"the word {word!r}")
     known = ("sqrt", "pi", *FUNCTIONS, "binom")
     found = []
     while word:
@@ -342,4 +369,6 @@ def _words(word: str) -> list[tuple[str, str]]:
             ("command" if len(name) > 1 else "name", f"\\{name}" if len(name) > 1 else name)
         )
         word = word[len(name) :]
+    if sum(kind == "name" for kind, _ in found) > 3:
+        raise UnreadableError("a word that is no product of symbols")
     return found

@@ -53,6 +53,7 @@ def normalised(answer: str) -> str:
     text = re.sub(
         "[\u00bc-\u00be\u2150-\u215e]", lambda m: f" {unicodedata.normalize('NFKC', m[0])} ", text
     )
+    text = re.sub(r"(?:√|(?<![A-Za-z\\])sqrt) ?(\d+(?:\.\d+)?)", r"\\sqrt{\1}", text)
     text = "".join(SIGNS.get(each, GREEK.get(each, each)) for each in text)
     text = unicodedata.normalize("NFKC", text).strip()
     text = re.sub(r"\\[dtc]frac(?![A-Za-z])", r"\\frac", text)
