@@ -56,6 +56,7 @@ OPTION = re.compile(r"(?:(?i:option|choice|letter|answer):? )?\(?([A-J])[).:]?")
 OPTION_AND_TEXT = re.compile(r"\(?([A-J])[).:]\s*\S.*")
 NAME = r"(?:\\?[A-Za-z]+)(?:_\{?\w+\}?)?(?:\s*\(\s*[A-Za-z]\s*\))?"
 ASSIGNED = re.compile(rf"({NAME})\s*=\s*([^=]+)")
+DESCRIBED = re.compile(r"[A-Za-z\\|][^-+*/^]*")  # "P(X = 3)", "\\angle ABC"
 SHORT_UNITS = (
     "mm|cm|dm|km|kg|mg|ml|mL|cl|dl|ft|in|yd|mi|lb|lbs|oz|hr|hrs|min|sec|ms|Hz|kHz|MHz|kW|kJ|kN|"
     "Pa|kPa|mol|of|mph|km/h|kmh|m/s|cm/s|ft/s|sq|cu|am|pm|rad|deg|USD|EUR"
@@ -331,6 +332,8 @@ def _collection(text: str, given: Convention) -> Form | None:
                 return ("interval", text[0], text[-1], *entries)
             return ("pair", *entries)
         return None
+    if given.shape == "number" and re.fullmatch(r"[-+]?\d+,\d+", text):
+        raise UnreadableError("a comma that may be a decimal point")
     parts = _split(re.sub(r"(?:,\s*)?(?<=[\s,\d)}])(?:and|or)(?=[\s\d\\(-])", ",", text))
     if len(parts) < 2:
         return None
@@ -437,6 +440,8 @@ def _equation(text: str, given: Convention) -> Form | None:
     sides = [side.strip() for side in text.split("=")]
     if any(not side for side in sides):
         raise UnreadableError("an equation with an empty side")
+    if given.shape == "number" and DESCRIBED.fullmatch(text.rpartition("=")[0]):
+        sides = ["x", sides[-1]]
     named = re.fullmatch(NAME, sides[0]) or len(sides) > 2 or given.shape == "number"
     if not given.equation:
         # "x = 5", "m + n = 2 + 3 = 5", "2 + 3 = 5": the number, if there is one.

@@ -35,31 +35,10 @@ GREEK = [
     *("kappa", "lambda", "mu", "nu", "xi", "rho", "sigma", "tau", "phi", "varphi", "chi", "psi"),
     *("omega", "Gamma", "Delta", "Theta", "Lambda", "Sigma", "Phi", "Psi", "Omega"),
 ]
-SHORT_WORDS = set(
-    [
-        "am",
-        "an",
-        "as",
-        "at",
-        "be",
-        "by",
-        "do",
-        "if",
-        "in",
-        "is",
-        "it",
-        "me",
-        "my",
-        "no",
-        "of",
-        "on",
-        "or",
-        "so",
-        "to",
-        "us",
-        "we",
-    ]
-)
+SHORT_WORDS = {
+    *("am", "an", "as", "at", "be", "by", "do", "if", "in", "is", "it", "me", "my", "no", "of"),
+    *("on", "or", "so", "to", "us", "we"),
+}
 FRACTION = "\\frac"
 
 

@@ -65,12 +65,16 @@ def normalised(answer: str) -> str:
     text = text.replace("{,}", "~" if re.search(r"\{,\}\d{3}(?!\d)", text) else ".")
     text = re.sub(r"(?<!\\)\\[,;:! ]|\\(?:q?quad|thinspace|enspace)(?![A-Za-z])", "~", text)
     text = re.sub(r"(?<=\d)~+(?=\d{3}(?!\d))", "", text).replace("~", " ").strip()
+    text = re.sub(r"\\(?:text)?color\s*\{\w+\}", "", text)
+    text = re.sub(r"\\(?:large|Large|huge|small)(?![A-Za-z])", "", text)
     for _ in range(3):
         text = WRAPPER.sub(lambda m: f" {m[1].strip()} ", text)
     text = re.sub(r"\\(?:cdot|times)(?![A-Za-z])", "*", text)
     text = re.sub(r"\\div(?![A-Za-z])", "/", text)
     text = re.sub(r"\s+", " ", text).strip()
-    text = text.rstrip(" ;,.")
+    text = re.sub(r"^\{ ?([^{}]*) ?\}$", r"\1", text) if "," not in text else text
+    text = re.sub(r"\bsq\. ", "sq ", text.rstrip(" ;,.\\"))
+    text = re.sub(r"^(\d+) ?(?:\^ ?\{? ?)?(?:st|nd|rd|th) ?\}?$", r"\1", text)  # 7th
     for words in (LEAD, ABOUT):
         found = words.match(text)
         text = text[found.end() :] if found else text
