@@ -2,7 +2,8 @@
 
 Nothing is repaired and no question is repeated: a reply with two numbers where one was requested, a
 number outside the support, or a program in place of a number is a failure with its reason. So is a
-reply that was cut off, whatever it contains: what it would have said next is not known.
+reply that was cut off, whatever it contains: what it would have said next is not known. The rules
+of reading are in `inference/numbers.py` and docs/add_a_model.md.
 """
 
 import json
@@ -13,18 +14,19 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from workflow_scripts.inference.replies import THINKING
+from workflow_scripts.inference import numbers
 from workflow_scripts.models.corpora import sampling_words as words
 from workflow_scripts.stochasticity import maps, targets
 from workflow_scripts.stochasticity.draw_table import CONDITIONS, DRAWS
 from workflow_scripts.stochasticity.targets import Target
 
-NUMBER = re.compile(r"(?<![\w.])[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?(?![\w%]|\.\d)")
-DRAW = re.compile(r"\bdraw\b\W*:", re.IGNORECASE)
-KEY = re.compile(r"\b(?i:key|answer|correct option)\b[^\w\n]*(?:is\b)?[^\w\n]*([A-D])\b(?!')")
+NUMBER = numbers.NUMBER
+KEY = re.compile(
+    r"\b(?i:key|answer|correct option|correct choice|solution)\b[^\w\n]*(?i::|=|\bis\b)\W*"
+    r"(?i:(?:option|letter|choice)\b\W*)?(?P<key>[A-Da-d])(?![\w'])(?=(?P<after>[^\n]*))"
+)
 # Failures of replies that did not end by themselves, by their `finish_reason`.
 LOST = {"length": "cut off", "context": "cut off", "filtered": "filtered by the server"}
-ENUMERATED = re.compile(r"^\s*\d+[.)]\s+(?=\S)")
 
 
 class Parsed(NamedTuple):
@@ -76,7 +78,10 @@ def _entries(
         return
     if request["experiment"] == "S8":
         truth = maps.sequence(request["style"], json.loads(request["given"]), request["batch"])
-        found = steps(text)
+        found = steps(text, request["batch"])
+        if isinstance(found, str):
+            yield from _lost(request, Parsed(None, found))
+            return
         for position, output in enumerate(truth):
             hit = position < len(found) and found[position] == output
             # A missing output counts as wrong: the reply ended without it.
@@ -87,7 +92,9 @@ def _entries(
         case "S7":
             listed = values(text, target)
             if not listed:
-                yield from _lost(request, Parsed(None, "no number"))
+                held = NUMBER.search(numbers.plain(text) or "")
+                why = numbers.NO_LIST if held else numbers.NO_NUMBER
+                yield from _lost(request, Parsed(None, why))
                 return
             yield "count", 0, Parsed(float(len(listed)), None), ""
             for position, parsed in enumerate(listed[: request["batch"]]):
@@ -125,94 +132,132 @@ def single(reply: str, finish: str, target: Target) -> Parsed:
     return Parsed(None, LOST[finish]) if finish in LOST else value(reply, target)
 
 
-def plain(reply: str) -> str:
-    """The reply without reasoning traces, mark-up and typographic minus signs."""
-    text = THINKING.sub("", reply)
-    text = text.replace("\u2212", "-").replace("\u2013", "-")
-    return re.sub(r"[*`_$]+", "", text).strip()
-
-
 def value(reply: str, target: Target) -> Parsed:
     """The one number (or, for letter targets, the one letter) that a reply gives.
 
-    In a reply with "Draw:", only what follows the last one counts. Letters map to 0, 1, ….
+    Letters map to 0, 1, ….
     """
-    text = plain(reply)
-    if not text:
-        return Parsed(None, "empty")
-    marked = list(DRAW.finditer(text))
-    if marked:
-        text = text[marked[-1].end() :]
     if target.labels[0] == "A":
-        return _letter(text, target)
-    found = NUMBER.findall(text)
-    if not found:
-        return Parsed(None, "no number")
-    if len(found) > 1:
-        return Parsed(None, "several numbers")
-    return _in_support(found[0], target)
+        return _letter(reply, target)
+    if NUMBER.fullmatch(reply):  # most replies
+        return _in_support(reply, target)
+    number, failure = numbers.one(reply, signed=_signed(target))
+    return Parsed(None, failure) if number is None else _in_support(number, target)
 
 
 def values(reply: str, target: Target) -> list[Parsed]:
-    """The numbers in a reply that lists several draws, in order.
-
-    Text before the last colon is an introduction, not a draw. If every line begins with an item
-    number, the item numbers are left out.
-    """
-    text = plain(reply)
-    head, colon, tail = text.rpartition(":")
-    if colon and NUMBER.search(tail) and re.search(r"[A-Za-z]", head):
-        text = tail
-    lines = [line for line in text.splitlines() if line.strip()]
-    if len(lines) > 1 and all(ENUMERATED.match(line) for line in lines):
-        text = "\n".join(ENUMERATED.sub("", line) for line in lines)
-    return [_in_support(number, target) for number in NUMBER.findall(text)]
+    """The numbers in a reply that lists several draws, in order; empty without a single list."""
+    return [_in_support(number, target) for number in numbers.listed(reply, _signed(target)) or []]
 
 
 def key(reply: str) -> Parsed:
-    """The stated key of a multiple-choice question, A to D as 0 to 3; the last one counts."""
-    found = KEY.findall(plain(reply))
+    """The stated key of a multiple-choice question, A to D as 0 to 3; the last one counts.
+
+    "Key: A violin" has the article, not the letter.
+    """
+    found = [
+        each["key"].upper()
+        for each in KEY.finditer(numbers.plain(reply) or "")
+        if not (each["key"] in "Aa" and re.match(r"\s+[a-z]", each["after"]))
+        and not (each["key"].islower() and re.search(r"\w", each["after"]))
+    ]
     if not found:
         return Parsed(None, "no key")
     return Parsed(float(words.LETTERS.index(found[-1])), None)
 
 
-def steps(reply: str) -> list[int]:
-    """The outputs of a generator run in text: the last integer of each line with a "=".
+def steps(reply: str, count: int) -> list[int] | str:
+    """The outputs of a generator run in text, or why they cannot be read.
 
-    A reply without such lines is read as a plain list of outputs.
+    They are the last integers of the lines with a "=". An introduction is none of these lines. Where
+    a reply has more such lines than the `count` of steps, those that give x or a remainder count. A
+    reply without such lines is read as a plain list of outputs.
     """
-    text = plain(reply)
-    worked = [line for line in text.splitlines() if "=" in line and re.search(r"\d", line)]
-    if worked:
-        return [int(re.findall(r"-?\d+", line)[-1]) for line in worked]
-    return [int(number) for number in NUMBER.findall(text) if re.fullmatch(r"-?\d+", number)]
+    text = numbers.plain(reply) or ""
+    lines = [line for line in text.splitlines() if "=" in line and re.search(r"\d", line)]
+    lines = [line for line in lines if not INTRODUCTION.search(line)]
+    if lines:
+        if len(lines) > count:
+            for wanted in (r"\bmod\b|%", r"^\W*(?:step\s*\d+\W+)?x\S{0,4}\s*="):
+                some = [line for line in lines if re.search(wanted, line, re.IGNORECASE)]
+                if len(some) == count:
+                    lines = some
+                    break
+            else:
+                if not all(re.search(r"\bmod\b|\bx = \d+\W*\Z", line) for line in lines):
+                    return "several outputs per step"
+        return [int(re.findall(r"-?\d+", line)[-1]) for line in lines]
+    found = [each for each in numbers.listed(reply, signed=False) or [] if re.fullmatch(r"-?\d+", each)]
+    return [int(each) for each in found] or "no output"
+
+
+INTRODUCTION = re.compile(
+    r"->.*\bfrom\b|\b(?:run|start\w*|given|initial\w*|we have|let|generator|formula)\b", re.IGNORECASE
+)
 
 
 def named(reply: str, name: str, target: Target) -> Parsed:
     """The last number that the reply gives as "name = number"."""
+    text = numbers.plain(reply) or ""
     found = re.findall(
-        rf"(?<!\w){re.escape(name)}\s*[=:]\s*({NUMBER.pattern})", plain(reply), re.IGNORECASE
+        rf"(?<!\w){re.escape(name)}\s*(?:=|:|≈|~|\bis\b|\bof\b)\s*({NUMBER.pattern})"
+        r"(?!\s*[-/*+×·^])",
+        text,
+        re.IGNORECASE,
     )
     return _in_support(found[-1], target) if found else Parsed(None, f"no {name}")
 
 
+def _signed(target: Target) -> bool:
+    return target.edges is not None and target.low < 0
+
+
 def _in_support(number: str, target: Target) -> Parsed:
-    if target.edges is None and not re.fullmatch(r"\+?\d+", number.removesuffix(".")):
-        return Parsed(None, "outside the support")
-    result = float(number)
+    if target.edges is None and not re.fullmatch(r"\+?\d+(?:\.0*)?", number):
+        return Parsed(None, "outside the support" if NUMBER.fullmatch(number) else "no number")
+    try:
+        result = float(number)
+    except ValueError:
+        return Parsed(None, "no number")
     if not target.holds(result):
         return Parsed(None, "outside the support")
     return Parsed(result, None)
 
 
-def _letter(text: str, target: Target) -> Parsed:
-    found = re.findall(r"(?<![\w'])[A-Z](?![\w'])", text)
-    # "A" in a sentence may be the article; in a reply of one word it cannot be.
-    if len(found) > 1:
-        return Parsed(None, "several letters")
-    if not found or (found == ["A"] and len(text.split()) > 1):
+WEIGHT = re.compile(r"\b([A-Z])\b[^\w\n]{0,4}\d+(?:\.\d+)?\s*%")
+EVERY_LETTER = re.compile(
+    r"\b[A-Z](?:\s*,\s*[A-Z]\b)+,?\s*(?:and|or|&)\s+[A-Z]\b|\bA (?:to|through) [A-Z]\b"
+)
+ARTICLE = re.compile(r"[ \t]+(?!(?:or|and) [A-Z]\b)[\"']?[A-Za-z]\w")
+LETTER = re.compile(r"(?<![\w'-])([A-HJ-Z])(?![\w'])")  # "I" is a word
+
+
+def _letter(reply: str, target: Target) -> Parsed:
+    """The one letter of a reply; "A" before a word is the article."""
+    text = numbers.plain(reply)
+    if not text:
+        return Parsed(None, "no letter" if text == "" and re.search(r"\w", reply) else "empty")
+    if marked := list(numbers.FINAL_MARK.finditer(text)):
+        text = text[marked[-1].end() :]
+    if bare := re.fullmatch(r"\W*([A-Za-z])\W*", text):
+        found = [bare[1].upper()]
+    else:
+        weighted = WEIGHT.findall(text)
+        text = EVERY_LETTER.sub(" ", WEIGHT.sub(" ", text))
+        found = []
+        for each in LETTER.finditer(text):
+            after = text[each.end() :]
+            name = each[1] not in target.labels and re.match(r"\s*[=≈:]", after)  # X = B
+            if not name and not (each[1] == "A" and ARTICLE.match(after)):
+                found.append(each[1])
+        if not found and len(weighted) == 1:  # A (40%)
+            found = weighted
+    if not found:
         return Parsed(None, "no letter")
-    if found[0] not in target.labels:
+    inside = [letter for letter in dict.fromkeys(found) if letter in target.labels]
+    # "B B" is a list; "B. The letter is B." is not.
+    if len(inside) > 1 or (len(found) > 1 and not re.search(r"[a-z]{2}", text)):
+        return Parsed(None, "several letters")
+    if not inside:
         return Parsed(None, "outside the support")
-    return Parsed(float(target.labels.index(found[0])), None)
+    return Parsed(float(target.labels.index(inside[0])), None)
