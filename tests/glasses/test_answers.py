@@ -88,6 +88,7 @@ def answered(answer):
             "request_id": table["request_id"],
             "model": "made",
             "text": [answer(row) for row in table.to_dict("records")],
+            "finish_reason": "stop",
         }
     )
     return answers.read(table, replies, {"made": False})

@@ -106,8 +106,8 @@ def test_no_key_is_a_failure():
 @given(st.lists(st.integers(0, 200), min_size=2, max_size=12))
 def test_steps_are_the_last_number_of_each_worked_line(outputs):
     worked = "\n".join(f"x = 5*3+1 mod 11 = {x}" for x in outputs)
-    assert parsing.steps(worked) == outputs
-    assert parsing.steps(" ".join(map(str, outputs))) == outputs
+    assert parsing.steps(worked, len(outputs)) == outputs
+    assert parsing.steps(" ".join(map(str, outputs)), len(outputs)) == outputs
 
 
 def test_the_last_number_of_a_name_counts():

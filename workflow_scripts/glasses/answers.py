@@ -1,6 +1,5 @@
 """From replies to numbers, and the scores of E1, E2 and E5 for one model."""
 
-import re
 from typing import Any
 
 import numpy as np
@@ -8,13 +7,13 @@ import pandas as pd
 from scipy.stats import rankdata
 
 from workflow_scripts.glasses.prompts import MARKER
-from workflow_scripts.inference import replies
+from workflow_scripts.inference import numbers, replies
 from workflow_scripts.shared import scores, seeds
 from workflow_scripts.shared.scores import Row
 from workflow_scripts.shared.statistics import bootstrap, bootstrap_mean, share_difference
 
 EXACT_TASKS = ("sum", "ones", "word")  # the right answer is the length
-MOST_DIGITS = 4  # of a count; a longer string of digits is a copied sequence
+READ = 0.9  # share of the replies that must be read, or the others could change the verdict
 ROUND = 10  # multiples of this are round answers
 FAR = 100  # length from which answers pile up in the paper
 FAILING = 300  # digits from which the last element is copied wrongly in the paper (figure 2a)
@@ -28,38 +27,53 @@ DIFFERENCES = (  # metric, and the two arms: experiment, task, family
 )
 
 
-def number(reply: str, thinks: bool = False) -> int | None:
-    """The number that a reply gives: the first after the last marker, else the last of all.
+def number(reply: str, thinks: bool = False, finish: str = "stop") -> int | None:
+    """The number that a reply gives; None if it states none, or did not end by itself (`finish`).
 
-    None if there is none, or if a model that thinks did not finish.
+    None, too, if a model that `thinks` did not finish its thoughts.
     """
-    text = replies.spoken(reply, thinks)
-    if text is None:
+    if finish in replies.LOST or replies.spoken(reply, thinks) is None:
         return None
-    _, marker, after = text.rpartition(MARKER)
-    found = re.findall(r"\d+", after if marker else text)
-    if not found:
-        return None
-    digits = found[0] if marker else found[-1]
-    return int(digits) if len(digits) <= MOST_DIGITS else None
+    return numbers.count(reply, MARKER)
 
 
 def read(
     requests: pd.DataFrame, responses: pd.DataFrame, thinking: dict[str, bool]
 ) -> pd.DataFrame:
-    """One row per reply: its request's conditions, `model`, `given` (NaN: unreadable), `right`."""
+    """One row per reply: its request's conditions, `model`, `given` and `right`.
+
+    `right` is 1 or 0. Both are NaN for a reply that was not read: it is no wrong answer.
+    """
     columns = ["request_id", "experiment", "task", "prompting", "family", "length", "truth"]
     joined = responses.merge(requests[columns], on="request_id", validate="many_to_one")
-    joined["given"] = [
-        np.nan if (found := number(text, thinking[model])) is None else float(found)
-        for text, model in zip(joined["text"], joined["model"], strict=True)
+    found = [
+        number(text, thinking[model], finish)
+        for text, model, finish in zip(
+            joined["text"], joined["model"], joined["finish_reason"], strict=True
+        )
     ]
-    joined["right"] = joined["given"] == joined["truth"]
+    joined["given"] = pd.Series(found, index=joined.index, dtype=float)
+    right = (joined["given"] == joined["truth"]).astype(float)
+    joined["right"] = right.where(joined["given"].notna())
     return joined
 
 
 def _share(experiment: str, metric: str, hits: pd.Series, **where: Any) -> Row:
-    return scores.share(experiment, metric, int(hits.sum()), len(hits), units="replies", **where)
+    """The share of hits among the replies that were read: `hits` is NaN for the others."""
+    known = hits.dropna()
+    if known.empty:
+        where["note"] = "no reply could be read"
+    return scores.share(
+        experiment, metric, int(known.sum()), len(known), units="replies", **where
+    )
+
+
+def _unread(*parts: pd.Series) -> str:
+    """Why replies decide nothing: too many could not be read (NaN in one of the parts); else ""."""
+    read = min(float(part.notna().mean()) for part in parts)
+    if read >= READ:
+        return ""
+    return f"only {read:.0%} of the replies could be read, needed: {READ:.0%}"
 
 
 def copying(frame: pd.DataFrame, seed: int) -> list[Row]:
@@ -75,10 +89,18 @@ def copying(frame: pd.DataFrame, seed: int) -> list[Row]:
         for length, here in group.groupby("length"):
             rows.append(_share(metric="accuracy", hits=here["right"], length=length, **where))
         longest = group[group["length"] >= LAST * group["length"].max()]
-        first = group.loc[~group["right"], "length"].min()  # NaN where all are right
+        first = group.loc[group["right"] == 0, "length"].min()  # NaN where all are right
         rows += [
-            _share(metric="accuracy_all", hits=group["right"], **where),
-            _share(metric="accuracy_longest", hits=longest["right"], **where),
+            _share(
+                metric="accuracy_all", hits=group["right"], note=_unread(group["right"]), **where
+            ),
+            _share(
+                metric="accuracy_longest",
+                hits=longest["right"],
+                note=_unread(longest["right"]),
+                **where,
+            ),
+            _share(metric="unreadable", hits=group["right"].isna(), **where),
             scores.number(
                 metric="first_error_length", value=first, n=len(group), units="replies", **where
             ),
@@ -86,17 +108,19 @@ def copying(frame: pd.DataFrame, seed: int) -> list[Row]:
     for metric, first_of, second_of in DIFFERENCES:
         arms = [_right(chosen, *of) for of in (first_of, second_of)]
         stream = seeds.derive(seed, "glasses", metric)
-        found = bootstrap_mean(arms[0] - arms[1], stream, bounds=(-1, 1))
-        note = _undecided(*arms)
+        both = ~np.isnan(arms[0] - arms[1])
+        found = bootstrap_mean((arms[0] - arms[1])[both], stream, bounds=(-1, 1))
+        note = _unread(*map(pd.Series, arms)) or _undecided(*(arm[both] for arm in arms))
         rows.append(
             scores.interval(first_of[0], metric, found, units="pairs of replies", note=note)
         )
     last = chosen[(chosen["experiment"] == "E1a") & (chosen["task"] == "last")]
     far = last["length"] >= FAILING
-    short, long = last.loc[~far, "right"], last.loc[far, "right"]
+    every = last.loc[~far, "right"], last.loc[far, "right"]
+    short, long = (part.dropna() for part in every)
     if len(short) and len(long):
         drop = share_difference(int(short.sum()), len(short), int(long.sum()), len(long))
-        note = _undecided(short.to_numpy(float), long.to_numpy(float))
+        note = _unread(*every) or _undecided(short.to_numpy(float), long.to_numpy(float))
         rows.append(scores.interval("E1a", "last_drop", drop, units="replies", note=note))
     return rows
 
@@ -110,7 +134,7 @@ def _undecided(first: np.ndarray, second: np.ndarray) -> str:
 
 
 def _right(frame: pd.DataFrame, experiment: str, task: str, family: str) -> np.ndarray:
-    """1 for right, 0 for wrong, shape (requests,): ordered by length, then wrapper."""
+    """1 for right, 0 for wrong, NaN for unread, shape (requests,): by length, then wrapper."""
     rows = frame[frame["experiment"] == experiment]
     rows = rows[(rows["task"] == task) & (rows["family"] == family)]
     return rows["right"].to_numpy(float)

@@ -23,6 +23,8 @@ SMALL |= {word: 10 * value for value, word in enumerate(TENS.split(), start=2)}
 WORD = "|".join([*SMALL, "hundred", "thousand"])
 WORDED = re.compile(rf"\b(?:{WORD})(?:(?:[\s-]+|\s+and\s+)(?:{WORD}))*\b", re.IGNORECASE)
 
+WORD_BEFORE = re.compile(rf"\b(?:{WORD})\W*\(\W*\Z", re.IGNORECASE)  # Seven (7)
+
 ASIDE = "¤"  # stands for an aside that was left out
 ONE = r"[-+]?\d+(?:\.\d+)?"
 KIND = (
@@ -108,7 +110,7 @@ def plain(reply: str) -> str | None:
     text = re.sub(r"```[ \t]*(?:json|text|plaintext|txt|csv|yaml|output)?[ \t]*$", "", text,
                   flags=re.MULTILINE | re.IGNORECASE)  # fmt: skip
     text = CALLS.sub("", text)
-    text = re.sub(r"</?[A-Za-z_]\w*/?>|<br ?/?>", " ", text)
+    text = re.sub(r"</?[A-Za-z_]\w+/?>|<br ?/?>", " ", text)
     text = re.sub(r"\\(?:text|textbf|mathbf|mathrm|mathcal|mathit|operatorname)\s*\{([^{}]*)\}", r"\1",
                   text)  # fmt: skip
     text = re.sub(r"\\(?:boxed|fbox)\s*\{([^{}]*)\}", r" \1 ", text)
@@ -235,7 +237,7 @@ def _stated(text: str, found: re.Match[str]) -> bool:
     start = text.rfind("\n", 0, found.start()) + 1
     end = text.find("\n", found.end())
     before, after = text[start : found.start()], text[found.end() : end if end >= 0 else None]
-    if WORDED.fullmatch(before.strip(" (,=")):  # Seven (7)
+    if WORD_BEFORE.search(before):
         return True
     letters = re.compile(rf"[A-Za-z{ASIDE}]")
     if not letters.search(before):
@@ -439,3 +441,81 @@ def _runs(line: str) -> Iterator[list[str]]:
             entries = _entries(found[0])
             if entries:
                 yield entries
+
+
+# Where a reply states a count or a digit among other numbers.
+TOLD_BEFORE = re.compile(
+    r"(?:[:=≈→]|\b(?:is|are|was|were|be|has|have|contains?|appears?|occurs?|exactly|total(?:\s+of)?|"
+    r"counted|count|found|find|see|equals?|(?:adds? up|sums?|comes) to|answer|get|got|gives?|makes?|about"
+    r"|approximately|roughly|around"
+    r"|therefore|so|thus|hence|say|shows? up|includes?|(?:last|first) digit))[^\w\n]*\Z",
+    re.IGNORECASE,
+)
+TOLD_AFTER = re.compile(
+    r"\A\W*(?:\Z|\n|[.!;(]|(?:is|was|times?|ones|zeros|zeroes|in total|occurrences?|it is)\b)",
+    re.IGNORECASE,
+)
+MOST_DIGITS = 4  # of a count; a longer string of digits is a copied sequence
+
+
+def count(reply: str, marker: str = "Answer:") -> int | None:
+    """The count or digit that a reply gives; None if it states none, or several.
+
+    What follows the last `marker` counts, and there the first number; the result, if it is a sum
+    that is worked out ("2*5+2 = 12"). Without a marker, numbers that only occur do not count.
+    """
+    spoken = replies.spoken(reply)
+    if not spoken:
+        return None
+    text = plain(reply) or ""
+    marks = list(re.finditer(re.escape(marker.rstrip(":")) + r"\W*?:", text, re.IGNORECASE))
+    if (boxed := box(spoken)) is not None:
+        text, marks = plain(boxed) or "", []
+    elif marks:
+        text = text[marks[-1].end() :].strip()
+    text = re.sub(r"(?<![\d,])\d{1,3}(?:,\d{3})+(?![\d,])", lambda m: m[0].replace(",", ""), text)
+    first = text.partition("\n")[0] if marks else text
+    if worked := re.findall(r"=\s*(\d+)(?:\.0+)?(?![\w.]*\d)(?!\s*[-+*/×·=])", first):
+        return _count(worked[-1])
+    found = [each for each in NUMBER.finditer(first) if not each[0].startswith("-")]
+    if marks and found and not re.search(r"[A-Za-z]{3}", first[: found[0].start()]):
+        return _count(found[0][0])
+    short = [each for each in found if len(each[0]) <= MOST_DIGITS or found == [each]]
+    for first_of, second in zip(found, found[1:], strict=False):
+        if not re.search(r"[A-Za-z]{2}|[.=:]", first[first_of.end() : second.start()]):
+            return None  # "1 1 1 0": a copied sequence
+    other = re.compile(r"\s*zero(?:e?s)\b", re.IGNORECASE)  # ones are asked for
+    told = [e for e in short if _told(first, e) and not other.match(first, e.end())]
+    values = {_count(each[0]) for each in told}
+    if len(values) == 1:
+        return values.pop()
+    return None if found else _count_in_words(first)
+
+
+def _count(digits: str) -> int | None:
+    value = float(digits)
+    short = len(digits.partition(".")[0].lstrip("+")) <= MOST_DIGITS
+    return int(value) if short and value == int(value) else None
+
+
+def _told(text: str, found: re.Match[str]) -> bool:
+    start = text.rfind("\n", 0, found.start()) + 1
+    before, after = text[start : found.start()], text[found.end() :]
+    if not re.search(r"[A-Za-z]", before):
+        alone = not re.search(r"[A-Za-z]{3}|\d", after)
+        return alone or bool(TOLD_AFTER.match(after))
+    if WORD_BEFORE.search(before):
+        return True
+    return bool(TOLD_BEFORE.search(before.rstrip(" \"'([{")) or OPENERS.match(before))
+
+
+def _count_in_words(text: str) -> int | None:
+    found = list(WORDED.finditer(text))
+    told = [each for each in found if _told(text, each)]
+    values = {of_words(each[0]) for each in told if each[0].lower() not in ("one",) or _alone(text)}
+    return values.pop() if len(values) == 1 else None
+
+
+def _alone(text: str) -> bool:
+    """Whether "one" is a digit and not an article: the reply ends with it."""
+    return re.search(r"\bone\W*\Z", text, re.IGNORECASE) is not None

@@ -6,6 +6,8 @@ Every study reads a reply through `spoken`, and puts it into a later prompt thro
 import ast
 import re
 
+# Failures of replies that did not end by themselves, by their `finish_reason`.
+LOST = {"length": "cut off", "context": "cut off", "filtered": "filtered by the server"}
 # Thoughts between tags, as reasoning models write them.
 TAGS = ("think", "thinking", "thought", "reasoning", "seed:think")
 CLOSED = [(f"<{tag}>", f"</{tag}>") for tag in TAGS]

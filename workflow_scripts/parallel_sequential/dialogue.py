@@ -71,13 +71,11 @@ class Dialogue:
         if self.taught and self.domain == MATH:
             found = arithmetic.answer_in(reply)
             return arithmetic.final(found) if found is not None else ""
-        if not finished:
-            return ""
-        return self.spoken(reply)
+        return self.spoken(reply) if finished else ""
 
     def spoken(self, reply: str) -> str:
-        """The whole reply without its thoughts; "" for one that did not finish thinking."""
-        return replies.spoken(reply, self.thinks) or ""
+        """A finished reply, of this model or another, without thoughts; "" if these did not end."""
+        return replies.spoken(reply) or ""
 
     def stated(self, answer: str) -> str:
         """A history entry that states `answer`."""

@@ -182,9 +182,9 @@ def generators(condition: Row, frame: pd.DataFrame, seed: int) -> Iterator[Row]:
 def mapped(condition: Row, drawn: pd.DataFrame, seed: int) -> Iterator[Row]:
     """S9 and S10: right images of the number, errors, and for S9 the distance from the images.
 
-    Unreadable replies count as wrong; errors and distances are over the others. `map_chance` is the
-    share that would be right if each result belonged to another of the given numbers: what a model
-    that does not use the number gets.
+    All are over the replies that were read; the others are failures, not wrong images.
+    `map_chance` is the share that would be right if each result belonged to another of the given
+    numbers: what a model that does not use the number gets.
     """
     name = condition["style"]
     known = drawn[(drawn["given"] != "") & drawn["value"].notna()]
@@ -193,16 +193,18 @@ def mapped(condition: Row, drawn: pd.DataFrame, seed: int) -> Iterator[Row]:
     images = np.array([maps.truth(name, given) for given in known["given"]], dtype=float)
     right = maps.right_image(name, results, images)
     row = condition | {"units": "draws"}
-    yield scores.share(metric="map_right", hits=int(right.sum()), n=len(drawn), **row)
     if not results.size:
+        note = "no reply could be read"
+        yield scores.absent(metric="map_right", note=note, **row)
         return
+    yield scores.share(metric="map_right", hits=int(right.sum()), n=results.size, **row)
     errors = np.abs(results - images)
     yield scores.interval(metric="map_error", found=bootstrap_mean(errors, seed), **row)
     if condition["experiment"] != "S9" or results.size < 2:
         return
     every = maps.right_image(name, results[:, None], images[None, :])
     n = results.size
-    chance = (every.sum() - right.sum()) / (n * (n - 1)) * n / len(drawn)
+    chance = (every.sum() - right.sum()) / (n * (n - 1))
     yield scores.number(metric="map_chance", value=float(chance), n=n, **row)
     found = metrics.image_distance(
         results, np.round(images, maps.decimals(name)), targets.of(condition["target"]), seed

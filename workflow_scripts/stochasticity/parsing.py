@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 
 from workflow_scripts.inference import numbers
+from workflow_scripts.inference.replies import LOST
 from workflow_scripts.models.corpora import sampling_words as words
 from workflow_scripts.stochasticity import maps, targets
 from workflow_scripts.stochasticity.draw_table import CONDITIONS, DRAWS
@@ -25,8 +26,6 @@ KEY = re.compile(
     r"\b(?i:key|answer|correct option|correct choice|solution)\b[^\w\n]*(?i::|=|\bis\b)\W*"
     r"(?i:(?:option|letter|choice)\b\W*)?(?P<key>[A-Da-d])(?![\w'])(?=(?P<after>[^\n]*))"
 )
-# Failures of replies that did not end by themselves, by their `finish_reason`.
-LOST = {"length": "cut off", "context": "cut off", "filtered": "filtered by the server"}
 
 
 class Parsed(NamedTuple):
@@ -200,7 +199,7 @@ def named(reply: str, name: str, target: Target) -> Parsed:
     """The last number that the reply gives as "name = number"."""
     text = numbers.plain(reply) or ""
     found = re.findall(
-        rf"(?<!\w){re.escape(name)}\s*(?:=|:|≈|~|\bis\b|\bof\b)\s*({NUMBER.pattern})"
+        rf"(?<!\w){re.escape(name)}[\"']?\s*(?:=|:|≈|~|\bis\b|\bof\b)\s*({NUMBER.pattern})"
         r"(?!\s*[-/*+×·^])",
         text,
         re.IGNORECASE,

@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 
-from workflow_scripts.inference import engines, rounds, runner
+from workflow_scripts.inference import engines, replies, rounds, runner
 from workflow_scripts.inference import requests as inference
 from workflow_scripts.models.corpora import sampling_words as words
 from workflow_scripts.shared import job, tables
@@ -33,21 +33,21 @@ def start(settings: dict[str, Any], tokens: int, seed: int) -> pd.DataFrame:
 def follow(number: int, requests: pd.DataFrame, responses: pd.DataFrame) -> pd.DataFrame | None:
     """Requests of the round after round `number`, or None when the chains are complete.
 
-    S5 appends the reply, whatever it says, and asks for another draw. S6 names the last readable
+    S5 appends the reply, whatever it says, without its thoughts, and asks for another draw. S6 names the last readable
     draw; before there is one, it repeats the plain prompt.
     """
     asked = requests.to_dict("records")
     if number + 1 >= asked[0]["batch"]:
         return None
     rows = []
-    replies = zip(asked, responses["text"], responses["finish_reason"], strict=True)
-    for request, reply, finish in replies:
+    given = zip(asked, responses["text"], responses["finish_reason"], strict=True)
+    for request, reply, finish in given:
         target, last = request["target"], request["given"]
         fields = {key: request[key] for key in ("batch", "max_tokens", "seed")}
         if request["experiment"] == "S5":
             fields["messages"] = [
                 *json.loads(request["messages"]),
-                {"role": "assistant", "content": reply},
+                {"role": "assistant", "content": replies.history(reply)},
                 {"role": "user", "content": words.AGAIN},
             ]
         else:
@@ -112,8 +112,8 @@ def main(
     first = start(settings, reply_tokens, seed)
     chains = read(*rounds.converse(first, follow, engine, store))
     asked = long_replies.table(long, draws, long_replies.counter(spec, checkpoint), seed)
-    replies = runner.generate(asked, engine, runner.store_of(engine))
-    drawn = pd.concat([chains, parsing.draws(asked, replies)], ignore_index=True)
+    long_ones = runner.generate(asked, engine, runner.store_of(engine))
+    drawn = pd.concat([chains, parsing.draws(asked, long_ones)], ignore_index=True)
     tables.write(drawn, draw_table, DRAWS, provenance)
 
 
