@@ -443,6 +443,22 @@ def _runs(line: str) -> Iterator[list[str]]:
                 yield entries
 
 
+BITS = re.compile(r"(?<![\w.])[01](?:[ ,]*[01])*(?![\w.]|\.\d)")
+
+
+def bits(reply: str) -> str | None:
+    """The string of bits that a reply gives, without blanks; None if it gives none, or several.
+
+    An introduction ends with a colon; a string on a line of its own counts before others.
+    """
+    text = re.sub(r"[.!]+(?=\s|\Z)", "", plain(reply) or "")
+    lines = [line.rpartition(":")[2].strip(" \"'[]()") for line in text.splitlines()]
+    found = [line for line in lines if BITS.fullmatch(line)]
+    if not found:
+        found = [run for run in BITS.findall(text) if len(re.sub(r"\D", "", run)) > 1]
+    return re.sub(r"\D", "", found[0]) if len(found) == 1 else None
+
+
 # Where a reply states a count or a digit among other numbers.
 TOLD_BEFORE = re.compile(
     r"(?:[:=≈→]|\b(?:is|are|was|were|be|has|have|contains?|appears?|occurs?|exactly|total(?:\s+of)?|"

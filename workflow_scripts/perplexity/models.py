@@ -14,8 +14,9 @@ import numpy as np
 import pandas as pd
 import torch
 
-from workflow_scripts.inference import engines, requests, runner
+from workflow_scripts.inference import engines, numbers, requests, runner
 from workflow_scripts.inference.engines import EngineError
+from workflow_scripts.inference.replies import LOST
 from workflow_scripts.perplexity import bounds, digits, metrics
 from workflow_scripts.perplexity.digits import Spelling
 from workflow_scripts.shared import job, progress, scores, seeds, tables
@@ -120,7 +121,11 @@ def pair_rows(engine: Any, wording: str, way: str, size: int, floor: float) -> l
 
 
 def free_replies(engine: Any, wording: str, way: str, sizes: list[int], seed: int) -> list[Row]:
-    """Scores of greedy replies that are not restricted to digits: copied, and bits in the reply."""
+    """Scores of greedy replies that are not restricted to digits: copied, and bits in the reply.
+
+    A reply without one string of bits was not read, and no wrong copy; so was one that was cut off
+    before it gave as many bits as asked.
+    """
     asked = []
     for size in sizes:
         for name, bits in strings(size).items():
@@ -143,12 +148,16 @@ def free_replies(engine: Any, wording: str, way: str, sizes: list[int], seed: in
     rows: list[Row] = []
     for reply in joined.to_dict("records"):
         size, name = int(reply["size"]), str(reply["string"])
-        answer = str(reply["text"]).strip()
-        written = sum(character in "01" for character in answer)
+        answer = numbers.bits(str(reply["text"]))
+        written = len(answer or "")
+        cut = reply["finish_reason"] in LOST and written < size
+        read = answer is not None and not cut
+        asked_for = digits.text(strings(size)[name], "plain")
         measured = {
-            f"free_copied_{name}": float(answer == digits.text(strings(size)[name], way)),
-            f"free_bits_{name}": float(written),
-            f"free_stopped_early_{name}": float(written < size),
+            f"free_copied_{name}": float(answer == asked_for) if read else np.nan,
+            f"free_bits_{name}": float(written) if read else np.nan,
+            f"free_stopped_early_{name}": float(written < size) if read else np.nan,
+            f"free_unread_{name}": float(not read),
         }
         rows += rows_of(measured, size, "replies")
     return rows
