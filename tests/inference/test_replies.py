@@ -23,14 +23,20 @@ THOUGHTS = {
     "empty": "<think>\n\n</think>\n\n",
     "opened in the prompt": "Maybe 5, or B. Draw: 8, Key: A, \\boxed{4}.\n</think>\n\n",
     "Mistral": "[THINK]5, 6, 2, 2?[/THINK]",
-    "gpt-oss": "<|channel|>analysis<|message|>Say 5. Key: A<|end|><|start|>assistant<|channel|>final"
-    "<|message|>",
-    "gpt-oss with a format": "<|channel|>analysis<|message|>5<|end|><|start|>assistant<|channel|>final "
-    "<|constrain|>json<|message|>",
+    "gpt-oss": "<|channel|>analysis<|message|>Say 5. Key: A<|end|><|start|>assistant"
+    "<|channel|>final<|message|>",
+    "gpt-oss with a format": "<|channel|>analysis<|message|>5<|end|><|start|>assistant"
+    "<|channel|>final <|constrain|>json<|message|>",
     "gpt-oss without special tokens": "analysisThe user wants 5. Key: A.assistantfinal",
 }
 OPEN = ["<think>\nI say ", "<thinking>", "<|channel|>analysis<|message|>", "analysisWe answer "]
-ENDS = ["<|im_end|>", "</s>", "<end_of_turn>\n", "\n\nUser: Again.\n\nAssistant: 5", "\n\nHuman: 5, 2"]
+ENDS = [
+    "<|im_end|>",
+    "</s>",
+    "<end_of_turn>\n",
+    "\n\nUser: Again.\n\nAssistant: 5",
+    "\n\nHuman: 5, 2",
+]
 
 
 def rows(kind):
@@ -114,7 +120,9 @@ def test_unfinished_thoughts_give_nothing(kind, start):
 @pytest.mark.parametrize("end", ENDS)
 def test_what_follows_the_turn_changes_nothing(kind, end):
     open_block = [row["reply"] for row in rows(kind) if row["reply"].count("```") % 2]
-    wrong = [each for each in misread(kind, after=end) if each[0].removesuffix(end) not in open_block]
+    wrong = [
+        each for each in misread(kind, after=end) if each[0].removesuffix(end) not in open_block
+    ]
     assert [each for each in wrong if each[1] not in ("empty", "no program")] == []
 
 
@@ -145,7 +153,7 @@ def test_thoughts_are_stripped_in_one_place():
         ("8*7+3=59, 59 mod 10=9\n8*9+3=75, 75 mod 10=5", 2, [9, 5]),
         ("We run x -> (8*x+3) mod 10 from x = 7:\n8*7+3=59, 59 mod 10=9\n8*9+3=75, 75 mod 10=5", 2,
          [9, 5]),
-        ("Start: x = 7\nStep 1: 8*7+3=59, 59 mod 10 = **9**\nStep 2: 8*9+3=75, 75 mod 10 = **5**", 2,
+        ("Start: x = 7\nStep 1: 8*7+3=59, 59 mod 10 = **9**\nStep 2: 8*9+3=75, 75 mod 10=**5**", 2,
          [9, 5]),
         ("y = 8*7+3 = 59\nx = 59 mod 10 = 9\ny = 8*9+3 = 75\nx = 75 mod 10 = 5", 2, [9, 5]),
         ("$8 \\cdot 7 + 3 = 59$, $59 \\mod 10 = 9$\n$8 \\cdot 9 + 3 = 75$, $75 \\mod 10 = 5$", 2,
@@ -182,3 +190,51 @@ def test_outputs_of_a_generator(reply, count, expected):
 def test_named_numbers(reply, name, expected):
     target = {"u": "seed", "part": "digit", "z": "normal"}[name]
     assert parsed(parsing.named(reply, name, targets.of(target))) == expected
+
+
+@pytest.mark.parametrize(
+    ("reply", "bits"),
+    [
+        ("0001", "0001"),
+        ("0 0 0 1", "0001"),
+        ("0, 0, 0, 1", "0001"),
+        ("`0001`.", "0001"),
+        ("Sure! Here is the copy: 0001", "0001"),
+        ("Sure! Here is the copy of 0001:\n\n0001", "0001"),
+        ("The copy is 0001.", "0001"),
+        ("0000?\n</think>\n0001", "0001"),
+        ("0001 is a copy of 0000", None),
+        ("I have copied it.", None),
+        ("0.001", None),
+        ("", None),
+    ],
+)
+def test_strings_of_bits(reply, bits):
+    assert numbers.bits(reply) == bits
+
+
+def real_replies():
+    """Replies of SmolLM2-135M-Instruct to S1 and S2, at temperature 1."""
+    return [
+        ("digit", "The answer is 0.", 0.0),
+        ("digit", "Let's calculate the most likely random digits to reach 9, which is the sum of 0 and"
+         " 9, 10.", "several numbers"),
+        ("digit", "There is a 1 in 10 chance that if I had a coin that had flipped k times.",
+         "no number"),
+        ("digit", "You are playing a random behavior. Randomly pick any number between 0 and 9 using "
+         "HAT and print that digit on the line: a:10 a:19.", "several numbers"),
+        ("uniform", "X = 0.3526.", 0.3526),
+        ("uniform", "The density of 1 ≤ x ≤ 3 for 0 ≤ x <= 1 is given by f(x) = 1.", "no number"),
+        ("uniform", "```\n*0.3011*1 (rounded to 3 decimal places)\n```", "several numbers"),
+        ("uniform", "Here's a possible result of a random number drawn from a uniform distribution "
+         "with a probability of 0.3:\n\n```\nDraw: 0.03\n```\n\nThe previous question required me to "
+         "find the next random number.", 0.03),
+        ("normal", "The probability of having a mean of 0 for a normal distribution is approximately "
+         "0.727.", "no number"),
+        ("normal", "It seems the answer is 2.", 2.0),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(("target", "reply", "expected"), real_replies())
+def test_replies_of_a_small_model(target, reply, expected):
+    assert parsed(parsing.value(reply, targets.of(target))) == expected

@@ -63,9 +63,7 @@ def _share(experiment: str, metric: str, hits: pd.Series, **where: Any) -> Row:
     known = hits.dropna()
     if known.empty:
         where["note"] = "no reply could be read"
-    return scores.share(
-        experiment, metric, int(known.sum()), len(known), units="replies", **where
-    )
+    return scores.share(experiment, metric, int(known.sum()), len(known), units="replies", **where)
 
 
 def _unread(*parts: pd.Series) -> str:

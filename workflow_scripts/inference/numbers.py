@@ -1,11 +1,12 @@
 """Numbers that a reply states: the one number, or the list of numbers.
 
-Only what is stated unambiguously is read. A number that merely occurs in the text (a range, a number
-of draws, "Python 3") is not an answer: to misread a reply is worse than to read nothing.
+Only what is stated unambiguously is read. A number that merely occurs in the text (a range, a
+number of draws, "Python 3") is not an answer: to misread a reply is worse than to read nothing.
 """
 
 import re
 from collections.abc import Iterator
+from itertools import pairwise
 
 from workflow_scripts.inference import replies
 
@@ -56,6 +57,10 @@ ASIDES = [
         # mean 0, variance = 1, μ = 0, σ² = 1
         rf"(?:\b(?:mean|variance|standard deviation|std(?:ev)?|sd|sigma|mu|expectation)|[μσ])[²2]?"
         rf"\s*(?:\(\w+\)\s*)?(?:of|=|is|:|equal to)?\s*{ONE}(?!\d)",
+        # f(x) = 1, the probability of ... is about 0.7
+        rf"\bf\s*\([^()]*\)\s*=\s*{ONE}(?!\d)",
+        rf"\b(?:probability|density|likelihood)\b"
+        rf"[^\n.!?]*?(?:\bis|=|≈)[^\d\n.!?]{{0,20}}{ONE}(?!\d)",
         # probability 1/10, P(X = k) = 0.1, 1 in 10, density 1
         rf"\bp\s*\([^()]*\)\s*=\s*(?:\d+\s*/\s*\d+|{ONE}(?!\d))",
         r"\b(?:p|prob\w*|chance|likelihood|density|weights?)\b[^\d\n]{0,24}"
@@ -76,14 +81,16 @@ FINAL_MARK = re.compile(
 )
 CALLED = (
     r"(?:is|was|be|pick(?:ed)?|chose|choose|draw|drew|drawn|select(?:ed)?|generat(?:e|ed)|roll(?:ed)?"
-    r"|got|get|say|with|returns?|it's|i'll|number|digit|value|answer|result|output|about|roughly"
-    r"|approximately|around|sample|(?:settled?|land(?:s|ed)?|decided) on|gives?|yields?|equals|are|therefore|so|thus|hence|have|has"
-    r"|contains?|appears?|occurs?|exactly|total)"
+    r"|got|get|say|go(?:ing)? with|returns?|it's|number|digit|value|answer|result|output|about"
+    r"|roughly|approximately|around|sample|(?:settled?|land(?:s|ed)?|decided) on|gives?|yields?"
+    r"|equals|exactly)"
 )
-STATED_BEFORE = re.compile(rf"(?:[:=≈~→⇒]|[.!?,;…—–]|-->?|\b{CALLED})[^\w{ASIDE}]*\Z", re.IGNORECASE)
+STATED_BEFORE = re.compile(rf"(?:[:=≈~→⇒]|-->?|\b{CALLED})[^\w{ASIDE}.!?,;]*\Z", re.IGNORECASE)
+PAUSE_BEFORE = re.compile(rf"[.!?,;…—–][^\w{ASIDE}]*\Z")  # "Sure thing, 7."
+ENDS_AFTER = re.compile(r"\A\W*(?:\Z|\n|[.!?;(])")
 OPENERS = re.compile(
-    r"\A\W*(?:sure|ok(?:ay)?|alright|certainly|of course|absolutely|yes|here|hm+|um+|well|right|then"
-    r"|so|and|great|got it)\W*\Z",
+    r"\A\W*(?:sure|ok(?:ay)?|alright|certainly|of course|absolutely|yes|here|hm+|um+|well|right"
+    r"|then|so|and|great|got it)\W*\Z",
     re.IGNORECASE,
 )
 STATED_AFTER = re.compile(
@@ -111,9 +118,11 @@ def plain(reply: str) -> str | None:
                   flags=re.MULTILINE | re.IGNORECASE)  # fmt: skip
     text = CALLS.sub("", text)
     text = re.sub(r"</?[A-Za-z_]\w+/?>|<br ?/?>", " ", text)
-    text = re.sub(r"\\(?:text|textbf|mathbf|mathrm|mathcal|mathit|operatorname)\s*\{([^{}]*)\}", r"\1",
-                  text)  # fmt: skip
+    text = re.sub(
+        r"\\(?:text(?:bf)?|math(?:bf|rm|cal|it)|operatorname)\s*\{([^{}]*)\}", r"\1", text
+    )
     text = re.sub(r"\\(?:boxed|fbox)\s*\{([^{}]*)\}", r" \1 ", text)
+    text = re.sub(r"(?<=\d)[*_]+(?=\d)", " * ", text)  # 0.5*1 is no mark-up
     text = re.sub(r"\\[()\[\],;!]|\\quad|[\u200b\ufe0f\u20e3]", " ", text)
     text = text.replace("\\approx", "≈").replace("\\sim", "~").replace("\\rightarrow", "→")
     text = text.replace("\u2212", "-").replace("\u2012", "-").replace("\u2011", "-")
@@ -168,7 +177,9 @@ def one(reply: str, signed: bool = True) -> tuple[str | None, str]:
 
 def _bold(text: str) -> list[str]:
     """Numbers in bold, which hold nothing else."""
-    return [each for each in re.findall(r"\*\*([^*\n]+)\*\*", text) if _is_number(plain(each) or "")]
+    return [
+        each for each in re.findall(r"\*\*([^*\n]+)\*\*", text) if _is_number(plain(each) or "")
+    ]
 
 
 def _own_line(text: str) -> str | None:
@@ -199,7 +210,7 @@ def _only(text: str, signed: bool = True) -> tuple[str | None, str]:
     values = {float(each[0]) for each in found}
     if len(values) > 1:
         return None, SEVERAL
-    for first, second in zip(found, found[1:], strict=False):
+    for first, second in pairwise(found):
         if not re.search(r"[A-Za-z]{2}", left[first.end() : second.start()]):
             return None, SEVERAL  # "7 7": a list
     bullet = re.search(r"(?:\A|\n)\s*-\s+\Z", left[: found[0].start()])
@@ -229,7 +240,9 @@ def _decimal_commas(text: str) -> str:
 def _in_expression(text: str, found: re.Match[str]) -> bool:
     """Whether the number is part of a formula that a reader would have to compute."""
     before, after = text[: found.start()].rstrip(), text[found.end() :].lstrip()
-    return bool(re.match(r"[/×·^√+]|\*\s*\d|x\s*10\b", after) or re.search(r"[/×·^√+]\Z|\w\s*\+\Z", before))
+    return bool(
+        re.match(r"[/×·^√+]|\*\s*\d|x\s*10\b", after) or re.search(r"[/×·^√+]\Z|\w\s*\+\Z", before)
+    )
 
 
 def _stated(text: str, found: re.Match[str]) -> bool:
@@ -243,7 +256,10 @@ def _stated(text: str, found: re.Match[str]) -> bool:
     if not letters.search(before):
         one_word = len(re.findall(r"\w+", after)) < 2 and "\n" not in text.strip()
         return bool(STATED_AFTER.match(after)) or (one_word and ASIDE not in text)
-    return bool(STATED_BEFORE.search(before.rstrip(" \"'([{<>#")) or OPENERS.match(before))
+    before = before.rstrip(" \"'([{<>#")
+    if PAUSE_BEFORE.search(before) and ENDS_AFTER.match(after):
+        return True
+    return bool(STATED_BEFORE.search(before) or OPENERS.match(before))
 
 
 def _worded(text: str) -> tuple[str | None, str]:
@@ -285,9 +301,14 @@ SUMMARY = re.compile(
 )
 LAST = re.compile(r"\b(?:final|answer|result|corrected|revised|output)\b", re.IGNORECASE)
 ITEM = r"(?:draw|digit|number|sample|value|item|pick|roll|no\.?|[xzu])?\s*[#_]?\s*\{?(\d+)\}?"
-LABEL = re.compile(rf"(?<![\w.,-])(?<![A-Za-z] )[(\"']?{ITEM}[)\"']?\s*(?:[:=]|-{{1,2}}>|→)\s*(?=[-+\"']?\.?\d)",
-                   re.IGNORECASE)  # fmt: skip
-NUMBERED = re.compile(r"^\W{0,3}#?\(?(\d+)[.)\]:]+\s+(?=[-+]?\.?\d)|^\s*(\d+)\s+[-–—]\s+(?=[-+]?\.?\d)")
+LABEL = re.compile(
+    rf"(?<![\w.,-])(?<![A-Za-z] )[(\"']?{ITEM}[)\"']?\s*(?:[:=]|-{{1,2}}>|→)\s*"
+    r"(?=[-+\"']?\.?\d)",
+    re.IGNORECASE,
+)
+NUMBERED = re.compile(
+    r"^\W{0,3}#?\(?(\d+)[.)\]:]+\s+(?=[-+]?\.?\d)|^\s*(\d+)\s+[-–—]\s+(?=[-+]?\.?\d)"
+)
 INLINE = re.compile(r"(?:(?<=\s)|(?<=,)|\A)\(?(\d+)[.)]\s+(?=[-+]?\.?\d)")
 SEPARATOR = re.compile(r"[,;|/\s]+")
 EDGE = "[](){}<>\"'•·–—:"
@@ -315,13 +336,13 @@ def listed(reply: str, signed: bool = True) -> list[str] | None:
     return _of_lines([line for line in kept.splitlines() if line.strip()], signed)
 
 
-def _of_lines(lines: list[str], signed: bool) -> list[str] | None:
-    numbered = [NUMBERED.match(line) for line in lines]
+def _of_lines(of: list[str], signed: bool) -> list[str] | None:
+    numbered = [NUMBERED.match(line) for line in of]
     items = [int(found[1] or found[2]) for found in numbered if found]
     if len(items) > 1 and _consecutive(items):
-        lines = [line[found.end() :] if found else line for line, found in zip(lines, numbered,
-                 strict=True)]  # fmt: skip
-    lines = _without_bullets(lines, signed)
+        pairs = zip(of, numbered, strict=True)
+        of = [line[found.end() :] if found else line for line, found in pairs]
+    lines = _without_bullets(of, signed)
     if lines is None:
         return None
     rows = [_row(line) for line in lines]
@@ -462,8 +483,8 @@ def bits(reply: str) -> str | None:
 # Where a reply states a count or a digit among other numbers.
 TOLD_BEFORE = re.compile(
     r"(?:[:=≈→]|\b(?:is|are|was|were|be|has|have|contains?|appears?|occurs?|exactly|total(?:\s+of)?|"
-    r"counted|count|found|find|see|equals?|(?:adds? up|sums?|comes) to|answer|get|got|gives?|makes?|about"
-    r"|approximately|roughly|around"
+    r"counted|count|found|find|see|equals?|(?:adds? up|sums?|comes) to|answer|get|got|gives?|makes?"
+    r"|about|approximately|roughly|around"
     r"|therefore|so|thus|hence|say|shows? up|includes?|(?:last|first) digit))[^\w\n]*\Z",
     re.IGNORECASE,
 )
@@ -497,7 +518,7 @@ def count(reply: str, marker: str = "Answer:") -> int | None:
     if marks and found and not re.search(r"[A-Za-z]{3}", first[: found[0].start()]):
         return _count(found[0][0])
     short = [each for each in found if len(each[0]) <= MOST_DIGITS or found == [each]]
-    for first_of, second in zip(found, found[1:], strict=False):
+    for first_of, second in pairwise(found):
         if not re.search(r"[A-Za-z]{2}|[.=:]", first[first_of.end() : second.start()]):
             return None  # "1 1 1 0": a copied sequence
     other = re.compile(r"\s*zero(?:e?s)\b", re.IGNORECASE)  # ones are asked for

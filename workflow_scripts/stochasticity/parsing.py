@@ -26,6 +26,11 @@ KEY = re.compile(
     r"\b(?i:key|answer|correct option|correct choice|solution)\b[^\w\n]*(?i::|=|\bis\b)\W*"
     r"(?i:(?:option|letter|choice)\b\W*)?(?P<key>[A-Da-d])(?![\w'])(?=(?P<after>[^\n]*))"
 )
+# Lines before the first step of a generator.
+INTRODUCTION = re.compile(
+    r"->.*\bfrom\b|\b(?:run|start\w*|given|initial\w*|we have|let|generator|formula)\b",
+    re.IGNORECASE,
+)
 
 
 class Parsed(NamedTuple):
@@ -168,9 +173,9 @@ def key(reply: str) -> Parsed:
 def steps(reply: str, count: int) -> list[int] | str:
     """The outputs of a generator run in text, or why they cannot be read.
 
-    They are the last integers of the lines with a "=". An introduction is none of these lines. Where
-    a reply has more such lines than the `count` of steps, those that give x or a remainder count. A
-    reply without such lines is read as a plain list of outputs.
+    They are the last integers of the lines with a "=", the introduction excepted. Where a reply has
+    more such lines than the `count` of steps, those that give x or a remainder count. A reply
+    without such lines is read as a plain list of outputs.
     """
     text = numbers.plain(reply) or ""
     lines = [line for line in text.splitlines() if "=" in line and re.search(r"\d", line)]
@@ -186,13 +191,10 @@ def steps(reply: str, count: int) -> list[int] | str:
                 if not all(re.search(r"\bmod\b|\bx = \d+\W*\Z", line) for line in lines):
                     return "several outputs per step"
         return [int(re.findall(r"-?\d+", line)[-1]) for line in lines]
-    found = [each for each in numbers.listed(reply, signed=False) or [] if re.fullmatch(r"-?\d+", each)]
+    found = [
+        each for each in numbers.listed(reply, signed=False) or [] if re.fullmatch(r"-?\d+", each)
+    ]
     return [int(each) for each in found] or "no output"
-
-
-INTRODUCTION = re.compile(
-    r"->.*\bfrom\b|\b(?:run|start\w*|given|initial\w*|we have|let|generator|formula)\b", re.IGNORECASE
-)
 
 
 def named(reply: str, name: str, target: Target) -> Parsed:

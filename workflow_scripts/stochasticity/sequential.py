@@ -33,8 +33,8 @@ def start(settings: dict[str, Any], tokens: int, seed: int) -> pd.DataFrame:
 def follow(number: int, requests: pd.DataFrame, responses: pd.DataFrame) -> pd.DataFrame | None:
     """Requests of the round after round `number`, or None when the chains are complete.
 
-    S5 appends the reply, whatever it says, without its thoughts, and asks for another draw. S6 names the last readable
-    draw; before there is one, it repeats the plain prompt.
+    S5 appends the reply, whatever it says, without its thoughts, and asks for another draw. S6
+    names the last readable draw; before there is one, it repeats the plain prompt.
     """
     asked = requests.to_dict("records")
     if number + 1 >= asked[0]["batch"]:
