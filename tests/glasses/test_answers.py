@@ -166,3 +166,25 @@ def test_without_chain_of_thought_the_paper_s_wording_asks_for_the_answer_only(a
     assert [name for name, text in texts.items() if "only the answer" in text] == ["plain"]
     assert "only" not in prompts.prompt(prompts.SHORT, asked, "1+1", "plain")
     assert "only" not in prompts.prompt(prompts.PAPER, "last", "10", "plain")
+
+
+def test_replies_that_were_not_read_are_missing_and_not_wrong():
+    """A third of the replies are cut off or say nothing; all others are right."""
+    table = pd.DataFrame([*requests.copies(TASKS, 0), *requests.counts(TASKS, 0)])
+    number = np.arange(len(table)) % 6
+    told_by = {0: ("Answer: 0", "length"), 3: ("I cannot tell.", "stop")}
+    texts = [
+        told_by.get(int(k), (f"Answer: {truth}", "stop"))
+        for k, truth in zip(number, table["truth"], strict=True)
+    ]
+    replies = pd.DataFrame(texts, columns=["text", "finish_reason"])
+    replies = replies.assign(request_id=table["request_id"], model="made")
+    frame = answers.read(table, replies, {"made": False})
+    assert frame["right"].isna().mean() == pytest.approx(1 / 3, abs=0.02)
+    rows = [*answers.copying(frame, 0), *answers.counting(frame, 0, None)]
+    for metric in ("accuracy_all", "accuracy_longest"):
+        assert {value for value in told(rows, metric) if value is not None} == {1.0}
+    assert set(told(rows, "first_error_length")) == {None}
+    assert set(told(rows, "first_over_last")) <= {0.0, None}
+    notes = [row["note"] for row in rows if row["metric"] == "first_over_last"]
+    assert all(note.startswith("only ") for note in notes)

@@ -188,6 +188,7 @@ def replies(right: Answerer, model: str) -> list[Row]:
         "Answer: 0" if right(row, row["place"]) else "Answer: 1" for row in asked.to_dict("records")
     ]
     told = pd.DataFrame({"request_id": asked["request_id"], "model": model, "text": texts})
+    told["finish_reason"] = "stop"
     return answers.copying(answers.read(asked, told, {model: False}), 0)
 
 

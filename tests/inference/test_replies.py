@@ -217,20 +217,20 @@ def real_replies():
     """Replies of SmolLM2-135M-Instruct to S1 and S2, at temperature 1."""
     return [
         ("digit", "The answer is 0.", 0.0),
-        ("digit", "Let's calculate the most likely random digits to reach 9, which is the sum of 0 and"
-         " 9, 10.", "several numbers"),
+        ("digit", "Let's calculate the most likely random digits to reach 9, which is the sum of 0"
+         " and 9, 10.", "several numbers"),
         ("digit", "There is a 1 in 10 chance that if I had a coin that had flipped k times.",
          "no number"),
-        ("digit", "You are playing a random behavior. Randomly pick any number between 0 and 9 using "
-         "HAT and print that digit on the line: a:10 a:19.", "several numbers"),
+        ("digit", "You are playing a random behavior. Randomly pick any number between 0 and 9 "
+         "using HAT and print that digit on the line: a:10 a:19.", "several numbers"),
         ("uniform", "X = 0.3526.", 0.3526),
         ("uniform", "The density of 1 ≤ x ≤ 3 for 0 ≤ x <= 1 is given by f(x) = 1.", "no number"),
         ("uniform", "```\n*0.3011*1 (rounded to 3 decimal places)\n```", "several numbers"),
         ("uniform", "Here's a possible result of a random number drawn from a uniform distribution "
-         "with a probability of 0.3:\n\n```\nDraw: 0.03\n```\n\nThe previous question required me to "
-         "find the next random number.", 0.03),
-        ("normal", "The probability of having a mean of 0 for a normal distribution is approximately "
-         "0.727.", "no number"),
+         "with a probability of 0.3:\n\n```\nDraw: 0.03\n```\n\nThe previous question required me "
+         "to find the next random number.", 0.03),
+        ("normal", "The probability of having a mean of 0 for a normal distribution is "
+         "approximately 0.727.", "no number"),
         ("normal", "It seems the answer is 2.", 2.0),
     ]  # fmt: skip
 

@@ -102,3 +102,11 @@ def test_padding_shows_whole_replies_without_thoughts_and_each_before_any_twice(
     said = [turn["content"] for turn in turns[1::2]]
     assert said[:4] == [r"It is \boxed{1}.", r"It is \boxed{2}.", r"No, \boxed{3}.", said[0]]
     assert dialogue.padding(THINKING, [("C", [])], 1000) == []
+
+
+def test_a_finished_reply_of_another_model_is_shown_also_where_this_one_thinks():
+    assert THINKING.shown(r"The answer is \boxed{2}.", True) == r"The answer is \boxed{2}."
+    channels = (
+        "<|channel|>analysis<|message|>1?<|end|><|start|>assistant<|channel|>final<|message|>2"
+    )
+    assert NATURAL.shown(channels, True) == "2"

@@ -1,12 +1,21 @@
 """Only an unambiguous reply gives a number; any other is a failure with a reason."""
 
+import json
+
+import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from workflow_scripts.inference import requests as inference
-from workflow_scripts.stochasticity import parsing, requests, targets
+from workflow_scripts.stochasticity import (
+    condition_scores,
+    parsing,
+    requests,
+    sequential,
+    targets,
+)
 
 DIGIT, UNIFORM, NORMAL = (targets.of(name) for name in ("digit", "uniform", "normal"))
 
@@ -121,3 +130,35 @@ def test_letters_of_a_categorical_target():
     assert parsing.value("E", target).failure == "outside the support"
     assert parsing.value("A or B", target).failure == "several letters"
     assert parsing.value("A model cannot draw", target).failure == "no letter"
+
+
+def test_a_history_holds_a_reply_without_its_thoughts():
+    """S5: of a reply, the next prompt shows what follows its thoughts; S6 reads the same."""
+    settings = {"rounds": 2, "chains": 1, "targets": ["digit"]}
+    first = sequential.start(settings, 50, 1)
+    texts = ["Perhaps 3.\n</think>\n\n7", "<think>5?</think>7"]
+    replies = pd.DataFrame({"text": texts, "finish_reason": "stop"})
+    later = sequential.follow(0, first, replies)
+    shown = json.loads(later.loc[later["experiment"] == "S5", "messages"].iloc[0])
+    assert [turn["content"] for turn in shown][1:] == ["7", "Draw again."]
+    assert later.loc[later["experiment"] == "S6", "given"].tolist() == ["7"]
+
+
+def test_a_map_whose_result_was_not_read_is_missing_and_not_wrong():
+    frame = pd.DataFrame(
+        {"given": ["0.15", "0.25", "0.35", "0.45"], "value": [1.0, np.nan, 3.0, np.nan]}
+    ).assign(failure=[None, "no number", None, "several numbers"], unit=range(4))
+    condition = {"experiment": "S9", "style": "bucket", "target": "digit"}
+    rows = {row["metric"]: row for row in condition_scores.mapped(condition, frame, 1)}
+    assert (rows["map_right"]["value"], rows["map_right"]["n"]) == (1.0, 2)
+    assert rows["map_chance"]["value"] == 0.0
+
+
+def test_a_generator_without_any_output_is_a_failure():
+    fields = {"batch": 3, "given": "[3, 1, 10, 9]", "max_tokens": 9, "seed": 1}
+    asked = inference.table([requests.direct("S8", "steps", "lcg-10", "?", **fields)])
+    reply = {"request_id": asked["request_id"][0], "text": "I cannot do that.", "model": "m"}
+    reply |= {"completion_tokens": 5, "finish_reason": "stop"}
+    read = parsing.draws(asked, pd.DataFrame([reply]))
+    assert read["failure"].tolist() == ["no output"] * 3
+    assert read["value"].isna().all()
