@@ -107,6 +107,10 @@ def copying(frame: pd.DataFrame, seed: int) -> list[Row]:
         arms = [_right(chosen, *of) for of in (first_of, second_of)]
         stream = seeds.derive(seed, "glasses", metric)
         both = ~np.isnan(arms[0] - arms[1])
+        if not both.any():
+            note = "no pair of replies could be read"
+            rows.append(scores.absent(first_of[0], metric, note, units="pairs of replies"))
+            continue
         found = bootstrap_mean((arms[0] - arms[1])[both], stream, bounds=(-1, 1))
         note = _unread(*map(pd.Series, arms)) or _undecided(*(arm[both] for arm in arms))
         rows.append(

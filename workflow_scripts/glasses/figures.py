@@ -58,7 +58,7 @@ def copying(data: Data) -> "Figure":
     figure, panels = panel_grid(
         len(names), PAGE_IN, 0.9 + 0.2 * len(COPYING), across=2, sharey=True
     )
-    longest = numbers(data.pick(experiment="E1a"), "length")
+    longest = numbers(data.pick(experiment="E1a", undefined="keep"), "length")
     for axes, model in zip(panels, names, strict=True):
         colour = data.models.colour(model)
         for height, (experiment, task, family, _) in enumerate(COPYING):
@@ -75,7 +75,7 @@ def copying(data: Data) -> "Figure":
         _marks(axes, data)
         axes.set_xscale("log")
         axes.set_xlim(right=1.3 * max(np.nanmax(longest), data.paper.copies["length"].max()))
-        axes.set_xlabel("length, digits (filled: right, open: wrong)")
+        axes.set_xlabel("length, digits (filled: right, open: wrong, none: not read)")
         axes.set_title(data.models.label(model))
         data.shade_trained(axes, model, axes.get_xlim()[0])
     panels[0].set_yticks(range(len(COPYING)), [label for *_, label in COPYING])
@@ -127,7 +127,9 @@ def _errors(data: Data, metric: str, name: str, ticks: list[int]) -> "Figure":
                     axes, own, "length", label=label, color=COLOURS[colour], marker=marker,
                     markersize=2.5,
                 )  # fmt: skip
-            asked = data.pick(experiment="E2", metric="accuracy", task=task, model=model)
+            asked = data.pick(
+                experiment="E2", metric="accuracy", task=task, model=model, undefined="keep"
+            )
             n = np.unique(numbers(asked, "length"))
             zero = n if ticks[0] == 0 else -n  # the error of the answer 0
             axes.plot(
@@ -164,7 +166,8 @@ def histograms(data: Data) -> "Figure":
         for axes, task in zip(panels, TASKS, strict=True):
             rows = data.pick(experiment="E2", metric="answers", task=task, model=model)
             counts = rows.groupby("answer")["value"].sum()
-            most = numbers(data.pick(experiment="E2", metric="accuracy", task=task), "length").max()
+            asked = data.pick(experiment="E2", metric="accuracy", task=task, undefined="keep")
+            most = numbers(asked, "length").max()
             inside = counts[counts.index <= most]
             axes.bar(
                 inside.index.to_numpy(float), inside.to_numpy(float), width=1.5,
