@@ -110,3 +110,8 @@ def test_a_finished_reply_of_another_model_is_shown_also_where_this_one_thinks()
         "<|channel|>analysis<|message|>1?<|end|><|start|>assistant<|channel|>final<|message|>2"
     )
     assert NATURAL.shown(channels, True) == "2"
+
+
+def test_a_reply_that_was_cut_off_has_no_answer():
+    assert NATURAL.answer(r"It is \boxed{2}. But wait", finished=False) is None
+    assert NATURAL.answer(r"It is \boxed{2}.") == "2"

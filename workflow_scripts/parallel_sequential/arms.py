@@ -131,7 +131,12 @@ class Rounds:
             request = asked[reply["request_id"]]
             place = [request[name] for name in ("arm", "chain", "attempt", "retry")]
             graded = self.grader.grade(
-                request["domain"], request["question"], reply["text"], *place, reply["sample"]
+                request["domain"],
+                request["question"],
+                reply["text"],
+                *place,
+                reply["sample"],
+                finished=reply["finish_reason"] == "stop",
             )
             yield request, reply, graded
 

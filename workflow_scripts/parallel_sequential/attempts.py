@@ -219,7 +219,12 @@ def chosen(
     A reply whose answer cannot be read is neither right nor wrong.
     """
     for request, reply in zip(records(requests), records(responses), strict=True):
-        graded = plan.grader.grade(request["domain"], request["question"], reply["text"])
+        graded = plan.grader.grade(
+            request["domain"],
+            request["question"],
+            reply["text"],
+            finished=reply["finish_reason"] == "stop",
+        )
         candidates = json.loads(request["candidates"])
         fits = (
             each

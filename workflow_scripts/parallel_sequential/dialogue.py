@@ -87,8 +87,13 @@ class Dialogue:
         """The words that introduce an answer."""
         return self.stated("\0").partition("\0")[0]
 
-    def answer(self, reply: str) -> str | None:
-        """The final answer of a reply (math) or its program (code), as written, if there is one."""
+    def answer(self, reply: str, finished: bool = True) -> str | None:
+        """The final answer of a reply (math) or its program (code), as written, if there is one.
+
+        A reply that was cut off has none, unless it has the line "Answer: …" that was taught.
+        """
+        if not finished and not self.taught:
+            return None
         if self.domain == CODE:
             return replies.program(reply)
         if self.taught:

@@ -52,9 +52,14 @@ class Grader:
         """The question's level of difficulty."""
         return self._questions[domain, question]["level"]
 
-    def grade(self, domain: str, question: str, reply: str, *trial: str | int) -> Graded:
-        """Grade a reply; `trial` names the attempt and seeds the weak environment's verdict."""
-        found = self.dialogues[domain].answer(reply)
+    def grade(
+        self, domain: str, question: str, reply: str, *trial: str | int, finished: bool = True
+    ) -> Graded:
+        """Grade a reply; `trial` names the attempt and seeds the weak environment's verdict.
+
+        `finished` is False for a reply that was cut off.
+        """
+        found = self.dialogues[domain].answer(reply, finished)
         asked = self._questions[domain, question]
         if domain == CODE:
             return self._programs(asked, found)
