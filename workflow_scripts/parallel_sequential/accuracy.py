@@ -12,7 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from workflow_scripts.parallel_sequential import metrics
-from workflow_scripts.parallel_sequential.dialogue import INSTRUCTIONS
+from workflow_scripts.parallel_sequential.dialogue import FAILURES, INSTRUCTIONS
 from workflow_scripts.parallel_sequential.metrics import AGGREGATORS, ANY, RANDOM, Sets, primary
 from workflow_scripts.parallel_sequential.rows import Rows
 
@@ -30,11 +30,7 @@ def main_comparison(rows: Rows, arms: Arms, choices: pd.DataFrame, attempts: int
             _pair(rows, name, k, *(aggregate(sets, k) for sets in pair))
     for k in sorted(choices["k"].unique()):
         own = choices[choices["k"] == k]
-        # A choice that could not be read is missing, not wrong.
-        right = own.assign(
-            correct=own["correct"].astype("Float64").to_numpy(float, na_value=np.nan)
-        )
-        means: Any = right.groupby(["arm", "question"])["correct"].mean()
+        means: Any = own.groupby(["arm", "question"])["correct"].mean()
         values = [means.loc[arm].reindex(arms[arm].questions).to_numpy(float) for arm in MAIN]
         _pair(rows, "chosen", int(k), *values)
     asked = choices[choices["request_id"] != ""]
@@ -49,6 +45,18 @@ def _pair(rows: Rows, name: str, k: int, parallel: NDArray[Any], sequential: NDA
     for arm, values in zip(MAIN, (parallel, sequential), strict=True):
         rows.share(experiment, "accuracy", values, arm=arm, aggregator=name, k=k)
     rows.difference(experiment, "gap", parallel, sequential, aggregator=name, k=k)
+
+
+def failures(rows: Rows, frame: pd.DataFrame) -> None:
+    """P1: shares of the attempts of each arm whose answer is not known, by reason.
+
+    A reply that ended, or was cut off, without an answer solves nothing. An answer that cannot be
+    read is neither right nor wrong.
+    """
+    for arm, own in frame.groupby("arm"):
+        for failure in FAILURES:
+            share = float((own["failure"] == failure).mean())
+            rows.number("P1", "failed_share", share, len(own), "attempts", arm=arm, cell=failure)
 
 
 def difficulty(rows: Rows, frame: pd.DataFrame) -> None:
