@@ -69,7 +69,11 @@ class Grader:
         said = dict.fromkeys(("weak", "oracle"), "That answer is wrong.")
         if found is None:
             return Graded("", False, not honest, said, NO_ANSWER)
-        correct = None if dialogue.retracted(reply) else answers.same(asked["answer"], found)
+        correct = (
+            None
+            if dialogue.retracted(self.dialogues[domain].spoken(reply))
+            else answers.same(asked["answer"], found)
+        )
         if correct is None:
             said = dict.fromkeys(("weak", "oracle"), "That answer could not be read.")
             return Graded("", None, False, said, UNREAD)
