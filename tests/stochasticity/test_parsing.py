@@ -152,6 +152,8 @@ def test_a_map_whose_result_was_not_read_is_missing_and_not_wrong():
     rows = {row["metric"]: row for row in condition_scores.mapped(condition, frame, 1)}
     assert (rows["map_right"]["value"], rows["map_right"]["n"]) == (1.0, 2)
     assert rows["map_chance"]["value"] == 0.0
+    (nothing,) = condition_scores.mapped(condition, frame.assign(value=np.nan), 1)
+    assert (nothing["value"], nothing["note"]) == (None, "no reply could be read")
 
 
 def test_a_generator_without_any_output_is_a_failure():

@@ -188,7 +188,7 @@ def mapped(condition: Row, drawn: pd.DataFrame, seed: int) -> Iterator[Row]:
     """
     name = condition["style"]
     known = drawn[(drawn["given"] != "") & drawn["value"].notna()]
-    known = known[[maps.inside(given) for given in known["given"]]]
+    known = known[known["given"].map(maps.inside).astype(bool)]
     results = known["value"].to_numpy(dtype=float)
     images = np.array([maps.truth(name, given) for given in known["given"]], dtype=float)
     right = maps.right_image(name, results, images)
