@@ -109,7 +109,7 @@ def test_estimates_of_the_default_run_are_their_fits(tmp_path, monkeypatch):
 
     assert seconds("softmax_train") == 1000 + 300 * 0.5 * 6
     assert seconds("perplexity_copiers") == 500 * 3
-    assert seconds("optimizers_continual") == (150 + 100) * 8
+    assert seconds("optimizers_continual") == (150 + 100) * 8 + 150 * 2  # two on one stream only
     assert seconds("cocycles_messages") == 4 * (100 + 300 + 1000 + 3000 + 10000)
     assert seconds("stochasticity") == 1024 * 2
     assert seconds("parallel_sequential") == 66 * 2
