@@ -75,10 +75,10 @@ def copying(data: Data) -> "Figure":
         _marks(axes, data)
         axes.set_xscale("log")
         axes.set_xlim(right=1.3 * max(np.nanmax(longest), data.paper.copies["length"].max()))
-        axes.set_xlabel("length, digits (filled: right, open: wrong, none: not read)")
         axes.set_title(data.models.label(model))
         data.shade_trained(axes, model, axes.get_xlim()[0])
     panels[0].set_yticks(range(len(COPYING)), [label for *_, label in COPYING])
+    figure.supxlabel("length, digits (filled: right, open: wrong, none: not read)", fontsize=8)
     panels[0].set_ylim(len(COPYING) - 0.4, -0.6)
     legend_below(figure, panels[0], columns=1)
     return figure
