@@ -58,4 +58,4 @@ def test_given_numbers_are_not_those_of_training():
 
 def test_a_bare_right_reply_is_read_as_right():
     for style, case in (("lcg-16", [5, 3, 16, 7]), ("xorshift-8", [8, 77])):
-        assert parsing.steps(maps.worked(style, case, 5)) == maps.sequence(style, case, 5)
+        assert parsing.steps(maps.worked(style, case, 5), 5) == maps.sequence(style, case, 5)
