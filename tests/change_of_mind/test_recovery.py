@@ -87,7 +87,8 @@ def test_the_biased_answerer_shows_each_bias_in_its_direction():
     assert one("biased", "logit_shown")["ci_high"] < 0
     pooled = {"accuracy": "all", "display": "hidden"}
     assert one("biased", "oucs", advice="opposite", **pooled)["ci_high"] < 0
-    assert holds(one("biased", "oucs", advice="neutral", **pooled), 0)
+    # None, to a tenth of the biases of the other cells: one interval in twenty misses 0.
+    assert one("biased", "oucs", advice="neutral", **pooled)["value"] == pytest.approx(0, abs=0.01)
     assert one("biased", "oucs", advice="neutral", display="shown", accuracy="all")["ci_low"] > 0
     assert one("biased", "overweighting", advice="opposite", **pooled)["ci_low"] > 1
     # It ignores another model's answer, and does not change in one conversation.
