@@ -132,7 +132,7 @@ def stages(path: Path = DOCS / "stages.svg") -> None:
 # Claims shown with their numbers: decided by trained networks, by theory, and not by a stand-in.
 EXAMPLES = (
     ("softmax", "S7"),
-    ("perplexity", "C11a"),
+    ("glasses", "G3c"),
     ("transnar", "N1a"),
     ("cocycles", "L3a"),
     ("change_of_mind", "3a"),
