@@ -1,7 +1,7 @@
 """What the rules share: a checked config, code fingerprints, and the models of each study."""
 
 from workflow_scripts.inference.engines import serving
-from workflow_scripts.models.registry import checkpoint, local_files, models_of
+from workflow_scripts.models.registry import checkpoint, local_files, models_of, shown_inside
 from workflow_scripts.shared.config import ConfigError, check, config_checks
 from workflow_scripts.shared.fingerprint import fingerprint
 from workflow_scripts.shared.job import growing, project_file
@@ -88,15 +88,6 @@ def trained_shape(wildcards):
     """The settings of the wildcard's model that training reads."""
     keys = ["hidden_size", "layers", "heads", "max_context", "steps"]
     return {key: config["models"][wildcards.model][key] for key in keys}
-
-
-def shown_inside(names):
-    """The models whose attention and hidden states their engine shows."""
-    return [
-        name
-        for name in names
-        if config["models"][name].get("engine", "transformers") == "transformers"
-    ]
 
 
 def model_gguf(wildcards):

@@ -3,7 +3,7 @@
 PARALLEL_SEQUENTIAL_MODELS = models_of(config, "parallel_sequential")
 PARALLEL_SEQUENTIAL_COPIERS = config["parallel_sequential"]["copying"]["models"]
 if PARALLEL_SEQUENTIAL_COPIERS is None:
-    PARALLEL_SEQUENTIAL_COPIERS = shown_inside(PARALLEL_SEQUENTIAL_MODELS)
+    PARALLEL_SEQUENTIAL_COPIERS = shown_inside(config["models"], PARALLEL_SEQUENTIAL_MODELS)
 PARALLEL_SEQUENTIAL_FIGURES = [
     "accuracy",
     "aggregators",

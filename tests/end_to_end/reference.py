@@ -13,12 +13,12 @@ from pathlib import Path
 import pandas as pd
 import torch
 
+from workflow_scripts.publish.compare import KEY
+from workflow_scripts.publish.compare import NUMBERS as VALUES
 from workflow_scripts.shared.files import content_hash
 from workflow_scripts.shared.provenance import versions
 
 FILE = Path(__file__).with_name("smoke_claims.csv")
-KEY = ["study", "id", "model", "condition"]
-VALUES = ["value", "ci_low", "ci_high"]
 
 
 def made_on() -> str:

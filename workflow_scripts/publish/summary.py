@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.table import Table
 
 from workflow_scripts.publish import compare
+from workflow_scripts.publish.compare import KEY
 from workflow_scripts.publish.scorecard import VERDICTS, about, counted, measured_text, records
 from workflow_scripts.shared import tables
 from workflow_scripts.shared.claims import Kind, Verdict
@@ -26,7 +27,6 @@ REPORT = Path("results/report.html")
 MOST_CONTRADICTED = 12  # measurements that are listed
 MOST_LINES = 8  # changed verdicts that are listed
 NUMBERS = ["value", "ci_low", "ci_high", "n"]
-KEY = ["study", "id", "model", "condition"]
 COLUMNS = {*KEY, "kind", "statement", "source", "quantity", "verdict", "scale", *NUMBERS}
 COLUMNS |= {"exact", "units", "note"}
 

@@ -5,7 +5,12 @@ from typing import Any
 
 
 def is_gguf(spec: dict[str, Any]) -> bool:
-    """Whether a model's entry names a GGUF file: by its path, or in a package."""
+    """Whether a model's entry names a GGUF file: by its path, or in a package.
+
+    The source of a model on a server is the server's name for it, whatever it looks like.
+    """
+    if spec.get("engine") == "openai":
+        return False
     return not isinstance(spec["source"], str) or spec["source"].endswith(".gguf")
 
 

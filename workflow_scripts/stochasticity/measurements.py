@@ -203,10 +203,8 @@ def wrong_counts(scores: pd.DataFrame, evidence: EvidenceOf) -> Found:
     for model, rows in by_model(of_models(scores, "wrong_count_rate", "S7")):
         lost = of_models(scores, "lost_reply_rate", "S7", model=model)
         share = 1 - float((lost["value"] * lost["n"]).sum() / max(lost["n"].sum(), 1))
-        hits = round(float((rows["value"] * rows["n"]).sum()))
         note = f"replies of {len(rows)} conditions that were not cut off"
-        whole = proportion(hits, int(rows["n"].sum()))
-        found.append(_measured(whole, model, evidence, note, "replies", unread(share)))
+        found.append(_measured(_pooled(rows), model, evidence, note, "replies", unread(share)))
     return found or NotMeasured(_why(scores, "S7"))
 
 
@@ -215,11 +213,15 @@ def exact_sequences(scores: pd.DataFrame, evidence: EvidenceOf) -> Found:
     found = []
     for model, rows in by_model(of_models(scores, "sequences_right", "S8")):
         share = float(np.average(reads(scores, rows), weights=rows["n"]))
-        hits = round(float((rows["value"] * rows["n"]).sum()))
         note = f"sequences of {len(rows)} generators"
-        whole = proportion(hits, int(rows["n"].sum()))
-        found.append(_measured(whole, model, evidence, note, "sequences", unread(share)))
+        found.append(_measured(_pooled(rows), model, evidence, note, "sequences", unread(share)))
     return found or NotMeasured(_why(scores, "S8"))
+
+
+def _pooled(rows: pd.DataFrame) -> Interval:
+    """The share over all units of several rows of shares, with Wilson's interval."""
+    hits = round(float((rows["value"] * rows["n"]).sum()))
+    return proportion(hits, int(rows["n"].sum()))
 
 
 def token_cost(scores: pd.DataFrame, evidence: EvidenceOf) -> Found:
