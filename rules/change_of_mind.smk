@@ -81,7 +81,8 @@ rule change_of_mind_ask:
     params:
         code=fingerprint("workflow_scripts/change_of_mind/ask.py"),
         world=change_of_mind_world,
-        spec=model_serving,
+        asked=asked_in("change_of_mind"),
+        spec=serving_in("change_of_mind"),
         checkpoint=model_checkpoint,
         batch_tokens=config["inference"]["batch_tokens"],
         accuracies=config["change_of_mind"]["accuracies"],

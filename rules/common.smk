@@ -1,6 +1,6 @@
 """What the rules share: a checked config, code fingerprints, and the models of each study."""
 
-from workflow_scripts.inference.engines import serving
+from workflow_scripts.inference import kinds
 from workflow_scripts.models.registry import checkpoint, local_files, models_of, shown_inside
 from workflow_scripts.shared.config import ConfigError, check, config_checks
 from workflow_scripts.shared.fingerprint import fingerprint
@@ -25,9 +25,27 @@ def model_files(wildcards):
     return local_files(config["models"], wildcards.model)
 
 
-def model_serving(wildcards):
-    """Settings of the wildcard's model for loading and querying it."""
-    return serving(config["models"][wildcards.model], config["inference"]["server"])
+def serving_in(study):
+    """A function of wildcards: the settings for loading and querying the model in a study."""
+
+    def of_model(wildcards):
+        return kinds.serving(config, study, wildcards.model)
+
+    return of_model
+
+
+def serving_in_study(wildcards):
+    """The same, for the study of the wildcards."""
+    return kinds.serving(config, wildcards.study, wildcards.model)
+
+
+def asked_in(study):
+    """A function of wildcards: what a study asks of the model, by its kind."""
+
+    def of_model(wildcards):
+        return kinds.asked(config, study, wildcards.model)
+
+    return of_model
 
 
 def model_environment(wildcards):
@@ -103,10 +121,10 @@ def reasoner_data(wildcards):
 
 def change_of_mind_world(wildcards):
     """The world of the questions for the wildcard's model."""
-    if config["models"][wildcards.model]["source"] == "train":
+    asked = kinds.asked(config, "change_of_mind", wildcards.model)
+    if asked["kind"] == kinds.EMBEDDED:
         return "embedded"
-    difficult = wildcards.model in config["change_of_mind"]["foils"]["difficult_models"]
-    return "cities-difficult" if difficult else "cities"
+    return "cities-difficult" if asked["difficult"] else "cities"
 
 
 def change_of_mind_questions(wildcards):

@@ -4,12 +4,10 @@ GLASSES_MODELS = models_of(config, "glasses")
 GLASSES_TRAINED = [name for name in GLASSES_MODELS if config["models"][name]["source"] == "train"]
 # What the claims compare with the paper's questions.
 GLASSES_ASKED = {
-    "tasks_wording": config["glasses"]["tasks"]["wording"],
     **{
         name: config["glasses"]["tasks"][name]
         for name in ("copy_lengths", "order_lengths", "count_lengths")
     },
-    "gaps_wording": config["glasses"]["gaps"]["wording"],
     "gap_lengths": config["glasses"]["gaps"]["lengths"],
 }
 GLASSES_PUBLISHED = {
@@ -83,11 +81,11 @@ rule glasses_collapse:
 
 rule glasses_requests:
     input:
-        files=[path for name in GLASSES_MODELS for path in local_files(config["models"], name)],
+        model_files=model_files,
     output:
-        requests="results/glasses/requests.parquet",
+        requests="results/glasses/requests/{model}.parquet",
     log:
-        "logs/glasses_requests/requests.log",
+        "logs/glasses_requests/{model}.log",
     conda:
         "../envs/models.yaml"
     resources:
@@ -96,13 +94,9 @@ rule glasses_requests:
     params:
         code=fingerprint("workflow_scripts/glasses/requests.py", "resources/nouns.txt"),
         settings=config["glasses"]["tasks"],
-        models={
-            name: {
-                "spec": serving(config["models"][name], config["inference"]["server"]),
-                "checkpoint": checkpoint(config["models"], name),
-            }
-            for name in GLASSES_MODELS
-        },
+        spec=serving_in("glasses"),
+        checkpoint=model_checkpoint,
+        asked=asked_in("glasses"),
         seed=config["seed"],
     script:
         "../workflow_scripts/glasses/requests.py"
@@ -126,8 +120,9 @@ rule glasses_models:
         gpu=config["inference"]["gpu"],
     params:
         code=fingerprint("workflow_scripts/glasses/models.py"),
-        spec=model_serving,
+        spec=serving_in("glasses"),
         checkpoint=model_checkpoint,
+        asked=asked_in("glasses"),
         gap_settings=config["glasses"]["gaps"],
         sensitivity_settings=config["glasses"]["model_sensitivity"],
         seed=config["seed"],
@@ -140,7 +135,7 @@ rule glasses_scores:
         theory=rules.glasses_theory.output.table,
         collapse=rules.glasses_collapse.output.table,
         models_inside=expand("results/glasses/models/{model}.parquet", model=GLASSES_MODELS),
-        requests=rules.glasses_requests.output.requests,
+        requests=expand(rules.glasses_requests.output.requests, model=GLASSES_MODELS),
         responses=expand("results/glasses/responses/{model}.parquet", model=GLASSES_MODELS),
     output:
         table="results/glasses/scores.parquet",
@@ -157,7 +152,7 @@ rule glasses_scores:
         code=fingerprint("workflow_scripts/glasses/scores.py"),
         models=GLASSES_MODELS,
         trained=dict.fromkeys(GLASSES_TRAINED, config["embedded"]["corpus"]["longest"]),
-        thinking={name: config["models"][name].get("thinking", False) for name in GLASSES_MODELS},
+        thinking={name: kinds.asked(config, "glasses", name)["thinks"] for name in GLASSES_MODELS},
         seed=config["seed"],
     script:
         "../workflow_scripts/glasses/scores.py"
@@ -182,6 +177,7 @@ rule glasses_claims:
         stack={name: config["glasses"]["stack"][name] for name in ("width", "independent")},
         variation=config["glasses"]["theory"]["variation"],
         asked=GLASSES_ASKED,
+        wordings={name: kinds.asked(config, "glasses", name)["wording"] for name in GLASSES_MODELS},
     script:
         "../workflow_scripts/glasses/claims.py"
 

@@ -3,7 +3,7 @@
 
 rule inference_generate:
     input:
-        requests="results/{study}/requests.parquet",
+        requests="results/{study}/requests/{model}.parquet",
         model_files=model_files,
     output:
         responses="results/{study}/responses/{model}.parquet",
@@ -18,7 +18,7 @@ rule inference_generate:
         runtime=growing(config["inference"]["runtime_min"]),
         gpu=config["inference"]["gpu"],
     params:
-        spec=model_serving,
+        spec=serving_in_study,
         checkpoint=model_checkpoint,
         batch_tokens=config["inference"]["batch_tokens"],
         code=fingerprint("workflow_scripts/inference/generate.py"),

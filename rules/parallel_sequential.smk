@@ -1,9 +1,7 @@
 """Study `parallel_sequential`: parallel and sequential sampling in reasoning models (2604.05868)."""
 
 PARALLEL_SEQUENTIAL_MODELS = models_of(config, "parallel_sequential")
-PARALLEL_SEQUENTIAL_COPIERS = config["parallel_sequential"]["copying"]["models"]
-if PARALLEL_SEQUENTIAL_COPIERS is None:
-    PARALLEL_SEQUENTIAL_COPIERS = shown_inside(config["models"], PARALLEL_SEQUENTIAL_MODELS)
+PARALLEL_SEQUENTIAL_COPIERS = shown_inside(config["models"], PARALLEL_SEQUENTIAL_MODELS)
 PARALLEL_SEQUENTIAL_FIGURES = [
     "accuracy",
     "aggregators",
@@ -87,9 +85,10 @@ rule parallel_sequential_attempts:
         gpu=config["inference"]["gpu"],
     params:
         code=fingerprint("workflow_scripts/parallel_sequential/attempts.py"),
-        spec=model_serving,
+        spec=serving_in("parallel_sequential"),
         checkpoint=model_checkpoint,
         batch_tokens=config["inference"]["batch_tokens"],
+        asked=asked_in("parallel_sequential"),
         settings=PARALLEL_SEQUENTIAL_ARMS,
         seed=config["seed"],
     script:
@@ -116,9 +115,10 @@ rule parallel_sequential_foreign:
         gpu=config["inference"]["gpu"],
     params:
         code=fingerprint("workflow_scripts/parallel_sequential/foreign.py"),
-        spec=model_serving,
+        spec=serving_in("parallel_sequential"),
         checkpoint=model_checkpoint,
         batch_tokens=config["inference"]["batch_tokens"],
+        asked=asked_in("parallel_sequential"),
         settings=PARALLEL_SEQUENTIAL_ARMS,
         seed=config["seed"],
     script:
@@ -143,13 +143,10 @@ rule parallel_sequential_copying:
         gpu=config["inference"]["gpu"],
     params:
         code=fingerprint("workflow_scripts/parallel_sequential/copying.py"),
-        spec=model_serving,
+        spec=serving_in("parallel_sequential"),
         checkpoint=model_checkpoint,
-        settings={
-            key: value
-            for key, value in config["parallel_sequential"]["copying"].items()
-            if key != "models"
-        },
+        asked=asked_in("parallel_sequential"),
+        settings=config["parallel_sequential"]["copying"],
         seed=config["seed"],
     script:
         "../workflow_scripts/parallel_sequential/copying.py"

@@ -167,9 +167,10 @@ rule perplexity_models:
         gpu=config["inference"]["gpu"],
     params:
         code=fingerprint("workflow_scripts/perplexity/models.py"),
-        spec=model_serving,
+        spec=serving_in("perplexity"),
         checkpoint=model_checkpoint,
         batch_tokens=config["inference"]["batch_tokens"],
+        asked=asked_in("perplexity"),
         settings=config["perplexity"]["models"],
         floor=config["perplexity"]["floor"],
         seed=config["seed"],

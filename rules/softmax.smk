@@ -154,7 +154,7 @@ rule softmax_models:
         gpu=config["inference"]["gpu"],
     params:
         code=fingerprint("workflow_scripts/softmax/models.py"),
-        spec=model_serving,
+        spec=serving_in("softmax"),
         checkpoint=model_checkpoint,
         settings=config["softmax"]["models"],
         seed=config["seed"],

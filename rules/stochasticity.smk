@@ -1,11 +1,9 @@
 """Study `stochasticity`: "The Illusion of Stochasticity in LLMs" (2604.06543)."""
 
 STOCHASTICITY_MODELS = models_of(config, "stochasticity")
-STOCHASTICITY_THINKERS = [
-    name for name in STOCHASTICITY_MODELS if "thinking" in config["models"][name]
-]
+STOCHASTICITY_THINKERS = [name for name in STOCHASTICITY_MODELS if kinds.switchable(config, name)]
 STOCHASTICITY_CODERS = [
-    name for name in STOCHASTICITY_MODELS if name in config["stochasticity"]["code_tool"]["models"]
+    name for name in STOCHASTICITY_MODELS if kinds.asked(config, "stochasticity", name)["programs"]
 ]
 STOCHASTICITY_FIGURES = [
     "histograms",
@@ -24,19 +22,23 @@ STOCHASTICITY_FIGURES = [
 
 
 rule stochasticity_requests:
+    input:
+        model_files=model_files,
     output:
-        requests="results/stochasticity/requests.parquet",
+        requests="results/stochasticity/requests/{model}.parquet",
     log:
-        "logs/stochasticity_requests/requests.log",
+        "logs/stochasticity_requests/{model}.log",
     conda:
-        "../envs/analysis.yaml"
+        "../envs/models.yaml"
     resources:
-        mem_mb=growing(500),
+        mem_mb=growing(1000),
         runtime=growing(5),
     params:
         code=fingerprint("workflow_scripts/stochasticity/requests.py"),
+        spec=serving_in("stochasticity"),
+        checkpoint=model_checkpoint,
+        asked=asked_in("stochasticity"),
         draws=config["stochasticity"]["draws"],
-        reply_tokens=config["stochasticity"]["reply_tokens"],
         settings={
             key: config["stochasticity"][key]
             for key in (
@@ -68,13 +70,13 @@ rule stochasticity_sequential:
         gpu=config["inference"]["gpu"],
     params:
         code=fingerprint("workflow_scripts/stochasticity/sequential.py"),
-        spec=model_serving,
+        spec=serving_in("stochasticity"),
         checkpoint=model_checkpoint,
         batch_tokens=config["inference"]["batch_tokens"],
         settings=config["stochasticity"]["sequential"],
         long={key: config["stochasticity"][key] for key in ("batched", "generators")},
         draws=config["stochasticity"]["draws"],
-        reply_tokens=config["stochasticity"]["reply_tokens"],
+        asked=asked_in("stochasticity"),
         seed=config["seed"],
     script:
         "../workflow_scripts/stochasticity/sequential.py"
@@ -97,11 +99,11 @@ rule stochasticity_reasoning:
         gpu=config["inference"]["gpu"],
     params:
         code=fingerprint("workflow_scripts/stochasticity/reasoning.py"),
-        spec=model_serving,
+        spec=serving_in("stochasticity"),
         checkpoint=model_checkpoint,
         batch_tokens=config["inference"]["batch_tokens"],
         draws=config["stochasticity"]["draws"],
-        max_tokens=config["stochasticity"]["reasoning"]["max_tokens"],
+        asked=asked_in("stochasticity"),
         seed=config["seed"],
     script:
         "../workflow_scripts/stochasticity/reasoning.py"
@@ -124,12 +126,12 @@ rule stochasticity_code_tool:
         gpu=config["inference"]["gpu"],
     params:
         code=fingerprint("workflow_scripts/stochasticity/code_tool.py"),
-        spec=model_serving,
+        spec=serving_in("stochasticity"),
         checkpoint=model_checkpoint,
         batch_tokens=config["inference"]["batch_tokens"],
         programs=config["stochasticity"]["code_tool"]["programs"],
         draws=config["stochasticity"]["draws"],
-        max_tokens=config["stochasticity"]["code_tool"]["max_tokens"],
+        asked=asked_in("stochasticity"),
         limits=config["stochasticity"]["code_tool"]["limits"],
         seed=config["seed"],
     script:
@@ -137,8 +139,6 @@ rule stochasticity_code_tool:
 
 
 rule stochasticity_controls:
-    input:
-        requests=rules.stochasticity_requests.output.requests,
     output:
         draw_table="results/stochasticity/controls/draws.parquet",
         rates="results/stochasticity/controls/rates.parquet",
@@ -164,7 +164,7 @@ rule stochasticity_controls:
 
 rule stochasticity_scores:
     input:
-        requests=rules.stochasticity_requests.output.requests,
+        requests=expand(rules.stochasticity_requests.output.requests, model=STOCHASTICITY_MODELS),
         responses=expand(
             "results/stochasticity/responses/{model}.parquet", model=STOCHASTICITY_MODELS
         ),

@@ -13,12 +13,6 @@ def problems(config: dict[str, Any]) -> Iterator[str]:
     models = {name: config["models"][name] for name in config["studies"]["change_of_mind"]}
     counts, foils = section["questions"], section["foils"]
     trained = [name for name, spec in models.items() if spec["source"] == "train"]
-    for name in foils["difficult_models"]:
-        if name not in models or name in trained:
-            yield (
-                f"change_of_mind.foils.difficult_models: found {name!r}, allowed: a model listed "
-                "under studies.change_of_mind that is not trained here"
-            )
     if foils["difficult"] >= foils["offset"]:
         yield (
             f"change_of_mind.foils.difficult: found {foils['difficult']}, allowed: less than "

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
+from workflow_scripts.inference import kinds
 from workflow_scripts.models.registry import inside_problems
 
 
@@ -16,14 +17,15 @@ def problems(config: dict[str, Any]) -> Iterator[str]:
     yield from inside_problems(config, "glasses", "hidden states")
     section, models = config["glasses"], config["models"]
     tasks = section["tasks"]
-    room = tasks["reply_tokens"]
-    needs = {
-        "gaps.lengths": max(section["gaps"]["lengths"]) * 4 // 3,
-        "tasks.copy_lengths": max(tasks["copy_lengths"]) + room,
-        "tasks.order_lengths": max(tasks["order_lengths"]) + room,
-        "tasks.count_lengths": 2 * max(tasks["count_lengths"]) - 1 + room,
-    }
     for name in config["studies"]["glasses"]:
+        asked = kinds.asked(config, "glasses", name)
+        room = kinds.budget(asked, asked["reply_tokens"])
+        needs = {
+            "gaps.lengths": max(section["gaps"]["lengths"]) * 4 // 3,
+            "tasks.copy_lengths": max(tasks["copy_lengths"]) + room,
+            "tasks.order_lengths": max(tasks["order_lengths"]) + room,
+            "tasks.count_lengths": 2 * max(tasks["count_lengths"]) - 1 + room,
+        }
         limit = models[name].get("max_context")
         for key, tokens in needs.items():
             if limit is not None and tokens > limit:

@@ -11,6 +11,11 @@ def templated(spec: dict[str, Any]) -> bool:
     return spec.get("chat_template", True)
 
 
+def reasons(template: str) -> bool:
+    """Whether a chat template has a switch for thoughts, or opens one."""
+    return "enable_thinking" in template
+
+
 def render(tokenizer: Any, spec: dict[str, Any], turns: Sequence[Turn]) -> str:
     """Render turns up to the point where the model continues.
 

@@ -7,17 +7,12 @@ from typing import Any
 def problems(config: dict[str, Any]) -> Iterator[str]:
     """One line per invalid setting of `stochasticity`: key, what was found, what is allowed."""
     section, models = config["stochasticity"], config["studies"]["stochasticity"]
-    named = {
-        "code_tool.models": section["code_tool"]["models"],
-        "stages": [name for family in section["stages"] for name in family],
-    }
-    for key, names in named.items():
-        for name in names:
-            if name not in models:
-                yield (
-                    f"stochasticity.{key}: found {name!r}, allowed: a model listed under "
-                    "studies.stochasticity"
-                )
+    for name in (name for family in section["stages"] for name in family):
+        if name not in models:
+            yield (
+                f"stochasticity.stages: found {name!r}, allowed: a model listed under "
+                "studies.stochasticity"
+            )
     chains, rounds = section["sequential"]["chains"], section["sequential"]["rounds"]
     if chains * rounds != section["draws"]:
         yield (

@@ -1,0 +1,154 @@
+"""What a model is asked follows from its kind: embedded, base, chat or reasoning.
+
+The kind is inferred from the model's entry and its chat template, or is the entry's `kind`. The
+config's section `kinds` has the settings of each kind, one mapping per study; a model changes some
+of them under `asked`. A study reads them through `asked` and never names a model.
+"""
+
+import json
+import mmap
+import os
+import struct
+from pathlib import Path
+from typing import Any
+
+from workflow_scripts.inference import chat, engines
+from workflow_scripts.models.registry import checkpoint
+from workflow_scripts.shared.sources import gguf_file, is_gguf
+
+Config = dict[str, Any]
+
+EMBEDDED, BASE, CHAT, REASONING = KINDS = ("embedded", "base", "chat", "reasoning")
+# A template file, or a tokenizer's config with the template in it.
+TEMPLATES = ("chat_template.jinja", "chat_template.json", "tokenizer_config.json")
+GGUF_TEMPLATE = b"tokenizer.chat_template"
+GGUF_STRING = 8  # the type of a value in a GGUF file
+
+
+def kind(config: Config, name: str) -> str:
+    """The kind of a model.
+
+    A model whose template is not on this machine yet counts as `chat`; the engine refuses it if its
+    template then turns out to open thoughts.
+    """
+    spec = config["models"][name]
+    if "kind" in spec:
+        return spec["kind"]
+    if spec["source"] == "train":
+        return EMBEDDED
+    if not chat.templated(spec):
+        return BASE
+    if "thinking" in spec:
+        return REASONING
+    found = template(config, name)
+    if found == "":
+        return BASE
+    return REASONING if found and chat.reasons(found) else CHAT
+
+
+def template(config: Config, name: str) -> str | None:
+    """The chat template of a model: "" if it has none, None if its files are not here."""
+    spec = config["models"][name]
+    if spec.get("engine") == "openai":
+        return None
+    if (file := is_gguf(spec) and gguf_file(spec)) and os.path.isfile(file):
+        return _of_gguf(Path(file))
+    folder = checkpoint(config["models"], name)
+    if os.path.isdir(folder):
+        return _of_folder(Path(folder))
+    return _of_cache(spec["source"], spec["revision"]) if "revision" in spec else None
+
+
+def asked(config: Config, study: str, name: str) -> dict[str, Any]:
+    """What a study asks of a model: the settings of its kind with the model's own changes.
+
+    Two keys are added: `kind`, and `thinks`, whether replies begin with thoughts. Studies without
+    `thought_tokens` never ask for thoughts.
+    """
+    spec, own = config["models"][name], kind(config, name)
+    settings = dict(config["kinds"][own].get(study, {})) | spec.get("asked", {}).get(study, {})
+    wanted = spec.get("thinking", settings.pop("thinking", False))
+    room = own == REASONING and "thought_tokens" in settings
+    thinks = room and (wanted or not switchable(config, name))
+    return settings | {"kind": own, "thinks": thinks}
+
+
+def switchable(config: Config, name: str) -> bool:
+    """Whether the thoughts of a reasoning model can be switched off and on."""
+    spec = config["models"][name]
+    if kind(config, name) != REASONING:
+        return False
+    return spec.get("engine") != "openai" or dialect(config, spec) == "vllm"
+
+
+def dialect(config: Config, spec: dict[str, Any]) -> str:
+    """The dialect of a model's server."""
+    return spec.get("server", {}).get("dialect", config["inference"]["server"]["dialect"])
+
+
+def serving(config: Config, study: str, name: str) -> dict[str, Any]:
+    """A model's settings for loading and asking it in one study."""
+    spec = config["models"][name]
+    found = engines.serving(spec, config["inference"]["server"])
+    own = kind(config, name)
+    if own == EMBEDDED:
+        return found
+    found |= {"kind": own, "date": config["inference"]["date"]}
+    if own == BASE:
+        found["chat_template"] = False
+    if switchable(config, name):
+        found["thinking"] = asked(config, study, name)["thinks"]
+    return found
+
+
+def budget(settings: dict[str, Any], tokens: int) -> int:
+    """Most tokens of a reply whose text takes `tokens`: with room for thoughts, if it has any.
+
+    `settings` come from `asked`.
+    """
+    return tokens + settings["thought_tokens"] if settings["thinks"] else tokens
+
+
+def _of_folder(folder: Path) -> str:
+    for file in TEMPLATES:
+        if found := _of_file(folder / file):
+            return found
+    return ""
+
+
+def _of_file(path: Path) -> str:
+    if not path.is_file():
+        return ""
+    text = path.read_text(encoding="utf-8")
+    if path.suffix == ".jinja":
+        return text
+    try:
+        found = json.loads(text).get("chat_template") or ""
+    except ValueError:
+        return ""  # loading the model says what is wrong with the file
+    if isinstance(found, list):  # several templates by name
+        named = {each.get("name"): each.get("template", "") for each in found}
+        found = named.get("default", "")
+    return found if isinstance(found, str) else ""
+
+
+def _of_cache(source: str, revision: str) -> str | None:
+    """The template of a hub model that was downloaded before; None for another."""
+    from huggingface_hub import try_to_load_from_cache
+
+    paths = [try_to_load_from_cache(source, file, revision=revision) for file in TEMPLATES]
+    here = [Path(path) for path in paths if isinstance(path, str)]
+    if not here:
+        return None
+    return next((found for path in here if (found := _of_file(path))), "")
+
+
+def _of_gguf(path: Path) -> str:
+    """The template in a GGUF file; reading it through its library takes seconds."""
+    with path.open("rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        place = data.find(GGUF_TEMPLATE + struct.pack("<I", GGUF_STRING))
+        if place < 0:
+            return ""
+        start = place + len(GGUF_TEMPLATE) + 4
+        (length,) = struct.unpack("<Q", data[start : start + 8])
+        return data[start + 8 : start + 8 + length].decode("utf-8", errors="replace")
