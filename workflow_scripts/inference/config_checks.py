@@ -7,7 +7,7 @@ from workflow_scripts.inference import kinds
 
 
 def problems(config: dict[str, Any]) -> Iterator[str]:
-    """One line per impossible setting under `models` and `kinds`: key, what was found, what to do."""
+    """One line per impossible setting under `models`: key, what was found, what to do."""
     for name, spec in config["models"].items():
         path, own = f"models.{name}", kinds.kind(config, name)
         if spec["source"] == "train" and "kind" in spec:
@@ -19,8 +19,8 @@ def problems(config: dict[str, Any]) -> Iterator[str]:
             )
         if own == kinds.BASE and spec.get("chat_template"):
             yield (
-                f"{path}.chat_template: found true in a model of kind {own}, which is asked without "
-                "a template; remove one of the two"
+                f"{path}.chat_template: found true in a model of kind {own}, which is asked "
+                "without a template; remove one of the two"
             )
         if own not in config["kinds"]:
             continue

@@ -78,7 +78,8 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
     ),
     "option": (
         (
-            "Which of these is a fruit?\nA: stone\nB: pear\n\nAnswer with the letter of one option.",
+            "Which of these is a fruit?\nA: stone\nB: pear\n\nAnswer with the letter of one "
+            "option.",
             "I choose option B",
         ),
         (
