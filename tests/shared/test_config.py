@@ -307,9 +307,10 @@ BAD = [
         "perplexity.theory.gammas.0: found 0.5, allowed: less than 0.5",
     ),
     (
-        "perplexity/models/wordings",
+        "kinds/chat/perplexity/wordings",
         ["Copy this"],
-        "perplexity.models.wordings.0: found 'Copy this' (text), allowed: text that matches [{][}]",
+        "kinds.chat.perplexity.wordings.0: found 'Copy this' (text), allowed: text that matches "
+        "[{][}]",
     ),
     ("studies/glasses", REMOVE, "studies.glasses: missing"),
     ("glasses/stack/width", 63, "glasses.stack.width: found 63, allowed: a multiple of 2"),
@@ -321,9 +322,35 @@ BAD = [
         "float16, int8_weights, int8_cache, int4_cache; did you mean 'int8_cache'?",
     ),
     (
-        "glasses/tasks/wording",
+        "kinds/base/glasses/wording",
         "own",
-        "glasses.tasks.wording: found 'own' (text), allowed: short, paper",
+        "kinds.base.glasses.wording: found 'own' (text), allowed: short, paper",
+    ),
+    (
+        "kinds/reasoning/stochasticity/thought_tokens",
+        64,
+        "kinds.reasoning.stochasticity.thought_tokens: found 64, allowed: at least 256",
+    ),
+    (
+        "kinds/reasoning/change_of_mind/thinking",
+        True,
+        "kinds.reasoning.change_of_mind.thinking: False was expected",
+    ),
+    ("kinds/chat/stochasticity/programs", REMOVE, "kinds.chat.stochasticity.programs: missing"),
+    (
+        "kinds/talkative",
+        {},
+        "kinds.talkative: unknown key; keys here: embedded, base, chat, reasoning",
+    ),
+    (
+        "models/embedded-s/asked",
+        {"glasses": {"wordin": "paper"}},
+        "models.embedded-s.asked.glasses.wordin: unknown key; did you mean 'wording'?",
+    ),
+    (
+        "inference/date",
+        "today",
+        "inference.date: found 'today' (text), allowed: text that matches ^\\d{4}-\\d{2}-\\d{2}$",
     ),
     ("inference/batch_tokens", 1, "inference.batch_tokens: found 1, allowed: at least 64"),
     (
@@ -445,12 +472,6 @@ SERVED = "models: {served: {source: m, engine: openai, server: {url: 'http://127
             "studies: {perplexity: [served]}",
             "studies.perplexity: 'served' runs on engine openai; the study reads logits at every "
             "position, which only engine transformers shows",
-        ),
-        (
-            "studies: {parallel_sequential: [embedded-s, served]}\n"
-            "parallel_sequential: {copying: {models: [served]}}",
-            "parallel_sequential.copying.models: 'served' runs on engine openai; attention and "
-            "ablation need engine transformers",
         ),
     ],
 )

@@ -143,12 +143,19 @@ def _of_cache(source: str, revision: str) -> str | None:
     return next((found for path in here if (found := _of_file(path))), "")
 
 
-def _of_gguf(path: Path) -> str:
-    """The template in a GGUF file; reading it through its library takes seconds."""
+def _of_gguf(path: Path) -> str | None:
+    """The template in a GGUF file, read here because the format's library takes seconds.
+
+    None for a torn file: the conversion says what is wrong with it.
+    """
+    if not path.stat().st_size:
+        return None
     with path.open("rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as data:
         place = data.find(GGUF_TEMPLATE + struct.pack("<I", GGUF_STRING))
         if place < 0:
             return ""
-        start = place + len(GGUF_TEMPLATE) + 4
-        (length,) = struct.unpack("<Q", data[start : start + 8])
-        return data[start + 8 : start + 8 + length].decode("utf-8", errors="replace")
+        start = place + len(GGUF_TEMPLATE) + 4 + 8
+        if start > len(data):
+            return None
+        (length,) = struct.unpack("<Q", data[start - 8 : start])
+        return data[start : start + length].decode("utf-8", errors="replace")

@@ -81,7 +81,7 @@ def check(config: dict[str, Any], checks: Checks = MappingProxyType({})) -> None
     for section, problem in _against_schema(config):
         refused.add(section)
         problems.append(problem)
-    if not refused & {"", "models", "studies", "inference"}:
+    if not refused & {"", "models", "studies", "inference", "kinds"}:
         problems += _against_itself(config)
         for section, own in checks.items():
             known = set(config["studies"].get(section, [])) <= set(config["models"])
