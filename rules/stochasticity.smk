@@ -155,6 +155,10 @@ rule stochasticity_controls:
         code=fingerprint("workflow_scripts/stochasticity/controls.py"),
         sequential=config["stochasticity"]["sequential"],
         long={key: config["stochasticity"][key] for key in ("batched", "generators")},
+        questions={
+            key: config["stochasticity"][key]
+            for key in ("external_maps", "self_made_maps", "discrete")
+        },
         settings=config["stochasticity"]["controls"],
         draws=config["stochasticity"]["draws"],
         seed=config["seed"],
@@ -188,7 +192,7 @@ rule stochasticity_scores:
         runtime=growing(30),
     params:
         code=fingerprint("workflow_scripts/stochasticity/scores.py"),
-        models=STOCHASTICITY_MODELS,
+        models={name: kinds.kind(config, name) for name in STOCHASTICITY_MODELS},
         stages=config["stochasticity"]["stages"],
         seed=config["seed"],
     script:

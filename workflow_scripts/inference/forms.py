@@ -5,6 +5,9 @@ precede the question, in the form that the study reads. None of them holds a num
 measures: an example of a draw would be a draw that the model copies. Other models get none.
 """
 
+from collections.abc import Mapping
+from typing import Any
+
 Turn = dict[str, str]
 BASE = "base"
 STOP = ("\nUser:",)  # `chat.plain` begins each turn of the user with it
@@ -124,3 +127,11 @@ def opening(kind: str, form: str) -> list[Turn]:
 def stop(kind: str) -> tuple[str, ...]:
     """The stop strings of a model of this kind."""
     return STOP if kind == BASE else ()
+
+
+def budget(settings: Mapping[str, Any], tokens: int) -> int:
+    """Most tokens of a reply whose text takes `tokens`: with room for thoughts, if it has any.
+
+    `settings` come from `kinds.asked`.
+    """
+    return tokens + settings["thought_tokens"] if settings["thinks"] else tokens

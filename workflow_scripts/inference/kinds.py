@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from workflow_scripts.inference import chat, engines
+from workflow_scripts.inference.forms import budget as budget
 from workflow_scripts.models.registry import checkpoint
 from workflow_scripts.shared.sources import gguf_file, is_gguf
 
@@ -99,14 +100,6 @@ def serving(config: Config, study: str, name: str) -> dict[str, Any]:
     if switchable(config, name):
         found["thinking"] = asked(config, study, name)["thinks"]
     return found
-
-
-def budget(settings: dict[str, Any], tokens: int) -> int:
-    """Most tokens of a reply whose text takes `tokens`: with room for thoughts, if it has any.
-
-    `settings` come from `asked`.
-    """
-    return tokens + settings["thought_tokens"] if settings["thinks"] else tokens
 
 
 def _of_folder(folder: Path) -> str:

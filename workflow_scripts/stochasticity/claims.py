@@ -11,8 +11,9 @@ The paper names families of models (Qwen3, Gemini, OLMo) and large and small one
 the config says which a model is. Stand-ins are measured in the same way and decide nothing.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
+from typing import Any
 
 import pandas as pd
 
@@ -53,12 +54,15 @@ second_hand = partial(Published, tag="published-2nd")
 
 
 def all_claims(
-    published: str, sizes: Sequence[Sequence[str]], stages: Sequence[Sequence[str]]
+    published: str,
+    sizes: Sequence[Sequence[str]] | None,
+    stages: Sequence[Sequence[str]],
+    models: Mapping[str, Mapping[str, Any]],
 ) -> list[Claim]:
     """The claims; `published` is the table of published numbers.
 
     `sizes` and `stages` list models of one family: smallest first, and first stage of training
-    first.
+    first. `models` are the study's models with their entries in the config.
     """
     numbers = pd.read_csv(published, dtype=str).set_index("quantity")["value"]
     near_zero = second_hand(
@@ -257,7 +261,9 @@ def all_claims(
             quantity="share of right images above chance, largest less smallest model",
             region=POSITIVE,
             published=second_hand(value="better", source="secondary digest E"),
-            test=partial(measurements.size_gain, sizes),
+            test=partial(
+                measurements.size_gain, measurements.by_size(models) if sizes is None else sizes
+            ),
         ),
         claim(
             id="11",

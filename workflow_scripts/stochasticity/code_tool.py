@@ -10,9 +10,9 @@ from workflow_scripts.inference import engines, runner, sandbox
 from workflow_scripts.inference import requests as inference
 from workflow_scripts.inference.replies import program
 from workflow_scripts.shared import job, progress, tables
-from workflow_scripts.stochasticity import parsing, targets
+from workflow_scripts.stochasticity import asking, parsing, targets
+from workflow_scripts.stochasticity.asking import Manner, direct
 from workflow_scripts.stochasticity.draw_table import CONDITIONS, DRAWS
-from workflow_scripts.stochasticity.requests import direct
 
 WHAT = {
     "digit": "one random digit from 0 to 9, all equally likely",
@@ -72,6 +72,21 @@ def execute(
     }
 
 
+def table(manner: Manner, programs: int, draws: int, seed: int) -> pd.DataFrame:
+    """The requests: `programs` per target that are free, `draws` with a fixed seed."""
+    counts = {"free": programs, "seeded": draws}
+    fields: dict[str, Any] = {
+        "tokens": manner.asked["program_tokens"],
+        "form": "program",
+        "seed": seed,
+    }
+    return inference.table(
+        direct(manner, "S11", target, variant, prompt(target, variant), n=counts[variant], **fields)
+        for target in WHAT
+        for variant in VARIANTS
+    )
+
+
 def main(
     draw_table: str,
     model: str,
@@ -80,7 +95,7 @@ def main(
     batch_tokens: int,
     programs: int,
     draws: int,
-    max_tokens: int,
+    asked: dict[str, Any],
     limits: dict[str, Any],
     seed: int,
     provenance: dict[str, Any] | None = None,
@@ -88,29 +103,24 @@ def main(
     """Ask one model for programs and run each once; write draws with `seeded` and `network_cut`.
 
     Per target, `programs` are asked for without a word on seeds, and `draws` with a fixed seed.
+    `asked` is what the model's kind says (`kinds.asked`).
     """
     engine = engines.load(model, spec, checkpoint, batch_tokens=batch_tokens)
-    fields = {"max_tokens": max_tokens, "seed": seed}
-    counts = {"free": programs, "seeded": draws}
-    requests = inference.table(
-        direct("S11", target, variant, prompt(target, variant), n=counts[variant], **fields)
-        for target in WHAT
-        for variant in VARIANTS
-    )
+    requests = table(asking.of(asked, spec, checkpoint), programs, draws, seed)
     responses = runner.generate(requests, engine, runner.store_of(engine))
-    asked = responses[["request_id"]].merge(
+    rows = responses[["request_id"]].merge(
         requests[["request_id", "max_tokens", *CONDITIONS]], on="request_id"
     )
     bounds = sandbox.Limits(**limits)
     known = {name: targets.of(name) for name in WHAT}
-    replies = zip(responses["text"], responses["finish_reason"], asked["target"], strict=True)
+    replies = zip(responses["text"], responses["finish_reason"], rows["target"], strict=True)
     ran = pd.DataFrame(
         [
             execute(text, finish, known[target], bounds)
-            for text, finish, target in progress.track(replies, len(asked), "programs")
+            for text, finish, target in progress.track(replies, len(rows), "programs")
         ]
     )
-    frame = pd.concat([asked.drop(columns="request_id"), ran], axis=1).assign(
+    frame = pd.concat([rows.drop(columns="request_id"), ran], axis=1).assign(
         model=model,
         part="draw",
         unit=range(len(ran)),

@@ -3,6 +3,8 @@
 from collections.abc import Iterator
 from typing import Any
 
+from workflow_scripts.inference import kinds
+
 
 def problems(config: dict[str, Any]) -> Iterator[str]:
     """One line per invalid setting of `stochasticity`: key, what was found, what is allowed."""
@@ -12,6 +14,13 @@ def problems(config: dict[str, Any]) -> Iterator[str]:
             yield (
                 f"stochasticity.stages: found {name!r}, allowed: a model listed under "
                 "studies.stochasticity"
+            )
+    for name in models:
+        asked = kinds.asked(config, "stochasticity", name)
+        if asked["programs"] and "program_tokens" not in asked:
+            yield (
+                f"models.{name}.asked.stochasticity: found programs: true in a model of kind "
+                f"{asked['kind']}, expected its program_tokens beside it"
             )
     chains, rounds = section["sequential"]["chains"], section["sequential"]["rounds"]
     if chains * rounds != section["draws"]:

@@ -18,16 +18,27 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import stats
 
+from workflow_scripts.inference import requests as inference
 from workflow_scripts.models.corpora import sampling_words as words
 from workflow_scripts.shared import job, progress, schemas, scores, seeds, tables
 from workflow_scripts.shared.scores import Row
 from workflow_scripts.shared.statistics import binomial
-from workflow_scripts.stochasticity import long_replies, maps, metrics, parsing, targets
-from workflow_scripts.stochasticity.draw_table import CONDITIONS, DRAWS, RIGGED, TRUE
+from workflow_scripts.stochasticity import (
+    asking,
+    long_replies,
+    maps,
+    metrics,
+    parsing,
+    requests,
+    targets,
+)
+from workflow_scripts.stochasticity.asking import Manner
+from workflow_scripts.stochasticity.draw_table import CONDITIONS, DRAWS, RIGGED, TRUE, UNFILTERED
 from workflow_scripts.stochasticity.metrics import LEVEL
-from workflow_scripts.stochasticity.requests import UNFILTERED
 from workflow_scripts.stochasticity.targets import Target
 
+# The generators are asked as an embedded model is; their draws depend on the names of the requests.
+MANNER = Manner({"kind": asking.EMBEDDED, "thinks": False, "reply_tokens": 16})
 PERIOD = 4  # of the rigged chains in S6
 
 
@@ -53,10 +64,10 @@ def written(value: float, target: Target) -> str:
     return f"{value + 0.0:.{target.decimals}f}"
 
 
-def responses(requests: pd.DataFrame, model: str, share: float, seed: int) -> pd.DataFrame:
+def responses(asked: pd.DataFrame, model: str, share: float, seed: int) -> pd.DataFrame:
     """A reply to every sample of every request, in the columns that `parsing.draws` reads."""
     rows = []
-    for request in requests.to_dict("records"):
+    for request in asked.to_dict("records"):
         rng = seeds.generator(seed, "control", model, request["request_id"])
         for sample, text in enumerate(_replies(dict(request), rng, share)):  # type: ignore[arg-type]
             rows.append((request["request_id"], sample, text, "stop", 0, model))
@@ -205,11 +216,11 @@ def _p_values(
 
 
 def main(
-    requests: str,
     draw_table: str,
     rates: str,
     sequential: dict[str, Any],
     long: dict[str, Any],
+    questions: dict[str, Any],
     settings: dict[str, Any],
     draws: int,
     seed: int,
@@ -217,14 +228,13 @@ def main(
 ) -> None:
     """Write the draws of both generators, and the pass rates and power of the tests.
 
-    They answer the `requests`, and those of S7 and S8 (`long`: the sections `batched` and
-    `generators`).
+    They answer what a model is asked: `questions` has the config's sections for single draws, and
+    `long` those of S7 and S8. A generator has no temperature, so there is no S3.
     """
-    asked = tables.read(requests, schemas.REQUESTS)
-    asked = asked[asked["experiment"] != "S3"]  # a generator has no temperature
-    lists = long_replies.table(long, draws, long_replies.characters, seed)
+    single = inference.table(requests.every(MANNER, questions, {}, draws, seed))
+    lists = long_replies.table(MANNER, long, draws, seed)
     # A generator spends no tokens and knows no limit.
-    asked = pd.concat([asked, lists], ignore_index=True).assign(max_tokens=0)
+    asked = pd.concat([single, lists], ignore_index=True).assign(max_tokens=0)
     frames = []
     for model, share in ((TRUE, 0.0), (RIGGED, settings["favourite"])):
         frames.append(parsing.draws(asked, responses(asked, model, share, seed)))

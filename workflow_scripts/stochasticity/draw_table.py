@@ -8,6 +8,8 @@ is NaN and `failure` gives the reason. A reply that did not end by itself (`fini
 nothing: it fails as a whole, with one row for each draw that was requested.
 """
 
+from typing import Any
+
 from pandera.pandas import Check, Column, DataFrameSchema
 
 from workflow_scripts.shared.schemas import FINISH_REASONS
@@ -15,6 +17,7 @@ from workflow_scripts.shared.schemas import FINISH_REASONS
 # Two generators that answer in place of a model (controls.py), in the column `model`.
 TRUE, RIGGED = "true generator", "rigged generator"
 
+UNFILTERED: dict[str, Any] = {"temperature": 1.0, "top_p": 1.0, "top_k": 0}  # the model as it is
 CONDITIONS = ["experiment", "target", "style", "temperature", "top_p", "top_k", "batch"]
 DRAWS = DataFrameSchema(
     {

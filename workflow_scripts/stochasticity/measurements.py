@@ -5,7 +5,7 @@ interval that gains from the choice is stated at a level corrected for the numbe
 (Bonferroni); the other side needs every condition, and no correction (`extreme_condition`).
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any, Literal
 
@@ -238,6 +238,16 @@ def token_cost(scores: pd.DataFrame, evidence: EvidenceOf) -> Found:
             share = float(reads(scores, pd.concat([row.to_frame().T, direct])).min())
             found.append(_measured(gap, model, evidence, note, "replies", unread(share)))
     return found or NotMeasured(_why(scores, "S8"))
+
+
+def by_size(models: Mapping[str, Mapping[str, Any]]) -> list[list[str]]:
+    """The embedded models of the study as one family, smallest first; none if it has only one.
+
+    Ordered by the parameters of their layers; all have the same vocabulary.
+    """
+    own = {name: entry for name, entry in models.items() if entry["source"] == "train"}
+    family = sorted(own, key=lambda name: own[name]["layers"] * own[name]["hidden_size"] ** 2)
+    return [family] if len(family) > 1 else []
 
 
 def size_gain(

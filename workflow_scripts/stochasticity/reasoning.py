@@ -1,4 +1,4 @@
-"""S4: the plain prompts with the model's reasoning switched on (S1 asks them as configured)."""
+"""S4: the plain prompts with the model's thoughts switched on (S1 asks as its kind says)."""
 
 import logging
 from typing import Any
@@ -7,9 +7,9 @@ from workflow_scripts.inference import engines, runner
 from workflow_scripts.inference import requests as inference
 from workflow_scripts.models.corpora import sampling_words as words
 from workflow_scripts.shared import job, tables
-from workflow_scripts.stochasticity import parsing
+from workflow_scripts.stochasticity import asking, parsing
+from workflow_scripts.stochasticity.asking import direct
 from workflow_scripts.stochasticity.draw_table import DRAWS
-from workflow_scripts.stochasticity.requests import direct
 
 
 def main(
@@ -19,16 +19,20 @@ def main(
     checkpoint: str,
     batch_tokens: int,
     draws: int,
-    max_tokens: int,
+    asked: dict[str, Any],
     seed: int,
     provenance: dict[str, Any] | None = None,
 ) -> None:
-    """Ask one model with its `thinking` switch on; write the table of draws."""
-    spec = spec | {"thinking": True}
+    """Ask one model with its thoughts on; write the table of draws.
+
+    `asked` is what the model's kind says (`kinds.asked`); replies get its `thought_tokens` more.
+    """
+    spec, asked = spec | {"thinking": True}, asked | {"thinks": True}
     engine = engines.load(model, spec, checkpoint, batch_tokens=batch_tokens)
-    fields = {"n": draws, "max_tokens": max_tokens, "seed": seed}
+    manner = asking.of(asked, spec, checkpoint)
+    fields: dict[str, Any] = {"tokens": manner.short, "n": draws, "seed": seed}
     requests = inference.table(
-        direct("S4", target, "reasoning", prompts["plain"], **fields)
+        direct(manner, "S4", target, "reasoning", prompts["plain"], **fields)
         for target, prompts in words.PROMPTS.items()
     )
     responses = runner.generate(requests, engine, runner.store_of(engine))

@@ -1,6 +1,6 @@
 """All scores of the study: every condition of every model, the controls, and what was not run."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -10,13 +10,12 @@ from workflow_scripts.shared.scores import Row, absent, table
 from workflow_scripts.shared.statistics import holm
 from workflow_scripts.stochasticity import parsing
 from workflow_scripts.stochasticity.condition_scores import condition_scores
-from workflow_scripts.stochasticity.draw_table import CONDITIONS, DRAWS, RIGGED, TRUE
-from workflow_scripts.stochasticity.requests import UNFILTERED
+from workflow_scripts.stochasticity.draw_table import CONDITIONS, DRAWS, RIGGED, TRUE, UNFILTERED
 
 CONTROLS = (TRUE, RIGGED)
 REASONS = {
-    "S4": "the model has no `thinking` switch in its settings",
-    "S11": "not listed under stochasticity.code_tool.models: it writes no programs",
+    "S4": "kind {kind}: the model has no thoughts that can be switched off and on",
+    "S11": "kind {kind}: the model is not asked for programs (`programs` in section kinds)",
     "S13": "not listed under stochasticity.stages: no other checkpoints of its training",
 }
 
@@ -29,17 +28,18 @@ def all_scores(frame: pd.DataFrame, seed: int) -> Iterator[Row]:
         yield from condition_scores(condition, group, seeds.derive(seed, *map(str, key)))
 
 
-def not_run(models: Sequence[str], ran: set[tuple[str, str]]) -> Iterator[Row]:
+def not_run(models: Mapping[str, str], ran: set[tuple[str, str]]) -> Iterator[Row]:
     """One row per optional experiment and model without draws, with the reason.
 
-    `ran` holds the pairs of experiment and model that were run.
+    `models` maps each model to its kind; `ran` holds the pairs of experiment and model that were
+    run.
     """
     condition = UNFILTERED | {"target": "", "style": "", "batch": 1}
     for experiment, reason in REASONS.items():
-        for model in models:
+        for model, kind in models.items():
             if (experiment, model) not in ran:
                 row = condition | {"model": model, "units": "draws"}
-                yield absent(experiment, "draws", reason, **row)
+                yield absent(experiment, "draws", reason.format(kind=kind), **row)
 
 
 def by_stage(rows: Sequence[Row], stages: Sequence[Sequence[str]]) -> list[Row]:
@@ -67,23 +67,26 @@ def adjusted(rows: Sequence[Row]) -> list[Row]:
 
 
 def main(
-    requests: str,
+    requests: Sequence[str],
     responses: Sequence[str],
     draw_tables: Sequence[str],
     rates: str,
     scores: str,
-    models: Sequence[str],
+    models: Mapping[str, str],
     stages: Sequence[Sequence[str]],
     seed: int,
     provenance: dict[str, Any] | None = None,
 ) -> None:
     """Write the scores of all draws, with the pass rates and power of the controls (`rates`).
 
-    Draws are read from the `responses` to the `requests`, and from the `draw_tables` of other
-    rules: controls, chains and long replies (S5 to S8), reasoning (S4), programs (S11).
+    Draws are read from the `responses` of each model to its `requests`, and from the `draw_tables`
+    of other rules: controls, chains and long replies (S5 to S8), reasoning (S4), programs (S11).
+    `models` maps each model to its kind.
     """
-    asked = tables.read(requests, schemas.REQUESTS)
-    frames = [parsing.draws(asked, tables.read(file, schemas.RESPONSES)) for file in responses]
+    frames = [
+        parsing.draws(tables.read(asked, schemas.REQUESTS), tables.read(file, schemas.RESPONSES))
+        for asked, file in zip(requests, responses, strict=True)
+    ]
     frames += [tables.read(file, DRAWS) for file in draw_tables]
     rows: list[Row] = []
     ran = {("S13", model) for family in stages for model in family}

@@ -6,6 +6,7 @@ round at a time, through the response store: a job that was killed resumes in th
 
 import json
 import logging
+from functools import partial
 from typing import Any
 
 import pandas as pd
@@ -14,23 +15,25 @@ from workflow_scripts.inference import engines, replies, rounds, runner
 from workflow_scripts.inference import requests as inference
 from workflow_scripts.models.corpora import sampling_words as words
 from workflow_scripts.shared import job, tables
-from workflow_scripts.stochasticity import long_replies, parsing, targets
+from workflow_scripts.stochasticity import asking, long_replies, parsing, targets
+from workflow_scripts.stochasticity.asking import Manner, Request, direct
 from workflow_scripts.stochasticity.draw_table import DRAWS
-from workflow_scripts.stochasticity.requests import Request, direct
 
 
-def start(settings: dict[str, Any], tokens: int, seed: int) -> pd.DataFrame:
+def start(manner: Manner, settings: dict[str, Any], seed: int) -> pd.DataFrame:
     """Requests of the first round: the plain prompt for every experiment, target and chain."""
-    fields = {"batch": settings["rounds"], "max_tokens": tokens, "seed": seed}
+    fields = {"batch": settings["rounds"], "seed": seed}
     return inference.table(
-        _turn(experiment, target, words.PROMPTS[target]["plain"], chain, 0, fields)
+        _turn(manner, experiment, target, words.PROMPTS[target]["plain"], chain, 0, fields)
         for experiment in ("S5", "S6")
         for target in settings["targets"]
         for chain in range(settings["chains"])
     )
 
 
-def follow(number: int, requests: pd.DataFrame, responses: pd.DataFrame) -> pd.DataFrame | None:
+def follow(
+    manner: Manner, number: int, requests: pd.DataFrame, responses: pd.DataFrame
+) -> pd.DataFrame | None:
     """Requests of the round after round `number`, or None when the chains are complete.
 
     S5 appends the reply, whatever it says, without its thoughts, and asks for another draw. S6
@@ -43,7 +46,7 @@ def follow(number: int, requests: pd.DataFrame, responses: pd.DataFrame) -> pd.D
     given = zip(asked, responses["text"], responses["finish_reason"], strict=True)
     for request, reply, finish in given:
         target, last = request["target"], request["given"]
-        fields = {key: request[key] for key in ("batch", "max_tokens", "seed")}
+        fields = {key: request[key] for key in ("batch", "seed")}
         if request["experiment"] == "S5":
             fields["messages"] = [
                 *json.loads(request["messages"]),
@@ -56,17 +59,22 @@ def follow(number: int, requests: pd.DataFrame, responses: pd.DataFrame) -> pd.D
                 last = words.written(parsed.value, target)
         prompt = words.last_only(target, last) if last else words.PROMPTS[target]["plain"]
         fields["given"] = last
-        rows.append(
-            _turn(request["experiment"], target, prompt, request["chain"], number + 1, fields)
-        )
+        chain = request["experiment"], target, prompt, request["chain"]
+        rows.append(_turn(manner, *chain, number + 1, fields))
     return inference.table(rows)
 
 
 def _turn(
-    experiment: str, target: str, prompt: str, chain: int, number: int, fields: dict[str, Any]
+    manner: Manner,
+    experiment: str,
+    target: str,
+    prompt: str,
+    chain: int,
+    number: int,
+    fields: dict[str, Any],
 ) -> Request:
-    key = f"{chain}/{number}"
-    return direct(experiment, target, "plain", prompt, key=key, chain=chain, **fields)
+    fields = fields | {"key": f"{chain}/{number}", "chain": chain, "tokens": manner.short}
+    return direct(manner, experiment, target, "plain", prompt, **fields)
 
 
 def read(requests: pd.DataFrame, responses: pd.DataFrame) -> pd.DataFrame:
@@ -98,22 +106,24 @@ def main(
     settings: dict[str, Any],
     long: dict[str, Any],
     draws: int,
-    reply_tokens: int,
+    asked: dict[str, Any],
     seed: int,
     provenance: dict[str, Any] | None = None,
 ) -> None:
     """Run the chains of one model (`settings`) and its long replies (`long`); write their draws.
 
-    `long` has the config's sections `batched` and `generators`.
+    `long` has the config's sections `batched` and `generators`; `asked` is what the model's kind
+    says (`kinds.asked`).
     """
     engine = engines.load(model, spec, checkpoint, batch_tokens=batch_tokens)
     # A separate folder, because each round reads the whole store: it holds only the chains.
     store = runner.store_of(engine, "chains")
-    first = start(settings, reply_tokens, seed)
-    chains = read(*rounds.converse(first, follow, engine, store))
-    asked = long_replies.table(long, draws, long_replies.counter(spec, checkpoint), seed)
-    long_ones = runner.generate(asked, engine, runner.store_of(engine))
-    drawn = pd.concat([chains, parsing.draws(asked, long_ones)], ignore_index=True)
+    manner = asking.of(asked, spec, checkpoint)
+    first = start(manner, settings, seed)
+    chains = read(*rounds.converse(first, partial(follow, manner), engine, store))
+    lists = long_replies.table(manner, long, draws, seed)
+    listed = runner.generate(lists, engine, runner.store_of(engine))
+    drawn = pd.concat([chains, parsing.draws(lists, listed)], ignore_index=True)
     tables.write(drawn, draw_table, DRAWS, provenance)
 
 
