@@ -126,15 +126,16 @@ def softmax_evaluate(items: int) -> Call:
 
 
 def stochasticity_requests(config: Config, draws: int) -> Any:
-    """The study's single-turn requests, with another number of draws."""
+    """The study's single-turn requests to an embedded model, with another number of draws."""
     import pandas as pd
 
-    from workflow_scripts.stochasticity import long_replies, requests
+    from workflow_scripts.inference import requests as inference
+    from workflow_scripts.stochasticity import asking, long_replies, requests
 
-    own = config["stochasticity"]
-    requests.main("requests.parquet", draws, own["reply_tokens"], own, SEED)
-    lists = long_replies.table(own, draws, long_replies.characters, SEED)
-    return pd.concat([tables.read("requests.parquet"), lists], ignore_index=True)
+    own, asked = config["stochasticity"], config["kinds"]["embedded"]["stochasticity"]
+    manner = asking.Manner(asked | {"kind": "embedded", "thinks": False})
+    single = inference.table(requests.every(manner, own, {}, draws, SEED))
+    return pd.concat([single, long_replies.table(manner, own, draws, SEED)], ignore_index=True)
 
 
 def stochasticity(draws: int) -> Call:

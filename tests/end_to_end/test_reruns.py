@@ -133,6 +133,7 @@ def test_one_more_model_runs_its_own_jobs_and_what_joins_the_models(tree):
         "models_evaluate [embedded-xs]",
         "models_curve [embedded-xs]",
         "models_card [embedded-xs]",
+        "stochasticity_requests [embedded-xs]",
         "inference_generate [stochasticity, embedded-xs]",
         "stochasticity_sequential [embedded-xs]",
         "stochasticity_scores",

@@ -11,8 +11,7 @@ from workflow_scripts.shared import statistics
 from workflow_scripts.shared.claims import Verdict
 from workflow_scripts.shared.scores import share, table
 from workflow_scripts.stochasticity import claims, measurements, metrics, targets
-from workflow_scripts.stochasticity.draw_table import CONDITIONS
-from workflow_scripts.stochasticity.requests import UNFILTERED
+from workflow_scripts.stochasticity.draw_table import CONDITIONS, UNFILTERED
 
 DIGIT, NORMAL = targets.of("digit"), targets.of("normal")
 RUNS = 40
@@ -191,7 +190,7 @@ def test_stages_of_different_evidence_decide_nothing(first):
     frames.append(verdicts.drawn("S1", "digit", draws[1], "olmo-final"))
     scores = verdicts.scored(*frames, stages=[[first, "olmo-final"]])
     published = str(verdicts.PUBLISHED)
-    made = claims.all_claims(published, [verdicts.SIZES], [[first, "olmo-final"]])
+    made = claims.all_claims(published, [verdicts.SIZES], [[first, "olmo-final"]], verdicts.MODELS)
     claim = next(each for each in made if each.id == "11")
     (found,) = shared.judge(claim, scores, EVIDENCE)
     assert found["verdict"] == Verdict.NOT_TESTED

@@ -35,11 +35,13 @@ CONTROLS = {"favourite": 0.2, "replicates": 300, "power_replicates": 200, "exces
 def folder(tmp_path_factory):
     """Requests, the controls' draws and rates, and all scores, written by the rules' scripts."""
     folder = tmp_path_factory.mktemp("controls")
-    asked = folder / "requests.parquet"
-    requests.main(asked, DRAWS, 16, SETTINGS, 1)
+    manner = controls.MANNER.asked
+    requests.main(folder / "requests.parquet", {}, "", manner, DRAWS, SETTINGS, 1)
     paths = folder / "draws.parquet", folder / "rates.parquet"
-    controls.main(asked, *paths, CHAINS, LONG, CONTROLS, DRAWS, 1)
-    scores.main(asked, [], [paths[0]], paths[1], folder / "scores.parquet", ["m"], [], 1)
+    questions = {name: SETTINGS[name] for name in SETTINGS if name != "decoding"}
+    controls.main(*paths, CHAINS, LONG, questions, CONTROLS, DRAWS, 1)
+    models = {"m": "chat", "r": "reasoning"}
+    scores.main([], [], [paths[0]], paths[1], folder / "scores.parquet", models, [], 1)
     return folder
 
 
@@ -51,7 +53,7 @@ def scored(folder):
 def everything(folder):
     """All single-turn requests."""
     asked = tables.read(folder / "requests.parquet", REQUESTS)
-    return pd.concat([asked, long_replies.table(LONG, DRAWS, long_replies.characters, 1)])
+    return pd.concat([asked, long_replies.table(controls.MANNER, LONG, DRAWS, 1)])
 
 
 def test_each_condition_requests_the_configured_number_of_draws(folder):
@@ -128,9 +130,13 @@ def test_power_is_the_level_without_an_effect_and_certain_with_a_large_one(score
 
 
 def test_a_model_that_is_not_run_has_a_reason(scored):
-    rows = scored[(scored["model"] == "m") & (scored["metric"] == "draws")]
-    assert set(rows["experiment"]) == {"S4", "S11", "S13"}
-    assert rows["note"].str.len().gt(10).all()
+    for model, kind in (("m", "chat"), ("r", "reasoning")):
+        rows = scored[(scored["model"] == model) & (scored["metric"] == "draws")]
+        notes = rows.set_index("experiment")["note"]
+        assert set(notes.index) == {"S4", "S11", "S13"}
+        assert notes["S4"].startswith(f"kind {kind}: ")
+        assert notes["S11"].startswith(f"kind {kind}: ")
+        assert "stages" in notes["S13"]
 
 
 def test_the_default_config_has_the_number_of_draws_of_the_paper():

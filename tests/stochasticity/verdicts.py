@@ -14,8 +14,7 @@ from workflow_scripts.shared.claims import Claim, Verdict
 from workflow_scripts.shared.fingerprint import ROOT
 from workflow_scripts.shared.scores import table
 from workflow_scripts.stochasticity import claims, maps, scores, targets
-from workflow_scripts.stochasticity.draw_table import CONDITIONS, DRAWS
-from workflow_scripts.stochasticity.requests import UNFILTERED
+from workflow_scripts.stochasticity.draw_table import CONDITIONS, DRAWS, UNFILTERED
 
 PUBLISHED = ROOT / "resources/published/stochasticity_scalars.csv"
 SIZES, STAGES = ["small", "large"], ["olmo-base", "olmo-final"]
@@ -45,7 +44,7 @@ DIGIT, NORMAL = targets.of("digit"), targets.of("normal")
 
 def all_claims() -> list[Claim]:
     """The study's claims, as its rule builds them, with one family of sizes and one of stages."""
-    return claims.all_claims(str(PUBLISHED), [SIZES], [STAGES])
+    return claims.all_claims(str(PUBLISHED), [SIZES], [STAGES], MODELS)
 
 
 def drawn(
