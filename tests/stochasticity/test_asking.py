@@ -10,6 +10,7 @@ import yaml
 from tests.inference import tiny
 from workflow_scripts.inference import forms
 from workflow_scripts.inference import requests as inference
+from workflow_scripts.shared import tables
 from workflow_scripts.shared.fingerprint import ROOT
 from workflow_scripts.stochasticity import (
     asking,
@@ -18,10 +19,12 @@ from workflow_scripts.stochasticity import (
     controls,
     long_replies,
     measurements,
+    reasoning,
     requests,
     sequential,
 )
 from workflow_scripts.stochasticity.asking import Manner
+from workflow_scripts.stochasticity.draw_table import DRAWS
 
 CONFIG = yaml.safe_load((ROOT / "config.yaml").read_text())
 OWN, SEED = CONFIG["stochasticity"], CONFIG["seed"]
@@ -156,3 +159,16 @@ def test_programs_need_a_limit_of_tokens():
     config = CONFIG | {"models": models, "studies": {"stochasticity": ["mine"]}}
     (problem,) = config_checks.problems(config)
     assert "program_tokens" in problem
+
+
+@pytest.mark.slow
+def test_thoughts_are_asked_for_with_room_for_them(tmp_path, monkeypatch):
+    """S4 of a model that is asked without thoughts elsewhere."""
+    monkeypatch.chdir(tmp_path)
+    checkpoint = str(tiny.save(tmp_path / "model", context=4096))
+    spec = tiny.SPEC | {"max_context": 4096, "thinking": False}
+    asked = CHAT | {"kind": "reasoning", "thought_tokens": 256, "reply_tokens": 8}
+    reasoning.main("draws.parquet", "tiny", spec, checkpoint, 8192, 2, asked, 1)
+    drawn = tables.read("draws.parquet", DRAWS)
+    assert set(drawn["experiment"]) == {"S4"}
+    assert set(drawn["max_tokens"]) == {8 + 256}
