@@ -172,3 +172,27 @@ def test_thoughts_are_asked_for_with_room_for_them(tmp_path, monkeypatch):
     drawn = tables.read("draws.parquet", DRAWS)
     assert set(drawn["experiment"]) == {"S4"}
     assert set(drawn["max_tokens"]) == {8 + 256}
+
+
+@pytest.mark.parametrize(("text", "read"), [("7", False), ("so 7\n</think>\n7", True)])
+def test_a_thought_that_the_prompt_opened_is_no_draw_before_its_end(
+    tmp_path, monkeypatch, text, read
+):
+    """The reply ended by itself, but in the thought."""
+    monkeypatch.chdir(tmp_path)
+
+    def generate(requests, engine, store):
+        rows = requests.loc[requests.index.repeat(requests["n"]), ["request_id"]]
+        return rows.assign(
+            text=text, finish_reason="stop", completion_tokens=3, model="tiny"
+        ).reset_index(drop=True)
+
+    monkeypatch.setattr(reasoning.engines, "load", lambda *_, **__: None)
+    monkeypatch.setattr(reasoning.runner, "store_of", lambda *_: None)
+    monkeypatch.setattr(reasoning.runner, "generate", generate)
+    asked = CHAT | {"kind": "reasoning", "thought_tokens": 256, "reply_tokens": 8}
+    checkpoint = str(tiny.save(tmp_path / "model", context=4096))
+    reasoning.main("draws.parquet", "tiny", tiny.SPEC, checkpoint, 8192, 2, asked, 1)
+    digits = tables.read("draws.parquet", DRAWS).query("target == 'digit'")
+    assert digits["value"].notna().all() == read
+    assert (digits["finish_reason"] == "length").all() != read

@@ -3,7 +3,7 @@
 import logging
 from typing import Any
 
-from workflow_scripts.inference import engines, runner
+from workflow_scripts.inference import engines, replies, runner
 from workflow_scripts.inference import requests as inference
 from workflow_scripts.models.corpora import sampling_words as words
 from workflow_scripts.shared import job, tables
@@ -36,7 +36,11 @@ def main(
         for target, prompts in words.PROMPTS.items()
     )
     responses = runner.generate(requests, engine, runner.store_of(engine))
-    tables.write(parsing.draws(requests, responses), draw_table, DRAWS, provenance)
+    # A template may open the thoughts in the prompt: a reply without their end is unfinished.
+    open_ones = [replies.spoken(text, thinks=True) is None for text in responses["text"]]
+    ended = responses["finish_reason"].mask(open_ones, "length")
+    drawn = parsing.draws(requests, responses.assign(finish_reason=ended))
+    tables.write(drawn, draw_table, DRAWS, provenance)
 
 
 if __name__ == "__main__":
