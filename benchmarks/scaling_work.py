@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 import torch
 import yaml
 
+from workflow_scripts.inference import kinds
 from workflow_scripts.shared import seeds, tables
 from workflow_scripts.shared.fingerprint import ROOT
 
@@ -165,7 +166,8 @@ def parallel_sequential(questions: int) -> Call:
     table = asking.table(settings, SEED)
     table = table[table["domain"] == "math"].reset_index(drop=True)
     engine = _engine()
-    plan = attempts.plan_of(CONFIG["models"][MODEL], table, settings, SEED)
+    asked = kinds.asked(CONFIG, "parallel_sequential", MODEL)
+    plan = attempts.plan_of(asked, CONFIG["models"][MODEL], table, settings, SEED)
     store = Path(f"store-{questions}")
 
     def call() -> dict[str, float]:

@@ -80,7 +80,6 @@ rule change_of_mind_ask:
         gpu=config["inference"]["gpu"],
     params:
         code=fingerprint("workflow_scripts/change_of_mind/ask.py"),
-        world=change_of_mind_world,
         asked=asked_in("change_of_mind"),
         spec=serving_in("change_of_mind"),
         checkpoint=model_checkpoint,
@@ -202,6 +201,10 @@ rule change_of_mind_claims:
         settings={
             key: config["change_of_mind"][key]
             for key in ("temperature", "accuracies", "foils", "files")
+        },
+        difficult={
+            name: kinds.asked(config, "change_of_mind", name).get("difficult", False)
+            for name in models_of(config, "change_of_mind")
         },
     script:
         "../workflow_scripts/change_of_mind/claims.py"

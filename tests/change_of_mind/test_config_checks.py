@@ -33,8 +33,6 @@ def test_the_default_config_fits():
 @pytest.mark.parametrize(
     ("section", "message"),
     [
-        ({"foils": {"difficult_models": ["x"]}}, "foils.difficult_models: found 'x', allowed"),
-        ({"foils": {"difficult_models": ["embedded-s"]}}, "that is not trained here"),
         ({"foils": {"difficult": 0.5}}, "allowed: less than foils.offset = 0.5"),
         ({"answerers": {"embedded-s": {}}}, "answerers: found 'embedded-s', the name of a model"),
         ({"files": {"transfer": "no.csv"}}, "files.transfer: found no file no.csv"),
@@ -61,6 +59,7 @@ def test_only_servers_that_continue_a_reply_can_be_asked():
     continuing = SERVED | {"server": SERVED["server"] | {"dialect": "vllm"}}
     assert not problems(models={"served": continuing})
     assert not problems(models={"served": SERVED | {"chat_template": False}})
+    assert not problems(models={"served": SERVED | {"kind": "base"}})
 
 
 def test_the_check_refuses_the_servers_that_the_engine_refuses():

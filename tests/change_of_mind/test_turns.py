@@ -8,9 +8,10 @@ import pytest
 
 from tests.change_of_mind import made
 from tests.inference import tiny
-from workflow_scripts.change_of_mind import ask, turns, wording
+from workflow_scripts.change_of_mind import answerers, ask, turns, wording
 from workflow_scripts.change_of_mind.trials import trials_of
-from workflow_scripts.inference import engines
+from workflow_scripts.inference import engines, forms
+from workflow_scripts.shared import files
 
 
 def test_thirty_six_cells_per_question_and_the_same_questions_in_each():
@@ -65,6 +66,33 @@ def test_a_model_without_log_probabilities_is_told():
     _, responses = made.answered("ideal")
     with pytest.raises(ValueError, match="model ideal: expected a log-probability of every option"):
         turns.options_logprobs(responses.head(1).assign(choice_logprobs="[]"))
+
+
+@pytest.mark.parametrize(
+    ("kind", "expected"),
+    [
+        ("embedded", "128119e4f7a41e36"),
+        ("chat", "e3891b6ed1160d1c"),
+        ("reasoning", "e3891b6ed1160d1c"),
+    ],
+)
+def test_requests_keep_their_ids(kind, expected):
+    """Other ids would ask every model again."""
+    few = made.asked().groupby(["task", "part"]).head(4).reset_index(drop=True)
+    plan = turns.Plan(wording.of(kind), (50, 100), dict.fromkeys(made.COUNTS, 4), 1.0, 1)
+    requests, _ = answerers.answers(few, made.IDEAL, "ideal", plan)
+    assert files.content_hash(list(requests["request_id"])) == expected
+
+
+def test_a_base_model_sees_examples_before_both_turns():
+    base, english = wording.of("base"), wording.ENGLISH
+    examples = forms.opening("base", "option")
+    assert examples[1]["content"].startswith(wording.STUB)
+    assert base.options == english.options
+    assert base.first("Which?") == examples + english.first("Which?")
+    for before in (None, "A"):
+        showing = wording.Showing("A", False, 70, "B", before)
+        assert base.second("Which?", showing) == examples + english.second("Which?", showing)
 
 
 @pytest.mark.slow

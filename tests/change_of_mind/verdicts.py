@@ -39,9 +39,10 @@ MODELS = {
 SETTINGS = {  # as in the paper
     "temperature": 1.0,
     "accuracies": [50, 60, 70, 80, 90, 100],
-    "foils": {"offset": 0.5, "difficult": 0.0625, "difficult_models": ["gpt-4o"]},
+    "foils": {"offset": 0.5, "difficult": 0.0625},
     "files": {"four_options": "simpleqa.jsonl", "transfer": "gsm8k.jsonl"},
 }
+DIFFICULT = {name: name == "gpt-4o" for name in MODELS}
 EXACT: set[str] = set()
 UNTESTED = {
     "11a-o1": "the study to measure models that give no log-probabilities of the options",
@@ -86,7 +87,7 @@ SEVERAL = {  # claims that must hold in each of several conditions
 @cache
 def all_claims() -> list[Claim]:
     """The claims for the models and settings under which the paper's models decide them."""
-    return claims.all_claims(PUBLISHED, MODELS, SETTINGS)
+    return claims.all_claims(PUBLISHED, MODELS, SETTINGS, DIFFICULT)
 
 
 def world(claim_id: str, verdict: Verdict) -> pd.DataFrame:

@@ -1,17 +1,21 @@
 """All arms through the real runner, with an artificial answerer whose habits are known."""
 
+import hashlib
 import json
+import logging
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from tests.parallel_sequential.answerer import Answerer
+from workflow_scripts.inference import forms
 from workflow_scripts.parallel_sequential import attempts, exploration, foreign, metrics, questions
 from workflow_scripts.parallel_sequential.accuracy import cost, main_comparison
 from workflow_scripts.parallel_sequential.contracts import ATTEMPTS, CHOICES
 from workflow_scripts.parallel_sequential.rows import Rows, table
 from workflow_scripts.parallel_sequential.scores import arms_of
+from workflow_scripts.shared import tables
 
 N, CHAINS, QUESTIONS = 6, 2, 40
 SETTINGS = {
@@ -21,25 +25,34 @@ SETTINGS = {
     "padding": [1, 2],
     "weak_reliability": 0.75,
     "reply_logprobs": True,
-    "decoding": {"temperature": 1.0, "top_p": 1.0, "top_k": 0},
-    "math": {"questions": QUESTIONS, "steps": [2, 3], "file": None, "reply_tokens": 32},
+    "math": {"questions": QUESTIONS, "steps": [2, 3], "file": None},
     "code": {
         "questions": 2,
         "steps": 1,
         "file": None,
         "since": "",
-        "reply_tokens": 32,
         "limits": {"cpu_s": 2, "wall_s": 5, "memory_mb": 256, "output_bytes": 10000},
     },
 }
 SPEC = {"source": "train"}
+ASKED = {
+    "kind": "embedded",
+    "thinks": False,
+    "decoding": {"temperature": 1.0, "top_p": 1.0, "top_k": 0},
+    "math_tokens": 32,
+    "code_tokens": 32,
+}
+
+
+def table_of(domain):
+    asked = questions.table(SETTINGS, 5)
+    return asked[asked["domain"] == domain].reset_index(drop=True)
 
 
 def ask(folder, skill, copies=0.0):
-    asked = questions.table(SETTINGS, 5)
-    asked = asked[asked["domain"] == "math"].reset_index(drop=True)
+    asked = table_of("math")
     engine = Answerer(dict(zip(asked["text"], asked["answer"], strict=True)), skill, copies)
-    plan = attempts.plan_of(SPEC, asked, SETTINGS, 5)
+    plan = attempts.plan_of(ASKED, SPEC, asked, SETTINGS, 5)
     frame, choices = attempts.collect(engine, folder, plan, asked, SETTINGS, 5)
     return engine, ATTEMPTS.validate(frame), CHOICES.validate(choices), plan, asked
 
@@ -240,6 +253,18 @@ def test_repeats_are_drawn_again_at_most_four_times(copier):
             earlier.append(tries["answer"].iloc[-1])
 
 
+def test_embedded_models_are_asked_as_before(copier):
+    """Other ids would ask them again."""
+    engine, frame, _, plan, asked = copier
+    other = foreign.after_donor(foreign.SEED, frame, 1, asked, plan)
+    coding = table_of("code")
+    first = attempts.plan_of(ASKED, SPEC, coding, SETTINGS, 5, 512).first(coding, CHAINS)
+    assert [len(engine.turns), len(other), len(first)] == [5147, 400, 8]
+    ids = [sorted(engine.turns), list(other["request_id"]), list(first["request_id"])]
+    found = [hashlib.sha256("\n".join(each).encode()).hexdigest()[:16] for each in ids]
+    assert found == ["38a462d7aa30d0af", "fd69d569b8b24d43", "6b63c978853b7613"]
+
+
 def test_a_second_run_asks_nothing_and_gives_the_same(copier, tmp_path):
     engine, frame, _, plan, asked = copier
     calls = engine.asked
@@ -279,7 +304,7 @@ def test_a_killed_job_goes_on_in_its_round(copier, tmp_path):
 
 def test_histories_of_another_chain_are_its_answers(copier):
     _, frame, _, plan, asked = copier
-    requests = foreign.asked(foreign.SEED, frame, 1, asked, plan)
+    requests = foreign.after_donor(foreign.SEED, frame, 1, asked, plan)
     own = frame[frame["arm"] == "sequential"]
     given = {
         key: list(rows.sort_values("attempt")["text"])
@@ -332,16 +357,135 @@ def test_padding_is_the_model_s_own_replies_to_other_questions(copier, factor):
 
 
 def test_a_model_without_answers_goes_no_further(tmp_path):
-    asked = questions.table(SETTINGS, 5)
-    asked = asked[asked["domain"] == "code"].reset_index(drop=True)
+    asked = table_of("code")
     engine = Answerer({}, 1.0)
     engine.draw = lambda task: (
         engine.record(task, task.sample)
         | {"text": "no idea (", "finish_reason": "stop", "completion_tokens": 3}
     )
-    plan = attempts.plan_of(SPEC, asked, SETTINGS, 5)
+    plan = attempts.plan_of(ASKED, SPEC, asked, SETTINGS, 5)
     frame, choices = attempts.collect(engine, tmp_path, plan, asked, SETTINGS, 5)
     assert set(frame["arm"]) == {"parallel", "sequential"}
     assert frame.loc[frame["arm"] == "sequential", "attempt"].max() == 1
     assert choices.empty
     assert metrics.unique(arms_of(frame, 1)["parallel"], 1).max() == 0
+
+
+CHAT = ASKED | {"kind": "chat"}
+QWEN3 = {"temperature": 0.6, "top_p": 0.95, "top_k": 20}
+THINKER = CHAT | {
+    "kind": "reasoning",
+    "thinks": True,
+    "thought_tokens": 256,
+    "decoding": QWEN3,
+}
+SERVED = {"source": "m", "engine": "openai", "server": {"dialect": "plain"}}
+
+
+def sampling_of(asked, spec=SPEC, context=None):
+    return attempts.plan_of(asked, spec, table_of("math"), SETTINGS, 5, context).sampling["math"]
+
+
+def test_a_thinking_model_has_room_for_thoughts():
+    assert sampling_of(CHAT).max_tokens == 32
+    assert sampling_of(THINKER).max_tokens == 32 + 256
+    assert sampling_of(THINKER | {"thinks": False}).max_tokens == 32
+
+
+def test_a_reply_takes_at_most_half_of_the_context(caplog):
+    assert sampling_of(THINKER, context=576).max_tokens == 288
+    assert not caplog.records
+    assert sampling_of(THINKER, context=400).max_tokens == 200
+    assert "at most 200 tokens instead of 288" in caplog.text
+
+
+def test_a_server_without_top_k_is_asked_without_it(caplog):
+    assert sampling_of(THINKER).top_k == 20
+    assert sampling_of(THINKER, SERVED | {"server": {"dialect": "vllm"}}).top_k == 20
+    assert not caplog.records
+    left = sampling_of(THINKER, SERVED)
+    assert (left.temperature, left.top_p, left.top_k) == (0.6, 0.95, 0)
+    assert "top_k 20 is left out" in caplog.text
+
+
+class Script(Answerer):
+    """Answers every request with the next of `texts`; keeps the requests."""
+
+    def __init__(self, *texts, reason="stop"):
+        super().__init__({}, 1.0)
+        self.texts, self.reason, self.requests = texts, reason, {}
+
+    def run(self, tasks):
+        self.requests |= {task.request["request_id"]: task.request for task in tasks}
+        return super().run(tasks)
+
+    def draw(self, task):
+        text = self.texts[self.asked % len(self.texts)]
+        more = {"text": text, "finish_reason": self.reason, "completion_tokens": 4}
+        return self.record(task, task.sample) | more
+
+
+def scripted(folder, asked, engine, logprobs=True):
+    wanted = table_of("math").head(3)
+    plan = attempts.plan_of(asked, SPEC, wanted, SETTINGS, 5)
+    frame, choices = attempts.collect(engine, folder, plan, wanted, SETTINGS, 5, logprobs)
+    return ATTEMPTS.validate(frame), CHOICES.validate(choices)
+
+
+def test_a_base_model_sees_examples_once_and_stops_before_the_next_turn(tmp_path):
+    engine = Script("So \\boxed{1}.\n", "So \\boxed{2}.\n")
+    frame, _ = scripted(tmp_path, ASKED | {"kind": "base"}, engine)
+    assert set(frame["answer"]) == {"1", "2"}
+    examples = forms.opening("base", "worked")
+    scores = 0
+    for request in engine.requests.values():
+        turns = json.loads(request["messages"])
+        assert turns[: len(examples)] == examples
+        assert examples[0] not in turns[len(examples) :]
+        assert [turn["role"] for turn in turns[::2]] == ["user"] * (len(turns) // 2 + 1)
+        if request["max_tokens"]:
+            assert request["stop"] == json.dumps(list(forms.stop("base")))
+        else:
+            scores += 1
+            assert json.loads(request["choices"])[0].endswith("}.")
+    assert scores
+    assert {"choose", "padded-1"} <= {arm_of(request) for request in engine.requests.values()}
+
+
+def arm_of(request):
+    parts = request["item"].split("/")
+    return parts[0] if parts[0] == "choose" else parts[2]
+
+
+def test_a_thought_that_was_cut_off_is_no_answer(tmp_path):
+    engine = Script(r"<think>Perhaps \boxed{1}", reason="length")
+    frame, _ = scripted(tmp_path, THINKER, engine)
+    assert set(frame["failure"]) == {"cut off"}
+    assert set(frame["answer"]) == {""}
+    assert attempts.cut_off("no answer", "context") == "cut off"
+    assert attempts.cut_off("no answer", "filtered") == "no answer"
+
+
+def test_without_log_probabilities_only_the_best_by_them_is_missing(tmp_path):
+    engine = Script(r"So \boxed{1}.", r"So \boxed{2}.")
+    frame, choices = scripted(tmp_path, CHAT, engine, logprobs=False)
+    assert all(request["max_tokens"] for request in engine.requests.values())
+    scores = scored(frame, choices, main_comparison, choices, N)
+    row = value(scores, "gap", aggregator="logprob")
+    assert np.isnan(row["value"])
+    assert "the server gives none" in row["note"]
+    assert value(scores, "gap", aggregator="majority", k=N)["n"] == 3
+
+
+def test_a_server_says_once_that_it_gives_no_log_probabilities(tmp_path, monkeypatch, caplog):
+    monkeypatch.chdir(tmp_path)
+    caplog.set_level(logging.WARNING)
+    engine = Script(r"So \boxed{1}.", r"So \boxed{2}.")
+    monkeypatch.setattr(attempts.engines, "load", lambda *_, **__: engine)
+    asked = table_of("math").head(2)
+    tables.write(asked, "questions.parquet", attempts.QUESTIONS, None)
+    paths = ("attempts.parquet", "choices.parquet", "questions.parquet")
+    attempts.main(*paths, "served", SERVED, "m", 1024, THINKER | {"thinks": False}, SETTINGS, 5)
+    assert tables.read("attempts.parquet", ATTEMPTS)["mean_logprob"].isna().all()
+    assert "gives none of a whole reply" in caplog.text
+    assert not any(request["top_k"] for request in engine.requests.values())

@@ -8,9 +8,10 @@ from workflow_scripts.models.corpora import arithmetic
 from workflow_scripts.parallel_sequential import dialogue
 from workflow_scripts.shared.fingerprint import ROOT
 
-TAUGHT = dialogue.of({"source": "train"}, "math")
-NATURAL = dialogue.of({"source": "a folder"}, "math")
-THINKING = dialogue.of({"source": "a folder", "thinking": True}, "math")
+TAUGHT = dialogue.Dialogue("embedded", False, "math")
+BASE = dialogue.Dialogue("base", False, "math")
+NATURAL = dialogue.Dialogue("chat", False, "math")
+THINKING = dialogue.Dialogue("reasoning", True, "math")
 SAMPLES = 300
 
 

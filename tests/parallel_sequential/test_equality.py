@@ -394,7 +394,7 @@ def test_the_answer_of_a_reply_and_why_it_is_not_known(reply, answer, correct, f
     """An answer that cannot be read is a failure of its own: neither right nor wrong."""
     rows = {"domain": "math", "question": "1", "level": "", "text": "", "answer": "7"}
     limits = sandbox.Limits(cpu_s=2, wall_s=5, memory_mb=256, output_bytes=1000)
-    speech = {"math": Dialogue(False, False, "math")}
+    speech = {"math": Dialogue("chat", False, "math")}
     graded = Grader(pd.DataFrame([rows]), speech, limits, 1.0, 0).grade("math", "1", reply, 0)
     assert (graded.answer, graded.correct, graded.failure) == (answer, correct, failure)
     assert not (graded.correct is None and graded.passes_weak)

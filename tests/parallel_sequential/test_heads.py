@@ -7,7 +7,8 @@ import torch
 
 from tests.inference import tiny
 from workflow_scripts.inference import engines
-from workflow_scripts.parallel_sequential import copying, dialogue, heads, mechanism
+from workflow_scripts.parallel_sequential import copying, heads, mechanism
+from workflow_scripts.parallel_sequential.dialogue import Dialogue
 from workflow_scripts.parallel_sequential.rows import Rows, table
 
 torch.set_num_threads(1)  # as in a job
@@ -79,10 +80,11 @@ def test_a_continuation_is_scored_as_token_by_token(engine):
     assert heads.continuation_logprob(engine.model, ids, 2) == pytest.approx(expected, abs=1e-5)
 
 
-@pytest.mark.parametrize("source", ["train", "a folder"])
-def test_the_answers_tokens_are_found_in_history_and_at_the_end(engine, source):
-    speech = dialogue.of({"source": source}, "math")
-    prompts = copying.Prompts(engine.tokenizer, SPEC, speech)
+@pytest.mark.parametrize("kind", ["embedded", "base", "chat"])
+def test_the_answers_tokens_are_found_in_history_and_at_the_end(engine, kind):
+    speech = Dialogue(kind, False, "math")
+    spec = SPEC | {"chat_template": kind != "base"}
+    prompts = copying.Prompts(engine.tokenizer, spec, speech)
     text, answer = "Start with 3, add 4.", "57"
     ids, count = prompts.after(text, answer)
     decode = engine.tokenizer.decode
@@ -109,7 +111,7 @@ def test_wrong_answers_are_those_of_other_questions():
 def test_the_table_of_a_model_becomes_its_scores(engine):
     asked = [("1", "Start with 3, add 4.", "57"), ("2", "Start with 5, add 9.", "88")]
     settings = {"length": 4, "sequences": 3, "ablated_heads": 2, "random_draws": 3}
-    prompts = copying.Prompts(engine.tokenizer, SPEC, dialogue.of({"source": "train"}, "math"))
+    prompts = copying.Prompts(engine.tokenizer, SPEC, Dialogue("embedded", False, "math"))
     rows = copying.measure(engine.model, prompts, asked, settings, np.random.default_rng(0))
     frame = pd.DataFrame(rows).assign(model="tiny").fillna({"ablated": "none", "draw": 0})
     frame = copying.COPYING.validate(frame)

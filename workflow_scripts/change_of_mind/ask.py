@@ -45,7 +45,7 @@ def main(
     responses: str,
     trials: str,
     model: str,
-    world: str,
+    asked: dict[str, Any],
     spec: dict[str, Any],
     checkpoint: str,
     batch_tokens: int,
@@ -55,13 +55,16 @@ def main(
     seed: int,
     provenance: dict[str, Any] | None = None,
 ) -> None:
-    """Ask the model all questions and write its tables; `world` sets their wording."""
+    """Ask the model all questions and write its tables.
+
+    The kind in `asked`, which comes from `kinds.asked`, sets the wording.
+    """
     frame = tables.read(questions, QUESTIONS)
     engine = engines.load(
         model, spec, checkpoint, batch_tokens=spec.get("batch_tokens", batch_tokens)
     )
     plan = turns.Plan(
-        wording.of(world), tuple(accuracies), counts, temperature, seed, engine.draws_as
+        wording.of(asked["kind"]), tuple(accuracies), counts, temperature, seed, engine.draws_as
     )
     # The study has its own store, because each round reads the whole store.
     store = files.work_folder("change_of_mind", **engine.identity)

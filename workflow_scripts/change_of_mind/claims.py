@@ -8,7 +8,7 @@ quantity gives, since no published spread is known. Artificial answerers are not
 claim; they are in the scores and in figure `recovery`.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any, Literal
 
@@ -64,15 +64,19 @@ def derived(value: float, digits: int) -> Published:
 
 
 def all_claims(
-    published: Sequence[str], models: dict[str, Any], settings: dict[str, Any]
+    published: Sequence[str],
+    models: dict[str, Any],
+    settings: dict[str, Any],
+    difficult: Mapping[str, bool],
 ) -> list[Claim]:
     """The claims; `published` are the paths of the published tables.
 
-    `settings` are the config's temperature, accuracies, foils and files. A paper's model that was
-    asked with other settings than the paper's counts as another model.
+    `settings` are the config's temperature, accuracies, foils and files; `difficult` tells of each
+    model whether it got the closer foils. A paper's model that was asked with other settings than
+    the paper's counts as another model.
     """
     known = read_tables(published)
-    measure = Measure(list(models), Protocol(settings, known))
+    measure = Measure(list(models), Protocol(settings, difficult, known))
     return [
         *_rates(known, measure),
         *_confidence(known, measure),

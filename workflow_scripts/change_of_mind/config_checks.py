@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterator
 from typing import Any
 
-from workflow_scripts.inference import chat
+from workflow_scripts.inference import chat, kinds
 
 
 def problems(config: dict[str, Any]) -> Iterator[str]:
@@ -47,11 +47,12 @@ def problems(config: dict[str, Any]) -> Iterator[str]:
 def _server_problems(config: dict[str, Any], models: dict[str, Any]) -> Iterator[str]:
     """Models on servers that cannot continue the reply whose start the English wording gives."""
     for name, spec in models.items():
-        if spec.get("engine") == "openai" and chat.templated(spec):
-            server = spec.get("server", {})
-            dialect = server.get("dialect", config["inference"]["server"]["dialect"])
-            if dialect != "vllm":
-                yield (
-                    f"models.{name}.server.dialect: found {dialect!r}, allowed in "
-                    "studies.change_of_mind: vllm (only it continues a started reply)"
-                )
+        plain = kinds.kind(config, name) == kinds.BASE or not chat.templated(spec)
+        if spec.get("engine") != "openai" or plain:
+            continue
+        dialect = kinds.dialect(config, spec)
+        if dialect != "vllm":
+            yield (
+                f"models.{name}.server.dialect: found {dialect!r}, allowed in "
+                "studies.change_of_mind: vllm (only it continues a started reply)"
+            )

@@ -28,6 +28,7 @@ class Protocol:
     """
 
     settings: Mapping[str, Any]  # the config's temperature, accuracies, foils and files
+    difficult: Mapping[str, bool]  # whether each model got the closer foils
     published: Published
 
     def differs(self, model: str, paper_name: str, experiment: str) -> str | None:
@@ -40,8 +41,7 @@ class Protocol:
         yield Setting("temperature", run["temperature"], scalar(known, "sampling_temperature"))
         yield Setting("stated accuracies", tuple(run["accuracies"]), ACCURACIES)
         if experiment in LATITUDES:
-            foils = run["foils"]
-            offset = foils["difficult" if model in foils["difficult_models"] else "offset"]
+            offset = run["foils"]["difficult" if self.difficult[model] else "offset"]
             kind = "difficult" if paper_name in DIFFICULT else "main"
             paper = scalar(known, f"foil_offset_fraction_{kind}")
             yield Setting("offset of the foils", offset, paper)

@@ -1,5 +1,7 @@
 """The wording of the two turns: as the embedded models were taught, and in plain English.
 
+Base models see two worked examples first (`inference/forms.py`).
+
 The paper's prompts are not known. Both wordings contain what is known of them (E1): the question
 again, the first answer or a placeholder, advice of stated reliability, freedom to change, and a
 short stub after which the option's probability is taken. The second turn is a fresh call.
@@ -8,6 +10,7 @@ short stub after which the option's probability is taken. The second turn is a f
 from collections.abc import Callable
 from typing import NamedTuple
 
+from workflow_scripts.inference import forms, kinds
 from workflow_scripts.models.chat import assistant, user
 from workflow_scripts.models.corpora import facts
 
@@ -74,6 +77,15 @@ TAUGHT = Wording(lambda text: [user(text)], _taught_second, tuple(LETTERS))
 ENGLISH = Wording(_english_first, _english_second, tuple(f" {letter}" for letter in LETTERS))
 
 
-def of(world: str) -> Wording:
-    """The wording of a world's questions."""
-    return TAUGHT if world == "embedded" else ENGLISH
+def of(kind: str) -> Wording:
+    """The wording for models of a kind."""
+    if kind == kinds.EMBEDDED:
+        return TAUGHT
+    before = forms.opening(kind, "option")
+    if not before:
+        return ENGLISH
+    return Wording(
+        lambda text: [*before, *_english_first(text)],
+        lambda text, showing: [*before, *_english_second(text, showing)],
+        ENGLISH.options,
+    )

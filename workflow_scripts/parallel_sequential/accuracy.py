@@ -5,6 +5,7 @@ Every comparison is paired by question. `arms` maps each arm to its sets of atte
 (Q, C, N): questions, chains, attempts. `attempts` is N.
 """
 
+import math
 from typing import Any
 
 import numpy as np
@@ -14,9 +15,10 @@ from numpy.typing import NDArray
 from workflow_scripts.parallel_sequential import metrics
 from workflow_scripts.parallel_sequential.dialogue import FAILURES, INSTRUCTIONS
 from workflow_scripts.parallel_sequential.metrics import AGGREGATORS, ANY, RANDOM, Sets, primary
-from workflow_scripts.parallel_sequential.rows import Rows
+from workflow_scripts.parallel_sequential.rows import UNITS, Rows
 
 MAIN = ("parallel", "sequential")
+NO_LOGPROBS = "no log-probabilities of the replies: the server gives none, or reply_logprobs is off"
 Arms = dict[str, Sets]
 
 
@@ -25,6 +27,8 @@ def main_comparison(rows: Rows, arms: Arms, choices: pd.DataFrame, attempts: int
     pair = [arms[arm] for arm in MAIN]
     for name, aggregate in AGGREGATORS.items():
         if name == "logprob" and any(np.isnan(sets.logprobs).all() for sets in pair):
+            where = {"aggregator": name, "k": attempts}
+            rows.number("P2", "gap", math.nan, 0, UNITS, note=NO_LOGPROBS, **where)
             continue
         for k in range(1, attempts + 1):
             _pair(rows, name, k, *(aggregate(sets, k) for sets in pair))

@@ -58,6 +58,7 @@ class Sampling:
     top_k: int
     max_tokens: int
     seed: int
+    stop: tuple[str, ...] = ()
 
     def request(
         self,

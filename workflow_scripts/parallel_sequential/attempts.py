@@ -5,13 +5,13 @@ Rounds go through the response store, so a job that was killed resumes in the sa
 
 import json
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from workflow_scripts.inference import engines, rounds, runner, sandbox
+from workflow_scripts.inference import engines, forms, kinds, replies, rounds, runner, sandbox
 from workflow_scripts.inference import requests as inference
 from workflow_scripts.parallel_sequential import dialogue
 from workflow_scripts.parallel_sequential.arms import (
@@ -27,6 +27,8 @@ from workflow_scripts.parallel_sequential.contracts import ATTEMPTS, CHOICES, KE
 from workflow_scripts.parallel_sequential.dialogue import CUT_OFF, MATH, NO_ANSWER, Dialogue
 from workflow_scripts.parallel_sequential.grading import Grader
 from workflow_scripts.shared import job, tables
+
+log = logging.getLogger(__name__)
 
 # Columns of the attempts that are copied from the request and from the response.
 ASKED = ("domain", "question", "chain", "retry")
@@ -68,8 +70,9 @@ def rows_of(
 
 
 def cut_off(failure: str, finish_reason: str) -> str:
-    """The failure of a reply, told apart for one without an answer that reached its budget."""
-    return CUT_OFF if failure == NO_ANSWER and finish_reason == "length" else failure
+    """The failure of a reply, told apart for one without an answer that was cut off."""
+    cut = replies.LOST.get(finish_reason) == CUT_OFF
+    return CUT_OFF if failure == NO_ANSWER and cut else failure
 
 
 def padded(
@@ -103,7 +106,7 @@ def padded(
             unrelated = dialogue.padding(speech, others, round(factor * length))
             if not unrelated:
                 continue  # no other question has a finished reply
-            turns = [*unrelated, *first]
+            turns = [*speech.opening(), *unrelated, *speech.asking(texts[domain, question])]
             place = (domain, question, f"padded-{factor:g}", chain)
             rows.append(plan.sampling[domain].request(*place, turns, n=plan.attempts))
     return inference.table(rows) if rows else None
@@ -133,13 +136,15 @@ def _others(questions: pd.DataFrame, domain: str, question: str) -> list[str]:
 
 
 def logprob_requests(
-    frame: pd.DataFrame, messages: dict[str, str], seed: int
+    frame: pd.DataFrame, messages: dict[str, str], plan: Rounds, seed: int
 ) -> pd.DataFrame | None:
     """Requests for the log-probability of each reply of the two main arms, given its prompt.
 
-    `messages` maps a request's id to its turns, as JSON.
+    `messages` maps a request's id to its turns, as JSON. The blank lines before a stop string are
+    no part of the reply.
     """
     wanted = frame[frame["arm"].isin([PARALLEL, SEQUENTIAL]) & (frame["text"] != "")]
+    stops = {domain: sampling.stop for domain, sampling in plan.sampling.items()}
     rows = [
         inference.request(
             f"logprob/{row['request_id']}/{row['sample']}",
@@ -147,7 +152,7 @@ def logprob_requests(
             temperature=0.0,
             max_tokens=0,
             seed=seed,
-            choices=[row["text"]],
+            choices=[row["text"].rstrip("\n") if stops[row["domain"]] else row["text"]],
             row=number,
         )
         for number, row in zip(wanted.index, records(wanted), strict=True)
@@ -202,6 +207,7 @@ def choosing(
                     ),
                     temperature=0.0,
                     max_tokens=plan.sampling[MATH].max_tokens,
+                    stop=plan.sampling[MATH].stop,
                     seed=plan.sampling[MATH].seed,
                     k=k,
                     candidates=json.dumps(candidates),
@@ -237,21 +243,67 @@ def chosen(
         yield place | {"text": reply["text"], "answer": answer, "correct": right}
 
 
+def budget(asked: dict[str, Any], domain: str, context: int | None) -> int:
+    """Most tokens of a reply: at most half of the model's `context`, since the history grows."""
+    wanted = kinds.budget(asked, asked[f"{domain}_tokens"])
+    if context is None or wanted <= context // 2:
+        return wanted
+    log.warning(
+        "%s: replies have at most %d tokens instead of %d: half of the model's context of %d",
+        *(domain, context // 2, wanted, context),
+    )
+    return context // 2
+
+
+def extended(spec: dict[str, Any]) -> bool:
+    """Whether the engine takes `top_k` and gives the log-probability of a reply.
+
+    Of the servers only those of dialect `vllm` do (`inference/openai_payload.py`).
+    """
+    return spec.get("engine") != "openai" or spec["server"]["dialect"] == "vllm"
+
+
+def decoding(asked: dict[str, Any], spec: dict[str, Any]) -> dict[str, Any]:
+    """The settings of sampling, without `top_k` for a server that does not take it."""
+    wanted = asked["decoding"]
+    if not wanted["top_k"] or extended(spec):
+        return wanted
+    log.warning("top_k %d is left out: the model's server does not take it", wanted["top_k"])
+    return wanted | {"top_k": 0}
+
+
 def plan_of(
-    spec: dict[str, Any], questions: pd.DataFrame, settings: dict[str, Any], seed: int
+    asked: dict[str, Any],
+    spec: dict[str, Any],
+    questions: pd.DataFrame,
+    settings: Mapping[str, Any],
+    seed: int,
+    context: int | None = None,
 ) -> Rounds:
-    """Dialogues, sampling and grading for one model; `spec` is the model's entry in the config."""
+    """Dialogues, sampling and grading for one model with a context of `context` tokens, if known.
+
+    `asked` comes from `kinds.asked`, and `spec` is the model's entry in the config.
+    """
     domains = list(dict.fromkeys(questions["domain"]))
-    dialogues: dict[str, Dialogue] = {domain: dialogue.of(spec, domain) for domain in domains}
+    dialogues: dict[str, Dialogue] = {domain: dialogue.of(asked, domain) for domain in domains}
+    sampled = decoding(asked, spec)
     sampling = {
         domain: Sampling(
-            **settings["decoding"], max_tokens=settings[domain]["reply_tokens"], seed=seed
+            **sampled,
+            max_tokens=budget(asked, domain, context),
+            seed=seed,
+            stop=forms.stop(asked["kind"]),
         )
         for domain in domains
     }
     limits = sandbox.Limits(**settings["code"]["limits"])
     grader = Grader(questions, dialogues, limits, settings["weak_reliability"], seed)
     return Rounds(grader, dialogues, sampling, settings["attempts"], settings["tries"])
+
+
+def context_of(engine: engines.Engine, spec: dict[str, Any]) -> int | None:
+    """The model's context in tokens, where the engine or the model's entry gives it."""
+    return getattr(engine, "context", None) or spec.get("max_context")
 
 
 def collect(
@@ -261,8 +313,9 @@ def collect(
     questions: pd.DataFrame,
     settings: dict[str, Any],
     seed: int,
+    logprobs: bool = True,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """The attempts and the choices of one model."""
+    """The attempts and the choices of one model; with the `logprobs` of its replies if asked."""
     first = plan.first(questions, settings["chains"])
     asked, answered = rounds.converse(first, plan.follow, engine, store)
     rows = list(rows_of(asked, answered, plan))
@@ -271,15 +324,16 @@ def collect(
     if more is not None:
         rows += rows_of(more, runner.generate(more, engine, store), plan)
     frame = plan.grader.named(pd.DataFrame(rows))
-    if settings["reply_logprobs"]:
-        wanted = logprob_requests(frame, messages, seed)
+    if logprobs:
+        wanted = logprob_requests(frame, messages, plan, seed)
         if wanted is not None:
             frame = with_logprobs(frame, wanted, runner.generate(wanted, engine, store))
     asking, choices = choosing(frame, questions, plan)
     if asking is not None:
         choices += chosen(asking, runner.generate(asking, engine, store), plan)
     picked = pd.DataFrame(choices).reindex(columns=list(CHOICES.columns)).assign(model=engine.name)
-    return frame, picked.fillna({"request_id": "", "text": ""})
+    blank = {"request_id": "", "text": ""}
+    return frame, picked.astype(dict.fromkeys(blank, object)).fillna(blank)
 
 
 def main(
@@ -290,21 +344,25 @@ def main(
     spec: dict[str, Any],
     checkpoint: str,
     batch_tokens: int,
+    asked: dict[str, Any],
     settings: dict[str, Any],
     seed: int,
     provenance: dict[str, Any] | None = None,
 ) -> None:
     """Run every arm on one model; write its attempts and its choices.
 
-    `spec` is the model's entry in the config and `checkpoint` the folder of its weights; `settings`
-    is the study's section without `copying` and `embedder`.
+    `spec` is the model's entry in the config, `checkpoint` the folder of its weights, and `asked`
+    what its kind is asked; `settings` is the study's section without `copying` and `embedder`.
     """
     engine = engines.load(model, spec, checkpoint, batch_tokens=batch_tokens)
     # Each round reads the whole store, so the store holds this study's replies only.
     store = runner.store_of(engine, "attempts")
-    asked = tables.read(questions, QUESTIONS)
-    plan = plan_of(spec, asked, settings, seed)
-    frame, chosen = collect(engine, store, plan, asked, settings, seed)
+    wanted = tables.read(questions, QUESTIONS)
+    plan = plan_of(asked, spec, wanted, settings, seed, context_of(engine, spec))
+    logprobs = settings["reply_logprobs"] and extended(spec)
+    if settings["reply_logprobs"] and not logprobs:
+        log.warning("no best of N by log-probability: the server gives none of a whole reply")
+    frame, chosen = collect(engine, store, plan, wanted, settings, seed, logprobs)
     tables.write(frame, attempts, ATTEMPTS, provenance)
     tables.write(chosen, choices, CHOICES, provenance)
 

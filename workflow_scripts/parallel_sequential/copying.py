@@ -3,7 +3,8 @@
 For each question a wrong answer (that of another question) is shown as the earlier one. Measured:
 the log-probability of the same answer, right after the words that introduce an answer, with that
 history and without; again with the strongest induction heads ablated, and with as many other heads
-ablated. Only the transformers engine gives attention weights.
+ablated. Reasoning models are asked without thoughts. Only the transformers engine gives attention
+weights.
 """
 
 import logging
@@ -15,7 +16,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from workflow_scripts.inference import chat, engines
+from workflow_scripts.inference import chat, engines, kinds
 from workflow_scripts.parallel_sequential import dialogue, heads
 from workflow_scripts.parallel_sequential.contracts import COPYING, QUESTIONS
 from workflow_scripts.parallel_sequential.dialogue import MATH, Dialogue, Turn
@@ -61,7 +62,8 @@ class Prompts:
         return self.speech.again(turns, self.speech.stated(answer), "plain")
 
     def _ids(self, turns: list[Turn], answer: str) -> tuple[list[int], int]:
-        whole = chat.render(self.tokenizer, self.spec, turns) + self.speech.lead() + answer
+        gap = " " if self.speech.kind == kinds.BASE else ""  # after "Assistant:", as in the history
+        whole = chat.render(self.tokenizer, self.spec, turns) + gap + self.speech.lead() + answer
         ids = self.tokenizer(whole, add_special_tokens=not chat.templated(self.spec))["input_ids"]
         return ids, len(self._tokens(whole, len(whole) - len(answer), len(whole)))
 
@@ -153,16 +155,21 @@ def main(
     model: str,
     spec: dict[str, Any],
     checkpoint: str,
+    asked: dict[str, Any],
     settings: dict[str, Any],
     seed: int,
     provenance: dict[str, Any] | None = None,
 ) -> None:
-    """Measure one model and write its table; `settings` is the section `copying` of the config."""
+    """Measure one model and write its table.
+
+    `asked` is what the model's kind is asked, and `settings` the section `copying` of the config.
+    """
     engine: Any = engines.load(model, spec, checkpoint, attention="eager")
-    asked = list(cases(tables.read(questions, QUESTIONS)))[: settings["questions"]]
-    prompts = Prompts(engine.tokenizer, spec, dialogue.of(spec, MATH))
+    sample = list(cases(tables.read(questions, QUESTIONS)))[: settings["questions"]]
+    quiet = spec | {"thinking": False} if "thinking" in spec else spec
+    prompts = Prompts(engine.tokenizer, quiet, dialogue.of(asked, MATH))
     rng = seeds.generator(seed, "copying", model)
-    frame = pd.DataFrame(measure(engine.model, prompts, asked, settings, rng))
+    frame = pd.DataFrame(measure(engine.model, prompts, sample, settings, rng))
     frame = frame.assign(model=model).fillna({"ablated": "none", "draw": 0})
     tables.write(frame, table, COPYING, provenance)
 

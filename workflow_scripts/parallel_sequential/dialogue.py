@@ -1,10 +1,11 @@
 """Prompts of the study: the question, the request for another attempt, the history.
 
-There are two styles. `taught` is the form that embedded models were trained on
+There are two styles. Embedded models get the form that they were trained on
 (`models/corpora/arithmetic.py`): the bare problem, "Solve it again.", and a history of lines
 "Answer: …". Every other model is asked to reason and to put the answer into a box, in one of four
-wordings that follow public scripts of the same design, with what follows the thoughts as history.
-In both styles the history holds final answers only; a truncated attempt is an empty answer.
+wordings that follow public scripts of the same design, with what follows the thoughts as history;
+base models see worked examples first (`inference/forms.py`). In both styles the history holds final
+answers only; a truncated attempt is an empty answer.
 """
 
 import re
@@ -12,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from workflow_scripts.inference import replies
+from workflow_scripts.inference import forms, kinds, replies
 from workflow_scripts.models.corpora import arithmetic
 
 Turn = dict[str, str]
@@ -48,23 +49,38 @@ INSTRUCTIONS = {
     "different": "Please solve the question in a different way.",
     "new_idea": "Please try a new idea.",
 }
-BOXED = "\nPlease reason step by step, and put your final answer within \\boxed{}."
-CODED = "\nReply with the whole program in one Python code block."
+# The request for the form of the reply and the form of the examples, by domain.
+FORMS = {MATH: (forms.BOXED, "worked"), CODE: (forms.CODED, "program")}
 
 
 @dataclass(frozen=True)
 class Dialogue:
-    """The prompts for one model in one domain."""
+    """The prompts for one model, of kind `kind`, in one domain.
 
-    taught: bool
+    `thinks` tells whether its replies begin with thoughts.
+    """
+
+    kind: str
     thinks: bool
     domain: str
 
+    @property
+    def taught(self) -> bool:
+        """Whether the model is asked as it was trained."""
+        return self.kind == kinds.EMBEDDED
+
+    def opening(self) -> list[Turn]:
+        """The turns before everything else: examples for a base model."""
+        return forms.opening(self.kind, FORMS[self.domain][1])
+
+    def asking(self, text: str) -> list[Turn]:
+        """The turn that asks a question."""
+        bare = self.taught and self.domain == MATH
+        return [_user(text if bare else text + FORMS[self.domain][0])]
+
     def question(self, text: str) -> list[Turn]:
         """The turns of a first attempt."""
-        if self.taught and self.domain == MATH:
-            return [_user(text)]
-        return [_user(text + (BOXED if self.domain == MATH else CODED))]
+        return [*self.opening(), *self.asking(text)]
 
     def shown(self, reply: str, finished: bool) -> str:
         """The part of a reply that the history shows; "" if it was cut off before its answer."""
@@ -139,12 +155,12 @@ class Dialogue:
             f"{text}\n\nThese answers were given:\n{listed}\n"
             f"Choose the one that is right, and put it within {BOX}}}."
         )
-        return [_user(words)]
+        return [*self.opening(), _user(words)]
 
 
-def of(spec: dict[str, Any], domain: str) -> Dialogue:
-    """The dialogue for a model, from its entry in the config."""
-    return Dialogue(spec["source"] == "train", bool(spec.get("thinking")), domain)
+def of(asked: dict[str, Any], domain: str) -> Dialogue:
+    """The dialogue for a model; `asked` comes from `kinds.asked`."""
+    return Dialogue(asked["kind"], asked["thinks"], domain)
 
 
 def padding(
@@ -161,7 +177,7 @@ def padding(
     ]
     rounds = max((len(replies) for _, replies in shown), default=0)
     exchanges = [
-        [*dialogue.question(text), {"role": "assistant", "content": replies[number]}]
+        [*dialogue.asking(text), {"role": "assistant", "content": replies[number]}]
         for number in range(rounds)
         for text, replies in shown
         if number < len(replies)

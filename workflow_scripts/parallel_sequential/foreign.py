@@ -13,7 +13,7 @@ import pandas as pd
 from workflow_scripts.inference import engines, runner
 from workflow_scripts.inference import requests as inference
 from workflow_scripts.parallel_sequential.arms import SEQUENTIAL, Rounds
-from workflow_scripts.parallel_sequential.attempts import plan_of, rows_of
+from workflow_scripts.parallel_sequential.attempts import context_of, plan_of, rows_of
 from workflow_scripts.parallel_sequential.contracts import ATTEMPTS, QUESTIONS
 from workflow_scripts.shared import job, tables
 
@@ -35,7 +35,7 @@ def histories(donor: pd.DataFrame, shift: int) -> dict[tuple[str, str, int], pd.
     return found
 
 
-def asked(
+def after_donor(
     arm: str, donor: pd.DataFrame, shift: int, questions: pd.DataFrame, plan: Rounds
 ) -> pd.DataFrame | None:
     """Requests for attempt 2, 3, … after the donor's first 1, 2, … answers."""
@@ -66,19 +66,20 @@ def main(
     spec: dict[str, Any],
     checkpoint: str,
     batch_tokens: int,
+    asked: dict[str, Any],
     settings: dict[str, Any],
     seed: int,
     provenance: dict[str, Any] | None = None,
 ) -> None:
     """Run both arms on one model and write its attempts.
 
-    `donor` is the table of the model whose answers are shown; it equals `attempts` if the study has
-    no other model.
+    `asked` is what the model's kind is asked. `donor` is the table of the model whose answers are
+    shown; it equals `attempts` if the study has no other model.
     """
     engine = engines.load(model, spec, checkpoint, batch_tokens=batch_tokens)
     store = runner.store_of(engine, "attempts")
     wanted = tables.read(questions, QUESTIONS)
-    plan = plan_of(spec, wanted, settings, seed)
+    plan = plan_of(asked, spec, wanted, settings, seed, context_of(engine, spec))
     own = tables.read(attempts, ATTEMPTS)
     able = set(own.loc[(own["arm"] == SEQUENTIAL) & (own["attempt"] > 1), "domain"])
     givers = {SEED: (own, 1)} if own["chain"].max() else {}
@@ -87,7 +88,7 @@ def main(
     rows: list[dict[str, Any]] = []
     for arm, (given, shift) in givers.items():
         given = given[given["domain"].isin(able)]
-        requests = asked(arm, given, shift, wanted, plan)
+        requests = after_donor(arm, given, shift, wanted, plan)
         if requests is not None:
             rows += rows_of(requests, runner.generate(requests, engine, store), plan)
     frame = pd.DataFrame(rows).reindex(columns=list(ATTEMPTS.columns))
