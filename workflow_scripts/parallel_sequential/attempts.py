@@ -163,7 +163,10 @@ def logprob_requests(
 def with_logprobs(
     frame: pd.DataFrame, requests: pd.DataFrame, responses: pd.DataFrame
 ) -> pd.DataFrame:
-    """The rows with the mean log-probability per token of each reply (nats), its end excluded."""
+    """The rows with the mean log-probability per token of each reply (nats), its end excluded.
+
+    A stop string counts with its tokens after the first, which the engine does not report apart.
+    """
     means: dict[int, float | None] = {}
     for row, found in zip(requests["row"], responses["choice_logprobs"], strict=True):
         total = json.loads(found)[0]
