@@ -264,7 +264,9 @@ def tokens(
         return prompt * answers(own["questions"], len(own["accuracies"])), 0.0
     each = measured["replies"] / size * repetitions(config)
     replies = {domain: each * own[domain]["questions"] for domain in ("math", "code")}
-    written = sum(count * own[domain]["reply_tokens"] for domain, count in replies.items())
+    asked = config["kinds"]["reasoning"][study]
+    budgets = {domain: asked["thought_tokens"] + asked[f"{domain}_tokens"] for domain in replies}
+    written = sum(count * budgets[domain] for domain, count in replies.items())
     return prompt * sum(replies.values()), written
 
 
