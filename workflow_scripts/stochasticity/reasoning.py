@@ -37,7 +37,7 @@ def main(
     )
     responses = runner.generate(requests, engine, runner.store_of(engine))
     # A template may open the thoughts in the prompt: a reply without their end is unfinished.
-    open_ones = [replies.spoken(text, thinks=True) is None for text in responses["text"]]
+    open_ones = responses["text"].map(lambda text: replies.spoken(text, thinks=True) is None)
     ended = responses["finish_reason"].mask(open_ones, "length")
     drawn = parsing.draws(requests, responses.assign(finish_reason=ended))
     tables.write(drawn, draw_table, DRAWS, provenance)
