@@ -1,7 +1,7 @@
 """Study `glasses`: "Transformers need glasses!" (2406.04267)."""
 
 GLASSES_MODELS = models_of(config, "glasses")
-GLASSES_TRAINED = [name for name in GLASSES_MODELS if config["models"][name]["source"] == "train"]
+GLASSES_TRAINED = [name for name in GLASSES_MODELS if kinds.kind(config, name) == kinds.EMBEDDED]
 # What the claims compare with the paper's questions.
 GLASSES_ASKED = {
     **{

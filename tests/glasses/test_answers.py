@@ -8,13 +8,12 @@ from hypothesis import strategies as st
 
 from workflow_scripts.glasses import answers, prompts, requests
 
+ASKED = {"kind": "embedded", "thinks": False, "wording": "short", "reply_tokens": 8}
 TASKS = {
-    "wording": "short",
     "copy_lengths": [4, 8, 100, 300],
     "order_lengths": [4, 8, 100, 300],
     "count_lengths": [4, 12, 101, 160],
     "draws": 3,
-    "reply_tokens": 8,
 }
 
 
@@ -82,7 +81,7 @@ def test_promptings_are_put_around_the_question():
 
 def answered(answer):
     """Replies of an answerer (a function of a request) to the study's requests, as `read` gives."""
-    table = pd.DataFrame([*requests.copies(TASKS, 0), *requests.counts(TASKS, 0)])
+    table = pd.DataFrame(requests.rows(TASKS, ASKED, 0))
     replies = pd.DataFrame(
         {
             "request_id": table["request_id"],
@@ -170,7 +169,7 @@ def test_without_chain_of_thought_the_paper_s_wording_asks_for_the_answer_only(a
 
 def test_replies_that_were_not_read_are_missing_and_not_wrong():
     """A third of the replies are cut off or say nothing; all others are right."""
-    table = pd.DataFrame([*requests.copies(TASKS, 0), *requests.counts(TASKS, 0)])
+    table = pd.DataFrame(requests.rows(TASKS, ASKED, 0))
     number = np.arange(len(table)) % 6
     told_by = {0: ("Answer: 0", "length"), 3: ("I cannot tell.", "stop")}
     texts = [

@@ -8,6 +8,7 @@ import pytest
 import yaml
 from scipy.stats import spearmanr
 
+from tests.glasses.test_answers import ASKED
 from tests.glasses.test_answers import TASKS as FEW
 from tests.glasses.verdicts import MODELS, PUBLISHED, all_claims, of_encodings, world
 from workflow_scripts.glasses import (
@@ -76,7 +77,7 @@ def parts(tmp_path_factory):
     collapse.main(
         str(folder / "collapse.parquet"), STACK, ["float64", "float16", "bfloat16"], 1, {}
     )
-    table = inference.table([*requests.copies(TASKS, 0), *requests.counts(TASKS, 0)])
+    table = inference.table(requests.rows(TASKS, ASKED, 0))
     tables.write(table, folder / "requests.parquet", schemas.REQUESTS)
     late = table["length"] >= 100
     text = np.where(late & (table["task"] != "first"), "1", table["truth"].astype(str))
@@ -92,7 +93,7 @@ def parts(tmp_path_factory):
 def scored(folder, gaps: pd.DataFrame) -> pd.DataFrame:
     tables.write(gaps, folder / "gaps.parquet")
     scores.main(
-        str(folder / "requests.parquet"),
+        [str(folder / "requests.parquet")],
         [str(folder / "made.parquet")],
         str(folder / "theory.parquet"),
         str(folder / "collapse.parquet"),
@@ -282,7 +283,7 @@ def test_stand_ins_decide_nothing_about_gemini(frame):
 @pytest.mark.parametrize(
     ("name", "change", "differs"),
     [
-        ("G9a", {"tasks_wording": "short"}, "wording short, not paper"),
+        ("G9a", {"wordings": {"gemini": "short"}}, "wording short, not paper"),
         ("G9b", {"copy_lengths": [4, 8, 448]}, "copy lengths 4, 8, 448, not 100, 150"),
         ("G10a", {"count_lengths": [4, 8]}, "count lengths 4, 8, not 5, 15"),
         ("G14a", {"order_lengths": [4, 8]}, "order lengths 4, 8, not 100, 200"),
@@ -306,9 +307,17 @@ def test_the_paper_preset_asks_as_the_paper():
     paper = yaml.safe_load((ROOT / "presets/paper.yaml").read_text())["glasses"]
     tasks, gaps = paper["tasks"], paper["gaps"]
     lengths = {name: tasks[name] for name in ("copy_lengths", "order_lengths", "count_lengths")}
-    asked = lengths | {"tasks_wording": tasks["wording"], "gaps_wording": gaps["wording"]}
-    found = claims.questions(Numbers.read(**PUBLISHED), asked | {"gap_lengths": gaps["lengths"]})
-    assert not any(each.reduced for each in found)
+    wording = {"mine": CONFIG["kinds"]["chat"]["glasses"]["wording"]}
+    asked = lengths | {"gap_lengths": gaps["lengths"]}
+    found = claims.questions(Numbers.read(**PUBLISHED), asked, wording)
+    assert not any(each["mine"].reduced for each in found)
+
+
+def test_each_model_is_compared_with_the_paper_by_its_own_wording():
+    table = world("G9a", Verdict.SUPPORTED)
+    judge = ModelEvidence(MODELS, "glasses")
+    claim = next(each for each in all_claims({"embedded-s": "short"}) if each.id == "G9a")
+    assert Verdict.SUPPORTED in {entry["verdict"] for entry in shared.judge(claim, table, judge)}
 
 
 def changed(path: str, value) -> dict:

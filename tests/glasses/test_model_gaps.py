@@ -1,36 +1,38 @@
 """Reading a model at two places by hooks, the prompts, and errors before any computation."""
 
+import hashlib
+import json
 from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
+import yaml
 
 from tests.inference import tiny
 from tests.inference.test_digits import merging
 from workflow_scripts.glasses import model_gaps, models, prompts, requests
 from workflow_scripts.glasses.changed_attention import Change
-from workflow_scripts.inference import engines
+from workflow_scripts.inference import engines, forms
 from workflow_scripts.inference.engines import EngineError
 from workflow_scripts.shared import schemas, tables
+from workflow_scripts.shared.fingerprint import ROOT
 
 torch.set_num_threads(1)
 SETTINGS = {
-    "wording": "short",
     "precisions": ["float32", "bfloat16", "float16", "int8_weights", "int8_cache", "int4_cache"],
     "lengths": [4, 9, 16, 24],
     "draws": 2,
     "cured_in": "bfloat16",
     "window": 4,
 }
+EMBEDDED = {"kind": "embedded", "thinks": False, "wording": "short", "reply_tokens": 8}
 TASKS = {
-    "wording": "short",
     "copy_lengths": [4, 20],
     "order_lengths": [4, 20],
     "count_lengths": [4, 12],
     "draws": 2,
-    "reply_tokens": 8,
 }
 
 
@@ -104,12 +106,12 @@ def test_a_length_past_the_context_is_refused_before_any_work(engine, monkeypatc
     monkeypatch.setattr(engine.model, "forward", exploding)
     longer = SETTINGS | {"lengths": [4, 40, 400, 4000]}
     with pytest.raises(EngineError, match=r"glasses\.gaps\.lengths: \d+ digits: \d+ tokens .*tiny"):
-        model_gaps.measure(engine, longer, 0)
+        model_gaps.measure(engine, longer, "short", 0)
 
 
 @pytest.fixture(scope="module")
 def frame(engine):
-    return pd.DataFrame(model_gaps.measure(engine, SETTINGS, 0))
+    return pd.DataFrame(model_gaps.measure(engine, SETTINGS, "short", 0))
 
 
 def test_every_precision_panel_and_cure_is_measured(frame):
@@ -170,7 +172,7 @@ def test_a_precision_that_the_model_refuses_is_named_and_left_out(engine, monkey
 
     monkeypatch.setattr(model_gaps, "panels", fails_in_half)
     few = SETTINGS | {"precisions": ["float32", "float16"]}
-    rows = pd.DataFrame(model_gaps.measure(engine, few, 0))
+    rows = pd.DataFrame(model_gaps.measure(engine, few, "short", 0))
     assert 'models.tiny does not run in float16 ("addmm" not implemented' in caplog.text
     kept = rows[rows["experiment"] == "E4"]
     assert set(kept.loc[kept["value"].notna(), "precision"].dropna()) == {"float32"}
@@ -193,7 +195,7 @@ def test_a_lack_of_memory_or_a_fault_ends_the_job(engine, monkeypatch, error):
 
     monkeypatch.setattr(model_gaps, "panels", fails)
     with pytest.raises(type(error)):
-        model_gaps.measure(engine, SETTINGS | {"precisions": ["float64"]}, 0)
+        model_gaps.measure(engine, SETTINGS | {"precisions": ["float64"]}, "short", 0)
 
 
 def test_the_share_of_rounded_weights_is_recorded(engine, frame):
@@ -220,8 +222,8 @@ def test_a_tokenizer_that_merges_digits_is_fed_them_one_by_one(caplog):
 
 def test_requests_hold_every_experiment_and_the_right_answers(checkpoint, tmp_path):
     path = str(tmp_path / "requests.parquet")
-    given = {"tiny": {"spec": tiny.SPEC | {"max_context": 512}, "checkpoint": str(checkpoint)}}
-    requests.main(path, TASKS, given, 1, {})
+    spec = tiny.SPEC | {"max_context": 512}
+    requests.main(path, "tiny", TASKS, spec, str(checkpoint), EMBEDDED, 1, {})
     table = tables.read(path, schemas.REQUESTS)
     assert set(table["experiment"]) == {"E1a", "E1b", "E1c", "E5", "E2"}
     counted = table[table["experiment"] == "E2"]
@@ -237,17 +239,60 @@ def test_requests_hold_every_experiment_and_the_right_answers(checkpoint, tmp_pa
         assert found - (row.task == "word") == row.truth, row.messages
 
 
-def test_an_overlong_request_is_refused_without_the_models_weights(checkpoint, tmp_path):
+def digest(rows):
+    """One hash of the ids of all requests."""
+    return hashlib.sha256("\n".join(row["request_id"] for row in rows).encode()).hexdigest()
+
+
+def test_requests_to_embedded_models_keep_their_ids():
+    """Replies that were generated before the kinds of models are found again."""
+    config = yaml.safe_load((ROOT / "config.yaml").read_text())
+    asked = config["kinds"]["embedded"]["glasses"] | {"kind": "embedded", "thinks": False}
+    rows = requests.rows(config["glasses"]["tasks"], asked, 1)
+    assert len(rows) == 594
+    assert digest(rows) == "31b4d59c0a945f1b44cfad21d70d19b5e6778bab82092000b22b1878d514c628"
+
+
+@pytest.mark.parametrize("kind", ["embedded", "base", "chat", "reasoning"])
+def test_requests_follow_the_kind_of_the_model(kind):
+    config = yaml.safe_load((ROOT / "config.yaml").read_text())
+    asked = config["kinds"][kind]["glasses"] | {"kind": kind, "thinks": kind == "reasoning"}
+    rows = requests.rows(TASKS, asked, 1)
+    most = {"embedded": 12, "reasoning": 256 + 4096}.get(kind, 256)
+    assert {row["max_tokens"] for row in rows} == {most}
+    turns = [json.loads(row["messages"]) for row in rows]
+    examples = forms.opening("base", "counted") if kind == "base" else []
+    assert all(each[:-1] == examples for each in turns)
+    assert {row["stop"] for row in rows} == {json.dumps(["\nUser:"] if kind == "base" else [])}
+    marked = [prompts.MARKER in each[-1]["content"] for each in turns]
+    assert any(marked) == (kind != "embedded")  # the marker is part of the wording `paper`
+
+
+@pytest.mark.parametrize(
+    ("asked", "pattern"),
+    [
+        (
+            {},
+            r"glasses\.tasks: E2/\w+/few_shot.* reply of 8 exceed the context of models\.tiny, 40"
+            r" .*or lower reply_tokens under models\.tiny\.asked\.glasses",
+        ),
+        (
+            {"thinks": True, "thought_tokens": 300},
+            r" reply of 308 .*or lower thought_tokens or reply_tokens under",
+        ),
+    ],
+)
+def test_an_overlong_request_is_refused_without_the_models_weights(
+    checkpoint, tmp_path, asked, pattern
+):
     import shutil
 
     folder = tmp_path / "weightless"
     shutil.copytree(checkpoint, folder, ignore=shutil.ignore_patterns("*.safetensors"))
-    given = {"tiny": {"spec": tiny.SPEC | {"max_context": 40}, "checkpoint": str(folder)}}
+    spec = tiny.SPEC | {"max_context": 40}
     path = tmp_path / "requests.parquet"
-    with pytest.raises(
-        EngineError, match=r"E2/\w+/few_shot.*exceed the context of models\.tiny, 40"
-    ):
-        requests.main(str(path), TASKS, given, 1, {})
+    with pytest.raises(EngineError, match=pattern):
+        requests.main(str(path), "tiny", TASKS, spec, str(folder), EMBEDDED | asked, 1, {})
     assert not path.exists()
 
 

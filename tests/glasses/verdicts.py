@@ -40,32 +40,33 @@ S, C, INC = Verdict.SUPPORTED, Verdict.CONTRADICTED, Verdict.INCONCLUSIVE
 LENGTHS = [5, 10, 50, 100, 500, 1000, 5000, 10_000]
 DIGITS = [1, 2, 6, 11, 25, 51, 101, 501, 1001, 2001]
 TASKS = {
-    "wording": "paper",
     "copy_lengths": list(range(100, 501, 50)),
     "order_lengths": list(range(100, 1501, 100)),
-    "reply_tokens": 8,
 }
+AS_CHAT = {"kind": "chat", "thinks": False, "wording": "paper", "reply_tokens": 8}
 TWO_SEEDS = {"units": "seeds", "precision": "float64"}
 
 
-# The paper's wording and lengths.
+# The paper's lengths.
 ASKED: dict[str, Any] = {
-    "tasks_wording": "paper",
     "copy_lengths": TASKS["copy_lengths"],
     "order_lengths": TASKS["order_lengths"],
     "count_lengths": list(range(5, 196, 10)),
-    "gaps_wording": "paper",
     "gap_lengths": DIGITS,
 }
 
 
-def all_claims(**asked: Any) -> list[Claim]:
-    """The study's claims, as its rule builds them, for models asked as in the paper but `asked`."""
+def all_claims(wordings: Mapping[str, str] | None = None, **asked: Any) -> list[Claim]:
+    """The study's claims, as its rule builds them, for models asked as in the paper.
+
+    Except for the lengths in `asked`, and the models in `wordings`.
+    """
     return claims.all_claims(
         **PUBLISHED,
         stack=CONFIG["stack"],
         variation=CONFIG["theory"]["variation"],
         asked=ASKED | asked,
+        wordings=dict.fromkeys([*MODELS, "made"], "paper") | dict(wordings or {}),
     )
 
 
@@ -180,7 +181,7 @@ Answerer = Callable[[dict[str, Any], int], bool]
 
 def replies(right: Answerer, model: str) -> list[Row]:
     """Scores of replies to the study's copying prompts, right where `right` says."""
-    asked = pd.DataFrame(requests.copies(TASKS, 0))
+    asked = pd.DataFrame(requests.copies(TASKS, AS_CHAT, 0))
     # Each prompt has its place among those of its kind, so that an answerer can alternate.
     kinds = ["experiment", "task", "prompting", "family"]
     asked["place"] = asked.groupby(kinds).cumcount()

@@ -1,14 +1,16 @@
 """The copy experiment on a language model: merged digits, lengths, and parallel decoding."""
 
+import json
 import re
 from types import SimpleNamespace
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
 from tests.inference import tiny
-from workflow_scripts.inference import engines
+from workflow_scripts.inference import engines, forms
 from workflow_scripts.inference.engines import EngineError
 from workflow_scripts.perplexity import digits, models
 
@@ -25,7 +27,7 @@ def merging(pieces: str, template: str = "{}>") -> SimpleNamespace:
         text += "".join(turn["content"] for turn in messages[1:])
         return [known.setdefault(piece, len(known)) for piece in re.findall(pieces, text)]
 
-    return SimpleNamespace(name="merger", encode=encode, context=10_000)
+    return SimpleNamespace(name="merger", encode=encode, context=10_000, spec={})
 
 
 def test_a_token_a_digit_is_plain():
@@ -62,9 +64,9 @@ def test_a_length_beyond_the_context_is_refused_before_any_work(engine, monkeypa
     monkeypatch.setattr(engine.model, "forward", never)
     monkeypatch.setattr(engines, "load", lambda *given, **named: engine)
     sizes = {"sizes": [4, 200], "random_sizes": {"trained": [8], "longer": []}, "strings": 2}
-    settings = {"wordings": [WORDING, "Repeat {} now"], **sizes}
+    asked = {"wordings": [WORDING, "Repeat {} now"]}
     with pytest.raises(EngineError, match=r"200 bits need \d+ tokens, models\.tiny has 256"):
-        models.main("tiny", tiny.SPEC, "", 1024, "table", "steps", settings, 1e-12, 1, {})
+        models.main("tiny", tiny.SPEC, "", 1024, asked, "table", "steps", sizes, 1e-12, 1, {})
 
 
 @pytest.mark.parametrize("bits", [[0] * 10, [0] * 9 + [1], [1, 0] * 5])
@@ -96,6 +98,43 @@ def test_rows_of_a_pair_are_probabilities_of_the_model(engine):
     # An untrained model prefers other tokens to digits, which is reported.
     assert rows["other_token_share_alpha"] > 0
     assert 0 <= rows["first_other_token_alpha"] < 6
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory):
+    folder = tiny.save(tmp_path_factory.mktemp("base") / "model", spread=0.3)
+    spec = tiny.SPEC | {"kind": "base", "chat_template": False}
+    return engines.load("tiny-base", spec, str(folder))
+
+
+def test_a_base_model_sees_copies_before_the_question(base):
+    way = digits.way_of(base, WORDING, 6)
+    spelt = digits.spelling(base, WORDING, [0] * 6, way)
+    text = base.tokenizer.decode(spelt.prompt)
+    examples = forms.opening("base", "copied")
+    assert text.startswith(f"User: {examples[0]['content']}\n\nAssistant: ")
+    assert text.endswith(f"User: Copy {digits.text([0] * 6, way)}?\n\nAssistant:")
+    written = base.tokenizer.decode(spelt.written([0, 1, 1, 0, 1, 0]))
+    assert written == " " + digits.text([0, 1, 1, 0, 1, 0], way)
+
+
+@pytest.mark.parametrize("kind", ["base", "chat"])
+def test_free_replies_of_a_base_model_end_before_the_next_question(engine, base, monkeypatch, kind):
+    asked = []
+
+    def generate(table, *_):
+        asked.append(table)
+        return pd.DataFrame({"request_id": table["request_id"]}).assign(
+            text="0000", finish_reason="stop"
+        )
+
+    monkeypatch.setattr(models.runner, "generate", generate)
+    monkeypatch.setattr(models.runner, "store_of", lambda _: None)
+    chosen = base if kind == "base" else engine
+    models.free_replies(chosen, WORDING, digits.way_of(chosen, WORDING, 4), [4], 1)
+    assert set(asked[0]["stop"]) == {json.dumps(list(forms.stop(kind)))}
+    turns = [json.loads(each) for each in asked[0]["messages"]]
+    assert all(each[:-1] == forms.opening(kind, "copied") for each in turns)
 
 
 def test_free_replies_are_counted(engine, tmp_path, monkeypatch):

@@ -40,26 +40,28 @@ def protocols(numbers: Numbers, stack: dict[str, Any], variation: dict[str, Any]
     )
 
 
-def questions(numbers: Numbers, asked: dict[str, Any]) -> Asked:
-    """Whether models were asked as in the paper: in our version of its wording, at its lengths.
+def questions(numbers: Numbers, asked: dict[str, Any], wordings: dict[str, str]) -> Asked:
+    """Whether each model was asked as in the paper: in our version of its wording, at its lengths.
 
-    `asked` has the wordings and lengths of the study's settings `tasks` and `gaps`. Accuracies and
-    errors are means over lengths, so other lengths change them; gaps are read length by length.
+    `asked` has the lengths of the study's settings `tasks` and `gaps`, `wordings` the wording of
+    each model. Accuracies and errors are means over lengths, so other lengths change them; gaps are
+    read length by length.
     """
 
-    def protocol(wording: str, name: str, run: list[int], published: list[int]) -> Protocol:
-        return evidence(
-            Setting("wording", asked[wording], "paper"),
-            Setting(f"{name} lengths", sorted(run), published),
-        )
+    def protocols(name: str, run: list[int], published: list[int]) -> dict[str, Protocol]:
+        lengths = Setting(f"{name} lengths", sorted(run), published)
+        return {
+            model: evidence(Setting("wording", wording, "paper"), lengths)
+            for model, wording in wordings.items()
+        }
 
     panel = numbers.lengths("5a")
     shared = [length for length in panel if length in asked["gap_lengths"]]
     return Asked(
-        copying=protocol("tasks_wording", "copy", asked["copy_lengths"], numbers.copied("2a")),
-        counting=protocol("tasks_wording", "count", asked["count_lengths"], numbers.counted()),
-        order=protocol("tasks_wording", "order", asked["order_lengths"], numbers.copied("11")),
-        gaps=protocol("gaps_wording", "gap", shared, panel),
+        copying=protocols("copy", asked["copy_lengths"], numbers.copied("2a")),
+        counting=protocols("count", asked["count_lengths"], numbers.counted()),
+        order=protocols("order", asked["order_lengths"], numbers.copied("11")),
+        gaps=protocols("gap", shared, panel),
     )
 
 
@@ -71,17 +73,19 @@ def all_claims(
     stack: dict[str, Any],
     variation: dict[str, Any],
     asked: dict[str, Any],
+    wordings: dict[str, str],
 ) -> list[Claim]:
     """All claims in order, with the published numbers from the CSV files.
 
-    `stack`, `variation` and `asked` are settings of the study: they decide whether a run followed
-    the paper's protocol, and whether a paper's model was asked as in the paper.
+    `stack`, `variation` and `asked` are settings of the study, `wordings` the wording of each
+    model: they decide whether a run followed the paper's protocol, and whether a paper's model was
+    asked as in the paper.
     """
     numbers = Numbers.read(thresholds, copies, errors, gaps)
     followed = protocols(numbers, stack, variation)
     return [
         *claims_theory.claims(numbers, followed),
-        *claims_experiments.claims(numbers, followed, questions(numbers, asked)),
+        *claims_experiments.claims(numbers, followed, questions(numbers, asked, wordings)),
     ]
 
 

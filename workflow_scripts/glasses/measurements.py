@@ -47,31 +47,32 @@ class Protocols(NamedTuple):
 
 
 class Asked(NamedTuple):
-    """How models were asked: what differs from the paper in E1, E2, E5 and E4."""
+    """How each model was asked: what differs from the paper in E1, E2, E5 and E4."""
 
-    copying: Protocol
-    counting: Protocol
-    order: Protocol
-    gaps: Protocol
+    copying: dict[str, Protocol]
+    counting: dict[str, Protocol]
+    order: dict[str, Protocol]
+    gaps: dict[str, Protocol]
 
 
 def as_asked(
-    asked: Protocol,
+    asked: dict[str, Protocol],
     test: Callable[[pd.DataFrame, EvidenceOf], Found],
     scores: pd.DataFrame,
     evidence: EvidenceOf,
 ) -> Found:
     """What `test` finds; a paper's model that was asked differently counts as another model."""
     found = test(scores, evidence)
-    if isinstance(found, NotMeasured) or not asked.reduced:
+    if isinstance(found, NotMeasured):
         return found
-    differs = f"asked differently from the paper's model: {asked.reduced}"
-    return [
-        replace(one, evidence=Evidence.OTHER_MODEL, note=f"{one.note}; {differs}")
-        if one.evidence is Evidence.PAPER_MODEL
-        else one
-        for one in found
-    ]
+    return [_as_asked(asked, one) for one in found]
+
+
+def _as_asked(asked: dict[str, Protocol], found: Measured) -> Measured:
+    if found.evidence is not Evidence.PAPER_MODEL or not asked[str(found.model)].reduced:
+        return found
+    differs = f"asked differently from the paper's model: {asked[str(found.model)].reduced}"
+    return replace(found, evidence=Evidence.OTHER_MODEL, note=f"{found.note}; {differs}")
 
 
 one_layer = partial(pick, experiment="layer", part="layer", encoding="none", model=STACK)

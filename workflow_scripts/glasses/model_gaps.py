@@ -231,13 +231,13 @@ def panel_rows(
     return rows
 
 
-def measure(engine: Any, settings: dict[str, Any], seed: int) -> list[Row]:
+def measure(engine: Any, settings: dict[str, Any], wording: str, seed: int) -> list[Row]:
     """Scores of all panels in every precision (E4), and of the cures in `settings["cured_in"]`.
 
-    `settings` is `glasses.gaps` of the config. A precision that the model does not run in is named
-    in the log, and in a row without a value.
+    `settings` is `glasses.gaps` of the config, `wording` a name of `WORDINGS`. A precision that the
+    model does not run in is named in the log, and in a row without a value.
     """
-    prompts = Prompts(engine, settings["wording"])
+    prompts = Prompts(engine, wording)
     lengths = sorted(settings["lengths"])
     refuse_overlong(prompts, lengths, "glasses.gaps.lengths")
     heads = Reader(engine.model).heads

@@ -38,17 +38,22 @@ def main(
     model: str,
     spec: dict[str, Any],
     checkpoint: str,
+    asked: dict[str, Any],
     table: str,
     gap_settings: dict[str, Any],
     sensitivity_settings: dict[str, Any],
     seed: int,
     provenance: dict[str, Any],
 ) -> None:
-    """Write the scores of one model; the settings are `gaps` and `model_sensitivity`."""
+    """Write the scores of one model; the settings are `gaps` and `model_sensitivity`.
+
+    `asked` gives the wording. No reply is read, so a base model gets no examples.
+    """
+    wording = asked["wording"]
     # Attention is replaced anyway, and not every architecture has the default one.
     engine: Any = engines.load(model, spec, checkpoint, attention="eager")
-    rows = model_gaps.measure(engine, gap_settings, seeds.derive(seed, "glasses", "gaps"))
-    rows += sensitivity(engine, sensitivity_settings, gap_settings["wording"], seed)
+    rows = model_gaps.measure(engine, gap_settings, wording, seeds.derive(seed, "glasses", "gaps"))
+    rows += sensitivity(engine, sensitivity_settings, wording, seed)
     tables.write(pd.DataFrame(rows).assign(model=model), table, provenance=provenance)
 
 

@@ -2,7 +2,8 @@
 
 Columns besides the shared ones: `experiment`; `task`; `prompting`; `family` of a copied sequence;
 `length` in digits or counted items; `truth`. Decoding is greedy, as the paper does not state its
-own. Every prompt is checked against the context of every model of the study before any is sent.
+own. Every prompt is checked against the model's context before any is sent. Wording and budget
+follow from the model's kind; a base model gets worked examples and stop strings.
 """
 
 import json
@@ -12,8 +13,9 @@ from itertools import product
 from typing import Any
 
 from workflow_scripts.glasses import prompts
-from workflow_scripts.inference import digits
+from workflow_scripts.inference import digits, forms, kinds
 from workflow_scripts.inference import requests as inference
+from workflow_scripts.inference.engines import EngineError
 from workflow_scripts.shared import job, schemas, seeds, tables
 
 log = logging.getLogger(__name__)
@@ -34,23 +36,27 @@ COUNTING = ("sum", "ones", *RANDOM_TASKS)
 
 
 def ask(
-    item: str, asked: str, shown: str, settings: dict[str, Any], seed: int, **conditions: Any
+    item: str, question: str, shown: str, asked: dict[str, Any], seed: int, **conditions: Any
 ) -> Iterator[Request]:
-    """The question `asked` about `shown`, once per wrapper of the wording; greedy, one sample."""
-    wording = prompts.WORDINGS[settings["wording"]]
+    """The `question` about `shown`, once per wrapper of the wording; greedy, one sample.
+
+    `asked` is what the model is asked by its kind (`kinds.asked`).
+    """
+    wording, kind = prompts.WORDINGS[asked["wording"]], asked["kind"]
     for wrapper in range(len(wording.wrappers)):
-        text = prompts.prompt(wording, asked, shown, conditions["prompting"], wrapper)
+        text = prompts.prompt(wording, question, shown, conditions["prompting"], wrapper)
         yield inference.request(
             f"{item}/{wrapper}",
-            messages=[{"role": "user", "content": text}],
+            messages=[*forms.opening(kind, "counted"), {"role": "user", "content": text}],
             temperature=0.0,
-            max_tokens=settings["reply_tokens"],
+            max_tokens=kinds.budget(asked, asked["reply_tokens"]),
+            stop=forms.stop(kind),
             seed=seed,
             **conditions,
         )
 
 
-def copies(settings: dict[str, Any], seed: int) -> Iterator[Request]:
+def copies(settings: dict[str, Any], asked: dict[str, Any], seed: int) -> Iterator[Request]:
     """E1: the last and the first element. E5: the last, in three orders. All of them are 0."""
     for experiment, family, prompting, tasks in COPYING:
         lengths = settings["order_lengths" if experiment == "E5" else "copy_lengths"]
@@ -60,14 +66,14 @@ def copies(settings: dict[str, Any], seed: int) -> Iterator[Request]:
             where: Request = {"experiment": experiment, "task": task, "prompting": prompting}
             where |= {"family": family, "length": length, "truth": 0}
             shown = prompts.copied(family, side, length)
-            yield from ask(f"{experiment}/{place}/{length}", task, shown, settings, seed, **where)
+            yield from ask(f"{experiment}/{place}/{length}", task, shown, asked, seed, **where)
 
 
-def counts(settings: dict[str, Any], seed: int) -> Iterator[Request]:
+def counts(settings: dict[str, Any], asked: dict[str, Any], seed: int) -> Iterator[Request]:
     """E2 (and E3 where the model is Gemma 7B): four tasks, three promptings."""
     for task in COUNTING:
         draws = settings["draws"] if task in RANDOM_TASKS else 1
-        asked = "ones" if task == "bits" else task
+        question = "ones" if task == "bits" else task
         for length, draw in product(settings["count_lengths"], range(draws)):
             rng = seeds.generator(seed, "glasses", task, length, draw)
             shown, truth = prompts.counted(task, length, rng)
@@ -75,43 +81,54 @@ def counts(settings: dict[str, Any], seed: int) -> Iterator[Request]:
                 item = f"E2/{task}/{prompting}/{length}/{draw}"
                 where: Request = {"experiment": "E2", "task": task, "prompting": prompting}
                 where |= {"family": "", "length": length, "truth": truth}
-                yield from ask(item, asked, shown, settings, seed, **where)
+                yield from ask(item, question, shown, asked, seed, **where)
 
 
-def refuse_overlong(rows: list[Request], models: dict[str, dict[str, Any]]) -> None:
-    """Raise `EngineError` for a prompt that does not fit the context of one of the models.
+def rows(settings: dict[str, Any], asked: dict[str, Any], seed: int) -> list[Request]:
+    """The requests of the study to one model."""
+    return [*copies(settings, asked, seed), *counts(settings, asked, seed)]
 
-    Also names in the log each model whose tokenizer merges digits. `models` maps a name to its
-    `spec` and `checkpoint`; only tokenizers and configs are loaded.
+
+def refuse_overlong(
+    requests: list[Request], name: str, spec: dict[str, Any], checkpoint: str, asked: dict[str, Any]
+) -> None:
+    """Raise `EngineError` for a prompt that does not fit the model's context with its reply.
+
+    Also says in the log if the tokenizer merges digits. Only tokenizer and config are loaded.
     """
     from transformers import AutoConfig, AutoTokenizer
 
-    for name, model in models.items():
-        spec, at = model["spec"], {}
-        if "revision" in spec:
-            at["revision"] = spec["revision"]
-        tokenizer = AutoTokenizer.from_pretrained(model["checkpoint"], **at)
-        config = AutoConfig.from_pretrained(model["checkpoint"], **at).get_text_config()
-        digits.report(digits.inspect(tokenizer, name), name)
-        limits = [getattr(config, "max_position_embeddings", None), spec.get("max_context")]
-        limit = min((limit for limit in limits if limit), default=1 << 20)
-        asked = [row | {"turns": json.loads(row["messages"])} for row in rows]
-        # The longest text first, so that the error names it.
-        asked.sort(key=lambda row: -len(row["messages"]))
-        digits.refuse_overlong(name, spec, tokenizer, limit, asked)
+    at = {"revision": spec["revision"]} if "revision" in spec else {}
+    tokenizer = AutoTokenizer.from_pretrained(checkpoint, **at)
+    config = AutoConfig.from_pretrained(checkpoint, **at).get_text_config()
+    digits.report(digits.inspect(tokenizer, name), name)
+    limits = [getattr(config, "max_position_embeddings", None), spec.get("max_context")]
+    limit = min((limit for limit in limits if limit), default=1 << 20)
+    turns = [row | {"turns": json.loads(row["messages"])} for row in requests]
+    # The longest text first, so that the error names it.
+    turns.sort(key=lambda row: -len(row["messages"]))
+    try:
+        digits.refuse_overlong(name, spec, tokenizer, limit, turns)
+    except EngineError as error:
+        keys = "thought_tokens or reply_tokens" if asked["thinks"] else "reply_tokens"
+        remedy = f"or lower {keys} under models.{name}.asked.glasses"
+        raise EngineError(f"glasses.tasks: {error}, {remedy}") from error
 
 
 def main(
     requests: str,
+    model: str,
     settings: dict[str, Any],
-    models: dict[str, dict[str, Any]],
+    spec: dict[str, Any],
+    checkpoint: str,
+    asked: dict[str, Any],
     seed: int,
     provenance: dict[str, Any],
 ) -> None:
-    """Write the requests of the study; `settings` is `glasses.tasks` of the config."""
-    rows = [*copies(settings, seed), *counts(settings, seed)]
-    refuse_overlong(rows, models)
-    tables.write(inference.table(rows), requests, schemas.REQUESTS, provenance)
+    """Write the requests to one model; `settings` is `glasses.tasks` of the config."""
+    every = rows(settings, asked, seed)
+    refuse_overlong(every, model, spec, checkpoint, asked)
+    tables.write(inference.table(every), requests, schemas.REQUESTS, provenance)
 
 
 if __name__ == "__main__":

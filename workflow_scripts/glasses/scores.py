@@ -13,7 +13,7 @@ CONDITIONS = [*TEXTS, *WHOLE]
 
 
 def main(
-    requests: str,
+    requests: list[str],
     responses: list[str],
     theory: str,
     collapse: str,
@@ -27,13 +27,13 @@ def main(
 ) -> None:
     """Join the finished rows of theory, random decoders and models with those of the replies.
 
-    `responses` are in the order of `models`. `trained` maps each stand-in to the greatest count it
-    was trained on, `thinking` each model to whether it thinks before it answers.
+    `requests` and `responses` are in the order of `models`. `trained` maps each stand-in to the
+    greatest count it was trained on, `thinking` each model to whether it thinks before it answers.
     """
-    asked = tables.read(requests, schemas.REQUESTS)
     parts = [tables.read(path) for path in (theory, collapse, *models_inside)]
-    for model, path in zip(models, responses, strict=True):
-        read = answers.read(asked, tables.read(path, schemas.RESPONSES), thinking)
+    for model, questions, replies in zip(models, requests, responses, strict=True):
+        asked = tables.read(questions, schemas.REQUESTS)
+        read = answers.read(asked, tables.read(replies, schemas.RESPONSES), thinking)
         rows = [*answers.copying(read, seed), *answers.counting(read, seed, trained.get(model))]
         parts.append(pd.DataFrame(rows).assign(model=model))
     frame = scores.table(parts, CONDITIONS, whole=WHOLE, texts=TEXTS)

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from workflow_scripts.inference import chat, forms
 from workflow_scripts.inference.engines import EngineError
 
 WAYS = {"plain": "", "spaced": " "}  # between two bits
@@ -36,9 +37,17 @@ def text(bits: Sequence[int], way: str) -> str:
     return WAYS[way].join(map(str, bits))
 
 
-def question(wording: str, bits: Sequence[int], way: str) -> list[dict[str, str]]:
-    """The chat turn that asks for a copy of `bits`, which replace {} in `wording`."""
-    return [{"role": "user", "content": wording.format(text(bits, way))}]
+def question(engine: Any, wording: str, bits: Sequence[int], way: str) -> list[dict[str, str]]:
+    """The chat turns that ask for a copy of `bits`, which replace {} in `wording`.
+
+    Worked examples come first if the model is a base model.
+    """
+    examples = forms.opening(engine.spec.get("kind", ""), "copied")
+    return [*examples, {"role": "user", "content": wording.format(text(bits, way))}]
+
+
+def _begun(reply: str) -> dict[str, str]:
+    return {"role": "assistant", "content": reply}
 
 
 def spelling(engine: Any, wording: str, bits: Sequence[int], way: str) -> Spelling | None:
@@ -47,12 +56,14 @@ def spelling(engine: Any, wording: str, bits: Sequence[int], way: str) -> Spelli
     It does not if the answers of all zeros and of all ones have equally many tokens and differ in
     one token per bit.
     """
-    turns = question(wording, bits, way)
-    prompt = engine.encode(messages=turns)
+    turns = question(engine, wording, bits, way)
+    # A template may close an empty thought before a reply that has begun. Plain text needs no
+    # beginning: the blank before the reply may be part of its first token.
+    opened = [*turns, _begun("")] if chat.templated(engine.spec) else turns
+    prompt = engine.encode(messages=opened)
     found = []
     for bit in (0, 1):
-        answer = {"role": "assistant", "content": text([bit] * len(bits), way)}
-        whole = engine.encode(messages=[*turns, answer])
+        whole = engine.encode(messages=[*turns, _begun(text([bit] * len(bits), way))])
         if whole[: len(prompt)] != prompt:
             return None
         found.append(whole[len(prompt) :])

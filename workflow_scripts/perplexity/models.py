@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from workflow_scripts.inference import engines, numbers, requests, runner
+from workflow_scripts.inference import engines, forms, numbers, requests, runner
 from workflow_scripts.inference.engines import EngineError
 from workflow_scripts.inference.replies import LOST
 from workflow_scripts.perplexity import bounds, digits, metrics
@@ -134,9 +134,10 @@ def free_replies(engine: Any, wording: str, way: str, sizes: list[int], seed: in
             asked.append(
                 requests.request(
                     f"{name} {size}",
-                    messages=digits.question(wording, bits, way),
+                    messages=digits.question(engine, wording, bits, way),
                     temperature=0.0,
                     max_tokens=len(spelt.answer) + SPARE_TOKENS,
+                    stop=forms.stop(engine.spec.get("kind", "")),
                     seed=seed,
                     string=name,
                     size=size,
@@ -197,6 +198,7 @@ def main(
     spec: dict[str, Any],
     checkpoint: str,
     batch_tokens: int,
+    asked: dict[str, Any],
     table: str,
     steps: str,
     settings: dict[str, Any],
@@ -206,9 +208,10 @@ def main(
 ) -> None:
     """Write the scores of one model to `table`, the steps of its random strings to `steps`.
 
-    Pairs are asked in every wording of `settings`, free replies and random strings in the first.
+    Pairs are asked in every wording of `asked`, free replies and random strings in the first.
     """
-    wordings, sizes, random_sizes = (settings[k] for k in ("wordings", "sizes", "random_sizes"))
+    sizes, random_sizes = settings["sizes"], settings["random_sizes"]
+    wordings = asked["wordings"]
     batch_tokens = spec.get("batch_tokens", batch_tokens)
     engine: Any = engines.load(model, spec, checkpoint, batch_tokens=batch_tokens)
     # One way for all wordings, the spaced one if any needs it, so that curves can be compared.
