@@ -103,13 +103,13 @@ def test_a_models_jacobians_by_finite_differences_of_the_library(model):
     def last(states):
         return own.base_model(inputs_embeds=states[None]).last_hidden_state[0, -1]
 
-    found = model_sensitivity.norms(own, IDS)
+    found = model_sensitivity.norms(model_sensitivity.in_float64(own), IDS)
     # The library's RMSNorm rounds to float32, so steps are coarse.
     assert found["varying"].tolist() == pytest.approx(by_steps(last, embedded, 3e-3), rel=5e-3)
 
 
 def test_a_models_bound_holds_and_is_not_empty(model):
-    found = model_sensitivity.norms(model, IDS)
+    found = model_sensitivity.norms(model_sensitivity.in_float64(model), IDS)
     assert (found["fixed"] <= found["bound"] * (1 + 1e-9)).all()
     assert (found["bound"] < 1e4 * found["fixed"]).all()
     assert not np.allclose(found["fixed"], found["varying"], rtol=1e-3)
@@ -138,3 +138,26 @@ def test_a_model_of_another_form_or_too_wide_is_left_out_by_reason(model, tmp_pa
     folder = tiny.save(tmp_path / "gpt2", "gpt2", hidden=16)
     other = engines.load("tiny", tiny.SPEC, str(folder)).model
     assert "not norm, attention, norm, network" in model_sensitivity.readable(other, 1024)
+
+
+@pytest.mark.parametrize("width", [3, 8, 40])
+def test_spectral_norms_without_jacobians_are_those_of_the_jacobians(width):
+    torch.manual_seed(width)
+    first, second = (torch.randn(width, width, dtype=torch.float64) for _ in range(2))
+
+    def function(states):
+        return states + torch.tanh(states @ first) @ second
+
+    states = torch.randn(5, width, dtype=torch.float64)
+    states[3] = 0.0
+    jacobians = torch.stack([torch.func.jacrev(function)(state) for state in states])
+    expected = torch.linalg.matrix_norm(jacobians, ord=2)
+    found = model_sensitivity.spectral_norms(function, states)
+    torch.testing.assert_close(found, expected, rtol=1e-9, atol=0)
+
+
+def test_spectral_norms_of_multiples_of_the_identity_and_of_zero():
+    states = torch.ones(2, 6, dtype=torch.float64)
+    for factor in (3.0, 0.0):
+        found = model_sensitivity.spectral_norms(lambda x, by=factor: by * x, states)
+        assert found.tolist() == pytest.approx([factor, factor])

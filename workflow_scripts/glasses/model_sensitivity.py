@@ -9,6 +9,7 @@ feed-forward network enters by the norm of I + its Jacobian at that token.
 
 import copy
 import logging
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,10 @@ from workflow_scripts.glasses.model_gaps import layer_list
 
 log = logging.getLogger(__name__)
 
+JACOBIAN_ROWS = 16  # in one backward pass: larger products, and memory for as many passes
+# Of Lanczos' method: the error of a squared norm is at most this share of it.
+TOLERANCE = 1.0e-10
+CHECK_EVERY = 8  # steps
 PARTS = ("input_layernorm", "self_attn", "post_attention_layernorm", "mlp")
 
 
@@ -34,14 +39,19 @@ def readable(model: Any, widest: int) -> str | None:
     return None
 
 
-def norms(model: Any, ids: list[int]) -> dict[str, np.ndarray]:
-    """`bound`, and ||dy_n/dv_i|| with attention weights `fixed` and `varying`, (tokens,) each.
-
-    Computed in float64 on a copy; what the library computes in float32 stays in float32.
-    """
+def in_float64(model: Any) -> Any:
+    """A copy for `norms`; what the library computes in float32 stays in float32."""
     own = copy.deepcopy(model).double().cpu().eval()
     for parameter in own.parameters():
         parameter.requires_grad_(False)
+    return own
+
+
+def norms(own: Any, ids: list[int]) -> dict[str, np.ndarray]:
+    """`bound`, and ||dy_n/dv_i|| with attention weights `fixed` and `varying`, (tokens,) each.
+
+    `own` is a model that `in_float64` returned.
+    """
     embeddings = own.get_input_embeddings()(torch.tensor([ids]))
     seen = Change(keep=True)
     with torch.no_grad(), changed(own, seen):
@@ -59,15 +69,19 @@ def _last(model: Any, embeddings: Tensor) -> Tensor:
 
 
 def _jacobian(model: Any, embeddings: Tensor, change: Change) -> Tensor:
-    """dy_n/dv_i, (tokens, d, d), at embeddings (1, tokens, d), computed one row of y at a time."""
+    """dy_n/dv_i, (tokens, d, d), at embeddings (1, tokens, d), a few rows of y at a time."""
     inputs = embeddings.detach().requires_grad_()
     with torch.enable_grad(), changed(model, change):
         output = _last(model, inputs)
-    rows = [
-        torch.autograd.grad(output[index], inputs, retain_graph=True)[0][0]
-        for index in range(len(output))
-    ]
-    return torch.stack(rows, 1)
+    found = torch.empty(inputs.shape[1], len(output), inputs.shape[2], dtype=inputs.dtype)
+    units = torch.eye(len(output), dtype=output.dtype)
+    for start in range(0, len(output), JACOBIAN_ROWS):
+        rows = slice(start, start + JACOBIAN_ROWS)
+        (passed,) = torch.autograd.grad(
+            output, inputs, units[rows], retain_graph=True, is_grads_batched=True
+        )
+        found[:, rows] = passed[:, 0].transpose(0, 1)
+    return found
 
 
 def _bound(model: Any, embeddings: Tensor, seen: Change) -> Tensor:
@@ -112,17 +126,54 @@ def _head_norms(attention: Any, config: Any) -> Tensor:
 
 def _norm_jacobians(module: Any, states: Tensor) -> Tensor:
     """Spectral norm of the norm layer's Jacobian at each of states (tokens, d), (tokens,)."""
-    jacobians = torch.func.vmap(torch.func.jacrev(module))(states)
-    return torch.linalg.matrix_norm(jacobians, ord=2)
+    return spectral_norms(module, states)
 
 
 def _network_norms(layer: Any, states: Tensor) -> Tensor:
     """Norm of I + the Jacobian of network(norm(state)) at states (tokens, d), (tokens,)."""
 
-    def passed(state: Tensor) -> Tensor:
-        """The state (d,) after the feed-forward network and its residual path, shape (d,)."""
-        return state + layer.mlp(layer.post_attention_layernorm(state[None]))[0]
+    def passed(entering: Tensor) -> Tensor:
+        """The states (tokens, d) after the feed-forward network and its residual path."""
+        return entering + layer.mlp(layer.post_attention_layernorm(entering))
 
-    return torch.stack(
-        [torch.linalg.matrix_norm(torch.func.jacrev(passed)(state), ord=2) for state in states]
-    )
+    return spectral_norms(passed, states)
+
+
+def spectral_norms(function: Callable[[Tensor], Tensor], states: Tensor) -> Tensor:
+    """Spectral norm of the Jacobian of `function` at each row of `states` (tokens, d), (tokens,).
+
+    `function` maps every row by itself. Lanczos' method on the products of the Jacobians with their
+    transposes, all rows at once, reorthogonalised: no Jacobian is formed, which for the networks of
+    a model takes ten times as long.
+    """
+    tokens, d = states.shape
+    pull = torch.func.vjp(function, states)[1]
+    start = torch.randn(tokens, d, dtype=states.dtype, generator=torch.Generator().manual_seed(0))
+    vector = start / start.norm(dim=1, keepdim=True)
+    basis = torch.empty(tokens, 0, d, dtype=states.dtype)
+    diagonal: list[Tensor] = []
+    beside: list[Tensor] = []
+    for step in range(1, d + 1):
+        basis = torch.cat([basis, vector[:, None]], 1)
+        (image,) = pull(torch.func.jvp(function, (states,), (vector,))[1])
+        diagonal.append((image * vector).sum(1))
+        for _ in range(2):
+            image = image - ((basis @ image[:, :, None]).mT @ basis)[:, 0]
+        rest = image.norm(dim=1)
+        if step % CHECK_EVERY == 0 or step == d:
+            values, vectors = torch.linalg.eigh(_tridiagonal(diagonal, beside))
+            error = rest * vectors[:, -1, -1].abs()
+            if (error <= TOLERANCE * values[:, -1]).all():
+                break
+        beside.append(rest)
+        vector = image / rest.clamp(min=torch.finfo(rest.dtype).tiny)[:, None]
+    return values[:, -1].clamp(min=0).sqrt()
+
+
+def _tridiagonal(diagonal: list[Tensor], beside: list[Tensor]) -> Tensor:
+    """Symmetric matrices (tokens, k, k) from k entries on and k - 1 beside the diagonal."""
+    found = torch.diag_embed(torch.stack(diagonal, 1))
+    if beside:
+        off = torch.diag_embed(torch.stack(beside, 1), offset=1)
+        found = found + off + off.mT
+    return found

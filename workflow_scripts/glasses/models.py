@@ -21,11 +21,11 @@ def sensitivity(engine: Any, settings: dict[str, Any], wording: str, seed: int) 
         log.warning("models.%s: no sensitivity, %s", engine.name, reason)
         return []
     prompts = model_gaps.Prompts(engine, wording)
-    samples = []
+    own, samples = model_sensitivity.in_float64(engine.model), []
     for draw in range(settings["prompts"]):
         rng = seeds.generator(seed, "glasses", "heard", draw)  # "heard": changing it changes draws
         shown = model_gaps.sequence("digits", settings["digits"], rng)
-        samples.append(model_sensitivity.norms(engine.model, prompts.tokens("last", shown)[0]))
+        samples.append(model_sensitivity.norms(own, prompts.tokens("last", shown)[0]))
     norms = stacked(samples)
     rows = profile("model_sensitivity", norms, "prompts")
     for kind in ("fixed", "varying"):

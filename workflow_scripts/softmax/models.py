@@ -49,7 +49,8 @@ def by_layer(
         found[layer] = measure(logits, visible).cpu().numpy()
 
     with torch.inference_mode(), probe.watching(model, watch):
-        model(input_ids=torch.tensor([ids], device=model.device), use_cache=False)
+        tokens = torch.tensor([ids], device=model.device)
+        model(input_ids=tokens, use_cache=False, logits_to_keep=1)  # no logits are read
     return found
 
 
