@@ -30,12 +30,15 @@ include: "rules/inference.smk"
 include: "rules/clrs.smk"
 
 
-for study in config["studies"]:
+for study in studies_of(config):
 
     include: f"rules/{study}.smk"
 
 
 include: "rules/publish.smk"
+
+
+snakemake_internals.refuse_targets(workflow, left_out(config))
 
 
 onstart:

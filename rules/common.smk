@@ -1,7 +1,8 @@
 """What the rules share: a checked config, code fingerprints, and the models of each study."""
 
 from workflow_scripts.inference import kinds
-from workflow_scripts.models.registry import checkpoint, local_files, models_of, shown_inside
+from workflow_scripts.models.registry import left_out, models_of, shown_inside, studies_of
+from workflow_scripts.models.registry import checkpoint, local_files
 from workflow_scripts.shared.config import ConfigError, check, config_checks
 from workflow_scripts.shared.fingerprint import fingerprint
 from workflow_scripts.shared.job import growing, project_file
@@ -98,8 +99,8 @@ def figure_models(study):
 
 
 def study_outputs(wildcards):
-    """The inputs of all studies' target rules."""
-    return [path for study in config["studies"] for path in getattr(rules, study).input]
+    """The inputs of the target rules of all studies that are part of the run."""
+    return [path for study in studies_of(config) for path in getattr(rules, study).input]
 
 
 def trained_shape(wildcards):

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from workflow_scripts.models.registry import left_out, models_of, studies_of
 from workflow_scripts.publish.code import project_identity
 from workflow_scripts.shared.files import content_hash
 from workflow_scripts.shared.job import growing
@@ -11,12 +12,36 @@ LATEST = Path("results/archive/latest.zip")
 if LATEST.is_symlink() and not LATEST.exists():
     LATEST.unlink()
 
+
+def studies_with(name):
+    """The studies of the run that list a model."""
+    return [study for study in studies_of(config) if name in models_of(config, study)]
+
+
+def reply_tables(study, name):
+    """Tables with a model's requests and replies, among those that the study's scores are from."""
+    tables = []
+    for path in getattr(rules, f"{study}_scores").input:
+        own = name in (Path(path).stem, Path(path).parent.name)
+        if own and path.endswith("/trials.parquet"):  # written beside the replies that they hold
+            tables += [path.replace("trials", kind) for kind in ("requests", "responses")]
+        elif own or Path(path).name == "requests.parquet":
+            tables.append(path)
+    return tables
+
+
 # The models of a study that the workflow did not train: the claims hold for them or fail.
 ANSWERED = [
     name
     for name, spec in config["models"].items()
-    if spec["source"] != "train" and any(name in own for own in config["studies"].values())
+    if spec["source"] != "train" and studies_with(name)
 ]
+ANSWERED_REPLIES = {
+    name: {study: reply_tables(study, name) for study in studies_with(name)} for name in ANSWERED
+}
+# The categories of the report in their order, which is that of their names.
+ORDER = ["Claims by model", "Scorecard", "Model pages"] if ANSWERED else ["Scorecard"]
+CATEGORIES = {name: f"{number}. {name}" for number, name in enumerate(ORDER, 1)}
 
 
 report: "../resources/captions/workflow.rst"
@@ -24,14 +49,14 @@ report: "../resources/captions/workflow.rst"
 
 rule publish_scorecard:
     input:
-        claims=expand("results/{study}/claims.json", study=config["studies"]),
+        claims=expand("results/{study}/claims.json", study=studies_of(config)),
     output:
         parquet="results/scorecard.parquet",
         markdown="results/scorecard.md",
         html=report(
             "results/scorecard.html",
             caption="../resources/captions/scorecard.rst",
-            category="1. Scorecard",
+            category=CATEGORIES["Scorecard"],
             labels={"table": "every claim, published beside measured"},
         ),
     log:
@@ -47,7 +72,8 @@ rule publish_scorecard:
             "resources/templates/scorecard.html.j2",
             "schemas/claims.schema.yaml",
         ),
-        studies=list(config["studies"]),
+        studies=studies_of(config),
+        left_out=left_out(config),
         scale=config["scale"],
     script:
         "../workflow_scripts/publish/scorecard.py"
@@ -56,12 +82,24 @@ rule publish_scorecard:
 rule publish_answers:
     input:
         scorecard=rules.publish_scorecard.output.parquet,
+        replies=sorted(
+            {
+                path
+                for studies in ANSWERED_REPLIES.values()
+                for paths in studies.values()
+                for path in paths
+            }
+        ),
+        scores=expand(
+            "results/{study}/scores.parquet",
+            study=sorted({study for studies in ANSWERED_REPLIES.values() for study in studies}),
+        ),
     output:
         png=report(
             "results/answers.png",
             caption="../resources/captions/answers.rst",
-            category="1. Scorecard",
-            labels={"table": "which claims hold for which model"},
+            category=CATEGORIES.get("Claims by model"),
+            labels={"picture": "which claims hold for which model"},
         ),
         pdf="results/answers.pdf",
         table="results/agreement.csv",
@@ -70,7 +108,7 @@ rule publish_answers:
             report(
                 f"results/models/{name}/faultlines.html",
                 caption="../resources/captions/model_page.rst",
-                category="2. Models",
+                category=CATEGORIES["Model pages"],
                 labels={"model": name},
             )
             for name in ANSWERED
@@ -89,6 +127,8 @@ rule publish_answers:
             "resources/templates/model_page.html.j2",
         ),
         models={name: config["models"][name] for name in ANSWERED},
+        asked=ANSWERED_REPLIES,
+        left_out=left_out(config),
     script:
         "../workflow_scripts/publish/answers.py"
 
@@ -116,7 +156,7 @@ rule publish_report:
         runtime=growing(10),
     params:
         code=fingerprint("workflow_scripts/publish/report.py"),
-        targets=["scorecard", "models", *config["studies"]],
+        targets=["scorecard", "models", *studies_of(config)],
     script:
         "../workflow_scripts/publish/report.py"
 

@@ -5,13 +5,23 @@ import re
 import pandas as pd
 import pytest
 
-from workflow_scripts.publish import answers, scorecard
+from workflow_scripts.publish import answers, scorecard, spent
 from workflow_scripts.shared import tables
 
 MODELS = {
     "mine": {"source": "/data/secret/My-8B", "dtype": "bfloat16"},
     "yours": {"source": "owner/name", "revision": "0" * 40},
 }
+
+COST = pd.DataFrame(
+    [
+        ["stochasticity", "S1", 2.0, 20.0, 300.0, 90.0, 0.05, 0.1],
+        ["stochasticity", "S5", 5.0, 5.0, None, 10.0, 0.0, None],
+        ["change_of_mind", "E1", 1200.0, 1200.0, 9000.0, 0.0, None, None],
+        ["perplexity", "E2", None, None, None, None, None, 0.25],
+    ],
+    columns=spent.COLUMNS,
+)
 
 
 def entry(claim, model, answer, condition="", **changes):
@@ -92,8 +102,20 @@ def test_the_picture_shows_every_claim_and_model(card, count):
     assert {"1", "2", "3", "4"} <= set(labels)
 
 
+def test_the_picture_has_columns_of_similar_height_and_each_study_once(card):
+    sizes = {"softmax": 3, "stochasticity": 20, "change_of_mind": 47, "glasses": 16}
+    assert answers._columns(sizes) == [
+        ["softmax", "glasses"],
+        ["stochasticity"],
+        ["change_of_mind"],
+    ]
+    assert answers._columns({"softmax": 3}) == [["softmax"]]
+
+
 def test_a_page_has_answers_reasons_and_nothing_about_the_machine(card):
-    markdown, html = answers.render(answers.page("mine", MODELS["mine"], card))
+    markdown, html = answers.render(
+        answers.page("mine", MODELS["mine"], card, COST, {"stochasticity": 90.0})
+    )
     assert "| holds | 1 |" in markdown
     (line,) = [line for line in markdown.splitlines() if line.startswith("| **1**")]
     assert r"Replies \| repeat. (section 2) | 0.3 (published) | share: 0.25 [0.1, 0.4]" in line
@@ -118,13 +140,38 @@ def test_what_is_no_claim_of_a_paper_is_named_and_counted_apart():
     assert answers.agreement(found, kind)["kind"].tolist() == ["claim", "misreading", "extension"]
     labels = [each.get_text() for each in answers.picture(found, kind).axes[0].get_yticklabels()]
     assert labels == ["1", "2 (misreading)", "3 (extension)"]
-    markdown, html = answers.render(answers.page("mine", MODELS["mine"], card))
+    markdown, html = answers.render(
+        answers.page("mine", MODELS["mine"], card, COST, {"stochasticity": 90.0})
+    )
     assert "| answer | claims | misreadings | extensions |\n|---|---|---|---|\n" in markdown
     assert "| holds | 1 | 0 | 0 |\n| fails | 0 | 1 | 0 |\n" in markdown
     assert r"; worst \| length | **fails** |" in markdown
     assert "**2** *misreading*: Replies" in markdown
     assert "**3** *extension*: Replies" in markdown
-    assert html.count("<table>") == 3
+    assert html.count("<table>") == 5
+
+
+def test_a_page_has_cost_and_failures_and_what_was_left_out(card):
+    wall_s = {"stochasticity": 90.4, "change_of_mind": 600.0, "perplexity": None}
+    content = answers.page("mine", MODELS["mine"], card, COST, wall_s, ["optimizers", "cocycles"])
+    markdown, _ = answers.render(content)
+    assert "| stochasticity | 7 | 25 | ≥ 300 | 100 | 90 s |" in markdown
+    assert "| change_of_mind | 1,200 | 1,200 | 9,000 | 0 | 10 min |" in markdown
+    assert "| perplexity | – | – | – | – | – |" in markdown
+    assert "| stochasticity | S1 | 20 | 5.0% | 10.0% |" in markdown
+    assert "| perplexity | E2 | – | – | 25.0% |" in markdown
+    assert "| change_of_mind | E1 |" not in markdown
+    assert markdown.endswith("Studies that are not part of this run: optimizers, cocycles.\n")
+
+
+def test_a_study_that_does_not_list_the_model_is_the_reason(card):
+    content = answers.page("mine", MODELS["mine"], card, COST[:0], {})
+    assert {row["why"] for row in content["missing"]} == {
+        "the model is not listed under studies.stochasticity"
+    }
+    markdown, _ = answers.render(content)
+    assert "No replies of this model were read." in markdown
+    assert "not part of this run" not in markdown
 
 
 def test_everything_is_written_the_same_twice(card, tmp_path):
@@ -139,6 +186,8 @@ def test_everything_is_written_the_same_twice(card, tmp_path):
             [str(path) for path in paths[2:4]],
             [str(path) for path in paths[4:]],
             MODELS,
+            {name: {} for name in MODELS},
+            [],
         )
         runs.append([path.read_bytes() for path in paths[1:]])
     assert runs[0] == runs[1]

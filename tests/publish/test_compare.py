@@ -40,6 +40,13 @@ def test_equal_within_and_apart():
     assert "4 measurements in both: 1 equal, 1 within their intervals, 1 apart" in line
 
 
+def test_a_study_of_one_run_only_is_named_and_its_lines_are_not_missing():
+    whole = pd.concat([card([1.0]), card([2.0, 3.0], study="glasses")], ignore_index=True)
+    line = compare.summary(compare.side_by_side(card([1.0]), whole), card([1.0]), whole)
+    assert "only in the second 0. Studies only in the second: glasses." in line
+    assert "first:" not in line
+
+
 def test_independent_estimates_of_one_number_are_apart_in_1_of_20():
     rng = np.random.default_rng(0)
     a, b = (card(rng.normal(0, 1, 4000), half=1.96) for _ in range(2))

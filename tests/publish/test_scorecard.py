@@ -132,6 +132,12 @@ def test_html_needs_nothing_from_outside_and_escapes(card):
     assert page.count('data-verdict="not tested"') == 2
 
 
+def test_studies_that_are_left_out_are_named(card):
+    for text in (scorecard.markdown(card, ["optimizers"]), scorecard.html(card, ["optimizers"])):
+        assert "Studies that are not part of this run: optimizers." in text
+    assert "not part of this run" not in scorecard.markdown(card) + scorecard.html(card)
+
+
 def test_same_claims_same_bytes(tmp_path):
     source = write(tmp_path / "claims.json", [entry("S1"), STAND_IN])
     runs = []

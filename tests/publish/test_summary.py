@@ -87,6 +87,22 @@ def test_a_scorecard_older_than_the_claims_of_a_study_is_told(run, tmp_path):
     assert "Without the latest claims of softmax" in run(card())
 
 
+def test_a_study_that_is_left_out_is_named_and_not_missed(run, tmp_path, capsys):
+    run(card())
+    kept = card().iloc[:2]
+    provenance = {"settings": {"left_out": ["glasses"]}}
+    tables.write(kept, tmp_path / "scorecard.parquet", provenance=provenance)
+    (tmp_path / "glasses").mkdir()
+    (tmp_path / "glasses/claims.json").touch()
+    os.utime(tmp_path / "glasses/claims.json", (2**32, 2**32))
+    paths = (tmp_path / "scorecard.parquet", tmp_path / "work/last.parquet")
+    assert summary.main(*paths, tmp_path / "report.html") == 0
+    text = capsys.readouterr().out
+    assert "Studies that are not part of this run: glasses." in text
+    assert "Without the latest" not in text
+    assert "Since the last run: nothing changed." in text
+
+
 def test_runs_of_two_scales_are_not_compared(run):
     run(card())
     assert "Not compared with the last run, which had scale smoke." in run(card(scale="default"))

@@ -7,6 +7,7 @@ import sys
 import pytest
 import yaml
 
+from workflow_scripts.models import registry
 from workflow_scripts.shared import config
 from workflow_scripts.shared.fingerprint import ROOT
 
@@ -154,7 +155,7 @@ BAD = [
     (
         "studies/softmax",
         "embedded-s",
-        "studies.softmax: found 'embedded-s' (text), allowed: a list, as [embedded-s]",
+        "studies.softmax: found 'embedded-s' (text), allowed: a list, as [embedded-s] or null",
     ),
     ("studies/softmaxx", ["embedded-s"], "studies.softmaxx: unknown key; did you mean 'softmax'?"),
     ("studies/stochasticity", REMOVE, "studies.stochasticity: missing"),
@@ -393,6 +394,23 @@ def test_each_missing_key_is_told_once():
     missing = ["dtype", "engine", "heads", "hidden_size", "layers", "max_context", "steps"]
     lines = [f"  models.new.{key}: missing" for key in missing]
     assert sorted(str(raised.value).splitlines()[1:]) == lines
+
+
+def test_null_leaves_a_study_out_and_its_settings_unchecked():
+    content = changed("stochasticity/discrete/categorical_percent", [[1, 2]])
+    with pytest.raises(config.ConfigError, match="which add to 3"):
+        config.check(content, config.config_checks())
+    content["studies"] |= {"stochasticity": None, "optimizers": None, "softmax": None}
+    config.check(content, config.config_checks())
+    assert registry.models_of(content, "softmax") == []
+    assert "softmax" not in registry.studies_of(content)
+    assert registry.left_out(content) == ["softmax", "stochasticity", "optimizers"]
+
+
+def test_a_run_without_any_study_is_refused():
+    content = changed("studies", dict.fromkeys(DEFAULT["studies"]))
+    with pytest.raises(config.ConfigError, match="studies: each is null"):
+        config.check(content)
 
 
 def test_every_mistake_is_told_at_once():

@@ -13,6 +13,7 @@ import snakemake
 import yaml
 
 from workflow_scripts.shared import snakemake_internals as internals
+from workflow_scripts.shared.fingerprint import ROOT
 
 WORKFLOW = """
 rule all:
@@ -135,6 +136,16 @@ def test_dag_tells_planned_from_finished_jobs():
     from snakemake.dag import DAG
 
     assert "exclude_finished" in inspect.signature(DAG.needrun_jobs).parameters
+
+
+def test_a_target_of_a_study_that_is_left_out_is_one_line(folder):
+    head = f"import sys\nsys.path.insert(0, {str(ROOT)!r})\n"
+    head += "from workflow_scripts.shared.snakemake_internals import refuse_targets\n"
+    (folder / "Snakefile").write_text(head + WORKFLOW + 'refuse_targets(workflow, ["tiny"])\n')
+    assert "second" in internals.dry_run([], folder)
+    for target in ("tiny", "tiny_scores", "results/tiny/scores.parquet"):
+        with pytest.raises(internals.PlanError, match=f"\n{target}: .* `studies: {{tiny: null}}`"):
+            internals.dry_run([target], folder)
 
 
 def test_comments_are_those_of_the_slurm_plugin():

@@ -15,9 +15,19 @@ INSIDE = "transformers"  # the engine that shows the inside of a model, and the 
 CONVERTED = tuple(file for file in CHECKPOINT if file != "chat_template.jinja")  # base models: none
 
 
+def studies_of(config: dict[str, Any]) -> list[str]:
+    """Names of the studies that are part of the run; `studies.<study>: null` leaves one out."""
+    return [study for study, models in config["studies"].items() if models is not None]
+
+
+def left_out(config: dict[str, Any]) -> list[str]:
+    """Names of the studies that are not part of the run."""
+    return [study for study, models in config["studies"].items() if models is None]
+
+
 def models_of(config: dict[str, Any], study: str) -> list[str]:
-    """Names of the models that a study runs on, in the config's order."""
-    return config["studies"][study]
+    """Names of the models that a study runs on, in the config's order; none if it is left out."""
+    return config["studies"][study] or []
 
 
 def checkpoint(models: Models, name: str) -> str:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import jinja2
 import pandas as pd
 
+from workflow_scripts.publish import spent
 from workflow_scripts.publish.scorecard import (
     PLURALS,
     TEMPLATES,
@@ -82,27 +83,23 @@ def picture(answers: pd.DataFrame, kind: Mapping[tuple[str, str], str]) -> "Figu
     import matplotlib.pyplot as plt
     from matplotlib.patches import Patch
 
-    studies = list(dict.fromkeys(answers.index.get_level_values("study")))
-    across = min(3, max(1, len(studies)))
-    lines = -(-max(1, len(studies)) // across)
-    sizes = [int((answers.index.get_level_values("study") == study).sum()) for study in studies]
-    tallest = [max(sizes[line * across : (line + 1) * across] or [1]) for line in range(lines)]
-    height = sum(ROW_IN * size + 0.9 for size in tallest)
-    width = max(figures.PAGE_IN, across * (COLUMN_IN * answers.shape[1] + 0.8))
-    figure, axes = plt.subplots(
-        lines,
-        across,
-        figsize=(width, height + 0.4),
-        squeeze=False,
-        height_ratios=[size + 6 for size in tallest],
-    )
-    for panel in axes.flat[len(studies) :]:
-        panel.set_visible(False)
-    for number, (panel, study) in enumerate(zip(axes.flat, studies, strict=False)):
-        own = answers.loc[study]
-        names = {claim: _named(claim, kind[study, claim]) for claim in own.index}
-        _panel(panel, own.rename(index=names), tallest[number // across])
-        panel.set_title(study)
+    sizes = answers.groupby(level="study", sort=False).size()
+    columns = _columns({str(study): int(size) for study, size in sizes.items()})
+    head = 5 + max((len(name) for name in answers.columns), default=0) // 2  # in rows
+    heights = [sum(sizes[study] + head for study in column) for column in columns]
+    width = max(figures.PAGE_IN, len(columns) * (COLUMN_IN * answers.shape[1] + 0.8))
+    figure = plt.figure(figsize=(width, ROW_IN * max(heights) + 0.4))
+    grid = figure.add_gridspec(1, len(columns))
+    for place, (column, height) in enumerate(zip(columns, heights, strict=True)):
+        # The layout gives the room of titles and names first; the ratios divide the rest.
+        ratios = [*(sizes[study] for study in column), max(max(heights) - height, 1e-3)]
+        inner = grid[place].subgridspec(len(ratios), 1, height_ratios=ratios)
+        for line, study in enumerate(column):
+            panel = figure.add_subplot(inner[line])
+            own = answers[answers.index.get_level_values("study") == study].droplevel("study")
+            labels = [_named(claim, kind[study, claim]) for claim in own.index]
+            _panel(panel, own.set_axis(labels, axis=0))
+            panel.set_title(study)
     patches = [
         Patch(facecolor=colour, label=f"{answer} ({sign})" if sign else str(answer))
         for answer, (colour, sign) in LOOKS.items()
@@ -111,20 +108,30 @@ def picture(answers: pd.DataFrame, kind: Mapping[tuple[str, str], str]) -> "Figu
     return figure
 
 
+def _columns(sizes: Mapping[str, int]) -> list[list[str]]:
+    """The studies in at most three columns of similar height, in their order in each column."""
+    columns: list[list[str]] = [[] for _ in range(min(3, len(sizes)))]
+    for study in sorted(sizes, key=lambda study: -sizes[study]):
+        min(columns, key=lambda column: sum(sizes[each] + 10 for each in column)).append(study)
+    order = list(sizes)
+    columns = [sorted(column, key=order.index) for column in columns]
+    return sorted(columns, key=lambda column: order.index(column[0]))
+
+
 def _named(claim: str, kind: str) -> str:
     """The id of a claim, with its kind unless it is a claim of a paper."""
     return claim if kind == Kind.PAPER else f"{claim} ({kind})"
 
 
-def _panel(panel: "Axes", answers: pd.DataFrame, rows: int) -> None:
-    """One study's answers; `rows` is the number of claims that the panel has room for."""
+def _panel(panel: "Axes", answers: pd.DataFrame) -> None:
+    """One study's answers, one row per claim and one column per model."""
     for row, values in enumerate(answers.to_numpy()):
         for column, answer in enumerate(values):
             colour, sign = LOOKS[Answer(answer)]
             panel.add_patch(_cell(column, row, colour))
             panel.text(column, row, sign, ha="center", va="center", fontsize=6)
     panel.set_xlim(-0.5, answers.shape[1] - 0.5)
-    panel.set_ylim(rows - 0.5, -0.5)
+    panel.set_ylim(len(answers) - 0.5, -0.5)
     panel.xaxis.tick_top()
     panel.set_xticks(range(answers.shape[1]), answers.columns, rotation=60, ha="left", fontsize=6)
     panel.set_yticks(range(len(answers)), answers.index, fontsize=6)
@@ -140,8 +147,19 @@ def _cell(column: int, row: int, colour: str) -> Any:
     return Rectangle((column - 0.5, row - 0.5), 1, 1, facecolor=colour, edgecolor="white")
 
 
-def page(model: str, spec: Mapping[str, Any], scorecard: pd.DataFrame) -> dict[str, Any]:
-    """What the page of one model shows: its answers by study, with numbers, and what is missing."""
+def page(
+    model: str,
+    spec: Mapping[str, Any],
+    scorecard: pd.DataFrame,
+    cost: pd.DataFrame,
+    wall_s: Mapping[str, float | None],
+    left_out: Sequence[str] = (),
+) -> dict[str, Any]:
+    """What the page of one model shows: its answers by study, with numbers, and what is missing.
+
+    `cost` is the table of `spent.table`; `wall_s` maps each study that lists the model to the wall
+    time of its jobs in seconds; `left_out` are the studies that are not part of the run.
+    """
     claims = scorecard[scorecard["about_models"]]
     own = claims[(claims["model"] == model) & claims["answer"].notna()]
     measured = [
@@ -155,7 +173,7 @@ def page(model: str, spec: Mapping[str, Any], scorecard: pd.DataFrame) -> dict[s
     others = claims[~(claims["study"] + " " + claims["id"]).isin(answered)]
     missing = [
         {key: row[key] for key in ("study", "id", "statement")}
-        | {"mark": _mark(row), "why": _why(row)}
+        | {"mark": _mark(row), "why": _why(row, row["study"] in wall_s)}
         for row in records(pd.concat([without, others]).drop_duplicates(["study", "id"]))
     ]
     return {
@@ -165,6 +183,9 @@ def page(model: str, spec: Mapping[str, Any], scorecard: pd.DataFrame) -> dict[s
         "measured": measured,
         "missing": missing,
         "studies": list(dict.fromkeys(row["study"] for row in measured)),
+        "cost": _cost(cost, wall_s),
+        "replies": _replies(cost),
+        "left_out": list(left_out),
         "scale": ", ".join(scorecard["scale"].unique()),
     }
 
@@ -199,7 +220,8 @@ def _settings(spec: Mapping[str, Any]) -> dict[str, str]:
     if isinstance(source, dict) and "package" in source:
         named = f"{source['file']} of package {source['package']}"
     shown = {"source": named, "engine": "transformers", "dtype": "float32"}
-    shown |= {key: spec[key] for key in ("revision", "engine", "dtype", "thinking") if key in spec}
+    keys = ("kind", "revision", "engine", "dtype", "thinking")
+    shown |= {key: spec[key] for key in keys if key in spec}
     return {key: str(value) for key, value in shown.items()}
 
 
@@ -207,11 +229,49 @@ def _about(row: Mapping[str, Any]) -> str:
     return about(dict(row) | {"model": None})
 
 
-def _why(row: Mapping[str, Any]) -> str:
-    """Why a claim was not measured on a model: the measurement's reason, or that of the claim."""
+def _why(row: Mapping[str, Any], listed: bool) -> str:
+    """Why a claim was not measured on a model: the measurement's reason, or that of the claim.
+
+    `listed` says whether the claim's study lists the model.
+    """
+    if not listed:
+        return f"the model is not listed under studies.{row['study']}"
     if row["answer"] == Answer.NOT_MEASURED or row["value"] is None:
         return row["reason"] or "not part of this run"
     return "not measured on this model in this run"
+
+
+def _cost(cost: pd.DataFrame, wall_s: Mapping[str, float | None]) -> list[dict[str, str]]:
+    """Sums over the experiments of each study, as text; a dash for what is not known."""
+    counts = ["prompts", "replies", "prompt_tokens", "completion_tokens"]
+    sums = cost.groupby("study")[counts].sum(min_count=1)
+    # A table without a column of tokens leaves the sum too low.
+    low = cost[counts].isna().mul(cost["replies"].notna(), axis=0)
+    at_least = low.groupby(cost["study"]).any()
+    rows = []
+    for study, seconds in wall_s.items():
+        row = {"study": study, "wall": "–" if seconds is None else _duration(seconds)}
+        for count in counts:
+            number = sums[count].get(study, float("nan"))
+            more = "≥ " if study in at_least.index and at_least.loc[study, count] else ""
+            row[count] = "–" if pd.isna(number) else f"{more}{int(number):,}"
+        rows.append(row)
+    return rows
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
+
+
+def _replies(cost: pd.DataFrame) -> list[dict[str, str]]:
+    """Each experiment whose replies are read, with the shares that could not be used, as text."""
+    read = cost[cost["cut_off"].notna() | cost["unread"].notna()]
+    return [
+        {"study": row["study"], "experiment": row["experiment"]}
+        | {"replies": "–" if row["replies"] is None else f"{int(row['replies']):,}"}
+        | {key: "–" if row[key] is None else f"{row[key]:.1%}" for key in ("cut_off", "unread")}
+        for row in records(read)
+    ]
 
 
 def render(content: Mapping[str, Any]) -> tuple[str, str]:
@@ -236,11 +296,16 @@ def main(
     pages: Sequence[str],
     shown: Sequence[str],
     models: Mapping[str, Mapping[str, Any]],
+    asked: Mapping[str, Mapping[str, Sequence[str]]],
+    scores: Sequence[str],
+    left_out: Sequence[str] = (),
 ) -> None:
     """Draw the picture and write the table of agreements and one page per model.
 
     `models` maps each model that was not trained here to its entry in the config; `pages` holds the
-    Markdown files and `shown` the HTML files, in the order of `models`.
+    Markdown files and `shown` the HTML files, in the order of `models`. `asked` maps each model to
+    the tables of its requests and replies by study; `scores` are the scores of these studies, each
+    in the study's folder. Wall times are read from Snakemake's benchmarks, where there are any.
     """
     card = tables.read(scorecard)
     answers = matrix(card, list(models))
@@ -249,7 +314,9 @@ def main(
     figures.save(picture(answers, kind), png)
     files.write_text(table, agreement(answers, kind).to_csv(index=False))
     for (name, spec), markdown_file, html_file in zip(models.items(), pages, shown, strict=True):
-        markdown, html = render(page(name, spec, card))
+        cost = spent.table(name, asked[name], {Path(path).parent.name: path for path in scores})
+        wall_s = {study: spent.wall_s(name, study) for study in asked[name]}
+        markdown, html = render(page(name, spec, card, cost, wall_s, left_out))
         files.write_text(markdown_file, markdown)
         files.write_text(html_file, html)
 

@@ -13,6 +13,7 @@ from typing import Any
 
 import yaml
 
+from workflow_scripts.models.registry import studies_of
 from workflow_scripts.publish import code, crate, jobs, machine, packing, redaction, zenodo
 from workflow_scripts.publish.packing import ArchiveError, Member
 from workflow_scripts.shared import files, job, sources
@@ -180,7 +181,7 @@ def _about(
     citation = yaml.safe_load(source.files["CITATION.cff"])
     made = [path for each in ran for path in each.outputs]
     known = {"results/scorecard.parquet": "scorecard", "results/report.html": "report"}
-    for study in config["studies"]:
+    for study in studies_of(config):
         known[f"results/{study}/claims.json"] = f"claims of study {study}"
         known[f"results/{study}/scores.parquet"] = f"scores of study {study}"
     outputs = {path: text for path, text in known.items() if path in made}
@@ -189,7 +190,7 @@ def _about(
         "name": f"{citation['title']}: results at scale {config['scale']}",
         "description": f"Results, scores, claims, figures, report, logs, code and provenance of a "
         f"run of Faultlines {citation['version']} at scale {config['scale']}, seed "
-        f"{config['seed']}, studies {', '.join(config['studies'])}; code at {state}.",
+        f"{config['seed']}, studies {', '.join(studies_of(config))}; code at {state}.",
         "citation": citation,
         "license": citation["license"],
         "authors": [author.get("name") or _person(author) for author in citation["authors"]],

@@ -93,14 +93,26 @@ def _relation(row: dict[str, Any]) -> Relation:
 
 
 def summary(both: pd.DataFrame, first: pd.DataFrame, second: pd.DataFrame) -> str:
-    """One line: numbers of measurements per relation, other verdicts, lines of one run only."""
+    """One line: numbers of measurements per relation, other verdicts, lines of one run only.
+
+    Studies that only one of the runs has are named, and their lines are not counted.
+    """
     counts = both["relation"].value_counts()
     parts = [f"{counts[str(each)]} {each}" for each in Relation if str(each) in counts]
     moved = int((both["verdict_a"] != both["verdict_b"]).sum())
-    only = [int(card["value"].notna().sum()) - len(both) for card in (first, second)]
+    shared = set(first["study"]) & set(second["study"])
+    only = [
+        int(card["value"][card["study"].isin(shared)].notna().sum()) - len(both)
+        for card in (first, second)
+    ]
+    lacking = [
+        f" Studies only in the {place}: {', '.join(names)}."
+        for place, card in (("first", first), ("second", second))
+        if (names := [name for name in card["study"].unique() if name not in shared])
+    ]
     return (
         f"{len(both)} measurements in both: {', '.join(parts) or 'none'}; other verdicts {moved}; "
-        f"only in the first {only[0]}, only in the second {only[1]}."
+        f"only in the first {only[0]}, only in the second {only[1]}.{''.join(lacking)}"
     )
 
 

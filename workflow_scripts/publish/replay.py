@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from workflow_scripts.models.registry import studies_of
 from workflow_scripts.publish import explain, jobs
 from workflow_scripts.publish.packing import ArchiveError, Member
 from workflow_scripts.shared.tables import PROVENANCE_KEY
@@ -226,7 +227,7 @@ def all_of(
             records = jobs.read_records(folder)
             chosen = [jobs.behind([path], records)[-1] for path in only]
         else:
-            studies = json.loads(members[CONFIG].data)["studies"]
+            studies = studies_of(json.loads(members[CONFIG].data))
             chosen = choose(folder, studies, budget_s)
         check_current(folder)
         made: dict[str, bytes] = {}

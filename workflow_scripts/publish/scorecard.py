@@ -1,7 +1,7 @@
 """Every claim of every study with its published and measured values: Parquet, Markdown, HTML."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -52,10 +52,13 @@ def collect(claims: Mapping[str, list[dict[str, Any]]], scale: str) -> pd.DataFr
     return pd.DataFrame(rows, columns=columns)
 
 
-def markdown(scorecard: pd.DataFrame) -> str:
-    """The scorecard as Markdown: counts first, then one table per study."""
+def markdown(scorecard: pd.DataFrame, left_out: Sequence[str] = ()) -> str:
+    """The scorecard as Markdown: counts first, then one table per study.
+
+    `left_out` are the studies that are not part of the run.
+    """
     scale = ", ".join(scorecard["scale"].unique())
-    lines = ["# Scorecard", "", f"Scale: **{scale}**. {NOTE}", ""]
+    lines = ["# Scorecard", "", f"Scale: **{scale}**. {_note(left_out)}", ""]
     lines += ["| study | claims | " + " | ".join(VERDICTS) + " |"]
     lines += ["|---" * (2 + len(VERDICTS)) + "|"]
     for name, number, counts in counted(scorecard):
@@ -68,8 +71,11 @@ def markdown(scorecard: pd.DataFrame) -> str:
     return "\n".join(lines) + "\n"
 
 
-def html(scorecard: pd.DataFrame) -> str:
-    """The scorecard as one self-contained page with search, filters and sorting."""
+def html(scorecard: pd.DataFrame, left_out: Sequence[str] = ()) -> str:
+    """The scorecard as one self-contained page with search, filters and sorting.
+
+    `left_out` are the studies that are not part of the run.
+    """
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(TEMPLATES), autoescape=True, undefined=jinja2.StrictUndefined
     )
@@ -89,7 +95,7 @@ def html(scorecard: pd.DataFrame) -> str:
         kinds=[kind for kind in KINDS if kind in set(scorecard["kind"])],
         verdicts=VERDICTS,
         scale=", ".join(scorecard["scale"].unique()),
-        note=NOTE,
+        note=_note(left_out),
     )
 
 
@@ -146,6 +152,13 @@ NOTE = (
     "models or conditions has one verdict for each. Controls, misreadings, extensions and errata "
     "are not claims of a paper and are counted apart."
 )
+
+
+def _note(left_out: Sequence[str]) -> str:
+    names = ", ".join(left_out)
+    return f"{NOTE} Studies that are not part of this run: {names}." if names else NOTE
+
+
 _KEYS = ("id", "kind", "statement", "source", "quantity", "published", "measured", "evidence")
 _EMPTY: dict[str, Any] = dict.fromkeys(
     (*_KEYS, "reading", "decided_by", "answer", "verdict", "reason")
@@ -225,12 +238,16 @@ def main(
     markdown_file: str,
     html_file: str,
     provenance: dict[str, Any] | None = None,
+    left_out: Sequence[str] = (),
 ) -> None:
-    """Write the scorecard in three formats; `claims` maps each study to its `claims.json`."""
+    """Write the scorecard in three formats; `claims` maps each study to its `claims.json`.
+
+    `left_out` are the studies that are not part of the run.
+    """
     scorecard = collect({study: read_claims(path) for study, path in claims.items()}, scale)
     tables.write(scorecard, parquet, provenance=provenance)
-    files.write_text(markdown_file, markdown(scorecard))
-    files.write_text(html_file, html(scorecard))
+    files.write_text(markdown_file, markdown(scorecard, left_out))
+    files.write_text(html_file, html(scorecard, left_out))
 
 
 if __name__ == "__main__":
@@ -242,4 +259,5 @@ if __name__ == "__main__":
             snakemake.output.markdown,
             snakemake.output.html,
             provenance.of(snakemake),
+            snakemake.params.left_out,
         )

@@ -9,6 +9,7 @@ in work/.
 import argparse
 import shutil
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -37,9 +38,12 @@ def keyed(scorecard: pd.DataFrame) -> pd.DataFrame:
     return rows.assign(number=rows.groupby(KEY).cumcount()).set_index([*KEY, "number"])
 
 
-def changes(now: pd.DataFrame, before: pd.DataFrame) -> list[str]:
-    """One line on what differs between two scorecards, then one per changed verdict."""
-    new, old = keyed(now), keyed(before)
+def changes(now: pd.DataFrame, before: pd.DataFrame, left_out: Sequence[str] = ()) -> list[str]:
+    """One line on what differs between two scorecards, then one per changed verdict.
+
+    Studies that are left out now are not compared.
+    """
+    new, old = keyed(now), keyed(before[~before["study"].isin(left_out)])
     both = new.index.intersection(old.index)
     new_rows, old_rows = new.loc[both], old.loc[both]
     moved = new_rows["verdict"] != old_rows["verdict"]
@@ -99,7 +103,7 @@ def read(path: Path) -> pd.DataFrame:
     return scorecard
 
 
-def compared(now: pd.DataFrame, last: Path) -> list[str]:
+def compared(now: pd.DataFrame, last: Path, left_out: Sequence[str] = ()) -> list[str]:
     """The changes since the last scorecard, or why the two cannot be compared."""
     try:
         before = read(last)
@@ -108,7 +112,7 @@ def compared(now: pd.DataFrame, last: Path) -> list[str]:
     scales = [", ".join(card["scale"].unique()) for card in (now, before)]
     if scales[0] != scales[1]:
         return [f"Not compared with the last run, which had scale {scales[1]}."]
-    return changes(now, before)
+    return changes(now, before, left_out)
 
 
 def against_reference(scorecard: Path, reference: Path) -> str | None:
@@ -148,13 +152,20 @@ def main(
     show(now, console)
     written_s = scorecard.stat().st_mtime
     claims = scorecard.parent.glob("*/claims.json")
-    newer = sorted(path.parent.name for path in claims if path.stat().st_mtime > written_s)
+    left_out = tables.provenance(scorecard).get("settings", {}).get("left_out", [])
+    if left_out:
+        console.print(f"Studies that are not part of this run: {', '.join(left_out)}.")
+    newer = sorted(
+        path.parent.name
+        for path in claims
+        if path.stat().st_mtime > written_s and path.parent.name not in left_out
+    )
     if newer:
         console.print(
             f"Without the latest claims of {', '.join(newer)}: `snakemake scorecard` adds them."
         )
     if last.exists():
-        console.print("\n".join(compared(now, last)), markup=False)
+        console.print("\n".join(compared(now, last, left_out)), markup=False)
     if line := against_reference(scorecard, reference):
         console.print(line, markup=False)
     last.parent.mkdir(exist_ok=True)

@@ -71,7 +71,8 @@ def check(config: dict[str, Any], checks: Checks = MappingProxyType({})) -> None
     """Check a whole config against `schemas/`, against itself, and against the studies' `checks`.
 
     All problems are reported at once. A check is skipped while a section that it needs violates its
-    schema, or while its study lists a model that is not under `models`.
+    schema, while its study lists a model that is not under `models`, and for a study that is left
+    out of the run.
 
     Raises `ConfigError` whose text has, for each mistake, the key's path, what was found and what
     is allowed, with the nearest known key for a misspelt one.
@@ -84,7 +85,10 @@ def check(config: dict[str, Any], checks: Checks = MappingProxyType({})) -> None
     if not refused & {"", "models", "studies", "inference", "kinds"}:
         problems += _against_itself(config)
         for section, own in checks.items():
-            known = set(config["studies"].get(section, [])) <= set(config["models"])
+            names = config["studies"].get(section, [])
+            if names is None:  # the study is not part of this run
+                continue
+            known = set(names) <= set(config["models"])
             if known and section not in refused and not refused & NEEDED.get(section, set()):
                 problems += own(config)
     if problems:
@@ -180,8 +184,10 @@ def _explain(error: Any) -> Iterator[str]:
 
 def _against_itself(config: dict[str, Any]) -> Iterator[str]:
     models = config["models"]
+    if all(names is None for names in config["studies"].values()):
+        yield "studies: each is null, which leaves it out; expected at least one study"
     for study, names in config["studies"].items():
-        for name in names:
+        for name in names or []:
             if name not in models:
                 yield f"studies.{study}: no model {name!r} under models{_nearest(name, models)}"
     for name, spec in models.items():

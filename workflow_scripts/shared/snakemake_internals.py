@@ -7,6 +7,7 @@ test_snakemake_internals.py` has one test per item, which fails by name when Sna
 - what an interrupted run and its jobs print (`tell_interruptions`)
 - the types of nested settings under `--config` (`typed_settings`)
 - the comments that the Slurm plugin gives to jobs (`job_comments`)
+- the names that are given as targets (`refuse_targets`)
 - the text of a dry-run (`dry_run`, `blocks`)
 - the records of finished jobs below `.snakemake/metadata` (`records`, `record_name`)
 """
@@ -165,6 +166,27 @@ def _typed(value: Any) -> Any:
             f"--config: expected YAML, found {value!r} ({problem}); close each bracket, and put "
             "text with a colon in quotes, or write the settings into a file for --configfile"
         ) from error
+
+
+def refuse_targets(workflow: Any, left_out: Sequence[str]) -> None:
+    """Let a target of a study that is left out of the run end it with one line.
+
+    A target is the study, one of its rules or one of its results.
+    """
+    from snakemake.exceptions import WorkflowError
+
+    is_rule = workflow.is_rule  # which Snakemake calls with each target
+
+    def checked(name: str) -> bool:
+        for study in left_out:
+            if name == study or name.startswith((f"{study}_", f"results/{study}/")):
+                raise WorkflowError(
+                    f"{name}: expected a target of this run, found one of study {study}, which "
+                    f"`studies: {{{study}: null}}` in the config leaves out"
+                )
+        return is_rule(name)
+
+    workflow.is_rule = checked
 
 
 def job_comments(dag: Any) -> set[str]:
