@@ -80,7 +80,7 @@ def tree(folder):
     # ROOT is derived from the path of the modules, so the modules are copied.
     (folder / "workflow_scripts").unlink()
     keep_out = shutil.ignore_patterns("__pycache__")
-    for part in ("shared", "publish"):
+    for part in ("shared", "publish", "models", "inference"):
         shutil.copytree(
             ROOT / "workflow_scripts" / part, folder / "workflow_scripts" / part, ignore=keep_out
         )

@@ -176,7 +176,7 @@ def make(folder):
     for part in ("resources", "schemas", "profiles"):
         shutil.copytree(ROOT / part, folder / part)
     keep_out = shutil.ignore_patterns("__pycache__")
-    for part in ("shared", "publish", "models"):
+    for part in ("shared", "publish", "models", "inference"):
         target = folder / "workflow_scripts" / part
         shutil.copytree(ROOT / "workflow_scripts" / part, target, ignore=keep_out)
     (folder / "workflow_scripts" / "tiny").mkdir()

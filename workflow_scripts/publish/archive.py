@@ -6,6 +6,7 @@ Snakemake's records, so any single rule can be re-run in the unpacked folder.
 
 import json
 import os
+import struct
 from collections.abc import Iterable, Mapping
 from importlib import metadata
 from pathlib import Path
@@ -13,14 +14,12 @@ from typing import Any
 
 import yaml
 
-from workflow_scripts.models.registry import studies_of
+from workflow_scripts.models.registry import checkpoint, converted, studies_of
 from workflow_scripts.publish import code, crate, jobs, machine, packing, redaction, zenodo
-from workflow_scripts.publish.packing import ArchiveError, Member
+from workflow_scripts.publish.packing import ELSEWHERE, ArchiveError, Member
 from workflow_scripts.shared import files, job, sources
 from workflow_scripts.shared.fingerprint import ROOT
 from workflow_scripts.shared.snakemake_internals import RECORDS, record_name
-
-ELSEWHERE = "models-elsewhere"  # replaces the folders of models that are not in the archive
 
 
 def main(
@@ -33,7 +32,8 @@ def main(
 ) -> Path:
     """Archive the targets and everything behind them; `folder` is the run's, `root` the project's.
 
-    `checkpoints` maps each model to the folder or hub id that it is loaded from.
+    `checkpoints` maps each model to the folder or hub id that it is loaded from. Weights that rule
+    models_convert made from a GGUF file are not packed; their hashes are.
 
     Writes `faultlines-<date>-<hash>.zip` next to `latest`, which becomes a link to it, and returns
     its path. The date is that of the last result, or SOURCE_DATE_EPOCH (seconds since 1970) if set;
@@ -48,19 +48,20 @@ def main(
     source = code.read(root)
     published_s = float(os.environ.get("SOURCE_DATE_EPOCH") or max(each.end_s for each in ran))
     members = {name: Member(data) for name, data in source.files.items()}
-    members |= _results(ran, folder, published_s)
+    unpacked = not_packed(config, ran)
+    members |= _results(ran, folder, published_s, unpacked)
     models = machine.models(config, checkpoints, folder)
-    members |= _run(config, source, models) | _weights_elsewhere(models)
+    members |= _run(config, source, models) | elsewhere(config, models, folder)
     for each in ran:
         jobs.measure(each, folder)
-        each.inputs = [jobs.in_project(path, folder, root) for path in each.inputs]
+        each.inputs = [jobs.in_project(path, folder, root, places(config)) for path in each.inputs]
     members |= _records(ran, records)
     members = clean(members, traces(config, folder, root, source))
     about = _about(config, source, ran, published_s)
     members["zenodo.json"] = Member(zenodo.deposit(about))
     for each in ran:
-        each.inputs = [_as_entity(path, members) for path in each.inputs]
-        each.outputs = [_as_entity(path, members) for path in each.outputs]
+        each.inputs = [_as_entity(path, members) for path in each.inputs if path not in unpacked]
+        each.outputs = [_as_entity(path, members) for path in each.outputs if path not in unpacked]
     members[crate.METADATA] = Member(crate.describe(members, ran, about))
     digest = packing.sha256(packing.manifest(members))[:12]
     path = latest.parent / f"faultlines-{crate.moment(published_s)[:10]}-{digest}.zip"
@@ -73,15 +74,29 @@ def main(
     return path
 
 
-def _results(ran: Iterable[jobs.Job], folder: Path, time_s: float) -> dict[str, Member]:
-    """The jobs' outputs, logs and benchmarks.
+def not_packed(config: dict[str, Any], ran: Iterable[jobs.Job]) -> set[str]:
+    """Outputs that are weights made from a GGUF file: large, and made again by models_convert."""
+    folders = [checkpoint(config["models"], name) for name in converted(config["models"])]
+    return {
+        output
+        for each in ran
+        for output in each.outputs
+        if output.startswith(tuple(f"{folder}/" for folder in folders))
+        and output.endswith(machine.WEIGHTS)
+    }
+
+
+def _results(
+    ran: Iterable[jobs.Job], folder: Path, time_s: float, unpacked: set[str]
+) -> dict[str, Member]:
+    """The jobs' outputs but those `unpacked`, logs and benchmarks.
 
     All get the same time (Snakemake compares benchmarks too), so the unpacked archive is up to
     date, whatever was copied or touched before. The record of each output has its own time.
     """
     members = {}
     for each in ran:
-        for output in each.outputs:
+        for output in set(each.outputs) - unpacked:
             for path in jobs.files_of(folder / output):
                 name = path.relative_to(folder).as_posix()
                 members[name] = Member(path.read_bytes, time_s)
@@ -109,13 +124,54 @@ def _run(
     return members
 
 
-def _weights_elsewhere(models: dict[str, dict[str, Any]]) -> dict[str, Member]:
-    """A placeholder folder with the hashes of the weights, for each model outside the run."""
-    return {
-        f"{ELSEWHERE}/{name}/weights.json": _json(spec["weights_sha256"])
-        for name, spec in models.items()
-        if sources.local_path(spec)
-    }
+def places(config: dict[str, Any]) -> dict[str, str]:
+    """The placeholder of each model's folder or GGUF file outside the project, by its path."""
+    found = {}
+    for name, spec in config["models"].items():
+        if path := sources.local_path(spec):
+            suffix = ".gguf" if sources.is_gguf(spec) else ""
+            found[path.rstrip("/")] = f"{ELSEWHERE}/{name}{suffix}"
+    return found
+
+
+def elsewhere(
+    config: dict[str, Any], models: dict[str, dict[str, Any]], folder: Path
+) -> dict[str, Member]:
+    """Placeholders for the models whose weights are not in the archive, with their hashes.
+
+    Rules and kinds of models look at a model's file and chat template; a placeholder has both, so
+    that nothing re-runs for want of the model. `folder` is the run's.
+    """
+    from workflow_scripts.inference.kinds import GGUF_STRING, GGUF_TEMPLATE, template
+
+    members = {}
+    made = converted(config["models"])
+    for name, placeholder in zip(_outside(config), places(config).values(), strict=True):
+        text = (template(config, name) or "").encode()
+        if name in made:
+            head = GGUF_TEMPLATE + struct.pack("<IQ", GGUF_STRING, len(text))
+            about = b"A placeholder of a GGUF file that is not in this archive.\n"
+            members[placeholder] = Member(about + (head + text if text else b""))
+        else:
+            members[f"{placeholder}/weights.json"] = _json(models[name]["weights_sha256"])
+            if text:
+                members[f"{placeholder}/chat_template.jinja"] = Member(text)
+    for name in made:
+        place = folder / checkpoint(config["models"], name)
+        about_file = place / "provenance.json"
+        known = json.loads(about_file.read_text()) if about_file.is_file() else None
+        notes = {
+            "made_by": "rule models_convert",
+            "weights_sha256": models[name]["weights_sha256"],
+            "provenance": known,
+        }
+        members[f"{ELSEWHERE}/{name}/weights.json"] = _json(notes)
+    return members
+
+
+def _outside(config: dict[str, Any]) -> list[str]:
+    """The models whose folder or file lies outside the project, in the order of `places`."""
+    return [name for name, spec in config["models"].items() if sources.local_path(spec)]
 
 
 def _records(ran: Iterable[jobs.Job], records: Mapping[str, dict[str, Any]]) -> dict[str, Member]:
@@ -145,12 +201,9 @@ def _json(content: Any) -> Member:
 def traces(
     config: dict[str, Any], folder: Path, root: Path, source: code.Code
 ) -> list[redaction.Trace]:
-    """What must not be in the archive; folders of models are replaced by their placeholders."""
-    places = {str(folder): "<run>", str(root): "<project>"}
-    for name, spec in config["models"].items():
-        if path := sources.local_path(spec):
-            places[path.rstrip("/")] = f"{ELSEWHERE}/{name}"
-    return redaction.traces(places, b"\n".join(source.files.values()))
+    """What must not be in the archive; files of models are replaced by their placeholders."""
+    known = {str(folder): "<run>", str(root): "<project>", **places(config)}
+    return redaction.traces(known, b"\n".join(source.files.values()))
 
 
 def clean(members: Mapping[str, Member], wanted: list[redaction.Trace]) -> dict[str, Member]:

@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -116,12 +116,15 @@ def files_of(path: Path) -> list[Path]:
     return sorted(entry for entry in path.rglob("*") if entry.is_file())
 
 
-def in_project(path: str, folder: Path, root: Path) -> str:
+def in_project(path: str, folder: Path, root: Path, places: Mapping[str, str]) -> str:
     """A recorded path as it is in the archive, where project and run share one folder.
 
-    Raises `ArchiveError` for a file outside both.
+    `places` maps paths outside both to their placeholders. Raises `ArchiveError` for any other file
+    outside.
     """
     whole = Path(os.path.normpath(folder / path))
+    if placeholder := places.get(str(whole)):
+        return placeholder
     for base in (folder, root):
         if whole.is_relative_to(base):
             return whole.relative_to(base).as_posix()

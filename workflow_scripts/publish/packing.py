@@ -10,6 +10,7 @@ from functools import cached_property, partial
 from pathlib import Path, PurePosixPath
 
 MANIFEST = "manifest-sha256.txt"  # in the format of sha256sum, so `sha256sum -c` reads it
+ELSEWHERE = "models-elsewhere"  # folder of placeholders for models that are not in the archive
 EPOCH = 315532800.0  # 1980-01-01, the earliest time that a zip can hold
 
 

@@ -17,7 +17,7 @@ from typing import Any
 
 from workflow_scripts.models.registry import studies_of
 from workflow_scripts.publish import explain, jobs
-from workflow_scripts.publish.packing import ArchiveError, Member
+from workflow_scripts.publish.packing import ELSEWHERE, EPOCH, ArchiveError, Member, sha256
 from workflow_scripts.shared.tables import PROVENANCE_KEY
 
 CONFIG = "run/config.json"
@@ -26,6 +26,7 @@ NOTED = {"commit", "versions"}
 COMMIT = re.compile(rb'"commit": "[^"]*"|\bcommit ([0-9a-f]{40}(-dirty)?|unknown)\b')
 FAILURE = re.compile(r"^\w+: \w+: .*\(traceback in .*\)$", re.MULTILINE)
 LAST_LINES = 5
+WEIGHTS_ELSEWHERE = re.compile(ELSEWHERE + r"/([^/]+)/weights\.json")
 START_S = 2.0  # overhead of every job: Snakemake, Python, imports
 
 
@@ -45,6 +46,8 @@ def unpack(members: Mapping[str, Member], folder: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(member.data)
         os.utime(path, (member.time_s, member.time_s))
+    for placeholder in (folder / ELSEWHERE).glob("*"):
+        os.utime(placeholder, (EPOCH, EPOCH))  # a folder that is an input is not newer than results
 
 
 def choose(folder: Path, studies: Iterable[str], budget_s: float) -> list[jobs.Job]:
@@ -52,6 +55,7 @@ def choose(folder: Path, studies: Iterable[str], budget_s: float) -> list[jobs.J
 
     A job whose environment has torch may train or query a model. Its record is too short if it
     resumed from a checkpoint or found earlier replies, so it is chosen only if no other job exists.
+    The same holds for a job with an input that the archive does not have.
     """
     records = jobs.read_records(folder)
     made = [output for output in records if output.startswith("results/")]
@@ -61,11 +65,18 @@ def choose(folder: Path, studies: Iterable[str], budget_s: float) -> list[jobs.J
     chosen = []
     for study in studies:
         its = [job for job in ran if job.script and job.outputs[0].split("/")[1] == study]
+        its = [job for job in its if lacking(job, folder, records) is None] or its
         its = [job for job in its if not _with_torch(records[job.outputs[0]])] or its
         its.sort(key=lambda job: (job.seconds, job.name))
         spent = list(itertools.accumulate(max(job.seconds, START_S) for job in its))
         chosen += its[: max(1, sum(seconds <= budget_s for seconds in spent))]
     return chosen
+
+
+def lacking(job: jobs.Job, folder: Path, records: Mapping[str, dict[str, Any]]) -> str | None:
+    """An input of the job that a rule makes and that is not in the unpacked archive, if any."""
+    needed = (path for path in job.inputs if path in records and not (folder / path).exists())
+    return next(needed, None)
 
 
 def _with_torch(record: Mapping[str, Any]) -> bool:
@@ -115,10 +126,11 @@ def run(folder: Path, group: list[jobs.Job], members: Mapping[str, Member]) -> d
         path.relative_to(folder).as_posix()
         for output in outputs
         for path in jobs.files_of(folder / output)
+        if path.exists()
     ]
     for output in outputs:
         path = folder / output
-        shutil.rmtree(path) if path.is_dir() else path.unlink()
+        shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
     command = [sys.executable, "-m", "snakemake", *outputs]
     command += ["--configfile", CONFIG, "--cores", "1"]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
@@ -145,13 +157,29 @@ def compare(
     Bytes are compared. With a tolerance above zero, numbers in tables and JSON also count as equal
     if they differ by less than the tolerance, relative to the larger.
     """
+    hashes = _hashes(members)
     return [
         Again(name, *_compare(name, members[name].data, data, tolerance))
         if name in members
-        else Again(name, False, "not in the archive")
+        else Again(name, sha256(data) == hashes.get(name), _by_hash(name, hashes))
         for name, data in sorted(made.items())
         if not name.endswith(".snakemake_timestamp")
     ]
+
+
+def _hashes(members: Mapping[str, Member]) -> dict[str, str]:
+    """SHA-256 of each result that is not packed, by its path."""
+    found = {}
+    for name, member in members.items():
+        if match := WEIGHTS_ELSEWHERE.fullmatch(name):
+            stated = json.loads(member.data) or {}
+            for file, digest in (stated.get("weights_sha256") or {}).items():
+                found[f"results/models/{match[1]}/converted/{file}"] = digest
+    return found
+
+
+def _by_hash(name: str, hashes: Mapping[str, str]) -> str:
+    return "compared by its SHA-256" if name in hashes else "not in the archive"
 
 
 def _compare(name: str, before: bytes, now: bytes, tolerance: float) -> tuple[bool, str]:
@@ -230,7 +258,13 @@ def all_of(
             studies = studies_of(json.loads(members[CONFIG].data))
             chosen = choose(folder, studies, budget_s)
         check_current(folder)
+        records = jobs.read_records(folder)
+        lost = {job.name: lacking(job, folder, records) for job in chosen}
         made: dict[str, bytes] = {}
-        for group in waves(folder, chosen):
+        for group in waves(folder, [job for job in chosen if lost[job.name] is None]):
             made |= run(folder, group, members)
-        return compare(made, members, tolerance)
+        return compare(made, members, tolerance) + [
+            Again(job.outputs[0], True, f"not run again: {path} is not in the archive")
+            for job in chosen
+            if (path := lost[job.name])
+        ]
