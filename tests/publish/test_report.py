@@ -14,6 +14,8 @@ pytestmark = pytest.mark.xdist_group("report")
 SNAKEFILE = """
 import sys
 
+import pandas as pd
+
 sys.path.insert(0, str(workflow.basedir))
 
 from workflow_scripts.shared.fingerprint import fingerprint
@@ -23,6 +25,18 @@ export_python_path()
 
 
 configfile: f"{workflow.basedir}/config.json"
+
+
+rule tiny_scores:
+    input:
+        [],
+    output:
+        scores="results/tiny/scores.parquet",
+    run:
+        from workflow_scripts.shared import tables
+
+        row = {"experiment": "E1", "metric": "failure_rate", "value": 0.125, "n": 8}
+        tables.write(pd.DataFrame([row | {"model": "mine"}]), output.scores)
 
 
 rule tiny_claims:
@@ -38,10 +52,11 @@ rule tiny_claims:
         measured = [
             Measured(-1.0, -1.2, -0.8, 10, Evidence.THEORY, "closed form"),
             Measured(-0.9, -1.1, -0.7, 4, Evidence.STAND_IN, "four seeds", model="tiny-model"),
+            Measured(-0.5, -0.6, -0.4, 9, Evidence.OTHER_MODEL, "nine seeds", model="mine"),
         ]
         claim = Claim(
             id="T1", statement="The slope is negative.", source="section 1", quantity="slope",
-            region=Region(high=0.0), decided_by=frozenset({Evidence.THEORY}),
+            region=Region(high=0.0), decided_by=frozenset({Evidence.THEORY, Evidence.PAPER_MODEL}), models=("Model 7B",),
             test=lambda scores, evidence: measured,
         )
         claims.write(output.claims, [claim], None, None)
@@ -91,8 +106,8 @@ def tree(folder):
     config = {
         "scale": "test scale",
         "seed": 1,
-        "studies": {"tiny": ["tiny-model"]},
-        "models": {"tiny-model": {"source": "train"}},
+        "studies": {"tiny": ["tiny-model", "mine"], "absent": None},
+        "models": {"tiny-model": {"source": "train"}, "mine": {"source": "owner/name"}},
     }
     (folder / "config.json").write_text(json.dumps(config))
     (folder / "Snakefile").write_text(SNAKEFILE)
@@ -142,23 +157,24 @@ def page(report):
 
 
 @pytest.mark.slow
-def test_report_opens_with_the_scorecard_first_and_the_config_as_used(page):
-    page.get_by_text("1. Scorecard").wait_for()
+def test_report_opens_with_the_picture_and_the_scorecard_and_the_config_as_used(page):
+    page.get_by_text("1. Claims by model").wait_for()
     text = page.inner_text("body")
-    menu = text[text.index("RESULTS") :].split("\n")[1:3]
-    assert menu == ["1. Scorecard", "tiny"]
+    menu = text[text.index("RESULTS") :].split("\n")[1:5]
+    assert menu == ["1. Claims by model", "2. Scorecard", "3. Model pages", "tiny"]
+    assert "absent" not in text
     assert "at scale test scale, with seed 77" in " ".join(text.split())
     assert page.problems == []
 
 
 @pytest.mark.slow
 def test_scorecard_and_figure_load_from_inside_the_report(page, report):
-    page.get_by_text("1. Scorecard").click()
+    page.get_by_text("2. Scorecard").click()
     page.get_by_text("every claim, published beside measured").wait_for()
     inside = page.evaluate("Object.values(results).map(r => [r.name, r.data_uri.slice(0, 15)])")
     kinds = {name: uri for name, uri in inside}
     assert kinds["scorecard.html"] == "data:text/html;"
-    assert kinds["line.png"] == "data:image/png;"
+    assert kinds["line.png"] == kinds["answers.png"] == "data:image/png;"
     size = page.evaluate(
         """async () => {
             const image = new Image();
@@ -171,7 +187,7 @@ def test_scorecard_and_figure_load_from_inside_the_report(page, report):
     page.locator("tr", has_text="published beside measured").locator("a").first.click()
     scorecard = page.frame_locator("iframe")
     scorecard.get_by_role("heading", name="Scorecard").wait_for()
-    assert scorecard.locator("#claims tbody tr").count() == 2
+    assert scorecard.locator("#claims tbody tr").count() == 3
     page.screenshot(path=report.with_name("report.png"))
     assert page.problems == []
 
@@ -180,7 +196,8 @@ def test_scorecard_and_figure_load_from_inside_the_report(page, report):
 def test_scorecard_searches_filters_and_sorts(page, report):
     page.goto(report.with_name("scorecard.html").as_uri())
     rows = page.locator("#claims tbody tr")
-    assert rows.count() == 2
+    assert rows.count() == 3
+    assert "Studies that are not part of this run: absent." in page.inner_text("body")
     page.fill("#search", "tiny-model")
     assert page.locator("#claims tbody tr:visible").count() == 1
     page.fill("#search", "")
