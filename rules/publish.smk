@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from workflow_scripts.inference import kinds
 from workflow_scripts.models.registry import left_out, models_of, studies_of
 from workflow_scripts.publish.code import project_identity
 from workflow_scripts.shared.files import content_hash
@@ -126,7 +127,9 @@ rule publish_answers:
             "resources/templates/model_page.md.j2",
             "resources/templates/model_page.html.j2",
         ),
-        models={name: config["models"][name] for name in ANSWERED},
+        models={
+            name: {**config["models"][name], "kind": kinds.kind(config, name)} for name in ANSWERED
+        },
         asked=ANSWERED_REPLIES,
         left_out=left_out(config),
     script:
