@@ -56,7 +56,8 @@ rule tiny_claims:
         ]
         claim = Claim(
             id="T1", statement="The slope is negative.", source="section 1", quantity="slope",
-            region=Region(high=0.0), decided_by=frozenset({Evidence.THEORY, Evidence.PAPER_MODEL}), models=("Model 7B",),
+            region=Region(high=0.0), models=("Model 7B",),
+            decided_by=frozenset({Evidence.THEORY, Evidence.PAPER_MODEL}),
             test=lambda scores, evidence: measured,
         )
         claims.write(output.claims, [claim], None, None)
