@@ -154,3 +154,15 @@ def optimizers_streams(wildcards):
     """The streams of tasks on which the wildcard's optimiser is tuned and trained."""
     only = config["optimizers"]["optimizers"][wildcards.optimizer].get("only")
     return [only] if only else list(config["optimizers"]["steps"])
+
+
+def reply_tables(study, name):
+    """Tables with a model's requests and replies, among those that the study's scores are from."""
+    tables = []
+    for path in map(Path, getattr(rules, f"{study}_scores").input):
+        own = name in (path.stem, path.parent.name)
+        if own and path.name == "trials.parquet":  # written beside the replies that they hold
+            tables += [str(path.with_stem(kind)) for kind in ("requests", "responses")]
+        elif own or path.name == "requests.parquet":
+            tables.append(str(path))
+    return tables

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from workflow_scripts.inference import kinds
-from workflow_scripts.models.registry import left_out, models_of, studies_of
+from workflow_scripts.models.registry import left_out, studies_of, studies_with
 from workflow_scripts.publish.code import project_identity
 from workflow_scripts.shared.files import content_hash
 from workflow_scripts.shared.job import growing
@@ -13,32 +13,15 @@ LATEST = Path("results/archive/latest.zip")
 if LATEST.is_symlink() and not LATEST.exists():
     LATEST.unlink()
 
-
-def studies_with(name):
-    """The studies of the run that list a model."""
-    return [study for study in studies_of(config) if name in models_of(config, study)]
-
-
-def reply_tables(study, name):
-    """Tables with a model's requests and replies, among those that the study's scores are from."""
-    tables = []
-    for path in getattr(rules, f"{study}_scores").input:
-        own = name in (Path(path).stem, Path(path).parent.name)
-        if own and path.endswith("/trials.parquet"):  # written beside the replies that they hold
-            tables += [path.replace("trials", kind) for kind in ("requests", "responses")]
-        elif own or Path(path).name == "requests.parquet":
-            tables.append(path)
-    return tables
-
-
 # The models of a study that the workflow did not train: the claims hold for them or fail.
 ANSWERED = [
     name
     for name, spec in config["models"].items()
-    if spec["source"] != "train" and studies_with(name)
+    if spec["source"] != "train" and studies_with(config, name)
 ]
 ANSWERED_REPLIES = {
-    name: {study: reply_tables(study, name) for study in studies_with(name)} for name in ANSWERED
+    name: {study: reply_tables(study, name) for study in studies_with(config, name)}
+    for name in ANSWERED
 }
 # The categories of the report in their order, which is that of their names.
 ORDER = ["Claims by model", "Scorecard", "Model pages"] if ANSWERED else ["Scorecard"]

@@ -30,6 +30,11 @@ def models_of(config: dict[str, Any], study: str) -> list[str]:
     return config["studies"][study] or []
 
 
+def studies_with(config: dict[str, Any], name: str) -> list[str]:
+    """The studies of the run that list a model."""
+    return [study for study in studies_of(config) if name in models_of(config, study)]
+
+
 def checkpoint(models: Models, name: str) -> str:
     """Path or hub id that the model loads from, or its name on its server."""
     spec = models[name]
