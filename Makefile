@@ -16,13 +16,14 @@ SLURM = $(BIN)/snakemake --workflow-profile profiles/slurm
 
 help:
 	@echo "make run      set up .venv, run the default workflow, print a summary (TARGETS=, ARGS=)"
-	@echo "make try      the same in trial/, beside the main results (TARGETS=, ARGS=\"--configfile my.yaml\")"
+	@echo "make try MODEL=/data/model   the six model studies on your model, small (folder, .gguf, owner/name@revision)"
+	@echo "make try      without MODEL: make run in trial/, beside the main results (TARGETS=, ARGS=\"--configfile my.yaml\")"
 	@echo "make study    the skeleton of a new study (NAME=my_study PAPER=2401.00001)"
 	@echo "make check    check config.yaml as changed by other files (CONFIG=my.yaml)"
 	@echo "make explain  why each job would run, one line per job (ARGS= for snakemake's arguments)"
 	@echo "make compare  two runs side by side: equal, within their intervals, apart (RUNS=\"folder folder\")"
 	@echo "make cluster  run on a Slurm cluster, or resume after an interruption (ARGS=)"
-	@echo "make cost     what a run would need on a cluster, per rule (ARGS=)"
+	@echo "make cost     what a run would need: prompts, tokens and hours (ARGS=)"
 	@echo "make archive  results/archive/: the run as one zip, for publication"
 	@echo "make verify   check an archive and replay part of it (ARCHIVE=file.zip)"
 	@echo "make test     set up .venv, then run the tests"
@@ -68,9 +69,13 @@ run: setup
 
 # In a folder of its own, so that a trial leaves the main results alone.
 try: setup
+ifdef MODEL
+	@$(BIN)/python -m workflow_scripts.publish.trial "$(MODEL)" $(TARGETS) $(ARGS)
+else
 	@mkdir -p trial
 	@$(BIN)/snakemake $(TARGETS) --directory trial $(ARGS)
 	@cd trial && PYTHONPATH=.. ../$(BIN)/python -m workflow_scripts.publish.summary
+endif
 
 study: .venv/dev.stamp
 	@$(BIN)/python templates/new_study.py "$(NAME)" "$(PAPER)" "$(TITLE)"

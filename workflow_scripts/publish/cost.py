@@ -1,11 +1,12 @@
-"""What a run would need on a cluster, per rule: jobs, submissions, CPU-hours and GPU-hours.
+"""What a run would need: jobs, submissions, CPU-hours and GPU-hours per rule; prompts and tokens.
 
     python -m workflow_scripts.publish.cost --configfile presets/paper.yaml
 
-Takes Snakemake's arguments and plans with them; nothing is submitted. Expected hours come from
-benchmarks of earlier runs in this folder: the job's own if there is one, else the mean of its rule.
-They apply to the scale of that run, which is printed with the scale of the plan. The hours
-"at most" are the sum of the time limits of all jobs at their first attempt.
+Takes Snakemake's arguments and plans with them; nothing is submitted. Expected hours of a job come
+from its own benchmark in this folder, else from the mean of its rule. A job of a model takes only
+those of the same model, and for a model that is not trained here only at the same scale, else the
+model's measured speed (`make try MODEL=...`). The hours "at most" are the sum of the time limits of
+all jobs at their first attempt.
 """
 
 import argparse
@@ -14,13 +15,17 @@ import sys
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pandas as pd
 from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from workflow_scripts.publish import workloads
+from workflow_scripts.publish.workloads import Asked
+from workflow_scripts.shared import config as config_files
+from workflow_scripts.shared import workload
 from workflow_scripts.shared.fingerprint import ROOT
 from workflow_scripts.shared.snakemake_internals import PlanError, blocks, dry_run
 
@@ -34,7 +39,8 @@ class Job(NamedTuple):
     """A planned job.
 
     `limit_h` is its time limit in hours; `group` the group that it is submitted with, if any, and
-    its number, since one group may be submitted in several parts.
+    its number, since one group may be submitted in several parts; `study` and `model` are wildcards
+    of its rule, "" without.
     """
 
     rule: str
@@ -43,6 +49,8 @@ class Job(NamedTuple):
     threads: int
     gpus: int
     limit_h: float
+    study: str = ""
+    model: str = ""
 
 
 def plan(arguments: Sequence[str]) -> str:
@@ -63,6 +71,7 @@ def jobs_of(text: str) -> list[Job]:
 
 def _job(rule: str, group: tuple[str, int] | None, block: dict[str, str]) -> Job:
     resources = dict(re.findall(r"(\w+)=([^,]+)", block.get("resources", "")))
+    wildcards = dict(re.findall(r"(\w+)=([^,\s]+)", block.get("wildcards", "")))
     gres = re.search(r"gpu(?::[\w.]+)?:(\d+)", resources.get("gres", ""))
     return Job(
         rule=rule,
@@ -71,6 +80,8 @@ def _job(rule: str, group: tuple[str, int] | None, block: dict[str, str]) -> Job
         threads=int(block.get("threads", 1)),
         gpus=int(resources.get("gpu", 0)) or (int(gres[1]) if gres else 0),
         limit_h=int(resources.get("runtime", 0)) / 60,
+        study=wildcards.get("study", ""),
+        model=wildcards.get("model", ""),
     )
 
 
@@ -84,29 +95,58 @@ def measured_h(folder: Path = BENCHMARKS) -> dict[str, float]:
     return hours
 
 
-def estimate(jobs: Iterable[Job], hours: dict[str, float]) -> pd.DataFrame:
+def estimate(
+    jobs: Iterable[Job],
+    hours: dict[str, float],
+    asked: Sequence[Asked] = (),
+    same_scale: bool = True,
+) -> pd.DataFrame:
     """One row per rule, the largest limits first.
 
-    Columns: rule, jobs, measured (jobs with a benchmark), cpu_h and gpu_h (expected hours; missing
-    if no job of the rule was measured), most_cpu_h, most_gpu_h (sums of limits).
+    `asked` are the models that are not trained here; their benchmarks in `hours` count only at the
+    `same_scale`. Columns: rule, jobs, measured (jobs with a benchmark of their own), unknown (jobs
+    without an estimate), cpu_h and gpu_h (expected hours; missing if no job of the rule has an
+    estimate), most_cpu_h, most_gpu_h (sums of limits).
     """
     table = pd.DataFrame([job._asdict() for job in jobs])
     if table.empty:
         raise PlanError("nothing to be done")
-    own = table["benchmark"].map(hours)
+    brought = {entry.model for entry in asked}
+    usable = same_scale | ~table["model"].isin(brought)
+    own = table["benchmark"].map(hours).where(usable)
     known = pd.Series(hours, dtype=float)
     rule_of = pd.Series([Path(path).relative_to(BENCHMARKS).parts[0] for path in hours], dtype=str)
     means = known.groupby(rule_of.to_numpy()).mean()
+    # A rule's mean says nothing about a job of another model.
+    of_rule = table["rule"].map(means).where(table["model"] == "")
+    speeds = speed_h(asked)
+    places = zip(table["rule"], table["study"], table["model"], strict=True)
+    of_speed = pd.Series([speeds.get(place) for place in places], index=table.index, dtype=float)
     table["measured"] = own.notna()
-    expected = own.fillna(table["rule"].map(means))
+    expected = own.fillna(of_rule).fillna(of_speed)
+    table["unknown"] = expected.isna()
     for name, time_h in (("", expected), ("most_", table["limit_h"])):
         table[f"{name}cpu_h"] = time_h * table["threads"]
         table[f"{name}gpu_h"] = time_h * table["gpus"]
     groups = table.groupby("rule", sort=False)
-    sums = groups[["measured", "most_cpu_h", "most_gpu_h"]].sum()
+    sums = groups[["measured", "unknown", "most_cpu_h", "most_gpu_h"]].sum()
     expected_sums = groups[["cpu_h", "gpu_h"]].sum(min_count=1)
     rows = pd.concat([groups.size().rename("jobs"), sums, expected_sums], axis=1).reset_index()
     return rows.sort_values(["most_gpu_h", "most_cpu_h"], ascending=False, ignore_index=True)
+
+
+def speed_h(asked: Iterable[Asked]) -> dict[tuple[str, str, str], float]:
+    """Expected hours of the jobs that ask a measured model, by rule, study and model.
+
+    The study is "" where the rule belongs to one study and has no such wildcard.
+    """
+    found = {}
+    for entry in asked:
+        for part in entry.parts if entry.speed else ():
+            minutes = workload.minutes(entry.study, part, entry.speed).mean  # type: ignore[arg-type]
+            study = "" if part.rule.startswith(entry.study) else entry.study
+            found[part.rule, study, entry.model] = minutes / 60
+    return found
 
 
 def submissions(jobs: Iterable[Job]) -> tuple[int, dict[str, list[str]]]:
@@ -120,21 +160,34 @@ def submissions(jobs: Iterable[Job]) -> tuple[int, dict[str, list[str]]]:
     return single + len(shared), {name: rules for (name, _), rules in shared.items()}
 
 
-def show(jobs: list[Job], hours: dict[str, float], planned: str, console: Console) -> None:
-    """Print the table. `planned` is the scale of the plan."""
-    rows = estimate(jobs, hours)
+def show(
+    jobs: list[Job],
+    hours: dict[str, float],
+    planned: str,
+    console: Console,
+    asked: Sequence[Asked] = (),
+) -> None:
+    """Print the tables. `planned` is the scale of the plan, `asked` the models not trained here."""
+    measured_at = _scale()
+    rows = estimate(jobs, hours, asked, measured_at == planned)
     table = Table(box=box.SIMPLE_HEAD, header_style="")
     for name in ("rule", "jobs", "CPU-h", "GPU-h", "at most CPU-h", "at most GPU-h", "measured"):
         table.add_column(name, justify="left" if name == "rule" else "right")
     for row in rows.to_dict("records"):
-        hours_of_rule = (_hours(row[column]) for column in COLUMNS)
+        hours_of_rule = [_hours(row[column]) for column in COLUMNS]
+        if row["unknown"] < row["jobs"] and row["unknown"]:
+            hours_of_rule[:2] = [f"{text} + ?" for text in hours_of_rule[:2]]
         share = f"{row['measured']} of {row['jobs']}"
         table.add_row(row["rule"], str(row["jobs"]), *hours_of_rule, share)
     table.add_section()
+    unknown = rows["unknown"].sum()
+    sums = [_hours(rows[column].sum()) for column in COLUMNS]
+    if unknown:
+        sums[:2] = [f"{text} + ?" for text in sums[:2]]
     table.add_row(
         "in all",
         str(rows["jobs"].sum()),
-        *(_hours(rows[column].sum()) for column in COLUMNS),
+        *sums,
         f"{rows['measured'].sum()} of {rows['jobs'].sum()}",
     )
     console.print(table)
@@ -142,10 +195,16 @@ def show(jobs: list[Job], hours: dict[str, float], planned: str, console: Consol
     console.print(f"{count} submissions" + ("; each of these groups is one:" if grouped else "."))
     for rules in grouped.values():
         console.print(f"  {', '.join(sorted(set(rules)))} ({len(rules)} jobs)")
-    if rows["cpu_h"].isna().any():
-        console.print("? : no job of this rule was measured before; not in the sum.")
+    if unknown:
+        console.print(f"? : {unknown} jobs without a measurement that applies; not in the sum.")
     if hours:
-        console.print(f"Benchmarks: scale {_scale()}; this plan: scale {planned}.")
+        console.print(f"Benchmarks of scale {measured_at}; this plan: scale {planned}.")
+        if measured_at != planned:
+            console.print(
+                "Warning: the hours are those of another scale than this plan, and may be off by "
+                "orders of magnitude."
+            )
+    workloads.show(asked, console)
 
 
 def _hours(value: float) -> str:
@@ -161,27 +220,32 @@ def _scale() -> str:
     return ", ".join(sorted(set(pd.read_parquet(SCORECARD, columns=["scale"])["scale"])))
 
 
-def _planned_scale(arguments: Sequence[str]) -> str:
-    """The scale that the last config file among the arguments names."""
-    import yaml
+def planned_config(arguments: Sequence[str]) -> dict[str, Any]:
+    """config.yaml changed by the config files among the arguments. Raises `ConfigError`."""
+    from snakemake.utils import update_config
 
-    files = [ROOT / "config.yaml", *(Path(a) for a in arguments if a.endswith((".yaml", ".yml")))]
-    found = [yaml.safe_load(path.read_text()).get("scale") for path in files if path.is_file()]
-    return [scale for scale in found if scale][-1]
+    config = config_files.read_yaml(ROOT / "config.yaml")
+    for path in (Path(each) for each in arguments if each.endswith((".yaml", ".yml"))):
+        if path.is_file():
+            update_config(config, config_files.read_yaml(path))
+    return config
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Print what a run with Snakemake's `arguments` would need; return 1 if planning fails."""
     parser = argparse.ArgumentParser(
-        description="Jobs, submissions, CPU-hours and GPU-hours of a run, per rule.",
+        description="Jobs and hours of a run, per rule; prompts and tokens, per study and model.",
         usage="%(prog)s [targets] [--configfile my.yaml | any other argument of snakemake]",
         allow_abbrev=False,
     )
     given = parser.parse_known_args(arguments)[1]
     console = Console(width=110, highlight=False)
     try:
-        show(jobs_of(plan(given)), measured_h(), _planned_scale(given), console)
-    except PlanError as error:
+        jobs, config = jobs_of(plan(given)), planned_config(given)
+        models = {job.model for job in jobs}
+        asked = [entry for entry in workloads.asked(config) if entry.model in models]
+        show(jobs, measured_h(), config["scale"], console, asked)
+    except (PlanError, config_files.ConfigError) as error:
         console.print(str(error).strip(), markup=False, highlight=False)
         return 1
     return 0

@@ -1,0 +1,53 @@
+"""What the study asks of a model: requests (E1, E2, E5), and what passes through it (E4)."""
+
+from typing import Any
+
+import numpy as np
+
+from workflow_scripts.inference import kinds
+from workflow_scripts.shared.workload import Count, Part, asked, sampled
+
+CURES = 2
+# A sensitivity takes a backward pass per unit of width, twice, each as long as two forward passes,
+# in float64, which takes about four times as long as the precision that was measured.
+JACOBIANS = 2 * 2 * 4
+
+
+def workload(config: dict[str, Any], name: str, count: Count) -> list[Part]:
+    """The requests, and the prompts read in every precision."""
+    from workflow_scripts.glasses.requests import rows
+
+    settings, told = config["glasses"], kinds.asked(config, "glasses", name)
+    requests = rows(settings["tasks"], told, config["seed"])
+    return [asked("inference_generate", requests, count), _inside(settings, told, count)]
+
+
+def _inside(settings: dict[str, Any], told: dict[str, Any], count: Count) -> Part:
+    from workflow_scripts.glasses import model_gaps
+
+    gaps, words = settings["gaps"], model_gaps.WORDINGS[told["wording"]]
+    rng = np.random.default_rng(0)
+
+    def turns(panel: str, shown: str) -> list[dict[str, str]]:
+        return [{"role": "user", "content": words[model_gaps.PANELS[panel][0]].format(shown)}]
+
+    prompts = {
+        panel: [
+            turns(panel, shown)
+            for length in gaps["lengths"]
+            for _ in range(gaps["draws"] if kind == "digits" else 1)
+            for shown in model_gaps.pair(kind, length, rng)
+        ]
+        for panel, (_, kind) in model_gaps.PANELS.items()
+    }
+    every = [each for panel in prompts.values() for each in panel]
+    read = len(gaps["precisions"]) * sampled(every, count.turns)
+    read += CURES * sampled(prompts["copy_ones"], count.turns)
+    number = len(gaps["precisions"]) * len(every) + CURES * len(prompts["copy_ones"])
+    heard = settings["model_sensitivity"]
+    if count.width is not None and count.width <= heard["widest"]:
+        shown = model_gaps.sequence("digits", heard["digits"], rng)
+        tokens = heard["prompts"] * count.turns(turns("last_ones", shown))
+        read += tokens * count.width * JACOBIANS
+        number += heard["prompts"]
+    return Part("glasses_models", number, number, scored_tokens=read)

@@ -1,0 +1,159 @@
+"""A measured minute: how fast a model reads prompts and writes replies on this machine.
+
+    python -m workflow_scripts.inference.speed config.json mine speed.json --seconds 60
+
+The requests are those of the config's studies. Their replies are not kept.
+"""
+
+import time
+
+START_S = time.perf_counter()  # before the libraries are loaded, as in every job
+
+import argparse  # noqa: E402
+import json  # noqa: E402
+import os  # noqa: E402
+from collections.abc import Iterable  # noqa: E402
+from pathlib import Path  # noqa: E402
+from typing import Any  # noqa: E402
+
+from workflow_scripts.inference import engines, kinds  # noqa: E402
+from workflow_scripts.inference import requests as inference  # noqa: E402
+from workflow_scripts.models.registry import checkpoint  # noqa: E402
+from workflow_scripts.shared import files, workload  # noqa: E402
+from workflow_scripts.shared.workload import Part, Speed  # noqa: E402
+
+MOST_ROWS = 64  # replies that are drawn at once; a study's batches have up to that many and more
+READING = 0.25  # share of the time for prompts
+MOST_PROMPTS = 512
+WARM_UP_TOKENS = 8
+
+
+def measure(config: dict[str, Any], name: str, seconds: float) -> Speed:
+    """Load the model, score and draw for about `seconds`, and return what was measured.
+
+    Raises `EngineError` if the model cannot be loaded.
+    """
+    begin_s = time.perf_counter()
+    studies = [study for study in workload.studies() if name in (config["studies"][study] or ())]
+    options = {"batch_tokens": config["inference"]["batch_tokens"]}
+    spec = kinds.serving(config, studies[0], name)
+    engine: Any = engines.load(name, spec, checkpoint(config["models"], name), **options)
+    load_s = time.perf_counter() - begin_s
+    asked = {study: workload.parts_of(config, study, name) for study in studies}
+    begin_s = time.perf_counter()
+    drawing = [
+        (study, part) for study, parts in asked.items() for part in parts if part.reply_tokens
+    ]
+    examples = [example for parts in asked.values() for part in parts for example in part.examples]
+    step_s = _warm_up(engine, examples[0])
+    prompt_rate = _read(engine, examples, seconds * READING)
+    left_s = seconds * (1 - READING)
+    replies: dict[str, dict[str, Any]] = {}
+    for place, (study, part) in enumerate(drawing):
+        engine.spec = kinds.serving(config, study, name)  # thoughts on or off
+        budget_s = left_s / (len(drawing) - place)
+        found, took_s = _write(engine, part, options["batch_tokens"], step_s, budget_s)
+        replies[workload.key(study, part.rule)] = found
+        left_s = max(left_s - took_s, 0.0)
+    spent_s = load_s + time.perf_counter() - begin_s
+    conditions = {
+        "model": name,
+        "source": config["models"][name]["source"],
+        "versions": engine.version,
+        "dtype": engine.dtype,
+        "device": engine.identity.get("device", ""),
+        "threads": int(os.environ.get("OMP_NUM_THREADS", 0)) or os.cpu_count(),
+        "seconds": round(spent_s, 1),
+    }
+    return Speed(round(load_s, 2), round(prompt_rate, 1), replies, conditions)
+
+
+def _warm_up(engine: Any, example: dict[str, Any]) -> float:
+    """Draw a few tokens; seconds per token of one row."""
+    took_s = 0.0
+    for _ in range(2):  # the first call compiles and allocates
+        took_s = _timed(engine, [engines.Draw(_short(example, WARM_UP_TOKENS), 0)])[1]
+    return took_s / WARM_UP_TOKENS
+
+
+def _read(engine: Any, examples: list[dict[str, Any]], seconds: float) -> float:
+    """Prompt tokens per second of scoring option letters after the prompts of the examples."""
+    rate, rows = 0.0, 8
+    while True:
+        tasks = [engines.Score(_scored(examples[i % len(examples)], i)) for i in range(rows)]
+        records, took_s = _timed(engine, tasks)
+        rate = sum(record["prompt_tokens"] for record in records) / took_s
+        seconds -= took_s
+        if seconds < 3 * took_s or rows >= MOST_PROMPTS:
+            return rate
+        rows = min(MOST_PROMPTS, 4 * rows if seconds > 6 * took_s else 2 * rows)
+
+
+def _write(
+    engine: Any, part: Part, batch_tokens: int, step_s: float, budget_s: float
+) -> tuple[dict[str, Any], float]:
+    """Draw replies to the examples; their lengths and rate, and the seconds it took.
+
+    The mean length of replies that may be cut is all tokens over the number of replies that ended.
+    """
+    limit = max(1, round(part.limit))
+    prompt = part.prompt_tokens / max(1, part.requests)
+    rows = int(max(1, min(MOST_ROWS, part.replies, batch_tokens / (limit + prompt))))
+    # A step of many rows takes longer than one of a single row: by half the rows, at a guess.
+    cut = int(min(limit, max(WARM_UP_TOKENS, budget_s / (step_s * max(1.0, rows / 8)))))
+    draws = [
+        engines.Draw(_short(part.examples[row % len(part.examples)], cut), row)
+        for row in range(rows)
+    ]
+    records, took_s = _timed(engine, draws)
+    tokens = sum(record["completion_tokens"] for record in records)
+    ended = sum(record["finish_reason"] == "stop" for record in records)
+    found = {
+        "mean": round(min(limit, tokens / ended), 1) if ended else limit,
+        "rate": round(max(tokens, 1) / took_s, 2),
+        "replies": rows,
+        "ended": ended,
+        "cut_at": cut,
+    }
+    return found, took_s
+
+
+def _timed(engine: Any, tasks: Iterable[Any]) -> tuple[list[dict[str, Any]], float]:
+    begin_s = time.perf_counter()
+    records = [record for batch in engine.run(list(tasks)) for record in batch]
+    return records, time.perf_counter() - begin_s
+
+
+def _short(example: dict[str, Any], most: int) -> dict[str, Any]:
+    """The request with replies of at most `most` tokens, without options."""
+    limit = min(example["max_tokens"] or most, most)
+    return example | {"max_tokens": limit, "choices": "[]", "echo_logprobs": False}
+
+
+def _scored(example: dict[str, Any], number: int) -> dict[str, Any]:
+    """A request for the log-probabilities of two letters after the example's prompt."""
+    words = f" ({number})"  # prompts must differ
+    if example["messages"] is None:
+        asked: dict[str, Any] = {"prompt": example["prompt"] + words}
+    else:
+        turns = json.loads(example["messages"])
+        asked = {"messages": [*turns[:-1], turns[-1] | {"content": turns[-1]["content"] + words}]}
+    fixed: dict[str, Any] = {"temperature": 0.0, "max_tokens": 0, "seed": 0}
+    return inference.request(f"speed/{number}", **asked, **fixed, choices=["A", "B"])
+
+
+def main(config: str, model: str, output: str, seconds: float) -> None:
+    """Measure `model` of the config in a JSON file and write the measurement."""
+    imported_s = time.perf_counter() - START_S
+    found = measure(files.read_json(config), model, seconds)
+    found = found._replace(load_s=round(found.load_s + imported_s, 2))
+    files.write_json(Path(output), found._asdict())
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    for argument in ("config", "model", "output"):
+        parser.add_argument(argument)
+    parser.add_argument("--seconds", type=float, default=60.0)
+    given = parser.parse_args()
+    main(given.config, given.model, given.output, given.seconds)

@@ -1,0 +1,49 @@
+"""What the study asks of a model: free copies, and strings that pass through it (E2, E4)."""
+
+from typing import Any
+
+from workflow_scripts.inference import kinds, requests
+from workflow_scripts.perplexity import digits
+from workflow_scripts.shared.workload import Count, Part, asked
+
+PASSES = 2  # of a pair through the model: one, and one that shows that nothing changes
+
+
+def workload(config: dict[str, Any], name: str, count: Count) -> list[Part]:
+    """Free replies in the first wording, pairs in every wording, random strings."""
+    from workflow_scripts.perplexity.models import SPARE_TOKENS, strings
+
+    settings = config["perplexity"]["models"]
+    wordings = kinds.asked(config, "perplexity", name)["wordings"]
+    longest = max(settings["sizes"])
+    # Where the tokenizer merges digits, bits are written with spaces between them.
+    way = "plain" if count.text(digits.text([0] * longest, "plain")) >= longest else "spaced"
+
+    def read(wording: str, size: int) -> int:
+        bits = [0] * size
+        turns = digits.question(wording, bits, way)
+        return count.turns(turns) + count.text(digits.text(bits, way))
+
+    free = [
+        requests.request(
+            f"{string} {size}",
+            messages=digits.question(wordings[0], bits, way),
+            temperature=0.0,
+            max_tokens=count.text(digits.text(bits, way)) + SPARE_TOKENS,
+            seed=config["seed"],
+        )
+        for size in settings["sizes"]
+        for string, bits in strings(size).items()
+    ]
+    pairs = sum(2 * PASSES * read(each, size) for each in wordings for size in settings["sizes"])
+    random_sizes = [size for sizes in settings["random_sizes"].values() for size in sizes]
+    random = settings["strings"] * sum(read(wordings[0], size) for size in random_sizes)
+    number = 2 * len(wordings) * len(settings["sizes"]) + settings["strings"] * len(random_sizes)
+    part = asked("perplexity_models", free, count)
+    return [
+        part._replace(
+            requests=part.requests + number,
+            prompts=part.prompts + number,
+            scored_tokens=pairs + random,
+        )
+    ]
