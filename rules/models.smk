@@ -10,6 +10,14 @@ from workflow_scripts.models.registry import (
 )
 
 
+# Trained only for a study: a run on other models needs none of them.
+EMBEDDED = [
+    name
+    for name in embedded(config["models"])
+    if any(name in (asked or ()) for asked in config["studies"].values())
+]
+
+
 localrules:
     models,
     models_fetch,
@@ -17,7 +25,7 @@ localrules:
 
 rule models:
     input:
-        expand("results/models/{model}/card.md", model=embedded(config["models"])),
+        expand("results/models/{model}/card.md", model=EMBEDDED),
 
 
 rule models_corpus:

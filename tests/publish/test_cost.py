@@ -1,13 +1,16 @@
-"""What a run would need on a cluster: jobs from Snakemake's plan, hours from benchmarks."""
+"""What a run would need: jobs from Snakemake's plan, hours from benchmarks or a model's speed."""
 
 import re
 from collections import Counter
 
 import pandas as pd
 import pytest
+from rich.console import Console
 
 from tests.end_to_end import project
 from workflow_scripts.publish import cost
+from workflow_scripts.publish.workloads import Asked
+from workflow_scripts.shared.workload import Part, Speed
 
 
 @pytest.fixture(scope="module")
@@ -76,3 +79,58 @@ def test_benchmarks_are_read_as_snakemake_writes_them(tmp_path):
 def test_a_plan_that_fails_says_why(capsys):
     assert cost.main(["no_such_target", "--workflow-profile", "none", "--cores", "1"]) == 1
     assert "no_such_target" in capsys.readouterr().out
+
+
+PART = Part(
+    "stochasticity_sequential", requests=1, prompts=1, prompt_tokens=3600, replies=1, reply_tokens=0
+)
+SPEED = Speed(0.0, 1.0, {}, {})
+
+
+def entry(speed):
+    return Asked("stochasticity", "mine", [PART], True, speed)
+
+
+def test_a_job_of_another_model_says_nothing_about_a_models_job():
+    hours = {"logs/benchmarks/stochasticity_sequential/embedded-s.tsv": 0.01}
+    own = job("stochasticity_sequential", "logs/benchmarks/stochasticity_sequential/mine.tsv")
+    rows = cost.estimate([own._replace(model="mine")], hours, [entry(None)])
+    assert rows["cpu_h"].isna().all()
+    assert rows["unknown"].tolist() == [1]
+
+
+def test_a_benchmark_of_a_users_model_counts_at_the_same_scale_only():
+    path = "logs/benchmarks/stochasticity_sequential/mine.tsv"
+    jobs = [job("stochasticity_sequential", path)._replace(model="mine")]
+    assert cost.estimate(jobs, {path: 0.25}, [entry(None)])["cpu_h"].tolist() == [0.25]
+    assert cost.estimate(jobs, {path: 0.25}, [entry(None)], False)["cpu_h"].isna().all()
+    measured = cost.estimate(jobs, {path: 0.25}, [entry(SPEED)], False)
+    assert measured["cpu_h"].tolist() == [1.0]  # 3,600 prompt tokens at one per second
+
+
+def text_of(jobs, hours, asked):
+    console = Console(width=110, highlight=False)
+    with console.capture() as captured:
+        cost.show(jobs, hours, "paper", console, asked)
+    return captured.get()
+
+
+def test_the_printed_cost_does_not_reassure(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "results").mkdir()
+    pd.DataFrame({"scale": ["default"]}).to_parquet(tmp_path / cost.SCORECARD)
+    hours = {"logs/benchmarks/stochasticity_sequential/embedded-s.tsv": 0.01}
+    unknown = job("stochasticity_sequential")._replace(model="mine")
+    known = job("stochasticity_sequential", *hours)._replace(model="embedded-s")
+    text = text_of([known, unknown], hours, [entry(None)])
+    assert "0.01 + ?" in text
+    assert "1 jobs without a measurement that applies" in text
+    assert "Benchmarks of scale default; this plan: scale paper." in text
+    assert "Warning: the hours are those of another scale" in text
+    assert "Time: not measured; run make try MODEL=mine." in text
+
+
+def test_cost_reads_the_config_files_among_its_arguments(tmp_path):
+    (tmp_path / "my.yaml").write_text("models: {mine: {source: /data/mine}}\n")
+    config = cost.planned_config(["--configfile", str(tmp_path / "my.yaml"), "--cores", "2"])
+    assert {"mine", "embedded-s"} <= set(config["models"])

@@ -22,10 +22,11 @@ from workflow_scripts.models.registry import checkpoint  # noqa: E402
 from workflow_scripts.shared import files, workload  # noqa: E402
 from workflow_scripts.shared.workload import Part, Speed  # noqa: E402
 
-MOST_ROWS = 64  # replies that are drawn at once; a study's batches have up to that many and more
 READING = 0.25  # share of the time for prompts
 MOST_PROMPTS = 512
-WARM_UP_TOKENS = 8
+FEW, MANY = 4, 64  # replies drawn at once; the time of a step grows with their number
+STEPS = 8  # tokens of each
+SEEN = 16  # replies per rule whose length is seen
 
 
 def measure(config: dict[str, Any], name: str, seconds: float) -> Speed:
@@ -42,19 +43,25 @@ def measure(config: dict[str, Any], name: str, seconds: float) -> Speed:
     asked = {study: workload.parts_of(config, study, name) for study in studies}
     begin_s = time.perf_counter()
     drawing = [
-        (study, part) for study, parts in asked.items() for part in parts if part.reply_tokens
+        (study, part)
+        for study, parts in asked.items()
+        for part in parts
+        if part.reply_tokens and part.examples
     ]
     examples = [example for parts in asked.values() for part in parts for example in part.examples]
-    step_s = _warm_up(engine, examples[0])
+    steps = _step(engine, examples[0])
     prompt_rate = _read(engine, examples, seconds * READING)
-    left_s = seconds * (1 - READING)
+    left_s = max(seconds - (time.perf_counter() - begin_s), seconds / 3)
     replies: dict[str, dict[str, Any]] = {}
     for place, (study, part) in enumerate(drawing):
-        engine.spec = kinds.serving(config, study, name)  # thoughts on or off
-        budget_s = left_s / (len(drawing) - place)
-        found, took_s = _write(engine, part, options["batch_tokens"], step_s, budget_s)
+        engine.spec = kinds.serving(config, study, name)  # with or without thoughts
+        if part.thinks:
+            engine.spec["thinking"] = True
+        begun_s = time.perf_counter()
+        found = _lengths(engine, part, steps, left_s / (len(drawing) - place))
+        found["rate"] = round(_rate(part, options["batch_tokens"], steps), 2)
         replies[workload.key(study, part.rule)] = found
-        left_s = max(left_s - took_s, 0.0)
+        left_s = max(left_s - (time.perf_counter() - begun_s), 0.0)
     spent_s = load_s + time.perf_counter() - begin_s
     conditions = {
         "model": name,
@@ -64,16 +71,19 @@ def measure(config: dict[str, Any], name: str, seconds: float) -> Speed:
         "device": engine.identity.get("device", ""),
         "threads": int(os.environ.get("OMP_NUM_THREADS", 0)) or os.cpu_count(),
         "seconds": round(spent_s, 1),
+        "busy": round(os.getloadavg()[0] / (os.cpu_count() or 1), 2),  # running processes per core
     }
     return Speed(round(load_s, 2), round(prompt_rate, 1), replies, conditions)
 
 
-def _warm_up(engine: Any, example: dict[str, Any]) -> float:
-    """Draw a few tokens; seconds per token of one row."""
-    took_s = 0.0
-    for _ in range(2):  # the first call compiles and allocates
-        took_s = _timed(engine, [engines.Draw(_short(example, WARM_UP_TOKENS), 0)])[1]
-    return took_s / WARM_UP_TOKENS
+def _step(engine: Any, example: dict[str, Any]) -> tuple[float, float]:
+    """Seconds of one step of drawing, a token for each of n replies: a + b n, as (a, b)."""
+    took_s = {}
+    for rows in (1, FEW, MANY):  # the first call compiles and allocates
+        draws = [engines.Draw(_short(example, STEPS), row) for row in range(rows)]
+        took_s[rows] = _timed(engine, draws)[1] / STEPS
+    each_s = max(0.0, (took_s[MANY] - took_s[FEW]) / (MANY - FEW))
+    return max(0.0, took_s[FEW] - FEW * each_s), each_s
 
 
 def _read(engine: Any, examples: list[dict[str, Any]], seconds: float) -> float:
@@ -89,33 +99,31 @@ def _read(engine: Any, examples: list[dict[str, Any]], seconds: float) -> float:
         rows = min(MOST_PROMPTS, 4 * rows if seconds > 6 * took_s else 2 * rows)
 
 
-def _write(
-    engine: Any, part: Part, batch_tokens: int, step_s: float, budget_s: float
-) -> tuple[dict[str, Any], float]:
-    """Draw replies to the examples; their lengths and rate, and the seconds it took.
+def _lengths(engine: Any, part: Part, steps: tuple[float, float], seconds: float) -> dict[str, Any]:
+    """The mean length of replies to the examples, drawn until they end or the time is over.
 
-    The mean length of replies that may be cut is all tokens over the number of replies that ended.
+    Replies may be cut, so the mean is all tokens over the number of replies that ended.
     """
     limit = max(1, round(part.limit))
-    prompt = part.prompt_tokens / max(1, part.requests)
-    rows = int(max(1, min(MOST_ROWS, part.replies, batch_tokens / (limit + prompt))))
-    # A step of many rows takes longer than one of a single row: by half the rows, at a guess.
-    cut = int(min(limit, max(WARM_UP_TOKENS, budget_s / (step_s * max(1.0, rows / 8)))))
+    rows = min(SEEN, part.replies)
+    cut = int(min(limit, max(STEPS, seconds / (steps[0] + rows * steps[1]))))
     draws = [
         engines.Draw(_short(part.examples[row % len(part.examples)], cut), row)
         for row in range(rows)
     ]
-    records, took_s = _timed(engine, draws)
+    records, _ = _timed(engine, draws)
     tokens = sum(record["completion_tokens"] for record in records)
     ended = sum(record["finish_reason"] == "stop" for record in records)
-    found = {
-        "mean": round(min(limit, tokens / ended), 1) if ended else limit,
-        "rate": round(max(tokens, 1) / took_s, 2),
-        "replies": rows,
-        "ended": ended,
-        "cut_at": cut,
-    }
-    return found, took_s
+    mean = min(limit, round(tokens / ended, 1)) if ended else limit
+    return {"mean": mean, "replies": rows, "ended": ended, "cut_at": cut}
+
+
+def _rate(part: Part, batch_tokens: int, steps: tuple[float, float]) -> float:
+    """Reply tokens per second, with as many replies at once as a batch of the study holds."""
+    prompt = part.prompt_tokens / max(1, part.requests)
+    fit = batch_tokens / (part.limit + prompt)
+    rows = max(1.0, min(fit, part.replies / part.rounds))
+    return rows / (steps[0] + rows * steps[1])
 
 
 def _timed(engine: Any, tasks: Iterable[Any]) -> tuple[list[dict[str, Any]], float]:

@@ -29,9 +29,7 @@ def workload(config: dict[str, Any], name: str, count: Count) -> list[Part]:
     donors = (study["chains"] > 1) + others
     parts = [
         added([asked(ATTEMPTS, first, count), *_attempts(starts, plan, study, count)]),
-        added(
-            [Part(FOREIGN), *(_again(FOREIGN, starts, plan, "plain", count) for _ in range(donors))]
-        ),
+        _foreign(starts, plan, donors, count),
     ]
     if shown_inside(config["models"], [name]):
         parts.append(_copying(starts, study["copying"], count))
@@ -79,6 +77,12 @@ def _again(
         reply_tokens=later * own.reply_tokens,
         shown=float(pairs * len(starts)),
     )
+
+
+def _foreign(starts: list[dict[str, Any]], plan: Rounds, donors: int, count: Count) -> Part:
+    """P9: the sequential arm after the answers of each donor."""
+    own = _again(FOREIGN, starts, plan, "plain", count)
+    return added([Part(FOREIGN), *[own] * donors])
 
 
 def _padded(starts: list[dict[str, Any]], plan: Rounds, factor: float, count: Count) -> Part:

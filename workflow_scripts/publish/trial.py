@@ -60,9 +60,9 @@ def entry_of(model: str, known: dict[str, Any]) -> tuple[str, dict[str, Any]]:
         return name, {"source": source, **dtype_of(None)}
     path = Path(model).expanduser()
     if (path / "config.json").is_file():
-        return name_of(path.name), {"source": str(path.resolve()), **dtype_of(path)}
+        return name_of(path.name), {"source": os.path.abspath(path), **dtype_of(path)}
     if path.is_file() and path.suffix == ".gguf":
-        return name_of(path.stem), {"source": str(path.resolve()), **dtype_of(None)}
+        return name_of(path.stem), {"source": os.path.abspath(path), **dtype_of(None)}
     source, _, revision = model.partition("@")
     if HUB_ID.fullmatch(source) and re.fullmatch("[0-9a-f]{40}", revision):
         entry = {"source": source, "revision": revision, **dtype_of(None)}
@@ -116,9 +116,9 @@ def written(name: str, entry: dict[str, Any], preset: str, gpu: bool) -> str:
     listed += [f"  {study}: null" for study in left_out]
     own = yaml.safe_dump(entry, default_flow_style=True, sort_keys=False, width=1000).strip()
     lines = [
-        f"# A trial of {name}, written by `make try`. A copy of it, say my.yaml, can be the start of your",
-        "# own config: `snakemake --configfile my.yaml`. The sizes are those of presets/try.yaml;",
-        "# without them those of config.yaml hold.",
+        f"# A trial of {name}, written by `make try`. To start a config of your own, copy it, say to",
+        "# my.yaml, and run `snakemake --configfile my.yaml`. The sizes are those of",
+        "# presets/try.yaml; without them, those of config.yaml hold.",
         "",
         "models:",
         f"  {name}: {own}",
@@ -127,7 +127,7 @@ def written(name: str, entry: dict[str, Any], preset: str, gpu: bool) -> str:
     ]
     if gpu:
         lines += [f"inference: {{gpu: 1, batch_tokens: {GPU_BATCH_TOKENS}}}", ""]
-    return "\n".join(lines) + STUDIES.sub("", HEAD.sub("", preset)).replace("\n\n\n", "\n\n")
+    return "\n".join(lines) + "\n" + STUDIES.sub("", HEAD.sub("", preset)).replace("\n\n\n", "\n\n")
 
 
 def merged(paths: Sequence[Path]) -> Config:

@@ -48,7 +48,8 @@ class Part(NamedTuple):
     and nothing for the model's own earlier replies in it: these are `shown`, in number. `replies`
     of the prompts are answered in text, with `reply_tokens` at most, all together; the others ask
     for log-probabilities. `scored_tokens` pass through the model where a study reads its inside.
-    `examples` are some of the requests.
+    `examples` are some of the requests; `thinks` says whether thoughts are switched on for them,
+    `rounds` in how many rounds, one after another, they are asked.
     """
 
     rule: str
@@ -60,6 +61,8 @@ class Part(NamedTuple):
     scored_tokens: int = 0
     shown: float = 0.0
     examples: tuple[dict[str, Any], ...] = ()
+    thinks: bool = False
+    rounds: int = 1
 
     @property
     def limit(self) -> float:
@@ -139,10 +142,13 @@ class Speed(NamedTuple):
     conditions: dict[str, Any]  # versions, threads, device, dtype, seconds
 
     def of(self, study: str, part: Part) -> dict[str, Any]:
-        """The replies measured for a part, or else those with the lowest rate."""
-        found = self.replies.get(key(study, part.rule))
-        slowest = min(self.replies.values(), key=lambda seen: seen["rate"], default=None)
-        return found or slowest or {"mean": part.limit, "rate": self.prompt_rate}
+        """The replies measured for a part, or else the slowest ones, of its study if possible."""
+        if found := self.replies.get(key(study, part.rule)):
+            return found
+        own = [seen for name, seen in self.replies.items() if name.startswith(key(study, ""))]
+        known = own or list(self.replies.values())
+        unknown = {"mean": part.limit, "rate": self.prompt_rate}
+        return min(known, key=lambda seen: seen["rate"], default=unknown)
 
 
 class Expected(NamedTuple):

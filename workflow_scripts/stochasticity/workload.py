@@ -22,12 +22,14 @@ def workload(config: dict[str, Any], name: str, count: Count) -> list[Part]:
     in_order = "stochasticity_sequential"
     parts = [
         asked("inference_generate", every, count),
-        added([_chains(in_order, chains, count), asked(in_order, long, count)]),
+        added([_chains(in_order, chains, count), asked(in_order, long, count)])._replace(
+            rounds=study["sequential"]["rounds"]
+        ),
     ]
     if kinds.switchable(config, name):
         with_thoughts = Manner(told | {"thinks": True}, count.text, lambda: count.context)
         rows = records(reasoning.table(with_thoughts, draws, seed))
-        parts.append(asked("stochasticity_reasoning", rows, count))
+        parts.append(asked("stochasticity_reasoning", rows, count)._replace(thinks=True))
     if told["programs"]:
         programs = study["code_tool"]["programs"]
         rows = records(code_tool.table(manner, programs, draws, seed))
