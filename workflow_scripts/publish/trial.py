@@ -63,13 +63,13 @@ def entry_of(model: str, known: dict[str, Any]) -> tuple[str, dict[str, Any]]:
         return name_of(path.name), {"source": os.path.abspath(path), **dtype_of(path)}
     if path.is_file() and path.suffix == ".gguf":
         return name_of(path.stem), {"source": os.path.abspath(path), **dtype_of(None)}
-    source, _, revision = model.partition("@")
-    if HUB_ID.fullmatch(source) and re.fullmatch("[0-9a-f]{40}", revision):
-        entry = {"source": source, "revision": revision, **dtype_of(None)}
-        return name_of(source.rpartition("/")[2]), entry
-    if HUB_ID.fullmatch(source) and not path.exists():
+    hub_id, _, revision = model.partition("@")
+    if HUB_ID.fullmatch(hub_id) and re.fullmatch("[0-9a-f]{40}", revision):
+        entry = {"source": hub_id, "revision": revision, **dtype_of(None)}
+        return name_of(hub_id.rpartition("/")[2]), entry
+    if HUB_ID.fullmatch(hub_id) and not path.exists():
         raise TrialError(
-            f"MODEL={model}: a hub model needs its commit, MODEL={source}@<40 hex digits>"
+            f"MODEL={model}: a hub model needs its commit, MODEL={hub_id}@<40 hex digits>"
         )
     raise TrialError(
         f"MODEL={model}: expected a folder with config.json, a .gguf file, owner/name@revision, "
@@ -116,8 +116,8 @@ def written(name: str, entry: dict[str, Any], preset: str, gpu: bool) -> str:
     listed += [f"  {study}: null" for study in left_out]
     own = yaml.safe_dump(entry, default_flow_style=True, sort_keys=False, width=1000).strip()
     lines = [
-        f"# A trial of {name}, written by `make try`. To start a config of your own, copy it, say to",
-        "# my.yaml, and run `snakemake --configfile my.yaml`. The sizes are those of",
+        f"# A trial of {name}, written by `make try`. To start a config of your own, copy it, for",
+        "# example to my.yaml, and run `snakemake --configfile my.yaml`. The sizes are those of",
         "# presets/try.yaml; without them, those of config.yaml hold.",
         "",
         "models:",

@@ -72,7 +72,7 @@ def show(entries: Iterable[Asked], console: Console) -> None:
         for entry, row in zip(own, rows, strict=True):
             table.add_row(entry.study, *_texts(row))
         table.add_section()
-        sums = [None if None in column else sum(column) for column in zip(*rows, strict=True)]  # type: ignore[arg-type]
+        sums = [None if None in column else sum(column) for column in zip(*rows, strict=True)]
         table.add_row("in all", *_texts(sums))
         console.print(table)
         for line in basis(own):

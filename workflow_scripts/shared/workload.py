@@ -70,6 +70,7 @@ class Part(NamedTuple):
         return self.reply_tokens / self.replies if self.replies else 0.0
 
 
+SUMMED = Part._fields[1:8]  # the numbers, from `requests` to `shown`
 Workload = Callable[[Config, str, Count], list[Part]]
 
 
@@ -106,9 +107,9 @@ def asked(rule: str, rows: Sequence[Mapping[str, Any]], count: Count, examples: 
 
 def added(parts: Sequence[Part]) -> Part:
     """Parts of the same rule as one."""
-    sums = [sum(values) for values in zip(*(part[1:8] for part in parts), strict=True)]
+    sums: dict[str, Any] = {name: sum(getattr(part, name) for part in parts) for name in SUMMED}
     examples = tuple(example for part in parts for example in part.examples)
-    return Part(parts[0].rule, *sums, examples)  # type: ignore[arg-type]
+    return Part(parts[0].rule, examples=examples, **sums)
 
 
 def records(table: Any) -> list[dict[str, Any]]:
