@@ -3,13 +3,24 @@
 import logging
 from typing import Any
 
+import pandas as pd
+
 from workflow_scripts.inference import engines, replies, runner
 from workflow_scripts.inference import requests as inference
 from workflow_scripts.models.corpora import sampling_words as words
 from workflow_scripts.shared import job, tables
 from workflow_scripts.stochasticity import asking, parsing
-from workflow_scripts.stochasticity.asking import direct
+from workflow_scripts.stochasticity.asking import Manner, direct
 from workflow_scripts.stochasticity.draw_table import DRAWS
+
+
+def table(manner: Manner, draws: int, seed: int) -> pd.DataFrame:
+    """The requests: the plain prompt for a draw of every target."""
+    fields: dict[str, Any] = {"tokens": manner.short, "n": draws, "seed": seed}
+    return inference.table(
+        direct(manner, "S4", target, "reasoning", prompts["plain"], **fields)
+        for target, prompts in words.PROMPTS.items()
+    )
 
 
 def main(
@@ -29,12 +40,7 @@ def main(
     """
     spec, asked = spec | {"thinking": True}, asked | {"thinks": True}
     engine = engines.load(model, spec, checkpoint, batch_tokens=batch_tokens)
-    manner = asking.of(asked, spec, checkpoint)
-    fields: dict[str, Any] = {"tokens": manner.short, "n": draws, "seed": seed}
-    requests = inference.table(
-        direct(manner, "S4", target, "reasoning", prompts["plain"], **fields)
-        for target, prompts in words.PROMPTS.items()
-    )
+    requests = table(asking.of(asked, spec, checkpoint), draws, seed)
     responses = runner.generate(requests, engine, runner.store_of(engine))
     # A template may open the thoughts in the prompt: a reply without their end is unfinished.
     open_ones = responses["text"].map(lambda text: replies.spoken(text, thinks=True) is None)
