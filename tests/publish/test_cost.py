@@ -127,7 +127,7 @@ def test_the_printed_cost_does_not_reassure(tmp_path, monkeypatch):
     assert "1 jobs without a measurement that applies" in text
     assert "Benchmarks of scale default; this plan: scale paper." in text
     assert "Warning: the hours are those of another scale" in text
-    assert "Time: not measured; run make try MODEL=mine." in text
+    assert "Time: not measured; run make try MODEL=mine with the same ARGS." in text
 
 
 def test_cost_reads_the_config_files_among_its_arguments(tmp_path):

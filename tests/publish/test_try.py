@@ -118,7 +118,7 @@ PARTS = [
 
 def test_without_a_measurement_the_time_is_unknown():
     text = shown([workloads.Asked("softmax", "mine", PARTS, True, None)])
-    assert "Time: not measured; run make try MODEL=mine." in text
+    assert "Time: not measured; run make try MODEL=mine with the same ARGS." in text
     row = next(line for line in text.splitlines() if line.strip().startswith("softmax"))
     assert row.split() == ["softmax", "2", "30", "0", "?", "100", "?", "?"]
 

@@ -26,9 +26,9 @@ class Tokens:
     def request(self, request: Mapping[str, Any]) -> int:
         """Tokens of a request's prompt and its options."""
         options = sum(map(self.text, json.loads(request["choices"])))
-        if request["messages"] is None:
-            return len(self.encoder.encode(prompt=request["prompt"])) + options
-        return self.turns(json.loads(request["messages"])) + options
+        if isinstance(request["messages"], str):  # tables have NaN for none
+            return self.turns(json.loads(request["messages"])) + options
+        return len(self.encoder.encode(prompt=request["prompt"])) + options
 
     def turns(self, messages: Sequence[Mapping[str, str]]) -> int:
         """Tokens of a prompt of these chat turns."""
@@ -50,9 +50,10 @@ class Characters:
 
     def request(self, request: Mapping[str, Any]) -> int:
         """About as many tokens as a request's prompt and its options have."""
-        turns = json.loads(request["messages"] or "[]")
         options = sum(map(self.text, json.loads(request["choices"])))
-        return self.turns(turns) + self.text(request["prompt"] or "") + options
+        if isinstance(request["messages"], str):
+            return self.turns(json.loads(request["messages"])) + options
+        return self.text(request["prompt"]) + options
 
     def turns(self, messages: Sequence[Mapping[str, str]]) -> int:
         """About as many tokens as these chat turns have, with a few for each turn's header."""

@@ -141,11 +141,12 @@ def _short(example: dict[str, Any], most: int) -> dict[str, Any]:
 def _scored(example: dict[str, Any], number: int) -> dict[str, Any]:
     """A request for the log-probabilities of two letters after the example's prompt."""
     words = f" ({number})"  # prompts must differ
-    if example["messages"] is None:
-        asked: dict[str, Any] = {"prompt": example["prompt"] + words}
-    else:
+    asked: dict[str, Any]
+    if isinstance(example["messages"], str):
         turns = json.loads(example["messages"])
         asked = {"messages": [*turns[:-1], turns[-1] | {"content": turns[-1]["content"] + words}]}
+    else:
+        asked = {"prompt": example["prompt"] + words}
     fixed: dict[str, Any] = {"temperature": 0.0, "max_tokens": 0, "seed": 0}
     return inference.request(f"speed/{number}", **asked, **fixed, choices=["A", "B"])
 

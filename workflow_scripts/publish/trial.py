@@ -16,6 +16,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
+from itertools import dropwhile
 from pathlib import Path
 from typing import Any
 
@@ -198,6 +199,14 @@ def announce(folder: Path, config: Config, name: str, console: Console) -> None:
     finally:
         os.chdir(before)
     workloads.show(entries, console)
+    speed, jobs = entries[0].speed, os.cpu_count() or 1
+    if speed and speed.conditions["device"] == "cpu" and jobs > 1:
+        minutes = [workloads.numbers(entry)[-2:] for entry in entries]
+        sums = (sum(filter(None, each)) / jobs for each in zip(*minutes, strict=True))
+        mean, most = map(workloads.short, sums)
+        console.print(
+            f"With {jobs} jobs at once, on {jobs} idle cores: {mean} min, at most {most}."
+        )
 
 
 def run(model: str, arguments: Sequence[str], preset: Path, seconds: float) -> int:
@@ -226,7 +235,8 @@ def run(model: str, arguments: Sequence[str], preset: Path, seconds: float) -> i
     if is_gguf(entry):
         console.print("Converting the GGUF file; then the model is measured.")
         converted = f"results/models/{name}/converted/config.json"
-        if code := snakemake(folder, configs, [converted, "--quiet", "all", *others]):
+        options = list(dropwhile(lambda each: not each.startswith("-"), others))  # no targets
+        if code := snakemake(folder, configs, [converted, *options, "--quiet", "all"]):
             return code
     console.print(f"Measuring the model for about {seconds:.0f} s and the time to load it ...")
     problem = measure(folder, config, name, seconds)

@@ -65,7 +65,7 @@ def show(entries: Iterable[Asked], console: Console) -> None:
         by_model.setdefault(entry.model, []).append(entry)
     for name, own in by_model.items():
         table = Table(box=box.SIMPLE_HEAD, header_style="", title=None)
-        table.add_column(name)
+        table.add_column(name, no_wrap=True)
         for column in COLUMNS:
             table.add_column(column, justify="right")
         rows = [numbers(entry) for entry in own]
@@ -84,9 +84,11 @@ def _texts(row: Iterable[float | None]) -> list[str]:
 
 
 def short(value: float) -> str:
-    """A number with two digits, such as 0.4, 7.2, 53, 1,200 or 2.4 million."""
+    """A number with two digits, such as 0.4, 7.2, 53, 1,200, 2.4 M (millions) or 1.2 bn."""
+    if value >= 999_500_000:
+        return f"{value / 1e9:,.1f} bn"
     if value >= 999_500:
-        return f"{value / 1e6:.1f} million"
+        return f"{value / 1e6:.1f} M"
     if value >= 100:
         return f"{float(f'{value:.2g}'):,.0f}" if value >= 10_000 else f"{value:,.0f}"
     return f"{value:.0f}" if value == int(value) or value >= 10 else f"{value:.1f}"
@@ -99,7 +101,7 @@ def basis(own: list[Asked]) -> list[str]:
         lines.append("Tokens: one per 4 characters, as the model's tokenizer is not here.")
     speed = own[0].speed
     if speed is None:
-        lines.append(f"Time: not measured; run make try MODEL={own[0].model}.")
+        lines.append(f"Time: not measured; run make try MODEL={own[0].model} with the same ARGS.")
         return lines
     known = speed.conditions
     rates = [seen["rate"] for seen in speed.replies.values()] or [0.0]
