@@ -192,8 +192,8 @@ def test_tokens_inside_a_model_of_perplexity(config, passing):
     sizes = [size for each in settings["random_sizes"].values() for size in each]
     of_random = (sizes, settings["strings"], config["seed"])
     perplexity_models.random_steps(engine, wordings[0], "plain", *of_random)
-    # A pair passes at least twice; a random model changes its mind more often.
-    assert 0.5 <= parts["perplexity_models"].scored_tokens / passing.tokens <= 1.1
+    # A string that the model copies passes once, others more often.
+    assert 0.4 <= parts["perplexity_models"].scored_tokens / passing.tokens <= 2.0
 
 
 def test_tokens_inside_a_model_of_copying(config, passing):

@@ -1,12 +1,13 @@
 """What the study asks of a model: free copies, and strings that pass through it (E2, E4)."""
 
+from types import SimpleNamespace
 from typing import Any
 
-from workflow_scripts.inference import kinds, requests
+from workflow_scripts.inference import forms, kinds, requests
 from workflow_scripts.perplexity import digits
 from workflow_scripts.shared.workload import Count, Part, asked
 
-PASSES = 2  # of a pair through the model: one, and one that shows that nothing changes
+PASSES = 2  # of a string through the model: one if it is copied, else one per change and one more
 
 
 def workload(config: dict[str, Any], name: str, count: Count) -> list[Part]:
@@ -15,21 +16,23 @@ def workload(config: dict[str, Any], name: str, count: Count) -> list[Part]:
 
     settings = config["perplexity"]["models"]
     wordings = kinds.asked(config, "perplexity", name)["wordings"]
+    model = SimpleNamespace(spec=kinds.serving(config, "perplexity", name))
     longest = max(settings["sizes"])
     # Where the tokenizer merges digits, bits are written with spaces between them.
     way = "plain" if count.text(digits.text([0] * longest, "plain")) >= longest else "spaced"
 
     def read(wording: str, size: int) -> int:
         bits = [0] * size
-        turns = digits.question(wording, bits, way)
+        turns = digits.question(model, wording, bits, way)
         return count.turns(turns) + count.text(digits.text(bits, way))
 
     free = [
         requests.request(
             f"{string} {size}",
-            messages=digits.question(wordings[0], bits, way),
+            messages=digits.question(model, wordings[0], bits, way),
             temperature=0.0,
             max_tokens=count.text(digits.text(bits, way)) + SPARE_TOKENS,
+            stop=forms.stop(model.spec.get("kind", "")),
             seed=config["seed"],
         )
         for size in settings["sizes"]
