@@ -9,7 +9,6 @@ from workflow_scripts.models.registry import (
     from_hub,
 )
 
-
 # Trained only for a study: a run on other models needs none of them.
 EMBEDDED = [
     name
