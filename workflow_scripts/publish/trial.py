@@ -81,7 +81,8 @@ def entry_of(model: str, known: dict[str, Any]) -> tuple[str, dict[str, Any]]:
 
 def name_of(text: str) -> str:
     """A name for results from a file's or folder's name."""
-    return re.sub(r"[^a-z0-9._-]+", "-", text.lower()).strip("-._") or "model"
+    name = re.sub(r"[^a-z0-9._-]+", "-", text.lower()).strip("-._")
+    return name if isinstance(yaml.safe_load(name), str) else f"model-{name}".strip("-")
 
 
 def dtype_of(folder: Path | None) -> dict[str, str]:
@@ -112,7 +113,8 @@ def has_gpu() -> bool:
 def written(name: str, entry: dict[str, Any], preset: str, gpu: bool) -> str:
     """The text of the trial's config file: the model, its studies, then the preset's sizes."""
     left_out = yaml.safe_load(STUDIES.search(preset)[1])  # type: ignore[index]
-    studies = [study for study in workload.studies() if study not in left_out]
+    asking = workload.studies()
+    studies = [study for study in merged([])["studies"] if study in asking]
     listed = ["studies:", *(f"  {study}: [{name}]" for study in studies)]
     listed += [f"  {study}: null" for study in left_out]
     own = yaml.safe_dump(entry, default_flow_style=True, sort_keys=False, width=1000).strip()
