@@ -11,6 +11,7 @@ from workflow_scripts.parallel_sequential.attempts import ks, plan_of
 from workflow_scripts.parallel_sequential.dialogue import MATH
 from workflow_scripts.shared.workload import Count, Part, added, asked, records
 
+REPLY = "7"  # stands for a reply; templates treat empty ones in ways of their own
 ATTEMPTS, FOREIGN, COPYING = (
     f"parallel_sequential_{rule}" for rule in ("attempts", "foreign", "copying")
 )
@@ -101,8 +102,8 @@ def _padded(starts: list[dict[str, Any]], plan: Rounds, factor: float, count: Co
 def _exchange(row: dict[str, Any], plan: Rounds, instruction: str, count: Count) -> int:
     """Tokens of one more attempt in a history, without the reply."""
     turns = json.loads(row["messages"])
-    again = plan.dialogues[row["domain"]].again(turns, "", instruction)
-    return count.turns(again) - count.turns(turns)
+    again = plan.dialogues[row["domain"]].again(turns, REPLY, instruction)
+    return count.turns(again) - count.turns(turns) - count.text(REPLY)
 
 
 def _copying(starts: list[dict[str, Any]], settings: dict[str, Any], count: Count) -> Part:

@@ -4,10 +4,13 @@ import json
 from typing import Any
 
 from workflow_scripts.inference import kinds
+from workflow_scripts.models.chat import assistant, user
 from workflow_scripts.models.corpora import sampling_words as words
 from workflow_scripts.shared.workload import Count, Part, added, asked, records
 from workflow_scripts.stochasticity import code_tool, long_replies, reasoning, requests, sequential
 from workflow_scripts.stochasticity.asking import Manner
+
+REPLY = "7"  # stands for a reply; templates treat empty ones in ways of their own
 
 
 def workload(config: dict[str, Any], name: str, count: Count) -> list[Part]:
@@ -49,14 +52,14 @@ def _chains(rule: str, first: list[dict[str, Any]], count: Count) -> Part:
         prompts += later
         plain = json.loads(request["messages"])
         if request["experiment"] == "S5":
-            again = [{"role": "assistant", "content": ""}, {"role": "user", "content": words.AGAIN}]
-            more = count.turns([*plain, *again]) - count.turns(plain)
+            again = [assistant(REPLY), user(words.AGAIN)]
+            more = count.turns([*plain, *again]) - count.turns(plain) - count.text(REPLY)
             pairs = later * (later + 1) // 2
             tokens += later * count.turns(plain) + pairs * more
             shown += pairs
         else:
             last = words.last_only(request["target"], words.written(0.0, request["target"]))
-            tokens += later * count.turns([*plain[:-1], {"role": "user", "content": last}])
+            tokens += later * count.turns([*plain[:-1], user(last)])
     limit = first[0]["max_tokens"] if first else 0
     return part._replace(
         requests=part.requests + prompts,
