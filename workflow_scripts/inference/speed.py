@@ -2,7 +2,8 @@
 
     python -m workflow_scripts.inference.speed config.json mine speed.json --seconds 60
 
-The requests are those of the config's studies. Their replies are not kept.
+The requests are those of the config's studies. Their replies are not kept. On a CPU, seconds are
+those of CPU time, so that other programs on the machine count for little.
 """
 
 import time
@@ -12,7 +13,7 @@ START_S = time.perf_counter()  # before the libraries are loaded, as in every jo
 import argparse  # noqa: E402
 import json  # noqa: E402
 import os  # noqa: E402
-from collections.abc import Iterable  # noqa: E402
+from collections.abc import Callable, Iterable  # noqa: E402
 from pathlib import Path  # noqa: E402
 from typing import Any  # noqa: E402
 
@@ -21,6 +22,8 @@ from workflow_scripts.inference import requests as inference  # noqa: E402
 from workflow_scripts.models.registry import checkpoint  # noqa: E402
 from workflow_scripts.shared import files, workload  # noqa: E402
 from workflow_scripts.shared.workload import Part, Speed  # noqa: E402
+
+Clock = Callable[[], float]
 
 READING = 0.25  # share of the time for prompts
 MOST_PROMPTS = 512
@@ -34,12 +37,12 @@ def measure(config: dict[str, Any], name: str, seconds: float) -> Speed:
 
     Raises `EngineError` if the model cannot be loaded.
     """
-    begin_s = time.perf_counter()
     studies = [study for study in workload.studies() if name in (config["studies"][study] or ())]
     options = {"batch_tokens": config["inference"]["batch_tokens"]}
     spec = kinds.serving(config, studies[0], name)
     engine: Any = engines.load(name, spec, checkpoint(config["models"], name), **options)
-    load_s = time.perf_counter() - begin_s
+    clock = _clock(engine)
+    load_s = time.perf_counter() - START_S if clock is time.perf_counter else clock()
     asked = {study: workload.parts_of(config, study, name) for study in studies}
     begin_s = time.perf_counter()
     drawing = [
@@ -49,8 +52,10 @@ def measure(config: dict[str, Any], name: str, seconds: float) -> Speed:
         if part.reply_tokens and part.examples
     ]
     examples = [example for parts in asked.values() for part in parts for example in part.examples]
-    steps = _step(engine, examples[0])
-    prompt_rate = _read(engine, examples, seconds * READING)
+    clock_s = clock()
+    steps = _step(engine, examples[0], clock)
+    waiting = (time.perf_counter() - begin_s) / (clock() - clock_s)  # 1 on an idle machine
+    prompt_rate = _read(engine, examples, clock, seconds * READING / waiting)
     left_s = max(seconds - (time.perf_counter() - begin_s), seconds / 3)
     replies: dict[str, dict[str, Any]] = {}
     for place, (study, part) in enumerate(drawing):
@@ -58,11 +63,12 @@ def measure(config: dict[str, Any], name: str, seconds: float) -> Speed:
         if part.thinks:
             engine.spec["thinking"] = True
         begun_s = time.perf_counter()
-        found = _lengths(engine, part, steps, left_s / (len(drawing) - place))
+        budget_s = left_s / (len(drawing) - place) / waiting
+        found = _lengths(engine, part, steps, budget_s)
         found["rate"] = round(_rate(part, options["batch_tokens"], steps), 2)
         replies[workload.key(study, part.rule)] = found
         left_s = max(left_s - (time.perf_counter() - begun_s), 0.0)
-    spent_s = load_s + time.perf_counter() - begin_s
+    spent_s = time.perf_counter() - START_S
     conditions = {
         "model": name,
         "source": config["models"][name]["source"],
@@ -71,27 +77,32 @@ def measure(config: dict[str, Any], name: str, seconds: float) -> Speed:
         "device": engine.identity.get("device", ""),
         "threads": int(os.environ.get("OMP_NUM_THREADS", 0)) or os.cpu_count(),
         "seconds": round(spent_s, 1),
-        "busy": round(os.getloadavg()[0] / (os.cpu_count() or 1), 2),  # running processes per core
     }
     return Speed(round(load_s, 2), round(prompt_rate, 1), replies, conditions)
 
 
-def _step(engine: Any, example: dict[str, Any]) -> tuple[float, float]:
+def _clock(engine: Any) -> Clock:
+    """CPU time where the model runs in this process on a CPU, else the time that passes."""
+    here = engine.engine == "transformers" and engine.identity["device"] == "cpu"
+    return time.process_time if here else time.perf_counter
+
+
+def _step(engine: Any, example: dict[str, Any], clock: Clock) -> tuple[float, float]:
     """Seconds of one step of drawing, a token for each of n replies: a + b n, as (a, b)."""
     took_s = {}
     for rows in (1, FEW, MANY):  # the first call compiles and allocates
         draws = [engines.Draw(_short(example, STEPS), row) for row in range(rows)]
-        took_s[rows] = _timed(engine, draws)[1] / STEPS
+        took_s[rows] = _timed(engine, draws, clock)[1] / STEPS
     each_s = max(0.0, (took_s[MANY] - took_s[FEW]) / (MANY - FEW))
     return max(0.0, took_s[FEW] - FEW * each_s), each_s
 
 
-def _read(engine: Any, examples: list[dict[str, Any]], seconds: float) -> float:
+def _read(engine: Any, examples: list[dict[str, Any]], clock: Clock, seconds: float) -> float:
     """Prompt tokens per second of scoring option letters after the prompts of the examples."""
     rate, rows = 0.0, 8
     while True:
         tasks = [engines.Score(_scored(examples[i % len(examples)], i)) for i in range(rows)]
-        records, took_s = _timed(engine, tasks)
+        records, took_s = _timed(engine, tasks, clock)
         rate = sum(record["prompt_tokens"] for record in records) / took_s
         seconds -= took_s
         if seconds < 3 * took_s or rows >= MOST_PROMPTS:
@@ -111,7 +122,7 @@ def _lengths(engine: Any, part: Part, steps: tuple[float, float], seconds: float
         engines.Draw(_short(part.examples[row % len(part.examples)], cut), row)
         for row in range(rows)
     ]
-    records, _ = _timed(engine, draws)
+    records = [record for batch in engine.run(draws) for record in batch]
     tokens = sum(record["completion_tokens"] for record in records)
     ended = sum(record["finish_reason"] == "stop" for record in records)
     mean = min(limit, round(tokens / ended, 1)) if ended else limit
@@ -126,10 +137,10 @@ def _rate(part: Part, batch_tokens: int, steps: tuple[float, float]) -> float:
     return rows / (steps[0] + rows * steps[1])
 
 
-def _timed(engine: Any, tasks: Iterable[Any]) -> tuple[list[dict[str, Any]], float]:
-    begin_s = time.perf_counter()
+def _timed(engine: Any, tasks: Iterable[Any], clock: Clock) -> tuple[list[dict[str, Any]], float]:
+    begin_s = clock()
     records = [record for batch in engine.run(list(tasks)) for record in batch]
-    return records, time.perf_counter() - begin_s
+    return records, clock() - begin_s
 
 
 def _short(example: dict[str, Any], most: int) -> dict[str, Any]:
@@ -153,10 +164,7 @@ def _scored(example: dict[str, Any], number: int) -> dict[str, Any]:
 
 def main(config: str, model: str, output: str, seconds: float) -> None:
     """Measure `model` of the config in a JSON file and write the measurement."""
-    imported_s = time.perf_counter() - START_S
-    found = measure(files.read_json(config), model, seconds)
-    found = found._replace(load_s=round(found.load_s + imported_s, 2))
-    files.write_json(Path(output), found._asdict())
+    files.write_json(Path(output), measure(files.read_json(config), model, seconds)._asdict())
 
 
 if __name__ == "__main__":

@@ -15,9 +15,6 @@ Config = dict[str, Any]
 COLUMNS = ("prompts", "prompt tokens", "scored tokens", "reply tokens", "at most", "min", "at most")
 
 
-BUSY = 1.3  # running processes per core
-
-
 class Asked(NamedTuple):
     """What a study asks of a model, how its tokens were counted, and how fast the model is."""
 
@@ -64,8 +61,10 @@ def show(entries: Iterable[Asked], console: Console) -> None:
     for entry in entries:
         by_model.setdefault(entry.model, []).append(entry)
     for name, own in by_model.items():
-        table = Table(box=box.SIMPLE_HEAD, header_style="", title=None)
-        table.add_column(name, no_wrap=True)
+        table = Table(
+            box=box.SIMPLE_HEAD, header_style="", title=name, title_style="", title_justify="left"
+        )
+        table.add_column("study", no_wrap=True)
         for column in COLUMNS:
             table.add_column(column, justify="right")
         rows = [numbers(entry) for entry in own]
@@ -106,15 +105,10 @@ def basis(own: list[Asked]) -> list[str]:
     known = speed.conditions
     rates = [seen["rate"] for seen in speed.replies.values()] or [0.0]
     lines.append(
-        f"min: of one job after another, estimated from {known['seconds']:.0f} s with this model "
+        f"min: on one idle core or GPU, estimated from {known['seconds']:.0f} s with this model "
         f"on this machine ({known['device'] or 'its own server'}, {known['threads']} threads, "
         f"{known['dtype']}, {known['versions']}): {short(speed.prompt_rate)} prompt tokens and "
         f"{short(min(rates))} to {short(max(rates))} reply tokens per second, {speed.load_s:.0f} s "
         "to load, replies as long as those seen. At most: every reply as long as it may be."
     )
-    if known.get("busy", 0.0) > BUSY:
-        lines.append(
-            f"The processors were busy while this was measured ({known['busy']:.1f} running "
-            "processes per core); an idle machine is faster."
-        )
     return lines
