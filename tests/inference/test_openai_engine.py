@@ -372,7 +372,11 @@ def test_a_vllm_server_is_told_every_field_that_its_model_could_set():
         "include_stop_str_in_output": False,
         "add_generation_prompt": True,
         "continue_final_message": False,
-        "chat_template_kwargs": {"enable_thinking": False},
+        "chat_template_kwargs": {
+            "enable_thinking": False,
+            "thinking": False,
+            "date_string": "01 Jan 2026",
+        },
     }
 
 

@@ -134,6 +134,14 @@ def test_a_reply_in_a_later_prompt_has_no_thoughts():
     assert replies.history(" 7\n") == " 7\n"
 
 
+@pytest.mark.parametrize(("start", "end"), replies.CLOSED)
+def test_a_reply_in_a_later_prompt_quotes_no_tags_of_thoughts(start, end):
+    """Qwen3's template cuts an earlier reply at a quoted `</think>`."""
+    quoting = f" Tags such as `{start}` and `{end}` open and close a thought: 7."
+    assert replies.history(quoting) == "Tags such as `` and `` open and close a thought: 7."
+    assert replies.history(f"{start}Maybe 5{end}\n\n" + quoting) == replies.history(quoting)
+
+
 def test_a_model_that_thinks_and_shows_no_thoughts_has_not_finished():
     assert replies.spoken("I wonder if 7", thinks=True) is None
     assert replies.spoken("I wonder</think>7", thinks=True) == "7"

@@ -29,9 +29,9 @@ URL = "http://127.0.0.1:48123/v1"  # nothing listens there now
 # the same request? If only sampled ones can, give `noise.DEFINITION` a new value, otherwise
 # REPLY_CODE. In any case write the new fingerprint here.
 LAST_SEEN = {
-    openai_engine: ("openai_calls", "0f40b1cd7ed0a11b"),
-    transformers_engine: ("transformers_engine", "08d54d242a602df9"),
-    vllm_engine: ("vllm_worker", "dd17bc90a85776da"),
+    openai_engine: ("openai_calls", "c16810a2a52911d5"),
+    transformers_engine: ("transformers_engine", "1b5e152b265ebcd7"),
+    vllm_engine: ("vllm_worker", "f60665a0b1267473"),
 }
 
 

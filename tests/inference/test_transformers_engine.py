@@ -199,7 +199,8 @@ def test_chat_turns_are_read_through_the_template(engine, tmp_path, checkpoint):
     turns = [{"role": "user", "content": "north?"}]
     assert engine.encode(turns) == engine.encode(prompt="<|user|>north?<|end|><|assistant|>")
     started = [*turns, {"role": "assistant", "content": "It is"}]
-    assert engine.encode(started) == engine.encode(prompt="<|user|>north?<|end|><|assistant|>It is")
+    begun = "<|user|>north?<|end|><|assistant|>no thoughtsIt is"
+    assert engine.encode(started) == engine.encode(prompt=begun)
     quiet = engines.load("tiny", tiny.SPEC | {"thinking": False}, str(checkpoint))
     assert quiet.encode(turns) == engine.encode(
         prompt="<|user|>north?<|end|><|assistant|>no thoughts"

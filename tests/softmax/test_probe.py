@@ -88,14 +88,17 @@ def test_query_rows_are_distinct_and_have_two_keys():
 
 def test_lists_that_exceed_the_context_are_left_out(model):
     class Letters:
-        chat_template = None
+        def __init__(self):
+            self.model = model
+            self.spec = {"chat_template": False}
+            self.context = 64
 
-        def __call__(self, text: str) -> dict[str, list[int]]:
-            return {"input_ids": [1 + ord(letter) % 80 for letter in text]}
+        def encode(self, prompt: str) -> list[int]:
+            return [1 + ord(letter) % 80 for letter in prompt]
 
     rng = np.random.default_rng(0)
     settings = {"numbers": [2, 4, 512], "prompts": 2, "largest": 99}
-    found = pd.DataFrame(models.entropies(model, Letters(), settings, 64, rng))
+    found = pd.DataFrame(models.entropies(Letters(), settings, rng))
     assert set(found["items"]) == {2, 4}
     assert set(found["layer"].dropna()) == {0, 1}
     entropy = found[found["metric"] == "entropy_nats"]

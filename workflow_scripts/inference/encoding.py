@@ -1,11 +1,12 @@
 """Prompts and options as token ids, the same in every engine that has the tokenizer."""
 
+import hashlib
 import json
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 from workflow_scripts.inference import chat
-from workflow_scripts.inference.tasks import EngineError
+from workflow_scripts.inference.tasks import EngineError, Record
 
 
 class Encoder:
@@ -16,6 +17,7 @@ class Encoder:
         self.spec = spec
         self._tokens: dict[str, list[int]] = {}
         self._options: dict[str, list[list[int]]] = {}
+        self._marks: dict[str, str] = {}
 
     def encode(
         self, messages: Sequence[dict[str, str]] | None = None, prompt: str | None = None
@@ -37,6 +39,10 @@ class Encoder:
         texts = [self._rendered(*_prompt(request)) for request in requests]
         prompts = self._ids(texts)
         self._tokens = {}
+        self._marks = {
+            request["request_id"]: mark(text)
+            for request, (text, _) in zip(requests, texts, strict=True)
+        }
         for request, tokens in zip(requests, prompts, strict=True):
             if not tokens:
                 raise EngineError(f"request {request['item']!r}: its prompt has no tokens")
@@ -58,6 +64,14 @@ class Encoder:
     def continuations(self, request: dict[str, Any]) -> list[list[int]]:
         """Token ids of each option after the prompt of a request given to `read`."""
         return self._options[request["request_id"]]
+
+    def marked(self, records: Sequence[Record]) -> list[Record]:
+        """The records of requests given to `read`, each with the hash of its rendered prompt."""
+        return [record | {"rendered": self._marks[record["request_id"]]} for record in records]
+
+    def rendered(self, requests: Iterable[dict[str, Any]]) -> dict[str, str]:
+        """The hash of the rendered prompt of each request, by `request_id`."""
+        return {each["request_id"]: mark(self._rendered(*_prompt(each))[0]) for each in requests}
 
     def text(self, tokens: Sequence[int]) -> str:
         """The text of reply tokens, without special tokens."""
@@ -86,6 +100,11 @@ class Encoder:
             encode = self.tokenizer.backend_tokenizer.encode_batch_fast
             return [found.ids for found in encode(texts, add_special_tokens=special)]
         return self.tokenizer(texts, add_special_tokens=special)["input_ids"]
+
+
+def mark(text: str) -> str:
+    """The hash of a rendered prompt, 16 hex digits."""
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def after(prompt: list[int], whole: list[int], alone: list[int]) -> list[int]:

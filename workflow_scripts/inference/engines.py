@@ -14,6 +14,7 @@ SERVING = (
     "dtype",
     "chat_template",
     "thinking",
+    "date",
     "max_context",
     "batch_tokens",
     "tensor_parallel",

@@ -72,6 +72,11 @@ class OpenAIEngine:
         self.dtype = spec.get("dtype", "unknown")
         self.version = f"{self.settings['dialect']} server, {self.url}"
 
+    def rendered(self, requests: Sequence[dict[str, Any]]) -> dict[str, str]:
+        """Nothing: the server renders the prompts."""
+        del requests
+        return {}
+
     def run(self, tasks: Sequence[Task]) -> Iterator[list[Record]]:
         """Do the tasks, several at a time; yield records as they arrive.
 

@@ -37,12 +37,14 @@ class WrongReply(ValueError):
 def refusal(spec: dict[str, Any], request: dict[str, Any]) -> str | None:
     """Why the server's dialect cannot do what the request states, or None."""
     dialect = spec["server"]["dialect"]
-    if dialect == "vllm":
-        return None
     turns = turns_of(request)
+    if dialect == "vllm":
+        if turns and chat.templated(spec) and _started(turns) and spec.get("thinking"):
+            return "it gives the beginning of a reply, which needs `thinking: false`"
+        return None
     if request["top_k"]:
         return f"top_k is {request['top_k']}, which dialect {dialect} cannot state"
-    if turns and chat.templated(spec) and turns[-1]["role"] == "assistant":
+    if turns and chat.templated(spec) and _started(turns):
         return f"its last turn is the assistant's, which dialect {dialect} cannot continue"
     if request["echo_logprobs"]:
         return f"it needs log-probabilities of its prompt, which dialect {dialect} does not return"
@@ -67,13 +69,18 @@ def prompt_of(spec: dict[str, Any], request: dict[str, Any]) -> dict[str, Any]:
 def _template(spec: dict[str, Any], turns: list[dict[str, str]]) -> dict[str, Any]:
     if spec["server"]["dialect"] != "vllm":
         return {}
-    started = turns[-1]["role"] == "assistant"
-    switch = {"enable_thinking": spec["thinking"]} if "thinking" in spec else {}
+    started = _started(turns)
+    switches = chat.thinking_switches(False if started else spec.get("thinking"))
     return {
         "add_generation_prompt": not started,
         "continue_final_message": started,
-        "chat_template_kwargs": switch,
+        "chat_template_kwargs": switches | {"date_string": chat.date_string(spec)},
     }
+
+
+def _started(turns: list[dict[str, str]]) -> bool:
+    """Whether the turns end in the beginning of the reply."""
+    return turns[-1]["role"] == "assistant"
 
 
 def draw(

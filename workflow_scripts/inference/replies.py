@@ -12,6 +12,7 @@ LOST = {"length": "cut off", "context": "cut off", "filtered": "filtered by the 
 TAGS = ("think", "thinking", "thought", "reasoning", "seed:think")
 CLOSED = [(f"<{tag}>", f"</{tag}>") for tag in TAGS]
 CLOSED += [("[THINK]", "[/THINK]"), ("◁think▷", "◁/think▷")]
+MARKS = re.compile("|".join(re.escape(mark) for pair in CLOSED for mark in pair))
 # The channels of gpt-oss; a server or tokenizer that drops special tokens leaves the bare names.
 CHANNEL = re.compile(r"<\|channel\|>\s*(\w+)(?:(?!<\|message\|>).)*?<\|message\|>", re.DOTALL)
 FINAL = "final"
@@ -40,10 +41,9 @@ def spoken(reply: str, thinks: bool = False) -> str | None:
     if text is None:
         return None
     for start, end in CLOSED:
-        before, found, rest = text.rpartition(end)
-        if found:
-            # A quoted tag within a program or a sentence is no thought.
-            text, thought = (rest, True) if "`" not in before[-1:] else (text, thought)
+        # A quoted tag within a program or a sentence is no thought.
+        if ended := [each.end() for each in re.finditer(f"(?<!`){re.escape(end)}", text)]:
+            text, thought = text[ended[-1] :], True
         if start in text:
             outside, _, _ = text.partition(start)
             if outside.count("`") % 2 == 0:
@@ -54,9 +54,13 @@ def spoken(reply: str, thinks: bool = False) -> str | None:
 
 
 def history(reply: str) -> str:
-    """The reply as a turn of a later prompt: without thoughts; "" if these did not finish."""
-    text = spoken(reply)
-    return reply if text == reply.strip() else text or ""
+    """The reply as a turn of a later prompt: without thoughts; "" if these did not finish.
+
+    Tags of thoughts that it quotes are removed, because some chat templates cut an earlier reply
+    there.
+    """
+    text = MARKS.sub("", spoken(reply) or "")
+    return reply if text == reply.strip() else text.strip()
 
 
 def _after_channels(reply: str) -> tuple[str | None, bool]:

@@ -52,14 +52,42 @@ def stream(
     requests = tables.check(requests, "requests", schemas.REQUESTS)
     columns = requests[list(schemas.REQUESTS.columns)]
     asked = cast(list[dict[str, Any]], columns.to_dict("records"))
-    store = Store(store_folder)
+    store = Store(store_folder, _Prompts(asked, engine).mark)
     if store.torn:
         log.warning("%s: dropped %d incomplete lines of killed jobs", store_folder, store.torn)
+    if store.outdated:
+        log.warning(
+            "%s: %d replies to prompts that the chat template writes otherwise now; they are asked "
+            "for again",
+            store_folder,
+            store.outdated,
+        )
     try:
         _answer(asked, engine, store)
         yield from _responses(asked, store, engine)
     finally:
         store.close()
+
+
+class _Prompts:
+    """The hashes of the requests' rendered prompts, computed when the first is needed."""
+
+    def __init__(self, asked: list[dict[str, Any]], engine: Engine):
+        self.asked = asked
+        self.engine = engine
+        self.marks: dict[str, str] | None = None
+
+    def mark(self, kept_as: str) -> str | None:
+        """The hash of a request's prompt, by its name in the store; None if it is not known."""
+        if self.marks is None:
+            found = self.engine.rendered(self.asked)
+            self.marks = {
+                name: found[request["request_id"]]
+                for request in self.asked
+                if request["request_id"] in found
+                for name in (_kept_as(request), request["request_id"])
+            }
+        return self.marks.get(kept_as)
 
 
 def _answer(asked: list[dict[str, Any]], engine: Engine, store: Store) -> None:

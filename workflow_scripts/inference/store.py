@@ -13,7 +13,7 @@ import os
 import secrets
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
@@ -25,11 +25,17 @@ OFFSET_BITS = 44  # a location is shard << 44 | offset, one integer; shards of u
 
 
 class Store(Mapping[Key, Record]):
-    """Records by (request_id, sample). `torn` counts the incomplete lines that were dropped."""
+    """Records by (request_id, sample). `torn` counts the incomplete lines that were dropped.
 
-    def __init__(self, folder: str | Path):
+    `current` gives the hash of the prompt that a request has now. Stored records of another prompt
+    are left out and counted in `outdated`; those that do not know theirs are kept.
+    """
+
+    def __init__(self, folder: str | Path, current: Callable[[str], str | None] | None = None):
         self.folder = Path(folder)
+        self.current = current
         self.torn = 0
+        self.outdated = 0
         self._places: dict[Key, int] = {}
         self._shards: list[Path] = []
         self._open: dict[int, BinaryIO] = {}
@@ -101,6 +107,11 @@ class Store(Mapping[Key, Record]):
         key = sys.intern(record["request_id"]), record["sample"]
         self._places.setdefault(key, shard << OFFSET_BITS | offset)
 
+    def _of_another_prompt(self, record: Record) -> bool:
+        if self.current is None or "rendered" not in record:
+            return False
+        return self.current(record["request_id"]) not in (None, record["rendered"])
+
     def _read(self, shard: Path) -> None:
         self._shards.append(shard)
         at = 0
@@ -110,7 +121,11 @@ class Store(Mapping[Key, Record]):
                     self.torn += 1
                     break
                 try:
-                    self._keep(json.loads(line), len(self._shards) - 1, at)
+                    record = json.loads(line)
+                    if self._of_another_prompt(record):
+                        self.outdated += 1
+                    else:
+                        self._keep(record, len(self._shards) - 1, at)
                 except (ValueError, KeyError, TypeError) as error:
                     raise ValueError(
                         f"{shard}: line {number} is not a response ({error}); only the last line "

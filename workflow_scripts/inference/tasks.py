@@ -28,6 +28,7 @@ SCORES = -1  # the `sample` of a request's option and prompt log-probabilities
 # A finished task, as stored: `request_id`, `sample` (-1 for log-probabilities) and, for a draw,
 # `text`, `finish_reason`, `prompt_tokens`, `completion_tokens`; for log-probabilities,
 # `prompt_tokens`, `choice_logprobs` and `logprobs` (natural logarithms; null if not available).
+# `rendered` is the hash of the prompt as text, where the engine renders it; else it is not there.
 Record = dict[str, Any]
 
 
@@ -47,4 +48,8 @@ class Engine(Protocol):
 
     def run(self, tasks: Sequence[Task]) -> Iterator[list[Record]]:
         """Do the tasks in any order; yield finished records batch by batch."""
+        ...
+
+    def rendered(self, requests: Sequence[dict[str, Any]]) -> dict[str, str]:
+        """The hash of each request's rendered prompt, by `request_id`; empty for a server."""
         ...

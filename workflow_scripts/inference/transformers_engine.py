@@ -63,6 +63,7 @@ def load(
         "max_context": spec.get("max_context"),
         "versions": versions(),
         "code": REPLY_CODE,
+        **(chat.dates(tokenizer.get_chat_template(), spec) if chat.templated(spec) else {}),
     }
     draws_as = noise.of_checkpoint(checkpoint, weights, spec)
     batch_tokens = spec.get("batch_tokens", batch_tokens)
@@ -82,6 +83,6 @@ class TransformersEngine(LocalModel):
         scores = [task for task in tasks if isinstance(task, Score)]
         draws = [task for task in tasks if isinstance(task, Draw)]
         if scores:
-            yield from option_logprobs.score(self, scores)
+            yield from map(self.marked, option_logprobs.score(self, scores))
         if draws:
-            yield from decoding.decode(self, draws)
+            yield from map(self.marked, decoding.decode(self, draws))

@@ -75,8 +75,18 @@ def load(name: str, spec: dict[str, Any], checkpoint: str, **options: Any) -> "V
         "max_context": spec.get("max_context"),
         "versions": child.version,
         "code": REPLY_CODE,
+        **_dates(checkpoint, spec),
     }
     return VllmEngine(name, child, identity, draws_as)
+
+
+def _dates(checkpoint: str, spec: dict[str, Any]) -> dict[str, str]:
+    """The date in the identity. The template of a hub model is not known before it is loaded.
+
+    Its replies to prompts of another date are found by `rendered`.
+    """
+    template = chat.of_folder(checkpoint) if chat.templated(spec) else None
+    return chat.dates(template, spec) if template else {}
 
 
 class VllmEngine:
@@ -119,6 +129,11 @@ class VllmEngine:
         finally:
             if not done:  # remaining answers would be taken for those of another call
                 self.close()
+
+    def rendered(self, requests: Sequence[dict[str, Any]]) -> dict[str, str]:
+        """The hash of each request's rendered prompt, by `request_id`; loads only the tokenizer."""
+        self.child.tell(render=list(requests))
+        return self.child.hear()["rendered"]
 
     def _check(self, request: dict[str, Any]) -> None:
         temperature = request["temperature"]

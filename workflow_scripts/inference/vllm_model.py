@@ -37,6 +37,23 @@ CPU_VARIABLES = {
 }
 
 
+def encoder(name: str, spec: dict[str, Any], checkpoint: str) -> Encoder:
+    """The model's tokenizer, without the model. Raises `EngineError` if it does not load."""
+    hub = not os.path.isdir(checkpoint)
+    if not hub:
+        os.environ.setdefault("HF_HUB_OFFLINE", "1")
+    from transformers import AutoTokenizer
+
+    at = {"revision": spec["revision"]} if hub and "revision" in spec else {}
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(checkpoint, **at)
+    except (OSError, ValueError) as error:
+        raise EngineError(missing(name, checkpoint, error)) from error
+    if chat.templated(spec) and not tokenizer.chat_template:
+        raise EngineError(chat.no_template(name))
+    return Encoder(tokenizer, spec)
+
+
 class Model:
     """A loaded model. `context` is the maximum number of tokens of prompt and reply together."""
 
@@ -50,24 +67,21 @@ class Model:
             # A local folder needs no network; looking for a missing file there would only stall.
             variables |= {"HF_HUB_OFFLINE": "1"}
         os.environ.update(variables | dict(os.environ))
-        from transformers import AutoConfig, AutoTokenizer, GenerationConfig
+        from transformers import AutoConfig, GenerationConfig
 
+        self.encoder = encoder(name, spec, checkpoint)
         at = {"revision": spec["revision"]} if hub and "revision" in spec else {}
         try:
-            tokenizer = AutoTokenizer.from_pretrained(checkpoint, **at)
             config = AutoConfig.from_pretrained(checkpoint, **at).get_text_config()
         except (OSError, ValueError) as error:
             raise EngineError(missing(name, checkpoint, error)) from error
-        if chat.templated(spec) and not tokenizer.chat_template:
-            raise EngineError(chat.no_template(name))
         try:
             configured = GenerationConfig.from_pretrained(checkpoint, **at).eos_token_id
         except OSError:
             configured = config.eos_token_id
         limits = [getattr(config, "max_position_embeddings", None), spec.get("max_context")]
         self.context: int = min((limit for limit in limits if limit), default=1 << 20)
-        self.encoder = Encoder(tokenizer, spec)
-        self.ends = end_tokens(tokenizer, configured)
+        self.ends = end_tokens(self.encoder.tokenizer, configured)
         self.engine = _engine(checkpoint, spec, self.context, device, hub)
 
     def run(
@@ -82,7 +96,7 @@ class Model:
         jobs: list[Job] = [*self._draws(requests, draws, done)]
         jobs += self._scores(requests, scores, done)
         jobs.sort(key=lambda job: job.tokens)  # puts common prefixes next to each other
-        yield from self._stream(jobs, done)
+        yield from map(self.encoder.marked, self._stream(jobs, done))
 
     def _stream(self, jobs: Sequence[Job], done: list[Record]) -> Iterator[list[Record]]:
         # All requests together, as in `LLM.generate`, but finished records are sent immediately, so

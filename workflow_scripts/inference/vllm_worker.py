@@ -6,8 +6,9 @@ One JSON object per line in both directions. The first input line is {"name", "s
 "draws_as"}; the answer gives version and device, without loading the model. Every further line is
 {"requests": rows, "draws": [[row, sample], ...], "scores": [row, ...]}; the answers are
 {"records": [...]} as they finish and then {"done": true}, or {"error": text}. The first such line
-loads the model. When standard input closes, because the parent has ended, the process ends with all
-that it started.
+loads the model. A line {"render": rows} is answered with {"rendered": {request_id: hash}} and needs
+only the tokenizer. When standard input closes, because the parent has ended, the process ends with
+all that it started.
 
 Runs under any Python with vLLM; needs none of the project's other libraries.
 """
@@ -24,7 +25,7 @@ from importlib import metadata
 from typing import Any
 
 from workflow_scripts.inference.tasks import EngineError
-from workflow_scripts.inference.vllm_model import Model
+from workflow_scripts.inference.vllm_model import Model, encoder
 
 log = logging.getLogger(__name__)
 
@@ -76,6 +77,10 @@ def main() -> None:
         if "stop" in line:
             break
         try:
+            if "render" in line:
+                named = {key: start[key] for key in ("name", "spec", "checkpoint")}
+                answer(rendered=encoder(**named).rendered(line["render"]))
+                continue
             if model is None:
                 model = Model(**start, device=device)
             for records in model.run(line["requests"], line["draws"], line["scores"]):

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from workflow_scripts.inference import chat, engines, kinds
+from workflow_scripts.inference import chat, engines
 from workflow_scripts.parallel_sequential import dialogue, heads
 from workflow_scripts.parallel_sequential.contracts import COPYING, QUESTIONS
 from workflow_scripts.parallel_sequential.dialogue import MATH, Dialogue, Turn
@@ -37,7 +37,10 @@ def cases(questions: pd.DataFrame) -> Iterator[tuple[str, str, str]]:
 
 @dataclass(frozen=True)
 class Prompts:
-    """Token ids of prompts that end in an answer, and the positions of the answers."""
+    """Token ids of prompts that end in an answer, and the positions of the answers.
+
+    The answer follows without thoughts, so `spec` must not switch them on.
+    """
 
     tokenizer: Any
     spec: dict[str, Any]
@@ -62,8 +65,8 @@ class Prompts:
         return self.speech.again(turns, self.speech.stated(answer), "plain")
 
     def _ids(self, turns: list[Turn], answer: str) -> tuple[list[int], int]:
-        gap = " " if self.speech.kind == kinds.BASE else ""  # after "Assistant:", as in the history
-        whole = chat.render(self.tokenizer, self.spec, turns) + gap + self.speech.lead() + answer
+        begun = [*turns, {"role": "assistant", "content": self.speech.lead() + answer}]
+        whole = chat.render(self.tokenizer, self.spec, begun)
         ids = self.tokenizer(whole, add_special_tokens=not chat.templated(self.spec))["input_ids"]
         return ids, len(self._tokens(whole, len(whole) - len(answer), len(whole)))
 

@@ -91,7 +91,7 @@ class Dialogue:
 
     def spoken(self, reply: str) -> str:
         """A finished reply, of this model or another, without thoughts; "" if these did not end."""
-        return replies.spoken(reply) or ""
+        return replies.history(reply).strip()
 
     def stated(self, answer: str) -> str:
         """A history entry that states `answer`."""

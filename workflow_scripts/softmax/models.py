@@ -15,7 +15,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from workflow_scripts.inference import engines
+from workflow_scripts.inference import chat, engines
 from workflow_scripts.shared import adaptive_temperature, job, progress, scores, seeds, tables
 from workflow_scripts.shared.scores import Row
 from workflow_scripts.softmax import normalisers, probe
@@ -26,14 +26,11 @@ def number_prompt(numbers: list[int]) -> str:
     return "Which of these numbers is the largest? " + ", ".join(map(str, numbers))
 
 
-def token_ids(tokenizer: Any, text: str) -> list[int]:
-    """Tokens of the prompt, as a chat turn where the model has a chat template."""
-    if tokenizer.chat_template:
-        turns = [{"role": "user", "content": text}]
-        return tokenizer.apply_chat_template(
-            turns, add_generation_prompt=True, tokenize=True, return_dict=True
-        )["input_ids"]
-    return tokenizer(text)["input_ids"]
+def token_ids(engine: Any, text: str) -> list[int]:
+    """Tokens of the prompt: a chat turn where the model has a chat template, else the bare text."""
+    if chat.templated(engine.spec):
+        return engine.encode(messages=[{"role": "user", "content": text}])
+    return engine.encode(prompt=text)
 
 
 def by_layer(
@@ -64,9 +61,7 @@ def last_entropies(model: Any, ids: list[int]) -> dict[int, np.ndarray]:
     return by_layer(model, ids, entropy)
 
 
-def entropies(
-    model: Any, tokenizer: Any, settings: dict[str, Any], context: int, rng: np.random.Generator
-) -> list[Row]:
+def entropies(engine: Any, settings: dict[str, Any], rng: np.random.Generator) -> list[Row]:
     """Rows per layer and list length that fits the context: mean over heads, over prompts.
 
     `settings` holds the list lengths `numbers`, the `prompts` per length, the `largest` number.
@@ -75,10 +70,10 @@ def entropies(
     rows = []
     for items in progress.track(settings["numbers"], description="lists of numbers", unit="length"):
         drawn = rng.integers(0, largest + 1, (prompts, items)).tolist()
-        ids = [token_ids(tokenizer, number_prompt(numbers)) for numbers in drawn]
-        if max(map(len, ids)) > context:
+        ids = [token_ids(engine, number_prompt(numbers)) for numbers in drawn]
+        if max(map(len, ids)) > engine.context:
             continue
-        seen = [last_entropies(model, prompt) for prompt in ids]
+        seen = [last_entropies(engine.model, prompt) for prompt in ids]
         over_prompts: Row = {"units": "prompts", "items": items}
         for layer in sorted(seen[0]):
             means = [float(each[layer].mean()) for each in seen]
@@ -132,13 +127,11 @@ def main(
 ) -> None:
     """Write the score rows of E4, and of E5 on the file `text`, of one model."""
     engine: Any = engines.load(model, spec, checkpoint)
-    net, tokenizer = engine.model, engine.tokenizer
-    context = int(spec.get("max_context") or net.config.max_position_embeddings)
     rng = seeds.generator(seed, "softmax", "numbers")
-    found = entropies(net, tokenizer, settings, context, rng)
-    ids = tokenizer(Path(text).read_text(encoding="utf-8"))["input_ids"]
-    ids = ids[: min(context, settings["text_tokens"])]
-    found += spread_rows(spreads(net, ids, settings["rows"]), len(ids))
+    found = entropies(engine, settings, rng)
+    ids = engine.encode(prompt=Path(text).read_text(encoding="utf-8"))
+    ids = ids[: min(engine.context, settings["text_tokens"])]
+    found += spread_rows(spreads(engine.model, ids, settings["rows"]), len(ids))
     tables.write(pd.DataFrame(found).assign(model=model), table, provenance=provenance)
 
 
