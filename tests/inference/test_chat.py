@@ -249,4 +249,4 @@ def test_the_template_of_a_folder_is_read_without_transformers(tmp_path, stored)
     }
     name, text = found[stored]
     (tmp_path / name).write_text(text)
-    assert chat.of_folder(tmp_path) == (None if stored == "none" else LLAMA)
+    assert chat.of_folder(tmp_path) == ("" if stored == "none" else LLAMA)

@@ -22,6 +22,7 @@ Turn = dict[str, str]
 DATE = "2026-01-01"  # the day that a template writes, where the config has no `inference.date`
 DAY = "%d %b %Y"  # the form in which templates expect `date_string`
 SWITCHES = ("enable_thinking", "thinking")
+# A template file, or a tokenizer's config with the template in it.
 FILES = ("chat_template.jinja", "chat_template.json", "tokenizer_config.json")
 CHANNEL, FINAL_CHANNEL = "<|channel|>", "<|channel|>final<|message|>"  # gpt-oss
 FORMATS = re.compile(r"\bstrftime_now\(\s*(?:format\s*=\s*)?(?:\"([^\"]*)\"|'([^']*)')\s*\)")
@@ -31,11 +32,6 @@ GENERATION = re.compile(r"\{%([-+]?)\s*(end)?generation\s*([-+]?)%\}")
 def templated(spec: dict[str, Any]) -> bool:
     """Whether the model's chat template renders its turns."""
     return spec.get("chat_template", True)
-
-
-def reasons(template: str) -> bool:
-    """Whether a chat template has a switch for thoughts, or opens one."""
-    return "enable_thinking" in template
 
 
 def render(tokenizer: Any, spec: dict[str, Any], turns: Sequence[Turn]) -> str:
@@ -92,19 +88,26 @@ def no_template(name: str) -> str:
     )
 
 
-def of_folder(checkpoint: str | Path) -> str | None:
-    """The text of the chat template in a checkpoint folder; None without one."""
-    for name in FILES:
-        path = Path(checkpoint) / name
-        if not path.is_file():
-            continue
-        text = path.read_text(encoding="utf-8")
-        found = text if path.suffix == ".jinja" else json.loads(text).get("chat_template")
-        if isinstance(found, list):  # several, by name
-            found = {each["name"]: each["template"] for each in found}.get("default")
-        if found:
-            return found
-    return None
+def of_folder(folder: str | Path) -> str:
+    """The text of the chat template in a checkpoint folder; "" if it has none."""
+    return next((text for name in FILES if (text := of_file(Path(folder) / name))), "")
+
+
+def of_file(path: Path) -> str:
+    """The text of the chat template in one of `FILES`; "" if it has none."""
+    if not path.is_file():
+        return ""
+    text = path.read_text(encoding="utf-8")
+    if path.suffix == ".jinja":
+        return text
+    try:
+        found = json.loads(text).get("chat_template") or ""
+    except ValueError:
+        return ""  # loading the model says what is wrong with the file
+    if isinstance(found, list):  # several templates by name
+        named = {each.get("name"): each.get("template", "") for each in found}
+        found = named.get("default", "")
+    return found if isinstance(found, str) else ""
 
 
 def switches(template: str) -> bool:

@@ -14,7 +14,6 @@ SERVING = (
     "dtype",
     "chat_template",
     "thinking",
-    "date",
     "max_context",
     "batch_tokens",
     "tensor_parallel",

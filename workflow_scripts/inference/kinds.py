@@ -5,7 +5,6 @@ config's section `kinds` has the settings of each kind, one mapping per study; a
 of them under `asked`. A study reads them through `asked` and never names a model.
 """
 
-import json
 import mmap
 import os
 import struct
@@ -20,8 +19,6 @@ from workflow_scripts.shared.sources import gguf_file, is_gguf
 Config = dict[str, Any]
 
 EMBEDDED, BASE, CHAT, REASONING = KINDS = ("embedded", "base", "chat", "reasoning")
-# A template file, or a tokenizer's config with the template in it.
-TEMPLATES = ("chat_template.jinja", "chat_template.json", "tokenizer_config.json")
 GGUF_TEMPLATE = b"tokenizer.chat_template"
 GGUF_STRING = 8  # the type of a value in a GGUF file
 
@@ -56,7 +53,7 @@ def template(config: Config, name: str) -> str | None:
         return _of_gguf(Path(file))
     folder = checkpoint(config["models"], name)
     if os.path.isdir(folder):
-        return _of_folder(Path(folder))
+        return chat.of_folder(folder)
     return _of_cache(spec["source"], spec["revision"]) if "revision" in spec else None
 
 
@@ -102,38 +99,15 @@ def serving(config: Config, study: str, name: str) -> dict[str, Any]:
     return found
 
 
-def _of_folder(folder: Path) -> str:
-    for file in TEMPLATES:
-        if found := _of_file(folder / file):
-            return found
-    return ""
-
-
-def _of_file(path: Path) -> str:
-    if not path.is_file():
-        return ""
-    text = path.read_text(encoding="utf-8")
-    if path.suffix == ".jinja":
-        return text
-    try:
-        found = json.loads(text).get("chat_template") or ""
-    except ValueError:
-        return ""  # loading the model says what is wrong with the file
-    if isinstance(found, list):  # several templates by name
-        named = {each.get("name"): each.get("template", "") for each in found}
-        found = named.get("default", "")
-    return found if isinstance(found, str) else ""
-
-
 def _of_cache(source: str, revision: str) -> str | None:
     """The template of a hub model that was downloaded before; None for another."""
     from huggingface_hub import try_to_load_from_cache
 
-    paths = [try_to_load_from_cache(source, file, revision=revision) for file in TEMPLATES]
+    paths = [try_to_load_from_cache(source, file, revision=revision) for file in chat.FILES]
     here = [Path(path) for path in paths if isinstance(path, str)]
     if not here:
         return None
-    return next((found for path in here if (found := _of_file(path))), "")
+    return next((found for path in here if (found := chat.of_file(path))), "")
 
 
 def _of_gguf(path: Path) -> str | None:

@@ -85,7 +85,7 @@ def _dates(checkpoint: str, spec: dict[str, Any]) -> dict[str, str]:
 
     Its replies to prompts of another date are found by `rendered`.
     """
-    template = chat.of_folder(checkpoint) if chat.templated(spec) else None
+    template = chat.of_folder(checkpoint) if chat.templated(spec) else ""
     return chat.dates(template, spec) if template else {}
 
 
