@@ -1,0 +1,69 @@
+"""Snakemake whose jobs run inside its own process, so that libraries are imported once.
+
+    python -m tests.end_to_end.in_process <arguments of snakemake>
+
+Rules, inputs, parameters and functions are those of a usual run. A job has no log and no
+environment of its own, and is not measured.
+"""
+
+import importlib
+import logging
+import re
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import snakemake.benchmark
+import snakemake.script
+
+from workflow_scripts.shared import job
+
+MODULE = re.compile(r"(workflow_scripts/.+)\.py$")
+
+
+def script(
+    path: Any,
+    basedir: Any,
+    input: Any,
+    output: Any,
+    params: Any,
+    wildcards: Any,
+    threads: int,
+    resources: Any,
+    log: Any,
+    config: Any,
+    rule: str,
+    *others: Any,
+    **more: Any,
+) -> None:
+    """Call the `main` of a rule's script, as `job.run` does in a process of its own."""
+    del basedir, resources, log, others, more
+    found = MODULE.search(str(path))
+    assert found, path
+    module = importlib.import_module(found[1].replace("/", "."))
+    asked = SimpleNamespace(
+        input=input,
+        output=output,
+        params=params,
+        wildcards=wildcards,
+        threads=threads,
+        config=config,
+        rule=rule,
+    )
+    module.main(**job.arguments(asked, module.main))
+
+
+def unmeasured(records: Any, path: Any, *form: Any) -> None:
+    """Write an empty table of measurements."""
+    del records, form
+    Path(path).touch()
+
+
+if __name__ == "__main__":
+    logging.basicConfig(level=logging.WARNING)
+    snakemake.script.script = script
+    snakemake.benchmark.write_benchmark_records = unmeasured
+    from snakemake.cli import main  # after the change, because it imports the function
+
+    main(sys.argv[1:])
