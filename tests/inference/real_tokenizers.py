@@ -100,7 +100,7 @@ def save(to: Path, architecture: str) -> Path:
         "num_hidden_layers": 2,
         "num_attention_heads": 2,
         "num_key_value_heads": 1,
-        "head_dim": 16,
+        "head_dim": 32,  # vLLM's kernels for CPUs need 32 or more
         "max_position_embeddings": CONTEXT,
         "tie_word_embeddings": True,
         "initializer_range": 0.2,
@@ -129,6 +129,7 @@ def save(to: Path, architecture: str) -> Path:
             text_config=text, vision_config=vision, mm_tokens_per_image=4
         )
         kind = transformers.Gemma3ForConditionalGeneration
+        transformers.Gemma3ImageProcessor().save_pretrained(to)
     else:
         config = getattr(transformers, f"{name}Config")(**shape, **more)
         kind = getattr(transformers, f"{name}ForCausalLM")
