@@ -26,17 +26,20 @@ SHA512 = {
     "gptoss": "FmB+IOMPn+K4xNOti1sugivIbWpi1Ewm9aeOq0TsBh1NOhcnbkp2kHyEkL3n6ts8KnICxy68siggPOwTaWqPMg==",  # noqa: E501
     "gemini": "sdSfXqjGSZWRHtf4toMcjzpBm/tOPPAtUQ5arTx4neQ2nzHUtJQJyHkoiB9KRyEfvVjW6WtQU+WbvU9glsFT2g==",  # noqa: E501
 }  # fmt: skip
-# Architecture, its tokenizer, and whether the tokenizer has a chat template. Three are borrowed:
-# Mistral takes Llama's, with a template of Mistral's shape, OLMo 2 that of gpt-oss, which has none,
-# so that it is a base model, and the mixture of experts that of DeepSeek V3.
+# Architecture and its tokenizer. Three are borrowed: Mistral takes Llama's, with a template of
+# Mistral's shape, OLMo 2 that of gpt-oss, which has none, so that it is a base model, and the
+# mixture of experts that of DeepSeek V3.
 ARCHITECTURES = {
     "qwen3": "qwen3",
-    "gemma3": "gemma3",
+    "gemma3": "gemma3",  # with the multimodal wrapper
     "llama": "llama3_1",
     "mistral": "llama3_1",
     "olmo2": "gptoss",
     "qwen3_moe": "deepseek_v3",
 }
+# vLLM for CPUs comes without torchvision, which the wrapper of Gemma 3 needs.
+ON_VLLM = {"qwen3": "qwen3", "gemma3_text": "gemma3", "llama": "llama3_1"}
+TOKENIZERS = ARCHITECTURES | ON_VLLM
 MISTRAL = (
     "{{ bos_token }}{% for m in messages %}{% if m.role == 'user' %}"
     "{{ '[INST] ' + m.content + ' [/INST]' }}{% elif m.role == 'assistant' %}"
@@ -91,7 +94,7 @@ def save(to: Path, architecture: str) -> Path:
     import transformers
     from transformers import AutoTokenizer, GenerationConfig
 
-    tokenizer = AutoTokenizer.from_pretrained(folder(ARCHITECTURES[architecture]))
+    tokenizer = AutoTokenizer.from_pretrained(folder(TOKENIZERS[architecture]))
     vocabulary = max(tokenizer.get_vocab().values()) + 1
     shape = {
         "vocab_size": vocabulary,
@@ -110,29 +113,30 @@ def save(to: Path, architecture: str) -> Path:
     }
     experts = {"num_experts": 4, "num_experts_per_tok": 2, "moe_intermediate_size": 16}
     window = {"sliding_window": WINDOW}
+    gemma = window | {"sliding_window_pattern": 2}
     make = {
         "qwen3": ("Qwen3", {}),
-        "gemma3": ("Gemma3", window | {"sliding_window_pattern": 2}),
+        "gemma3": ("Gemma3", gemma),
+        "gemma3_text": ("Gemma3", gemma),
         "llama": ("Llama", {}),
         "mistral": ("Mistral", window),
         "olmo2": ("Olmo2", {}),
         "qwen3_moe": ("Qwen3Moe", experts),
     }
     name, more = make[architecture]
-    if architecture == "gemma3":
-        text = transformers.Gemma3TextConfig(**shape, **more)
+    wrapper = architecture == "gemma3"
+    text = "Text" if name == "Gemma3" else ""
+    config = getattr(transformers, f"{name}{text}Config")(**shape, **more)
+    kind = getattr(transformers, f"{name}ForCausalLM")
+    if wrapper:
         vision = transformers.SiglipVisionConfig(
             hidden_size=16, intermediate_size=16, num_hidden_layers=1, num_attention_heads=1,
             image_size=28, patch_size=14,
         )  # fmt: skip
         config = transformers.Gemma3Config(
-            text_config=text, vision_config=vision, mm_tokens_per_image=4
+            text_config=config, vision_config=vision, mm_tokens_per_image=4
         )
         kind = transformers.Gemma3ForConditionalGeneration
-        transformers.Gemma3ImageProcessor().save_pretrained(to)
-    else:
-        config = getattr(transformers, f"{name}Config")(**shape, **more)
-        kind = getattr(transformers, f"{name}ForCausalLM")
     with torch.random.fork_rng():
         torch.manual_seed(0)
         model = kind(config)
@@ -140,7 +144,7 @@ def save(to: Path, architecture: str) -> Path:
         eos_token_id=tokenizer.eos_token_id, pad_token_id=tokenizer.pad_token_id
     )
     model.save_pretrained(to)
-    for file in folder(ARCHITECTURES[architecture]).iterdir():
+    for file in folder(TOKENIZERS[architecture]).iterdir():
         shutil.copy(file, to / file.name)
     if architecture == "mistral":
         (to / "chat_template.jinja").write_text(MISTRAL)
