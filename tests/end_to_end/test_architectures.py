@@ -46,7 +46,7 @@ SETTINGS = {
     "parallel_sequential": {
         "attempts": 2,
         "math": {"questions": 3},
-        "code": {"questions": 1},
+        "code": {"questions": 2},
         "copying": {"questions": 2, "sequences": 2, "random_draws": 1},
     },
     "change_of_mind": {
