@@ -51,7 +51,10 @@ def script(
         config=config,
         rule=rule,
     )
+    start_s = job.cpu_s()
     module.main(**job.arguments(asked, module.main))
+    names = " ".join(map(str, wildcards))
+    print(f"{rule} {names}: {job.cpu_s() - start_s:.1f} s of CPU", flush=True)
 
 
 def unmeasured(records: Any, path: Any, *form: Any) -> None:

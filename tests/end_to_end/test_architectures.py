@@ -100,8 +100,10 @@ def results(models, tmp_path_factory):
     command += ["--snakefile", ROOT / "Snakefile", "--directory", folder, *targets]
     command += ["--configfile", ROOT / "presets/smoke.yaml", folder / "mine.yaml"]
     variables = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
-    done = subprocess.run(command, env=variables, capture_output=True, text=True)
-    return folder, done.stdout + done.stderr
+    log = folder / "snakemake.txt"
+    with log.open("w") as stream:
+        subprocess.run(command, env=variables, stdout=stream, stderr=stream, check=False)
+    return folder, log.read_text()
 
 
 def paths(study, name):

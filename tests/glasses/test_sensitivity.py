@@ -138,6 +138,10 @@ def test_a_model_of_another_form_or_too_wide_is_left_out_by_reason(model, tmp_pa
     folder = tiny.save(tmp_path / "gpt2", "gpt2", hidden=16)
     other = engines.load("tiny", tiny.SPEC, str(folder)).model
     assert "not norm, attention, norm, network" in model_sensitivity.readable(other, 1024)
+    experts = {"num_experts": 4, "num_experts_per_tok": 2, "moe_intermediate_size": 16}
+    folder = tiny.save(tmp_path / "moe", "qwen3_moe", hidden=16, **experts)
+    mixed = engines.load("tiny", tiny.SPEC, str(folder)).model
+    assert "mixture of experts" in model_sensitivity.readable(mixed, 1024)
 
 
 @pytest.mark.parametrize("width", [3, 8, 40])

@@ -36,6 +36,9 @@ def readable(model: Any, widest: int) -> str | None:
     layer = layer_list(model, config.num_hidden_layers)[0]
     if {name for name, _ in layer.named_children()} != set(PARTS):
         return f"its layers ({type(layer).__name__}) are not norm, attention, norm, network"
+    if hasattr(layer.mlp, "experts"):
+        # Which experts a token gets jumps with its state, and their kernels know no float64.
+        return "its feed-forward network is a mixture of experts"
     return None
 
 
