@@ -38,6 +38,9 @@ SETTINGS = {
     "softmax": {"models": {"numbers": [2, 8], "prompts": 2, "text_tokens": 64, "rows": 4}},
     "stochasticity": {
         "draws": 16,
+        "decoding": {"temperatures": [1.0]},
+        "external_maps": ["bucket"],
+        "discrete": {"bernoulli_percent": [20]},
         "sequential": {"chains": 4, "rounds": 4},
         "batched": {"sizes": [4]},
         "generators": {"starts": 2},
@@ -50,9 +53,10 @@ SETTINGS = {
         "copying": {"questions": 2, "sequences": 2, "random_draws": 1},
     },
     "change_of_mind": {
+        "accuracies": [60, 80, 100],
         "questions": dict.fromkeys(
             ("calibration", "factorial", "controls", "four_options", "transfer", "sanity"), 8
-        )
+        ),
     },
     "perplexity": {"models": {"sizes": [2, 8], "strings": 2}},
     "glasses": {
