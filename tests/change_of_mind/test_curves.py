@@ -135,6 +135,15 @@ def test_a_condition_without_changes_has_no_coefficient():
     assert {"logit_same", "logit_opposite"} <= names
 
 
+def test_a_covariate_that_never_varies_has_no_coefficient():
+    """A small real model may choose its first option with the same confidence every time."""
+    given = sample()
+    seen = resample.seen(given, 2.0)
+    same = seen._replace(before=np.full_like(seen.before, 0.7))
+    names = {row["metric"] for row in curves.logistic("E1", given, same)}
+    assert names == {"logit_shown", "logit_same", "logit_opposite", "logit_accuracy"}
+
+
 def test_an_unknown_temperature_widens_the_interval():
     given = sample()
     spread = np.exp(np.random.default_rng(4).normal(np.log(2.0), 0.2, 300))

@@ -113,8 +113,8 @@ def test_one_entry_is_asked_without_thoughts_and_with_them(tmp_path):
     assert kinds.asked(found, "parallel_sequential", "mine")["thinks"]
     assert kinds.serving(found, "stochasticity", "mine")["thinking"] is False
     assert kinds.serving(found, "parallel_sequential", "mine")["thinking"] is True
-    assert kinds.budget(s1, 50) == 50
-    assert kinds.budget(s1 | {"thinks": True}, 50) == 50 + s1["thought_tokens"]
+    assert forms.budget(s1, 50) == 50
+    assert forms.budget(s1 | {"thinks": True}, 50) == 50 + s1["thought_tokens"]
 
 
 def test_no_thought_where_none_fits(tmp_path):

@@ -137,7 +137,7 @@ def logistic(experiment: str, given: Sample, seen: Seen) -> list[Row]:
     Covariates (assumed; the paper's are not known): answer shown, advice (against neutral),
     stated accuracy / 100 %, first confidence. One score per coefficient, `logit_<covariate>`, with
     Student's t interval. A condition in which the answer never, or always, changes has no finite
-    coefficient and no score.
+    coefficient and no score; nor has a covariate that is the same in all trials.
     """
     import statsmodels.api as sm
 
@@ -151,6 +151,9 @@ def logistic(experiment: str, given: Sample, seen: Seen) -> list[Row]:
         "accuracy": given.accuracy / 100,
         "first_confidence": seen.before,
     }
+    columns = {name: column for name, column in columns.items() if column.min() < column.max()}
+    if not columns:
+        return []
     design = sm.add_constant(np.stack(list(columns.values()), axis=1))
     fit = sm.GLM(changed, design, family=sm.families.Binomial()).fit(
         cov_type="cluster", cov_kwds={"groups": given.cluster}, use_t=True

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from workflow_scripts.inference import kinds
+from workflow_scripts.inference import forms, kinds
 from workflow_scripts.models.registry import inside_problems
 
 
@@ -19,7 +19,7 @@ def problems(config: dict[str, Any]) -> Iterator[str]:
     tasks = section["tasks"]
     for name in config["studies"]["glasses"]:
         asked = kinds.asked(config, "glasses", name)
-        room = kinds.budget(asked, asked["reply_tokens"])
+        room = forms.budget(asked, asked["reply_tokens"])
         needs = {
             "gaps.lengths": max(section["gaps"]["lengths"]) * 4 // 3,
             "tasks.copy_lengths": max(tasks["copy_lengths"]) + room,

@@ -13,7 +13,7 @@ from itertools import product
 from typing import Any
 
 from workflow_scripts.glasses import prompts
-from workflow_scripts.inference import digits, forms, kinds
+from workflow_scripts.inference import digits, forms
 from workflow_scripts.inference import requests as inference
 from workflow_scripts.inference.engines import EngineError
 from workflow_scripts.shared import job, schemas, seeds, tables
@@ -49,7 +49,7 @@ def ask(
             f"{item}/{wrapper}",
             messages=[*forms.opening(kind, "counted"), {"role": "user", "content": text}],
             temperature=0.0,
-            max_tokens=kinds.budget(asked, asked["reply_tokens"]),
+            max_tokens=forms.budget(asked, asked["reply_tokens"]),
             stop=forms.stop(kind),
             seed=seed,
             **conditions,

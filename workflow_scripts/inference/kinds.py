@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 from workflow_scripts.inference import chat, engines
-from workflow_scripts.inference.forms import budget as budget
 from workflow_scripts.models.registry import checkpoint
 from workflow_scripts.shared.sources import gguf_file, is_gguf
 

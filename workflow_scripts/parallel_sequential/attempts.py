@@ -11,7 +11,7 @@ from typing import Any
 
 import pandas as pd
 
-from workflow_scripts.inference import engines, forms, kinds, replies, rounds, runner, sandbox
+from workflow_scripts.inference import engines, forms, replies, rounds, runner, sandbox
 from workflow_scripts.inference import requests as inference
 from workflow_scripts.parallel_sequential import dialogue
 from workflow_scripts.parallel_sequential.arms import (
@@ -248,7 +248,7 @@ def chosen(
 
 def budget(asked: dict[str, Any], domain: str, context: int | None) -> int:
     """Most tokens of a reply: at most half of the model's `context`, since the history grows."""
-    wanted = kinds.budget(asked, asked[f"{domain}_tokens"])
+    wanted = forms.budget(asked, asked[f"{domain}_tokens"])
     if context is None or wanted <= context // 2:
         return wanted
     log.warning(
