@@ -250,3 +250,20 @@ def test_the_template_of_a_folder_is_read_without_transformers(tmp_path, stored)
     name, text = found[stored]
     (tmp_path / name).write_text(text)
     assert chat.of_folder(tmp_path) == ("" if stored == "none" else LLAMA)
+
+
+@pytest.mark.parametrize(("template", "refused"), [(LLAMA, False), (QWEN, True), (R1, True)])
+def test_a_model_that_thinks_is_not_asked_as_one_that_does_not(template, refused, tmp_path):
+    """Its template came with the download, after the config was read."""
+    from transformers import AutoTokenizer
+
+    folder = tiny.save(tmp_path / "model")
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    tokenizer.chat_template = template
+    for spec in ({}, {"kind": "reasoning"}, {"kind": "chat", "chat_template": False}):
+        chat.refuse_other_kind("mine", spec, tokenizer)
+    if not refused:
+        chat.refuse_other_kind("mine", {"kind": "chat"}, tokenizer)
+        return
+    with pytest.raises(EngineError, match=r"^models.mine.kind: expected chat, found a template"):
+        chat.refuse_other_kind("mine", {"kind": "chat"}, tokenizer)

@@ -29,9 +29,9 @@ URL = "http://127.0.0.1:48123/v1"  # nothing listens there now
 # the same request? If only sampled ones can, give `noise.DEFINITION` a new value, otherwise
 # REPLY_CODE. In any case write the new fingerprint here.
 LAST_SEEN = {
-    openai_engine: ("openai_calls", "5d725c8c264485d8"),
-    transformers_engine: ("transformers_engine", "373ba348b17fd4cc"),
-    vllm_engine: ("vllm_worker", "032324aae0715816"),
+    openai_engine: ("openai_calls", "b18917391074e23a"),
+    transformers_engine: ("transformers_engine", "62676d0f917ff40d"),
+    vllm_engine: ("vllm_worker", "8891b525bcc0da78"),
 }
 
 

@@ -88,6 +88,20 @@ def no_template(name: str) -> str:
     )
 
 
+def refuse_other_kind(name: str, spec: dict[str, Any], tokenizer: Any) -> None:
+    """Raise `EngineError` if a model that counts as `chat` has a template that opens thoughts.
+
+    Its template was not on this machine when the config was read. Asked as a chat model, it would
+    think within the few tokens of a bare reply.
+    """
+    asked_as_chat = spec.get("kind") == "chat" and templated(spec)
+    if asked_as_chat and reasons(tokenizer.get_chat_template()):
+        raise EngineError(
+            f"models.{name}.kind: expected chat, found a template that opens thoughts; set "
+            f"models.{name}.kind: reasoning, or run again if the model was only just downloaded"
+        )
+
+
 def of_folder(folder: str | Path) -> str:
     """The text of the chat template in a checkpoint folder; "" if it has none."""
     return next((text for name in FILES if (text := of_file(Path(folder) / name))), "")

@@ -51,6 +51,7 @@ def load(
         raise EngineError(missing(name, checkpoint, error)) from error
     if chat.templated(spec) and not tokenizer.chat_template:
         raise EngineError(chat.no_template(name))
+    chat.refuse_other_kind(name, spec, tokenizer)
     model.to("cuda" if torch.cuda.is_available() else "cpu").eval()
     everything, weights = content(checkpoint, spec)
     identity = {

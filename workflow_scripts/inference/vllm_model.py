@@ -51,6 +51,7 @@ def encoder(name: str, spec: dict[str, Any], checkpoint: str) -> Encoder:
         raise EngineError(missing(name, checkpoint, error)) from error
     if chat.templated(spec) and not tokenizer.chat_template:
         raise EngineError(chat.no_template(name))
+    chat.refuse_other_kind(name, spec, tokenizer)
     return Encoder(tokenizer, spec)
 
 
