@@ -73,8 +73,8 @@ def execute(
 
 
 def table(manner: Manner, programs: int, draws: int, seed: int) -> pd.DataFrame:
-    """The requests: `programs` per target that are free, `draws` with a fixed seed."""
-    counts = {"free": programs, "seeded": draws}
+    """The requests: `programs` per target that are free, at most `draws` with a fixed seed."""
+    counts = {"free": programs, "seeded": min(programs, draws)}
     fields: dict[str, Any] = {
         "tokens": manner.asked["program_tokens"],
         "form": "program",
@@ -102,7 +102,8 @@ def main(
 ) -> None:
     """Ask one model for programs and run each once; write draws with `seeded` and `network_cut`.
 
-    Per target, `programs` are asked for without a word on seeds, and `draws` with a fixed seed.
+    Per target, `programs` are asked for without a word on seeds, and as many, but at most `draws`,
+    with a fixed seed.
     `asked` is what the model's kind says (`kinds.asked`).
     """
     engine = engines.load(model, spec, checkpoint, batch_tokens=batch_tokens)
