@@ -161,7 +161,7 @@ def test_explain_says_for_each_planned_job_why_it_would_run(tree):
     path = tree / "workflow_scripts/models/corpora/world.py"
     path.write_text(path.read_text() + "\n\ndef added(number):\n    return number + 1\n")
     (tree / "results/softmax/maps.parquet").unlink()
-    arguments = ["--configfile", "mine.yaml", "--forcerun", "stochasticity_requests"]
+    arguments = ["--configfile", "mine.yaml", "--forcerun", "stochasticity_controls"]
     planned = explain.plan(arguments, tree)
     assert sorted(job.rule for job in planned) == sorted(
         job.rule for job in project.plan(tree, *arguments) if job.outputs
@@ -173,6 +173,6 @@ def test_explain_says_for_each_planned_job_why_it_would_run(tree):
     assert said["softmax_theory"] == "setting changed: cases 200 → 201"
     assert said["models_corpus"] == "code changed"
     assert said["models_tokenizer"] == "follows models_corpus"
-    assert said["stochasticity_requests"] == "forced by --forcerun or --force"
+    assert said["stochasticity_controls"] == "forced by --forcerun or --force"
     assert said["softmax_figures"] == "follows softmax_maps, softmax_scores"
     assert lines[-1] == f"{len(planned)} jobs would run."

@@ -170,17 +170,23 @@ def counting(frame: pd.DataFrame, seed: int, trained: int | None) -> list[Row]:
             _share("E2", name, part["right"], **where) for name, part in parts.items() if len(part)
         ]
         rows.append(_share("E2", "unreadable", group["given"].isna(), **where))
-        rows += trend(readable["length"], error.abs(), stream, where)
-        rows += pile(readable, trained, where)
+        note = _unread(group["given"])
+        rows += trend(readable["length"], error.abs(), stream, where, note)
+        rows += pile(group, trained, where)
     # Figure 4 pools the tasks whose right answer is the length.
-    pooled = chosen[chosen["task"].isin(EXACT_TASKS)].dropna(subset=["given"])
+    pooled = chosen[chosen["task"].isin(EXACT_TASKS)]
     for name, part in pooled.groupby("prompting"):
         rows += pile(part, trained, {"task": "all", "prompting": str(name)})
     return rows
 
 
-def trend(lengths: pd.Series, errors: pd.Series, seed: int, where: dict[str, Any]) -> list[Row]:
-    """Spearman's correlation of `errors` and `lengths`, (n,) each; none where one is constant."""
+def trend(
+    lengths: pd.Series, errors: pd.Series, seed: int, where: dict[str, Any], note: str = ""
+) -> list[Row]:
+    """Spearman's correlation of `errors` and `lengths`, (n,) each; none where one is constant.
+
+    `note` says why the correlation decides nothing, if it does not.
+    """
     if lengths.nunique() < 2 or errors.nunique() < 2:
         return []
 
@@ -193,14 +199,19 @@ def trend(lengths: pd.Series, errors: pd.Series, seed: int, where: dict[str, Any
 
     columns = (lengths.to_numpy(float), errors.to_numpy(float))
     found = bootstrap(columns, statistic, seed, resamples=300, bounds=(-1, 1))
-    return [scores.interval("E2", "error_trend", found, units="replies", **where)]
+    return [scores.interval("E2", "error_trend", found, units="replies", note=note, **where)]
 
 
 def pile(frame: pd.DataFrame, trained: int | None, where: dict[str, Any]) -> list[Row]:
-    """Histogram of the answers, the most frequent, round ones, and those within training."""
+    """Histogram of the answers, the most frequent, round ones, and those within training.
+
+    `frame` holds all replies; those that were not read (no `given`) do not count. Where they are
+    too many, the shares say in their note that they decide nothing.
+    """
+    every, frame = frame, frame.dropna(subset=["given"])
     if frame.empty:
         return []
-    n = len(frame)
+    n, note = len(frame), _unread(every["given"])
     counts = frame["given"].value_counts()
     rows = [
         scores.exact("E2", "answers", count, n, units="replies", answer=value, **where)
@@ -217,8 +228,8 @@ def pile(frame: pd.DataFrame, trained: int | None, where: dict[str, Any]) -> lis
         ("hundred_share", far, far["given"] == FAR),
     ):
         if len(part):
-            rows.append(_share("E2", metric, hits, **where))
+            rows.append(_share("E2", metric, hits, note=note, **where))
     beyond = frame[frame["truth"] > trained] if trained is not None else frame[:0]
     if len(beyond):
-        rows.append(_share("E2", "within_trained", beyond["given"] <= trained, **where))
+        rows.append(_share("E2", "within_trained", beyond["given"] <= trained, note=note, **where))
     return rows

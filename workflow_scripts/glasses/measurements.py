@@ -310,7 +310,8 @@ def error_trend(scores: pd.DataFrame, evidence: EvidenceOf, paper_only: bool = F
     for (model, prompting), own in rows.groupby(["model", "prompting"], sort=False):
         least = extreme(own, "least")
         note = f"smallest of {len(own)} tasks, {least['task']}"
-        more = {"model": str(model), "condition": str(prompting)}
+        unread = next(filter(None, own["note"]), None)
+        more = {"model": str(model), "condition": str(prompting), "reason": unread}
         found.append(measured(least, evidence(str(model)), note, **more))
     return found or NotMeasured("errors or lengths do not vary")
 
