@@ -78,7 +78,8 @@ def copying(data: Data) -> "Figure":
         axes.set_title(data.models.label(model))
         data.shade_trained(axes, model, axes.get_xlim()[0])
     panels[0].set_yticks(range(len(COPYING)), [label for *_, label in COPYING])
-    figure.supxlabel("length, digits (filled: right, open: wrong, none: not read)", fontsize=8)
+    for axes in panels[-2:]:  # a label of the figure would overlap the legend
+        axes.set_xlabel("length, digits (filled: right, open: wrong)")
     panels[0].set_ylim(len(COPYING) - 0.4, -0.6)
     legend_below(figure, panels[0], columns=1)
     return figure
