@@ -20,6 +20,7 @@ import snakemake.script
 from workflow_scripts.shared import job
 
 MODULE = re.compile(r"(workflow_scripts/.+)\.py$")
+IN_A_PROCESS = snakemake.script.script  # as ever
 
 
 def script(
@@ -37,11 +38,17 @@ def script(
     *others: Any,
     **more: Any,
 ) -> None:
-    """Call the `main` of a rule's script, as `job.run` does in a process of its own."""
-    del basedir, resources, log, others, more
+    """Call the `main` of a rule's script, as `job.run` does in a process of its own.
+
+    Scripts of claims and figures have no `main`; they run as ever.
+    """
     found = MODULE.search(str(path))
     assert found, path
     module = importlib.import_module(found[1].replace("/", "."))
+    if not hasattr(module, "main"):
+        first = (path, basedir, input, output, params, wildcards, threads, resources, log, config)
+        IN_A_PROCESS(*first, rule, *others, **more)
+        return
     asked = SimpleNamespace(
         input=input,
         output=output,
