@@ -144,6 +144,17 @@ def test_a_covariate_that_never_varies_has_no_coefficient():
     assert names == {"logit_shown", "logit_same", "logit_opposite", "logit_accuracy"}
 
 
+def test_covariates_that_separate_the_outcomes_together_have_no_coefficients():
+    """So few trials that confidence and accuracy tell every change."""
+    given = sample()
+    seen = resample.seen(given, 2.0)
+    score = seen.before + given.accuracy / 50 + np.linspace(0, 1e-6, len(seen.before))
+    final = np.where(score > np.median(score), given.first, 1 - given.first)
+    apart = dataclasses.replace(given, final=final)
+    for row in curves.logistic("E1", apart, seen):
+        assert np.isfinite(row["value"])
+
+
 def test_an_unknown_temperature_widens_the_interval():
     given = sample()
     spread = np.exp(np.random.default_rng(4).normal(np.log(2.0), 0.2, 300))

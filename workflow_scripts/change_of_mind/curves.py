@@ -137,7 +137,8 @@ def logistic(experiment: str, given: Sample, seen: Seen) -> list[Row]:
     Covariates (assumed; the paper's are not known): answer shown, advice (against neutral),
     stated accuracy / 100 %, first confidence. One score per coefficient, `logit_<covariate>`, with
     Student's t interval. A condition in which the answer never, or always, changes has no finite
-    coefficient and no score; nor has a covariate that is the same in all trials.
+    coefficient and no score; nor has a covariate that is the same in all trials, nor any where the
+    covariates together separate the outcomes.
     """
     import statsmodels.api as sm
 
@@ -155,9 +156,12 @@ def logistic(experiment: str, given: Sample, seen: Seen) -> list[Row]:
     if not columns:
         return []
     design = sm.add_constant(np.stack(list(columns.values()), axis=1))
-    fit = sm.GLM(changed, design, family=sm.families.Binomial()).fit(
-        cov_type="cluster", cov_kwds={"groups": given.cluster}, use_t=True
-    )
+    try:
+        fit = sm.GLM(changed, design, family=sm.families.Binomial()).fit(
+            cov_type="cluster", cov_kwds={"groups": given.cluster}, use_t=True
+        )
+    except np.linalg.LinAlgError:  # separated by several covariates together, or collinear
+        return []
     found = zip(columns.items(), fit.params[1:], *fit.conf_int()[1:].T, strict=True)
     return [
         scores.interval(
