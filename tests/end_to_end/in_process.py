@@ -40,12 +40,13 @@ def script(
 ) -> None:
     """Call the `main` of a rule's script, as `job.run` does in a process of its own.
 
-    Scripts of claims and figures have no `main`; they run as ever.
+    Scripts of claims and figures have no `main`, and publishing calls its own differently; they
+    run as ever.
     """
     found = MODULE.search(str(path))
     assert found, path
     module = importlib.import_module(found[1].replace("/", "."))
-    if not hasattr(module, "main"):
+    if not hasattr(module, "main") or rule.startswith("publish_"):
         first = (path, basedir, input, output, params, wildcards, threads, resources, log, config)
         IN_A_PROCESS(*first, rule, *others, **more)
         return

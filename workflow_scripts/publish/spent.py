@@ -159,6 +159,8 @@ def wall_s(model: str, study: str, folder: Path = BENCHMARKS) -> float | None:
         folder / "inference_generate" / f"{study}-{model}.tsv",
         *(rule / f"{model}.tsv" for rule in sorted(folder.glob(f"{study}_*"))),
     ]
-    known = [pd.read_csv(path, sep="\t", na_values="-") for path in paths if path.is_file()]
+    # A job that was too short or was killed may leave an empty file.
+    filled = [path for path in paths if path.is_file() and path.stat().st_size]
+    known = [pd.read_csv(path, sep="\t", na_values="-") for path in filled]
     times = [float(each["s"].mean()) for each in known if len(each) and each["s"].notna().all()]
     return sum(times) if times else None
