@@ -52,7 +52,10 @@ class Script:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    return tiny.save(tmp_path_factory.mktemp("model") / NAME, context=4096)
+    saved = tiny.save(tmp_path_factory.mktemp("model") / NAME, context=4096)
+    template = saved / "chat_template.jinja"  # a chat model's has no switch for thoughts
+    template.write_text(template.read_text().replace("enable_thinking", "other"))
+    return saved
 
 
 @pytest.fixture(scope="module")

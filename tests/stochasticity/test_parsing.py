@@ -10,12 +10,13 @@ from hypothesis import strategies as st
 
 from workflow_scripts.inference import requests as inference
 from workflow_scripts.stochasticity import (
+    asking,
     condition_scores,
     parsing,
-    requests,
     sequential,
     targets,
 )
+from workflow_scripts.stochasticity.controls import MANNER
 
 DIGIT, UNIFORM, NORMAL = (targets.of(name) for name in ("digit", "uniform", "normal"))
 
@@ -95,8 +96,8 @@ def test_a_reply_that_was_cut_off_gives_nothing(experiment, batch, text, parts):
         experiment, ("plain", "")
     )
     target = "steps" if experiment == "S8" else "digit"
-    fields = {"batch": batch, "given": given, "max_tokens": 9, "seed": 1}
-    asked = inference.table([requests.direct(experiment, target, style, "?", **fields)])
+    fields = {"batch": batch, "given": given, "tokens": 9, "seed": 1}
+    asked = inference.table([asking.direct(MANNER, experiment, target, style, "?", **fields)])
     reply = {"request_id": asked["request_id"][0], "text": text, "completion_tokens": 9}
     for finish, failure in (("stop", None), ("length", "cut off"), ("context", "cut off")):
         read = parsing.draws(asked, pd.DataFrame([reply | {"finish_reason": finish, "model": "m"}]))
@@ -135,10 +136,10 @@ def test_letters_of_a_categorical_target():
 def test_a_history_holds_a_reply_without_its_thoughts():
     """S5: of a reply, the next prompt shows what follows its thoughts; S6 reads the same."""
     settings = {"rounds": 2, "chains": 1, "targets": ["digit"]}
-    first = sequential.start(settings, 50, 1)
+    first = sequential.start(MANNER, settings, 1)
     texts = ["Perhaps 3.\n</think>\n\n7", "<think>5?</think>7"]
     replies = pd.DataFrame({"text": texts, "finish_reason": "stop"})
-    later = sequential.follow(0, first, replies)
+    later = sequential.follow(MANNER, 0, first, replies)
     shown = json.loads(later.loc[later["experiment"] == "S5", "messages"].iloc[0])
     assert [turn["content"] for turn in shown][1:] == ["7", "Draw again."]
     assert later.loc[later["experiment"] == "S6", "given"].tolist() == ["7"]
@@ -157,8 +158,8 @@ def test_a_map_whose_result_was_not_read_is_missing_and_not_wrong():
 
 
 def test_a_generator_without_any_output_is_a_failure():
-    fields = {"batch": 3, "given": "[3, 1, 10, 9]", "max_tokens": 9, "seed": 1}
-    asked = inference.table([requests.direct("S8", "steps", "lcg-10", "?", **fields)])
+    fields = {"batch": 3, "given": "[3, 1, 10, 9]", "tokens": 9, "seed": 1}
+    asked = inference.table([asking.direct(MANNER, "S8", "steps", "lcg-10", "?", **fields)])
     reply = {"request_id": asked["request_id"][0], "text": "I cannot do that.", "model": "m"}
     reply |= {"completion_tokens": 5, "finish_reason": "stop"}
     read = parsing.draws(asked, pd.DataFrame([reply]))
