@@ -86,7 +86,7 @@ def test_a_served_model_goes_through_the_rules_and_its_key_stays_outside(tmp_pat
 def test_an_embedded_model_goes_through_the_rules_on_vllm(tmp_path, monkeypatch):
     """The weights that the workflow trained, once on vLLM and once on transformers."""
     checkpoint = tmp_path / "results/models/embedded-s/checkpoint"
-    trained = run(tmp_path, {}, "results/models/embedded-s/checkpoint")
+    trained = run(tmp_path, {}, "results/models/embedded-s/checkpoint/model.safetensors")
     assert trained.returncode == 0, trained.stdout + trained.stderr
     spec = {"source": str(checkpoint), "dtype": "float32", "max_context": 256}
     fast = spec | {"engine": "vllm", "python": PYTHON}
