@@ -192,3 +192,13 @@ def test_placeholders_have_the_kind_of_the_model(tmp_path):
         assert kinds.kind({"models": moved}, name) == kinds.kind(config, name), name
     assert kinds.kind(config, "file") == kinds.REASONING
     assert kinds.kind(config, "base") == kinds.BASE
+
+
+def test_two_models_of_one_folder_have_a_placeholder_each(tmp_path):
+    """As for one checkpoint in two precisions."""
+    (tmp_path / "config.json").write_text("{}")
+    models = {name: {"source": str(tmp_path), "dtype": name} for name in ("bfloat16", "float32")}
+    known = {name: {"weights_sha256": {"model.safetensors": "0"}} for name in models}
+    found = archive.elsewhere({"models": models}, known, tmp_path)
+    assert set(found) == {f"models-elsewhere/{name}/weights.json" for name in models}
+    assert archive.places({"models": models}) == {str(tmp_path): "models-elsewhere/float32"}

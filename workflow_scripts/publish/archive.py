@@ -7,7 +7,7 @@ Snakemake's records, so any single rule can be re-run in the unpacked folder.
 import json
 import os
 import struct
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -124,14 +124,17 @@ def _run(
     return members
 
 
-def places(config: dict[str, Any]) -> dict[str, str]:
-    """The placeholder of each model's folder or GGUF file outside the project, by its path."""
-    found = {}
+def outside(config: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
+    """Each model whose folder or GGUF file lies outside the project: name, path, placeholder."""
     for name, spec in config["models"].items():
         if path := sources.local_path(spec):
             suffix = ".gguf" if sources.is_gguf(spec) else ""
-            found[path.rstrip("/")] = f"{ELSEWHERE}/{name}{suffix}"
-    return found
+            yield name, path.rstrip("/"), f"{ELSEWHERE}/{name}{suffix}"
+
+
+def places(config: dict[str, Any]) -> dict[str, str]:
+    """The placeholder of each path in `outside`; models of one folder share the last one's."""
+    return {path: placeholder for _, path, placeholder in outside(config)}
 
 
 def elsewhere(
@@ -146,7 +149,7 @@ def elsewhere(
 
     members = {}
     made = converted(config["models"])
-    for name, placeholder in zip(_outside(config), places(config).values(), strict=True):
+    for name, _, placeholder in outside(config):
         text = (template(config, name) or "").encode()
         if name in made:
             head = GGUF_TEMPLATE + struct.pack("<IQ", GGUF_STRING, len(text))
@@ -167,11 +170,6 @@ def elsewhere(
         }
         members[f"{ELSEWHERE}/{name}/weights.json"] = _json(notes)
     return members
-
-
-def _outside(config: dict[str, Any]) -> list[str]:
-    """The models whose folder or file lies outside the project, in the order of `places`."""
-    return [name for name, spec in config["models"].items() if sources.local_path(spec)]
 
 
 def _records(ran: Iterable[jobs.Job], records: Mapping[str, dict[str, Any]]) -> dict[str, Member]:
