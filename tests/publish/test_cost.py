@@ -73,6 +73,7 @@ def test_benchmarks_are_read_as_snakemake_writes_them(tmp_path):
     (tmp_path / "train").mkdir()
     (tmp_path / "train/a.tsv").write_text("s\th:m:s\tmax_rss\n7200.0\t2:00:00\t-\n")
     (tmp_path / "train/short.tsv").write_text("s\th:m:s\tmax_rss\n-\t-\t-\n")
+    (tmp_path / "train/killed.tsv").touch()
     assert cost.measured_h(tmp_path) == {str(tmp_path / "train/a.tsv"): 2.0}
 
 

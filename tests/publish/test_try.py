@@ -76,7 +76,7 @@ def test_what_is_no_model_is_refused_in_one_line(model, says, capsys, tmp_path, 
 def test_the_written_file_is_a_valid_config_with_the_model_and_six_studies(file, folder):
     text = file.read_text()
     assert f"models:\n  tiny-model: {{source: {folder}}}\n" in text
-    config = trial.merged([file])
+    config = config_files.merged([file])
     config_files.check(config, config_files.config_checks())
     asked = {study for study, names in config["studies"].items() if names == ["tiny-model"]}
     assert asked == set(STUDIES) == set(workload.studies())

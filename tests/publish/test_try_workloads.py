@@ -13,6 +13,7 @@ from workflow_scripts.inference import engines, kinds, rounds
 from workflow_scripts.parallel_sequential import attempts, copying, dialogue, questions
 from workflow_scripts.perplexity import models as perplexity_models
 from workflow_scripts.publish import trial
+from workflow_scripts.shared import config as config_files
 from workflow_scripts.shared import seeds, workload
 from workflow_scripts.softmax import models as softmax_models
 from workflow_scripts.stochasticity import asking, long_replies, sequential
@@ -63,7 +64,7 @@ def config(folder, tmp_path_factory):
     path = tmp_path_factory.mktemp("config") / "config.yaml"
     entry = {"source": str(folder), "kind": "chat"}
     path.write_text(trial.written(NAME, entry, trial.PRESET.read_text(), gpu=False))
-    found = trial.merged([path])
+    found = config_files.merged([path])
     found["parallel_sequential"]["math"]["questions"] = 2
     found["parallel_sequential"]["weak_reliability"] = 1.0  # no wrong answer ends a chain
     found["parallel_sequential"]["code"]["questions"] = 0  # programs would run in a sandbox

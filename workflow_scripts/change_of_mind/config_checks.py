@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from workflow_scripts.inference import chat, kinds
+from workflow_scripts.shared.sources import dialect
 
 
 def problems(config: dict[str, Any]) -> Iterator[str]:
@@ -50,9 +51,9 @@ def _server_problems(config: dict[str, Any], models: dict[str, Any]) -> Iterator
         plain = kinds.kind(config, name) == kinds.BASE or not chat.templated(spec)
         if spec.get("engine") != "openai" or plain:
             continue
-        dialect = kinds.dialect(config, spec)
-        if dialect != "vllm":
+        found = dialect(config, spec)
+        if found != "vllm":
             yield (
-                f"models.{name}.server.dialect: found {dialect!r}, allowed in "
+                f"models.{name}.server.dialect: found {found!r}, allowed in "
                 "studies.change_of_mind: vllm (only it continues a started reply)"
             )

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 Turn = dict[str, str]
-BASE = "base"
+EMBEDDED, BASE, CHAT, REASONING = KINDS = ("embedded", "base", "chat", "reasoning")  # of models
 STOP = ("\nUser:",)  # `chat.plain` begins each turn of the user with it
 
 BOXED = "\nPlease reason step by step, and put your final answer within \\boxed{}."

@@ -11,15 +11,17 @@ import struct
 from pathlib import Path
 from typing import Any
 
-from workflow_scripts.inference import chat, engines
+from workflow_scripts.inference import chat, engines, forms
 from workflow_scripts.models.registry import checkpoint
-from workflow_scripts.shared.sources import gguf_file, is_gguf
+from workflow_scripts.shared.sources import dialect, gguf_file, is_gguf
 
 Config = dict[str, Any]
 
-EMBEDDED, BASE, CHAT, REASONING = KINDS = ("embedded", "base", "chat", "reasoning")
+EMBEDDED, BASE, CHAT, REASONING = forms.KINDS
 GGUF_TEMPLATE = b"tokenizer.chat_template"
 GGUF_STRING = 8  # the type of a value in a GGUF file
+# Metadata comes before the weights; a vocabulary of 262,144 tokens takes about 20 MB of it.
+GGUF_HEAD = 1 << 28
 
 
 def kind(config: Config, name: str) -> str:
@@ -78,11 +80,6 @@ def switchable(config: Config, name: str) -> bool:
     return spec.get("engine") != "openai" or dialect(config, spec) == "vllm"
 
 
-def dialect(config: Config, spec: dict[str, Any]) -> str:
-    """The dialect of a model's server."""
-    return spec.get("server", {}).get("dialect", config["inference"]["server"]["dialect"])
-
-
 def serving(config: Config, study: str, name: str) -> dict[str, Any]:
     """A model's settings for loading and asking it in one study."""
     spec = config["models"][name]
@@ -117,7 +114,7 @@ def _of_gguf(path: Path) -> str | None:
     if not path.stat().st_size:
         return None
     with path.open("rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as data:
-        place = data.find(GGUF_TEMPLATE + struct.pack("<I", GGUF_STRING))
+        place = data.find(GGUF_TEMPLATE + struct.pack("<I", GGUF_STRING), 0, GGUF_HEAD)
         if place < 0:
             return ""
         start = place + len(GGUF_TEMPLATE) + 4 + 8

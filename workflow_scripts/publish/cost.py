@@ -22,7 +22,8 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from workflow_scripts.publish import workloads
+from workflow_scripts.publish import spent, workloads
+from workflow_scripts.publish.spent import BENCHMARKS
 from workflow_scripts.publish.workloads import Asked
 from workflow_scripts.shared import config as config_files
 from workflow_scripts.shared import workload
@@ -30,7 +31,6 @@ from workflow_scripts.shared.fingerprint import ROOT
 from workflow_scripts.shared.snakemake_internals import PlanError, blocks, dry_run
 
 PROFILE = "profiles/slurm"
-BENCHMARKS = Path("logs/benchmarks")
 SCORECARD = Path("results/scorecard.parquet")
 COLUMNS = ("cpu_h", "gpu_h", "most_cpu_h", "most_gpu_h")
 
@@ -89,9 +89,8 @@ def measured_h(folder: Path = BENCHMARKS) -> dict[str, float]:
     """Hours that each job took in its last run, by the path of its benchmark file."""
     hours = {}
     for path in sorted(folder.rglob("*.tsv")):
-        table = pd.read_csv(path, sep="\t", na_values="-")
-        if len(table) and table["s"].notna().all():
-            hours[str(folder / path.relative_to(folder))] = float(table["s"].mean()) / 3600
+        if (seconds := spent.job_s(path)) is not None:
+            hours[str(folder / path.relative_to(folder))] = seconds / 3600
     return hours
 
 
@@ -222,19 +221,14 @@ def _scale() -> str:
 
 def planned_config(arguments: Sequence[str]) -> dict[str, Any]:
     """config.yaml changed by the config files among the arguments. Raises `ConfigError`."""
-    from snakemake.utils import update_config
-
-    config = config_files.read_yaml(ROOT / "config.yaml")
-    for path in (Path(each) for each in arguments if each.endswith((".yaml", ".yml"))):
-        if path.is_file():
-            update_config(config, config_files.read_yaml(path))
-    return config
+    paths = (Path(each) for each in arguments if each.endswith((".yaml", ".yml")))
+    return config_files.merged(path for path in paths if path.is_file())
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Print what a run with Snakemake's `arguments` would need; return 1 if planning fails."""
     parser = argparse.ArgumentParser(
-        description="Jobs and hours of a run, per rule; prompts and tokens, per study and model.",
+        description="Estimate jobs and hours per rule, and prompts and tokens per study and model.",
         usage="%(prog)s [targets] [--configfile my.yaml | any other argument of snakemake]",
         allow_abbrev=False,
     )

@@ -159,8 +159,14 @@ def wall_s(model: str, study: str, folder: Path = BENCHMARKS) -> float | None:
         folder / "inference_generate" / f"{study}-{model}.tsv",
         *(rule / f"{model}.tsv" for rule in sorted(folder.glob(f"{study}_*"))),
     ]
-    # A job that was too short or was killed may leave an empty file.
-    filled = [path for path in paths if path.is_file() and path.stat().st_size]
-    known = [pd.read_csv(path, sep="\t", na_values="-") for path in filled]
-    times = [float(each["s"].mean()) for each in known if len(each) and each["s"].notna().all()]
+    times = [time for path in paths if (time := job_s(path)) is not None]
     return sum(times) if times else None
+
+
+def job_s(path: Path) -> float | None:
+    """Wall time, in seconds, of a job's last run, from its benchmark file; None if unknown."""
+    # A job that was too short or was killed may leave an empty file.
+    if not path.is_file() or not path.stat().st_size:
+        return None
+    table = pd.read_csv(path, sep="\t", na_values="-")
+    return float(table["s"].mean()) if len(table) and table["s"].notna().all() else None

@@ -114,7 +114,7 @@ def written(name: str, entry: dict[str, Any], preset: str, gpu: bool) -> str:
     """The text of the trial's config file: the model, its studies, then the preset's sizes."""
     left_out = yaml.safe_load(STUDIES.search(preset)[1])  # type: ignore[index]
     asking = workload.studies()
-    studies = [study for study in merged([])["studies"] if study in asking]
+    studies = [study for study in config_files.merged([])["studies"] if study in asking]
     listed = ["studies:", *(f"  {study}: [{name}]" for study in studies)]
     listed += [f"  {study}: null" for study in left_out]
     own = yaml.safe_dump(entry, default_flow_style=True, sort_keys=False, width=1000).strip()
@@ -131,16 +131,6 @@ def written(name: str, entry: dict[str, Any], preset: str, gpu: bool) -> str:
     if gpu:
         lines += [f"inference: {{gpu: 1, batch_tokens: {GPU_BATCH_TOKENS}}}", ""]
     return "\n".join(lines) + "\n" + STUDIES.sub("", HEAD.sub("", preset)).replace("\n\n\n", "\n\n")
-
-
-def merged(paths: Sequence[Path]) -> Config:
-    """The default config changed by the files, in order. Raises `ConfigError`."""
-    from snakemake.utils import update_config
-
-    config = config_files.read_yaml(ROOT / "config.yaml")
-    for path in paths:
-        update_config(config, config_files.read_yaml(path))
-    return config
 
 
 def split(arguments: Sequence[str]) -> tuple[list[Path], list[str]]:
@@ -218,7 +208,7 @@ def run(model: str, arguments: Sequence[str], preset: Path, seconds: float) -> i
     """
     console = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else 110)
     own, others = split(arguments)
-    name, entry = entry_of(model, merged(own)["models"])
+    name, entry = entry_of(model, config_files.merged(own)["models"])
     if entry["source"] == "train":
         raise TrialError(f"MODEL={model}: is trained by the workflow; expected a model of yours")
     folder = Path("trial", name).resolve()
@@ -226,7 +216,7 @@ def run(model: str, arguments: Sequence[str], preset: Path, seconds: float) -> i
     gpu = has_gpu()
     files.write_text(file, written(name, entry, preset.read_text(encoding="utf-8"), gpu))
     configs = [*own, file]  # the trial's sizes and studies replace the user's
-    config = merged(configs)
+    config = config_files.merged(configs)
     config_files.check(config, config_files.config_checks())
     console.print(f"Trial of {name} in {folder}; its settings: {file}", markup=False)
     if gpu and not any(each.startswith("--resources") for each in others):

@@ -18,7 +18,7 @@ from typing import Any
 import yaml
 
 from workflow_scripts.shared.fingerprint import PACKAGE, ROOT
-from workflow_scripts.shared.sources import gguf_file, is_gguf
+from workflow_scripts.shared.sources import dialect, gguf_file, is_gguf
 
 SCHEMAS = ROOT / "schemas"
 HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
@@ -277,8 +277,7 @@ def _engine_problems(
         yield f"{path}.server: missing; a server model needs at least its url"
         return
     server = spec["server"]
-    dialect = server.get("dialect", config["inference"]["server"]["dialect"])
-    if "thinking" in spec and dialect != "vllm":
+    if "thinking" in spec and dialect(config, spec) != "vllm":
         yield f"{path}.thinking: only a server of dialect vllm can switch thinking on or off"
     if (server.get("limits") or {}).get("cost") is not None and "prices" not in server:
         yield f"{path}.server.prices: missing; without them limits.cost cannot be enforced"
@@ -326,14 +325,22 @@ def _yaml_trap(value: Any) -> str:
     return ""
 
 
-def main(paths: Sequence[str]) -> int:
-    """Check config.yaml with the files merged into it in order; return 0 if it can be used."""
+def merged(paths: Iterable[str | Path]) -> dict[str, Any]:
+    """config.yaml with the files merged into it in order, as Snakemake does.
+
+    Raises `ConfigError`.
+    """
     from snakemake.utils import update_config
 
     config = read_yaml(ROOT / "config.yaml")
     for path in paths:
         update_config(config, read_yaml(path))
-    check(config, config_checks())
+    return config
+
+
+def main(paths: Sequence[str]) -> int:
+    """Check config.yaml with the files merged into it in order; return 0 if it can be used."""
+    check(merged(paths), config_checks())
     print("The config can be used.")
     return 0
 

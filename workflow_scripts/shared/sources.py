@@ -14,6 +14,11 @@ def is_gguf(spec: dict[str, Any]) -> bool:
     return not isinstance(spec["source"], str) or spec["source"].endswith(".gguf")
 
 
+def dialect(config: dict[str, Any], spec: dict[str, Any]) -> str:
+    """The dialect of a model's server: its own, or that of all servers."""
+    return spec.get("server", {}).get("dialect", config["inference"]["server"]["dialect"])
+
+
 def gguf_file(spec: dict[str, Any]) -> str | None:
     """Path of the GGUF file of a model's entry; None for one in a package, or no GGUF file."""
     source = spec["source"]
