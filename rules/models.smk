@@ -7,14 +7,11 @@ from workflow_scripts.models.registry import (
     converted,
     embedded,
     from_hub,
+    studies_with,
 )
 
 # Trained only for a study: a run on other models needs none of them.
-EMBEDDED = [
-    name
-    for name in embedded(config["models"])
-    if any(name in (asked or ()) for asked in config["studies"].values())
-]
+EMBEDDED = [name for name in embedded(config["models"]) if studies_with(config, name)]
 
 
 localrules:

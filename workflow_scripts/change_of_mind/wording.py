@@ -10,7 +10,7 @@ short stub after which the option's probability is taken. The second turn is a f
 from collections.abc import Callable
 from typing import NamedTuple
 
-from workflow_scripts.inference import forms, kinds
+from workflow_scripts.inference import forms
 from workflow_scripts.models.chat import assistant, user
 from workflow_scripts.models.corpora import facts
 
@@ -79,7 +79,7 @@ ENGLISH = Wording(_english_first, _english_second, tuple(f" {letter}" for letter
 
 def of(kind: str) -> Wording:
     """The wording for models of a kind."""
-    if kind == kinds.EMBEDDED:
+    if kind == forms.EMBEDDED:
         return TAUGHT
     before = forms.opening(kind, "option")
     if not before:

@@ -15,6 +15,7 @@ from typing import Any
 from workflow_scripts.glasses import prompts
 from workflow_scripts.inference import digits, forms
 from workflow_scripts.inference import requests as inference
+from workflow_scripts.inference.checkpoint import UNLIMITED, context, revision
 from workflow_scripts.inference.engines import EngineError
 from workflow_scripts.shared import job, schemas, seeds, tables
 
@@ -98,12 +99,11 @@ def refuse_overlong(
     """
     from transformers import AutoConfig, AutoTokenizer
 
-    at = {"revision": spec["revision"]} if "revision" in spec else {}
+    at = revision(spec)
     tokenizer = AutoTokenizer.from_pretrained(checkpoint, **at)
     config = AutoConfig.from_pretrained(checkpoint, **at).get_text_config()
     digits.report(digits.inspect(tokenizer, name), name)
-    limits = [getattr(config, "max_position_embeddings", None), spec.get("max_context")]
-    limit = min((limit for limit in limits if limit), default=1 << 20)
+    limit = context(config, spec) or UNLIMITED
     turns = [row | {"turns": json.loads(row["messages"])} for row in requests]
     # The longest text first, so that the error names it.
     turns.sort(key=lambda row: -len(row["messages"]))

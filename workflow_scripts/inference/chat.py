@@ -1,4 +1,4 @@
-"""Chat turns as text for a model, as its chat template writes them.
+"""Renders chat turns as text with a model's chat template.
 
 Templates differ: some merge, drop or refuse a system turn, cut thoughts out of earlier replies,
 write the day of rendering, or open a thought at the end of every prompt. `render` gives the text
@@ -14,7 +14,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from workflow_scripts.inference import replies
+from workflow_scripts.inference import forms, replies
 from workflow_scripts.inference.tasks import EngineError
 
 Turn = dict[str, str]
@@ -94,7 +94,7 @@ def refuse_other_kind(name: str, spec: dict[str, Any], tokenizer: Any) -> None:
     Its template was not on this machine when the config was read. Asked as a chat model, it would
     think within the few tokens of a bare reply.
     """
-    asked_as_chat = spec.get("kind") == "chat" and templated(spec)
+    asked_as_chat = spec.get("kind") == forms.CHAT and templated(spec)
     if asked_as_chat and reasons(tokenizer.get_chat_template()):
         raise EngineError(
             f"models.{name}.kind: expected chat, found a template that opens thoughts; set "

@@ -1,12 +1,14 @@
-"""Which weights a checkpoint holds, and the error message when it does not load."""
+"""What a checkpoint holds, how it is found, and the error message when it does not load."""
 
 import hashlib
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 # Files that decide a model's replies; logs, cards and optimizer states do not.
 PROVENANCE = "provenance.json"  # names the commit and versions, too
+UNLIMITED = 1 << 20  # tokens, for a model that states no limit
 DECIDING = ("*.json", "*.safetensors", "*.bin", "*.model", "*.txt", "*.jinja")
 
 
@@ -29,6 +31,20 @@ def content(checkpoint: str, spec: dict[str, Any]) -> tuple[str, str]:
                 for digest in digests:
                     digest.update(block)
     return everything.hexdigest(), without.hexdigest()
+
+
+def revision(spec: Mapping[str, Any]) -> dict[str, Any]:
+    """The keyword arguments with which transformers finds a hub model's revision."""
+    return {"revision": spec["revision"]} if "revision" in spec else {}
+
+
+def context(config: Any, spec: Mapping[str, Any]) -> int | None:
+    """Most tokens of prompt and reply together; None if neither config nor entry limits them.
+
+    `config` is the model's text config of transformers, and `spec` its entry in the run's config.
+    """
+    limits = [getattr(config, "max_position_embeddings", None), spec.get("max_context")]
+    return min((limit for limit in limits if limit), default=None)
 
 
 def missing(name: str, checkpoint: str, error: Exception) -> str:

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from workflow_scripts.inference import kinds
+from workflow_scripts.inference.checkpoint import context, revision
 from workflow_scripts.inference.encoding import Encoder
 from workflow_scripts.models.registry import checkpoint
 
@@ -19,8 +20,7 @@ class Tokens:
     def __init__(self, tokenizer: Any, config: Any, spec: dict[str, Any]):
         self.tokenizer = tokenizer
         self.encoder = Encoder(tokenizer, spec)
-        limits = [getattr(config, "max_position_embeddings", None), spec.get("max_context")]
-        self.context: int | None = min((limit for limit in limits if limit), default=None)
+        self.context = context(config, spec)
         self.width: int | None = getattr(config, "hidden_size", None)
 
     def request(self, request: Mapping[str, Any]) -> int:
@@ -73,9 +73,7 @@ def counter(config: dict[str, Any], study: str, name: str) -> Tokens | Character
     from transformers.utils import logging
 
     logging.set_verbosity_error()
-    at: dict[str, Any] = {"local_files_only": True}
-    if "revision" in spec:
-        at["revision"] = spec["revision"]
+    at: dict[str, Any] = {"local_files_only": True, **revision(spec)}
     try:
         folder = checkpoint(config["models"], name)
         tokenizer = AutoTokenizer.from_pretrained(folder, **at)

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from workflow_scripts.inference.checkpoint import UNLIMITED, context
 from workflow_scripts.inference.encoding import Encoder, end_tokens
 from workflow_scripts.inference.forward import Forward
 
@@ -42,8 +43,7 @@ class LocalModel(Encoder):
         self.forward = Forward(model)
         config = model.config.get_text_config()
         self.vocabulary: int = model.get_output_embeddings().weight.shape[0]
-        limits = [getattr(config, "max_position_embeddings", None), spec.get("max_context")]
-        self.context: int = min((limit for limit in limits if limit), default=1 << 20)
+        self.context: int = context(config, spec) or UNLIMITED
         self.ends = self._ends()
         self.token_texts = self._token_texts()
 

@@ -62,7 +62,7 @@ def key(model: str, seed: int, request_id: str, sample: int) -> int:
 
 
 def uniform(key: int, step: int) -> float:
-    """The random number of a step, between 0 and 1 (both excluded).
+    """The random number of a step, strictly between 0 and 1.
 
     It is output number `step` of the generator SplitMix64 (Steele, Lea and Flood 2014), whose seed
     is the mixed key. `sampling.uniform` computes the same for many keys and steps.

@@ -51,6 +51,14 @@ def refusal(spec: dict[str, Any], request: dict[str, Any]) -> str | None:
     return None
 
 
+def extended(spec: dict[str, Any]) -> bool:
+    """Whether the model's engine takes `top_k` and gives the log-probability of a whole reply.
+
+    Of the servers, only those of dialect `vllm` do.
+    """
+    return spec.get("engine") != "openai" or spec["server"]["dialect"] == "vllm"
+
+
 def turns_of(request: dict[str, Any]) -> list[dict[str, str]] | None:
     """The request's chat turns, or None for a bare prompt."""
     return json.loads(request["messages"]) if isinstance(request["messages"], str) else None

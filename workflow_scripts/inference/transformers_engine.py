@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from workflow_scripts.inference import chat, decoding, noise, option_logprobs
-from workflow_scripts.inference.checkpoint import content, missing
+from workflow_scripts.inference.checkpoint import content, missing, revision
 from workflow_scripts.inference.local_model import LocalModel, versions
 from workflow_scripts.inference.tasks import Draw, EngineError, Record, Score, Task
 
@@ -40,7 +40,7 @@ def load(
         os.environ.setdefault("HF_HUB_OFFLINE", "1")
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    at = {"revision": spec["revision"]} if hub and "revision" in spec else {}
+    at = revision(spec) if hub else {}
     dtype = spec.get("dtype", "float32")
     try:
         tokenizer = AutoTokenizer.from_pretrained(checkpoint, **at)

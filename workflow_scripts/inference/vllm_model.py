@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from workflow_scripts.inference import chat, noise
-from workflow_scripts.inference.checkpoint import missing
+from workflow_scripts.inference.checkpoint import UNLIMITED, context, missing, revision
 from workflow_scripts.inference.encoding import Encoder, end_tokens
 from workflow_scripts.inference.tasks import EngineError, Record
 from workflow_scripts.inference.vllm_jobs import DrawJob, Gathered, Job, ScoreJob, params
@@ -44,7 +44,7 @@ def encoder(name: str, spec: dict[str, Any], checkpoint: str) -> Encoder:
         os.environ.setdefault("HF_HUB_OFFLINE", "1")
     from transformers import AutoTokenizer
 
-    at = {"revision": spec["revision"]} if hub and "revision" in spec else {}
+    at = revision(spec) if hub else {}
     try:
         tokenizer = AutoTokenizer.from_pretrained(checkpoint, **at)
     except (OSError, ValueError) as error:
@@ -71,7 +71,7 @@ class Model:
         from transformers import AutoConfig, GenerationConfig
 
         self.encoder = encoder(name, spec, checkpoint)
-        at = {"revision": spec["revision"]} if hub and "revision" in spec else {}
+        at = revision(spec) if hub else {}
         try:
             config = AutoConfig.from_pretrained(checkpoint, **at).get_text_config()
         except (OSError, ValueError) as error:
@@ -80,8 +80,7 @@ class Model:
             configured = GenerationConfig.from_pretrained(checkpoint, **at).eos_token_id
         except OSError:
             configured = config.eos_token_id
-        limits = [getattr(config, "max_position_embeddings", None), spec.get("max_context")]
-        self.context: int = min((limit for limit in limits if limit), default=1 << 20)
+        self.context: int = context(config, spec) or UNLIMITED
         self.ends = end_tokens(self.encoder.tokenizer, configured)
         self.engine = _engine(checkpoint, spec, self.context, device, hub)
 

@@ -11,7 +11,7 @@ Models = dict[str, dict[str, Any]]
 # Snakemake compares their content, whatever their time stamps are after a copy.
 TOKENIZER = ("tokenizer.json", "tokenizer_config.json", "chat_template.jinja", "provenance.json")
 CHECKPOINT = ("model.safetensors", "config.json", "generation_config.json", *TOKENIZER)
-INSIDE = "transformers"  # the engine that shows the inside of a model, and the default
+INSIDE = "transformers"  # the default engine, and the only one with access to a model's internals
 CONVERTED = tuple(file for file in CHECKPOINT if file != "chat_template.jinja")  # base models: none
 
 

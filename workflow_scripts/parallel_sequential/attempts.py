@@ -11,7 +11,15 @@ from typing import Any
 
 import pandas as pd
 
-from workflow_scripts.inference import engines, forms, replies, rounds, runner, sandbox
+from workflow_scripts.inference import (
+    engines,
+    forms,
+    openai_payload,
+    replies,
+    rounds,
+    runner,
+    sandbox,
+)
 from workflow_scripts.inference import requests as inference
 from workflow_scripts.parallel_sequential import dialogue
 from workflow_scripts.parallel_sequential.arms import (
@@ -258,18 +266,10 @@ def budget(asked: dict[str, Any], domain: str, context: int | None) -> int:
     return context // 2
 
 
-def extended(spec: dict[str, Any]) -> bool:
-    """Whether the engine takes `top_k` and gives the log-probability of a reply.
-
-    Of the servers only those of dialect `vllm` do (`inference/openai_payload.py`).
-    """
-    return spec.get("engine") != "openai" or spec["server"]["dialect"] == "vllm"
-
-
 def decoding(asked: dict[str, Any], spec: dict[str, Any]) -> dict[str, Any]:
     """The settings of sampling, without `top_k` for a server that does not take it."""
     wanted = asked["decoding"]
-    if not wanted["top_k"] or extended(spec):
+    if not wanted["top_k"] or openai_payload.extended(spec):
         return wanted
     log.warning("top_k %d is left out: the model's server does not take it", wanted["top_k"])
     return wanted | {"top_k": 0}
@@ -362,7 +362,7 @@ def main(
     store = runner.store_of(engine, "attempts")
     wanted = tables.read(questions, QUESTIONS)
     plan = plan_of(asked, spec, wanted, settings, seed, context_of(engine, spec))
-    logprobs = settings["reply_logprobs"] and extended(spec)
+    logprobs = settings["reply_logprobs"] and openai_payload.extended(spec)
     if settings["reply_logprobs"] and not logprobs:
         log.warning("no best of N by log-probability: the server gives none of a whole reply")
     frame, chosen = collect(engine, store, plan, wanted, settings, seed, logprobs)

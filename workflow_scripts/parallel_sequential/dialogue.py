@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from workflow_scripts.inference import forms, kinds, replies
+from workflow_scripts.inference import forms, replies
 from workflow_scripts.models.corpora import arithmetic
 
 Turn = dict[str, str]
@@ -67,7 +67,7 @@ class Dialogue:
     @property
     def taught(self) -> bool:
         """Whether the model is asked as it was trained."""
-        return self.kind == kinds.EMBEDDED
+        return self.kind == forms.EMBEDDED
 
     def opening(self) -> list[Turn]:
         """The turns before everything else: examples for a base model."""

@@ -12,12 +12,13 @@ from typing import Any
 
 from workflow_scripts.inference import forms
 from workflow_scripts.inference import requests as inference
+from workflow_scripts.inference.checkpoint import context as checkpoint_context
+from workflow_scripts.inference.checkpoint import revision
 from workflow_scripts.stochasticity.draw_table import UNFILTERED
 
 Request = dict[str, Any]
 Count = Callable[[str], int]  # number of tokens of a text
 
-EMBEDDED = "embedded"
 PREAMBLE = (
     "Sure! Here are 64 random numbers drawn from the normal distribution with mean 0 and variance "
     "1, each with 2 decimals, separated by commas, as you asked:"
@@ -59,7 +60,7 @@ def counter(spec: Mapping[str, Any], checkpoint: str) -> Count:
     def tokenizer() -> Any:
         from transformers import AutoTokenizer
 
-        return AutoTokenizer.from_pretrained(checkpoint, **_revision(spec))
+        return AutoTokenizer.from_pretrained(checkpoint, **revision(spec))
 
     def count(text: str) -> int:
         return len(tokenizer()(text, add_special_tokens=False)["input_ids"])
@@ -69,17 +70,12 @@ def counter(spec: Mapping[str, Any], checkpoint: str) -> Count:
 
 def context(spec: Mapping[str, Any], checkpoint: str) -> int | None:
     """Most tokens of prompt and reply together; None for a server that does not state it."""
-    limits = [spec.get("max_context")]
-    if spec.get("engine") != "openai":
-        from transformers import AutoConfig
+    if spec.get("engine") == "openai":
+        return spec.get("max_context")
+    from transformers import AutoConfig
 
-        config = AutoConfig.from_pretrained(checkpoint, **_revision(spec)).get_text_config()
-        limits.append(getattr(config, "max_position_embeddings", None))
-    return min((limit for limit in limits if limit), default=None)
-
-
-def _revision(spec: Mapping[str, Any]) -> dict[str, str]:
-    return {"revision": spec["revision"]} if "revision" in spec else {}
+    config = AutoConfig.from_pretrained(checkpoint, **revision(spec)).get_text_config()
+    return checkpoint_context(config, spec)
 
 
 def room(answer: str, count: Count) -> int:
@@ -107,7 +103,7 @@ class Manner:
         Their long replies may exceed it and then end there; a lower limit would only rename the
         requests, and draw all replies again.
         """
-        return None if self.kind == EMBEDDED else self.find_context()
+        return None if self.kind == forms.EMBEDDED else self.find_context()
 
     @cached_property
     def short(self) -> int:

@@ -18,13 +18,13 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import stats
 
+from workflow_scripts.inference import forms
 from workflow_scripts.inference import requests as inference
 from workflow_scripts.models.corpora import sampling_words as words
 from workflow_scripts.shared import job, progress, schemas, scores, seeds, tables
 from workflow_scripts.shared.scores import Row
 from workflow_scripts.shared.statistics import binomial
 from workflow_scripts.stochasticity import (
-    asking,
     long_replies,
     maps,
     metrics,
@@ -38,7 +38,7 @@ from workflow_scripts.stochasticity.metrics import LEVEL
 from workflow_scripts.stochasticity.targets import Target
 
 # The generators are asked as an embedded model is; their draws depend on the names of the requests.
-MANNER = Manner({"kind": asking.EMBEDDED, "thinks": False, "reply_tokens": 16})
+MANNER = Manner({"kind": forms.EMBEDDED, "thinks": False, "reply_tokens": 16})
 PERIOD = 4  # of the rigged chains in S6
 
 
