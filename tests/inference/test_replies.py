@@ -152,7 +152,7 @@ def test_thoughts_are_stripped_in_one_place():
     """No other module reads the marks of thoughts; one writes them, around a server's reasoning."""
     files = (ROOT / "workflow_scripts").rglob("*.py")
     naming = {path.name for path in files if "</think>" in path.read_text(encoding="utf-8")}
-    assert naming <= {"replies.py", "openai_payload.py"}
+    assert naming <= {"replies.py", "openai_replies.py"}
 
 
 @pytest.mark.parametrize(

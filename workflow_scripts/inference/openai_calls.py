@@ -5,7 +5,7 @@ import threading
 from collections import Counter
 from typing import Any
 
-from workflow_scripts.inference import openai_payload
+from workflow_scripts.inference import openai_payload, openai_replies
 from workflow_scripts.inference.encoding import after
 from workflow_scripts.inference.spending import Amount
 from workflow_scripts.inference.tasks import Draw, Record, Score, Task
@@ -48,7 +48,7 @@ class Calls:
         path, body = openai_payload.draw(self.spec, request, sample, limit)
 
         def read(choice: dict[str, Any], spent: Amount) -> Record:
-            record = openai_payload.draw_record(request, sample, choice, spent, at_limit)
+            record = openai_replies.draw_record(request, sample, choice, spent, at_limit)
             self._same_prompt(request, spent)
             return record
 
@@ -61,9 +61,9 @@ class Calls:
         options = json.loads(request["choices"])
 
         def read(choice: dict[str, Any], spent: Amount) -> Record:
-            found = openai_payload.top_logprobs(choice)
+            found = openai_replies.top_logprobs(choice)
             values = [0.0 if option == "" else found.get(option) for option in options]
-            return openai_payload.score_record(request, spent.prompt_tokens, values, [])
+            return openai_replies.score_record(request, spent.prompt_tokens, values, [])
 
         return self._call(path, body, read)
 
@@ -88,12 +88,12 @@ class Calls:
         logprobs: list[float | None] = []
         if echo:
             logprobs = self._along(prompt) if size < context else [None] * size
-        return openai_payload.score_record(request, size, values, logprobs)
+        return openai_replies.score_record(request, size, values, logprobs)
 
     def _along(self, tokens: list[int]) -> list[float | None]:
         path, body = openai_payload.along(self.spec, tokens)
         return self._call(
-            path, body, lambda choice, _: openai_payload.logprobs_along(choice, tokens)
+            path, body, lambda choice, _: openai_replies.logprobs_along(choice, tokens)
         )
 
     def _size(self, request: dict[str, Any]) -> tuple[int, int]:
@@ -138,7 +138,7 @@ class Calls:
 
     def _call(self, path: str, body: dict[str, Any], read: Any) -> Any:
         def checked(reply: dict[str, Any]) -> tuple[Any, Amount]:
-            choice, spent = openai_payload.choice_of(body, reply)
+            choice, spent = openai_replies.choice_of(body, reply)
             result = read(choice, spent)
             self._once(reply)
             return result, spent
