@@ -4,7 +4,6 @@ import os
 import shutil
 import signal
 import subprocess
-import sys
 import time
 
 import pytest
@@ -35,7 +34,7 @@ def run(tmp_path_factory):
     A test that changes something in it must restore it; its modules form one xdist group, `smoke`.
     """
     folder = project.copy(tmp_path_factory.mktemp("smoke"))
-    command = [sys.executable, "-m", "snakemake", "--cores", "2", *SMOKE]
+    command = [*project.FORKED, "--cores", "2", *SMOKE]
     kept = folder.with_name(f"{folder.name}.log")  # not in the project: it would be archived
     with kept.open("w") as log:
         first = subprocess.Popen(
@@ -49,5 +48,5 @@ def run(tmp_path_factory):
         first.wait()
     assert not (folder / "results/report.html").exists()
     project.snakemake(folder, "--unlock", *SMOKE)
-    project.snakemake(folder, *SMOKE)
+    project.snakemake(folder, *SMOKE, program=project.FORKED)
     return folder

@@ -11,6 +11,8 @@ from typing import NamedTuple
 from workflow_scripts.shared.fingerprint import ROOT
 
 FOLDERS = ("workflow_scripts", "rules", "schemas", "resources", "envs", "presets", "profiles")
+SNAKEMAKE = (sys.executable, "-m", "snakemake")
+FORKED = (sys.executable, str(ROOT / "tests/end_to_end/forked.py"))  # the same, jobs start faster
 FILES = ("Snakefile", "config.yaml", "CITATION.cff", "LICENSE", "README.md", ".gitignore")
 
 
@@ -23,10 +25,10 @@ def copy(folder: Path) -> Path:
     return folder
 
 
-def snakemake(folder: Path, *arguments: str) -> str:
+def snakemake(folder: Path, *arguments: str, program: tuple[str, ...] = SNAKEMAKE) -> str:
     """Standard output and error of a call that must succeed."""
     environment = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
-    command = [sys.executable, "-m", "snakemake", "--cores", "2", *arguments]
+    command = [*program, "--cores", "2", *arguments]
     done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
     text = done.stdout + done.stderr
     assert done.returncode == 0, text

@@ -7,11 +7,11 @@ are asked; `FAULTLINES_ARCHITECTURES=all` asks six, three of them on vLLM, too.
 import json
 import os
 import subprocess
-import sys
 
 import pytest
 import yaml
 
+from tests.end_to_end import project
 from tests.inference import real_tokenizers
 from tests.inference.test_vllm_engine import PYTHON, TOLERANCE, with_vllm
 from workflow_scripts.inference import engines, runner
@@ -106,7 +106,7 @@ def results(models, tmp_path_factory):
     }
     (folder / "mine.yaml").write_text(yaml.dump(config))
     targets = [path for name, study in PAIRS for path in paths(study, name)]
-    command = [sys.executable, "-m", "tests.end_to_end.in_process", "--cores", "1", "--keep-going"]
+    command = [*project.FORKED, "--cores", "1", "--keep-going"]
     command += ["--snakefile", ROOT / "Snakefile", "--directory", folder, *targets]
     command += ["--configfile", ROOT / "presets/smoke.yaml", folder / "mine.yaml"]
     variables = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}

@@ -5,12 +5,12 @@ The package comes from a package index. Where it cannot be had, the tests are sk
 
 import os
 import subprocess
-import sys
 
 import pandas as pd
 import pytest
 import yaml
 
+from tests.end_to_end import project
 from workflow_scripts.inference import engines, runner
 from workflow_scripts.inference.requests import request, table
 from workflow_scripts.models.chat import user
@@ -22,12 +22,20 @@ from workflow_scripts.shared.fingerprint import ROOT
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("real model")]
 CONFIG = ROOT / "tests/end_to_end/real.yaml"
 STUDIES = [s for s, models in yaml.safe_load(CONFIG.read_text())["studies"].items() if models]
-COMMAND = (sys.executable, "-m", "tests.end_to_end.in_process", "--cores", "1")
 
 
 def snakemake(folder, *targets):
-    """Run the targets in one process; return the exit status and what was said."""
-    command = [*COMMAND, "--snakefile", ROOT / "Snakefile", "--directory", folder, *targets]
+    """Run the targets; return the exit status and what was said."""
+    command = [
+        *project.FORKED,
+        "--cores",
+        "1",
+        "--snakefile",
+        ROOT / "Snakefile",
+        "--directory",
+        folder,
+        *targets,
+    ]
     command += ["--configfile", ROOT / "presets/smoke.yaml", CONFIG]
     variables = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
     done = subprocess.run(command, env=variables, capture_output=True, text=True)

@@ -88,11 +88,14 @@ def use_style() -> None:
 def save(figure: "Figure", png: str | Path) -> None:
     """Save `figure` as PNG at `png` and as vector PDF beside it, each whole or not at all.
 
-    The same figure gives the same bytes: no dates are written into the files.
+    The same figure gives the same bytes: no dates are written into the files. The layout is
+    computed once, because it takes as long as drawing.
     """
     import matplotlib.pyplot as plt
 
     png = Path(png)
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")
     for path, metadata in (
         (png, {"Software": None}),
         (png.with_suffix(".pdf"), {"CreationDate": None}),
