@@ -74,7 +74,7 @@ def test_it_holds_results_logs_settings_code_and_machine(project, members):
     config = json.loads(members["run/config.json"])
     assert config == json.loads((project / "config.json").read_text())
     commit = git(project, "rev-parse", "HEAD").strip()
-    state = {"commit": commit, "dirty": False, "untracked": []}
+    state = {"commit": commit, "dirty": False, "untracked": [], "skipped": {}}
     assert json.loads(members["run/code.json"]) == state
     packages = members["run/environment.txt"].decode().split()
     lock = (ROOT / "constraints.txt").read_text().lower()

@@ -16,6 +16,7 @@ from workflow_scripts.shared.fingerprint import ROOT
 
 LATEST = Path("results/archive/latest.zip")
 FOLDER = "results/models/mine/converted"
+QUESTION = '{"question": "a private one"}\n'
 WEIGHTS = f"{FOLDER}/model.safetensors"
 # A conversion, and a study that asks the model and counts the replies.
 RULES = """
@@ -39,10 +40,22 @@ rule asked_ask:
         "workflow_scripts/asked/ask.py"
 
 
+rule asked_count:
+    input:
+        config["questions"],
+    output:
+        "results/asked/count.json",
+    log:
+        "logs/asked_count/count.log",
+    script:
+        "workflow_scripts/asked/count.py"
+
+
 rule asked_claims:
     input:
         "results/asked/replies.json",
         config["models"]["yours"]["source"],
+        "results/asked/count.json",
     output:
         claims="results/asked/claims.json",
     log:
@@ -71,6 +84,11 @@ from pathlib import Path
 
 replies = len(Path(snakemake.input[0]).read_bytes())
 Path(snakemake.output[0]).write_text(str(replies))
+""",
+    "count.py": """
+from pathlib import Path
+
+Path(snakemake.output[0]).write_text(str(len(Path(snakemake.input[0]).read_bytes())))
 """,
     "claims.py": """
 import json
@@ -102,7 +120,11 @@ def project(tmp_path_factory):
     yours.mkdir()
     (yours / "model.safetensors").write_bytes(b"weights")
     own = folder.parent / "own.json"  # beside the project, whose files are archived as they are
-    own.write_text(json.dumps({"models": {"yours": {"source": str(yours)}}}))
+    questions = folder.parent / "Elsewhere/questions.jsonl"
+    questions.parent.mkdir()
+    questions.write_text(QUESTION)
+    mine = {"models": {"yours": {"source": str(yours)}}, "questions": str(questions)}
+    own.write_text(json.dumps(mine))
     config["studies"] |= {"asked": [], "absent": None}
     (folder / "config.json").write_text(json.dumps(config))
     git(folder, "add", "--all")
@@ -137,6 +159,29 @@ def test_the_weights_are_listed_with_their_hash_and_not_packed(project):
     assert config["models"]["yours"]["source"] == "models-elsewhere/yours"
     # Weights that the run trained itself are packed.
     assert "results/tiny/weights/model.safetensors" in members
+
+
+@pytest.mark.slow
+@pytest.mark.xdist_group("converted")
+def test_an_input_from_outside_is_named_and_hashed_and_can_be_supplied(project):
+    members, _ = packing.read(project / LATEST)
+    placeholder = "inputs-elsewhere/Elsewhere/questions.jsonl"
+    stated = json.loads(members[placeholder].data)
+    assert stated["sha256"] == hashlib.sha256(QUESTION.encode()).hexdigest()
+    assert stated["bytes"] == len(QUESTION)
+    assert json.loads(members["run/config.json"].data)["questions"] == placeholder
+    assert not [name for name, member in members.items() if b"a private one" in member.data]
+    count = "results/asked/count.json"
+    text, status = verify(project, count)
+    assert status == 0, text
+    assert f"{count}: not run again: {placeholder} is not in the archive" in text
+    at_hand = project.parent / "Elsewhere/questions.jsonl"
+    text, status = verify(project, count, "--have", str(at_hand))
+    assert status == 0, text
+    assert f"{count}: same bytes" in text
+    text, status = verify(project, count, "--have", str(project / "README.md"))
+    assert status == 1
+    assert "its SHA-256 is that of no input of the archived run" in text
 
 
 @pytest.mark.slow

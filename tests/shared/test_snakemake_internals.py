@@ -189,8 +189,8 @@ def test_records_are_read_under_the_names_that_snakemake_gives_them(folder):
     for output in found:
         assert (folder / internals.RECORDS / internals.record_name(output)).is_file()
     (folder / internals.RECORDS / internals.record_name("a.txt")).write_text("{")
-    with pytest.raises(internals.RecordError, match="cannot be read as a record"):
-        dict(internals.records(folder))
+    why = dict(internals.records(folder))["a.txt"][internals.TORN]
+    assert "cannot be read as a record" in why
 
 
 def test_long_outputs_have_records_where_snakemake_looks_for_them(tmp_path):

@@ -15,8 +15,17 @@ from typing import Any
 import yaml
 
 from workflow_scripts.models.registry import checkpoint, converted, studies_of
-from workflow_scripts.publish import code, crate, jobs, machine, packing, redaction, zenodo
-from workflow_scripts.publish.packing import ELSEWHERE, ArchiveError, Member
+from workflow_scripts.publish import (
+    citation,
+    code,
+    crate,
+    jobs,
+    machine,
+    packing,
+    redaction,
+    zenodo,
+)
+from workflow_scripts.publish.packing import ELSEWHERE, INPUTS, ArchiveError, Member
 from workflow_scripts.shared import files, job, sources
 from workflow_scripts.shared.fingerprint import ROOT
 from workflow_scripts.shared.snakemake_internals import RECORDS, record_name
@@ -52,11 +61,15 @@ def main(
     members |= _results(ran, folder, published_s, unpacked)
     models = machine.models(config, checkpoints, folder)
     members |= _run(config, source, models) | elsewhere(config, models, folder)
+    inputs = outside_inputs(ran, folder, root, places(config))
+    members |= {name: _input(Path(path)) for path, name in inputs.items()}
+    known = places(config) | inputs
     for each in ran:
         jobs.measure(each, folder)
-        each.inputs = [jobs.in_project(path, folder, root, places(config)) for path in each.inputs]
+        each.inputs = [jobs.in_project(path, folder, root, known) for path in each.inputs]
     members |= _records(ran, records)
-    members = clean(members, traces(config, folder, root, source))
+    known |= _folders(config, inputs)
+    members = clean(members, traces(known, folder, root, source))
     about = _about(config, source, ran, published_s)
     members["zenodo.json"] = Member(zenodo.deposit(about))
     for each in ran:
@@ -110,7 +123,12 @@ def _run(
     config: dict[str, Any], source: code.Code, models: dict[str, dict[str, Any]]
 ) -> dict[str, Member]:
     """Settings, code, environment, machine and models of the run."""
-    state = {"commit": source.commit, "dirty": source.dirty, "untracked": source.untracked}
+    state = {
+        "commit": source.commit,
+        "dirty": source.dirty,
+        "untracked": source.untracked,
+        "skipped": source.skipped,
+    }
     notes = {
         "config.json": config,
         "code.json": state,
@@ -172,6 +190,54 @@ def elsewhere(
     return members
 
 
+def outside_inputs(
+    ran: Iterable[jobs.Job], folder: Path, root: Path, known: Mapping[str, str]
+) -> dict[str, str]:
+    """The placeholder of each file outside run and project that a job read, but those `known`."""
+    read = {os.path.normpath(folder / path) for each in ran for path in each.inputs}
+    outside = sorted(
+        path
+        for path in read - known.keys()
+        if not any(Path(path).is_relative_to(base) for base in (folder, root))
+    )
+    places: dict[Path, str] = {}
+    for parent in sorted({Path(path).parent for path in outside}):
+        name, number = f"{INPUTS}/{parent.name or 'root'}", 2
+        while name in places.values():
+            name, number = f"{INPUTS}/{parent.name}-{number}", number + 1
+        places[parent] = name
+    return {path: f"{places[Path(path).parent]}/{Path(path).name}" for path in outside}
+
+
+def _input(path: Path) -> Member:
+    """What stands for an input that is not in the archive: its size and hash."""
+    if not path.exists():
+        return _json({"placeholder": "an input that is not in this archive and is gone"})
+    hashes = {
+        each.relative_to(path).as_posix(): machine.sha256(each) for each in jobs.files_of(path)
+    }
+    size = sum(each.stat().st_size for each in jobs.files_of(path))
+    about = "an input that is not in this archive"
+    digest = hashes.get(".", hashes)
+    return _json({"placeholder": about, "bytes": size, "sha256": digest})
+
+
+def _folders(config: Any, inputs: Mapping[str, str]) -> dict[str, str]:
+    """The placeholder of each folder of `inputs` that a setting names."""
+    match config:
+        case dict():
+            nested: Iterable[Any] = config.values()
+        case list():
+            nested = config
+        case str() if os.path.isabs(config):
+            whole = os.path.normpath(config)
+            found = [name for path, name in inputs.items() if os.path.dirname(path) == whole]
+            return {config: os.path.dirname(found[0])} if found else {}
+        case _:
+            return {}
+    return {path: name for each in nested for path, name in _folders(each, inputs).items()}
+
+
 def _records(ran: Iterable[jobs.Job], records: Mapping[str, dict[str, Any]]) -> dict[str, Member]:
     """Snakemake's records with paths as in the archive, where project and run share one folder."""
     members = {}
@@ -197,10 +263,10 @@ def _json(content: Any) -> Member:
 
 
 def traces(
-    config: dict[str, Any], folder: Path, root: Path, source: code.Code
+    elsewhere: Mapping[str, str], folder: Path, root: Path, source: code.Code
 ) -> list[redaction.Trace]:
-    """What must not be in the archive; files of models are replaced by their placeholders."""
-    known = {str(folder): "<run>", str(root): "<project>", **places(config)}
+    """What must not be in the archive; paths `elsewhere` are replaced by their placeholders."""
+    known = {str(folder): "<run>", str(root): "<project>", **elsewhere}
     return redaction.traces(known, b"\n".join(source.files.values()))
 
 
@@ -229,7 +295,8 @@ def clean(members: Mapping[str, Member], wanted: list[redaction.Trace]) -> dict[
 def _about(
     config: dict[str, Any], source: code.Code, ran: list[jobs.Job], published_s: float
 ) -> dict[str, Any]:
-    citation = yaml.safe_load(source.files["CITATION.cff"])
+    cited = yaml.safe_load(source.files["CITATION.cff"])
+    version = str(cited.get("version", "unknown"))
     made = [path for each in ran for path in each.outputs]
     known = {"results/scorecard.parquet": "scorecard", "results/report.html": "report"}
     for study in studies_of(config):
@@ -238,22 +305,19 @@ def _about(
     outputs = {path: text for path, text in known.items() if path in made}
     state = f"commit {source.commit}" + (" with uncommitted changes" if source.dirty else "")
     return {
-        "name": f"{citation['title']}: results at scale {config['scale']}",
+        "name": f"{cited['title']}: results at scale {config['scale']}",
         "description": f"Results, scores, claims, figures, report, logs, code and provenance of a "
-        f"run of Faultlines {citation['version']} at scale {config['scale']}, seed "
+        f"run of Faultlines {version} at scale {config['scale']}, seed "
         f"{config['seed']}, studies {', '.join(studies_of(config))}; code at {state}.",
-        "citation": citation,
-        "license": citation["license"],
-        "authors": [author.get("name") or _person(author) for author in citation["authors"]],
-        "version": citation["version"],
+        "citation": cited,
+        "licenses": citation.licenses(cited),
+        "license_url": cited.get("license-url"),
+        "authors": citation.authors(cited),
+        "version": version,
         "engine_version": metadata.version("snakemake"),
         "published": crate.moment(published_s),
         "outputs": outputs,
     }
-
-
-def _person(author: Mapping[str, str]) -> str:
-    return f"{author['given-names']} {author['family-names']}"
 
 
 def _as_entity(path: str, members: Mapping[str, Member]) -> str:

@@ -1,15 +1,20 @@
 """The project's own files, their commit, and how they differ from it."""
 
-import subprocess
-import tempfile
+import os
+import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from workflow_scripts.shared import files
+from workflow_scripts.shared import files, repository
 from workflow_scripts.shared.fingerprint import ROOT
 
 RESULTS = ("results/", "work/", "logs/")
+NOT_CODE = (".git/", *RESULTS)
+KEPT = ("results/README.md",)
+# Names that programs give to passing files: NFS to deleted ones, editors to locks and backups.
+PASSING = re.compile(r"\.nfs[0-9a-f]+|\.#.*|#.*#|.*~|\..*\.sw[a-p]")
 
 
 @dataclass(frozen=True)
@@ -17,9 +22,10 @@ class Code:
     """The files of a project (bytes by path), its commit, and the difference from that commit."""
 
     files: dict[str, bytes]
-    commit: str  # 40 hex digits, or `unknown` outside a git repository
+    commit: str  # 40 hex digits, or `unknown` without a git repository of its own
     diff: bytes  # from the commit to the files, as a binary diff of git; empty for a clean tree
     untracked: list[str]  # files of the project that git does not track
+    skipped: dict[str, str]  # why a path is not among the files
 
     @property
     def dirty(self) -> bool:
@@ -31,29 +37,32 @@ def read(root: Path) -> Code:
     """The project in `root` as it is on disk: tracked files and new files next to them.
 
     A new file counts if git tracks files in its top-level folder, so a module that is not yet added
-    is included and a stray note at the top is not. Outside a repository, every file counts that
-    `.gitignore` does not exclude.
+    is included and a stray note at the top is not. Without a repository of its own, every file
+    counts that `.gitignore` does not exclude.
     """
-    commit = _git(root, "rev-parse", "--verify", "HEAD").decode().strip()
-    if not commit:
-        with tempfile.TemporaryDirectory() as empty:
-            subprocess.run(["git", "init", "--quiet", "--bare", empty], check=True)
-            names = _names(root, f"--git-dir={empty}", f"--work-tree={root}", "ls-files", *_NEW)
-        return Code(_read(root, names), "unknown", b"", [])
-    tracked = [name for name in _names(root, "ls-files", "-z") if (root / name).is_file()]
+    commit = repository.commit(root)
+    if commit == repository.UNKNOWN:
+        found, skipped = _read(root, _not_ignored(root))
+        return Code(found, commit, b"", [], skipped)
+    tracked = [name for name in repository.names(root) if _is_code(name)]
     folders = {name.split("/")[0] for name in tracked if "/" in name}
-    new = [name for name in _names(root, "ls-files", *_NEW) if name.split("/")[0] in folders]
-    diff = _git(root, "diff", "--binary", "HEAD")
-    return Code(_read(root, [*tracked, *new]), commit, diff, new)
+    new = repository.names(root, "--others", "--exclude-standard")
+    new = [name for name in new if _is_code(name) and name.split("/")[0] in folders]
+    present = [name for name in tracked if os.path.lexists(root / name)]
+    found, skipped = _read(root, [*present, *new])
+    untracked = [name for name in new if name in found]
+    return Code(found, commit, repository.difference(root), untracked, skipped)
 
 
 def identity(root: Path) -> str:
     """Short text that identifies the commit and any difference from it."""
     code = read(root)
-    if not code.dirty:
+    if not code.dirty and code.commit != repository.UNKNOWN:
         return code.commit
-    new = {name: code.files[name].decode(errors="replace") for name in code.untracked}
-    return f"{code.commit}-dirty-{files.content_hash([code.diff.decode(errors='replace'), new])}"
+    names = code.untracked if code.commit != repository.UNKNOWN else code.files
+    new = {name: code.files[name].decode(errors="replace") for name in names}
+    state = files.content_hash([code.diff.decode(errors="replace"), new])
+    return f"{code.commit}-dirty-{state}" if code.dirty else f"{code.commit}-{state}"
 
 
 def project_identity(wildcards: Any) -> str:
@@ -61,23 +70,47 @@ def project_identity(wildcards: Any) -> str:
     return identity(ROOT)
 
 
-_NEW = ("--others", "--exclude-standard", "-z")
+def _is_code(name: str) -> bool:
+    return name in KEPT or not (name == ".git" or name.startswith(NOT_CODE))
 
 
-def _names(root: Path, *arguments: str) -> list[str]:
-    names = _git(root, *arguments).decode().split("\0")
-    kept = ("results/README.md",)
-    return sorted(name for name in names if name and (name in kept or not name.startswith(RESULTS)))
+def _not_ignored(root: Path) -> list[str]:
+    """Files that the project's `.gitignore` does not exclude, without git."""
+    import pathspec
+
+    ignore = root / ".gitignore"
+    lines = ignore.read_text(encoding="utf-8").splitlines() if ignore.is_file() else []
+    ignored = pathspec.GitIgnoreSpec.from_lines(lines)
+    found: list[str] = []
+    for folder, folders, names in os.walk(root):
+        at = Path(folder).relative_to(root)
+        below = {name: (at / name).as_posix() for name in folders}
+        linked = [path for path in below.values() if (root / path).is_symlink()]
+        nested = [path for path in below.values() if (root / path / ".git").exists()]
+        folders[:] = [
+            name
+            for name, path in sorted(below.items())
+            if not ignored.match_file(f"{path}/") and path not in (*linked, *nested)
+        ]
+        paths = [(at / name).as_posix() for name in names]
+        found += [path for path in (*paths, *linked, *nested) if not ignored.match_file(path)]
+    return sorted(name for name in found if _is_code(name))
 
 
-def _read(root: Path, names: list[str]) -> dict[str, bytes]:
-    return {name: (root / name).read_bytes() for name in names}
-
-
-def _git(root: Path, *arguments: str) -> bytes:
-    """Standard output of git, or nothing if it fails."""
-    try:
-        done = subprocess.run(["git", *arguments], cwd=root, capture_output=True, check=True)
-    except (OSError, subprocess.CalledProcessError):
-        return b""
-    return done.stdout
+def _read(root: Path, names: Iterable[str]) -> tuple[dict[str, bytes], dict[str, str]]:
+    """The bytes of the files, by name, and why other paths are skipped."""
+    found: dict[str, bytes] = {}
+    skipped: dict[str, str] = {}
+    for name in sorted(names):
+        path = root / name
+        if PASSING.fullmatch(path.name):
+            skipped[name] = "a passing file of an editor or of NFS"
+        elif path.is_symlink() and not path.resolve().is_relative_to(root.resolve()):
+            skipped[name] = "a link to outside the project"
+        elif path.is_dir():
+            skipped[name] = "a linked folder" if path.is_symlink() else "another repository"
+        elif not path.is_file():
+            skipped[name] = "not a regular file"
+        else:
+            found[name] = path.read_bytes()
+    return found, skipped

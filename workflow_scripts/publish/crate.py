@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from workflow_scripts.publish.citation import Author
 from workflow_scripts.publish.jobs import Job
 from workflow_scripts.publish.packing import Member
 from workflow_scripts.shared.snakemake_internals import RECORDS
@@ -60,8 +61,9 @@ def describe(
     """The crate's metadata file.
 
     `members` are the archive's files; `jobs` are the jobs that ran, with paths as in the archive
-    (folders end in a slash); `about` has `name`, `description`, `license`, `published`, `authors`,
-    `version`, `engine_version` and `outputs` (path of each main result -> what it is).
+    (folders end in a slash); `about` has `name`, `description`, `licenses`, `license_url`,
+    `published`, `authors`, `version`, `engine_version` and `outputs` (path of each main result ->
+    what it is).
     """
     from rocrate.model import ComputerLanguage, ContextEntity
     from rocrate.rocrate import ROCrate
@@ -75,12 +77,15 @@ def describe(
     def entity(identifier: str, kind: str | list[str], **properties: Any) -> Any:
         return crate.add(ContextEntity(crate, identifier, properties={"@type": kind, **properties}))
 
-    license_url = f"https://spdx.org/licenses/{about['license']}"
-    crate.license = entity(license_url, "CreativeWork", name=about["license"])
-    people = [
-        entity(f"#author/{number}", "Organization", name=name)
-        for number, name in enumerate(about["authors"], 1)
+    licenses = [
+        entity(f"https://spdx.org/licenses/{name}", "CreativeWork", name=name)
+        for name in about["licenses"]
     ]
+    if not licenses:  # one without a name in SPDX: its address, or the project's file
+        place = about["license_url"] or "#license"
+        licenses = [entity(place, "CreativeWork", name="licence of the project")]
+    root["license"] = licenses
+    people = [_author(entity, number, each) for number, each in enumerate(about["authors"], 1)]
     root["author"] = people
     root["publisher"] = people[0]
     root["conformsTo"] = [
@@ -127,7 +132,7 @@ def describe(
             "@type": ["File", "SoftwareSourceCode", "ComputationalWorkflow", "HowTo"],
             "name": "Faultlines",
             "version": about["version"],
-            "license": license_url,
+            "license": licenses,
             "encodingFormat": "text/plain",
             "conformsTo": {"@id": BIOSCHEMAS},
         },
@@ -213,6 +218,16 @@ def describe(
                 item[key] = value[0]  # as the JSON-LD of RO-Crate 1.1 recommends
     content["@graph"].sort(key=lambda item: item["@id"])
     return (json.dumps(content, indent=1, sort_keys=True, ensure_ascii=False) + "\n").encode()
+
+
+def _author(entity: Any, number: int, author: Author) -> Any:
+    more = {"affiliation": author.affiliation} if author.affiliation else {}
+    return entity(
+        f"https://orcid.org/{author.orcid}" if author.orcid else f"#author/{number}",
+        "Person" if author.person else "Organization",
+        name=author.name,
+        **more,
+    )
 
 
 def _job_action(entity: Any, job: Job, known: Mapping[str, Any], files: Any) -> Any:

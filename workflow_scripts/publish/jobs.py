@@ -9,7 +9,7 @@ from typing import Any
 
 from workflow_scripts.publish.packing import ArchiveError
 from workflow_scripts.shared import snakemake_internals
-from workflow_scripts.shared.snakemake_internals import RECORDS
+from workflow_scripts.shared.snakemake_internals import RECORDS, TORN
 
 REMEDY = (
     "copy .snakemake along with the results, or accept the results as they are with "
@@ -51,10 +51,7 @@ def read_records(folder: Path) -> dict[str, dict[str, Any]]:
 
     Raises `ArchiveError` if there is none, as after `--drop-metadata`.
     """
-    try:
-        records = dict(snakemake_internals.records(folder))
-    except snakemake_internals.RecordError as error:
-        raise ArchiveError(str(error)) from error
+    records = dict(snakemake_internals.records(folder))
     if not records:
         raise ArchiveError(f"{folder / RECORDS}: no records of what ran; {REMEDY}")
     return records
@@ -64,14 +61,18 @@ def behind(targets: Iterable[str], records: dict[str, dict[str, Any]]) -> list[J
     """The jobs that produced the targets and their inputs, each after those that it depends on.
 
     A file without a record, such as a file of the project, is an input only. Raises `ArchiveError`
-    for a target without a record.
+    for a target without a record, and for a needed record that cannot be read.
     """
     siblings: dict[tuple[str, ...], list[str]] = {}
     for output, record in records.items():
+        if TORN in record:
+            continue
         siblings.setdefault(_key(record), []).append(output)
     found: dict[tuple[str, ...], Job] = {}
 
     def visit(output: str) -> None:
+        if why := records[output].get(TORN):
+            raise ArchiveError(f"{why}; {REMEDY}")
         key = _key(records[output])
         if key in found:
             return
@@ -119,16 +120,13 @@ def files_of(path: Path) -> list[Path]:
 def in_project(path: str, folder: Path, root: Path, places: Mapping[str, str]) -> str:
     """A recorded path as it is in the archive, where project and run share one folder.
 
-    `places` maps paths outside both to their placeholders. Raises `ArchiveError` for any other file
-    outside.
+    `places` maps paths outside both to their placeholders.
     """
     whole = Path(os.path.normpath(folder / path))
-    if placeholder := places.get(str(whole)):
-        return placeholder
     for base in (folder, root):
-        if whole.is_relative_to(base):
+        if str(whole) not in places and whole.is_relative_to(base):
             return whole.relative_to(base).as_posix()
-    raise ArchiveError(f"{path}: an input from outside the project and the run's folder")
+    return places[str(whole)]
 
 
 def measure(job: Job, folder: Path) -> None:

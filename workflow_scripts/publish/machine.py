@@ -75,10 +75,11 @@ def _weights(place: Path | None) -> dict[str, str]:
     if place is None:
         return {}
     paths = (path for path in sorted(place.rglob("*")) if path.suffix in WEIGHTS)
-    return {path.relative_to(place).as_posix(): _sha256(path) for path in paths if path.is_file()}
+    return {path.relative_to(place).as_posix(): sha256(path) for path in paths if path.is_file()}
 
 
-def _sha256(path: Path) -> str:
+def sha256(path: Path) -> str:
+    """SHA-256 of a file, hexadecimal."""
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 

@@ -10,6 +10,7 @@ archives that you trust.
 
 import argparse
 import json
+import re
 import sys
 import tempfile
 from collections.abc import Mapping
@@ -19,6 +20,7 @@ from pathlib import Path
 from workflow_scripts.publish import machine, packing, replay, validate
 from workflow_scripts.publish.packing import ArchiveError, Member
 
+COPIED = re.compile(r"( ?\(\d+\)| - Copy| copy)+$")  # what browsers and desktops append
 BUDGET_S = 5.0  # seconds of recorded time per study for replayed jobs
 GPU_TOLERANCE = 1e-3  # relative, if the results were computed on a GPU, then or now
 
@@ -33,7 +35,12 @@ class Check:
 
 
 def check(
-    archive: Path, only: list[str], again: bool, budget_s: float, tolerance: float | None
+    archive: Path,
+    only: list[str],
+    again: bool,
+    budget_s: float,
+    tolerance: float | None,
+    at_hand: list[Path],
 ) -> list[Check]:
     """All checks, in order; a damaged archive gets only those that are possible."""
     try:
@@ -49,14 +56,14 @@ def check(
     found = f"{len(members) - 1} files, each with its SHA-256"
     checks = [Check("manifest", True, found), *checks, *_crate(members)]
     if again:
-        checks += _replay(members, only, budget_s, tolerance)
+        checks += _replay(members, only, budget_s, tolerance, at_hand)
     return checks
 
 
 def _name(archive: Path, members: Mapping[str, Member]) -> Check:
     """Check the hash in the file name against the manifest, which reveals a rewritten manifest."""
     digest = members[packing.MANIFEST].digest
-    name = archive.resolve().stem
+    name = COPIED.sub("", archive.resolve().stem)
     stated = name.rpartition("-")[2]
     if not name.startswith("faultlines-"):
         return Check("name", True, f"renamed; the hash of {packing.MANIFEST} is {digest[:12]}")
@@ -75,7 +82,11 @@ def _crate(members: Mapping[str, Member]) -> list[Check]:
 
 
 def _replay(
-    members: Mapping[str, Member], only: list[str], budget_s: float, tolerance: float | None
+    members: Mapping[str, Member],
+    only: list[str],
+    budget_s: float,
+    tolerance: float | None,
+    at_hand: list[Path],
 ) -> list[Check]:
     here = machine.hardware()
     there = json.loads(members["run/machine.json"].data)
@@ -89,7 +100,7 @@ def _replay(
         found = f"{len(then - now)} differ from the archived run: {others}"
         checks.append(Check("packages", True, found))
     try:
-        results = replay.all_of(members, budget_s, tolerance, only)
+        results = replay.all_of(members, budget_s, tolerance, only, at_hand)
     except ArchiveError as error:
         return [*checks, Check("replay", False, str(error))]
     return checks + [Check("replay", each.equal, f"{each.path}: {each.how}") for each in results]
@@ -116,9 +127,17 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--no-replay", action="store_true", help="only check the files")
     parser.add_argument("--budget-s", type=float, default=BUDGET_S, help="s of replay per study")
     parser.add_argument("--tolerance", type=float, help="relative, of numbers; 0 compares bytes")
+    parser.add_argument(
+        "--have", type=Path, action="append", default=[], help="an input that is not in the archive"
+    )
     given = parser.parse_args(arguments)
     checks = check(
-        given.archive, given.results, not given.no_replay, given.budget_s, given.tolerance
+        given.archive,
+        given.results,
+        not given.no_replay,
+        given.budget_s,
+        given.tolerance,
+        given.have,
     )
     show(checks)
     failed = sum(not each.passed for each in checks)

@@ -1,12 +1,12 @@
 """Where a file comes from: settings, seed, code and versions, kept inside the file itself."""
 
 import platform
-import subprocess
 import sys
 from functools import cache
 from importlib import metadata
 from typing import Any
 
+from workflow_scripts.shared import repository
 from workflow_scripts.shared.fingerprint import ROOT
 
 LIBRARIES = ("numpy", "pandas", "pyarrow", "scipy", "torch", "transformers", "snakemake")
@@ -29,17 +29,7 @@ def of(snakemake: Any) -> dict[str, Any]:
 @cache
 def commit() -> str:
     """The git commit of the code, with `-dirty` when the tree differs from it, or `unknown`."""
-    try:
-        result = subprocess.run(
-            ["git", "describe", "--always", "--abbrev=40", "--dirty", "--exclude=*"],
-            cwd=ROOT,
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-    except (OSError, subprocess.CalledProcessError):
-        return "unknown"
-    return result.stdout.strip()
+    return repository.commit(ROOT, dirty=True)
 
 
 @cache

@@ -13,7 +13,6 @@ test_snakemake_internals.py` has one test per item, which fails by name when Sna
 """
 
 import base64
-import binascii
 import json
 import logging
 import re
@@ -30,6 +29,7 @@ from workflow_scripts.shared.job import INTERRUPTED
 
 OLDEST, TOO_NEW = (9, 27), (9, 28)  # tested with 9.27.1 and the Slurm plugin 2.8.0
 RECORDS = Path(".snakemake/metadata")
+TORN = "torn"  # key of what stands for a record that cannot be read
 # The first line of a job's script. Most of a short job is imports, which `job.run` cannot guard.
 WITHOUT_TRACEBACK = (
     "import sys; sys.excepthook = lambda kind, *more: "
@@ -47,10 +47,6 @@ class PlanError(RuntimeError):
 
 class SettingError(ValueError):
     """A setting of --config that is not YAML."""
-
-
-class RecordError(ValueError):
-    """A record of a finished job that cannot be read; the message names the file."""
 
 
 def check_version(version: str) -> None:
@@ -252,17 +248,18 @@ def blocks(text: str) -> list[Block]:
 def records(folder: Path) -> Iterator[tuple[str, dict[str, Any]]]:
     """Snakemake's record of each output of the run in `folder`: the output's path and the record.
 
-    Raises `RecordError` for a file that is not a record.
+    For a file that cannot be read, as after a full disk, the record is `{TORN: reason}`.
     """
     for path in (folder / RECORDS).rglob("*"):
         if path.is_file():
             # Long names are cut into folders, each but the last marked with an @.
             parts = [part.removeprefix("@") for part in path.relative_to(folder / RECORDS).parts]
+            output = str(path)
             try:
                 output = base64.urlsafe_b64decode("".join(parts)).decode()
-                yield output, json.loads(path.read_text(encoding="utf-8"))
-            except (binascii.Error, UnicodeDecodeError, json.JSONDecodeError) as error:
-                raise RecordError(f"{path}: cannot be read as a record ({error})") from error
+                yield output, dict(json.loads(path.read_text(encoding="utf-8")))
+            except (OSError, ValueError, TypeError) as error:
+                yield output, {TORN: f"{path}: cannot be read as a record ({error})"}
 
 
 def record_name(output: str) -> str:
