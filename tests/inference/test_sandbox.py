@@ -6,7 +6,7 @@ import pytest
 
 from workflow_scripts.inference import sandbox
 
-LIMITS = sandbox.Limits(cpu_s=1, wall_s=3, memory_mb=256, output_bytes=2000)
+LIMITS = sandbox.Limits(cpu_s=1, wall_s=30, memory_mb=256, output_bytes=2000)
 
 
 def test_a_program_prints():
