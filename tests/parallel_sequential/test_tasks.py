@@ -20,6 +20,7 @@ from workflow_scripts.parallel_sequential import (
 )
 
 LIMITS = sandbox.Limits(cpu_s=2, wall_s=60, memory_mb=256, output_bytes=50000)
+JUDGE = programs.Judge(LIMITS)
 SETTINGS = {
     "math": {"file": None, "questions": 20, "steps": [2, 4, 5]},
     "code": {"file": None, "questions": 8, "steps": 3, "since": ""},
@@ -72,9 +73,9 @@ def test_reference_programs_pass_their_own_tests_and_a_wrong_one_does_not():
         source = solution(task["text"])
         for which in ("public", "hidden"):
             tests = json.loads(task[which])
-            ran = programs.run(source, tests, "call", "f", LIMITS)
+            ran = JUDGE.run(source, tests, "call", "f")
             assert all(ran.passed(tests)), task["text"]
-        wrong = programs.run("def f(numbers): return -12345", tests, "call", "f", LIMITS)
+        wrong = JUDGE.run("def f(numbers): return -12345", tests, "call", "f")
         assert not any(wrong.passed(tests))
         assert programs.complaint(wrong, tests).startswith("On input ")
 
@@ -120,15 +121,15 @@ def solution(text):
         ("def f(x):\n    import socket; socket.create_connection(('127.0.0.1', 9))", "refused"),
         ("def f(x):\n    open('a', 'w')", "refused"),
         ("def f(x): return y", "NameError"),
-        ("def g(x): return x", "NoneType"),
+        ("def g(x): return x", "no function f"),
         ("def f(x", "SyntaxError"),
-        ("import sys; sys.exit(0)", "NoneType"),
+        ("import sys; sys.exit(0)", "no function f"),
         ("import os; os._exit(0)", "program: "),
         (None, "no program"),
     ],
 )
 def test_a_failing_program_is_a_failed_test_with_its_reason(source, why):
-    ran = programs.run(source, [{"input": [1], "expected": 1}], "call", "f", LIMITS)
+    ran = JUDGE.run(source, [{"input": [1], "expected": 1}], "call", "f")
     assert ran.results[0][0] == "error"
     assert why in ran.results[0][1]
 
@@ -136,7 +137,7 @@ def test_a_failing_program_is_a_failed_test_with_its_reason(source, why):
 def test_a_program_cannot_speak_for_the_tests():
     """Printed text is not read as results, and expected values are not in the process."""
     liar = "def f(x):\n    print('[[\"ok\", 1]]')\n    return 0\nprint('[[\"ok\", 1]]')"
-    ran = programs.run(liar, [{"input": [1], "expected": 1}], "call", "f", LIMITS)
+    ran = JUDGE.run(liar, [{"input": [1], "expected": 1}], "call", "f")
     assert ran.results == (("ok", 0),)
 
 
@@ -186,7 +187,7 @@ def test_livecodebench_style_files_are_read_and_run(tmp_path, packed, call):
         source = "print(int(input()) + 1)"
     for which in ("public", "hidden"):
         tests = json.loads(task[which])
-        ran = programs.run(source, tests, task["kind"], task["function"], LIMITS)
+        ran = JUDGE.run(source, tests, task["kind"], task["function"])
         assert ran.passed(tests) == [True]
 
 

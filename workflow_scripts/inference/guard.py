@@ -351,8 +351,11 @@ def main() -> None:
             script(job["source"], settings["graded"], fresh("__main__", names))
     except SystemExit as stop:
         code = stop.code
-    except BaseException:
-        sys.excepthook(*sys.exc_info())
+    except BaseException as error:
+        if settings["graded"]:
+            print("\n" + json.dumps(f"{type(error).__name__}: {error}"), file=sys.stderr)
+        else:
+            sys.excepthook(*sys.exc_info())
         code = 1
     ended(code)
 
