@@ -207,8 +207,9 @@ class Sandbox:
                     if len(texts[entry.data]) > most:
                         status = "output"
         if status == "ok" and report["status"]:
-            late = report["cpu_s"] >= 0.9 * self.limits.cpu_s
-            status = "cpu" if os.WIFSIGNALED(report["status"]) and late else "error"
+            ended = -os.waitstatus_to_exitcode(report["status"])
+            late = ended == signal.SIGKILL and report["cpu_s"] > self.limits.cpu_s
+            status = "cpu" if ended == signal.SIGXCPU or late else "error"
         out, err = (bytes(text[:most]).decode("utf-8", "replace") for text in texts)
         return status, out, err
 
