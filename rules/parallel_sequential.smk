@@ -138,7 +138,7 @@ rule parallel_sequential_grades:
     wildcard_constraints:
         table="attempts|foreign",
     conda:
-        "../envs/analysis.yaml"
+        "../envs/models.yaml"
     resources:
         mem_mb=growing(1000 + config["parallel_sequential"]["code"]["limits"]["memory_mb"]),
         runtime=growing(60),
