@@ -132,9 +132,9 @@ rule parallel_sequential_grades:
     output:
         graded_table="results/parallel_sequential/{table}/{model}.parquet",
     log:
-        "logs/parallel_sequential_grades/{table}/{model}.log",
+        "logs/parallel_sequential_grades/{table}-{model}.log",
     benchmark:
-        "logs/benchmarks/parallel_sequential_grades/{table}/{model}.tsv"
+        "logs/benchmarks/parallel_sequential_grades/{table}-{model}.tsv"
     wildcard_constraints:
         table="attempts|foreign",
     conda:

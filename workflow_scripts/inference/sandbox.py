@@ -143,7 +143,7 @@ class Sandbox:
 
     def _start(self) -> None:
         self._folder = tempfile.TemporaryDirectory(prefix="program-")
-        own, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        own, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
         self._channel = own
         with theirs:
             self._process = subprocess.Popen(

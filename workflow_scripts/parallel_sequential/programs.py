@@ -38,9 +38,15 @@ class Judge:
 
     def __init__(self, limits: sandbox.Limits, numpy: bool = False, workers: int = 1) -> None:
         self.workers = workers
+        self._all = [sandbox.Sandbox(limits, graded=True, numpy=numpy) for _ in range(workers)]
         self._free: queue.SimpleQueue[sandbox.Sandbox] = queue.SimpleQueue()
-        for _ in range(workers):
-            self._free.put(sandbox.Sandbox(limits, graded=True, numpy=numpy))
+        for box in self._all:
+            self._free.put(box)
+
+    def close(self) -> None:
+        """End the sandboxes; they end with this process, too."""
+        for box in self._all:
+            box.close()
 
     def run(
         self,
