@@ -71,7 +71,7 @@ rule parallel_sequential_attempts:
         model_files=model_files,
         questions=rules.parallel_sequential_questions.output.questions,
     output:
-        attempts="results/parallel_sequential/attempts/{model}.parquet",
+        ungraded="results/parallel_sequential/ungraded/attempts/{model}.parquet",
         choices="results/parallel_sequential/choices/{model}.parquet",
     log:
         "logs/parallel_sequential_attempts/{model}.log",
@@ -99,10 +99,10 @@ rule parallel_sequential_foreign:
     input:
         model_files=model_files,
         questions=rules.parallel_sequential_questions.output.questions,
-        attempts=rules.parallel_sequential_attempts.output.attempts,
+        attempts="results/parallel_sequential/attempts/{model}.parquet",
         donor=lookup(dpath="{model}", within=PARALLEL_SEQUENTIAL_DONORS),
     output:
-        foreign="results/parallel_sequential/foreign/{model}.parquet",
+        ungraded="results/parallel_sequential/ungraded/foreign/{model}.parquet",
     log:
         "logs/parallel_sequential_foreign/{model}.log",
     benchmark:
@@ -123,6 +123,31 @@ rule parallel_sequential_foreign:
         seed=config["seed"],
     script:
         "../workflow_scripts/parallel_sequential/foreign.py"
+
+
+rule parallel_sequential_grades:
+    input:
+        questions=rules.parallel_sequential_questions.output.questions,
+        ungraded="results/parallel_sequential/ungraded/{table}/{model}.parquet",
+    output:
+        graded_table="results/parallel_sequential/{table}/{model}.parquet",
+    log:
+        "logs/parallel_sequential_grades/{table}-{model}.log",
+    benchmark:
+        "logs/benchmarks/parallel_sequential_grades/{table}-{model}.tsv"
+    wildcard_constraints:
+        table="attempts|foreign",
+    conda:
+        "../envs/models.yaml"
+    resources:
+        mem_mb=growing(1000 + config["parallel_sequential"]["code"]["limits"]["memory_mb"]),
+        runtime=growing(60),
+    params:
+        code=fingerprint("workflow_scripts/parallel_sequential/grades.py"),
+        asked=asked_in("parallel_sequential"),
+        settings={key: config["parallel_sequential"]["code"][key] for key in ("limits", "numpy")},
+    script:
+        "../workflow_scripts/parallel_sequential/grades.py"
 
 
 rule parallel_sequential_copying:
@@ -181,7 +206,7 @@ rule parallel_sequential_scores:
             rules.parallel_sequential_attempts.output.choices, model=PARALLEL_SEQUENTIAL_MODELS
         ),
         foreign=expand(
-            rules.parallel_sequential_foreign.output.foreign, model=PARALLEL_SEQUENTIAL_MODELS
+            "results/parallel_sequential/foreign/{model}.parquet", model=PARALLEL_SEQUENTIAL_MODELS
         ),
         copying=expand(
             rules.parallel_sequential_copying.output.table,

@@ -113,7 +113,7 @@ rule stochasticity_code_tool:
     input:
         model_files=model_files,
     output:
-        draw_table="results/stochasticity/code_tool/{model}.parquet",
+        written="results/stochasticity/code_replies/{model}.parquet",
     log:
         "logs/stochasticity_code_tool/{model}.log",
     benchmark:
@@ -132,10 +132,30 @@ rule stochasticity_code_tool:
         programs=config["stochasticity"]["code_tool"]["programs"],
         draws=config["stochasticity"]["draws"],
         asked=asked_in("stochasticity"),
-        limits=config["stochasticity"]["code_tool"]["limits"],
         seed=config["seed"],
     script:
         "../workflow_scripts/stochasticity/code_tool.py"
+
+
+rule stochasticity_programs:
+    input:
+        written=rules.stochasticity_code_tool.output.written,
+    output:
+        draw_table="results/stochasticity/code_tool/{model}.parquet",
+    log:
+        "logs/stochasticity_programs/{model}.log",
+    benchmark:
+        "logs/benchmarks/stochasticity_programs/{model}.tsv"
+    conda:
+        "../envs/analysis.yaml"
+    resources:
+        mem_mb=growing(1000 + config["stochasticity"]["code_tool"]["limits"]["memory_mb"]),
+        runtime=growing(60),
+    params:
+        code=fingerprint("workflow_scripts/stochasticity/programs.py"),
+        limits=config["stochasticity"]["code_tool"]["limits"],
+    script:
+        "../workflow_scripts/stochasticity/programs.py"
 
 
 rule stochasticity_controls:
@@ -176,7 +196,7 @@ rule stochasticity_scores:
             rules.stochasticity_controls.output.draw_table,
             *expand(rules.stochasticity_sequential.output.draw_table, model=STOCHASTICITY_MODELS),
             *expand(rules.stochasticity_reasoning.output.draw_table, model=STOCHASTICITY_THINKERS),
-            *expand(rules.stochasticity_code_tool.output.draw_table, model=STOCHASTICITY_CODERS),
+            *expand(rules.stochasticity_programs.output.draw_table, model=STOCHASTICITY_CODERS),
         ],
         rates=rules.stochasticity_controls.output.rates,
     output:

@@ -31,7 +31,8 @@ SETTINGS = {
         "steps": 1,
         "file": None,
         "since": "",
-        "limits": {"cpu_s": 2, "wall_s": 5, "memory_mb": 256, "output_bytes": 10000},
+        "limits": {"cpu_s": 2, "wall_s": 30, "memory_mb": 256, "output_bytes": 10000},
+        "numpy": False,
     },
 }
 SPEC = {"source": "train"}

@@ -20,6 +20,7 @@ from workflow_scripts.parallel_sequential import (
 from workflow_scripts.parallel_sequential.contracts import ATTEMPTS
 from workflow_scripts.parallel_sequential.dialogue import Dialogue
 from workflow_scripts.parallel_sequential.grading import Grader
+from workflow_scripts.parallel_sequential.programs import Judge
 from workflow_scripts.parallel_sequential.rows import Rows
 from workflow_scripts.shared import tables
 
@@ -395,7 +396,8 @@ def test_the_answer_of_a_reply_and_why_it_is_not_known(reply, answer, correct, f
     rows = {"domain": "math", "question": "1", "level": "", "text": "", "answer": "7"}
     limits = sandbox.Limits(cpu_s=2, wall_s=5, memory_mb=256, output_bytes=1000)
     speech = {"math": Dialogue("chat", False, "math")}
-    graded = Grader(pd.DataFrame([rows]), speech, limits, 1.0, 0).grade("math", "1", reply, 0)
+    grader = Grader(pd.DataFrame([rows]), speech, Judge(limits), 1.0, 0)
+    graded = grader.grade("math", "1", reply, 0)
     assert (graded.answer, graded.correct, graded.failure) == (answer, correct, failure)
     assert not (graded.correct is None and graded.passes_weak)
 

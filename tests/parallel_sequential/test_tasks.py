@@ -1,6 +1,7 @@
 """Questions, answers and programs: exact answers, files, comparison, the sandboxed tests."""
 
 import base64
+import dataclasses
 import json
 import pickle
 import re
@@ -20,6 +21,8 @@ from workflow_scripts.parallel_sequential import (
 )
 
 LIMITS = sandbox.Limits(cpu_s=2, wall_s=60, memory_mb=256, output_bytes=50000)
+JUDGE = programs.Judge(LIMITS)
+NUMPY = programs.Judge(dataclasses.replace(LIMITS, memory_mb=1024), numpy=True)
 SETTINGS = {
     "math": {"file": None, "questions": 20, "steps": [2, 4, 5]},
     "code": {"file": None, "questions": 8, "steps": 3, "since": ""},
@@ -72,9 +75,9 @@ def test_reference_programs_pass_their_own_tests_and_a_wrong_one_does_not():
         source = solution(task["text"])
         for which in ("public", "hidden"):
             tests = json.loads(task[which])
-            ran = programs.run(source, tests, "call", "f", LIMITS)
+            ran = JUDGE.run(source, tests, "call", "f")
             assert all(ran.passed(tests)), task["text"]
-        wrong = programs.run("def f(numbers): return -12345", tests, "call", "f", LIMITS)
+        wrong = JUDGE.run("def f(numbers): return -12345", tests, "call", "f")
         assert not any(wrong.passed(tests))
         assert programs.complaint(wrong, tests).startswith("On input ")
 
@@ -120,23 +123,50 @@ def solution(text):
         ("def f(x):\n    import socket; socket.create_connection(('127.0.0.1', 9))", "refused"),
         ("def f(x):\n    open('a', 'w')", "refused"),
         ("def f(x): return y", "NameError"),
-        ("def g(x): return x", "NoneType"),
+        ("def g(x): return x", "no function f"),
         ("def f(x", "SyntaxError"),
-        ("import sys; sys.exit(0)", "NoneType"),
+        ("import sys; sys.exit(0)", "no function f"),
         ("import os; os._exit(0)", "program: "),
         (None, "no program"),
     ],
 )
 def test_a_failing_program_is_a_failed_test_with_its_reason(source, why):
-    ran = programs.run(source, [{"input": [1], "expected": 1}], "call", "f", LIMITS)
+    ran = JUDGE.run(source, [{"input": [1], "expected": 1}], "call", "f")
     assert ran.results[0][0] == "error"
     assert why in ran.results[0][1]
+
+
+def test_time_is_limited_per_test_and_a_late_one_spoils_no_other():
+    source = "def f(x):\n    while x == 1: pass\n    return x"
+    tests = [{"input": [n], "expected": n} for n in (0, 1, 2)]
+    judge = programs.Judge(dataclasses.replace(LIMITS, cpu_s=1))
+    assert judge.run(source, tests, "call", "f").passed(tests) == [True, False, True]
+    assert len(judge.run(source, tests, "call", "f", until_failure=True).results) == 2
+    judge.close()
+
+
+@pytest.mark.parametrize(
+    ("source", "result"),
+    [
+        ("class Solution:\n    def f(self, x: List[int]) -> int: return sum(x)", 3),
+        ("@cache\ndef g(n): return n\ndef f(x): return Counter(x).total() + g(gcd(2, 4)) - 1", 3),
+        ("def f(x):\n    print('working')\n    return (x[0], tuple(x))", [1, [1, 2]]),
+        ("import numpy as np\ndef f(x): return np.array(x).sum()", 3),
+        ("from numpy import array\ndef f(x): return array(x) * 2", [2, 4]),
+        ("def f(x): return sum(x)\nif __name__ == '__main__':\n    1 / 0", 3),
+        ("def f(x): return sum(x)\nimport sys\nsys.exit(0)", 3),
+        ("def f(x):\n    import sys\n    return len(sys.stdin.read()) + sum(x)", 3),
+    ],
+)
+def test_functions_are_called_as_by_the_official_grader(source, result):
+    ran = NUMPY.run(source, [{"input": [[1, 2]], "expected": result}], "call", "f")
+    assert ran.results == (("ok", result),)
 
 
 def test_a_program_cannot_speak_for_the_tests():
     """Printed text is not read as results, and expected values are not in the process."""
     liar = "def f(x):\n    print('[[\"ok\", 1]]')\n    return 0\nprint('[[\"ok\", 1]]')"
-    ran = programs.run(liar, [{"input": [1], "expected": 1}], "call", "f", LIMITS)
+    ran = JUDGE.run(liar, [{"input": [1], "expected": 1}], "call", "f")
     assert ran.results == (("ok", 0),)
 
 
@@ -148,6 +178,20 @@ def test_a_program_cannot_speak_for_the_tests():
         ("1", "2", False),
         ([1, [2]], [1, [2]], True),
         ([1], [1, 2], False),
+        # Off by one is wrong, however large the numbers are.
+        ("1000000008", "1000000007", False),
+        (1000000008, 1000000007, False),
+        (10**400, 10**400 + 1, False),
+        (10**400, 10**400, True),
+        ("99999999999999999999", "99999999999999999998", False),
+        (1e300, 10**300 + 1, False),
+        ("0.3333333333", "0.33333333331", True),
+        ("1e999999999", "1", False),
+        ("nan", "NaN", False),
+        ("inf", "Infinity", True),
+        (3.0, 3, True),
+        ({"a": 0.3}, {"a": 0.1 + 0.2}, True),
+        ({"a": 1}, {"b": 1}, False),
         (True, 1, False),
         (0.1 + 0.2, 0.3, True),
         ("a", 1, False),
@@ -186,7 +230,7 @@ def test_livecodebench_style_files_are_read_and_run(tmp_path, packed, call):
         source = "print(int(input()) + 1)"
     for which in ("public", "hidden"):
         tests = json.loads(task[which])
-        ran = programs.run(source, tests, task["kind"], task["function"], LIMITS)
+        ran = JUDGE.run(source, tests, task["kind"], task["function"])
         assert ran.passed(tests) == [True]
 
 

@@ -3,8 +3,9 @@
 Every study reads a reply through `spoken`, and puts it into a later prompt through `history`.
 """
 
-import ast
 import re
+
+from workflow_scripts.inference import fences
 
 # Failures of replies that did not end by themselves, by their `finish_reason`.
 LOST = {"length": "cut off", "context": "cut off", "filtered": "filtered by the server"}
@@ -26,9 +27,6 @@ ENDS = re.compile(
 # A base model goes on with the next turn.
 NEXT_TURN = re.compile(r"^[#*\s]*(?:User|Human|Assistant)\**:", re.MULTILINE)
 OWN_TURN = re.compile(r"\A\s*(?:<\|im_start\|>\s*)?[*#]*\s*assistant\**:\**\s*", re.IGNORECASE)
-FENCE = re.compile(r"^[ \t]*```[ \t]*([\w+-]*)[^\n`]*$", re.MULTILINE)
-PYTHON = ("python", "py", "python3")
-LOOKS_LIKE_PYTHON = re.compile(r"^(?:def|class|import|from|print)\b", re.MULTILINE)
 
 
 def spoken(reply: str, thinks: bool = False) -> str | None:
@@ -88,54 +86,7 @@ def _own_turn(text: str) -> str:
     return text
 
 
-def blocks(text: str) -> list[tuple[str, str]]:
-    """The code blocks of a text: language in lower case ("" if not named) and content."""
-    found, opened = [], None
-    for fence in FENCE.finditer(text):
-        if opened is None:
-            opened = fence
-        else:
-            found.append((opened[1].lower(), text[opened.end() : fence.start()].strip("\n")))
-            # A fence that names a language opens a block: the one before was not closed.
-            opened = fence if fence[1] else None
-    if opened is not None:
-        found.append((opened[1].lower(), text[opened.end() :].strip("\n")))
-    return [(language, content) for language, content in found if content.strip()]
-
-
 def program(reply: str) -> str | None:
-    """The program in a reply: its last code block, or the whole reply if that is Python.
-
-    Sample output and shell commands are no programs. A last block that only calls what an earlier
-    block defines is its usage, so the earlier one counts.
-    """
+    """The program in a reply, after its thoughts (`fences.program`); None if there is none."""
     text = spoken(reply)
-    if text is None:
-        return None
-    named = [content for language, content in blocks(text) if language in PYTHON]
-    other = [content for language, content in blocks(text) if not language and _runs(content)]
-    other = other or [
-        content
-        for language, content in blocks(text)
-        if not language and LOOKS_LIKE_PYTHON.search(content)
-    ]
-    if found := named or other:
-        return next((each for each in reversed(found) if _defines(each)), found[-1])
-    return text if _runs(text) else None
-
-
-def _parts(source: str) -> list[ast.AST]:
-    try:
-        return list(ast.walk(ast.parse(source)))
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return []
-
-
-def _runs(source: str) -> bool:
-    """Whether a text is a Python program. "7" is valid Python, too, but not a program."""
-    return any(isinstance(node, ast.Call | ast.FunctionDef) for node in _parts(source))
-
-
-def _defines(source: str) -> bool:
-    kinds = (ast.FunctionDef, ast.ClassDef, ast.Import, ast.ImportFrom)
-    return any(isinstance(node, kinds) for node in _parts(source))
+    return None if text is None else fences.program(text)

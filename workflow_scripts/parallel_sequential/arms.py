@@ -13,7 +13,7 @@ import pandas as pd
 
 from workflow_scripts.inference import requests as inference
 from workflow_scripts.parallel_sequential.dialogue import CODE, Dialogue, Turn
-from workflow_scripts.parallel_sequential.grading import Graded, Grader
+from workflow_scripts.parallel_sequential.grading import ALL, NO_TESTS, PUBLIC, Graded, Grader
 
 Reply = tuple[dict[str, Any], dict[str, Any], Graded]  # request, response and grade
 PARALLEL, START, SEQUENTIAL = "parallel", "start", "sequential"
@@ -36,6 +36,13 @@ class Arm:
     feedback: str = ""
     repeats: str = ""
 
+    @property
+    def tested(self) -> int:
+        """The tests of a program on which the arm's next prompt depends."""
+        if self.feedback == "oracle":
+            return ALL
+        return PUBLIC if self.feedback or self.repeats == "resample" else NO_TESTS
+
 
 CONDITIONED = {
     SEQUENTIAL: Arm(),
@@ -47,6 +54,12 @@ CONDITIONED = {
     "resample": Arm(repeats="resample"),
     "ban": Arm(repeats="ban"),
 }
+
+
+def tests_of(arm: str) -> int:
+    """The tests of a program of this arm on which later prompts depend."""
+    arms = CONDITIONED.values() if arm == START else filter(None, [CONDITIONED.get(arm)])
+    return max((each.tested for each in arms), default=NO_TESTS)
 
 
 @dataclass(frozen=True)
@@ -115,10 +128,9 @@ class Rounds:
         A domain in which no reply of round 0 has an answer stops there.
         """
         rows: list[dict[str, Any]] = []
-        able = set() if number == 0 else set(requests["domain"])
-        for request, reply, graded in self.graded(requests, responses):
-            if graded.answer:
-                able.add(request["domain"])
+        replies = list(self.graded(requests, responses))
+        able = self._able(replies) if number == 0 else set(requests["domain"])
+        for request, reply, graded in replies:
             for name in CONDITIONED if request["arm"] == START else [request["arm"]]:
                 if name in CONDITIONED:
                     rows += self._next(name, request, reply, graded)
@@ -126,20 +138,44 @@ class Rounds:
         return inference.table(rows) if rows else None
 
     def graded(self, requests: pd.DataFrame, responses: pd.DataFrame) -> Iterator[Reply]:
-        """Each response with its request and its grade."""
+        """Each response with its request and its grade.
+
+        Programs are tested as far as later prompts depend on it; `grades.py` tests the rest.
+        """
         asked = {row["request_id"]: row for row in records(requests)}
-        for reply in records(responses):
+        answered = records(responses)
+        for level in (PUBLIC, ALL):
+            wanted = [
+                (request["question"], reply["text"], reply["finish_reason"] == "stop")
+                for reply in answered
+                for request in (asked[reply["request_id"]],)
+                if request["domain"] == CODE and tests_of(request["arm"]) >= level
+            ]
+            if wanted:
+                self.grader.test(wanted, level)
+        for reply in answered:
             request = asked[reply["request_id"]]
-            place = [request[name] for name in ("arm", "chain", "attempt", "retry")]
-            graded = self.grader.grade(
-                request["domain"],
-                request["question"],
-                reply["text"],
-                *place,
-                reply["sample"],
-                finished=reply["finish_reason"] == "stop",
-            )
-            yield request, reply, graded
+            yield request, reply, self._grade(request, reply, tests_of(request["arm"]))
+
+    def _grade(self, request: dict[str, Any], reply: dict[str, Any], tested: int) -> Graded:
+        place = [request[name] for name in ("arm", "chain", "attempt", "retry")]
+        return self.grader.grade(
+            request["domain"],
+            request["question"],
+            reply["text"],
+            *place,
+            reply["sample"],
+            finished=reply["finish_reason"] == "stop",
+            tested=tested,
+        )
+
+    def _able(self, replies: list[Reply]) -> set[str]:
+        """The domains in which a reply has an answer; parallel programs run until one has."""
+        able = {request["domain"] for request, _, graded in replies if graded.answer}
+        programs = ((each, reply) for each, reply, _ in replies if each["domain"] == CODE)
+        if CODE not in able and any(self._grade(*each, PUBLIC).answer for each in programs):
+            able.add(CODE)
+        return able
 
     def _next(
         self, name: str, request: dict[str, Any], reply: dict[str, Any], graded: Graded

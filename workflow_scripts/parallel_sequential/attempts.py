@@ -1,4 +1,6 @@
-"""All graded attempts of one model, in every arm that involves no other model.
+"""All attempts of one model, in every arm that involves no other model.
+
+Answers in mathematics are graded here, programs only as far as later prompts depend on it.
 
 Rounds go through the response store, so a job that was killed resumes in the same round.
 """
@@ -18,10 +20,9 @@ from workflow_scripts.inference import (
     replies,
     rounds,
     runner,
-    sandbox,
 )
 from workflow_scripts.inference import requests as inference
-from workflow_scripts.parallel_sequential import dialogue
+from workflow_scripts.parallel_sequential import dialogue, programs
 from workflow_scripts.parallel_sequential.arms import (
     CONDITIONED,
     PARALLEL,
@@ -31,7 +32,7 @@ from workflow_scripts.parallel_sequential.arms import (
     Sampling,
     records,
 )
-from workflow_scripts.parallel_sequential.contracts import ATTEMPTS, CHOICES, KEY, QUESTIONS
+from workflow_scripts.parallel_sequential.contracts import CHOICES, KEY, QUESTIONS, UNGRADED
 from workflow_scripts.parallel_sequential.dialogue import CUT_OFF, MATH, NO_ANSWER, Dialogue
 from workflow_scripts.parallel_sequential.grading import Grader
 from workflow_scripts.shared import job, tables
@@ -67,6 +68,8 @@ def rows_of(
                 "repeats_shown": repeats if earlier else None,
                 "passes_weak": graded.passes_weak,
                 "mean_logprob": None,
+                "tested": graded.tested,
+                "shown": earlier[-1] if earlier else None,
             }
         )
         shared = CONDITIONED if domain in able else [SEQUENTIAL]
@@ -282,10 +285,12 @@ def plan_of(
     settings: Mapping[str, Any],
     seed: int,
     context: int | None = None,
+    threads: int = 1,
 ) -> Rounds:
     """Dialogues, sampling and grading for one model with a context of `context` tokens, if known.
 
-    `asked` comes from `kinds.asked`, and `spec` is the model's entry in the config.
+    `asked` comes from `kinds.asked`, and `spec` is the model's entry in the config. Programs run
+    in `threads` sandboxes.
     """
     domains = list(dict.fromkeys(questions["domain"]))
     dialogues: dict[str, Dialogue] = {domain: dialogue.of(asked, domain) for domain in domains}
@@ -299,8 +304,8 @@ def plan_of(
         )
         for domain in domains
     }
-    limits = sandbox.Limits(**settings["code"]["limits"])
-    grader = Grader(questions, dialogues, limits, settings["weak_reliability"], seed)
+    judge = programs.of(settings["code"], threads)
+    grader = Grader(questions, dialogues, judge, settings["weak_reliability"], seed)
     return Rounds(grader, dialogues, sampling, settings["attempts"], settings["tries"])
 
 
@@ -340,7 +345,7 @@ def collect(
 
 
 def main(
-    attempts: str | Path,
+    ungraded: str | Path,
     choices: str | Path,
     questions: str | Path,
     model: str,
@@ -350,9 +355,10 @@ def main(
     asked: dict[str, Any],
     settings: dict[str, Any],
     seed: int,
+    threads: int = 1,
     provenance: dict[str, Any] | None = None,
 ) -> None:
-    """Run every arm on one model; write its attempts and its choices.
+    """Run every arm on one model; write its attempts and its choices. `grades.py` tests programs.
 
     `spec` is the model's entry in the config, `checkpoint` the folder of its weights, and `asked`
     what its kind is asked; `settings` is the study's section without `copying` and `embedder`.
@@ -361,12 +367,12 @@ def main(
     # Each round reads the whole store, so the store holds this study's replies only.
     store = runner.store_of(engine, "attempts")
     wanted = tables.read(questions, QUESTIONS)
-    plan = plan_of(asked, spec, wanted, settings, seed, context_of(engine, spec))
+    plan = plan_of(asked, spec, wanted, settings, seed, context_of(engine, spec), threads)
     logprobs = settings["reply_logprobs"] and openai_payload.extended(spec)
     if settings["reply_logprobs"] and not logprobs:
         log.warning("no best of N by log-probability: the server gives none of a whole reply")
     frame, chosen = collect(engine, store, plan, wanted, settings, seed, logprobs)
-    tables.write(frame, attempts, ATTEMPTS, provenance)
+    tables.write(frame, ungraded, UNGRADED, provenance)
     tables.write(chosen, choices, CHOICES, provenance)
 
 

@@ -52,6 +52,13 @@ ATTEMPTS = DataFrameSchema(
     coerce=True,
     name="attempts",
 )
+# Attempts whose programs are not tested to the end.
+UNGRADED = ATTEMPTS.add_columns(
+    {
+        "tested": Column(int, Check.isin([0, 1, 2])),  # `grading.NO_TESTS`, PUBLIC, ALL
+        "shown": Column(str, nullable=True),  # the last answer of its history, where it is known
+    }
+)
 CHOICES = DataFrameSchema(
     {
         **PLACE,  # of the answers to choose from

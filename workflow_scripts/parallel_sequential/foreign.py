@@ -14,7 +14,7 @@ from workflow_scripts.inference import engines, runner
 from workflow_scripts.inference import requests as inference
 from workflow_scripts.parallel_sequential.arms import SEQUENTIAL, Rounds
 from workflow_scripts.parallel_sequential.attempts import context_of, plan_of, rows_of
-from workflow_scripts.parallel_sequential.contracts import ATTEMPTS, QUESTIONS
+from workflow_scripts.parallel_sequential.contracts import ATTEMPTS, QUESTIONS, UNGRADED
 from workflow_scripts.shared import job, tables
 
 SEED, MODEL = "other_seed", "other_model"
@@ -58,7 +58,7 @@ def after_donor(
 
 
 def main(
-    foreign: str | Path,
+    ungraded: str | Path,
     questions: str | Path,
     attempts: str | Path,
     donor: str | Path,
@@ -91,10 +91,10 @@ def main(
         requests = after_donor(arm, given, shift, wanted, plan)
         if requests is not None:
             rows += rows_of(requests, runner.generate(requests, engine, store), plan)
-    frame = pd.DataFrame(rows).reindex(columns=list(ATTEMPTS.columns))
+    frame = pd.DataFrame(rows).reindex(columns=list(UNGRADED.columns))
     # Named together with the model's own answers, so that a repeat gets the same name.
     both = plan.grader.named(pd.concat([own, frame], ignore_index=True)) if rows else frame
-    tables.write(both.iloc[len(own) :] if rows else frame, foreign, ATTEMPTS, provenance)
+    tables.write(both.iloc[len(own) :] if rows else frame, ungraded, UNGRADED, provenance)
 
 
 if __name__ == "__main__":

@@ -1,43 +1,20 @@
-"""Run a program on a task's inputs in the sandbox, and compare its results outside of it.
+"""Run programs on a task's inputs in the sandbox, and compare their results outside of it.
 
 The program sees inputs only; expected results never enter its process.
 """
 
 import json
-import secrets
+import queue
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 from workflow_scripts.inference import sandbox
 
-# Runs in the sandbox. Results are printed after a mark that the program cannot know in advance.
-HARNESS = """
-import contextlib, io, json, sys
-_source, _inputs, _kind, _name, _mark = json.loads({given!r})
-def _one(given):
-    out = io.StringIO()
-    with contextlib.redirect_stdout(out):
-        space = {{"__name__": "__main__" if _kind == "stdin" else "program"}}
-        if _kind == "stdin":
-            sys.stdin = io.StringIO(given)
-        try:
-            exec(compile(_source, "program", "exec"), space)
-        except SystemExit:
-            pass
-        if _kind == "stdin":
-            return out.getvalue()
-        found = space.get(_name)
-        if found is None and "Solution" in space:
-            found = getattr(space["Solution"](), _name)
-        return found(*given)
-_results = []
-for _given in _inputs:
-    try:
-        _results.append(["ok", json.loads(json.dumps(_one(_given)))])
-    except BaseException as error:
-        _results.append(["error", (type(error).__name__ + ": " + str(error))[:200]])
-print("\\n" + _mark + json.dumps(_results))
-"""
+Test = dict[str, Any]  # input and expected
+LONGEST = 200  # characters of an error that are kept
 
 
 @dataclass(frozen=True)
@@ -46,7 +23,7 @@ class Ran:
 
     results: tuple[tuple[str, Any], ...]
 
-    def passed(self, tests: list[dict[str, Any]]) -> list[bool]:
+    def passed(self, tests: list[Test]) -> list[bool]:
         """Whether each of the tests was passed."""
         pairs = zip(self.results, tests, strict=True)
         return [how == "ok" and equal(got, test["expected"]) for (how, got), test in pairs]
@@ -56,40 +33,92 @@ class Ran:
         return json.dumps(self.results, sort_keys=True)
 
 
-def run(
-    source: str | None,
-    tests: list[dict[str, Any]],
-    kind: str,
-    function: str,
-    limits: sandbox.Limits,
-) -> Ran:
-    """Run `source` on the inputs of `tests`; `kind` is call or stdin.
+class Judge:
+    """Runs programs on tests, each test in a process of its own, for at most `workers` threads."""
 
-    A failing program gives error results and raises nothing; so does None (no program).
-    """
-    if source is None:
-        return Ran((("error", "no program"),) * len(tests))
-    mark = secrets.token_hex(16)
-    given = json.dumps([source, [test["input"] for test in tests], kind, function, mark])
-    outcome = sandbox.run(HARNESS.format(given=given), limits)
-    lines = [line for line in outcome.output.splitlines() if line.startswith(mark)]
-    if outcome.status != "ok" or len(lines) != 1:
-        return Ran((("error", f"program: {outcome.status}"),) * len(tests))
-    found = json.loads(lines[0].removeprefix(mark))
-    return Ran(tuple((str(how), value) for how, value in found))
+    def __init__(self, limits: sandbox.Limits, numpy: bool = False, workers: int = 1) -> None:
+        self.workers = workers
+        self._all = [sandbox.Sandbox(limits, graded=True, numpy=numpy) for _ in range(workers)]
+        self._free: queue.SimpleQueue[sandbox.Sandbox] = queue.SimpleQueue()
+        for box in self._all:
+            self._free.put(box)
+
+    def close(self) -> None:
+        """End the sandboxes; they end with this process, too."""
+        for box in self._all:
+            box.close()
+
+    def run(
+        self,
+        source: str | None,
+        tests: list[Test],
+        kind: str,
+        function: str,
+        until_failure: bool = False,
+    ) -> Ran:
+        """Run `source` on the inputs of `tests`; `kind` is call or stdin.
+
+        A failing program gives error results and raises nothing; so does None (no program). With
+        `until_failure`, the tests after the first that is not passed do not run.
+        """
+        if source is None:
+            return Ran((("error", "no program"),) * len(tests))
+        results = []
+        with self._sandbox() as box:
+            for test in tests:
+                given = test["input"] if kind == "stdin" else json.dumps(test["input"])
+                outcome = box.run(source, given, "" if kind == "stdin" else function)
+                results.append(_result(outcome, kind))
+                if until_failure and not Ran((results[-1],)).passed([test])[0]:
+                    break
+        return Ran(tuple(results))
+
+    @contextmanager
+    def _sandbox(self) -> Iterator[sandbox.Sandbox]:
+        box = self._free.get()
+        try:
+            yield box
+        finally:
+            self._free.put(box)
+
+
+def of(settings: Mapping[str, Any], workers: int = 1) -> Judge:
+    """The judge of the config's section `parallel_sequential.code`."""
+    return Judge(sandbox.Limits(**settings["limits"]), settings["numpy"], workers)
+
+
+def _result(outcome: sandbox.Outcome, kind: str) -> tuple[str, Any]:
+    if outcome.status == "error":
+        _, _, last = outcome.errors.strip().rpartition("\n")
+        with suppress(ValueError):  # it was killed
+            return "error", str(json.loads(last))[:LONGEST]
+    if outcome.status != "ok":
+        return "error", f"program: {outcome.status}"
+    if kind == "stdin":
+        return "ok", outcome.output
+    try:
+        return "ok", json.loads(outcome.output)
+    except (ValueError, RecursionError):
+        return "error", "program: no result"
 
 
 def equal(got: Any, expected: Any) -> bool:
-    """Whether two results are equal; text is compared word by word, numbers in it by value."""
+    """Whether two results are equal.
+
+    Text is compared word by word, words that are numbers by value. Whole numbers are compared
+    exactly, others up to 1e-9 of the expected value.
+    """
     if isinstance(got, str) and isinstance(expected, str):
         left, right = got.split(), expected.split()
         return len(left) == len(right) and all(map(_same_word, left, right))
     if isinstance(got, bool) or isinstance(expected, bool):
         return got is expected
     if isinstance(got, int | float) and isinstance(expected, int | float):
-        return abs(got - expected) <= 1e-9 * max(1.0, abs(expected))
+        return _same_number(got, expected)
     if isinstance(got, list) and isinstance(expected, list):
         return len(got) == len(expected) and all(map(equal, got, expected))
+    if isinstance(got, dict) and isinstance(expected, dict):
+        return got.keys() == expected.keys() and all(equal(got[k], expected[k]) for k in expected)
     return type(got) is type(expected) and got == expected
 
 
@@ -97,15 +126,28 @@ def _same_word(left: str, right: str) -> bool:
     if left == right:
         return True
     try:
-        return equal(float(left), float(right))
-    except ValueError:
+        return _same_number(Decimal(left), Decimal(right))
+    except ArithmeticError:  # no number, or one that Decimal cannot hold
         return False
 
 
-def complaint(ran: Ran, tests: list[dict[str, Any]]) -> str:
-    """The environment's remark on the first failed test; "" if all pass."""
-    for (how, got), test, passed in zip(ran.results, tests, ran.passed(tests), strict=True):
-        if not passed:
+def _same_number(got: Any, expected: Any) -> bool:
+    """Whether numbers are equal; a difference of 1 in the last digits of an integer counts."""
+    exact, wanted = Decimal(got), Decimal(expected)
+    if exact == wanted or not (exact.is_finite() and wanted.is_finite()):
+        return exact == wanted
+    if exact == exact.to_integral_value() and wanted == wanted.to_integral_value():
+        return False
+    return abs(exact - wanted) <= Decimal("1e-9") * max(Decimal(1), abs(wanted))
+
+
+def complaint(ran: Ran, tests: list[Test]) -> str:
+    """The environment's remark on the first test that is not passed; "" if all are.
+
+    Tests after the last result did not run, because that one failed.
+    """
+    for (how, got), test in zip(ran.results, tests, strict=False):
+        if how != "ok" or not equal(got, test["expected"]):
             said = f"gave {json.dumps(got)}" if how == "ok" else f"failed with {got}"
             given, wanted = json.dumps(test["input"]), json.dumps(test["expected"])
             return f"On input {given[:400]} the program {said[:400]}; expected {wanted[:400]}."

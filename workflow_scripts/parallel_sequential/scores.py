@@ -58,6 +58,12 @@ def of_domain(
     accuracy.foreign(rows, frame)
 
 
+def guards(paths: Sequence[str | Path]) -> list[str]:
+    """What kept programs from reading files when the tables were graded (`sandbox.reads`)."""
+    found = (tables.provenance(path).get("programs_read") for path in paths)
+    return sorted({each for each in found if each})
+
+
 def main(
     scores: str | Path,
     attempts: Sequence[str | Path],
@@ -99,7 +105,8 @@ def main(
         rows = Rows(world, MATH, seeds.derive(seed, "scores", "recovery", world))
         exploration.recovery(rows, asked, int(frame["chain"].max()) + 1, set_size)
         found.append(rows.made)
-    tables.write(table(found), scores, schemas.SCORES, provenance)
+    more = {"programs_read": guards([*attempts, *foreign])}
+    tables.write(table(found), scores, schemas.SCORES, {**(provenance or {}), **more})
 
 
 if __name__ == "__main__":

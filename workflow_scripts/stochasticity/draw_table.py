@@ -42,3 +42,10 @@ DRAWS = DataFrameSchema(
     coerce=True,
     name="draws",
 )
+# Replies with programs, which have not run (S11).
+WRITTEN = DataFrameSchema(
+    {name: DRAWS.columns[name] for name in (*CONDITIONS, "model", "tokens", "max_tokens")}
+    | {"finish_reason": DRAWS.columns["finish_reason"], "text": Column(str)},
+    coerce=True,
+    name="written programs",
+)
