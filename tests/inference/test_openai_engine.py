@@ -410,3 +410,13 @@ def test_a_key_is_in_no_file_and_no_message(folder, monkeypatch, caplog, capfd):
     texts += [path.read_text() for path in folder.rglob("*") if path.is_file()]
     assert len(texts) > 5
     assert not any(KEY[:8] in text for text in texts)  # nor a part of it, which some servers send
+
+
+def test_a_key_that_a_wrong_reply_repeats_is_in_no_message_and_no_file(folder, monkeypatch):
+    monkeypatch.setenv("MODEL_KEY", KEY)
+    reply = hostile.raw(json.dumps({"detail": f"Incorrect key {KEY[:12]}***"}).encode())
+    failing = pytest.raises(engines.EngineError, match=r"found .*Incorrect key \[key\]")
+    with hostile.serving(lambda *_: reply) as server, failing as raised:
+        ask(server, rows(1, 1), key_variable="MODEL_KEY")
+    texts = [path.read_text() for path in folder.rglob("*") if path.is_file()]
+    assert not any(KEY[:8] in text for text in [str(raised.value), *texts])

@@ -187,7 +187,8 @@ class Calls:
             try:
                 return checked(reply)
             except NOT_READ:
-                self.aside.put(path, body, reply)
+                if reply.get("choices"):
+                    self.aside.put(path, body, reply)
                 raise
 
         for reply in self.aside.get(path, body):

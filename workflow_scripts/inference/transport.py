@@ -110,13 +110,13 @@ class Transport:
         try:
             return attempts(self._attempt, url, body, most, read)
         except Unfit as error:
-            raise EngineError(f"{self._where(url)}: {error}") from error
+            raise EngineError(f"{self._where(url)}: {self._masked(str(error))}") from error
         except Unusable as error:
             if self.stopping.is_set():
                 raise Stopped from error
             raise EngineError(
                 f"models.{self.name}: no usable reply from {url}{self._via()} in "
-                f"{self.settings['attempts']} attempts, the last: {error}; "
+                f"{self.settings['attempts']} attempts, the last: {self._masked(str(error))}; "
                 "the replies so far are stored, run again to resume"
             ) from error
 
@@ -173,14 +173,14 @@ class Transport:
         returned = response.headers.get("x-request-id", sent)
         if returned.startswith("faultlines-") and returned != sent:
             raise Unusable("a reply to another request (X-Request-Id)", billed=True)
-        if "text/html" in response.headers.get("content-type", ""):
-            raise EngineError(
-                f"{self._where(url)} is a web page; `server.url` is the address of the server's "
-                "interface for programs, up to and including /v1"
-            )
         try:
             reply = json.loads(data.decode("utf-8-sig", "replace"))
         except ValueError as error:
+            if "text/html" in response.headers.get("content-type", ""):
+                raise EngineError(
+                    f"{self._where(url)} is a web page; `server.url` is the address of the "
+                    "server's interface for programs, up to and including /v1"
+                ) from error
             raise Unusable(f"a reply that is not JSON: {_start(data)}", billed=True) from error
         if not isinstance(reply, dict):
             raise Unusable("a reply that is not a JSON object", billed=True)
@@ -201,9 +201,7 @@ class Transport:
     def _refusal(self, url: str, status: int, headers: Any, data: bytes) -> Exception:
         """What to raise for an error that the server states."""
         said = refusals.complaint(data)
-        words, where = said.words, self._where(url)
-        if self.key:  # some servers repeat the first characters of the key
-            words = re.sub(re.escape(self.key[:8]) + r"\S*", "[key]", words)
+        words, where = self._masked(said.words), self._where(url)
         if status in (401, 403):
             variable = self.settings.get("key_variable")
             told = f"the key in {variable}" if variable else "requests without a key"
@@ -225,6 +223,10 @@ class Transport:
                 f"({self.settings['longest_wait_s']}); stored replies are kept, run again later"
             )
         return Unusable(f"status {status}: {words}", billed=status == 200, after_s=after)
+
+    def _masked(self, words: str) -> str:
+        """A server's words without the key, of which some repeat the first characters."""
+        return re.sub(re.escape(self.key[:8]) + r"\S*", "[key]", words) if self.key else words
 
     def _where(self, url: str) -> str:
         return f"models.{self.name}: {url}{self._via()}"
