@@ -75,6 +75,7 @@ class OpenAIEngine:
         self.folder = files.work_folder("spending", url=self.url, model=spec["source"])
 
         self.version = self._version()
+        self.proven: set[str] = set()  # kinds of tasks that the server has done
 
     def rendered(self, requests: Sequence[dict[str, Any]]) -> dict[str, str]:
         """Nothing: the server renders the prompts."""
@@ -102,12 +103,11 @@ class OpenAIEngine:
         with signals, transport.client, ThreadPoolExecutor(concurrency) as threads:
             waiting = list(reversed(tasks))
             going: dict[Future[Record], str] = {}
-            proven: set[str] = set()
             try:
                 while True:
                     while waiting and len(going) < concurrency and not signals.stopping.is_set():
                         kind = _kind(waiting[-1])
-                        if kind not in proven and kind in going.values():
+                        if kind not in self.proven and kind in going.values():
                             break  # if the server cannot do this, one attempt shows it
                         going[threads.submit(calls.do, waiting.pop())] = kind
                     if not going:
@@ -119,7 +119,7 @@ class OpenAIEngine:
                         error = future.exception()
                         if error is None:
                             batch.append(future.result())
-                            proven.add(kind)
+                            self.proven.add(kind)
                         elif not isinstance(error, Stopped):
                             failure = failure or error
                             signals.stopping.set()
