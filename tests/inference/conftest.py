@@ -18,3 +18,10 @@ def engine(checkpoint):
     from workflow_scripts.inference import engines
 
     return engines.load("tiny", tiny.SPEC, str(checkpoint))
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """Each test has its own `work/`."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path

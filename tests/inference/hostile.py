@@ -99,8 +99,23 @@ def changed(**changes):
     return answer
 
 
+def choice(**parts):
+    """A good reply whose choice has these keys beside `index` and `finish_reason`."""
+    return changed(choices=[{"index": 0, "finish_reason": "stop", **parts}])
+
+
 def raw(data):
     return lambda handler, body, number: handler.reply(200, data)
+
+
+def page(handler, body, number):
+    """A web page, as from an address without /v1."""
+    data = b"<html>Welcome</html>"
+    handler.send_response(200)
+    handler.send_header("Content-Type", "text/html; charset=utf-8")
+    handler.send_header("Content-Length", str(len(data)))
+    handler.end_headers()
+    handler.wfile.write(data)
 
 
 def hang(handler, body, number):
@@ -160,6 +175,7 @@ def enormous(handler, body, number):
         handler.wfile.write(b" " * (1 << 20))
 
 
+# Faults that pass: the request is sent again, on every dialect.
 FAULTS = {
     "429": status(429, "slow down", Retry_After="0"),
     "500": status(500),
@@ -175,20 +191,47 @@ FAULTS = {
     "a list": raw(b"[]"),
     "no choices": changed(choices=[]),
     "two choices": changed(choices=[{}, {}]),
+    "broken off": choice(message={"content": "half a"}, finish_reason="error"),
+    "error in a choice": choice(message={"content": ""}, error={"code": 502, "message": "gone"}),
+    "503 as 200": raw(b'{"error": {"code": 503, "message": "no backend"}}'),
+    "overloaded as 200": raw(b'{"error": {"type": "overloaded_error", "message": "Overloaded"}}'),
+    "other header": other_header,
+    "enormous": enormous,
+}
+
+# Faults on dialect vllm only, whose servers are known to count and to name every reply: the reply
+# belongs to another request. Others give such replies in earnest (see products.py).
+STRICT_FAULTS = {
     "no usage": changed(usage=None),
-    "numbers for text": changed(
-        choices=[{"index": 0, "finish_reason": "stop", "message": {"content": 7}}]
-    ),
-    "unknown reason": changed(
-        choices=[{"index": 0, "finish_reason": "whim", "message": {"content": "x"}}]
-    ),
-    "other model": changed(model="another-13b"),
     "other kind": changed(object="embedding"),
     "more than the limit": changed(usage={"prompt_tokens": 9, "completion_tokens": 10**6}),
     "other prompt": changed(usage={"prompt_tokens": 4321, "completion_tokens": 3}),
+    "one token more": lambda handler, body, number: changed(
+        usage={"prompt_tokens": len(json.dumps(body["messages"])) // 4 + 2, "completion_tokens": 3}
+    )(handler, body, number),
     "other id": other_id,
-    "other header": other_header,
-    "enormous": enormous,
+}
+
+# Replies that the next attempt would give again, with what the only line says of them.
+LASTING = {
+    "no key choices": (raw(b'{"greeting": "hello"}'), r"expected a reply with choices.*hello"),
+    "numbers for text": (choice(message={"content": 7}), "expected text, found int: 7"),
+    "neither message nor text": (choice(delta={"content": "x"}), "expected a message or a text"),
+    "message is text": (choice(message="x"), "expected a message or a text"),
+    "parts without a type": (choice(message={"content": [7]}), "expected parts of a text"),
+    "choice is text": (changed(choices=["x"]), "expected a choice, found"),
+    "other model": (changed(model="another-13b"), "'mock-7b', found a reply of 'another-13b'"),
+    "relative": (changed(model="mock-7b-mini"), "'mock-7b', found a reply of 'mock-7b-mini'"),
+    "error as 200": (
+        raw(b'{"error": "Unexpected endpoint or method. (POST /v1/v1)"}'),
+        r"answers with an error \(status 200\): Unexpected endpoint",
+    ),
+    "object error": (
+        raw(b'{"object": "error", "message": "no such adapter", "code": 40001}'),
+        "answers with an error .* no such adapter",
+    ),
+    "400 as 200": (raw(b'{"error": {"code": 400, "message": "bad tool"}}'), "400.*bad tool"),
+    "web page": (page, "is a web page; `server.url`"),
 }
 
 

@@ -14,7 +14,7 @@ from urllib.request import urlopen
 import pytest
 
 from tests.inference import tiny
-from tests.inference.test_openai_engine import QUICK
+from tests.inference.asking import QUICK
 from tests.inference.test_vllm_engine import PYTHON, TOLERANCE, agree, misleading, mixed, with_vllm
 from workflow_scripts.inference import engines, runner
 from workflow_scripts.inference.requests import request, table

@@ -1,4 +1,5 @@
 import json
+import os
 import tracemalloc
 
 import pytest
@@ -91,3 +92,24 @@ def test_memory_does_not_grow_with_the_length_of_replies(tmp_path):
     finally:
         tracemalloc.stop()
     assert held < 2_000_000  # a batch is held as records, lines and bytes; the store has 10 MB
+
+
+def test_one_bad_text_costs_no_other_reply(tmp_path):
+    """Half a surrogate pair cannot be written as UTF-8."""
+    store = Store(tmp_path)
+    texts = ["before", "half \ud83d", "after"]
+    store.append([record("a", number, text) for number, text in enumerate(texts)])
+    store.close()
+    assert [each["text"] for each in Store(tmp_path).values()] == texts
+
+
+@pytest.mark.parametrize(("umask", "mode"), [(0o077, 0o600), (0o002, 0o664)])
+def test_a_shard_takes_the_users_umask(tmp_path, umask, mode):
+    before = os.umask(umask)
+    try:
+        store = Store(tmp_path)
+        store.append([record("a")])
+    finally:
+        os.umask(before)
+    [shard] = tmp_path.iterdir()
+    assert shard.stat().st_mode & 0o777 == mode

@@ -1,15 +1,29 @@
 """The calls of a task to an OpenAI-compatible server, with checks that replies belong to them."""
 
 import json
+import logging
 import threading
 from collections import Counter
+from collections.abc import Callable
 from typing import Any
 
 from workflow_scripts.inference import openai_payload, openai_replies
 from workflow_scripts.inference.encoding import after
+from workflow_scripts.inference.served_name import ServedName
+from workflow_scripts.inference.set_aside import SetAside
 from workflow_scripts.inference.spending import Amount
-from workflow_scripts.inference.tasks import Draw, Record, Score, Task
-from workflow_scripts.inference.transport import TooLong, Transport, Unusable
+from workflow_scripts.inference.tasks import Draw, EngineError, Record, Score, Task
+from workflow_scripts.inference.transport import Refused, TooLong, Transport, Unfit, Unusable
+
+log = logging.getLogger(__name__)
+
+TOPS = (20, 8, 5)  # alternatives to ask for, the next where a server refuses so many
+
+# Raised for a reply that another attempt would give again.
+NOT_READ = (Unfit, EngineError, LookupError, TypeError, ValueError, AttributeError)
+
+# Reads a choice and the tokens that the server counted.
+Read = Callable[[dict[str, Any], Amount], Any]
 
 
 class Calls:
@@ -19,7 +33,13 @@ class Calls:
         self.spec = spec
         self.url = url
         self.extended = spec["server"]["dialect"] == "vllm"
+        self.strict = self.extended  # ids, names and counts are known to be right
         self.transport = transport
+        folder = transport.spending.path.parent
+        self.served = ServedName(spec, folder)
+        self.aside = SetAside(folder)
+        self._top = TOPS[0]
+        self._told: set[str] = set()
         self._lock = threading.Lock()
         self._replies: set[str] = set()
         self._sizes: dict[str, Counter[int]] = {}
@@ -36,7 +56,8 @@ class Calls:
             return _empty(request, sample, "length", self._size(request)[0] if self.extended else 0)
         try:
             return self._drawn(request, sample, request["max_tokens"], "length")
-        except TooLong:
+        except TooLong as error:
+            self._tell("does not fit", f"a request does not fit the context: {error}")
             if not self.extended:
                 return _empty(request, sample, "context", 0)  # the prompt's length is not known
         size, context = self._size(request)
@@ -47,9 +68,12 @@ class Calls:
     def _drawn(self, request: dict[str, Any], sample: int, limit: int, at_limit: str) -> Record:
         path, body = openai_payload.draw(self.spec, request, sample, limit)
 
-        def read(choice: dict[str, Any], spent: Amount) -> Record:
-            record = openai_replies.draw_record(request, sample, choice, spent, at_limit)
-            self._same_prompt(request, spent)
+        def read(choice: dict[str, Any], tokens: Amount) -> Record:
+            record = openai_replies.draw_record(request, sample, choice, tokens, limit, at_limit)
+            if self.strict:
+                self._same_prompt(request, tokens)
+            if not tokens.prompt_tokens:
+                self._tell("usage", "the server does not count tokens; tables have 0 for them")
             return record
 
         return self._call(path, body, read)
@@ -57,15 +81,28 @@ class Calls:
     def _first_token(self, task: Score) -> Record:
         """Log-probabilities of options that are one of the likeliest tokens; null for others."""
         request = task.request
-        path, body = openai_payload.first_token(self.spec, request)
         options = json.loads(request["choices"])
 
-        def read(choice: dict[str, Any], spent: Amount) -> Record:
+        def read(choice: dict[str, Any], tokens: Amount) -> Record:
             found = openai_replies.top_logprobs(choice)
             values = [0.0 if option == "" else found.get(option) for option in options]
-            return openai_replies.score_record(request, spent.prompt_tokens, values, [])
+            return openai_replies.score_record(request, tokens.prompt_tokens, values, [])
 
-        return self._call(path, body, read)
+        path, body = openai_payload.first_token(self.spec, request)
+        field = "top_logprobs" if "top_logprobs" in body else "logprobs"
+        while True:
+            top = min(body[field], self._top)
+            try:
+                return self._call(path, body | {field: top}, read)
+            except TooLong as error:
+                self._tell("does not fit", f"a request does not fit the context: {error}")
+                return openai_replies.score_record(request, 0, [None] * len(options), [])
+            except Refused as error:
+                # A server that gives fewer alternatives says so in its own words.
+                fewer = [each for each in TOPS if each < top]
+                if "logprobs" not in error.words or not fewer:
+                    raise
+                self._top = min(self._top, fewer[0])
 
     def _exact(self, task: Score) -> Record:
         """Log-probabilities of all options; null if the context has no room for one more token.
@@ -136,32 +173,55 @@ class Calls:
         reply, _ = self.transport.call(root + path, body, Amount(requests=1), read)
         return reply
 
-    def _call(self, path: str, body: dict[str, Any], read: Any) -> Any:
+    def _call(self, path: str, body: dict[str, Any], read: Read) -> Any:
         def checked(reply: dict[str, Any]) -> tuple[Any, Amount]:
-            choice, spent = openai_replies.choice_of(body, reply)
-            result = read(choice, spent)
+            name = self.served.check(reply.get("model"))
+            choice, tokens = openai_replies.choice_of(body, reply, self.strict)
+            result = read(choice, tokens)
             self._once(reply)
-            return result, spent
+            if isinstance(result, dict):  # a record
+                result["served_as"] = name
+            return result, openai_replies.cost(body, choice, tokens)
 
-        amount = openai_payload.most(body)
-        return self.transport.call(self.url + path, body, amount, checked)[0]
+        def kept(reply: dict[str, Any]) -> tuple[Any, Amount]:
+            try:
+                return checked(reply)
+            except NOT_READ:
+                if reply.get("choices"):
+                    self.aside.put(path, body, reply)
+                raise
+
+        for reply in self.aside.get(path, body):
+            try:
+                return checked(reply)[0]
+            except (*NOT_READ, Unusable):
+                continue  # the server may have changed, so it is asked again
+        return self.transport.call(self.url + path, body, openai_payload.most(body), kept)[0]
 
     def _once(self, reply: dict[str, Any]) -> None:
         """Raise `Unusable` for a reply that has already answered another request."""
         name = reply.get("id")
-        if not name:
+        if not self.strict or not name:  # others may draw ids from a thousand numbers
             return
         with self._lock:
             if name in self._replies:
                 raise Unusable(f"the reply to another request (id {name})", billed=True)
             self._replies.add(name)
 
-    def _same_prompt(self, request: dict[str, Any], spent: Amount) -> None:
+    def _tell(self, what: str, message: str) -> None:
+        """Log a message once per run."""
+        with self._lock:
+            if what in self._told:
+                return
+            self._told.add(what)
+        log.warning("models.%s: %s", self.transport.name, message)
+
+    def _same_prompt(self, request: dict[str, Any], tokens: Amount) -> None:
         """Raise `Unusable` unless a request's prompt has its most frequent length.
 
         The first reply may be the wrong one, so the first length is not assumed to be correct.
         """
-        size = spent.prompt_tokens
+        size = tokens.prompt_tokens
         with self._lock:
             seen = self._sizes.setdefault(request["request_id"], Counter())
             seen[size] += 1

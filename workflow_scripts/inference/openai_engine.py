@@ -1,6 +1,7 @@
 """Models behind any OpenAI-compatible server, which may cost money and may fail.
 
 There is one HTTP request per sample, so each sample has its own seed and is stored once paid for.
+The first request of each kind goes alone, so what the server cannot do costs one attempt.
 When something ends the run (a spending limit, a refusal, a signal), no new requests are sent;
 pending ones are completed and stored before the run ends.
 """
@@ -15,8 +16,9 @@ from typing import Any
 
 from workflow_scripts.inference import chat, noise, openai_payload
 from workflow_scripts.inference.openai_calls import Calls
+from workflow_scripts.inference.served_name import ServedName
 from workflow_scripts.inference.spending import Spending
-from workflow_scripts.inference.tasks import EngineError, Record, Task
+from workflow_scripts.inference.tasks import Draw, EngineError, Record, Task
 from workflow_scripts.inference.transport import Stopped, Transport
 from workflow_scripts.shared import files
 
@@ -70,7 +72,10 @@ class OpenAIEngine:
         self.settings = spec["server"]
         self.url = self.settings["url"].rstrip("/")
         self.dtype = spec.get("dtype", "unknown")
-        self.version = f"{self.settings['dialect']} server, {self.url}"
+        self.folder = files.work_folder("spending", url=self.url, model=spec["source"])
+
+        self.version = self._version()
+        self.proven: set[str] = set()  # kinds of tasks that the server has done
 
     def rendered(self, requests: Sequence[dict[str, Any]]) -> dict[str, str]:
         """Nothing: the server renders the prompts."""
@@ -88,10 +93,7 @@ class OpenAIEngine:
             if why:
                 raise EngineError(f"models.{self.name}: request {task.request['item']!r}: {why}")
         spending = Spending(
-            self.name,
-            files.work_folder("spending", url=self.url, model=self.spec["source"]),
-            self.settings["limits"],
-            self.settings.get("prices"),
+            self.name, self.folder, self.settings["limits"], self.settings.get("prices")
         )
         failure: BaseException | None = None
         signals = _Signals()
@@ -99,23 +101,25 @@ class OpenAIEngine:
         calls = Calls(self.spec, self.url, transport)
         concurrency = self.settings["concurrency"]
         with signals, transport.client, ThreadPoolExecutor(concurrency) as threads:
-            waiting = iter(tasks)
-            going: set[Future[Record]] = set()
+            waiting = list(reversed(tasks))
+            going: dict[Future[Record], str] = {}
             try:
                 while True:
-                    while len(going) < concurrency:
-                        following = None if signals.stopping.is_set() else next(waiting, None)
-                        if following is None:
-                            break
-                        going.add(threads.submit(calls.do, following))
+                    while waiting and len(going) < concurrency and not signals.stopping.is_set():
+                        kind = _kind(waiting[-1])
+                        if kind not in self.proven and kind in going.values():
+                            break  # if the server cannot do this, one attempt shows it
+                        going[threads.submit(calls.do, waiting.pop())] = kind
                     if not going:
                         break
-                    arrived, going = wait(going, timeout=CHECK_S, return_when=FIRST_COMPLETED)
+                    arrived, _ = wait(going, timeout=CHECK_S, return_when=FIRST_COMPLETED)
                     batch: list[Record] = []
                     for future in arrived:
+                        kind = going.pop(future)
                         error = future.exception()
                         if error is None:
                             batch.append(future.result())
+                            self.proven.add(kind)
                         elif not isinstance(error, Stopped):
                             failure = failure or error
                             signals.stopping.set()
@@ -123,9 +127,25 @@ class OpenAIEngine:
                         yield batch
             finally:
                 signals.stopping.set()
+        self.version = self._version()
         signals.pass_on()
         if failure is not None:
             raise failure
+
+    def _version(self) -> str:
+        """Dialect and address of the server, and the name under which the model answers."""
+        name = ServedName(self.spec, self.folder).known()
+        known = f", answers as {name}" if name else ""
+        return f"{self.settings['dialect']} server, {self.url}{known}"
+
+
+def _kind(task: Task) -> str:
+    """What a task needs of a server: the endpoint, and replies or log-probabilities."""
+    request = task.request
+    wanted = "scores"
+    if isinstance(task, Draw):
+        wanted = "reply" if request["max_tokens"] else "nothing"
+    return f"{wanted} of {'turns' if isinstance(request['messages'], str) else 'prompt'}"
 
 
 class _Signals:

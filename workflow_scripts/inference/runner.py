@@ -159,6 +159,8 @@ def _rows(asked: list[dict[str, Any]], store: Store) -> Iterator[dict[str, Any]]
         for sample in range(request["n"]):
             record = store[kept_as, sample]
             own = {key: record[key] for key in OF_DRAW}
+            # A server that is asked for scores only tells the prompt's length with them.
+            own["prompt_tokens"] = own["prompt_tokens"] or scores.get("prompt_tokens", 0)
             yield {"request_id": name, "sample": sample, **own, **shared}
 
 

@@ -117,7 +117,7 @@ class _Locked:
         self.path = path
 
     def __enter__(self) -> int:
-        self.descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
+        self.descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o666)
         fcntl.flock(self.descriptor, fcntl.LOCK_EX)
         return self.descriptor
 

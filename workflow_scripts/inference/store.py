@@ -67,7 +67,7 @@ class Store(Mapping[Key, Record]):
             self._own = self._new_shard()
         number, descriptor = self._own
         at = os.fstat(descriptor).st_size
-        lines = [json.dumps(record, ensure_ascii=False).encode() + b"\n" for record in batch]
+        lines = [_line(record) for record in batch]
         data = b"".join(lines)
         while data:
             data = data[os.write(descriptor, data) :]
@@ -100,7 +100,7 @@ class Store(Mapping[Key, Record]):
         name = f"{time.time_ns():020d}-{os.getpid()}-{secrets.token_hex(4)}.jsonl"
         self._shards.append(self.folder / name)
         flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_APPEND
-        return len(self._shards) - 1, os.open(self._shards[-1], flags, 0o644)
+        return len(self._shards) - 1, os.open(self._shards[-1], flags, 0o666)
 
     def _keep(self, record: Record, shard: int, offset: int) -> None:
         # All samples of a request share one string object.
@@ -132,3 +132,10 @@ class Store(Mapping[Key, Record]):
                         "can be incomplete, so this file is damaged: delete it and run again"
                     ) from error
                 at += len(line)
+
+
+def _line(record: Record) -> bytes:
+    try:
+        return json.dumps(record, ensure_ascii=False).encode() + b"\n"
+    except UnicodeEncodeError:  # half a surrogate pair: one bad text must not cost the whole batch
+        return json.dumps(record).encode() + b"\n"

@@ -4,7 +4,6 @@ Keys come from the environment and are written nowhere: they are removed from ev
 server sends back.
 """
 
-import email.utils
 import json
 import logging
 import re
@@ -12,19 +11,18 @@ import threading
 import time
 import uuid
 from collections.abc import Callable
-from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 import httpx2
 import tenacity
 
+from workflow_scripts.inference import connection, refusals
 from workflow_scripts.inference.spending import Amount, Spending
 from workflow_scripts.inference.tasks import EngineError
 
 T = TypeVar("T")
 
 LARGEST_BYTES = 64 << 20  # maximum size of a reply
-TOO_LONG = re.compile(r"context.{0,12}length|context window|too long|max_model_len", re.I)
 BUSY = {408, 409, 425, 429}  # statuses to retry, with all from 500 up
 
 logging.getLogger("httpx2").setLevel(logging.WARNING)  # it logs every request otherwise
@@ -39,8 +37,20 @@ class Unusable(Exception):
         self.after_s = after_s
 
 
+class Unfit(Exception):
+    """A whole reply that lacks what the request needs; another attempt would lack it too."""
+
+
+class Refused(EngineError):
+    """The server does not accept the request; `words` is what it says."""
+
+    def __init__(self, message: str, words: str):
+        super().__init__(message)
+        self.words = words
+
+
 class TooLong(Exception):
-    """Prompt and reply limit together exceed the model's context."""
+    """Prompt and reply limit together exceed the model's context; says so in the server's words."""
 
 
 class Stopped(Exception):
@@ -64,7 +74,11 @@ class Transport:
         self.spending = spending
         self.stopping = stopping
         self.gate = Gate(settings["requests_per_min"], stopping)
-        self.client = httpx2.Client(
+        self.proxy = connection.proxy_of(settings["url"])
+        self.client = connection.client(
+            name,
+            settings["url"],
+            self.proxy,
             timeout=settings["timeout_s"],
             limits=httpx2.Limits(max_connections=settings["concurrency"]),
             headers={} if key is None else {"Authorization": f"Bearer {key}"},
@@ -80,8 +94,9 @@ class Transport:
         """The result of `read` on the reply to `body`, and the cost of the call.
 
         `most` is the maximum cost. `read` returns its result and the cost reported by the server;
-        it raises `Unusable` for a reply that does not belong to `body`. Raises `EngineError` if
-        the server refuses or gives no usable reply, `TooLong`, `Stopped` and `CeilingError`.
+        it raises `Unusable` for a reply that does not belong to `body`, and `Unfit` for one that
+        lacks what is needed. Raises `EngineError` if the server refuses or gives no usable reply,
+        `TooLong`, `Stopped` and `CeilingError`.
         """
         wait = tenacity.wait_random_exponential(max=self.settings["longest_wait_s"])
         attempts = tenacity.Retrying(
@@ -94,12 +109,15 @@ class Transport:
         )
         try:
             return attempts(self._attempt, url, body, most, read)
+        except Unfit as error:
+            raise EngineError(f"{self._where(url)}: {self._masked(str(error))}") from error
         except Unusable as error:
             if self.stopping.is_set():
                 raise Stopped from error
             raise EngineError(
-                f"models.{self.name}: no usable reply from {url} in {self.settings['attempts']} "
-                f"attempts, the last: {error}; the replies so far are stored, run again to resume"
+                f"models.{self.name}: no usable reply from {url}{self._via()} in "
+                f"{self.settings['attempts']} attempts, the last: {self._masked(str(error))}; "
+                "the replies so far are stored, run again to resume"
             ) from error
 
     def _attempt(
@@ -114,14 +132,16 @@ class Transport:
         spent = Amount(requests=1)
         try:
             reply = self._post(url, body)
+            spent = most  # until `read` says what the server counted
             try:
                 result, spent = read(reply)
-            except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
-                what = f"the reply does not fit the request ({type(error).__name__}: {error})"
-                raise Unusable(what, billed=True) from error
+            except (LookupError, TypeError, ValueError, AttributeError) as error:
+                raise Unfit(
+                    f"the reply has another structure ({type(error).__name__}: {error}): "
+                    f"{_start(reply)}"
+                ) from error
         except Unusable as error:
-            if error.billed:
-                spent = most
+            spent = most if error.billed else Amount(requests=1)
             self.gate.pause(error.after_s)
             raise
         finally:
@@ -144,51 +164,75 @@ class Transport:
                         raise Unusable(
                             f"no complete reply after {self.settings['timeout_s']} s", True
                         )
-        except (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout) as error:
-            raise Unusable(f"no connection ({type(error).__name__})", billed=False) from error
         except (httpx2.TransportError, httpx2.DecodingError) as error:
-            raise Unusable(f"the connection broke ({type(error).__name__})", True) from error
+            raise self._broken(url, error) from error
         if self.key:
             data = data.replace(self.key.encode(), b"[key]")
         if response.status_code != 200:
-            raise self._refusal(url, response, data)
+            raise self._refusal(url, response.status_code, response.headers, data)
         returned = response.headers.get("x-request-id", sent)
         if returned.startswith("faultlines-") and returned != sent:
             raise Unusable("a reply to another request (X-Request-Id)", billed=True)
         try:
-            reply = json.loads(data)
+            reply = json.loads(data.decode("utf-8-sig", "replace"))
         except ValueError as error:
-            raise Unusable("a reply that is not JSON", billed=True) from error
+            if "text/html" in response.headers.get("content-type", ""):
+                raise EngineError(
+                    f"{self._where(url)} is a web page; `server.url` is the address of the "
+                    "server's interface for programs, up to and including /v1"
+                ) from error
+            raise Unusable(f"a reply that is not JSON: {_start(data)}", billed=True) from error
         if not isinstance(reply, dict):
             raise Unusable("a reply that is not a JSON object", billed=True)
-        return reply
+        if refusals.is_error(reply):
+            raise self._refusal(url, refusals.status_of(reply), response.headers, data)
+        return _without_lone_surrogates(reply) if b"\\u" in data else reply
 
-    def _refusal(self, url: str, response: httpx2.Response, data: bytes) -> Exception:
-        status, (code, message) = response.status_code, _complaint(data)
-        if self.key:  # some servers repeat the first characters of the key
-            message = re.sub(re.escape(self.key[:8]) + r"\S*", "[key]", message)
-        where = f"models.{self.name}: {url}"
+    def _broken(self, url: str, error: httpx2.HTTPError) -> Exception:
+        """What to raise for a connection that failed."""
+        cause = " ".join(f"{type(error).__name__}: {error}".split()).rstrip(": ")
+        if isinstance(error, httpx2.TransportError) and (remedy := connection.permanent(error)):
+            return EngineError(f"{self._where(url)}: no connection ({cause}); {remedy}")
+        early = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout, httpx2.ProxyError)
+        if isinstance(error, early):
+            return Unusable(f"no connection ({cause})", billed=False)
+        return Unusable(f"the connection broke ({cause})", billed=True)
+
+    def _refusal(self, url: str, status: int, headers: Any, data: bytes) -> Exception:
+        """What to raise for an error that the server states."""
+        said = refusals.complaint(data)
+        words, where = self._masked(said.words), self._where(url)
         if status in (401, 403):
             variable = self.settings.get("key_variable")
             told = f"the key in {variable}" if variable else "requests without a key"
-            return EngineError(f"{where} refuses {told} (status {status})")
+            return EngineError(f"{where} refuses {told} (status {status}): {words}")
         if status == 404:
-            return EngineError(f"{where} does not exist, or does not know the model: {message}")
-        if status in (400, 413, 422) and (
-            code == "context_length_exceeded" or TOO_LONG.search(message)
-        ):
-            return TooLong(message)
-        if code == "insufficient_quota":
-            return EngineError(f"{where}: the account has no credit left: {message}")
-        if status not in BUSY and status < 500:
-            return EngineError(f"{where} refuses the request (status {status}): {message}")
-        after = _retry_after(response.headers.get("retry-after"))
+            told = "does not exist, or does not know the model"
+            return Refused(f"{where} {told}: {words}", words)
+        if said.too_long(status):
+            return TooLong(words)
+        if said.no_credit():
+            return EngineError(f"{where}: the account has no credit left: {words}")
+        if status not in BUSY and status < 500 and not (status == 200 and said.passing()):
+            told = "answers with an error" if status == 200 else "refuses the request"
+            return Refused(f"{where} {told} (status {status}): {words}", words)
+        after = refusals.retry_after_s(headers)
         if after > self.settings["longest_wait_s"]:
             return EngineError(
                 f"{where} asks to wait {after:.0f} s, longer than server.longest_wait_s "
                 f"({self.settings['longest_wait_s']}); stored replies are kept, run again later"
             )
-        return Unusable(f"status {status}: {message}", billed=False, after_s=after)
+        return Unusable(f"status {status}: {words}", billed=status == 200, after_s=after)
+
+    def _masked(self, words: str) -> str:
+        """A server's words without the key, of which some repeat the first characters."""
+        return re.sub(re.escape(self.key[:8]) + r"\S*", "[key]", words) if self.key else words
+
+    def _where(self, url: str) -> str:
+        return f"models.{self.name}: {url}{self._via()}"
+
+    def _via(self) -> str:
+        return f" through {self.proxy}" if self.proxy else ""
 
 
 class Gate:
@@ -223,33 +267,13 @@ def _after(state: tenacity.RetryCallState) -> float:
     return error.after_s if isinstance(error, Unusable) else 0.0
 
 
-def _retry_after(value: str | None) -> float:
-    """Seconds to wait, from a number or a date; 0 if the value cannot be parsed."""
-    if value is None:
-        return 0.0
-    try:
-        return max(0.0, float(value))
-    except ValueError:
-        pass
-    try:
-        then = email.utils.parsedate_to_datetime(value)
-    except ValueError:
-        return 0.0
-    return max(0.0, (then - datetime.now(UTC)).total_seconds())
+def _start(content: Any) -> str:
+    """The beginning of a reply, on one line."""
+    text = content if isinstance(content, bytes) else json.dumps(content).encode()
+    return " ".join(text[:200].decode("utf-8", "replace").split())
 
 
-def _complaint(data: bytes) -> tuple[str, str]:
-    """Code and message of an error reply in any of the usual formats; one short line."""
-    text = data.decode("utf-8", "replace")
-    try:
-        found = json.loads(text)
-        found = found.get("error", found)
-        code = str(found.get("code", "")) if isinstance(found, dict) else ""
-        message = (
-            str(found.get("message") or found.get("detail") or found)
-            if isinstance(found, dict)
-            else str(found)
-        )
-    except (ValueError, AttributeError):
-        code, message = "", text
-    return code, " ".join(message.split())[:300]
+def _without_lone_surrogates(reply: dict[str, Any]) -> dict[str, Any]:
+    """Half a surrogate pair, which no file can hold, becomes U+FFFD, as in other engines."""
+    text = json.dumps(reply, ensure_ascii=False)
+    return json.loads(text.encode("utf-16", "surrogatepass").decode("utf-16", "replace"))
