@@ -251,7 +251,7 @@ BAD = [
     (
         "models/served",
         {"source": "m", "engine": "openai", "server": {"url": "http://h/v1"}, "thinking": True},
-        "models.served.thinking: only a server of dialect vllm can switch thinking on or off",
+        "models.served.thinking: only a server of dialect vllm or llamacpp can switch thinking on or off",
     ),
     (
         "models/served",
@@ -292,7 +292,7 @@ BAD = [
     (
         "inference/server/dialect",
         "vlm",
-        "inference.server.dialect: found 'vlm' (text), allowed: openai, plain, vllm; did you mean 'vllm'?",
+        "inference.server.dialect: found 'vlm' (text), allowed: openai, plain, vllm, llamacpp; did you mean 'vllm'?",
     ),
     ("studies/perplexity", REMOVE, "studies.perplexity: missing"),
     (
