@@ -126,9 +126,7 @@ def test_another_dialect_that_meets_llama_cpp_does_not_sample(dialect):
 def test_the_dialect_that_meets_another_server_says_so():
     with hostile.serving() as server:
         asked = table([request("x", messages=TURNS, **SAMPLED)])
-        with pytest.raises(
-            engines.EngineError, match="expected a llama"
-        ):
+        with pytest.raises(engines.EngineError, match="expected a llama"):
             ask(server, asked, dialect="llamacpp")
         assert len(server.asked) == 1
 

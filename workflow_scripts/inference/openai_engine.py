@@ -99,8 +99,8 @@ class OpenAIEngine:
         failure: BaseException | None = None
         signals = _Signals()
         transport = Transport(self.name, self.settings, self.key, spending, signals.stopping)
-        kind = LlamaCppCalls if self.settings["dialect"] == "llamacpp" else Calls
-        calls = kind(self.spec, self.url, transport)
+        calls_of = LlamaCppCalls if self.settings["dialect"] == "llamacpp" else Calls
+        calls = calls_of(self.spec, self.url, transport)
         concurrency = self.settings["concurrency"]
         with signals, transport.client, ThreadPoolExecutor(concurrency) as threads:
             waiting = list(reversed(tasks))
