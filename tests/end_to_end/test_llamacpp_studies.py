@@ -22,7 +22,7 @@ def results(write, tmp_path_factory):  # noqa: F811
     """The folder of the finished run."""
     folder = tmp_path_factory.mktemp("served")
     port = free_port()
-    serve = [sys.executable, "-m", "tests.inference.llamacpp_server", str(write())]
+    serve = [sys.executable, "-m", "tests.inference.llamacpp_server", str(write(context=2048))]
     serve += [str(port), "4", "2048", "512"]
     command = [sys.executable, "-m", "tests.end_to_end.in_process", "--cores", "1"]
     command += ["--snakefile", ROOT / "Snakefile", "--directory", folder, "scorecard"]
@@ -34,7 +34,9 @@ def results(write, tmp_path_factory):  # noqa: F811
         done = subprocess.run(
             command, env=os.environ | variables, capture_output=True, text=True, timeout=1200
         )
-    assert done.returncode == 0, (done.stdout + done.stderr)[-6000:]
+    said = done.stdout + done.stderr
+    first = max(0, said.find("Error in rule") - 4000)
+    assert done.returncode == 0, said[first : first + 6000]
     return folder / "results"
 
 
