@@ -29,7 +29,7 @@ URL = "http://127.0.0.1:48123/v1"  # nothing listens there now
 # the same request? If only sampled ones can, give `noise.DEFINITION` a new value, otherwise
 # REPLY_CODE. In any case write the new fingerprint here.
 LAST_SEEN = {
-    openai_engine: ("llamacpp_calls", "e349f832d674406f"),
+    openai_engine: ("llamacpp_calls", "6cac664aae3b70e6"),
     transformers_engine: ("transformers_engine", "8feb8142e2e05c95"),
     vllm_engine: ("vllm_worker", "2c964822843b7ce4"),
 }
