@@ -1,4 +1,4 @@
-"""Serves a GGUF file with llama.cpp's own HTTP server, on loopback, for at most half an hour.
+"""Serves a GGUF file with llama.cpp's own HTTP server, on loopback, for at most an hour.
 
     python -m tests.inference.llamacpp_server FILE PORT SLOTS CONTEXT BATCH
 
@@ -11,7 +11,7 @@ import time
 
 import xllamacpp
 
-LONGEST_S = 1800
+LONGEST_S = 3600
 
 
 def main(file, port, slots, context, batch):

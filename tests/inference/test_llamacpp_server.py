@@ -31,8 +31,8 @@ GREEDY = {"temperature": 0.0, "seed": 1}
 # The server sums probabilities in single precision over the vocabulary.
 ROUNDING_NATS = 5e-4
 # A 4-bit kernel rounds activations to 8 bits, the dequantised model does not. Measured on the
-# options below: median 0.05, maximum 0.5.
-KERNEL_MEDIAN_NATS, KERNEL_NATS = 0.15, 1.0
+# options below: median 0.11, maximum 0.46.
+KERNEL_MEDIAN_NATS, KERNEL_NATS = 0.2, 1.0
 
 
 @pytest.fixture(scope="module")
