@@ -11,7 +11,7 @@ ARGS ?=
 SLURM = $(BIN)/snakemake --workflow-profile profiles/slurm
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run try check study compare explain cluster cost archive verify test test-slurm lint vllm test-vllm test-envs
+.PHONY: help setup run try check study compare explain cluster cost archive verify test test-servers test-slurm lint vllm test-vllm test-envs
 .PHONY: pictures clean
 
 help:
@@ -27,6 +27,7 @@ help:
 	@echo "make archive  results/archive/: the run as one zip, for publication"
 	@echo "make verify   check an archive and replay part of it (ARCHIVE=file.zip)"
 	@echo "make test     set up .venv, then run the tests"
+	@echo "make test-servers  set up .venv, then run the tests with llama.cpp's server and a real model"
 	@echo "make test-slurm  as root, with slurm-wlm and munge: the tests on a local Slurm"
 	@echo "make lint     formatters, linters, type checker, docstrings, dead code"
 	@echo "make vllm     set up .venv-vllm: vLLM for CPUs, for models with engine vllm"
@@ -112,7 +113,10 @@ verify: .venv/dev.stamp
 	@OMP_NUM_THREADS=1 $(BIN)/python -m workflow_scripts.publish.verify $(ARCHIVE) $(ARGS)
 
 test: .venv/dev.stamp
-	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadgroup -m "not slurm"
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadgroup -m "not slurm and not servers"
+
+test-servers: .venv/dev.stamp
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -rs -m servers tests/inference tests/end_to_end
 
 test-slurm: .venv/dev.stamp
 	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -rs tests/slurm

@@ -51,7 +51,7 @@ def write(vocabulary, tmp_path_factory):
         path = tmp_path_factory.mktemp("gguf") / "tiny.gguf"
         out = gguf.GGUFWriter(path, "llama")
         out.add_block_count(LAYERS)
-        out.add_context_length(256)
+        out.add_context_length(more.get("context", 256))
         out.add_embedding_length(WIDTH)
         out.add_feed_forward_length(HIDDEN)
         out.add_head_count(HEADS)

@@ -251,7 +251,7 @@ BAD = [
     (
         "models/served",
         {"source": "m", "engine": "openai", "server": {"url": "http://h/v1"}, "thinking": True},
-        "models.served.thinking: only a server of dialect vllm can switch thinking on or off",
+        "models.served.thinking: only a server of dialect vllm or llamacpp can switch thinking on or off",
     ),
     (
         "models/served",
@@ -292,7 +292,7 @@ BAD = [
     (
         "inference/server/dialect",
         "vlm",
-        "inference.server.dialect: found 'vlm' (text), allowed: openai, plain, vllm; did you mean 'vllm'?",
+        "inference.server.dialect: found 'vlm' (text), allowed: openai, plain, vllm, llamacpp; did you mean 'vllm'?",
     ),
     ("studies/perplexity", REMOVE, "studies.perplexity: missing"),
     (
@@ -449,7 +449,7 @@ def test_a_preset_is_good_and_holds_differences_only(preset):
 def test_the_examples_of_the_documentation_are_good(tmp_path):
     text = (ROOT / "docs/add_a_model.md").read_text()
     examples = [yaml.safe_load(part.split("```")[0]) for part in text.split("```yaml")[1:]]
-    assert len(examples) == 7
+    assert len(examples) == 8
     (tmp_path / "config.json").write_text("{}")
     kinds = set()
     for changes in examples:

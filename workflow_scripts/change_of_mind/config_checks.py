@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from workflow_scripts.inference import chat, kinds
+from workflow_scripts.shared.dialects import DIALECTS, dialects_that
 from workflow_scripts.shared.sources import dialect
 
 
@@ -52,8 +53,9 @@ def _server_problems(config: dict[str, Any], models: dict[str, Any]) -> Iterator
         if spec.get("engine") != "openai" or plain:
             continue
         found = dialect(config, spec)
-        if found != "vllm":
+        if not DIALECTS[found].open_turns:
             yield (
                 f"models.{name}.server.dialect: found {found!r}, allowed in "
-                "studies.change_of_mind: vllm (only it continues a started reply)"
+                f"studies.change_of_mind: {dialects_that('open_turns')} (others do not continue a "
+                "started reply)"
             )

@@ -13,6 +13,7 @@ from typing import Any
 
 from workflow_scripts.inference import chat, engines, forms
 from workflow_scripts.models.registry import checkpoint
+from workflow_scripts.shared.dialects import DIALECTS
 from workflow_scripts.shared.sources import dialect, gguf_file, is_gguf
 
 Config = dict[str, Any]
@@ -77,7 +78,7 @@ def switchable(config: Config, name: str) -> bool:
     spec = config["models"][name]
     if kind(config, name) != REASONING:
         return False
-    return spec.get("engine") != "openai" or dialect(config, spec) == "vllm"
+    return spec.get("engine") != "openai" or DIALECTS[dialect(config, spec)].switches
 
 
 def serving(config: Config, study: str, name: str) -> dict[str, Any]:

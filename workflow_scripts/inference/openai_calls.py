@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
-from workflow_scripts.inference import openai_payload, openai_replies
+from workflow_scripts.inference import llamacpp_replies, openai_payload, openai_replies
 from workflow_scripts.inference.encoding import after
 from workflow_scripts.inference.served_name import ServedName
 from workflow_scripts.inference.set_aside import SetAside
@@ -32,8 +32,8 @@ class Calls:
     def __init__(self, spec: dict[str, Any], url: str, transport: Transport):
         self.spec = spec
         self.url = url
-        self.extended = spec["server"]["dialect"] == "vllm"
-        self.strict = self.extended  # ids, names and counts are known to be right
+        self.can = openai_payload.able(spec)
+        self.strict = self.can.complete
         self.transport = transport
         folder = transport.spending.path.parent
         self.served = ServedName(spec, folder)
@@ -48,25 +48,26 @@ class Calls:
         """Do the task and return its record. Raises what `Transport.call` raises."""
         if isinstance(task, Draw):
             return self._draw(task)
-        return self._exact(task) if self.extended else self._first_token(task)
+        return self._exact(task) if self.can.options else self._first_token(task)
 
     def _draw(self, task: Draw) -> Record:
         request, sample = task
         if request["max_tokens"] == 0:
-            return _empty(request, sample, "length", self._size(request)[0] if self.extended else 0)
+            size = self._size(request)[0] if self.can.options else 0
+            return empty(request, sample, "length", size)
         try:
             return self._drawn(request, sample, request["max_tokens"], "length")
         except TooLong as error:
             self._tell("does not fit", f"a request does not fit the context: {error}")
-            if not self.extended:
-                return _empty(request, sample, "context", 0)  # the prompt's length is not known
+            if not self.can.options:
+                return empty(request, sample, "context", 0)  # the prompt's length is not known
         size, context = self._size(request)
         if size >= context:
-            return _empty(request, sample, "context", size)
+            return empty(request, sample, "context", size)
         return self._drawn(request, sample, context - size, "context")
 
     def _drawn(self, request: dict[str, Any], sample: int, limit: int, at_limit: str) -> Record:
-        path, body = openai_payload.draw(self.spec, request, sample, limit)
+        path, body = openai_payload.draw(self.spec, request, self._prompt(request), sample, limit)
 
         def read(choice: dict[str, Any], tokens: Amount) -> Record:
             record = openai_replies.draw_record(request, sample, choice, tokens, limit, at_limit)
@@ -77,6 +78,10 @@ class Calls:
             return record
 
         return self._call(path, body, read)
+
+    def _prompt(self, request: dict[str, Any]) -> dict[str, Any]:
+        """The fields that hold the prompt of a sample."""
+        return openai_payload.prompt_of(self.spec, request)
 
     def _first_token(self, task: Score) -> Record:
         """Log-probabilities of options that are one of the likeliest tokens; null for others."""
@@ -175,6 +180,7 @@ class Calls:
 
     def _call(self, path: str, body: dict[str, Any], read: Read) -> Any:
         def checked(reply: dict[str, Any]) -> tuple[Any, Amount]:
+            self._same_dialect(body, reply)
             name = self.served.check(reply.get("model"))
             choice, tokens = openai_replies.choice_of(body, reply, self.strict)
             result = read(choice, tokens)
@@ -197,6 +203,15 @@ class Calls:
             except (*NOT_READ, Unusable):
                 continue  # the server may have changed, so it is asked again
         return self.transport.call(self.url + path, body, openai_payload.most(body), kept)[0]
+
+    def _same_dialect(self, body: dict[str, Any], reply: dict[str, Any]) -> None:
+        """Raise `EngineError` for a sample that a llama.cpp server drew by its own settings."""
+        if body["temperature"] and "logprobs" not in body and llamacpp_replies.sent(reply):
+            raise EngineError(
+                f"models.{self.transport.name}.server.dialect: expected llamacpp, found "
+                f"{self.spec['server']['dialect']}; the server is llama.cpp's, which samples only "
+                "from the likeliest tokens unless dialect llamacpp tells it otherwise"
+            )
 
     def _once(self, reply: dict[str, Any]) -> None:
         """Raise `Unusable` for a reply that has already answered another request."""
@@ -231,7 +246,8 @@ class Calls:
             raise Unusable(f"expected the prompt's usual length, found {size} tokens", True)
 
 
-def _empty(request: dict[str, Any], sample: int, reason: str, size: int) -> Record:
+def empty(request: dict[str, Any], sample: int, reason: str, size: int) -> Record:
+    """The record of a sample without tokens; `size` is the number of tokens of its prompt."""
     return {
         "request_id": request["request_id"],
         "sample": sample,

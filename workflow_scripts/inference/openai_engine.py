@@ -15,6 +15,7 @@ from types import FrameType
 from typing import Any
 
 from workflow_scripts.inference import chat, noise, openai_payload
+from workflow_scripts.inference.llamacpp_calls import LlamaCppCalls
 from workflow_scripts.inference.openai_calls import Calls
 from workflow_scripts.inference.served_name import ServedName
 from workflow_scripts.inference.spending import Spending
@@ -98,7 +99,8 @@ class OpenAIEngine:
         failure: BaseException | None = None
         signals = _Signals()
         transport = Transport(self.name, self.settings, self.key, spending, signals.stopping)
-        calls = Calls(self.spec, self.url, transport)
+        calls_of = LlamaCppCalls if self.settings["dialect"] == "llamacpp" else Calls
+        calls = calls_of(self.spec, self.url, transport)
         concurrency = self.settings["concurrency"]
         with signals, transport.client, ThreadPoolExecutor(concurrency) as threads:
             waiting = list(reversed(tasks))

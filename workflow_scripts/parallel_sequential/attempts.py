@@ -272,7 +272,7 @@ def budget(asked: dict[str, Any], domain: str, context: int | None) -> int:
 def decoding(asked: dict[str, Any], spec: dict[str, Any]) -> dict[str, Any]:
     """The settings of sampling, without `top_k` for a server that does not take it."""
     wanted = asked["decoding"]
-    if not wanted["top_k"] or openai_payload.extended(spec):
+    if not wanted["top_k"] or openai_payload.able(spec).top_k:
         return wanted
     log.warning("top_k %d is left out: the model's server does not take it", wanted["top_k"])
     return wanted | {"top_k": 0}
@@ -368,7 +368,7 @@ def main(
     store = runner.store_of(engine, "attempts")
     wanted = tables.read(questions, QUESTIONS)
     plan = plan_of(asked, spec, wanted, settings, seed, context_of(engine, spec), threads)
-    logprobs = settings["reply_logprobs"] and openai_payload.extended(spec)
+    logprobs = settings["reply_logprobs"] and openai_payload.able(spec).prompts
     if settings["reply_logprobs"] and not logprobs:
         log.warning("no best of N by log-probability: the server gives none of a whole reply")
     frame, chosen = collect(engine, store, plan, wanted, settings, seed, logprobs)

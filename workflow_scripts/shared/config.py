@@ -17,6 +17,7 @@ from typing import Any
 
 import yaml
 
+from workflow_scripts.shared.dialects import DIALECTS, dialects_that
 from workflow_scripts.shared.fingerprint import PACKAGE, ROOT
 from workflow_scripts.shared.sources import dialect, gguf_file, is_gguf
 
@@ -277,8 +278,9 @@ def _engine_problems(
         yield f"{path}.server: missing; a server model needs at least its url"
         return
     server = spec["server"]
-    if "thinking" in spec and dialect(config, spec) != "vllm":
-        yield f"{path}.thinking: only a server of dialect vllm can switch thinking on or off"
+    if "thinking" in spec and not DIALECTS[dialect(config, spec)].switches:
+        able = dialects_that("switches")
+        yield f"{path}.thinking: only a server of dialect {able} can switch thinking on or off"
     if (server.get("limits") or {}).get("cost") is not None and "prices" not in server:
         yield f"{path}.server.prices: missing; without them limits.cost cannot be enforced"
 
