@@ -19,14 +19,15 @@ def same(asked: str, answered: str) -> bool:
     be more precise, by a date, a version or a revision: `gpt-4o-2024-08-06` for `gpt-4o`. It may
     not name a relative, as `gpt-4o-mini`.
     """
-    bare = _bare(asked).removesuffix("-latest")
-    found = _bare(answered)
+    wanted = bare(asked).removesuffix("-latest")
+    found = bare(answered)
     return (
-        found == _bare(asked) or re.fullmatch(f"{re.escape(bare)}(?:{VERSION})?", found) is not None
+        found == bare(asked) or re.fullmatch(f"{re.escape(wanted)}(?:{VERSION})?", found) is not None
     )
 
 
-def _bare(name: str) -> str:
+def bare(name: str) -> str:
+    """A name without folders, vendor and endings."""
     last = re.split(r"[/\\]", name.strip().lower())[-1]
     return last.removesuffix(":latest").removesuffix(":free").removesuffix(".gguf")
 
