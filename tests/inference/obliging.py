@@ -71,7 +71,7 @@ def choice(body, seed, lacks, index):
             text, reason = text[: text.index(stop)], "stop"
     found = {"index": index, "finish_reason": reason, "message": {"content": text}}
     if "ends" in lacks:
-        found["finish_reason"] = "eos_token"
+        found["finish_reason"] = "whim"
     if body.get("logprobs"):
         size = body["top_logprobs"]
         found["logprobs"] = {"content": [told(token, size) for token in tokens]}

@@ -17,7 +17,6 @@ YES, NO, UNKNOWN = "yes", "no", "unknown"
 BEGINNING, NEXT, OPEN_TOKENS = "1 2 3 4 5 6 7 8 9 10 11 12", "13", 4
 HOT = 2.0  # a temperature at which rare tokens are frequent
 SHOWN = 40  # characters of a text in a table
-ENDS = {"stop", "length"}
 LEAST_DIFFERENT = 4  # letters of a reply that two draws would not share by chance
 
 
@@ -116,13 +115,13 @@ def _model(spec: dict[str, Any], replies: Replies) -> Fact:
     return Fact(YES if right else NO, f"replies name {shown}")
 
 
-def _dialect(spec: dict[str, Any], replies: Replies) -> Fact:
+def _dialect(spec: dict[str, Any], replies: Replies) -> Fact | None:
     own = spec["server"]["dialect"]
     found = any(llamacpp_replies.sent(reply) for reply in _sent(replies))
-    if found or own == "llamacpp":
-        seen = "a llama.cpp server" if found else "not a llama.cpp server"
-        return Fact(YES if found and own == "llamacpp" else NO, f"{seen}, dialect {own}")
-    return Fact(UNKNOWN, f"dialect {own}")
+    if not found and own != "llamacpp":
+        return None
+    seen = "a llama.cpp server" if found else "another server than llama.cpp's"
+    return Fact(YES if found and own == "llamacpp" else NO, f"{seen}, dialect {own}")
 
 
 def _ids(_: dict[str, Any], replies: Replies) -> Fact:
@@ -149,7 +148,8 @@ def _usage(_: dict[str, Any], replies: Replies) -> Fact:
 def _ends(_: dict[str, Any], replies: Replies) -> Fact:
     every = [choice for reply in _sent(replies) for choice in choices({"reply": reply})]
     found = sorted({str(choice.get("finish_reason")) for choice in every})
-    return Fact(YES if found and set(found) <= ENDS else NO, ", ".join(found) or "none")
+    known = bool(found) and all(each.lower() in openai_replies.REASONS for each in found)
+    return Fact(YES if known else NO, f"finish_reason {', '.join(found) or 'missing'}")
 
 
 def _n(_: dict[str, Any], replies: Replies) -> Fact:
@@ -295,7 +295,7 @@ TITLES = {
     "dialect": "the dialect is the server's",
     "ids": "replies have ids of their own",
     "usage": "tokens are counted",
-    "ends": "the end of a reply is stop or length",
+    "ends": "replies say why they ended",
     "n": "several samples per request",
     "vary": "samples differ",
     "seed": "a seed repeats its sample",

@@ -22,7 +22,8 @@ def same(asked: str, answered: str) -> bool:
     wanted = bare(asked).removesuffix("-latest")
     found = bare(answered)
     return (
-        found == bare(asked) or re.fullmatch(f"{re.escape(wanted)}(?:{VERSION})?", found) is not None
+        found == bare(asked)
+        or re.fullmatch(f"{re.escape(wanted)}(?:{VERSION})?", found) is not None
     )
 
 
