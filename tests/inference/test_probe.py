@@ -48,6 +48,11 @@ def spec(server, **settings):
     return {"source": hostile.MODEL, "engine": "openai", "server": own}
 
 
+def facts_without(name):
+    """The content of a probe's file that knows only one fact, which is "no"."""
+    return {"facts": {name: {"answer": "no", "seen": "as in a test"}}}
+
+
 def answers(found):
     return {name: fact["answer"] for name, fact in found["facts"].items()}
 

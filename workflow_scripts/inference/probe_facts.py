@@ -16,7 +16,7 @@ Replies = dict[str, list[dict[str, Any]]]  # answers (`probe_asker.Answer`) by q
 YES, NO, UNKNOWN = "yes", "no", "unknown"
 BEGINNING, NEXT, OPEN_TOKENS = "1 2 3 4 5 6 7 8 9 10 11 12", "13", 4
 HOT = 2.0  # a temperature at which rare tokens are frequent
-SHOWN = 40  # characters of a text in a table
+SHOWN = 30  # characters of a text in a table
 LEAST_DIFFERENT = 4  # letters of a reply that two draws would not share by chance
 
 
@@ -204,7 +204,9 @@ def _greedy(_: dict[str, Any], replies: Replies) -> Fact:
     first, again = map(text, replies["greedy"])
     if not first or not again:
         return Fact(UNKNOWN, "no text")
-    return Fact(YES if first == again else NO, f"{_quoted(first)}, then {_quoted(again)}")
+    if first == again:
+        return Fact(YES, f"twice {_quoted(first)}")
+    return Fact(NO, f"{_quoted(first)}, then {_quoted(again)}")
 
 
 def _stop(_: dict[str, Any], replies: Replies) -> Fact:
