@@ -22,12 +22,8 @@ wildcard_constraints:
 
 
 def model_files(wildcards):
-    """Files or folders that must exist before the wildcard's model can be loaded.
-
-    A new probe of a server re-runs nothing: replies do not depend on it.
-    """
-    files = local_files(config["models"], wildcards.model)
-    return [ancient(path) for path in files] if is_served(wildcards) else files
+    """Files or folders that must exist before the wildcard's model can be loaded."""
+    return local_files(config["models"], wildcards.model)
 
 
 def is_served(wildcards):

@@ -35,7 +35,7 @@ def test_the_table_says_what_is_missing_until_the_server_is_mended(folder, capsy
         results.parent.mkdir(parents=True)
         results.write_text("{}")
         assert probe.main([*arguments, "--again"]) == 0
-        assert not results.exists()  # the next run writes it
+        assert not results.exists()  # the next run writes the new one
     assert "stochasticity: can be asked" in capsys.readouterr().out
 
 

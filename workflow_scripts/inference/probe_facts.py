@@ -106,7 +106,7 @@ def _model(spec: dict[str, Any], replies: Replies) -> Fact:
     named = [name for name in names if isinstance(name, str) and name]
     if not named:
         return Fact(UNKNOWN, "replies name no model")
-    shown = ", ".join(_quoted(served_name.bare(name)) for name in named)
+    shown = ", ".join(_quoted(name.rpartition("/")[2]) for name in named)
     listed = spec["server"].get("answers_as")
     if listed is not None:
         right = set(named) <= {listed} if isinstance(listed, str) else set(named) <= set(listed)

@@ -19,16 +19,14 @@ def same(asked: str, answered: str) -> bool:
     be more precise, by a date, a version or a revision: `gpt-4o-2024-08-06` for `gpt-4o`. It may
     not name a relative, as `gpt-4o-mini`.
     """
-    wanted = bare(asked).removesuffix("-latest")
-    found = bare(answered)
+    bare = _bare(asked).removesuffix("-latest")
+    found = _bare(answered)
     return (
-        found == bare(asked)
-        or re.fullmatch(f"{re.escape(wanted)}(?:{VERSION})?", found) is not None
+        found == _bare(asked) or re.fullmatch(f"{re.escape(bare)}(?:{VERSION})?", found) is not None
     )
 
 
-def bare(name: str) -> str:
-    """A name without folders, vendor and endings."""
+def _bare(name: str) -> str:
     last = re.split(r"[/\\]", name.strip().lower())[-1]
     return last.removesuffix(":latest").removesuffix(":free").removesuffix(".gguf")
 

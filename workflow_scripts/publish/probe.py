@@ -20,7 +20,7 @@ from workflow_scripts.inference.tasks import EngineError
 from workflow_scripts.models import registry
 from workflow_scripts.publish import trial
 from workflow_scripts.shared import config as config_files
-from workflow_scripts.shared import workload
+from workflow_scripts.shared import files, workload
 from workflow_scripts.shared.config import ConfigError
 
 Config = dict[str, Any]
@@ -55,8 +55,9 @@ def show(config: Config, name: str, again: bool, console: Console) -> int:
         names = ", ".join(served) or 'none; give a config file: ARGS="--configfile my.yaml"'
         raise ConfigError(f"MODEL={name}: expected a model with engine openai, found {names}")
     found = probe.ask(name, kinds.serving_alone(config, name), again)
-    if again:  # the file of the last probe; a run writes a new one
-        Path(registry.probe_file(name)).unlink(missing_ok=True)
+    kept = Path(registry.probe_file(name))
+    if kept.exists() and files.read_json(kept) != found:
+        kept.unlink()  # the next run writes the new one
     table = Table("", "", "seen", title=f"{name}, dialect {found['dialect']}", title_justify="left")
     for row in probe_facts.table(found["facts"]):
         table.add_row(row["title"], row["answer"], row["seen"])
