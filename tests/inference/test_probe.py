@@ -198,7 +198,7 @@ def test_what_the_server_lacks_is_refused_before_it_is_asked(lack, folder):
             runner.generate(table([fine, needing]), engine, "both")
         assert len(server.asked) == count + 1
     assert "\n" not in str(raised.value)
-    assert "make probe MODEL=served ARGS=--again" in str(raised.value)
+    assert 'make probe MODEL=served ARGS="--configfile … --again"' in str(raised.value)
 
 
 def test_every_need_is_a_fact_and_unknown_refuses_nothing():

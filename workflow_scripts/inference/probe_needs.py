@@ -64,6 +64,6 @@ def lacking(name: str, facts: Facts, request: Request) -> str | None:
             return (
                 f"{what.format(**request)}, but the probe of the server found no for "
                 f'"{TITLES[key]}" ({known["seen"]}){ADVICE.get(key, "")}; after a change of the '
-                f"server: make probe MODEL={name} ARGS=--again"
+                f'server: make probe MODEL={name} ARGS="--configfile … --again"'
             )
     return None
