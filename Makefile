@@ -11,7 +11,7 @@ ARGS ?=
 SLURM = $(BIN)/snakemake --workflow-profile profiles/slurm
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run try check study compare explain cluster cost archive verify test test-servers test-slurm lint vllm test-vllm test-envs
+.PHONY: help setup run try check probe study compare explain cluster cost archive verify test test-servers test-slurm lint vllm test-vllm test-envs
 .PHONY: pictures clean
 
 help:
@@ -20,6 +20,7 @@ help:
 	@echo "make try      without MODEL: make run in trial/, beside the main results (TARGETS=, ARGS=\"--configfile my.yaml\")"
 	@echo "make study    the skeleton of a new study (NAME=my_study PAPER=2401.00001)"
 	@echo "make check    check config.yaml as changed by other files (CONFIG=my.yaml)"
+	@echo "make probe MODEL=name   what the server of a model does (ARGS=\"--configfile my.yaml\")"
 	@echo "make explain  why each job would run, one line per job (ARGS= for snakemake's arguments)"
 	@echo "make compare  two runs side by side: equal, within their intervals, apart (RUNS=\"folder folder\")"
 	@echo "make cluster  run on a Slurm cluster, or resume after an interruption (ARGS=)"
@@ -86,6 +87,9 @@ study: .venv/dev.stamp
 
 check: setup
 	@$(BIN)/python -m workflow_scripts.shared.config $(CONFIG)
+
+probe: setup
+	@$(BIN)/python -m workflow_scripts.publish.probe "$(MODEL)" $(ARGS)
 
 # Only the holder of this lock submits from this folder, so any lock that Snakemake left there belongs
 # to a run that was killed.

@@ -2,7 +2,7 @@
 
 from workflow_scripts.inference import kinds
 from workflow_scripts.models.registry import left_out, models_of, shown_inside, studies_of
-from workflow_scripts.models.registry import checkpoint, local_files
+from workflow_scripts.models.registry import checkpoint, local_files, probe_file, served
 from workflow_scripts.shared.config import ConfigError, check, config_checks
 from workflow_scripts.shared.fingerprint import fingerprint
 from workflow_scripts.shared.job import growing, project_file
@@ -24,6 +24,11 @@ wildcard_constraints:
 def model_files(wildcards):
     """Files or folders that must exist before the wildcard's model can be loaded."""
     return local_files(config["models"], wildcards.model)
+
+
+def is_served(wildcards):
+    """Whether the wildcard's model is on a server."""
+    return bool(served(config["models"], [wildcards.model]))
 
 
 def serving_in(study):
@@ -57,8 +62,15 @@ def model_environment(wildcards):
 
 
 def model_checkpoint(wildcards):
-    """Folder or hub id that the wildcard's model loads from."""
+    """Folder or hub id that the wildcard's model loads from, or the probe of its server."""
+    if is_served(wildcards):
+        return probe_file(wildcards.model)
     return checkpoint(config["models"], wildcards.model)
+
+
+def probed(wildcards):
+    """The settings for asking the server of the wildcard's model, whatever the study."""
+    return kinds.serving_alone(config, wildcards.model)
 
 
 def figure_pngs(study, names):

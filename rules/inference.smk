@@ -1,6 +1,23 @@
 """Requests to responses, for every study and model."""
 
 
+rule inference_probe:
+    output:
+        probe="results/models/{model}/probe.json",
+    log:
+        "logs/inference_probe/{model}.log",
+    conda:
+        "../envs/models.yaml"
+    resources:
+        mem_mb=growing(1000),
+        runtime=growing(10),
+    params:
+        spec=probed,
+        code=fingerprint("workflow_scripts/inference/probe.py"),
+    script:
+        "../workflow_scripts/inference/probe.py"
+
+
 rule inference_generate:
     input:
         requests="results/{study}/requests/{model}.parquet",

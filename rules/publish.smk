@@ -78,6 +78,7 @@ rule publish_answers:
             "results/{study}/scores.parquet",
             study=sorted({study for studies in ANSWERED_REPLIES.values() for study in studies}),
         ),
+        probes=[probe_file(name) for name in served(config["models"], ANSWERED)],
     output:
         png=report(
             "results/answers.png",

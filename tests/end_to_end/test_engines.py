@@ -1,5 +1,6 @@
 """Engines vllm and openai through the real rules."""
 
+import json
 import os
 import subprocess
 import sys
@@ -72,6 +73,8 @@ def test_a_served_model_goes_through_the_rules_and_its_key_stays_outside(tmp_pat
         assert {headers["Authorization"] for *_, headers in server.asked} == {f"Bearer {KEY}"}
         found = responses(tmp_path, "served")
         assert len(server.answered) <= len(found) <= len(server.asked)
+        probe = tmp_path / "results/models/served/probe.json"
+        assert "logprobs" in json.loads(probe.read_text())["facts"]
     assert found["text"].str.contains("[key]", regex=False).any()
     files = [path for path in tmp_path.rglob("*") if path.is_file()]
     assert any(path.suffix == ".log" for path in files)

@@ -13,7 +13,7 @@ from scipy import stats
 
 from tests.inference.test_openai_engine import QUICK
 from tests.inference.test_real_servers import free_port, running
-from workflow_scripts.inference import engines, openai_payload, runner
+from workflow_scripts.inference import engines, openai_payload, probe, runner
 from workflow_scripts.inference.requests import request, table
 from workflow_scripts.models import convert
 from workflow_scripts.shared.fingerprint import ROOT
@@ -289,3 +289,18 @@ def test_a_plain_dialect_refuses_to_sample(asking):
     first, second = (json.loads(each["choice_logprobs"][0]) for each in (plain, own))
     assert first == [pytest.approx(second[0], abs=ROUNDING_NATS), None]
     assert math.isfinite(second[1])
+
+
+def test_the_probe_sees_samplers_that_are_on_and_off(url, tmp_path, monkeypatch):
+    """The server answers in both dialects; only its draws show what dialect plain leaves on."""
+    monkeypatch.chdir(tmp_path)
+    found = {}
+    for dialect in ("plain", "llamacpp"):
+        server = QUICK | {"url": url, "dialect": dialect, "timeout_s": 300}
+        spec = {"source": "smollm2", "engine": "openai", "server": server}
+        facts = probe.ask("served", spec)["facts"]
+        found[dialect] = {name: fact["answer"] for name, fact in facts.items()}
+    assert set(found["llamacpp"].values()) == {"yes"}
+    differ = {name for name, answer in found["plain"].items() if answer != "yes"}
+    assert differ == {"dialect", "samplers", "open"}
+    assert found["llamacpp"].keys() - found["plain"].keys() == {"options", "top_k"}

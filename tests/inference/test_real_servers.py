@@ -16,7 +16,7 @@ import pytest
 from tests.inference import tiny
 from tests.inference.asking import QUICK
 from tests.inference.test_vllm_engine import PYTHON, TOLERANCE, agree, misleading, mixed, with_vllm
-from workflow_scripts.inference import engines, runner
+from workflow_scripts.inference import engines, probe, runner
 from workflow_scripts.inference.requests import request, table
 
 READY_S = 180
@@ -150,6 +150,21 @@ def test_options_by_the_likeliest_first_tokens(engine, vllm_url, tmp_path, monke
     assert told[-1] is None
 
 
+@with_vllm
+@pytest.mark.slow
+def test_the_probe_finds_all_that_a_vllm_server_has(vllm_url, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    server = QUICK | {"url": vllm_url, "dialect": "vllm", "timeout_s": 120}
+    spec = {"source": "tiny", "engine": "openai", "server": server}
+    facts = probe.ask("served", spec)["facts"]
+    found = {name: fact["answer"] for name, fact in facts.items()}
+    # A model that was not trained does not count, and its draws decide nothing about samplers.
+    assert {name for name, answer in found.items() if answer != "yes"} <= {"open", "samplers"}, (
+        facts
+    )
+    assert "no" not in found.values(), facts
+
+
 SERVE = "import sys; from transformers.cli.transformers import main; sys.argv[0] = 'x'; main()"
 
 
@@ -179,5 +194,10 @@ def test_transformers_own_server_answers_as_transformers_does(tmp_path, monkeypa
     with running(command, port, "/health", tmp_path / "log") as url:
         spec = {"source": str(checkpoint), "engine": "openai", "server": server | {"url": url}}
         theirs = runner.generate(asked, engines.load("served", spec, ""), "served")
+        facts = probe.ask("served", spec)["facts"]
     ours = runner.generate(asked, engine, "ours")
     assert compared_rows(theirs) == compared_rows(ours)
+    found = {name: fact["answer"] for name, fact in facts.items()}
+    assert found["model"] == found["greedy"] == found["usage"] == "yes"
+    assert found["logprobs"] == "no", facts
+    assert found["samplers"] == "unknown"

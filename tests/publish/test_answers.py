@@ -164,6 +164,17 @@ def test_a_page_has_cost_and_failures_and_what_was_left_out(card):
     assert markdown.endswith("Studies that are not part of this run: optimizers, cocycles.\n")
 
 
+def test_the_page_of_a_model_on_a_server_shows_the_probe(card):
+    facts = {"seed": {"answer": "no", "seen": "0 of 8 | replies"}}
+    wall_s = {"stochasticity": 90.0}
+    content = answers.page("mine", MODELS["mine"], card, COST, wall_s, (), {"facts": facts})
+    markdown, html = answers.render(content)
+    assert r"| a seed repeats its sample | no | 0 of 8 \| replies |" in markdown
+    assert "<td>a seed repeats its sample</td>" in html
+    without = answers.page("mine", MODELS["mine"], card, COST, wall_s)
+    assert "## Server" not in answers.render(without)[0]
+
+
 def test_a_study_that_does_not_list_the_model_is_the_reason(card):
     content = answers.page("mine", MODELS["mine"], card, COST[:0], {})
     assert {row["why"] for row in content["missing"]} == {

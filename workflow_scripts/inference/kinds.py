@@ -83,6 +83,14 @@ def switchable(config: Config, name: str) -> bool:
 
 def serving(config: Config, study: str, name: str) -> dict[str, Any]:
     """A model's settings for loading and asking it in one study."""
+    found = serving_alone(config, name)
+    if switchable(config, name):
+        found["thinking"] = asked(config, study, name)["thinks"]
+    return found
+
+
+def serving_alone(config: Config, name: str) -> dict[str, Any]:
+    """A model's settings for loading and asking it outside the studies: without thoughts."""
     spec = config["models"][name]
     found = engines.serving(spec, config["inference"]["server"])
     own = kind(config, name)
@@ -92,7 +100,7 @@ def serving(config: Config, study: str, name: str) -> dict[str, Any]:
     if own == BASE:
         found["chat_template"] = False
     if switchable(config, name):
-        found["thinking"] = asked(config, study, name)["thinks"]
+        found["thinking"] = False
     return found
 
 

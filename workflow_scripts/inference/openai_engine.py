@@ -14,7 +14,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from types import FrameType
 from typing import Any
 
-from workflow_scripts.inference import chat, noise, openai_payload
+from workflow_scripts.inference import chat, noise, openai_payload, probe_needs
 from workflow_scripts.inference.llamacpp_calls import LlamaCppCalls
 from workflow_scripts.inference.openai_calls import Calls
 from workflow_scripts.inference.served_name import ServedName
@@ -33,6 +33,7 @@ CHECK_S = 0.5  # interval between checks for a signal
 def load(name: str, spec: dict[str, Any], checkpoint: str, **options: Any) -> "OpenAIEngine":
     """Prepare the engine; nothing is sent before the first task.
 
+    `checkpoint` is the file of the server's probe; without one, nothing is known about the server.
     Raises `EngineError` if the key's variable is not set, or if attention is requested.
     """
     if options.get("attention"):
@@ -56,7 +57,7 @@ def load(name: str, spec: dict[str, Any], checkpoint: str, **options: Any) -> "O
         "thinking": spec.get("thinking"),
         "code": REPLY_CODE,
     }
-    return OpenAIEngine(name, spec, key, identity)
+    return OpenAIEngine(name, spec, key, identity, probe_needs.stored(checkpoint))
 
 
 class OpenAIEngine:
@@ -64,11 +65,19 @@ class OpenAIEngine:
 
     engine = "openai"
 
-    def __init__(self, name: str, spec: dict[str, Any], key: str | None, identity: dict[str, Any]):
+    def __init__(
+        self,
+        name: str,
+        spec: dict[str, Any],
+        key: str | None,
+        identity: dict[str, Any],
+        facts: probe_needs.Facts,
+    ):
         self.name = name
         self.spec = spec
         self.key = key
         self.identity = identity
+        self.facts = facts
         self.draws_as = noise.of_server(spec)
         self.settings = spec["server"]
         self.url = self.settings["url"].rstrip("/")
@@ -91,6 +100,7 @@ class OpenAIEngine:
         """
         for task in tasks:
             why = openai_payload.refusal(self.spec, task.request)
+            why = why or probe_needs.lacking(self.name, self.facts, task.request)
             if why:
                 raise EngineError(f"models.{self.name}: request {task.request['item']!r}: {why}")
         spending = Spending(

@@ -50,10 +50,20 @@ def converted(models: Models) -> dict[str, dict[str, Any]]:
     return {name: spec for name, spec in models.items() if is_gguf(spec)}
 
 
+def probe_file(name: str) -> str:
+    """What the server of a model was found to do."""
+    return f"results/models/{name}/probe.json"
+
+
+def served(models: Models, names: Iterable[str]) -> list[str]:
+    """Those of the models that are on a server."""
+    return [name for name in names if models[name].get("engine") == "openai"]
+
+
 def local_files(models: Models, name: str) -> list[str]:
-    """Paths that must exist before the model loads: a checkpoint's files, a folder, or none."""
-    if models[name].get("engine") == "openai":
-        return []
+    """Paths that must exist before the model loads: files of a checkpoint, a folder, a probe."""
+    if served(models, [name]):
+        return [probe_file(name)]
     path = checkpoint(models, name)
     if models[name]["source"] == "train":
         return [f"{path}/{file}" for file in CHECKPOINT]

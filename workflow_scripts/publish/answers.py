@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import jinja2
 import pandas as pd
 
+from workflow_scripts.inference import probe_facts
 from workflow_scripts.publish import spent
 from workflow_scripts.publish.scorecard import (
     PLURALS,
@@ -154,11 +155,13 @@ def page(
     cost: pd.DataFrame,
     wall_s: Mapping[str, float | None],
     left_out: Sequence[str] = (),
+    server: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """What the page of one model shows: its answers by study, with numbers, and what is missing.
 
     `cost` is the table of `spent.table`; `wall_s` maps each study that lists the model to the wall
-    time of its jobs in seconds; `left_out` are the studies that are not part of the run.
+    time of its jobs in seconds; `left_out` are the studies that are not part of the run; `server`
+    is the probe of the model's server, if it is on one.
     """
     claims = scorecard[scorecard["about_models"]]
     own = claims[(claims["model"] == model) & claims["answer"].notna()]
@@ -186,6 +189,7 @@ def page(
         "cost": _cost(cost, wall_s),
         "replies": _replies(cost),
         "left_out": list(left_out),
+        "server": [] if server is None else probe_facts.table(server["facts"]),
         "scale": ", ".join(scorecard["scale"].unique()),
     }
 
@@ -299,13 +303,15 @@ def main(
     asked: Mapping[str, Mapping[str, Sequence[str]]],
     scores: Sequence[str],
     left_out: Sequence[str] = (),
+    probes: Sequence[str] = (),
 ) -> None:
     """Draw the picture and write the table of agreements and one page per model.
 
     `models` maps each model that was not trained here to its entry in the config; `pages` holds the
     Markdown files and `shown` the HTML files, in the order of `models`. `asked` maps each model to
     the tables of its requests and replies by study; `scores` are the scores of these studies, each
-    in the study's folder. Wall times are read from Snakemake's benchmarks, where there are any.
+    in the study's folder; `probes` are those of servers, in the models' folders. Wall times are
+    read from Snakemake's benchmarks, where there are any.
     """
     card = tables.read(scorecard)
     answers = matrix(card, list(models))
@@ -313,10 +319,11 @@ def main(
     kind = kinds(card)
     figures.save(picture(answers, kind), png)
     files.write_text(table, agreement(answers, kind).to_csv(index=False))
+    found = {Path(path).parent.name: files.read_json(path) for path in probes}
     for (name, spec), markdown_file, html_file in zip(models.items(), pages, shown, strict=True):
         cost = spent.table(name, asked[name], {Path(path).parent.name: path for path in scores})
         wall_s = {study: spent.wall_s(name, study) for study in asked[name]}
-        markdown, html = render(page(name, spec, card, cost, wall_s, left_out))
+        markdown, html = render(page(name, spec, card, cost, wall_s, left_out, found.get(name)))
         files.write_text(markdown_file, markdown)
         files.write_text(html_file, html)
 

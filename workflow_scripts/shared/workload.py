@@ -5,6 +5,7 @@ returns its parts. It builds them from the study's own requests, so that the two
 """
 
 import importlib
+import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
@@ -48,8 +49,8 @@ class Part(NamedTuple):
     and nothing for the model's own earlier replies in it: these are `shown`, in number. `replies`
     of the prompts are answered in text, with `reply_tokens` at most, all together; the others ask
     for log-probabilities. `scored_tokens` pass through the model where a study reads its inside.
-    `examples` are some of the requests; `thinks` says whether thoughts are switched on for them,
-    `rounds` in how many rounds, one after another, they are asked.
+    `examples` are some of the requests, `forms` one of each form; `thinks` says whether thoughts
+    are switched on for them, `rounds` in how many rounds, one after another, they are asked.
     """
 
     rule: str
@@ -63,6 +64,7 @@ class Part(NamedTuple):
     examples: tuple[dict[str, Any], ...] = ()
     thinks: bool = False
     rounds: int = 1
+    forms: tuple[dict[str, Any], ...] = ()
 
     @property
     def limit(self) -> float:
@@ -102,6 +104,21 @@ def asked(rule: str, rows: Sequence[Mapping[str, Any]], count: Count, examples: 
         replies=sum(row["n"] for row in drawn),
         reply_tokens=sum(row["n"] * row["max_tokens"] for row in drawn),
         examples=tuple(map(dict, spread(drawn or rows, examples))),
+        forms=tuple({_form(row): dict(row) for row in rows}.values()),
+    )
+
+
+def _form(row: Mapping[str, Any]) -> tuple[Any, ...]:
+    """What a request asks of an engine, apart from words and numbers."""
+    greedy, whole = row["temperature"] == 0, row["top_p"] == 1
+    turns = json.loads(row["messages"]) if isinstance(row["messages"], str) else []
+    empty = (row["max_tokens"] == 0, row["top_k"] == 0, row["stop"] == "[]", row["choices"] == "[]")
+    return (
+        greedy,
+        whole,
+        *empty,
+        bool(row["echo_logprobs"]),
+        *(turn["role"] for turn in turns[-1:]),
     )
 
 
@@ -109,7 +126,8 @@ def added(parts: Sequence[Part]) -> Part:
     """Parts of the same rule as one."""
     sums: dict[str, Any] = {name: sum(getattr(part, name) for part in parts) for name in SUMMED}
     examples = tuple(example for part in parts for example in part.examples)
-    return Part(parts[0].rule, examples=examples, **sums)
+    forms = tuple(form for part in parts for form in part.forms)
+    return Part(parts[0].rule, examples=examples, forms=forms, **sums)
 
 
 def records(table: Any) -> list[dict[str, Any]]:
