@@ -29,7 +29,7 @@ URL = "http://127.0.0.1:48123/v1"  # nothing listens there now
 # the same request? If only sampled ones can, give `noise.DEFINITION` a new value, otherwise
 # REPLY_CODE. In any case write the new fingerprint here.
 LAST_SEEN = {
-    openai_engine: ("llamacpp_calls", "43964b83c7b0780b"),
+    openai_engine: ("llamacpp_calls", "db6799cf084257e9"),
     transformers_engine: ("transformers_engine", "4aa25c0188c14872"),
     vllm_engine: ("vllm_worker", "538d6f531992621d"),
 }
