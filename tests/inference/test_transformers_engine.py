@@ -234,7 +234,7 @@ def test_a_missing_model_is_one_line_with_key_and_remedy(tmp_path, monkeypatch):
     with pytest.raises(EngineError, match=r"models\.big\.source: nobody/nothing is neither.*hf"):
         engines.load("big", tiny.SPEC | {"revision": "0" * 40}, "nobody/nothing")
     (tmp_path / "empty").mkdir()
-    with pytest.raises(EngineError, match=r"models\.big\.source: .*empty does not load"):
+    with pytest.raises(EngineError, match=r"models\.big\.source: .*empty: expected weights"):
         engines.load("big", tiny.SPEC, str(tmp_path / "empty"))
 
 

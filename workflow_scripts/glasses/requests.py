@@ -17,6 +17,7 @@ from workflow_scripts.inference import digits, forms
 from workflow_scripts.inference import requests as inference
 from workflow_scripts.inference.checkpoint import UNLIMITED, context, revision
 from workflow_scripts.inference.engines import EngineError
+from workflow_scripts.models import tokenizer_files
 from workflow_scripts.shared import job, schemas, seeds, tables
 
 log = logging.getLogger(__name__)
@@ -97,10 +98,10 @@ def refuse_overlong(
 
     Also says in the log if the tokenizer merges digits. Only tokenizer and config are loaded.
     """
-    from transformers import AutoConfig, AutoTokenizer
+    from transformers import AutoConfig
 
     at = revision(spec)
-    tokenizer = AutoTokenizer.from_pretrained(checkpoint, **at)
+    tokenizer = tokenizer_files.load(checkpoint, **at)
     config = AutoConfig.from_pretrained(checkpoint, **at).get_text_config()
     digits.report(digits.inspect(tokenizer, name), name)
     limit = context(config, spec) or UNLIMITED

@@ -9,6 +9,8 @@ from typing import Any
 # Files that decide a model's replies; logs, cards and optimizer states do not.
 PROVENANCE = "provenance.json"  # names the commit and versions, too
 UNLIMITED = 1 << 20  # tokens, for a model that states no limit
+# What loading a damaged or foreign folder raises.
+UNLOADABLE = (OSError, ValueError, ImportError, KeyError, RuntimeError, TypeError, AttributeError)
 DECIDING = ("*.json", "*.safetensors", "*.bin", "*.model", "*.txt", "*.jinja")
 
 
@@ -56,4 +58,15 @@ def missing(name: str, checkpoint: str, error: Exception) -> str:
     return (
         f"{key}: {checkpoint} is neither a folder nor in the local cache and cannot be downloaded "
         f"({first}); run `hf download {checkpoint}` on a machine with network, or name a folder"
+    )
+
+
+def not_finite(name: str, dtype: str) -> str:
+    """One line for a model whose logits are NaN or infinite: config key, cause, remedy."""
+    remedy = f"set models.{name}.dtype: bfloat16 or float32"
+    if dtype in ("float32", "float64"):
+        remedy = "its weights are damaged; download the model again"
+    return (
+        f"models.{name}.dtype: expected finite logits, found NaN or infinite ones with dtype "
+        f"{dtype}; {remedy}"
     )

@@ -7,6 +7,7 @@ from typing import Any
 from workflow_scripts.inference import kinds
 from workflow_scripts.inference.checkpoint import context, revision
 from workflow_scripts.inference.encoding import Encoder
+from workflow_scripts.models import tokenizer_files
 from workflow_scripts.models.registry import checkpoint
 
 CHARACTERS = 4  # per token of English text, where the tokenizer is not here
@@ -69,15 +70,15 @@ def counter(config: dict[str, Any], study: str, name: str) -> Tokens | Character
     spec = kinds.serving(config, study, name)
     if spec.get("engine") == "openai":
         return Characters(spec)
-    from transformers import AutoConfig, AutoTokenizer
+    from transformers import AutoConfig
     from transformers.utils import logging
 
     logging.set_verbosity_error()
     at: dict[str, Any] = {"local_files_only": True, **revision(spec)}
     try:
         folder = checkpoint(config["models"], name)
-        tokenizer = AutoTokenizer.from_pretrained(folder, **at)
+        tokenizer = tokenizer_files.load(folder, **at)
         config = AutoConfig.from_pretrained(folder, **at).get_text_config()
-    except (OSError, ValueError):
+    except (OSError, ValueError, ImportError):
         return Characters(spec)
     return Tokens(tokenizer, config, spec)

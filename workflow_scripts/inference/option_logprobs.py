@@ -45,7 +45,8 @@ class _Row:
 def score(model: LocalModel, tasks: Sequence[Score]) -> Iterator[list[Record]]:
     """Score the tasks batch by batch, longest first.
 
-    To save memory, only the packed tokens of a row are kept until its batch is run.
+    To save memory, only the packed tokens of a row are kept until its batch is run. Raises
+    `FloatingPointError` for NaN or infinite logits.
     """
     done: list[Record] = []
     waiting: list[Score] = []
@@ -118,7 +119,10 @@ def _passed(model: LocalModel, rows: list[_Row]) -> list[_Row]:
     tokens = [token for row in rows for _, token, _ in row.lookups]
     at = torch.tensor(places, device=logits.device)
     chosen = logits[at, torch.tensor(tokens, device=logits.device)]
-    found = (chosen.double() - torch.logsumexp(logits, dim=-1).double()[at]).tolist()
+    totals = torch.logsumexp(logits, dim=-1).double()
+    if not bool(totals.isfinite().all()):  # NaN or +inf among a row's logits
+        raise FloatingPointError("expected finite logits, found NaN or infinite ones")
+    found = (chosen.double() - totals[at]).tolist()
     values = iter(found)
     for row in rows:
         for place, _, option in row.lookups:

@@ -11,9 +11,17 @@ from typing import Any
 import torch
 
 from workflow_scripts.inference import chat, decoding, noise, option_logprobs
-from workflow_scripts.inference.checkpoint import content, missing, revision
+from workflow_scripts.inference.checkpoint import (
+    UNLOADABLE,
+    content,
+    missing,
+    not_finite,
+    revision,
+)
 from workflow_scripts.inference.local_model import LocalModel, versions
 from workflow_scripts.inference.tasks import Draw, EngineError, Record, Score, Task
+from workflow_scripts.inference.weight_files import refuse_damaged, refuse_misfit
+from workflow_scripts.models import tokenizer_files
 
 # Stands for the code that decides a reply, in the key of the response store. It is a constant, so
 # that refactoring loses no paid replies; see test_reply_code.py.
@@ -38,16 +46,14 @@ def load(
     if not hub:
         # A local folder needs no network; looking for a missing file there would only stall.
         os.environ.setdefault("HF_HUB_OFFLINE", "1")
-    from transformers import AutoModelForCausalLM, AutoTokenizer
-
+        refuse_damaged(name, checkpoint)
     at = revision(spec) if hub else {}
     dtype = spec.get("dtype", "float32")
     try:
-        tokenizer = AutoTokenizer.from_pretrained(checkpoint, **at)
-        model: Any = AutoModelForCausalLM.from_pretrained(
-            checkpoint, dtype=getattr(torch, dtype), attn_implementation=attention, **at
-        )
-    except (OSError, ValueError) as error:
+        tokenizer = tokenizer_files.load(checkpoint, **at)
+        differs = tokenizer_files.describe(checkpoint, **at).differs
+        model = _weights(name, checkpoint, dtype=dtype, attention=attention, at=at)
+    except UNLOADABLE as error:
         raise EngineError(missing(name, checkpoint, error)) from error
     if chat.templated(spec) and not tokenizer.chat_template:
         raise EngineError(chat.no_template(name))
@@ -65,12 +71,31 @@ def load(
         "versions": versions(),
         "code": REPLY_CODE,
         **(chat.dates(tokenizer.get_chat_template(), spec) if chat.templated(spec) else {}),
+        # Only where older code read the prompt otherwise: other stored replies are still found.
+        **({"tokenizer": differs} if differs else {}),
     }
     draws_as = noise.of_checkpoint(checkpoint, weights, spec)
     batch_tokens = spec.get("batch_tokens", batch_tokens)
     return TransformersEngine(
         name, spec, model, tokenizer, identity, draws_as, batch_tokens, reuse_prefixes
     )
+
+
+def _weights(name: str, checkpoint: str, dtype: str, attention: str, at: dict[str, Any]) -> Any:
+    """The model with all its weights. Raises `EngineError` if some are missing, unused or unfit."""
+    from transformers import AutoModelForCausalLM
+
+    loaded: Any = AutoModelForCausalLM.from_pretrained(
+        checkpoint,
+        dtype=getattr(torch, dtype),
+        attn_implementation=attention,
+        ignore_mismatched_sizes=True,  # named by `refuse_misfit`
+        output_loading_info=True,
+        **at,
+    )
+    model, loading = loaded
+    refuse_misfit(name, checkpoint, type(model).__name__, loading)
+    return model
 
 
 class TransformersEngine(LocalModel):
@@ -83,7 +108,10 @@ class TransformersEngine(LocalModel):
         self.read(task.request for task in tasks)
         scores = [task for task in tasks if isinstance(task, Score)]
         draws = [task for task in tasks if isinstance(task, Draw)]
-        if scores:
-            yield from map(self.marked, option_logprobs.score(self, scores))
-        if draws:
-            yield from map(self.marked, decoding.decode(self, draws))
+        try:
+            if scores:
+                yield from map(self.marked, option_logprobs.score(self, scores))
+            if draws:
+                yield from map(self.marked, decoding.decode(self, draws))
+        except FloatingPointError as error:
+            raise EngineError(not_finite(self.name, self.dtype)) from error

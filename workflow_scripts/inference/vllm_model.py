@@ -15,6 +15,7 @@ from workflow_scripts.inference.checkpoint import UNLIMITED, context, missing, r
 from workflow_scripts.inference.encoding import Encoder, end_tokens
 from workflow_scripts.inference.tasks import EngineError, Record
 from workflow_scripts.inference.vllm_jobs import DrawJob, Gathered, Job, ScoreJob, params
+from workflow_scripts.models import tokenizer_files
 
 # Maximum number of requests inside the engine: far more than run together, so that it can choose,
 # and few enough for memory.
@@ -42,12 +43,10 @@ def encoder(name: str, spec: dict[str, Any], checkpoint: str) -> Encoder:
     hub = not os.path.isdir(checkpoint)
     if not hub:
         os.environ.setdefault("HF_HUB_OFFLINE", "1")
-    from transformers import AutoTokenizer
-
     at = revision(spec) if hub else {}
     try:
-        tokenizer = AutoTokenizer.from_pretrained(checkpoint, **at)
-    except (OSError, ValueError) as error:
+        tokenizer = tokenizer_files.load(checkpoint, **at)
+    except (OSError, ValueError, ImportError) as error:
         raise EngineError(missing(name, checkpoint, error)) from error
     if chat.templated(spec) and not tokenizer.chat_template:
         raise EngineError(chat.no_template(name))

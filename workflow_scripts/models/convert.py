@@ -14,6 +14,7 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from workflow_scripts.models import tokenizer_files
 from workflow_scripts.shared import files, job
 
 if TYPE_CHECKING:
@@ -166,7 +167,7 @@ def main(
     """
     import torch
     from gguf import GGUFReader
-    from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig, GgufConfig
+    from transformers import AutoModelForCausalLM, GenerationConfig, GgufConfig
 
     folder = Path(checkpoint[0]).parent
     tokenizer_folder = source.get("tokenizer") if isinstance(source, dict) else None
@@ -182,7 +183,7 @@ def main(
         except (ValueError, OSError, IndexError) as error:
             raise ConversionError(f"{file.name}: not a readable GGUF file ({error})") from error
         if tokenizer_folder:
-            tokenizer = AutoTokenizer.from_pretrained(tokenizer_folder)
+            tokenizer = tokenizer_files.load(tokenizer_folder)
         else:
             tokenizer = tokenizer_of(reader)
         about = {

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from workflow_scripts.models import chat
+from workflow_scripts.models import chat, tokenizer_files
 from workflow_scripts.models.corpora import arithmetic, sampling_words
 from workflow_scripts.models.corpus import CORPUS
 from workflow_scripts.shared import job, progress, tables
@@ -167,10 +167,10 @@ def main(
     provenance: dict[str, Any] | None = None,
 ) -> None:
     """Evaluate a checkpoint, given by its files, and write its skills table."""
-    from transformers import AutoModelForCausalLM, AutoTokenizer
+    from transformers import AutoModelForCausalLM
 
     folder = Path(checkpoint[0]).parent
-    tokenizer = AutoTokenizer.from_pretrained(folder)
+    tokenizer = tokenizer_files.load(folder)
     network = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
     network.to("cuda" if torch.cuda.is_available() else "cpu")
     found = scores(network, tokenizer, tables.read(held_out, CORPUS), model, seed)

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from workflow_scripts.models import tokenizer_files
 from workflow_scripts.models.chat import END, PAD, SPECIAL, TEMPLATE
 from workflow_scripts.shared import files, job, tables
 
@@ -54,9 +55,7 @@ def train(texts: Iterable[str], vocab_size: int) -> "PreTrainedTokenizerFast":
 
 def load(folder: str | Path) -> "PreTrainedTokenizerFast":
     """The tokenizer that `main` saved."""
-    from transformers import PreTrainedTokenizerFast
-
-    return PreTrainedTokenizerFast.from_pretrained(folder)
+    return tokenizer_files.load(folder)
 
 
 def main(

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from workflow_scripts.models import tokenizer_files
 from workflow_scripts.parallel_sequential.contracts import ATTEMPTS, SIMILARITY
 from workflow_scripts.shared import job, progress, tables
 
@@ -36,10 +37,10 @@ class Embedder:
 
     def __init__(self, settings: dict[str, Any]):
         import torch
-        from transformers import AutoModel, AutoTokenizer
+        from transformers import AutoModel
 
         at = {"revision": settings["revision"]} if "revision" in settings else {}
-        self.tokenizer = AutoTokenizer.from_pretrained(settings["source"], **at)
+        self.tokenizer = tokenizer_files.load(settings["source"], closed=True, **at)
         self.model: Any = AutoModel.from_pretrained(settings["source"], dtype=torch.float32, **at)
         self.model.to("cuda" if torch.cuda.is_available() else "cpu").eval()
         self.pooling, self.most = settings["pooling"], settings["max_tokens"]

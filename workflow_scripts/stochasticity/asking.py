@@ -14,6 +14,7 @@ from workflow_scripts.inference import forms
 from workflow_scripts.inference import requests as inference
 from workflow_scripts.inference.checkpoint import context as checkpoint_context
 from workflow_scripts.inference.checkpoint import revision
+from workflow_scripts.models import tokenizer_files
 from workflow_scripts.stochasticity.draw_table import UNFILTERED
 
 Request = dict[str, Any]
@@ -58,9 +59,7 @@ def counter(spec: Mapping[str, Any], checkpoint: str) -> Count:
 
     @cache
     def tokenizer() -> Any:
-        from transformers import AutoTokenizer
-
-        return AutoTokenizer.from_pretrained(checkpoint, **revision(spec))
+        return tokenizer_files.load(checkpoint, **revision(spec))
 
     def count(text: str) -> int:
         return len(tokenizer()(text, add_special_tokens=False)["input_ids"])

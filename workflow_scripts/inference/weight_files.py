@@ -1,0 +1,126 @@
+"""Finds damaged files in a model's folder, and weights that do not fit its architecture.
+
+transformers initialises missing weights with random numbers and ignores unknown ones, with no more
+than a warning: both would be measured as if they were the model.
+"""
+
+import json
+import os
+import struct
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from workflow_scripts.inference.tasks import EngineError
+
+POINTER = b"version https://git-lfs.github.com/spec"  # the first line of a git-lfs pointer
+WEIGHTS = ("*.safetensors", "*.bin")
+READ = (*WEIGHTS, "*.json", "*.model", "*.txt", "*.jinja")
+PARTIAL = ("*.incomplete", ".cache/huggingface/download/**/*.incomplete", "*.part", "*.aria2")
+LARGEST_HEADER = 100_000_000  # bytes of a safetensors header, the format's own limit
+
+
+def refuse_damaged(name: str, checkpoint: str) -> None:
+    """Raise `EngineError`, one line with the file, for a folder that was not completely downloaded.
+
+    Reads the first bytes of its files, no weights. A hub id passes: the hub's cache checks itself.
+    """
+    if os.path.isdir(checkpoint) and (problem := next(_problems(Path(checkpoint)), None)):
+        raise EngineError(f"models.{name}.source: {problem}")
+
+
+def _problems(folder: Path) -> Iterator[str]:
+    for path in sorted({path for pattern in READ for path in folder.glob(pattern)}):
+        with path.open("rb") as stream:
+            head = stream.read(len(POINTER))
+        if head == POINTER:
+            yield (
+                f"{path}: expected the file, found a git-lfs pointer to it; run `git lfs pull` in "
+                "its folder"
+            )
+    for index in sorted(folder.glob("*.index.json")):
+        for shard in sorted(set(_weight_map(index).values())):
+            if not (folder / shard).is_file():
+                yield f"{folder / shard}: named by {index.name}, but missing" + _again(folder)
+    if not (folder / "config.json").is_file() and (folder / "params.json").is_file():
+        yield (
+            f"{folder}: expected config.json, found params.json of Mistral's own format; download "
+            "config.json and the model-*.safetensors files of the same model"
+        )
+    if not any(path for pattern in WEIGHTS for path in folder.glob(pattern)):
+        yield f"{folder}: expected weights (*.safetensors), found none" + _again(folder)
+    for path in sorted(folder.glob("*.safetensors")):
+        expected = _size(path)
+        if expected != path.stat().st_size:
+            found = f"found {path.stat().st_size}; it is torn, so download it again"
+            yield f"{path}: expected {expected or 'a header and its'} bytes, {found}"
+
+
+def _again(folder: Path) -> str:
+    parts = [path for pattern in PARTIAL for path in sorted(folder.glob(pattern))]
+    found = f" (the download stopped at {parts[0]})" if parts else ""
+    return f"{found}; train or download it again"
+
+
+def _weight_map(index: Path) -> dict[str, str]:
+    try:
+        return json.loads(index.read_text(encoding="utf-8"))["weight_map"]
+    except (ValueError, KeyError) as error:
+        raise EngineError(f"{index}: not the index of a model's shards ({error!r})") from error
+
+
+def _header(path: Path) -> dict[str, Any] | None:
+    """The header of a safetensors file; None if the file ends within it."""
+    with path.open("rb") as stream:
+        start = stream.read(8)
+        size = struct.unpack("<Q", start)[0] if len(start) == 8 else LARGEST_HEADER + 1
+        if size > LARGEST_HEADER or len(text := stream.read(size)) < size:
+            return None
+    try:
+        return json.loads(text) | {"__metadata__": {"bytes": 8 + size}}
+    except ValueError:
+        return None
+
+
+def _size(path: Path) -> int | None:
+    """Bytes that a safetensors file must have by its header; None without a whole header."""
+    header = _header(path)
+    if header is None:
+        return None
+    before = header.pop("__metadata__")["bytes"]
+    return before + max((each["data_offsets"][1] for each in header.values()), default=0)
+
+
+def refuse_misfit(name: str, checkpoint: str, kind: str, loading: Mapping[str, Any]) -> None:
+    """Raise `EngineError` for weights that do not fit; `loading` is transformers' loading info.
+
+    `kind` is the architecture. Tied weights, and those that the architecture is known to ignore, do
+    not count: transformers has removed them.
+    """
+    for tensor, found, expected in sorted(loading["mismatched_keys"]):
+        raise EngineError(
+            f"models.{name}.source: {_file(checkpoint, tensor)}: expected {tensor} of shape "
+            f"{list(expected)}, as config.json says, found {list(found)}; take both from one model"
+        )
+    for key, what in (
+        ("missing_keys", "lacks {}, which {} needs and would get as random numbers"),
+        ("unexpected_keys", "has {}, which {} does not use"),
+    ):
+        if found := sorted(loading[key]):
+            raise EngineError(
+                f"models.{name}.source: {checkpoint} {what.format(_counted(found), kind)}; take "
+                "config.json and weights from one model, or use engine vllm if it knows the "
+                "architecture"
+            )
+
+
+def _counted(tensors: list[str]) -> str:
+    more = f" and {len(tensors) - 1} more tensors" if len(tensors) > 1 else ""
+    return f"{tensors[0]}{more}"
+
+
+def _file(checkpoint: str, tensor: str) -> str:
+    """The file of a folder that holds a tensor; the folder if no file names it so."""
+    files: Iterable[Path] = sorted(Path(checkpoint).glob("*.safetensors"))
+    holds = (str(path) for path in files if tensor in (_header(path) or {}))
+    return next(holds, checkpoint)
