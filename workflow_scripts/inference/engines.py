@@ -18,6 +18,7 @@ SERVING = (
     "batch_tokens",
     "tensor_parallel",
     "memory_share",
+    "batch_invariant",
     "python",
     "server",
 )

@@ -6,9 +6,10 @@ from typing import Any
 import numpy as np
 import torch
 
-from workflow_scripts.inference.checkpoint import UNLIMITED, context
+from workflow_scripts.inference.checkpoint import UNLIMITED, context, not_finite
 from workflow_scripts.inference.encoding import Encoder, end_tokens
 from workflow_scripts.inference.forward import Forward
+from workflow_scripts.inference.tasks import EngineError
 
 # Prompt tokens per pass on a CPU: more do not fit into its caches, fewer leave its kernels idle.
 CPU_PASS_TOKENS = 2048
@@ -41,11 +42,23 @@ class LocalModel(Encoder):
         self.device = model.device
         self.version = versions()
         self.forward = Forward(model)
+        model.get_output_embeddings().register_forward_pre_hook(self._watch)
         config = model.config.get_text_config()
         self.vocabulary: int = model.get_output_embeddings().weight.shape[0]
         self.context: int = context(config, spec) or UNLIMITED
         self.ends = self._ends()
         self.token_texts = self._token_texts()
+
+    def _watch(self, _head: Any, inputs: tuple[torch.Tensor, ...]) -> None:
+        """Raise `EngineError` for NaN or infinite states in a study's own pass through the model.
+
+        Sampling and scoring look at the logits of their rows themselves. A study may measure what a
+        copy in another precision does, overflow included.
+        """
+        states = inputs[0]
+        own = self.forward._wanted is None and states.dtype == self.model.dtype
+        if own and not bool(states.isfinite().all()):
+            raise EngineError(not_finite(self.name, self.dtype))
 
     def _ends(self) -> np.ndarray:
         """Which tokens end a reply, shape (vocabulary,), bool."""

@@ -17,8 +17,10 @@ from contextlib import suppress
 from typing import Any
 
 from workflow_scripts.inference import chat, noise
-from workflow_scripts.inference.checkpoint import content
+from workflow_scripts.inference.checkpoint import content, revision
 from workflow_scripts.inference.tasks import Draw, EngineError, Record, Score, Task
+from workflow_scripts.inference.weight_files import refuse_damaged
+from workflow_scripts.models import tokenizer_files
 from workflow_scripts.shared.fingerprint import ROOT
 
 # Stands for the code that decides a reply, in the key of the response store. It is a constant, so
@@ -61,7 +63,9 @@ def load(name: str, spec: dict[str, Any], checkpoint: str, **options: Any) -> "V
         raise EngineError(
             f"models.{name}.engine: vllm gives no attention weights; use engine transformers"
         )
+    refuse_damaged(name, checkpoint)
     everything, weights = content(checkpoint, spec)
+    differs = _differs(checkpoint, spec)
     draws_as = noise.of_checkpoint(checkpoint, weights, spec)
     child = _Child(name, spec, checkpoint, draws_as)
     identity = {
@@ -76,6 +80,8 @@ def load(name: str, spec: dict[str, Any], checkpoint: str, **options: Any) -> "V
         "versions": child.version,
         "code": REPLY_CODE,
         **_dates(checkpoint, spec),
+        # Only where older code read the prompt otherwise: other stored replies are still found.
+        **({"tokenizer": differs} if differs else {}),
     }
     return VllmEngine(name, child, identity, draws_as)
 
@@ -87,6 +93,14 @@ def _dates(checkpoint: str, spec: dict[str, Any]) -> dict[str, str]:
     """
     template = chat.of_folder(checkpoint) if chat.templated(spec) else ""
     return chat.dates(template, spec) if template else {}
+
+
+def _differs(checkpoint: str, spec: dict[str, Any]) -> list[str]:
+    """What of the tokenizer older code read otherwise; nothing is known of a model not yet here."""
+    try:
+        return tokenizer_files.describe(checkpoint, **revision(spec)).differs
+    except OSError:
+        return []
 
 
 class VllmEngine:

@@ -1,6 +1,7 @@
 """The requests to vLLM for a task, and the task's record from its outputs."""
 
 import json
+import math
 from typing import Any
 
 from workflow_scripts.inference.encoding import Encoder
@@ -92,12 +93,15 @@ class ScoreJob:
         self.long = long
 
     def finish(self, output: Any) -> Record | None:
-        """Add the log-probabilities of vLLM's output; the record after the last pass, else None."""
+        """Add the log-probabilities of vLLM's output; the record after the last pass, else None.
+
+        Raises `FloatingPointError` for NaN, which comes of NaN or infinite logits.
+        """
         score = self.score
         if self.single:
             found = output.outputs[0].logprobs[0]
             for option, token in self.single.items():
-                score.options[option] = float(found[token].logprob)
+                score.options[option] = _number(found[token])
         along = output.prompt_logprobs
         if self.long is not None:
             score.options[self.long] = sum(self._at(along, score.size, len(self.tokens)))
@@ -107,7 +111,13 @@ class ScoreJob:
         return None if score.missing else score.record()
 
     def _at(self, along: Any, first: int, last: int) -> list[float]:
-        return [float(along[at][self.tokens[at]].logprob) for at in range(first, last)]
+        return [_number(along[at][self.tokens[at]]) for at in range(first, last)]
+
+
+def _number(found: Any) -> float:
+    if math.isnan(found.logprob):
+        raise FloatingPointError("expected log-probabilities, found NaN")
+    return float(found.logprob)
 
 
 Job = DrawJob | ScoreJob

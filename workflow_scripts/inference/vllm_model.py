@@ -29,6 +29,7 @@ VARIABLES = {
     "DO_NOT_TRACK": "1",
     "VLLM_LOGGING_LEVEL": "ERROR",
     "VLLM_ALLOW_LONG_MAX_MODEL_LEN": "1",  # by the one token that `_engine` adds
+    "VLLM_RAISE_ON_LOGIT_NANS": "1",
 }
 # One process without pinned threads: with pinning, parallel jobs were up to 80 times slower.
 CPU_VARIABLES = {

@@ -15,6 +15,13 @@ from workflow_scripts.inference.tasks import EngineError
 
 POINTER = b"version https://git-lfs.github.com/spec"  # the first line of a git-lfs pointer
 WEIGHTS = ("*.safetensors", "*.bin")
+# What the engines load, in this order: others may name files that nobody downloaded.
+INDICES = (
+    "model.safetensors",
+    "model.safetensors.index.json",
+    "pytorch_model.bin",
+    "pytorch_model.bin.index.json",
+)
 READ = (*WEIGHTS, "*.json", "*.model", "*.txt", "*.jinja")
 PARTIAL = ("*.incomplete", ".cache/huggingface/download/**/*.incomplete", "*.part", "*.aria2")
 LARGEST_HEADER = 100_000_000  # bytes of a safetensors header, the format's own limit
@@ -38,8 +45,11 @@ def _problems(folder: Path) -> Iterator[str]:
                 f"{path}: expected the file, found a git-lfs pointer to it; run `git lfs pull` in "
                 "its folder"
             )
-    for index in sorted(folder.glob("*.index.json")):
-        for shard in sorted(set(_weight_map(index).values())):
+    if index := next((folder / name for name in INDICES if (folder / name).is_file()), None):
+        shards = _shards(index)
+        if shards is None:
+            yield f"{index}: expected the list of a model's shards, found something else; get it again"
+        for shard in shards or ():
             if not (folder / shard).is_file():
                 yield f"{folder / shard}: named by {index.name}, but missing" + _again(folder)
     if not (folder / "config.json").is_file() and (folder / "params.json").is_file():
@@ -62,11 +72,13 @@ def _again(folder: Path) -> str:
     return f"{found}; train or download it again"
 
 
-def _weight_map(index: Path) -> dict[str, str]:
+def _shards(index: Path) -> list[str] | None:
+    if index.suffix != ".json":
+        return [index.name]
     try:
-        return json.loads(index.read_text(encoding="utf-8"))["weight_map"]
-    except (ValueError, KeyError) as error:
-        raise EngineError(f"{index}: not the index of a model's shards ({error!r})") from error
+        return sorted(set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()))
+    except (ValueError, KeyError, AttributeError):
+        return None
 
 
 def _header(path: Path) -> dict[str, Any] | None:

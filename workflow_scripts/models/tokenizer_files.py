@@ -98,7 +98,8 @@ def describe(checkpoint: str | Path, **at: Any) -> Described:
     decides = name in ADDS_BOS and not (file and SAVED_BY_5 in config)
     bos = bool(config.get("add_bos_token", ADDS_BOS[name])) if decides else None
     eos = bool(config.get("add_eos_token", False)) if decides else None
-    special = bool(after) or (decides and bool(file) and bos != bool(before))
+    given = bool(before) and name != "GPTNeoXTokenizer"  # which transformers 5 rebuilds without
+    special = bool(after) or (decides and bool(file) and bos != given)
     return Described(bos, eos, before, after, stored + ["special tokens"] * special)
 
 

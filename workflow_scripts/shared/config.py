@@ -250,6 +250,7 @@ ENGINE_KEYS = {
     "server": {"openai"},
     "tensor_parallel": {"vllm"},
     "memory_share": {"vllm"},
+    "batch_invariant": {"vllm"},
     "python": {"vllm"},
     "batch_tokens": {"transformers"},
     "revision": {"transformers", "vllm"},

@@ -1,0 +1,249 @@
+"""Damaged folders, weights that do not fit, and logits that are no numbers: one line each."""
+
+import json
+import os
+import shutil
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+from transformers import AutoModelForCausalLM
+
+from tests.inference import tiny
+from workflow_scripts.inference import engines, runner, vllm_jobs, vllm_worker
+from workflow_scripts.inference.engines import EngineError
+from workflow_scripts.inference.requests import request, table
+
+WEIGHTS = "model.safetensors"
+POINTER = "version https://git-lfs.github.com/spec/v1\noid sha256:4d7a2146\nsize 538090408\n"
+
+
+@pytest.fixture
+def folder(checkpoint, tmp_path):
+    return shutil.copytree(checkpoint, tmp_path / "model")
+
+
+def refused(folder, engine, match, **spec):
+    """Both local engines refuse a damaged folder; for vLLM nothing needs to be installed."""
+    with pytest.raises(EngineError, match=match) as caught:
+        engines.load("m", tiny.SPEC | {"engine": engine} | spec, str(folder))
+    assert "\n" not in str(caught.value)
+    assert str(caught.value).startswith("models.m.")
+
+
+def pointer(folder):
+    (folder / WEIGHTS).write_text(POINTER)
+    return r"model\.safetensors: expected the file, found a git-lfs pointer.*`git lfs pull`"
+
+
+def pointer_to_the_tokenizer(folder):
+    (folder / "tokenizer.json").write_text(POINTER)
+    return r"tokenizer\.json: expected the file, found a git-lfs pointer"
+
+
+def torn(folder):
+    whole = (folder / WEIGHTS).stat().st_size
+    os.truncate(folder / WEIGHTS, whole - 5)
+    return rf"model\.safetensors: expected {whole} bytes, found {whole - 5}.*again"
+
+
+def torn_in_the_header(folder):
+    os.truncate(folder / WEIGHTS, 100)
+    return r"model\.safetensors: expected a header.*found 100.*again"
+
+
+def no_weights(folder):
+    (folder / WEIGHTS).rename(folder / f"{WEIGHTS}.incomplete")
+    return rf"expected weights.*the download stopped at .*{WEIGHTS}\.incomplete"
+
+
+def missing_shard(folder):
+    names = ["model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors"]
+    (folder / WEIGHTS).rename(folder / names[0])
+    index = {"metadata": {}, "weight_map": {"a": names[0], "b": names[1]}}
+    (folder / "model.safetensors.index.json").write_text(json.dumps(index))
+    partial = folder / ".cache/huggingface/download/x.incomplete"
+    partial.parent.mkdir(parents=True)
+    partial.touch()
+    return (
+        r"00002-of-00002\.safetensors: named by model\.safetensors\.index\.json, but missing.*x\.i"
+    )
+
+
+def torn_index(folder):
+    (folder / WEIGHTS).rename(folder / "model-00001-of-00001.safetensors")
+    (folder / "model.safetensors.index.json").write_text('{"weight_map": {"a"')
+    return r"model\.safetensors\.index\.json: expected the list of a model's shards"
+
+
+def mistrals_format(folder):
+    (folder / "config.json").rename(folder / "params.json")
+    (folder / WEIGHTS).rename(folder / "consolidated.safetensors")
+    return r"expected config\.json, found params\.json of Mistral's own format; download"
+
+
+DAMAGES = [
+    pointer, pointer_to_the_tokenizer, torn, torn_in_the_header, no_weights, missing_shard,
+    torn_index, mistrals_format,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("engine", ["transformers", "vllm"])
+@pytest.mark.parametrize("damage", DAMAGES, ids=lambda damage: damage.__name__)
+def test_a_damaged_folder_is_one_line_with_the_file(folder, damage, engine):
+    refused(folder, engine, damage(folder))
+
+
+def test_the_index_of_files_that_are_not_needed_is_left_alone(folder):
+    index = {"weight_map": {"a": "pytorch_model-00001-of-00002.bin"}}
+    (folder / "pytorch_model.bin.index.json").write_text(json.dumps(index))
+    assert engines.load("m", tiny.SPEC, str(folder))
+
+
+def changed(folder, change):
+    weights = load_file(folder / WEIGHTS)
+    change(weights)
+    save_file(weights, folder / WEIGHTS, {"format": "pt"})
+
+
+def test_a_tensor_of_another_size_is_one_line(folder):
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | {"intermediate_size": 96}))
+    match = (
+        r"model\.safetensors: expected model\.layers\.0\.mlp\.\S+ of shape \[.*96.*found \[.*128"
+    )
+    refused(folder, "transformers", match)
+
+
+def test_missing_weights_are_never_random(folder):
+    changed(
+        folder,
+        lambda weights: [weights.pop(f"model.layers.{i}.mlp.up_proj.weight") for i in (0, 1)],
+    )
+    match = (
+        r"lacks model\.layers\.0\.mlp\.up_proj\.weight and 1 more tensors, which Qwen3ForCausalLM"
+    )
+    refused(folder, "transformers", match)
+
+
+def test_unused_weights_are_not_ignored(folder):
+    bias = {"model.layers.0.self_attn.q_proj.bias": torch.ones(64)}
+    changed(folder, lambda weights: weights.update(bias))
+    refused(
+        folder, "transformers", r"has model\.layers\.0\.self_attn\.q_proj\.bias, which Qwen3.*not"
+    )
+
+
+@pytest.mark.parametrize("architecture", ["gpt2", "llama"])
+def test_tied_heads_and_stored_masks_are_no_misfit(tmp_path, architecture):
+    where = tiny.save(tmp_path / "m", architecture, tie_word_embeddings=True)
+    if architecture == "gpt2":  # as in the files of GPT-2 itself
+        mask = {"transformer.h.0.attn.bias": torch.ones(1, 1, 4, 4)}
+        changed(where, lambda weights: weights.update(mask))
+    assert "lm_head.weight" not in load_file(where / WEIGHTS)
+    loaded = engines.load("m", tiny.SPEC, str(where))
+    plain = AutoModelForCausalLM.from_pretrained(where)
+    assert torch.equal(loaded.model.lm_head.weight, plain.lm_head.weight)
+
+
+ASKED = {
+    "greedy": {"temperature": 0.0, "max_tokens": 3},
+    "sampled": {"temperature": 1.0, "max_tokens": 3},
+    "top_k": {"temperature": 1.0, "max_tokens": 3, "top_k": 4},
+    "top_p": {"temperature": 1.0, "max_tokens": 3, "top_p": 0.8},
+    "options": {"temperature": 0.0, "max_tokens": 0, "choices": ["A", " the river"]},
+    "echo": {"temperature": 0.0, "max_tokens": 0, "echo_logprobs": True},
+}
+
+
+def spoilt(folder, value):
+    def change(weights):
+        weights["model.norm.weight"][3] = value
+
+    changed(folder, change)
+    return folder
+
+
+@pytest.mark.parametrize("value", [torch.nan, torch.inf])
+@pytest.mark.parametrize("vocabulary", [320, 3000])  # below and above `sampling.SMALL`
+def test_logits_that_are_no_numbers_are_one_line_and_nothing_is_stored(tmp_path, value, vocabulary):
+    where = tiny.save(tmp_path / "m")
+    if vocabulary > 320:
+        model = AutoModelForCausalLM.from_pretrained(where)
+        model.resize_token_embeddings(vocabulary, mean_resizing=False)
+        model.save_pretrained(where)
+    loaded = engines.load("m", tiny.SPEC, str(spoilt(where, value)))
+    for name, settings in ASKED.items():
+        asked = table([request("x", prompt="the river", seed=1, **settings)])
+        with pytest.raises(
+            EngineError, match=r"models\.m\.dtype: expected finite logits.*float32;"
+        ):
+            runner.generate(asked, loaded, tmp_path / name)
+        stored = (tmp_path / name).rglob("*.jsonl")
+        assert not "".join(path.read_text() for path in stored)
+
+
+def test_the_line_names_another_dtype(tmp_path):
+    """Activations of this model overflow in float16, not in bfloat16."""
+    where = tiny.save(tmp_path / "m")
+
+    def change(weights):
+        weights["model.norm.weight"] *= 1.0e5
+
+    changed(where, change)
+    asked = table([request("x", prompt="the", seed=1, temperature=0.0, max_tokens=2)])
+    loaded = engines.load("m", tiny.SPEC | {"dtype": "float16"}, str(where))
+    with pytest.raises(
+        EngineError, match=r"with dtype float16; set models\.m\.dtype: bfloat16 or f"
+    ):
+        runner.generate(asked, loaded, tmp_path / "a")
+    loaded = engines.load("m", tiny.SPEC | {"dtype": "bfloat16"}, str(where))
+    runner.generate(asked, loaded, tmp_path / "b")
+
+
+def test_a_study_of_the_inside_gets_the_same_line(folder):
+    loaded = engines.load("m", tiny.SPEC, str(spoilt(folder, torch.nan)), attention="eager")
+    ids = torch.tensor([loaded.encode(prompt="the river")])
+    with (
+        torch.inference_mode(),
+        pytest.raises(EngineError, match=r"models\.m\.dtype: expected fin"),
+    ):
+        loaded.model(input_ids=ids, use_cache=False)
+
+
+def smi(monkeypatch, tmp_path, output):
+    program = tmp_path / "bin/nvidia-smi"
+    program.parent.mkdir(exist_ok=True)
+    program.write_text(f"#!/bin/sh\nprintf '{output}'\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(program.parent), prepend=os.pathsep)
+
+
+def test_vllm_is_batch_invariant_where_the_gpu_can(monkeypatch, tmp_path):
+    decide = vllm_worker.invariant
+    smi(monkeypatch, tmp_path, "9.0\\n8.0\\n")
+    assert decide("m", {}, "cuda")
+    assert not decide("m", {"batch_invariant": False}, "cuda")
+    assert not decide("m", {"batch_invariant": True}, "cpu")
+    smi(monkeypatch, tmp_path, "9.0\\n7.5\\n")
+    assert not decide("m", {}, "cuda")
+    with pytest.raises(
+        EngineError, match=r"models\.m\.batch_invariant: expected.*8\.0.*found 7\.5"
+    ):
+        decide("m", {"batch_invariant": True}, "cuda")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert vllm_worker.capability() == 0.0
+
+
+def test_vllms_errors_are_one_line_with_a_remedy():
+    nan = RuntimeError("NaNs detected in logits: {'3': 49152}")
+    assert "models.m.dtype: expected finite" in vllm_worker.line("m", {"dtype": "float16"}, nan)
+    backend = ValueError("batch invariance not supported\nsecond line")
+    assert vllm_worker.line("m", {}, backend).endswith("replies depend on the batch")
+    assert vllm_worker.line("m", {}, EngineError("own words")) == "own words"
+
+
+def test_a_nan_from_vllm_is_no_score():
+    found = type("Logprob", (), {"logprob": float("nan")})
+    with pytest.raises(FloatingPointError):
+        vllm_jobs._number(found)
