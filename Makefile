@@ -135,7 +135,7 @@ $(VLLM)/stamp: constraints-vllm.txt
 
 test-vllm: .venv/dev.stamp vllm
 	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -rs tests/inference/test_vllm_engine.py \
-		tests/inference/test_real_servers.py tests/end_to_end/test_engines.py
+		tests/inference/test_vllm_folders.py tests/inference/test_real_servers.py tests/end_to_end/test_engines.py
 	@OMP_NUM_THREADS=1 FAULTLINES_ARCHITECTURES=all $(BIN)/python -m pytest -rs \
 		tests/end_to_end/test_architectures.py
 

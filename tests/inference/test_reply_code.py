@@ -29,9 +29,9 @@ URL = "http://127.0.0.1:48123/v1"  # nothing listens there now
 # the same request? If only sampled ones can, give `noise.DEFINITION` a new value, otherwise
 # REPLY_CODE. In any case write the new fingerprint here.
 LAST_SEEN = {
-    openai_engine: ("openai_calls", "ea2adb4eb5882360"),
-    transformers_engine: ("transformers_engine", "8660b52ff36b2b5b"),
-    vllm_engine: ("vllm_worker", "7bbf847ba030cd1b"),
+    openai_engine: ("openai_calls", "ea44343373710578"),
+    transformers_engine: ("transformers_engine", "0c7e6b472d647759"),
+    vllm_engine: ("vllm_worker", "eed18fac53ff5216"),
 }
 
 

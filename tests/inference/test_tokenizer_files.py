@@ -199,7 +199,8 @@ def tekken(path, **parts):
     } | parts
     content = {key: value for key, value in content.items() if value is not None}
     (path / "tekken.json").write_text(json.dumps(content))
-    (path / "config.json").write_text('{"model_type": "mistral"}')
+    if not (path / "config.json").exists():
+        (path / "config.json").write_text('{"model_type": "mistral"}')
 
 
 def test_mistrals_own_tokenizer_file_is_read(tmp_path):

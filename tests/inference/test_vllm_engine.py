@@ -292,7 +292,8 @@ def test_what_it_cannot_do_is_one_line(checkpoint, tmp_path):
     with pytest.raises(engines.EngineError, match=r"set models.bare.chat_template: false"):
         runner.generate(plain, engine, tmp_path / "b")
     engine.close()
-    engine = engines.load("gone", SPEC, str(tmp_path))
+    (bare / "config.json").write_text('{"model_type": "none such"}')
+    engine = engines.load("gone", SPEC | {"chat_template": False}, str(bare))
     with pytest.raises(engines.EngineError, match=r"models.gone.source: .* does not load"):
         runner.generate(plain, engine, tmp_path / "c")
     engine.close()

@@ -17,7 +17,7 @@ from contextlib import suppress
 from typing import Any
 
 from workflow_scripts.inference import chat, noise
-from workflow_scripts.inference.checkpoint import content, revision
+from workflow_scripts.inference.checkpoint import content, missing, revision
 from workflow_scripts.inference.tasks import Draw, EngineError, Record, Score, Task
 from workflow_scripts.inference.weight_files import refuse_damaged
 from workflow_scripts.models import tokenizer_files
@@ -65,7 +65,7 @@ def load(name: str, spec: dict[str, Any], checkpoint: str, **options: Any) -> "V
         )
     refuse_damaged(name, checkpoint)
     everything, weights = content(checkpoint, spec)
-    differs = _differs(checkpoint, spec)
+    differs = _differs(name, checkpoint, spec)
     draws_as = noise.of_checkpoint(checkpoint, weights, spec)
     child = _Child(name, spec, checkpoint, draws_as)
     identity = {
@@ -95,12 +95,14 @@ def _dates(checkpoint: str, spec: dict[str, Any]) -> dict[str, str]:
     return chat.dates(template, spec) if template else {}
 
 
-def _differs(checkpoint: str, spec: dict[str, Any]) -> list[str]:
+def _differs(name: str, checkpoint: str, spec: dict[str, Any]) -> list[str]:
     """What of the tokenizer older code read otherwise; nothing is known of a model not yet here."""
     try:
         return tokenizer_files.describe(checkpoint, **revision(spec)).differs
     except OSError:
         return []
+    except ValueError as error:
+        raise EngineError(missing(name, checkpoint, error)) from error
 
 
 class VllmEngine:
@@ -201,7 +203,8 @@ class _Child:
             )
         answer = json.loads(line)
         if "error" in answer:
-            raise EngineError(f"models.{self.name}: {answer['error']}")
+            named = answer["error"].startswith(f"models.{self.name}.")
+            raise EngineError(("" if named else f"models.{self.name}: ") + answer["error"])
         return answer
 
 

@@ -48,7 +48,9 @@ def _problems(folder: Path) -> Iterator[str]:
     if index := next((folder / name for name in INDICES if (folder / name).is_file()), None):
         shards = _shards(index)
         if shards is None:
-            yield f"{index}: expected the list of a model's shards, found something else; get it again"
+            yield f"{index}: expected the list of a model's shards, found other content" + _again(
+                folder
+            )
         for shard in shards or ():
             if not (folder / shard).is_file():
                 yield f"{folder / shard}: named by {index.name}, but missing" + _again(folder)
