@@ -30,8 +30,8 @@ URL = "http://127.0.0.1:48123/v1"  # nothing listens there now
 # REPLY_CODE. In any case write the new fingerprint here.
 LAST_SEEN = {
     openai_engine: ("openai_calls", "ea44343373710578"),
-    transformers_engine: ("transformers_engine", "0c7e6b472d647759"),
-    vllm_engine: ("vllm_worker", "eed18fac53ff5216"),
+    transformers_engine: ("transformers_engine", "4aa25c0188c14872"),
+    vllm_engine: ("vllm_worker", "538d6f531992621d"),
 }
 
 

@@ -99,6 +99,7 @@ OF_REAL = {
 @pytest.mark.parametrize("name", OF_REAL)
 def test_real_tokenizers_give_the_tokens_of_transformers_4_57(name):
     found = tokenizer_files.load(real_tokenizers.folder(name))
+    assert not found.resplit
     assert found("The river 12345 runs.")["input_ids"][:5] == OF_REAL[name]
 
 
@@ -127,7 +128,11 @@ def test_text_is_split_as_the_file_says_not_as_the_class_does(tmp_path):
     core = folder(tmp_path, "GPT2Tokenizer", "starcoder2", split=split)
     expected = core.encode("the 12345").ids
     assert len(AutoTokenizer.from_pretrained(tmp_path)("the 12345")["input_ids"]) < len(expected)
-    assert tokenizer_files.load(tmp_path)("the 12345")["input_ids"] == expected
+    found = tokenizer_files.load(tmp_path)
+    assert found("the 12345")["input_ids"] == expected
+    assert found.resplit
+    folder(tmp_path, "GPT2Tokenizer", "gpt2")
+    assert not tokenizer_files.load(tmp_path).resplit
 
 
 PROMPTS = ["the hills", tiny.WORDS * 4, tiny.WORDS * 5]

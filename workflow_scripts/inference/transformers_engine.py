@@ -51,7 +51,7 @@ def load(
     dtype = spec.get("dtype", "float32")
     try:
         tokenizer = tokenizer_files.load(checkpoint, **at)
-        differs = tokenizer_files.describe(checkpoint, **at).differs
+        differs = tokenizer_files.describe(checkpoint, **at).differs + ["split"] * tokenizer.resplit
         model = _weights(name, checkpoint, dtype=dtype, attention=attention, at=at)
     except UNLOADABLE as error:
         raise EngineError(missing(name, checkpoint, error)) from error

@@ -10,6 +10,7 @@ Imports nothing of the project's other libraries at the top: vLLM's environment 
 
 import json
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -56,6 +57,7 @@ class Described:
 def load(checkpoint: str | Path, closed: bool = False, **at: Any) -> Any:
     """The tokenizer of a folder or hub id; `at` (revision, local_files_only) is for a hub id.
 
+    Its attribute `resplit` says whether the file splits text otherwise than transformers 5 would.
     It never cuts or pads, and adds an end token after a text only if `closed`: a prompt that a
     model continues has none. Raises `OSError`, `ValueError` or `ImportError` if it does not load.
     """
@@ -68,10 +70,12 @@ def load(checkpoint: str | Path, closed: bool = False, **at: Any) -> Any:
     if tekken:
         return _of_tekken(tekken)
     found: Any = AutoTokenizer.from_pretrained(source, mistral_format=False, **at)
+    found.resplit = False
     if not found.is_fast:
         return found
     if file and type(found) is not PreTrainedTokenizerFast:
         core = Tokenizer.from_file(file)
+        found.resplit = _steps(core) != _steps(found.backend_tokenizer)
         tokens = found.added_tokens_decoder.values()
         core.add_tokens([token for token in tokens if core.token_to_id(token.content) is None])
         found._tokenizer = core
@@ -101,6 +105,12 @@ def describe(checkpoint: str | Path, **at: Any) -> Described:
     given = bool(before) and name != "GPTNeoXTokenizer"  # which transformers 5 rebuilds without
     special = bool(after) or (decides and bool(file) and bos != given)
     return Described(bos, eos, before, after, stored + ["special tokens"] * special)
+
+
+def _steps(core: Any) -> list[str]:
+    """How a text becomes pieces, before the vocabulary is used; offsets do not matter."""
+    steps = (core.normalizer, core.pre_tokenizer)
+    return [re.sub(r"trim_offsets=\w+", "", repr(step)) for step in steps]
 
 
 def _around(processor: Mapping[str, Any] | None) -> tuple[list[str], list[str]]:
@@ -150,6 +160,7 @@ def _of_tekken(path: str) -> Any:
     # Given as text, so that a library that is installed by chance does not write one.
     text = template.read_text(encoding="utf-8") if template.is_file() else ""
     found = convert_tekken_tokenizer(path, text)
+    found.resplit = False
     _surround(found, [found.bos_token], [])
     return found
 
