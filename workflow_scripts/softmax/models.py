@@ -7,7 +7,6 @@ about 4,000 tokens).
 """
 
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,7 +15,15 @@ import torch
 from torch import Tensor
 
 from workflow_scripts.inference import chat, engines
-from workflow_scripts.shared import adaptive_temperature, job, progress, scores, seeds, tables
+from workflow_scripts.shared import (
+    adaptive_temperature,
+    job,
+    progress,
+    scores,
+    seeds,
+    tables,
+    user_files,
+)
 from workflow_scripts.shared.scores import Row
 from workflow_scripts.softmax import normalisers, probe
 
@@ -124,7 +131,7 @@ def main(
     engine: Any = engines.load(model, spec, checkpoint)
     rng = seeds.generator(seed, "softmax", "numbers")
     found = entropies(engine, settings, rng)
-    ids = engine.encode(prompt=Path(text).read_text(encoding="utf-8"))
+    ids = engine.encode(prompt=user_files.text(text))
     ids = ids[: min(engine.context, settings["text_tokens"])]
     found += spread_rows(spreads(engine.model, ids, settings["rows"]), len(ids))
     tables.write(pd.DataFrame(found).assign(model=model), table, provenance=provenance)
