@@ -75,9 +75,9 @@ rule change_of_mind_ask:
     conda:
         model_environment
     resources:
-        mem_mb=growing(config["inference"]["mem_mb"]),
+        mem_mb=growing(asked_mb(config)),
         runtime=growing(config["inference"]["runtime_min"]),
-        gpu=config["inference"]["gpu"],
+        gpu=model_gpus,
     params:
         code=fingerprint("workflow_scripts/change_of_mind/ask.py"),
         asked=asked_in("change_of_mind"),

@@ -3,6 +3,7 @@
 from workflow_scripts.inference import kinds
 from workflow_scripts.models.registry import left_out, models_of, shown_inside, studies_of
 from workflow_scripts.models.registry import checkpoint, local_files, probe_file, served
+from workflow_scripts.models.size import asked_mb, gpus
 from workflow_scripts.shared.config import ConfigError, check, config_checks
 from workflow_scripts.shared.fingerprint import fingerprint
 from workflow_scripts.shared.job import growing, project_file
@@ -52,6 +53,11 @@ def asked_in(study):
         return kinds.asked(config, study, wildcards.model)
 
     return of_model
+
+
+def model_gpus(wildcards):
+    """GPUs of a job that loads the wildcard's model."""
+    return gpus(config, wildcards.model)
 
 
 def model_environment(wildcards):

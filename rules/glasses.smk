@@ -115,9 +115,10 @@ rule glasses_models:
     conda:
         "../envs/models.yaml"
     resources:
-        mem_mb=growing(config["inference"]["mem_mb"]),
+        # Two copies in float64: the precision of the reference, and the Jacobians.
+        mem_mb=growing(asked_mb(config, copies=2)),
         runtime=growing(config["inference"]["runtime_min"]),
-        gpu=config["inference"]["gpu"],
+        gpu=model_gpus,
     params:
         code=fingerprint("workflow_scripts/glasses/models.py"),
         spec=serving_in("glasses"),

@@ -31,9 +31,9 @@ rule inference_generate:
     conda:
         model_environment
     resources:
-        mem_mb=growing(config["inference"]["mem_mb"]),
+        mem_mb=growing(asked_mb(config)),
         runtime=growing(config["inference"]["runtime_min"]),
-        gpu=config["inference"]["gpu"],
+        gpu=model_gpus,
     params:
         spec=serving_in_study,
         checkpoint=model_checkpoint,

@@ -80,9 +80,9 @@ rule parallel_sequential_attempts:
     conda:
         model_environment
     resources:
-        mem_mb=growing(config["inference"]["mem_mb"]),
+        mem_mb=growing(asked_mb(config)),
         runtime=growing(config["inference"]["runtime_min"]),
-        gpu=config["inference"]["gpu"],
+        gpu=model_gpus,
     params:
         code=fingerprint("workflow_scripts/parallel_sequential/attempts.py"),
         spec=serving_in("parallel_sequential"),
@@ -110,9 +110,9 @@ rule parallel_sequential_foreign:
     conda:
         model_environment
     resources:
-        mem_mb=growing(config["inference"]["mem_mb"]),
+        mem_mb=growing(asked_mb(config)),
         runtime=growing(config["inference"]["runtime_min"]),
-        gpu=config["inference"]["gpu"],
+        gpu=model_gpus,
     params:
         code=fingerprint("workflow_scripts/parallel_sequential/foreign.py"),
         spec=serving_in("parallel_sequential"),
@@ -163,9 +163,9 @@ rule parallel_sequential_copying:
     conda:
         "../envs/models.yaml"
     resources:
-        mem_mb=growing(config["inference"]["mem_mb"]),
+        mem_mb=growing(asked_mb(config)),
         runtime=growing(config["inference"]["runtime_min"]),
-        gpu=config["inference"]["gpu"],
+        gpu=model_gpus,
     params:
         code=fingerprint("workflow_scripts/parallel_sequential/copying.py"),
         spec=serving_in("parallel_sequential"),

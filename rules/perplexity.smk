@@ -162,9 +162,9 @@ rule perplexity_models:
     conda:
         "../envs/models.yaml"
     resources:
-        mem_mb=growing(config["inference"]["mem_mb"]),
+        mem_mb=growing(asked_mb(config)),
         runtime=growing(config["inference"]["runtime_min"]),
-        gpu=config["inference"]["gpu"],
+        gpu=model_gpus,
     params:
         code=fingerprint("workflow_scripts/perplexity/models.py"),
         spec=serving_in("perplexity"),

@@ -149,9 +149,9 @@ rule softmax_models:
     conda:
         "../envs/models.yaml"
     resources:
-        mem_mb=growing(4000),
+        mem_mb=growing(asked_mb(config)),
         runtime=growing(60),
-        gpu=config["inference"]["gpu"],
+        gpu=model_gpus,
     params:
         code=fingerprint("workflow_scripts/softmax/models.py"),
         spec=serving_in("softmax"),

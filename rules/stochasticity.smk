@@ -65,9 +65,9 @@ rule stochasticity_sequential:
     conda:
         model_environment
     resources:
-        mem_mb=growing(config["inference"]["mem_mb"]),
+        mem_mb=growing(asked_mb(config)),
         runtime=growing(config["inference"]["runtime_min"]),
-        gpu=config["inference"]["gpu"],
+        gpu=model_gpus,
     params:
         code=fingerprint("workflow_scripts/stochasticity/sequential.py"),
         spec=serving_in("stochasticity"),
@@ -94,9 +94,9 @@ rule stochasticity_reasoning:
     conda:
         model_environment
     resources:
-        mem_mb=growing(config["inference"]["mem_mb"]),
+        mem_mb=growing(asked_mb(config)),
         runtime=growing(config["inference"]["runtime_min"]),
-        gpu=config["inference"]["gpu"],
+        gpu=model_gpus,
     params:
         code=fingerprint("workflow_scripts/stochasticity/reasoning.py"),
         spec=serving_in("stochasticity"),
@@ -121,9 +121,9 @@ rule stochasticity_code_tool:
     conda:
         model_environment
     resources:
-        mem_mb=growing(config["inference"]["mem_mb"]),
+        mem_mb=growing(asked_mb(config)),
         runtime=growing(config["inference"]["runtime_min"]),
-        gpu=config["inference"]["gpu"],
+        gpu=model_gpus,
     params:
         code=fingerprint("workflow_scripts/stochasticity/code_tool.py"),
         spec=serving_in("stochasticity"),

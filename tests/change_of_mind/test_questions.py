@@ -142,7 +142,10 @@ def test_multiple_choice_files(tmp_path):
 @pytest.mark.parametrize(
     ("row", "says"),
     [
-        ({"question": "Q?", "A": "1", "B": "2"}, "row 1: expected a value for answer, found none"),
+        (
+            {"question": "Q?", "A": "1", "B": "2"},
+            "line 1: expected .* for answer, found none",
+        ),
         ({"question": "Q?", "A": "1", "answer": "A"}, "found 1 options, allowed: 2 to 4"),
         (
             {"question": "Q?", "A": "1", "B": "2", "answer": "C"},

@@ -128,9 +128,9 @@ def test_gpt2s_transposed_matrices_have_one_scale_per_output(tmp_path):
 
 def test_joint_tensors_of_experts_are_refused_before_anything_changes(tmp_path):
     model = loaded(tmp_path, "llama")
-    model.experts = torch.nn.Parameter(torch.zeros(2, 3, 4))
+    model.model.experts = torch.nn.Parameter(torch.zeros(2, 3, 4))
     before = copy.deepcopy(model.state_dict())
-    with pytest.raises(NotImplementedError, match=r"found experts of shape \(2, 3, 4\)"):
+    with pytest.raises(NotImplementedError, match=r"found model.experts of shape \(2, 3, 4\)"):
         int8_weights(model)
     assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
 

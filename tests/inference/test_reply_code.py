@@ -30,7 +30,7 @@ URL = "http://127.0.0.1:48123/v1"  # nothing listens there now
 # REPLY_CODE. In any case write the new fingerprint here.
 LAST_SEEN = {
     openai_engine: ("llamacpp_calls", "db6799cf084257e9"),
-    transformers_engine: ("transformers_engine", "4aa25c0188c14872"),
+    transformers_engine: ("transformers_engine", "0bc52da2c37e4212"),
     vllm_engine: ("vllm_worker", "538d6f531992621d"),
 }
 

@@ -19,6 +19,7 @@ from workflow_scripts.parallel_sequential import (
     questions,
     task_files,
 )
+from workflow_scripts.shared import user_files
 
 LIMITS = sandbox.Limits(cpu_s=2, wall_s=60, memory_mb=256, output_bytes=50000)
 JUDGE = programs.Judge(LIMITS)
@@ -244,7 +245,7 @@ def test_a_packed_file_cannot_run_anything(tmp_path, capsys):
     line["private_test_cases"] = base64.b64encode(zlib.compress(pickle.dumps(Danger()))).decode()
     path = tmp_path / "tasks.jsonl"
     path.write_text(json.dumps(line))
-    with pytest.raises(task_files.TaskFileError, match="line 1"):
+    with pytest.raises(user_files.FileError, match="line 1"):
         list(task_files.code(path))
     assert capsys.readouterr().out == ""
 
@@ -257,8 +258,8 @@ def test_aime_style_files_are_read_and_bad_lines_named(tmp_path):
     settings = {"math": SETTINGS["math"] | {"file": str(path)}, "code": SETTINGS["code"]}
     assert (questions.table(settings, 1)["domain"] == "math").sum() == 2
     path.write_text('{"problem": "1+1?"}\n')
-    with pytest.raises(task_files.TaskFileError, match="line 1: expected problem"):
+    with pytest.raises(user_files.FileError, match=r"line 1: expected .* for answer, found none"):
         list(task_files.mathematics(path))
     path.write_text("{\n")
-    with pytest.raises(task_files.TaskFileError, match="expected JSON"):
+    with pytest.raises(user_files.FileError, match="expected JSON"):
         list(task_files.mathematics(path))

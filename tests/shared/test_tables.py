@@ -117,3 +117,9 @@ def test_what_coercion_keeps_is_accepted():
     assert checked["chain"].tolist() == [2, 7]
     assert checked["correct"].tolist() == [True, False]
     assert checked["tokens"].isna().tolist() == [True, False]
+
+
+def test_large_whole_numbers_beside_missing_ones_keep_every_digit():
+    table = pd.concat([row(tokens=2**62 + 1), row(tokens=None), row(tokens=str(2**62 + 3))])
+    checked = tables.check(table.reset_index(drop=True), "made.parquet", CONTRACT)
+    assert checked["tokens"].tolist()[::2] == [2**62 + 1, 2**62 + 3]

@@ -4,7 +4,14 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from transformers import Gemma2Config, Gemma2ForCausalLM, Qwen3Config, Qwen3ForCausalLM
+from transformers import (
+    Gemma2Config,
+    Gemma2ForCausalLM,
+    GptOssConfig,
+    GptOssForCausalLM,
+    Qwen3Config,
+    Qwen3ForCausalLM,
+)
 
 from workflow_scripts.softmax import models, probe
 
@@ -30,12 +37,27 @@ def gemma() -> torch.nn.Module:
     return Gemma2ForCausalLM(Gemma2Config(**SIZES, sliding_window=8, initializer_range=0.3))
 
 
-@pytest.fixture(params=[qwen, gemma])
-def model(request):
+def gpt_oss() -> torch.nn.Module:
+    """Learned sinks, and a window of 8 keys in every other layer."""
+    experts = {"num_local_experts": 2, "num_experts_per_tok": 1}
+    net = GptOssForCausalLM(
+        GptOssConfig(**SIZES, **experts, sliding_window=8, initializer_range=0.3)
+    )
+    for layer in net.model.layers:
+        torch.nn.init.normal_(layer.self_attn.sinks)
+    return net
+
+
+def made(kind):
     torch.manual_seed(0)
-    net = request.param().eval()
+    net = kind().eval()
     net.set_attn_implementation("eager")
     return net
+
+
+@pytest.fixture(params=[qwen, gemma])
+def model(request):
+    return made(request.param)
 
 
 def test_entropies_are_those_of_the_models_own_weights(model):
@@ -57,11 +79,16 @@ def test_spread_is_the_log_ratio_of_the_weights(model):
     assert models.spreads(model, IDS, 16) == pytest.approx(ratio, abs=1e-3)
 
 
-def test_watching_leaves_the_model_as_it_was(model):
+@pytest.mark.parametrize("kind", [qwen, gemma, gpt_oss])
+@pytest.mark.parametrize("block", [probe.BLOCK, 1000])
+def test_watching_leaves_the_model_as_it_was(kind, block, monkeypatch):
+    """With attention in one block, and in blocks of 6 queries."""
+    monkeypatch.setattr(probe, "BLOCK", block)
+    model = made(kind)
     ids = torch.tensor([IDS])
     with torch.no_grad():
         before = model(input_ids=ids).logits
-        with probe.watching(model, lambda *_: None):
+        with probe.watching(model, [3], lambda *_: None):
             during = model(input_ids=ids).logits
         after = model(input_ids=ids).logits
     torch.testing.assert_close(during, before, atol=1e-4, rtol=1e-4)
@@ -71,7 +98,7 @@ def test_watching_leaves_the_model_as_it_was(model):
 
 def test_rows_with_one_key_have_no_spread():
     logits, visible = probe.row_logits(
-        torch.randn(1, 2, 5, 4), torch.randn(1, 1, 5, 4), None, None, None
+        torch.randn(1, 2, 5, 4), torch.randn(1, 1, 5, 4), None, torch.arange(5), None, None
     )
     assert torch.equal(visible[0, 0], torch.ones(5, 5).tril().bool())
     spread = probe.row_spread(logits, visible)

@@ -5,16 +5,16 @@ only) or columns `A`, `B`, …; and `answer`, the letter or the text of the righ
 in upper or lower case.
 """
 
-import csv
-import json
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from workflow_scripts.change_of_mind.wording import LETTERS
+from workflow_scripts.shared import user_files
+from workflow_scripts.shared.user_files import FileError
 
+__all__ = ["FileError", "Item", "read"]
 
-class FileError(ValueError):
-    """A file or row that cannot be used; the message names file, row and problem."""
+TOO_MANY = "EFGHIJ"  # columns of options that a question cannot have
 
 
 class Item(NamedTuple):
@@ -28,38 +28,43 @@ class Item(NamedTuple):
 def read(path: str | Path) -> list[Item]:
     """The questions of a file, with two to four options each.
 
-    Raises `FileError` for another kind of file, an empty one, or a row that lacks something.
+    Raises `FileError` for another kind of file, an empty one, or a line that lacks something.
     """
-    path = Path(path)
-    with path.open(encoding="utf-8", newline="") as stream:
-        if path.suffix == ".jsonl":
-            rows: list[Any] = [json.loads(line) for line in stream if line.strip()]
-        elif path.suffix == ".csv":
-            rows = list(csv.DictReader(stream))
-        else:
-            raise FileError(f"{path}: found {path.suffix or 'no suffix'}, allowed: .jsonl, .csv")
-    if not rows:
-        raise FileError(f"{path}: found no questions, expected at least one")
-    return [_item(row, f"{path}: row {number}") for number, row in enumerate(rows, start=1)]
+    return [_item(row, f"{path}: line {number}") for number, row in user_files.rows(path)]
 
 
 def _item(row: dict[str, Any], where: str) -> Item:
     fields = {str(key).lower(): value for key, value in row.items()}
-    for key in ("question", "answer"):
-        if not str(fields.get(key) or "").strip():
-            raise FileError(f"{where}: expected a value for {key}, found none")
-    listed = fields.get("options") or [fields.get(letter.lower()) for letter in LETTERS]
-    options = tuple(str(option).strip() for option in listed if option not in (None, ""))
+    question, answer = (user_files.value(fields, where, key) for key in ("question", "answer"))
+    options = _options(fields, where)
     if not 2 <= len(options) <= len(LETTERS):
         raise FileError(f"{where}: found {len(options)} options, allowed: 2 to {len(LETTERS)}")
-    answer = str(fields["answer"]).strip()
+    if len(set(options)) < len(options):
+        raise FileError(f"{where}: found equal options, expected distinct ones; change one")
     letters = LETTERS[: len(options)]
-    if answer.upper() in letters:
-        right = letters.index(answer.upper())
-    elif answer in options:
-        right = options.index(answer)
-    else:
+    right = {options.index(answer)} if answer in options else set()
+    right |= {letters.index(answer.upper())} if answer.upper() in letters else set()
+    if not right:
         raise FileError(
             f"{where}: found answer {answer!r}, allowed: a letter of {letters} or an option's text"
         )
-    return Item(str(fields["question"]).strip(), options, right)
+    if len(right) > 1:
+        raise FileError(
+            f"{where}: found answer {answer!r}, the letter of one option and the text of another; "
+            "give the right option's letter and change its text"
+        )
+    return Item(question, options, right.pop())
+
+
+def _options(fields: dict[str, Any], where: str) -> tuple[str, ...]:
+    """The options in order. Raises `FileError` for a gap, which would move the letters."""
+    listed = fields.get("options")
+    if listed is None:
+        names = [letter.lower() for letter in LETTERS + TOO_MANY]
+        given = [fields.get(name) for name in names]
+        filled = [at for at, each in enumerate(given) if each is not None and str(each).strip()]
+        listed = given[: max(filled, default=-1) + 1]
+    if not isinstance(listed, list):
+        raise FileError(f"{where}: expected a list of options, found {listed!r}; write [...]")
+    found = {f"option {number}": option for number, option in enumerate(listed, start=1)}
+    return tuple(user_files.value(found, where, name) for name in found)

@@ -123,26 +123,30 @@ def changed(model: Any, how: Change) -> Iterator[None]:
         )
 
 
-def int8_weights(model: torch.nn.Module) -> tuple[int, int]:
+def int8_weights(model: Any) -> tuple[int, int]:
     """Round the matrices of linear layers to 8 bits in place, one scale per output.
 
     Linear layers and GPT-2's transposed `Conv1D`. Embeddings, vectors, and an output layer that
-    shares its matrix with the embeddings stay as they are, as in common libraries. Returns how many
-    weights were rounded, and of how many. Raises `NotImplementedError`, before anything is changed,
-    for a model with other matrices, such as the joint tensors of experts.
+    shares its matrix with the embeddings stay as they are, as in common libraries, and so does what
+    is not text, such as a vision tower. Returns how many weights were rounded, and of how many.
+    Raises `NotImplementedError`, before anything is changed, for a model with other matrices, such
+    as the joint tensors of experts.
     """
     from transformers.pytorch_utils import Conv1D
 
+    text = torch.nn.ModuleDict({"model": model.get_decoder()})
+    if (head := model.get_output_embeddings()) is not None:
+        text["lm_head"] = head
     embedded = {
-        id(module.weight) for module in model.modules() if isinstance(module, torch.nn.Embedding)
+        id(module.weight) for module in text.modules() if isinstance(module, torch.nn.Embedding)
     }
     # A matrix that two layers share is rounded once.
     matrices = {
         id(module.weight): (module.weight, isinstance(module, Conv1D))
-        for module in model.modules()
+        for module in text.modules()
         if isinstance(module, torch.nn.Linear | Conv1D) and id(module.weight) not in embedded
     }
-    for name, parameter in model.named_parameters():
+    for name, parameter in text.named_parameters():
         if parameter.ndim > 1 and id(parameter) not in matrices and id(parameter) not in embedded:
             raise NotImplementedError(
                 f"int8_weights: expected matrices of linear layers, found {name} of shape "
@@ -152,4 +156,4 @@ def int8_weights(model: torch.nn.Module) -> tuple[int, int]:
         for weight, transposed in matrices.values():
             weight.copy_(quantised(weight.mT, 8).mT if transposed else quantised(weight, 8))
     rounded = sum(weight.numel() for weight, _ in matrices.values())
-    return rounded, sum(parameter.numel() for parameter in model.parameters())
+    return rounded, sum(parameter.numel() for parameter in text.parameters())

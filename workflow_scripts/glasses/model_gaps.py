@@ -8,7 +8,6 @@ paper splits a representation by head is not known: the vector is cut into as ma
 are heads.
 """
 
-import copy
 import logging
 import re
 from collections.abc import Iterator, Sequence
@@ -22,7 +21,7 @@ from torch import Tensor
 from workflow_scripts.glasses import metrics
 from workflow_scripts.glasses.changed_attention import Change, changed, int8_weights
 from workflow_scripts.glasses.gap_scores import gap_rows
-from workflow_scripts.inference import chat, digits
+from workflow_scripts.inference import chat, digits, placement
 from workflow_scripts.inference.engines import EngineError
 from workflow_scripts.shared import progress
 from workflow_scripts.shared.scores import Row, absent, exact, interval, number
@@ -92,10 +91,10 @@ class Reader:
 
         def after(_module: Any, _inputs: Any, output: Any) -> None:
             states = output[0] if isinstance(output, tuple) else output
-            kept.append(states[0, at].double().cpu())
+            kept.append(states[0, at.to(states.device)].double().cpu())
 
         def before(_module: Any, inputs: tuple[Tensor, ...]) -> Any:
-            kept.append(inputs[0][0, at].double().cpu())
+            kept.append(inputs[0][0, at.to(inputs[0].device)].double().cpu())
             # Logits are not needed: one place is enough for the output layer to run.
             return (inputs[0][:, -1:],)
 
@@ -111,9 +110,10 @@ class Reader:
         return torch.stack(kept).numpy()
 
 
-def layer_list(model: torch.nn.Module, count: int) -> torch.nn.ModuleList:
+def layer_list(model: Any, count: int) -> torch.nn.ModuleList:
     """The model's `count` decoder layers. Raises `EngineError` where they are not found."""
-    for module in model.modules():
+    # Only the decoder's: a vision tower may have as many.
+    for module in model.get_decoder().modules():
         if isinstance(module, torch.nn.ModuleList) and len(module) == count:
             return module
     raise EngineError(
@@ -170,7 +170,7 @@ def in_precision(model: Any, precision: str, change: Change) -> Iterator[Any]:
 
     Sets `change.rounded` for `int8_weights`, which raises as `changed_attention.int8_weights` does.
     """
-    own = copy.deepcopy(model)
+    own = placement.copied(model)
     how = Change(change.window, change.sink, change.cache_bits)
     if precision.endswith("_cache"):
         how.cache_bits = int(precision.removeprefix("int").removesuffix("_cache"))

@@ -7,7 +7,6 @@ most [i = j] + sum over heads of alpha_ij ||W_O W_V||, divided by the scale of t
 feed-forward network enters by the norm of I + its Jacobian at that token.
 """
 
-import copy
 import logging
 from collections.abc import Callable
 from typing import Any
@@ -18,6 +17,7 @@ from torch import Tensor
 
 from workflow_scripts.glasses.changed_attention import Change, changed
 from workflow_scripts.glasses.model_gaps import layer_list
+from workflow_scripts.inference import placement
 
 log = logging.getLogger(__name__)
 
@@ -44,7 +44,7 @@ def readable(model: Any, widest: int) -> str | None:
 
 def in_float64(model: Any) -> Any:
     """A copy for `norms`; what the library computes in float32 stays in float32."""
-    own = copy.deepcopy(model).double().cpu().eval()
+    own = placement.copied(model, on_devices=False).double().cpu().eval()
     for parameter in own.parameters():
         parameter.requires_grad_(False)
     return own
@@ -68,7 +68,8 @@ def norms(own: Any, ids: list[int]) -> dict[str, np.ndarray]:
 
 def _last(model: Any, embeddings: Tensor) -> Tensor:
     """Final representation of the last token, (d,), from embeddings (1, tokens, d)."""
-    return model.base_model(inputs_embeds=embeddings, use_cache=False).last_hidden_state[0, -1]
+    decoder = model.get_decoder()
+    return decoder(inputs_embeds=embeddings, use_cache=False).last_hidden_state[0, -1]
 
 
 def _jacobian(model: Any, embeddings: Tensor, change: Change) -> Tensor:
@@ -91,7 +92,7 @@ def _bound(model: Any, embeddings: Tensor, seen: Change) -> Tensor:
     """The bound by token, (tokens,), at embeddings (1, tokens, d)."""
     config = model.config.get_text_config()
     layers = layer_list(model, config.num_hidden_layers)
-    final = model.base_model.norm
+    final = model.get_decoder().norm
     entering: dict[Any, Tensor] = {}  # what enters each norm, (tokens, d)
 
     def keep(module: Any, inputs: tuple[Tensor, ...]) -> None:

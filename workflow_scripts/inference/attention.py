@@ -62,7 +62,9 @@ def layout(lengths: Sequence[int], device: torch.device) -> Layout:
 def side_by_side(states: torch.Tensor, where: Layout) -> torch.Tensor:
     """Packed states, shape (1, heads, tokens, width), as (rows, heads, places, width), strided."""
     tokens = states[0].transpose(0, 1)  # in memory already: (tokens, heads, width)
-    return tokens[where.grid].unflatten(0, (where.rows, where.width)).transpose(1, 2)
+    return (
+        tokens[where.grid.to(tokens.device)].unflatten(0, (where.rows, where.width)).transpose(1, 2)
+    )
 
 
 def attend(
@@ -100,7 +102,8 @@ def attend(
         is_causal=causal,
         scale=scaling,
     )
-    return mixed.transpose(1, 2).flatten(0, 1)[packed.packed][None], None
+    cells = packed.packed.to(mixed.device)
+    return mixed.transpose(1, 2).flatten(0, 1)[cells][None], None
 
 
 def _one_token(

@@ -5,6 +5,9 @@ are multiples of `BLOCK` (masked slots beyond a row's end add exact zeros to the
 and no product has fewer than `MIN_ROWS` rows (below four, a kernel with another order of summation
 is used). All shapes in this engine satisfy both conditions; bit equality is checked by
 `tests/inference/test_batch_independence.py`.
+
+The layers of a model may be on several devices. Keys and values are on their layer's device;
+indices come from the first one.
 """
 
 from collections.abc import Callable
@@ -81,9 +84,9 @@ class Rows(Cache):
         self, keys: torch.Tensor, values: torch.Tensor, layer: int, *_args: object, **_kw: object
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Store keys and values of one token per row, shape (rows, heads, 1, width); return all."""
-        row = torch.arange(self.rows, device=keys.device)
+        row, at = torch.arange(self.rows, device=keys.device), self.at.to(keys.device)
         for store, new in ((self.keys[layer], keys), (self.values[layer], values)):
-            store[row, :, self.at] = new[:, :, 0]
+            store[row, :, at] = new[:, :, 0]
         return self.keys[layer][: self.rows], self.values[layer][: self.rows]
 
     def resize(self, used: int, capacity: int, slots: int, like: Prompts | None = None) -> None:
@@ -111,9 +114,9 @@ class Rows(Cache):
         last = first + len(chosen)
         for mine, theirs in ((self.keys, prompts.keys), (self.values, prompts.values)):
             for store, source in zip(mine, theirs, strict=True):
-                store[first:last, :, :slots] = source[:, :, :slots][chosen]
+                store[first:last, :, :slots] = source[:, :, :slots][chosen.to(source.device)]
 
     def move(self, source: torch.Tensor, target: torch.Tensor) -> None:
         """Copy rows `source` over rows `target`, shape (n,) each, to fill gaps of finished rows."""
         for store in (*self.keys, *self.values):
-            store[target] = store[source]
+            store[target.to(store.device)] = store[source.to(store.device)]

@@ -16,6 +16,7 @@ SERVING = (
     "thinking",
     "max_context",
     "batch_tokens",
+    "devices",
     "tensor_parallel",
     "memory_share",
     "batch_invariant",

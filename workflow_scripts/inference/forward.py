@@ -29,7 +29,7 @@ class Forward:
     def _select(self, _head: Any, inputs: tuple[torch.Tensor, ...]) -> Any:
         if self._wanted is None:
             return None
-        return (inputs[0].flatten(0, 1)[self._wanted][None],)
+        return (inputs[0].flatten(0, 1)[self._wanted.to(inputs[0].device)][None],)
 
     @torch.inference_mode()
     def __call__(

@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from workflow_scripts.inference import chat, decoding, noise, option_logprobs
+from workflow_scripts.inference import chat, decoding, noise, option_logprobs, placement
 from workflow_scripts.inference.checkpoint import (
     UNLOADABLE,
     content,
@@ -36,7 +36,7 @@ def load(
     attention: str = "sdpa",
     reuse_prefixes: bool = True,
 ) -> "TransformersEngine":
-    """Load a causal language model and its tokenizer, on the GPU if there is one.
+    """Load a causal language model and its tokenizer, on the GPU if there is one, or on several.
 
     `batch_tokens` limits rows x final length (tokens) of a batch and thereby its memory; the
     model's own setting of that name takes precedence. Raises `EngineError` if the checkpoint cannot
@@ -49,16 +49,17 @@ def load(
         refuse_damaged(name, checkpoint)
     at = revision(spec) if hub else {}
     dtype = spec.get("dtype", "float32")
+    spread = placement.over_gpus(name, spec)
     try:
         tokenizer = tokenizer_files.load(checkpoint, **at)
         differs = tokenizer_files.describe(checkpoint, **at).differs + ["split"] * tokenizer.resplit
-        model = _weights(name, checkpoint, dtype=dtype, attention=attention, at=at)
+        model = _weights(name, checkpoint, dtype=dtype, attention=attention, at=at | spread)
     except UNLOADABLE as error:
         raise EngineError(missing(name, checkpoint, error)) from error
     if chat.templated(spec) and not tokenizer.chat_template:
         raise EngineError(chat.no_template(name))
     chat.refuse_other_kind(name, spec, tokenizer)
-    model.to("cuda" if torch.cuda.is_available() else "cpu").eval()
+    placement.place(model, name).eval()
     everything, weights = content(checkpoint, spec)
     identity = {
         "engine": "transformers",

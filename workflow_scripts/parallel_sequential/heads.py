@@ -29,7 +29,7 @@ def attentions(model: Any, ids: Tensor) -> np.ndarray:
     The model must use eager attention.
     """
     found = model(input_ids=ids.to(model.device), output_attentions=True, use_cache=False)
-    return torch.stack([each.float() for each in found.attentions]).cpu().numpy()
+    return torch.stack([each.float().cpu() for each in found.attentions]).numpy()
 
 
 def induction_scores(weights: np.ndarray, length: int) -> np.ndarray:

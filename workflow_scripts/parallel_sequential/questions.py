@@ -13,6 +13,7 @@ from workflow_scripts.parallel_sequential import code_tasks, task_files
 from workflow_scripts.parallel_sequential.contracts import QUESTIONS
 from workflow_scripts.parallel_sequential.dialogue import CODE, MATH
 from workflow_scripts.shared import job, seeds, tables
+from workflow_scripts.shared.user_files import FileError
 
 
 def sums(rng: np.random.Generator, count: int, steps: list[int]) -> Iterator[dict[str, Any]]:
@@ -48,6 +49,12 @@ def table(settings: dict[str, Any], seed: int) -> pd.DataFrame:
     }
     rows = []
     for domain, asked in found.items():
+        if not asked and settings[domain]["file"]:
+            since = settings[domain].get("since")
+            raise FileError(
+                f"{settings[domain]['file']}: found no question with a contest_date from {since} "
+                f"on; change parallel_sequential.{domain}.since"
+            )
         chosen = asked[: settings[domain]["questions"]]
         width = len(str(len(chosen)))
         for number, each in enumerate(chosen, start=1):

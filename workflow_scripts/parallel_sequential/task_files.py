@@ -1,9 +1,9 @@
 """Questions from the user's files: AIME-style mathematics, LiveCodeBench-style code.
 
-Files are JSON lines. Mathematics has `problem` (or `question`), `answer` and optionally `id` and
-`level`. Code has the fields of LiveCodeBench's releases: `question_id`, `question_content`,
-`starter_code`, `contest_date`, `difficulty`, `metadata` (with `func_name`), `public_test_cases` and
-`private_test_cases`; tests are JSON or in LiveCodeBench's packed form.
+Files are JSON lines, or CSV with these columns. Mathematics has `problem` (or `question`), `answer`
+and optionally `id` and `level`. Code has the fields of LiveCodeBench's releases: `question_id`,
+`question_content`, `starter_code`, `contest_date`, `difficulty`, `metadata` (with `func_name`),
+`public_test_cases` and `private_test_cases`; tests are JSON or in LiveCodeBench's packed form.
 """
 
 import base64
@@ -15,9 +15,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-
-class TaskFileError(ValueError):
-    """A line that is not a question; the message names file, line and field."""
+from workflow_scripts.shared import user_files
+from workflow_scripts.shared.user_files import FileError, Row
 
 
 class _TextOnly(pickle.Unpickler):
@@ -28,61 +27,77 @@ class _TextOnly(pickle.Unpickler):
 
 
 def mathematics(path: str | Path) -> Iterator[dict[str, Any]]:
-    """Questions of a file of mathematics. Raises `TaskFileError` for a line without its fields."""
-    for number, line in _lines(path):
-        text = line.get("problem", line.get("question"))
-        if not isinstance(text, str) or "answer" not in line:
-            raise TaskFileError(
-                f"{path}, line {number}: expected problem (or question) and answer, found "
-                f"{', '.join(line)}"
-            )
+    """Questions of a file of mathematics. Raises `FileError` for a line without its fields."""
+    for number, line in _named(path, "id"):
+        where = f"{path}: line {number}"
         yield {
-            "question": str(line.get("id", number)),
-            "level": str(line.get("level", "file")),
-            "text": text,
-            "answer": str(line["answer"]),
+            "question": _name(line, "id", number),
+            "level": _name(line, "level", "file"),
+            "text": user_files.value(line, where, "problem", "question"),
+            "answer": user_files.value(line, where, "answer"),
         }
 
 
 def code(path: str | Path, since: str = "") -> Iterator[dict[str, Any]]:
     """Tasks of a LiveCodeBench-style file whose contest is on or after `since` (ISO date).
 
-    Raises `TaskFileError` for a line without the fields, or with tests that cannot be unpacked.
+    Raises `FileError` for a line without the fields, or with tests that cannot be unpacked.
     """
-    for number, line in _lines(path):
+    for number, line in _named(path, "question_id"):
+        where = f"{path}: line {number}"
+        if _name(line, "contest_date", "") < since:
+            continue
+        text = user_files.value(line, where, "question_content")
         try:
-            if str(line.get("contest_date", "")) < since:
-                continue
             name = _metadata(line).get("func_name", "")
             public, hidden = (
                 [_test(test, bool(name)) for test in _unpacked(line[key])]
                 for key in ("public_test_cases", "private_test_cases")
             )
-            starter = line.get("starter_code", "")
-            text = line["question_content"] + (f"\n\nStart from:\n{starter}" if starter else "")
+            if starter := line.get("starter_code") or "":
+                text += f"\n\nStart from:\n{starter}"
             yield {
-                "question": str(line["question_id"]),
-                "level": str(line.get("difficulty", "file")),
+                "question": user_files.value(line, where, "question_id"),
+                "level": _name(line, "difficulty", "file"),
                 "text": text if name else text + "\n\nRead standard input, write standard output.",
                 "kind": "call" if name else "stdin",
                 "function": name,
                 "public": json.dumps(public),
                 "hidden": json.dumps(hidden),
             }
-        except (KeyError, TypeError, ValueError, pickle.UnpicklingError, zlib.error) as error:
-            raise TaskFileError(
-                f"{path}, line {number}: expected the fields of LiveCodeBench, found "
-                f"{type(error).__name__}: {error}"
-            ) from error
+        except FileError:
+            raise
+        except (AttributeError, KeyError, TypeError, ValueError, pickle.UnpicklingError) as error:
+            raise _not_a_task(where, error) from error
+        except zlib.error as error:
+            raise _not_a_task(where, error) from error
 
 
-def _lines(path: str | Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    for number, line in enumerate(Path(path).read_text(encoding="utf-8").splitlines(), start=1):
-        if line.strip():
-            try:
-                yield number, json.loads(line)
-            except json.JSONDecodeError as error:
-                raise TaskFileError(f"{path}, line {number}: expected JSON: {error}") from error
+def _not_a_task(where: str, error: Exception) -> FileError:
+    return FileError(
+        f"{where}: expected the fields of LiveCodeBench, found {type(error).__name__}: {error}; "
+        "take the line from a release again"
+    )
+
+
+def _named(path: str | Path, key: str) -> Iterator[tuple[int, Row]]:
+    """The rows of a file. Raises `FileError` for a second one with the same name under `key`."""
+    seen: dict[str, int] = {}
+    for number, row in user_files.rows(path):
+        name = _name(row, key, number)
+        if name in seen:
+            raise FileError(
+                f"{path}: line {number}: found {key} {name!r} again, as in line {seen[name]}; "
+                "give each question its own"
+            )
+        seen[name] = number
+        yield number, row
+
+
+def _name(row: Row, key: str, otherwise: object) -> str:
+    """A value of a row as text, or another one where it is missing or null."""
+    found = row.get(key)
+    return str(otherwise if found is None or found == "" else found)
 
 
 def _metadata(line: dict[str, Any]) -> dict[str, Any]:
@@ -104,5 +119,5 @@ def _test(test: dict[str, Any], call: bool) -> dict[str, Any]:
     """A test with JSON values: for a call its arguments, one per line; otherwise text."""
     if not call:
         return {"input": test["input"], "expected": test["output"]}
-    arguments = [json.loads(line) for line in test["input"].splitlines() if line.strip()]
+    arguments = [json.loads(line) for line in test["input"].split("\n") if line.strip()]
     return {"input": arguments, "expected": json.loads(test["output"])}

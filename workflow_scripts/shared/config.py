@@ -254,6 +254,7 @@ ENGINE_KEYS = {
     "batch_invariant": {"vllm"},
     "python": {"vllm"},
     "batch_tokens": {"transformers"},
+    "devices": {"transformers"},
     "revision": {"transformers", "vllm"},
     "max_context": {"transformers", "vllm"},
     "dtype": {"transformers", "vllm"},

@@ -32,11 +32,15 @@ def export_python_path() -> None:
     os.environ["PYTHONPATH"] = str(ROOT)
 
 
-def growing(amount: int) -> Callable[[Any, int], int]:
-    """Memory or time for a job: twice the amount at each further attempt."""
+def growing(amount: int | Callable[[Any], int]) -> Callable[[Any, int], int]:
+    """Memory or time for a job: twice the amount at each further attempt.
+
+    `amount` is a number, or a function of the wildcards.
+    """
 
     def asked(wildcards: Any, attempt: int) -> int:
-        return amount * 2 ** (attempt - 1)
+        first = amount(wildcards) if callable(amount) else amount
+        return first * 2 ** (attempt - 1)
 
     return asked
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
-from pandas.api.types import is_integer_dtype
+from pandas.api.types import is_bool_dtype, is_integer_dtype, is_numeric_dtype
 
 from workflow_scripts.shared import files
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pandera.pandas import DataFrameSchema
 
 PROVENANCE_KEY = b"faultlines"
+INT64 = 2**63  # whole numbers of a table are below
 GROUP_BYTES = 1 << 25  # held in memory of a table that is written in parts
 
 
@@ -88,7 +89,7 @@ def check(frame: pd.DataFrame, path: str | Path, schema: "DataFrameSchema | None
         return frame
     from pandera.errors import SchemaErrors
 
-    _refuse_lossy(frame, path, schema)
+    frame = _exact(frame, path, schema)
     try:
         return schema.validate(frame, lazy=True)
     except SchemaErrors as errors:
@@ -111,27 +112,48 @@ def check(frame: pd.DataFrame, path: str | Path, schema: "DataFrameSchema | None
         ) from errors
 
 
-def _refuse_lossy(frame: pd.DataFrame, path: str | Path, schema: "DataFrameSchema") -> None:
-    """Raise `TableError` for a value that coercion would turn into another one.
+def _exact(frame: pd.DataFrame, path: str | Path, schema: "DataFrameSchema") -> pd.DataFrame:
+    """The frame with numbers and truth values of other types converted, none of them changed.
 
-    Coercion makes a missing truth value True, the text "False" True, and 3.99 three.
+    Coercion alone makes a missing truth value True, the text "False" True, 3.99 three and 1e30 any
+    number. Raises `TableError` for such a value.
     """
+    converted = {}
     for name, column in schema.columns.items():
         if name not in frame:
             continue
         values, kind = frame[name], str(column.dtype).lower()
-        wrong = None
-        if not column.nullable and values.isna().any():
-            wrong, expected = values.isna(), "a value"
-        elif kind == "bool" and values.dtype != bool:
+        wrong, expected = (values.isna() & (not column.nullable)), "a value"
+        if not wrong.any() and kind.startswith("bool") and not is_bool_dtype(values):
             wrong, expected = ~values.isin([True, False]) & values.notna(), "true or false"
-        elif kind.startswith("int") and not is_integer_dtype(values):
+            change: Any = bool
+        elif not wrong.any() and kind.startswith("int") and not is_integer_dtype(values):
             numbers = pd.to_numeric(values, errors="coerce")
-            wrong, expected = values.notna() & ~(numbers % 1 == 0), "a whole number"
-        if wrong is not None and wrong.any():
+            whole = (numbers % 1 == 0) & (numbers.abs() < INT64)
+            wrong, expected, change = values.notna() & ~whole, "a whole number", _whole
+        elif not wrong.any() and kind.startswith("float") and not is_numeric_dtype(values):
+            numbers = pd.to_numeric(values, errors="coerce")
+            wrong, expected, change = values.notna() & numbers.isna(), "a number", float
+        elif not wrong.any():
+            continue
+        if wrong.any():
             row = wrong.to_numpy().argmax()
             more = f" ({int(wrong.sum()) - 1} more)" if wrong.sum() > 1 else ""
             raise TableError(
                 f"{path}: column {name!r}, row {row}: found {values.iloc[row]!r}, "
                 f"expected {expected}{more}"
             )
+        listed = [
+            None if missing else change(each)
+            for each, missing in zip(values, values.isna(), strict=True)
+        ]
+        converted[name] = pd.Series(listed, frame.index, dtype=object)
+    return frame.assign(**converted) if converted else frame
+
+
+def _whole(value: Any) -> int:
+    """A number that is known to be whole; text keeps digits that a float would lose."""
+    try:
+        return int(value)
+    except ValueError:
+        return int(float(value))

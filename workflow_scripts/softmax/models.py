@@ -6,8 +6,7 @@ attention logit of causal rows on a long text, pooled over heads (footnote 3: a 
 about 4,000 tokens).
 """
 
-from collections.abc import Callable
-from pathlib import Path
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,7 +15,15 @@ import torch
 from torch import Tensor
 
 from workflow_scripts.inference import chat, engines
-from workflow_scripts.shared import adaptive_temperature, job, progress, scores, seeds, tables
+from workflow_scripts.shared import (
+    adaptive_temperature,
+    job,
+    progress,
+    scores,
+    seeds,
+    tables,
+    user_files,
+)
 from workflow_scripts.shared.scores import Row
 from workflow_scripts.softmax import normalisers, probe
 
@@ -34,18 +41,18 @@ def token_ids(engine: Any, text: str) -> list[int]:
 
 
 def by_layer(
-    model: Any, ids: list[int], measure: Callable[[Tensor, Tensor], Tensor]
+    model: Any, ids: list[int], rows: Sequence[int], measure: Callable[[Tensor, Tensor], Tensor]
 ) -> dict[int, np.ndarray]:
     """Run the model on one prompt; layer -> `measure` of its attention logits and their mask.
 
-    Both have shape (heads, queries, keys).
+    Both have shape (heads, rows, keys); `rows` are positions of queries.
     """
     found: dict[int, np.ndarray] = {}
 
     def watch(layer: int, logits: Tensor, visible: Tensor) -> None:
         found[layer] = measure(logits, visible).cpu().numpy()
 
-    with torch.inference_mode(), probe.watching(model, watch):
+    with torch.inference_mode(), probe.watching(model, rows, watch):
         tokens = torch.tensor([ids], device=model.device)
         model(input_ids=tokens, use_cache=False, logits_to_keep=1)  # no logits are read
     return found
@@ -55,10 +62,10 @@ def last_entropies(model: Any, ids: list[int]) -> dict[int, np.ndarray]:
     """Entropy in nats of the attention weights at the last token: layer -> (heads,)."""
 
     def entropy(logits: Tensor, visible: Tensor) -> Tensor:
-        weights = normalisers.masked(logits[:, -1], visible[:, -1]).softmax(-1)
+        weights = normalisers.masked(logits[:, 0], visible[:, 0]).softmax(-1)
         return adaptive_temperature.entropy_nats(weights)
 
-    return by_layer(model, ids, entropy)
+    return by_layer(model, ids, [len(ids) - 1], entropy)
 
 
 def entropies(engine: Any, settings: dict[str, Any], rng: np.random.Generator) -> list[Row]:
@@ -89,13 +96,8 @@ def query_rows(tokens: int, rows: int) -> np.ndarray:
 
 def spreads(model: Any, ids: list[int], rows: int) -> np.ndarray:
     """Logit spread of the model on one text, shape (layers x heads, query rows)."""
-    places = torch.as_tensor(query_rows(len(ids), rows))
-
-    def spread(logits: Tensor, visible: Tensor) -> Tensor:
-        at = places.to(logits.device)
-        return probe.row_spread(logits[:, at], visible[:, at])
-
-    found = by_layer(model, ids, spread)
+    places = query_rows(len(ids), rows).tolist()
+    found = by_layer(model, ids, places, probe.row_spread)
     return np.concatenate([found[layer] for layer in sorted(found)])
 
 
@@ -129,7 +131,7 @@ def main(
     engine: Any = engines.load(model, spec, checkpoint)
     rng = seeds.generator(seed, "softmax", "numbers")
     found = entropies(engine, settings, rng)
-    ids = engine.encode(prompt=Path(text).read_text(encoding="utf-8"))
+    ids = engine.encode(prompt=user_files.text(text))
     ids = ids[: min(engine.context, settings["text_tokens"])]
     found += spread_rows(spreads(engine.model, ids, settings["rows"]), len(ids))
     tables.write(pd.DataFrame(found).assign(model=model), table, provenance=provenance)

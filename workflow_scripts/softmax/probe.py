@@ -5,7 +5,7 @@ logits are the model's own. They are computed directly, not as logarithms of wei
 underflow.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, cast
 
@@ -14,22 +14,27 @@ from torch import Tensor
 
 NAME = "faultlines_probe"
 
-# (layer, logits, visible): logits (heads, queries, keys) in float32; visible has the same shape and
-# is False for keys that are masked for the query.
+# Most entries (heads x queries x keys) of the attention weights that are held at once: 64 MB.
+BLOCK = 1 << 24
+
+# (layer, logits, visible): logits (heads, rows, keys) in float32; visible has the same shape and is
+# False for keys that are masked for the query.
 Watcher = Callable[[int, Tensor, Tensor], None]
 
 
 @contextmanager
-def watching(model: Any, watcher: Watcher) -> Iterator[None]:
+def watching(model: Any, rows: Sequence[int], watcher: Watcher) -> Iterator[None]:
     """Within the block, call `watcher` from every attention layer of `model`, for one prompt.
 
-    The model's outputs stay those of its eager attention. Raises `TypeError` for a model whose
+    It gets the logits of the queries at the positions `rows`. The model's outputs stay those of its
+    eager attention, computed a block of queries at a time. Raises `TypeError` for a model whose
     attention cannot be replaced.
     """
     from transformers import AttentionInterface, AttentionMaskInterface
     from transformers.masking_utils import eager_mask
 
     calls = 0
+    wanted = torch.tensor(rows)
 
     def attend(
         module: torch.nn.Module,
@@ -39,16 +44,23 @@ def watching(model: Any, watcher: Watcher) -> Iterator[None]:
         attention_mask: Tensor | None,
         scaling: float | None = None,
         softcap: float | None = None,
+        s_aux: Tensor | None = None,
         **_: Any,
-    ) -> tuple[Tensor, Tensor]:
+    ) -> tuple[Tensor, None]:
         nonlocal calls
         calls += 1
-        logits, visible = row_logits(query, key, attention_mask, scaling, softcap)
+
+        def of(at: Tensor) -> tuple[Tensor, Tensor]:
+            return row_logits(query, key, attention_mask, at, scaling, softcap)
+
+        logits, visible = of(wanted.to(query.device))
         watcher(cast(int, module.layer_idx), logits[0], visible[0])
-        weights = logits.masked_fill(~visible, -torch.inf).softmax(-1).to(value.dtype)
         groups = query.shape[1] // value.shape[1]
-        mixed = weights @ value.repeat_interleave(groups, 1)
-        return mixed.transpose(1, 2).contiguous(), weights
+        value = value.repeat_interleave(groups, 1)
+        size = max(1, BLOCK // (query.shape[1] * key.shape[2]))
+        places = torch.arange(query.shape[2], device=query.device).split(size)
+        mixed = [mix(*of(at), value, s_aux) for at in places]
+        return torch.cat(mixed, 2).transpose(1, 2).contiguous(), None
 
     AttentionInterface.register(NAME, attend)
     AttentionMaskInterface.register(NAME, eager_mask)
@@ -69,28 +81,40 @@ def row_logits(
     query: Tensor,
     key: Tensor,
     attention_mask: Tensor | None,
+    at: Tensor,
     scaling: float | None,
     softcap: float | None,
 ) -> tuple[Tensor, Tensor]:
-    """Logits in float32 and which of them are visible, (1, heads, queries, keys) each.
+    """Logits in float32 and which of them are visible, (1, heads, rows, keys) each.
 
     `query` is (1, heads, queries, width), `key` (1, key heads, keys, width); groups of query heads
-    share a key head. A mask is additive (0 where visible) or boolean; without one, attention is
-    causal.
+    share a key head. `at`, shape (rows,), are the positions of the queries that are wanted. A mask
+    is additive (0 where visible) or boolean; without one, attention is causal.
     """
     groups = query.shape[1] // key.shape[1]
     scale = query.shape[-1] ** -0.5 if scaling is None else scaling
-    logits = (query.float() @ key.repeat_interleave(groups, 1).float().mT) * scale
+    logits = (query[:, :, at].float() @ key.repeat_interleave(groups, 1).float().mT).mul_(scale)
     if softcap is not None:
         logits = softcap * (logits / softcap).tanh()
     if attention_mask is None:
         ahead = key.shape[2] - query.shape[2]
-        visible = torch.ones(logits.shape[-2:], dtype=torch.bool, device=logits.device).tril(ahead)
-    elif attention_mask.dtype == torch.bool:
-        visible = attention_mask
+        visible = torch.arange(key.shape[2], device=at.device) <= (at + ahead)[:, None]
     else:
-        visible = attention_mask == 0
+        rows = attention_mask[:, :, at]
+        visible = rows if rows.dtype == torch.bool else rows == 0
     return logits, visible.expand(logits.shape)
+
+
+def mix(logits: Tensor, visible: Tensor, value: Tensor, sinks: Tensor | None) -> Tensor:
+    """Values (1, heads, keys, width) mixed by the softmax of the logits (1, heads, rows, keys).
+
+    `sinks`, shape (heads,), are learned logits without a value, as in GPT-OSS.
+    """
+    hidden = logits.masked_fill_(~visible, -torch.inf)
+    if sinks is None:
+        return hidden.softmax(-1).to(value.dtype) @ value
+    beside = sinks.float().view(1, -1, 1, 1).expand(*hidden.shape[:3], 1)
+    return torch.cat([hidden, beside], -1).softmax(-1)[..., :-1].to(value.dtype) @ value
 
 
 def row_spread(logits: Tensor, visible: Tensor) -> Tensor:

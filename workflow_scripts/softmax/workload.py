@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from workflow_scripts.shared import seeds
+from workflow_scripts.shared import seeds, user_files
 from workflow_scripts.shared.fingerprint import ROOT
 from workflow_scripts.shared.workload import Count, Part, sampled
 
@@ -22,7 +22,7 @@ def workload(config: dict[str, Any], name: str, count: Count) -> list[Part]:
             prompts += turns
     text = Path(settings["text"])
     text = text if text.exists() else ROOT / text
-    tokens = min(count.text(text.read_text(encoding="utf-8")), settings["text_tokens"])
+    tokens = min(count.text(user_files.text(text)), settings["text_tokens"])
     tokens = tokens if count.context is None else min(tokens, count.context)
     asked = len(prompts) + 1
     return [
