@@ -1,0 +1,131 @@
+"""Confidences from counts of sampled choices, where a model gives no log-probabilities.
+
+A count of k in n draws is a noisy measurement of the log-odds of an option, and has none where it is
+0 or n. The counts of one condition therefore get the usual model of clustered binary data, binomial
+with normally distributed log-odds (mixed-effects logistic regression; Agresti 2013, section 13.3),
+fitted by maximum likelihood, and each count is replaced by posterior means under it (empirical Bayes;
+Efron 2016). These average to the fitted mean whatever n is, so nothing is shrunk on average, and as
+a regressor they do not attenuate a slope (regression calibration; Carroll et al. 2006, chapter 4).
+Every bootstrap draw fits anew, so intervals contain the noise of the draws.
+
+Log-odds beyond what n draws can tell follow from the normal distribution alone, and the scores then
+depend on it: `saturated` gives the share of such trials.
+"""
+
+from functools import cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from workflow_scripts.change_of_mind.confidence import TEMPERATURES, Floats
+
+Ints = NDArray[np.int64]
+
+MOST, NODES = 14.0, 81  # the grid of log-odds; 8 draws rarely tell beyond 4
+START = (0.0, 0.2)  # mean / variance and 1 / variance; also where the ridge pulls
+RIDGE = 1.0  # weight of that pull, in questions: finite parameters if all counts are full
+PRECISIONS = (1.0e-3, 8.0)  # of the normal distribution; narrower ones fall between the nodes
+ITERATIONS, CLOSE = 100, 1.0e-4
+LONGEST = 0.5  # step of a parameter
+
+
+@cache
+def nodes() -> Floats:
+    """The grid of log-odds, shape (NODES,)."""
+    return np.linspace(-MOST, MOST, NODES)
+
+
+def fit(hits: Ints, draws: Ints, group: Ints, weights: Floats) -> Floats:
+    """Mean / variance and 1 / variance of the log-odds in each group, shape (groups, 2).
+
+    `hits` of `draws` choices, the `group` (from 0) and the `weights` have shape (n,).
+    """
+    pairs, place = np.unique(np.stack([hits, draws], axis=1), axis=0, return_inverse=True)
+    groups = int(group.max()) + 1
+    table = np.bincount(group * len(pairs) + place.ravel(), weights, groups * len(pairs))
+    table = table.reshape(groups, len(pairs))
+    likelihood = np.exp(_log_likelihood(pairs[:, 0], pairs[:, 1]))
+    statistics = np.stack([nodes(), -(nodes() ** 2) / 2])
+    size = table.sum(axis=1, keepdims=True)
+    found = np.tile(np.array(START), (groups, 1))
+    for _ in range(ITERATIONS):
+        prior = _normal(found @ statistics)
+        # Expectations over the posteriors less those over the prior, as in an EM step.
+        share = table / np.maximum(prior @ likelihood.T, np.finfo(float).tiny)
+        mean = prior @ statistics.T
+        slope = (prior * (share @ likelihood)) @ statistics.T - size * mean
+        slope -= RIDGE * (found - START)
+        centred = statistics - mean[:, :, None]
+        curve = np.einsum("gan,gbn,gn->gab", centred, centred, prior) * size[:, :, None]
+        step = np.linalg.solve(curve + RIDGE * np.eye(2), slope[:, :, None])[:, :, 0]
+        new = found + np.clip(1.5 * step, -LONGEST, LONGEST)
+        new[:, 1] = np.clip(new[:, 1], *PRECISIONS)
+        close = np.abs(new - found).max() < CLOSE
+        found = new
+        if close:
+            break
+    return found
+
+
+def posterior(hits: Ints, draws: Ints, fitted: Floats) -> Floats:
+    """Probabilities of the nodes given each count, shape (n, NODES).
+
+    `hits` and `draws` have shape (n,), `fitted` (n, 2) as from `fit`.
+    """
+    prior = fitted[:, :1] * nodes() - fitted[:, 1:] * nodes() ** 2 / 2
+    return _normal(_log_likelihood(hits, draws) + prior)
+
+
+def confidence(weights: Floats, temperature: float, shift: Floats | float = 0.0) -> Floats:
+    """Posterior mean of logistic(log-odds / temperature + shift), shape (n,).
+
+    `weights` has shape (n, NODES), `shift` (n,).
+    """
+    at = nodes() / temperature + np.asarray(shift, dtype=float)[..., None]
+    return (weights / (1 + np.exp(-at))).sum(axis=1)
+
+
+def fit_temperature(counts: Ints, right: Ints, weights: Floats) -> float:
+    """The temperature under which the right options are most likely, given counts.
+
+    As `confidence.fit_temperature`, for questions with two options: `counts` has shape (n, 2),
+    `right` and `weights` (n,).
+    """
+    from scipy import optimize
+
+    draws = counts.sum(axis=1)
+    fitted = fit(counts[:, 0], draws, np.zeros(len(draws), dtype=int), weights)
+    given = posterior(counts[:, 0], draws, fitted[np.zeros(len(draws), dtype=int)])
+
+    def loss(log_temperature: float) -> float:
+        first = confidence(given, float(np.exp(log_temperature)))
+        return -float(weights @ np.log(np.where(right == 0, first, 1 - first)))
+
+    bounds = (np.log(TEMPERATURES[0]), np.log(TEMPERATURES[1]))
+    return float(np.exp(optimize.minimize_scalar(loss, bounds=bounds, method="bounded").x))
+
+
+def others(counts: Ints, own: Ints, temperature: float) -> tuple[Floats, Floats]:
+    """How the other options share what `own` leaves, shape (n, options), and its log scale, (n,).
+
+    At `temperature`; the scale is 0 for two options. `counts` has shape (n, options), -1 for an
+    option that a question lacks; half a draw is added to each of the others.
+    """
+    rows = np.arange(len(counts))
+    left = np.where(counts >= 0, counts + 0.5, 0.0)
+    left[rows, own] = 0.0
+    scaled = (left / left.sum(axis=1, keepdims=True)) ** (1 / temperature)
+    total = scaled.sum(axis=1)
+    return scaled / total[:, None], np.log(total)
+
+
+def _log_likelihood(hits: Ints, draws: Ints) -> Floats:
+    """Log-probability of each count at each node, up to a constant, shape (n, NODES)."""
+    at = nodes()
+    misses = (draws - hits)[:, None]
+    return -hits[:, None] * np.logaddexp(0, -at) - misses * np.logaddexp(0, at)
+
+
+def _normal(log_weights: Floats) -> Floats:
+    weights = np.exp(log_weights - log_weights.max(axis=-1, keepdims=True))
+    return weights / weights.sum(axis=-1, keepdims=True)
