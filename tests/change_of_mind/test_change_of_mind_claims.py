@@ -16,9 +16,10 @@ SPECS = {
 }
 
 
-def built(difficult=(), **settings):
+def built(difficult=(), choices=(), **settings):
     closer = {name: name in difficult for name in SPECS}
-    return claims.all_claims(verdicts.PUBLISHED, SPECS, verdicts.SETTINGS | settings, closer)
+    taken = dict.fromkeys(SPECS, "logprobs") | dict(choices)
+    return claims.all_claims(verdicts.PUBLISHED, SPECS, verdicts.SETTINGS | settings, closer, taken)
 
 
 def row(metric, value, low, high, **where):

@@ -8,7 +8,7 @@ import pytest
 
 from tests.change_of_mind import made
 from tests.inference import tiny
-from workflow_scripts.change_of_mind import answerers, ask, turns, wording
+from workflow_scripts.change_of_mind import answerers, answers, ask, turns, wording
 from workflow_scripts.change_of_mind.trials import trials_of
 from workflow_scripts.inference import engines, forms
 from workflow_scripts.shared import files
@@ -54,18 +54,18 @@ def test_a_trial_leads_back_to_its_words_and_log_probabilities():
 
 def test_choices_are_drawn_with_the_options_shares():
     logprobs = np.log([0.6, 0.3, 0.1]) - 2  # the options need not have all of the probability
-    drawn = [turns.choose(list(logprobs), 1.0, 3, str(i)) for i in range(6000)]
+    drawn = [answers.choose(list(logprobs), 1.0, 3, str(i)) for i in range(6000)]
     assert np.bincount(drawn) / 6000 == pytest.approx([0.6, 0.3, 0.1], abs=0.02)
-    assert turns.choose(list(logprobs), 0.0, 3, "x") == 0
-    colder = [turns.choose(list(logprobs), 0.5, 3, str(i)) for i in range(6000)]
+    assert answers.choose(list(logprobs), 0.0, 3, "x") == 0
+    colder = [answers.choose(list(logprobs), 0.5, 3, str(i)) for i in range(6000)]
     shares = np.array([0.36, 0.09, 0.01]) / 0.46
     assert np.bincount(colder, minlength=3) / 6000 == pytest.approx(shares, abs=0.02)
 
 
 def test_a_model_without_log_probabilities_is_told():
-    _, responses = made.answered("ideal")
+    requests, responses = made.answered("ideal")
     with pytest.raises(ValueError, match="model ideal: expected a log-probability of every option"):
-        turns.options_logprobs(responses.head(1).assign(choice_logprobs="[]"))
+        answers.of(requests, responses.head(1).assign(choice_logprobs="[]"), made.PLAN.drawing)
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from workflow_scripts.change_of_mind import turns, wording
+from workflow_scripts.change_of_mind import turns
 from workflow_scripts.change_of_mind.questions import QUESTIONS
 from workflow_scripts.change_of_mind.trials import TRIALS, trials_of
 from workflow_scripts.inference import engines, rounds
@@ -57,15 +57,13 @@ def main(
 ) -> None:
     """Ask the model all questions and write its tables.
 
-    The kind in `asked`, which comes from `kinds.asked`, sets the wording.
+    `asked`, which comes from `kinds.asked`, sets the wording and how options are taken.
     """
     frame = tables.read(questions, QUESTIONS)
     engine = engines.load(
         model, spec, checkpoint, batch_tokens=spec.get("batch_tokens", batch_tokens)
     )
-    plan = turns.Plan(
-        wording.of(asked["kind"]), tuple(accuracies), counts, temperature, seed, engine.draws_as
-    )
+    plan = turns.plan_of(asked, tuple(accuracies), counts, temperature, seed, engine.draws_as)
     # The study has its own store, because each round reads the whole store.
     store = files.work_folder("change_of_mind", **engine.identity)
     replies = ask(frame, engine, store, plan)

@@ -13,6 +13,7 @@ depend on it: `saturated` gives the share of such trials.
 """
 
 from functools import cache
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -67,22 +68,45 @@ def fit(hits: Ints, draws: Ints, group: Ints, weights: Floats) -> Floats:
     return found
 
 
-def posterior(hits: Ints, draws: Ints, fitted: Floats) -> Floats:
-    """Probabilities of the nodes given each count, shape (n, NODES).
+class Measured(NamedTuple):
+    """What counts tell of the log-odds of one option of each question, at a temperature."""
 
-    `hits` and `draws` have shape (n,), `fitted` (n, 2) as from `fit`.
+    weights: Floats  # probabilities of the nodes, shape (n, NODES)
+    shares: Floats  # how the other options share what it leaves, shape (n, options)
+    temperature: float
+    offset: Floats  # of the log-odds at the temperature, shape (n,); 0 for two options
+
+    def confidence(self, shift: Floats | float = 0.0) -> Floats:
+        """Mean probability of the option with log-odds higher by `shift`, both of shape (n,)."""
+        return _mean(self.weights, self.temperature, self.offset + shift)
+
+    def log_odds(self) -> Floats:
+        """Mean log-odds of the option, shape (n,)."""
+        return self.weights @ nodes() / self.temperature + self.offset
+
+
+def measure(
+    counts: Ints, own: Ints, group: Ints, temperature: float, weights: Floats, rows: Ints
+) -> Measured:
+    """The log-odds of option `own`, with one distribution for each `group`.
+
+    `counts` has shape (n, options), -1 for an option that a question lacks; `own`, `group` and
+    `weights` have shape (n,). The distributions are fitted to `rows`. Half a draw is added to each
+    of the other options, to divide what `own` leaves among them.
     """
-    prior = fitted[:, :1] * nodes() - fitted[:, 1:] * nodes() ** 2 / 2
-    return _normal(_log_likelihood(hits, draws) + prior)
-
-
-def confidence(weights: Floats, temperature: float, shift: Floats | float = 0.0) -> Floats:
-    """Posterior mean of logistic(log-odds / temperature + shift), shape (n,).
-
-    `weights` has shape (n, NODES), `shift` (n,).
-    """
-    at = nodes() / temperature + np.asarray(shift, dtype=float)[..., None]
-    return (weights / (1 + np.exp(-at))).sum(axis=1)
+    every = np.arange(len(counts))
+    hits, draws = counts[every, own], np.maximum(counts, 0).sum(axis=1)
+    fitted = fit(hits[rows], draws[rows], group[rows], weights[rows])
+    left = np.where(counts >= 0, counts + 0.5, 0.0)
+    left[every, own] = 0.0
+    scaled = (left / left.sum(axis=1, keepdims=True)) ** (1 / temperature)
+    total = scaled.sum(axis=1)
+    return Measured(
+        _posterior(hits, draws, fitted[group]),
+        scaled / total[:, None],
+        temperature,
+        -np.log(total),
+    )
 
 
 def fit_temperature(counts: Ints, right: Ints, weights: Floats) -> float:
@@ -93,30 +117,34 @@ def fit_temperature(counts: Ints, right: Ints, weights: Floats) -> float:
     """
     from scipy import optimize
 
-    draws = counts.sum(axis=1)
-    fitted = fit(counts[:, 0], draws, np.zeros(len(draws), dtype=int), weights)
-    given = posterior(counts[:, 0], draws, fitted[np.zeros(len(draws), dtype=int)])
+    hits, draws = counts[:, 0], counts.sum(axis=1)
+    group = np.zeros(len(hits), dtype=int)
+    given = _posterior(hits, draws, fit(hits, draws, group, weights)[group])
 
     def loss(log_temperature: float) -> float:
-        first = confidence(given, float(np.exp(log_temperature)))
+        first = _mean(given, float(np.exp(log_temperature)), np.zeros(len(hits)))
         return -float(weights @ np.log(np.where(right == 0, first, 1 - first)))
 
     bounds = (np.log(TEMPERATURES[0]), np.log(TEMPERATURES[1]))
     return float(np.exp(optimize.minimize_scalar(loss, bounds=bounds, method="bounded").x))
 
 
-def others(counts: Ints, own: Ints, temperature: float) -> tuple[Floats, Floats]:
-    """How the other options share what `own` leaves, shape (n, options), and its log scale, (n,).
+def saturated(counts: Ints) -> NDArray[np.bool_]:
+    """Whether all draws are of one option, shape (n,); `counts` has shape (n, options)."""
+    return (counts > 0).sum(axis=1) <= 1
 
-    At `temperature`; the scale is 0 for two options. `counts` has shape (n, options), -1 for an
-    option that a question lacks; half a draw is added to each of the others.
-    """
-    rows = np.arange(len(counts))
-    left = np.where(counts >= 0, counts + 0.5, 0.0)
-    left[rows, own] = 0.0
-    scaled = (left / left.sum(axis=1, keepdims=True)) ** (1 / temperature)
-    total = scaled.sum(axis=1)
-    return scaled / total[:, None], np.log(total)
+
+def _mean(weights: Floats, temperature: float, shift: Floats) -> Floats:
+    """Mean of logistic(node / temperature + shift), shape (n,)."""
+    from scipy.special import expit
+
+    return (weights * expit(nodes() / temperature + shift[:, None])).sum(axis=1)
+
+
+def _posterior(hits: Ints, draws: Ints, fitted: Floats) -> Floats:
+    """Probabilities of the nodes given each count, shape (n, NODES); `fitted` has shape (n, 2)."""
+    prior = fitted[:, :1] * nodes() - fitted[:, 1:] * nodes() ** 2 / 2
+    return _normal(_log_likelihood(hits, draws) + prior)
 
 
 def _log_likelihood(hits: Ints, draws: Ints) -> Floats:

@@ -19,9 +19,7 @@ from workflow_scripts.shared.sources import dialect, gguf_file, is_gguf
 Config = dict[str, Any]
 
 EMBEDDED, BASE, CHAT, REASONING = forms.KINDS
-# How an option is taken from a model: its log-probability after a given start of the reply; that among
-# the alternatives to the first token of a free reply; the letters of several sampled replies.
-CHOICES = LOGPROBS, FIRST_TOKEN, SAMPLED = ("logprobs", "first_token", "sampled")
+LOGPROBS, FIRST_TOKEN, SAMPLED = forms.CHOICES
 GGUF_TEMPLATE = b"tokenizer.chat_template"
 GGUF_STRING = 8  # the type of a value in a GGUF file
 # Metadata comes before the weights; a vocabulary of 262,144 tokens takes about 20 MB of it.
