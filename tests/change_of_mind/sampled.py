@@ -11,10 +11,10 @@ ADVICE = ("same", "opposite", "neutral")
 
 
 def world(own, questions, calibration, resamples, seed):
-    """E1 of an answerer as counts of draws, its temperatures, and the true confidences and log-odds.
+    """E1 of an answerer as counts of draws, its temperatures, and the true log-odds.
 
-    As the answerers of the study, but as arrays. Truths are of the first-chosen option: log-odds
-    before and after, on the scale of its beliefs, shape (n,).
+    As the answerers of the study, but as arrays. The log-odds are those of the
+    first-chosen option before and after, on the scale of its beliefs, shape (n,).
     """
     rng = np.random.default_rng(seed)
 

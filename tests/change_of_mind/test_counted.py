@@ -72,7 +72,9 @@ KEYS = {
 
 def _gain(after, given):
     neutral = given.advice == 2
-    return after[neutral & (given.display == 1)].mean() - after[neutral & (given.display == 0)].mean()
+    return (
+        after[neutral & (given.display == 1)].mean() - after[neutral & (given.display == 0)].mean()
+    )
 
 
 def _oucs(before, after, given):

@@ -1,4 +1,4 @@
-"""What a model answered to a request: the option that it chose, and what its confidence follows from.
+"""What a model answered to a request: the option that it chose, and the data on its confidence.
 
 Options come with log-probabilities, or in the text of several sampled replies. Then the first reply
 that is read is the choice, and the others are counted: a choice that counted for its own confidence
@@ -38,9 +38,7 @@ class Drawing(NamedTuple):
     model: str
 
 
-def of(
-    requests: pd.DataFrame, responses: pd.DataFrame, drawing: Drawing
-) -> dict[str, Answer]:
+def of(requests: pd.DataFrame, responses: pd.DataFrame, drawing: Drawing) -> dict[str, Answer]:
     """The answer to each request, by request id.
 
     Raises `ValueError` where a log-probability is missing: the context was too short, or the server
@@ -52,7 +50,7 @@ def of(
 
 
 def refuse_unread(answers: dict[str, Answer], model: str, choices: str) -> None:
-    """Raise `ValueError` if so few first answers were read that a second turn is not worth asking."""
+    """Raise `ValueError` if most first answers were not read: turn 2 would be paid in vain."""
     read = [answer.chosen >= 0 and answer.unlisted < 1 for answer in answers.values()]
     if np.mean(read) < LEAST_READ:
         where, way_out = "replies", "a model that answers with a letter"
@@ -72,8 +70,8 @@ def _weighed(responses: pd.DataFrame, drawing: Drawing) -> Iterator[tuple[str, A
         if not any(value is not None for value in values):
             raise ValueError(
                 f"model {model}: expected a log-probability of every option, found {text} (request "
-                f"{name}); use an engine or server dialect that reports them, or {_way_out(model)}, "
-                "and a model whose context holds the question"
+                f"{name}); use an engine or server dialect that reports them, or "
+                f"{_way_out(model)}, and a model whose context holds the question"
             )
         logprobs, unlisted = _bounded(values)
         chosen = choose(logprobs, drawing.temperature, drawing.seed, name, drawing.model)

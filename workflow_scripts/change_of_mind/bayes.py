@@ -94,8 +94,8 @@ def log_likelihood(
 ) -> Any:
     """Joint log-likelihood of each trial's three heads, shape (n,).
 
-    `theta` has shape (SIZE,), `x` (heads, n, columns), `final`, `changed`, `first` and `draws` (n,).
-    Where the choices are `counted`, the first and last head are beta-binomial.
+    `theta` has shape (SIZE,), `x` (heads, n, columns), the other arrays (n,). Where the choices are
+    `counted`, the first and last head are beta-binomial.
     """
     from jax.nn import log_sigmoid
 
@@ -116,7 +116,9 @@ def log_likelihood(
 
 def log_joint(theta: Any, *data: Any, counted: bool = False) -> Any:
     """Log prior plus log-likelihood of `theta`, shape (SIZE,), up to a constant."""
-    return log_prior(theta) + log_likelihood(theta, *data, counted=counted).sum()
+    x, final, changed, first, draws = data
+    found = log_likelihood(theta, x, final, changed, first, draws, counted)
+    return log_prior(theta) + found.sum()
 
 
 class Sampler:

@@ -73,8 +73,8 @@ def all_claims(
     """The claims; `published` are the paths of the published tables.
 
     `settings` are the config's temperature, accuracies, foils and files; `difficult` tells of each
-    model whether it got the closer foils, `choices` how its options were taken. A paper's model that
-    was asked with other settings than the paper's counts as another model.
+    model whether it got the closer foils, `choices` how its options were taken. A paper's model
+    that was asked with other settings than the paper's counts as another model.
     """
     known = read_tables(published)
     measure = Measure(list(models), Protocol(settings, difficult, choices, known))

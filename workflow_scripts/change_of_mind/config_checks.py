@@ -60,7 +60,8 @@ def _choice_problems(config: dict[str, Any], name: str) -> Iterator[str]:
         )
     if choices == forms.FIRST_TOKEN and (plain or thinks):
         why = "its replies are plain text" if plain else "its replies begin with thoughts"
-        yield f"{path}: found {choices!r}, allowed: {'logprobs or ' if plain else ''}sampled ({why})"
+        allowed = "logprobs or sampled" if plain else "sampled"
+        yield f"{path}: found {choices!r}, allowed: {allowed} ({why})"
     if choices == forms.SAMPLED and config["change_of_mind"]["temperature"] == 0:
         yield (
             f"change_of_mind.temperature: found 0, allowed: more, since the confidence of {name!r} "

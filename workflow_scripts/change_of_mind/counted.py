@@ -1,15 +1,15 @@
 """Confidences from counts of sampled choices, where a model gives no log-probabilities.
 
-A count of k in n draws is a noisy measurement of the log-odds of an option, and has none where it is
-0 or n. The counts of one condition therefore get the usual model of clustered binary data, binomial
-with normally distributed log-odds (mixed-effects logistic regression; Agresti 2013, section 13.3),
-fitted by maximum likelihood, and each count is replaced by posterior means under it (empirical Bayes;
-Efron 2016). These average to the fitted mean whatever n is, so nothing is shrunk on average, and as
-a regressor they do not attenuate a slope (regression calibration; Carroll et al. 2006, chapter 4).
-Every bootstrap draw fits anew, so intervals contain the noise of the draws.
+A count of k in n draws is a noisy measurement of the log-odds of an option, and gives none where k
+is 0 or n. So the counts of a condition get the usual model of clustered binary data, binomial with
+normally distributed log-odds (mixed-effects logistic regression), fitted by maximum likelihood.
+Each count is replaced by posterior means under it (empirical Bayes; Efron 2016). These average to
+the fitted mean whatever n is, so nothing is shrunk on average; as a regressor they do not attenuate
+a slope (regression calibration; Carroll et al. 2006). Every bootstrap draw fits anew, so intervals
+contain the noise of the draws.
 
-Log-odds beyond what n draws can tell follow from the normal distribution alone, and the scores then
-depend on it: `saturated` gives the share of such trials.
+Where all n draws agree, log-odds follow from the normal distribution alone. The scores give the
+share of such trials (`saturated`).
 """
 
 from functools import cache

@@ -40,8 +40,8 @@ BASE = 50  # %: the accuracy coded as 0; 100 % is coded as 1 (assumed)
 class Data(NamedTuple):
     """Trials for the regressions; `x` has shape (heads, n, columns), the others (n,).
 
-    Sampled choices are counted: `final` and `first` are then numbers among `draws` draws, which is 0
-    where they are confidences.
+    Sampled choices are counted: `final` and `first` are then numbers among `draws` draws. Of
+    confidences, `draws` is 0.
     """
 
     x: Floats

@@ -169,7 +169,10 @@ def _not_listed(scores: pd.DataFrame, row: pd.Series) -> str | None:
     if mass > UNLISTED_MASS:
         return f"options that the server does not list may have {mass:.1%} of the probability"
     if row["metric"] in IN_LOG_ODDS and share > UNLISTED:
-        return f"in {share:.0%} of the trials the server does not list an option, so its log-odds are not known"
+        return (
+            f"in {share:.0%} of the trials the server does not list an option, and its log-odds "
+            "are not known"
+        )
     return None
 
 

@@ -19,9 +19,9 @@ IN_TABLES = {
     DEEPSEEK: "DeepSeek-R1-distill-7B",
 }
 DIFFICULT = (GPT_4O, O1)  # asked with closer foils
-# How the paper took the options of its models, where not by log-probability after a given start. From
-# GPT-4o's server (assumed), first tokens are all that can be had; o1-preview gives no log-probabilities
-# (published), so its choices must be from its replies (inferred), and it has no published confidence.
+# How the paper took the options of its models, where not by log-probability after a given start.
+# GPT-4o: not known; its vendor gives the alternatives to the first token (assumed). o1-preview: it
+# has no log-probabilities and no confidence (published), so by the text of its replies (inferred).
 CHOICES = {GPT_4O: (forms.FIRST_TOKEN, forms.LOGPROBS), O1: (forms.SAMPLED,)}
 MODEL = IN_TABLES[GEMMA_12B]  # the paper's main model
 Published = dict[str, pd.DataFrame]  # tables by name: rates, scalars, oucs, …

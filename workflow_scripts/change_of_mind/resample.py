@@ -117,7 +117,7 @@ def matrix(texts: pd.Series, absent: float = -np.inf) -> Floats:
 
 
 def counts(texts: pd.Series) -> Ints | None:
-    """Counts of sampled choices, shape (n, options), -1 where options are missing; None for none."""
+    """Counts of sampled choices, shape (n, options), -1 where options are missing, or None."""
     found = matrix(texts, -1).astype(int)
     return found if found.size else None
 
@@ -200,7 +200,8 @@ def _seen_in_counts(given: Sample, temperature: float, weights: Floats) -> Seen:
 
     The first confidences have one distribution, the final ones one for each cell.
     """
-    assert given.first_counts is not None and given.final_counts is not None
+    assert given.first_counts is not None
+    assert given.final_counts is not None
     first, rows = given.first, np.arange(len(given.first))
     once = np.unique(given.question, return_index=True)[1]
     cells = np.stack([given.display, given.advice, given.accuracy])

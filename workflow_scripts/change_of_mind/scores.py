@@ -80,7 +80,7 @@ def first_answers(first: pd.DataFrame) -> Iterator[Row]:
 
 
 def reading(trials: pd.DataFrame) -> Iterator[Row]:
-    """What could not be read or was not listed, by experiment; for models without log-probabilities.
+    """What was not read or not listed, by experiment, where log-probabilities are not all given.
 
     Sampled: the shares of replies that were read, of questions left out because an answer was not
     read, and of trials in which all draws agree. Else: the share of trials with an option that the

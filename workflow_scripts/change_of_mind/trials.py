@@ -71,8 +71,10 @@ def trials_of(
             ]
             for kind in ("logprobs", "counts")
         },
-        **{kind: [getattr(found[name], kind) for name in names]
-           for kind in ("unlisted", "read", "replies")},
+        **{
+            kind: [getattr(found[name], kind) for name in names]
+            for kind in ("unlisted", "read", "replies")
+        },
         first_request=opening,
         request=names,
     )

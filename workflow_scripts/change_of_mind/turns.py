@@ -49,8 +49,9 @@ Cell = dict[str, Any]  # the conditions of a request
 class Plan(NamedTuple):
     """Everything besides the questions that the requests depend on.
 
-    `model` is the model's part of its draws' keys (`inference.noise`). With `choices` sampled, there
-    are `draws` replies of at most `reply_tokens` to each prompt, each ending before one of `stop`.
+    `model` is the model's part of its draws' keys (`inference.noise`). If `choices` are sampled,
+    there are `draws` replies of at most `reply_tokens` to each prompt, each ending before one of
+    `stop`.
     """
 
     wording: Wording

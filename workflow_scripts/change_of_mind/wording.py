@@ -1,7 +1,7 @@
 """The wording of the two turns: as the embedded models were taught, and in plain English.
 
-In English, either the beginning of the reply is given, or the last turn is the user's and asks for the
-letter alone. Base models see two worked examples first (`inference/forms.py`).
+In English, either the beginning of the reply is given, or the last turn is the user's and asks for
+the letter alone. Base models see two worked examples first (`inference/forms.py`).
 
 The paper's prompts are not known. Both wordings contain what is known of them (E1): the question
 again, the first answer or a placeholder, advice of stated reliability, freedom to change, and a

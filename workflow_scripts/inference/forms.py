@@ -10,8 +10,8 @@ from typing import Any
 
 Turn = dict[str, str]
 EMBEDDED, BASE, CHAT, REASONING = KINDS = ("embedded", "base", "chat", "reasoning")  # of models
-# How an option is taken from a model: its log-probability after a given start of the reply; that among
-# the alternatives to the first token of a free reply; the letters of several sampled replies.
+# How an option is taken from a model: its log-probability after a given start of a reply; that
+# among the alternatives to the first token of a free reply; letters of several sampled replies.
 LOGPROBS, FIRST_TOKEN, SAMPLED = CHOICES = ("logprobs", "first_token", "sampled")
 STOP = ("\nUser:",)  # `chat.plain` begins each turn of the user with it
 

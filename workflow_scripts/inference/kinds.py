@@ -64,8 +64,8 @@ def asked(config: Config, study: str, name: str) -> dict[str, Any]:
     """What a study asks of a model: the settings of its kind with the model's own changes.
 
     Two keys are added: `kind`, and `thinks`, whether replies begin with thoughts. Studies without
-    `thought_tokens` never ask for thoughts, and `choices` other than sampled ones have none. `choices`
-    that are null become what the model's engine can do.
+    `thought_tokens` never ask for thoughts, and `choices` other than sampled ones have none. If
+    `choices` are null, the model's engine decides.
     """
     spec, own = config["models"][name], kind(config, name)
     settings = dict(config["kinds"][own].get(study, {})) | spec.get("asked", {}).get(study, {})
@@ -87,10 +87,10 @@ def switchable(config: Config, name: str) -> bool:
 
 
 def starts_replies(config: Config, name: str) -> bool:
-    """Whether a reply to the model can be given its beginning: not behind most servers' templates."""
+    """Whether the model continues a reply that was begun; most servers refuse such a chat."""
     spec = config["models"][name]
     plain = kind(config, name) == BASE or not chat.templated(spec)
-    return plain or spec.get("engine") != "openai" or dialect(config, spec) == "vllm"
+    return plain or spec.get("engine") != "openai" or DIALECTS[dialect(config, spec)].open_turns
 
 
 def _choices(config: Config, name: str) -> str:
