@@ -17,10 +17,10 @@ from workflow_scripts.shared import tables
 from workflow_scripts.shared.claims import ModelEvidence
 from workflow_scripts.shared.fingerprint import ROOT
 
-COUNTS = {"calibration": 120, "factorial": 60, "controls": 5, "four_options": 5, "transfer": 5}
-COUNTS |= {"sanity": 5}
+COUNTS = {"calibration": 100, "factorial": 48, "controls": 4, "four_options": 4, "transfer": 4}
+COUNTS |= {"sanity": 4}
 FEW = dict.fromkeys(COUNTS, 4) | {"calibration": 8, "factorial": 8}
-ACCURACIES = [50, 60, 70, 80, 90]
+ACCURACIES = [50, 70, 90]
 # Equal weights, since a hidden first answer does not tell the answerer whether advice agrees.
 OWN = {"evidence": 1.5, "temperature": 1.0, "noise": 0.0, "same_weight": 1.0}
 BIASED, FAIR = (
@@ -50,7 +50,7 @@ def config_of(url, counts, accuracies, **entry):
 def ran(folder, monkeypatch, own, entry, small=False, http=False, **server):
     """Trials of the model, the requests it got, and the config; in a folder of its own."""
     monkeypatch.chdir(folder)
-    counts, accuracies = (FEW, [50, 70, 90]) if small else (COUNTS, ACCURACIES)
+    counts, accuracies = FEW if small else COUNTS, ACCURACIES
     atlas = questions.city_atlas(made.cities(), 0.5)
     frame = questions.table("cities", atlas, counts, 0.4, made.FILES, 1)
     tables.write(frame, "questions.parquet", questions.QUESTIONS)
@@ -144,9 +144,7 @@ def test_choices_are_sampled_from_a_model_that_thinks(tmp_path, monkeypatch, own
 
 
 def test_few_alternatives_bound_the_options_that_are_not_listed(tmp_path, monkeypatch):
-    trials, _, _ = ran(
-        tmp_path, monkeypatch, FAIR | {"temperature": 4.0}, {}, True, True, listed=2
-    )
+    trials, _, _ = ran(tmp_path, monkeypatch, FAIR | {"temperature": 4.0}, {}, True, True, listed=2)
     open_ = trials[trials["unlisted"] > 0]
     assert 0.2 < len(open_) / len(trials) < 1
     assert (open_["unlisted"] <= 0.5).all()

@@ -55,7 +55,7 @@ def refuse_unread(answers: dict[str, Answer], model: str, choices: str) -> None:
     if np.mean(read) < LEAST_READ:
         where, way_out = "replies", "a model that answers with a letter"
         if choices != forms.SAMPLED:
-            where, way_out = "likeliest first tokens", _way_out(model)
+            where, way_out = "likeliest first tokens", way_out(model)
         raise ValueError(
             f"model {model}: expected the letter of an option in its {where}, found one for "
             f"{sum(read)} of {len(read)} questions; use {way_out}"
@@ -71,14 +71,15 @@ def _weighed(responses: pd.DataFrame, drawing: Drawing) -> Iterator[tuple[str, A
             raise ValueError(
                 f"model {model}: expected a log-probability of every option, found {text} (request "
                 f"{name}); use an engine or server dialect that reports them, or "
-                f"{_way_out(model)}, and a model whose context holds the question"
+                f"{way_out(model)}, and a model whose context holds the question"
             )
         logprobs, unlisted = _bounded(values)
         chosen = choose(logprobs, drawing.temperature, drawing.seed, name, drawing.model)
         yield name, Answer(chosen, logprobs, [], unlisted, 1, 1)
 
 
-def _way_out(model: str) -> str:
+def way_out(model: str) -> str:
+    """The setting for a model without log-probabilities."""
     return f"models.{model}.asked.change_of_mind.choices: sampled"
 
 
