@@ -23,15 +23,10 @@ FEW = dict.fromkeys(COUNTS, 4) | {"calibration": 8, "factorial": 8}
 ACCURACIES = [50, 70, 90]
 # Equal weights, since a hidden first answer does not tell the answerer whether advice agrees.
 OWN = {"evidence": 1.5, "temperature": 1.0, "noise": 0.0, "same_weight": 1.0}
-BIASED, FAIR = (
-    OWN | {"shift": 2.0, "opposite_weight": 1.0},
-    OWN
-    | {
-        "shift": 0.0,
-        "opposite_weight": 1.0,
-    },
-)
-SETTINGS = {"bins": 6, "least_ideal_update": 0.02, "bootstrap": 30}
+OWN |= {"opposite_weight": 1.0}
+BIASED, FAIR = OWN | {"shift": 2.0}, OWN | {"shift": 0.0}
+THINKING = {"kind": "reasoning", "asked": {"change_of_mind": {"draws": 6}}}
+SETTINGS = {"bins": 6, "least_ideal_update": 0.02, "bootstrap": 20}
 
 
 def config_of(url, counts, accuracies, **entry):
@@ -128,9 +123,9 @@ def test_options_are_read_from_the_first_token(tmp_path, monkeypatch, own):
 @pytest.mark.slow
 @pytest.mark.parametrize("own", [BIASED, FAIR], ids=["biased", "fair"])
 def test_choices_are_sampled_from_a_model_that_thinks(tmp_path, monkeypatch, own):
-    trials, asked, config = ran(tmp_path, monkeypatch, own, {"kind": "reasoning"}, thinks=True)
+    trials, asked, config = ran(tmp_path, monkeypatch, own, THINKING, thinks=True)
     assert set(trials["choices"]) == {"sampled"}
-    assert len(asked) == 9 * len(trials)
+    assert len(asked) == 6 * len(trials)
     assert {body["max_completion_tokens"] for body in asked} == {4096 + 32}
     part = announced.workload(config, "big", counting.counter(config, "change_of_mind", "big"))[0]
     assert (part.prompts, part.replies) == (len(asked), len(asked))

@@ -310,9 +310,7 @@ def plan_of(
     judge = programs.of(settings["code"], threads)
     grader = Grader(questions, dialogues, judge, settings["weak_reliability"], seed)
     choosing_at = 1.0 if openai_payload.fixed(spec) else 0.0
-    return Rounds(
-        grader, dialogues, sampling, settings["attempts"], settings["tries"], choosing_at
-    )
+    return Rounds(grader, dialogues, sampling, settings["attempts"], settings["tries"], choosing_at)
 
 
 def context_of(engine: engines.Engine, spec: dict[str, Any]) -> int | None:
