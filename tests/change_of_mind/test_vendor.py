@@ -151,7 +151,9 @@ def test_few_alternatives_bound_the_options_that_are_not_listed(tmp_path, monkey
 
 
 def test_a_server_without_log_probabilities_ends_the_run_in_its_first_turn(tmp_path, monkeypatch):
-    with pytest.raises((EngineError, ValueError)) as error:
+    with pytest.raises(
+        EngineError, match=r"models\.big\.asked\.change_of_mind\.choices: s"
+    ) as error:
         ran(tmp_path, monkeypatch, FAIR, {}, True, True, listed=0)
     assert "\n" not in str(error.value)
 
