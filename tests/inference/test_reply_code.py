@@ -30,8 +30,8 @@ URL = "http://127.0.0.1:48123/v1"  # nothing listens there now
 # REPLY_CODE. In any case write the new fingerprint here.
 LAST_SEEN = {
     openai_engine: ("llamacpp_calls", "43964b83c7b0780b"),
-    transformers_engine: ("transformers_engine", "8660b52ff36b2b5b"),
-    vllm_engine: ("vllm_worker", "7bbf847ba030cd1b"),
+    transformers_engine: ("transformers_engine", "4dd8abafd33be4e5"),
+    vllm_engine: ("vllm_worker", "0e6be0b0b822a281"),
 }
 
 
