@@ -29,7 +29,7 @@ URL = "http://127.0.0.1:48123/v1"  # nothing listens there now
 # the same request? If only sampled ones can, give `noise.DEFINITION` a new value, otherwise
 # REPLY_CODE. In any case write the new fingerprint here.
 LAST_SEEN = {
-    openai_engine: ("llamacpp_calls", "43964b83c7b0780b"),
+    openai_engine: ("llamacpp_calls", "43183eacb283ecfa"),
     transformers_engine: ("transformers_engine", "4dd8abafd33be4e5"),
     vllm_engine: ("vllm_worker", "0e6be0b0b822a281"),
 }
