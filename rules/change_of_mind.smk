@@ -206,6 +206,10 @@ rule change_of_mind_claims:
             name: kinds.asked(config, "change_of_mind", name).get("difficult", False)
             for name in models_of(config, "change_of_mind")
         },
+        choices={
+            name: kinds.asked(config, "change_of_mind", name).get("choices", "logprobs")
+            for name in models_of(config, "change_of_mind")
+        },
     script:
         "../workflow_scripts/change_of_mind/claims.py"
 

@@ -8,6 +8,7 @@ from scipy import special, stats
 from workflow_scripts.change_of_mind import bayes, design
 
 SAMPLER = bayes.Sampler(4, 1, 1)  # sets XLA's flags before jax is first used
+COUNTING = bayes.Sampler(4, 1, 1, counted=True)
 
 
 def simulated(n):
@@ -15,7 +16,16 @@ def simulated(n):
     rng = np.random.default_rng(n)
     x = rng.normal(size=(len(design.HEADS), n, len(design.COLUMNS))) * 0.7
     final, first = design.clipped(rng.beta(0.7, 0.5, (2, n)))
-    return design.Data(x, final, rng.integers(0, 2, n).astype(float), first)
+    changed = rng.integers(0, 2, n).astype(float)
+    return design.Data(x, final, changed, first, np.zeros(n))
+
+
+def counted(n):
+    """The same with counts in 8 draws, or in as many as were read."""
+    rng, data = np.random.default_rng(n + 1), simulated(n)
+    draws = np.where(rng.random(n) < 0.9, 8, rng.integers(0, 8, n)).astype(float)
+    final, first = (rng.binomial(draws.astype(int), p).astype(float) for p in data[1:4:2])
+    return data._replace(final=final, first=first, draws=draws)
 
 
 def parameters(*shape):
@@ -35,7 +45,11 @@ def by_scipy(theta, data):
         (0, 2), (data.final, data.first), parts["precisions"].T[:, :, None], strict=True
     ):
         means, rest = special.expit(heads[head]), special.expit(-heads[head])
-        found = found + stats.beta.logpdf(seen, means * precision, rest * precision)
+        sides = means * precision, rest * precision
+        if data.draws.any():
+            found = found + stats.betabinom.logpmf(seen, data.draws, *sides)
+        else:
+            found = found + stats.beta.logpdf(seen, *sides)
     return found
 
 
@@ -48,6 +62,13 @@ def test_the_likelihood_is_scipys_at_every_size(draws, trials):
     np.testing.assert_allclose(found, by_scipy(theta[0], data), rtol=1e-9, atol=1e-9)
 
 
+@pytest.mark.parametrize(("draws", "trials"), [(64, 864), (1400, 864)])
+def test_the_likelihood_of_counts_is_scipys(draws, trials):
+    data, theta = counted(trials), parameters(1, draws)
+    found = COUNTING.log_likelihood(data, bayes.Fit({"theta": theta}, 0))[0]
+    np.testing.assert_allclose(found, by_scipy(theta[0], data), rtol=1e-9, atol=1e-8)
+
+
 def test_the_samplers_own_density_is_scipys_at_paper_scale():
     """All four chains in one compiled call, as in the sampler; and its gradient."""
     data, theta = simulated(18_000), parameters(4)
@@ -56,7 +77,7 @@ def test_the_samplers_own_density_is_scipys_at_paper_scale():
     scale = stats.halfnorm.logpdf(precisions, scale=10) - stats.halfnorm.logpdf(0, scale=10)
     prior = plain.sum(axis=1) + scale.sum(axis=1) + theta[:, -bayes.BETAS :].sum(axis=1)
     expected = prior + by_scipy(theta, data).sum(axis=1)
-    compiled = jax.jit(jax.vmap(jax.value_and_grad(bayes.log_joint), (0, *[None] * 4)))
+    compiled = jax.jit(jax.vmap(jax.value_and_grad(bayes.log_joint), (0, *[None] * 5)))
 
     def evaluated(at):
         with jax.enable_x64(True):

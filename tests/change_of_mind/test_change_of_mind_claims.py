@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from tests.change_of_mind import made, verdicts
-from workflow_scripts.change_of_mind import claims, metrics, resample
+from workflow_scripts.change_of_mind import claims, measurements, metrics, resample
 from workflow_scripts.shared import claims as shared
 from workflow_scripts.shared.claims import ModelEvidence, Verdict
 
@@ -16,9 +16,10 @@ SPECS = {
 }
 
 
-def built(difficult=(), **settings):
+def built(difficult=(), choices=(), **settings):
     closer = {name: name in difficult for name in SPECS}
-    return claims.all_claims(verdicts.PUBLISHED, SPECS, verdicts.SETTINGS | settings, closer)
+    taken = dict.fromkeys(SPECS, "logprobs") | dict(choices)
+    return claims.all_claims(verdicts.PUBLISHED, SPECS, verdicts.SETTINGS | settings, closer, taken)
 
 
 def row(metric, value, low, high, **where):
@@ -236,3 +237,37 @@ def test_what_contradicts_itself_is_recorded_and_not_graded():
     assert "contradict each other" in entry["reason"]
     use = row("advice_use", 0, -0.01, 0.01, experiment="E7", display="hidden")
     assert "about DeepSeek R1 distilled 7B" in judged("11b", use)["reason"]
+
+
+def test_options_taken_in_another_way_than_the_papers_decide_nothing():
+    found = row("change_rate_gap", 0.2, 0.15, 0.25, advice="all", accuracy="all")
+    assert judged("1a", found)["verdict"] == Verdict.SUPPORTED
+    for choices, told in (
+        ("first_token", "alternatives to the first token"),
+        ("sampled", "sampled"),
+    ):
+        claim = next(c for c in built(choices={"12b": choices}) if c.id == "1a")
+        entry = shared.judge(claim, pd.DataFrame([found]), ModelEvidence(SPECS, "change_of_mind"))[
+            0
+        ]
+        assert entry["verdict"] != Verdict.SUPPORTED
+        assert told in str(entry)
+        assert f"options {choices}, not logprobs" in str(entry)
+
+
+@pytest.mark.parametrize(
+    ("name", "choices", "same"),
+    [
+        ("GPT-4o", "first_token", True),
+        ("GPT-4o", "logprobs", True),
+        ("GPT-4o", "sampled", False),
+        ("o1-preview", "sampled", True),
+        ("o1-preview", "first_token", False),
+        ("Gemma 3 27B", "first_token", False),
+    ],
+)
+def test_which_ways_are_the_papers_own(name, choices, same):
+    known = claims.read_tables(verdicts.PUBLISHED)
+    difficult = {"m": name in ("GPT-4o", "o1-preview")}
+    protocol = measurements.Protocol(verdicts.SETTINGS, difficult, {"m": choices}, known)
+    assert (protocol.differs("m", name, "E1") is None) == same

@@ -7,7 +7,7 @@ import yaml
 
 from tests.change_of_mind import made
 from workflow_scripts.change_of_mind import config_checks
-from workflow_scripts.inference import openai_payload
+from workflow_scripts.inference import kinds, openai_payload
 from workflow_scripts.shared.fingerprint import ROOT
 
 DEFAULT = yaml.safe_load((ROOT / "config.yaml").read_text())
@@ -52,14 +52,52 @@ def test_both_parts_of_the_places_need_one():
     assert "a share that divides embedded.corpus.places = 4" in line
 
 
-def test_only_servers_that_continue_a_reply_can_be_asked():
-    """The English wording ends in the start of a reply, which other dialects refuse."""
-    (line,) = problems(models={"served": SERVED})
-    assert line.startswith("models.served.server.dialect: found 'plain', allowed in studies.change")
-    continuing = SERVED | {"server": SERVED["server"] | {"dialect": "vllm"}}
-    assert not problems(models={"served": continuing})
-    assert not problems(models={"served": SERVED | {"chat_template": False}})
-    assert not problems(models={"served": SERVED | {"kind": "base"}})
+def test_a_way_that_the_server_cannot_take_is_refused():
+    """The English wording ends in the start of a reply, which most servers refuse."""
+
+    def asked(choices, **spec):
+        told = {"asked": {"change_of_mind": {"choices": choices}}}
+        return problems(models={"served": SERVED | told | spec})
+
+    for choices in ("first_token", "sampled"):
+        assert not asked(choices)
+    (line,) = asked("logprobs")
+    assert line.startswith("models.served.asked.change_of_mind.choices: found 'logprobs', allowed")
+    for spec in (
+        {"server": SERVED["server"] | {"dialect": "vllm"}},
+        {"chat_template": False},
+        {"kind": "base"},
+    ):
+        assert not asked("logprobs", **spec)
+    for kind, allowed in (("base", "logprobs or sampled"), ("reasoning", "sampled")):
+        (line,) = asked("first_token", kind=kind)
+        assert f"allowed: {allowed} (" in line
+    (line,) = problems({"temperature": 0}, {"served": SERVED | {"kind": "reasoning"}})
+    assert line.startswith("change_of_mind.temperature: found 0, allowed: more")
+
+
+@pytest.mark.parametrize(
+    ("spec", "choices", "thinks"),
+    [
+        ({"source": "/m"}, "logprobs", False),
+        ({"source": "/m", "kind": "reasoning"}, "logprobs", False),
+        ({"source": "/m", "kind": "reasoning", "thinking": True}, "logprobs", False),
+        (SERVED, "first_token", False),
+        (SERVED | {"kind": "reasoning"}, "sampled", True),
+        (SERVED | {"kind": "base"}, "logprobs", False),
+        (SERVED | {"server": {"url": "http://h/v1", "dialect": "openai"}}, "first_token", False),
+        (SERVED | {"server": {"url": "http://h/v1", "dialect": "vllm"}}, "logprobs", False),
+    ],
+)
+def test_how_options_are_taken_follows_from_kind_and_server(spec, choices, thinks):
+    config = DEFAULT | {"models": {"mine": spec | {"kind": spec.get("kind", "chat")}}}
+    found = kinds.asked(config, "change_of_mind", "mine")
+    assert (found["choices"], found["thinks"]) == (choices, thinks)
+    sampled = {"asked": {"change_of_mind": {"choices": "sampled"}}}
+    config["models"]["mine"] |= sampled
+    found = kinds.asked(config, "change_of_mind", "mine")
+    assert found["choices"] == "sampled"
+    assert found["thinks"] == (thinks or spec.get("thinking", False))
 
 
 def test_the_check_refuses_the_servers_that_the_engine_refuses():

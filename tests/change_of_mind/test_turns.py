@@ -8,7 +8,7 @@ import pytest
 
 from tests.change_of_mind import made
 from tests.inference import tiny
-from workflow_scripts.change_of_mind import answerers, ask, turns, wording
+from workflow_scripts.change_of_mind import answerers, answers, ask, turns, wording
 from workflow_scripts.change_of_mind.trials import trials_of
 from workflow_scripts.inference import engines, forms
 from workflow_scripts.shared import files
@@ -54,18 +54,61 @@ def test_a_trial_leads_back_to_its_words_and_log_probabilities():
 
 def test_choices_are_drawn_with_the_options_shares():
     logprobs = np.log([0.6, 0.3, 0.1]) - 2  # the options need not have all of the probability
-    drawn = [turns.choose(list(logprobs), 1.0, 3, str(i)) for i in range(6000)]
+    drawn = [answers.choose(list(logprobs), 1.0, 3, str(i)) for i in range(6000)]
     assert np.bincount(drawn) / 6000 == pytest.approx([0.6, 0.3, 0.1], abs=0.02)
-    assert turns.choose(list(logprobs), 0.0, 3, "x") == 0
-    colder = [turns.choose(list(logprobs), 0.5, 3, str(i)) for i in range(6000)]
+    assert answers.choose(list(logprobs), 0.0, 3, "x") == 0
+    colder = [answers.choose(list(logprobs), 0.5, 3, str(i)) for i in range(6000)]
     shares = np.array([0.36, 0.09, 0.01]) / 0.46
     assert np.bincount(colder, minlength=3) / 6000 == pytest.approx(shares, abs=0.02)
 
 
 def test_a_model_without_log_probabilities_is_told():
-    _, responses = made.answered("ideal")
+    requests, responses = made.answered("ideal")
     with pytest.raises(ValueError, match="model ideal: expected a log-probability of every option"):
-        turns.options_logprobs(responses.head(1).assign(choice_logprobs="[]"))
+        answers.of(requests, responses.head(1).assign(choice_logprobs="[]"), made.PLAN.drawing)
+
+
+def test_the_way_out_is_named_where_a_server_gives_no_log_probabilities(tmp_path):
+    class Without:
+        name, identity = "big", {}
+
+        def rendered(self, requests):
+            return {}
+
+        def run(self, tasks):
+            raise engines.EngineError("models.big: the reply has no log-probabilities")
+
+    few = made.asked().head(2)
+    plan = turns.plan_of({"kind": "chat", "choices": "first_token"}, (50, 90), made.COUNTS, 1.0, 1)
+    with pytest.raises(
+        engines.EngineError, match=r"or models\.big\.asked\.change_of_mind\.choices: s"
+    ):
+        ask.ask(few, Without(), tmp_path / "store", plan)
+
+
+@pytest.mark.parametrize("kind", ["chat", "base"])
+@pytest.mark.parametrize("choices", ["first_token", "sampled"])
+def test_a_server_that_starts_no_reply_is_asked_for_the_letter_alone(kind, choices):
+    words = wording.of(kind, choices)
+    before = forms.opening(kind, "letter")
+    for showing in (wording.Showing("A", False, 70, "B", b) for b in (None, "A")):
+        for turns_ in (words.first("Which?"), words.second("Which?", showing)):
+            assert turns_[: len(before)] == before
+            assert turns_[-1]["role"] == "user"
+            assert turns_[-1]["content"].endswith(wording.LETTER_ONLY)
+    english = wording.ENGLISH.second("Which?", showing)
+    assert words.second("Which?", showing)[-1]["content"].startswith(
+        english[-2]["content"].removesuffix(wording.LETTER)
+    )
+
+
+def test_half_of_a_stored_answer_bounds_the_other_half():
+    """Replies stored before bounds were have null for an option that was not listed."""
+    requests, responses = made.answered("ideal")
+    old = responses.head(1).assign(choice_logprobs="[-0.1, null]")
+    (found,) = answers.of(requests, old, made.PLAN.drawing).values()
+    assert found.logprobs == pytest.approx([-0.1, math.log(1 - math.exp(-0.1))])
+    assert 0 < found.unlisted < 0.1
 
 
 @pytest.mark.parametrize(

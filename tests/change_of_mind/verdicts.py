@@ -13,6 +13,7 @@ from workflow_scripts.change_of_mind.published import (
     GEMMA_27B,
     GPT_4O,
     LLAMA,
+    O1,
 )
 from workflow_scripts.change_of_mind.scores import CONDITIONS
 from workflow_scripts.shared import scores
@@ -33,6 +34,7 @@ MODELS = {
     "gemma-12b": _paper(GEMMA_12B),
     "gemma-27b": _paper(GEMMA_27B),
     "gpt-4o": _paper(GPT_4O),
+    "o1": _paper(O1),
     "llama": _paper(LLAMA),
     "deepseek": _paper(DEEPSEEK),
 }
@@ -42,10 +44,10 @@ SETTINGS = {  # as in the paper
     "foils": {"offset": 0.5, "difficult": 0.0625},
     "files": {"four_options": "simpleqa.jsonl", "transfer": "gsm8k.jsonl"},
 }
-DIFFICULT = {name: name == "gpt-4o" for name in MODELS}
+DIFFICULT = {name: name in ("gpt-4o", "o1") for name in MODELS}
+CHOICES = dict.fromkeys(MODELS, "logprobs") | {"gpt-4o": "first_token", "o1": "sampled"}
 EXACT: set[str] = set()
 UNTESTED = {
-    "11a-o1": "the study to measure models that give no log-probabilities of the options",
     "E4": "the paper's own result: the known accounts of it contradict each other",
 }
 NOT_NEGATIVE = {"1c", "2"}  # contradicted by a value above the region
@@ -87,7 +89,7 @@ SEVERAL = {  # claims that must hold in each of several conditions
 @cache
 def all_claims() -> list[Claim]:
     """The claims for the models and settings under which the paper's models decide them."""
-    return claims.all_claims(PUBLISHED, MODELS, SETTINGS, DIFFICULT)
+    return claims.all_claims(PUBLISHED, MODELS, SETTINGS, DIFFICULT, CHOICES)
 
 
 def world(claim_id: str, verdict: Verdict) -> pd.DataFrame:

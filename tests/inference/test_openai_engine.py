@@ -13,7 +13,14 @@ import pytest
 
 from tests.inference import hostile
 from tests.inference.asking import QUICK, ask, load, rows, spent, stored
-from workflow_scripts.inference import engines, noise, runner, transport
+from workflow_scripts.inference import (
+    engines,
+    noise,
+    openai_payload,
+    openai_replies,
+    runner,
+    transport,
+)
 from workflow_scripts.inference.requests import request, table
 
 KEY = "-".join(("sk", "canary", "0123456789abcdef"))  # joined, so as not to look real
@@ -375,7 +382,39 @@ def test_options_are_read_from_the_likeliest_first_tokens():
 
     with hostile.serving(fault) as server:
         responses = ask(server, rows(1, 1, choices=["A", "B", "neither"]))
-    assert json.loads(responses["choice_logprobs"][0]) == [math.log(0.75), -3.5, None]
+    first, second, third = json.loads(responses["choice_logprobs"][0])
+    assert (first, second) == (math.log(0.75), -3.5)
+    # Not listed: no likelier than the last token that is, nor than all others together.
+    assert third == {"at_most": pytest.approx(min(-3.5, math.log(0.25 - math.exp(-3.5))))}
+
+
+@pytest.mark.parametrize(
+    ("listed", "expected"),
+    [
+        ({"A": -0.1, " A": -4.0, "B": -3.0}, [math.log(math.exp(-0.1) + math.exp(-4.0)), -3.0]),
+        ({"A": 0.0, "B": -9999.0}, [0.0, {"at_most": 0.0}]),
+        ({"The": -0.1}, [{"at_most": -2.35}, {"at_most": -2.35}]),
+    ],
+)
+def test_blanks_and_a_vendors_sign_for_unlikely_tokens(listed, expected):
+    found = openai_replies.of_options(listed, ["A", "B"])
+    assert found == [
+        {"at_most": pytest.approx(each["at_most"], abs=0.01)} if isinstance(each, dict)
+        else pytest.approx(each) for each in expected
+    ]  # fmt: skip
+
+
+def test_a_reasoning_model_of_the_vendor_is_sent_no_temperature_and_only_1_is_taken():
+    spec = {"source": "o", "engine": "openai", "kind": "reasoning", "server": {"dialect": "openai"}}
+    fields = {"messages": [{"role": "user", "content": "x"}], "max_tokens": 9, "seed": 1}
+    warm, cold = request("a", temperature=1.0, **fields), request("a", temperature=0.6, **fields)
+    _, body = openai_payload.draw(spec, warm, 0, 9)
+    assert not {"temperature", "top_p"} & set(body)
+    assert openai_payload.refusal(spec, warm) is None
+    assert "draws at 1 and 1 only" in openai_payload.refusal(spec, cold)
+    chat = spec | {"kind": "chat"}
+    assert openai_payload.refusal(chat, cold) is None
+    assert openai_payload.draw(chat, cold, 0, 9)[1]["temperature"] == 0.6
 
 
 def test_thoughts_that_come_apart_are_put_back():

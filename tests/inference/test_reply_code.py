@@ -29,9 +29,9 @@ URL = "http://127.0.0.1:48123/v1"  # nothing listens there now
 # the same request? If only sampled ones can, give `noise.DEFINITION` a new value, otherwise
 # REPLY_CODE. In any case write the new fingerprint here.
 LAST_SEEN = {
-    openai_engine: ("llamacpp_calls", "db6799cf084257e9"),
-    transformers_engine: ("transformers_engine", "0bc52da2c37e4212"),
-    vllm_engine: ("vllm_worker", "538d6f531992621d"),
+    openai_engine: ("llamacpp_calls", "770cc5e7568a4381"),
+    transformers_engine: ("transformers_engine", "dfd0058a33a5d221"),
+    vllm_engine: ("vllm_worker", "c1f6832007604a05"),
 }
 
 

@@ -400,6 +400,13 @@ def test_a_reply_takes_at_most_half_of_the_context(caplog):
     assert "at most 200 tokens instead of 288" in caplog.text
 
 
+def test_a_vendors_reasoning_model_draws_at_temperature_1_alone(caplog):
+    spec = SERVED | {"kind": "reasoning", "server": {"dialect": "openai"}}
+    found = attempts.decoding({"decoding": QWEN3}, spec)
+    assert found == {"temperature": 1.0, "top_p": 1.0, "top_k": 0}
+    assert "the model draws at temperature 1 only" in caplog.text
+
+
 def test_a_server_without_top_k_is_asked_without_it(caplog):
     assert sampling_of(THINKER).top_k == 20
     assert sampling_of(THINKER, SERVED | {"server": {"dialect": "vllm"}}).top_k == 20

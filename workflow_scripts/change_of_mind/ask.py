@@ -6,22 +6,31 @@ from typing import Any
 
 import pandas as pd
 
-from workflow_scripts.change_of_mind import turns, wording
+from workflow_scripts.change_of_mind import answers, turns
 from workflow_scripts.change_of_mind.questions import QUESTIONS
 from workflow_scripts.change_of_mind.trials import TRIALS, trials_of
-from workflow_scripts.inference import engines, rounds
+from workflow_scripts.inference import engines, forms, rounds
 from workflow_scripts.shared import files, job, schemas, tables
 
 
 def ask(
     questions: pd.DataFrame, engine: engines.Engine, store: str | Path, plan: turns.Plan
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Requests and responses of both turns. A restarted job asks only what is missing."""
+    """Requests and responses of both turns. A restarted job asks only what is missing.
+
+    Raises `EngineError` if the engine does, with the way out where the server gives no
+    log-probabilities.
+    """
 
     def follow(number: int, asked: pd.DataFrame, answered: pd.DataFrame) -> pd.DataFrame | None:
         return turns.second_turn(questions, asked, answered, plan) if number == 0 else None
 
-    return rounds.converse(turns.first_turn(questions, plan), follow, engine, store)
+    try:
+        return rounds.converse(turns.first_turn(questions, plan), follow, engine, store)
+    except engines.EngineError as error:
+        if plan.choices != forms.FIRST_TOKEN or "log-prob" not in str(error):
+            raise
+        raise engines.EngineError(f"{error}, or {answers.way_out(engine.name)}") from error
 
 
 def write(
@@ -57,15 +66,13 @@ def main(
 ) -> None:
     """Ask the model all questions and write its tables.
 
-    The kind in `asked`, which comes from `kinds.asked`, sets the wording.
+    `asked`, which comes from `kinds.asked`, sets the wording and how options are taken.
     """
     frame = tables.read(questions, QUESTIONS)
     engine = engines.load(
         model, spec, checkpoint, batch_tokens=spec.get("batch_tokens", batch_tokens)
     )
-    plan = turns.Plan(
-        wording.of(asked["kind"]), tuple(accuracies), counts, temperature, seed, engine.draws_as
-    )
+    plan = turns.plan_of(asked, tuple(accuracies), counts, temperature, seed, engine.draws_as)
     # The study has its own store, because each round reads the whole store.
     store = files.work_folder("change_of_mind", **engine.identity)
     replies = ask(frame, engine, store, plan)

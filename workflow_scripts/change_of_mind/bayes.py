@@ -72,37 +72,70 @@ def log_beta(x: Any, log_odds: Any, precision: Any) -> Any:
     return normalizer + (a - 1) * jnp.log(x) + (b - 1) * jnp.log1p(-x)
 
 
-def log_likelihood(theta: Any, x: Any, final: Any, changed: Any, first: Any) -> Any:
+def log_beta_binomial(hits: Any, draws: Any, log_odds: Any, precision: Any) -> Any:
+    """Log-probability of `hits` in `draws`, whose probability has the density of `log_beta`.
+
+    The arguments are JAX arrays whose shapes broadcast; the result has their common shape.
+    """
+    from jax.nn import sigmoid
+    from jax.scipy.special import gammaln
+
+    def log_choose(a: Any, b: Any) -> Any:
+        return gammaln(a + b) - gammaln(a) - gammaln(b)
+
+    inside = _jax().numpy.clip(log_odds, -FURTHEST, FURTHEST)
+    a, b = sigmoid(inside) * precision, sigmoid(-inside) * precision
+    arrangements = gammaln(draws + 1) - gammaln(hits + 1) - gammaln(draws - hits + 1)
+    return arrangements + log_choose(a, b) - log_choose(hits + a, draws - hits + b)
+
+
+def log_likelihood(
+    theta: Any, x: Any, final: Any, changed: Any, first: Any, draws: Any, counted: bool = False
+) -> Any:
     """Joint log-likelihood of each trial's three heads, shape (n,).
 
-    `theta` has shape (SIZE,), `x` (heads, n, columns), `final`, `changed` and `first` (n,).
+    `theta` has shape (SIZE,), `x` (heads, n, columns), the other arrays (n,). Where the choices are
+    `counted`, the first and last head are beta-binomial.
     """
     from jax.nn import log_sigmoid
 
     parts = split(theta)
     logits = parts["intercepts"][:, None] + x @ parts["weights"]
+
+    def confidence(values: Any, head: int, precision: Any) -> Any:
+        if counted:
+            return log_beta_binomial(values, draws, logits[head], precision)
+        return log_beta(values, logits[head], precision)
+
     return (
-        log_beta(final, logits[0], parts["precisions"][0])
+        confidence(final, 0, parts["precisions"][0])
         + log_sigmoid((2 * changed - 1) * logits[1])
-        + log_beta(first, logits[2], parts["precisions"][1])
+        + confidence(first, 2, parts["precisions"][1])
     )
 
 
-def log_joint(theta: Any, *data: Any) -> Any:
+def log_joint(theta: Any, *data: Any, counted: bool = False) -> Any:
     """Log prior plus log-likelihood of `theta`, shape (SIZE,), up to a constant."""
-    return log_prior(theta) + log_likelihood(theta, *data).sum()
+    x, final, changed, first, draws = data
+    found = log_likelihood(theta, x, final, changed, first, draws, counted)
+    return log_prior(theta) + found.sum()
 
 
 class Sampler:
-    """NUTS with compiled programs that data of equal shape reuse."""
+    """NUTS with compiled programs that data of equal shape reuse.
 
-    def __init__(self, chains: int, warmup: int, draws: int):
+    `counted` says that the data are counts of sampled choices.
+    """
+
+    def __init__(self, chains: int, warmup: int, draws: int, counted: bool = False):
         jax = _jax()
-        self._slope = jax.jit(jax.value_and_grad(lambda *given: -log_joint(*given)))
-        self._curvature = jax.jit(jax.hessian(lambda *given: -log_joint(*given)))
-        self._pointwise = jax.jit(jax.vmap(log_likelihood, in_axes=(0, *[None] * 4)))
-        chain = partial(_chain, warmup, draws)
-        self._run = jax.jit(jax.vmap(chain, in_axes=(0, *[None] * 6)))
+        joint = partial(log_joint, counted=counted)
+        self._slope = jax.jit(jax.value_and_grad(lambda *given: -joint(*given)))
+        self._curvature = jax.jit(jax.hessian(lambda *given: -joint(*given)))
+        likelihood = partial(log_likelihood, counted=counted)
+        self._pointwise = jax.jit(jax.vmap(likelihood, in_axes=(0, *[None] * 5)))
+        chain = partial(_chain, warmup, draws, joint)
+        self._run = jax.jit(jax.vmap(chain, in_axes=(0, *[None] * 7)))
         self._chains = chains
 
     def fit(self, data: Data, seed: int) -> Fit:
@@ -139,7 +172,9 @@ class Sampler:
         return optimize.minimize(slope, np.zeros(SIZE), jac=True, method="L-BFGS-B").x
 
 
-def _chain(warmup: int, draws: int, key: Any, centre: Any, scale: Any, *data: Any) -> Any:
+def _chain(
+    warmup: int, draws: int, joint: Any, key: Any, centre: Any, scale: Any, *data: Any
+) -> Any:
     """One chain: draws of theta = centre + scale z, shape (draws, SIZE), and which diverged."""
     jax = _jax()
     from numpyro.infer.hmc import hmc
@@ -148,7 +183,7 @@ def _chain(warmup: int, draws: int, key: Any, centre: Any, scale: Any, *data: An
         state = sample(state)
         return state, (centre + scale @ state.z, state.diverging)
 
-    start, sample = hmc(lambda z: -log_joint(centre + scale @ z, *data), algo="NUTS")
+    start, sample = hmc(lambda z: -joint(centre + scale @ z, *data), algo="NUTS")
     first, key = jax.random.split(key)
     z = jax.random.normal(first, (SIZE,))
     state = start(z, warmup, adapt_mass_matrix=False, rng_key=key)

@@ -68,15 +68,16 @@ def all_claims(
     models: dict[str, Any],
     settings: dict[str, Any],
     difficult: Mapping[str, bool],
+    choices: Mapping[str, str],
 ) -> list[Claim]:
     """The claims; `published` are the paths of the published tables.
 
     `settings` are the config's temperature, accuracies, foils and files; `difficult` tells of each
-    model whether it got the closer foils. A paper's model that was asked with other settings than
-    the paper's counts as another model.
+    model whether it got the closer foils, `choices` how its options were taken. A paper's model
+    that was asked with other settings than the paper's counts as another model.
     """
     known = read_tables(published)
-    measure = Measure(list(models), Protocol(settings, difficult, known))
+    measure = Measure(list(models), Protocol(settings, difficult, choices, known))
     return [
         *_rates(known, measure),
         *_confidence(known, measure),
@@ -349,12 +350,6 @@ def _others(known: Any, measure: Measure) -> Iterator[Claim]:
     rates: Any = known["rates"].set_index(["model", "contrast"])
     for model in (GEMMA_27B, GPT_4O, O1):
         row = rates.loc[(IN_TABLES[model], "all advice types")]
-        test = _gap(measure.of(model), "E1")
-        if model == O1:
-            test = partial(
-                measurements.untested,
-                "the study needs log-probabilities of the options, which o1-preview does not give",
-            )
         yield claim(
             id=f"11a{SUFFIX[model]}",
             statement=f"The pattern repeats in {model}: shown its own first answer, it changes its "
@@ -362,7 +357,7 @@ def _others(known: Any, measure: Measure) -> Iterator[Claim]:
             quantity=f"{RATE_GAP}, all advice",
             region=POSITIVE,
             models=(model,),
-            test=test,
+            test=_gap(measure.of(model), "E1"),
             published=secondary(round(row["difference_pp"] / 100, 3), str(row["source"])),
         )
     yield claim(

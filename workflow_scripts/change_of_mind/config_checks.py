@@ -4,8 +4,7 @@ import os
 from collections.abc import Iterator
 from typing import Any
 
-from workflow_scripts.inference import chat, kinds
-from workflow_scripts.shared.dialects import DIALECTS, dialects_that
+from workflow_scripts.inference import chat, forms, kinds
 from workflow_scripts.shared.sources import dialect
 
 
@@ -43,19 +42,28 @@ def problems(config: dict[str, Any]) -> Iterator[str]:
                 f"change_of_mind.{key}: found {found}, allowed: at most questions.{source} = "
                 f"{counts[source]}"
             )
-    yield from _server_problems(config, models)
+    for name in models:
+        yield from _choice_problems(config, name)
 
 
-def _server_problems(config: dict[str, Any], models: dict[str, Any]) -> Iterator[str]:
-    """Models on servers that cannot continue the reply whose start the English wording gives."""
-    for name, spec in models.items():
-        plain = kinds.kind(config, name) == kinds.BASE or not chat.templated(spec)
-        if spec.get("engine") != "openai" or plain:
-            continue
-        found = dialect(config, spec)
-        if not DIALECTS[found].open_turns:
-            yield (
-                f"models.{name}.server.dialect: found {found!r}, allowed in "
-                f"studies.change_of_mind: {dialects_that('open_turns')} (others do not continue a "
-                "started reply)"
-            )
+def _choice_problems(config: dict[str, Any], name: str) -> Iterator[str]:
+    """Ways of taking options that the model's engine, server or kind does not allow."""
+    told, spec = kinds.asked(config, "change_of_mind", name), config["models"][name]
+    choices = told.get("choices", forms.LOGPROBS)
+    path = f"models.{name}.asked.change_of_mind.choices"
+    plain = told["kind"] == kinds.BASE or not chat.templated(spec)
+    thinks = told["kind"] == kinds.REASONING and not kinds.switchable(config, name)
+    if choices == forms.LOGPROBS and not kinds.starts_replies(config, name):
+        yield (
+            f"{path}: found {choices!r}, allowed with server dialect {dialect(config, spec)!r}: "
+            "first_token or sampled (it continues no given beginning of a reply)"
+        )
+    if choices == forms.FIRST_TOKEN and (plain or thinks):
+        why = "its replies are plain text" if plain else "its replies begin with thoughts"
+        allowed = "logprobs or sampled" if plain else "sampled"
+        yield f"{path}: found {choices!r}, allowed: {allowed} ({why})"
+    if choices == forms.SAMPLED and config["change_of_mind"]["temperature"] == 0:
+        yield (
+            f"change_of_mind.temperature: found 0, allowed: more, since the confidence of {name!r} "
+            "is the share of its sampled replies"
+        )

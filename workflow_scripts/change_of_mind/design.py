@@ -2,7 +2,8 @@
 
 Three heads share the weights of first confidence and of the shown flag (inferred from the paper's
 tables, which give the same two numbers for each): the confidence in the finally chosen option
-(Beta), the change of mind (Bernoulli) and the confidence in the first-chosen option (Beta).
+(Beta), the change of mind (Bernoulli) and the confidence in the first-chosen option (Beta). Where
+choices were sampled, the Beta heads become beta-binomial ones of the counts.
 Weights are magnitudes: a column carries the sign that Bayes' rule gives it.
 
 Every variant has the same columns. Those that it does not use are 0, so their weights stay at the
@@ -15,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from workflow_scripts.change_of_mind import resample
-from workflow_scripts.change_of_mind.confidence import Floats, clipped, log_odds
+from workflow_scripts.change_of_mind.confidence import Floats, clipped
 
 VARIANTS = ("A", "B", "C", "D")
 HEADS = ("final_confidence_finally_chosen", "change_of_mind", "final_confidence_initially_chosen")
@@ -37,12 +38,22 @@ BASE = 50  # %: the accuracy coded as 0; 100 % is coded as 1 (assumed)
 
 
 class Data(NamedTuple):
-    """Trials for the regressions; `x` has shape (heads, n, columns), the others (n,)."""
+    """Trials for the regressions; `x` has shape (heads, n, columns), the others (n,).
+
+    Sampled choices are counted: `final` and `first` are then numbers among `draws` draws. Of
+    confidences, `draws` is 0.
+    """
 
     x: Floats
     final: Floats  # confidence in the finally chosen option
     changed: Floats  # 0 or 1
     first: Floats  # final confidence in the first-chosen option
+    draws: Floats
+
+    @property
+    def observed(self) -> Floats:
+        """Final confidence in the first-chosen option, or the share of draws of it."""
+        return np.where(self.draws > 0, self.first / np.maximum(self.draws, 1), self.first)
 
 
 def data(given: resample.Sample, seen: resample.Seen, variant: str) -> Data:
@@ -51,7 +62,7 @@ def data(given: resample.Sample, seen: resample.Seen, variant: str) -> Data:
     A: first confidence; B: and advice; C: and the shown flag, one weight for all advice; D: and
     separate weights for same and opposite advice.
     """
-    prior = log_odds(seen.before)
+    prior = seen.odds_before
     shown = (given.display == given.displays.index("shown")).astype(float)
     composite = (given.accuracy - BASE) / (100 - BASE)
 
@@ -82,14 +93,23 @@ def data(given: resample.Sample, seen: resample.Seen, variant: str) -> Data:
             put("opposite_advice_hidden", opposite * (1 - shown))
             put("same_advice_shown", same * shown)
             put("same_advice_hidden", same * (1 - shown))
-    return Data(x, clipped(seen.final), given.changed, clipped(seen.after))
+    if given.final_counts is None:
+        none = np.zeros_like(prior)
+        return Data(x, clipped(seen.final), given.changed, clipped(seen.after), none)
+    rows, counts = np.arange(len(prior)), np.maximum(given.final_counts, 0).astype(float)
+    final, first = counts[rows, given.final], counts[rows, given.first]
+    return Data(x, final, given.changed, first, counts.sum(axis=1))
 
 
 def prepared(
     trials: pd.DataFrame, experiment: str, questions: int, temperature: float
 ) -> tuple[resample.Sample, resample.Seen]:
-    """Trials of the first `questions` questions of an experiment, with confidences, shape (n,)."""
+    """Trials of the first `questions` questions of an experiment, with confidences, shape (n,).
+
+    Sampled choices are regressed as they are counted, so their first confidences are at temperature
+    1.
+    """
     rows = trials[trials["experiment"] == experiment]
     chosen = list(dict.fromkeys(rows["question"]))[:questions]
     given = resample.sample(rows[rows["question"].isin(chosen)])
-    return given, resample.seen(given, temperature)
+    return given, resample.seen(given, temperature if given.first_counts is None else 1.0)

@@ -7,7 +7,14 @@ from typing import Any, Literal
 
 import pandas as pd
 
-from workflow_scripts.change_of_mind.published import DIFFICULT, GEMMA_12B, Published, scalar
+from workflow_scripts.change_of_mind.published import (
+    CHOICES,
+    DIFFICULT,
+    GEMMA_12B,
+    Published,
+    scalar,
+)
+from workflow_scripts.inference import forms
 from workflow_scripts.shared import measurements, protocol
 from workflow_scripts.shared.claims import Evidence, Measured, ModelEvidence, NotMeasured
 from workflow_scripts.shared.measurements import Found
@@ -18,6 +25,14 @@ LARGEST_R_HAT = 1.05  # above it the sampler has not converged
 ACCURACIES = (50, 60, 70, 80, 90, 100)  # %, stated in the paper
 FILES = {"E5": ("four_options", "SimpleQA"), "E6": ("transfer", "GSM-MC")}
 LATITUDES = ("E1", "E2", "E3", "E4")
+IN_LOG_ODDS = ("advice_weight", "advice_weight_opposite_less_same", "elpd_lead_of_D")
+LEAST_READ = 0.9  # share of the replies, and of the questions that were read throughout
+# Most trials with an unlisted option where log-odds decide, and most probability of such options.
+UNLISTED, UNLISTED_MASS = 0.05, 0.01
+TOLD = {  # how a model was asked, in the notes of its measurements
+    forms.FIRST_TOKEN: "options by the alternatives to the first token of a free reply",
+    forms.SAMPLED: "choices from sampled replies, confidence from their counts",
+}
 
 
 @dataclass(frozen=True)
@@ -29,6 +44,7 @@ class Protocol:
 
     settings: Mapping[str, Any]  # the config's temperature, accuracies, foils and files
     difficult: Mapping[str, bool]  # whether each model got the closer foils
+    choices: Mapping[str, str]  # how each model's options were taken
     published: Published
 
     def differs(self, model: str, paper_name: str, experiment: str) -> str | None:
@@ -40,6 +56,9 @@ class Protocol:
         run, known = self.settings, self.published
         yield Setting("temperature", run["temperature"], scalar(known, "sampling_temperature"))
         yield Setting("stated accuracies", tuple(run["accuracies"]), ACCURACIES)
+        allowed = CHOICES.get(paper_name, (forms.LOGPROBS,))
+        choices = self.choices[model]
+        yield Setting("options", choices, choices if choices in allowed else allowed[0])
         if experiment in LATITUDES:
             offset = run["foils"]["difficult" if self.difficult[model] else "offset"]
             kind = "difficult" if paper_name in DIFFICULT else "main"
@@ -111,11 +130,13 @@ class Measure:
             name = evidence.paper_name(model)
             if self.about not in (None, name):
                 continue
-            kind, text = evidence(model), note
+            kind, told = evidence(model), TOLD.get(self.protocol.choices[model])
+            text = f"{note}; {told}" if told else note
             if name and (differs := self.protocol.differs(model, name, str(row["experiment"]))):
                 # It then counts as any other model: the claim may hold for it, but is not decided.
-                kind, text = Evidence.OTHER_MODEL, f"{note}; {differs}"
+                kind, text = Evidence.OTHER_MODEL, f"{text}; {differs}"
             reason = _not_converged(scores, row) or _at_a_limit(scores, row)
+            reason = reason or _not_read(scores, row) or _not_listed(scores, row)
             found.append(measurements.measured(row, kind, text, model=model, reason=reason))
         if self.about and not found:
             return NotMeasured(f"{self.about} is not measured in this run")
@@ -127,6 +148,31 @@ def _not_converged(scores: pd.DataFrame, row: pd.Series) -> str | None:
     worst = pick(scores, metric="r_hat_max", model=row["model"])["value"].max()
     if row["variant"] and worst > LARGEST_R_HAT:
         return f"the sampler did not converge (largest R-hat {worst:.2f})"
+    return None
+
+
+def _not_read(scores: pd.DataFrame, row: pd.Series) -> str | None:
+    """Why a score of sampled choices is not measured, where too many replies were not read."""
+    own = {"experiment": ["E1", row["experiment"]], "model": row["model"]}
+    read = pick(scores, metric="read_share", **own)["value"].min()
+    kept = 1 - pick(scores, metric="left_out", **own)["value"].max()
+    if read < LEAST_READ:
+        return f"only {read:.0%} of the replies were read"
+    return f"only {kept:.0%} of the questions were read throughout" if kept < LEAST_READ else None
+
+
+def _not_listed(scores: pd.DataFrame, row: pd.Series) -> str | None:
+    """Why a score is not measured, where the server left out too many of the options."""
+    own = {"experiment": ["E1", row["experiment"]], "model": row["model"]}
+    share = pick(scores, metric="unlisted_share", **own)["value"].max()
+    mass = pick(scores, metric="unlisted_at_most", **own)["value"].max()
+    if mass > UNLISTED_MASS:
+        return f"options that the server does not list may have {mass:.1%} of the probability"
+    if row["metric"] in IN_LOG_ODDS and share > UNLISTED:
+        return (
+            f"in {share:.0%} of the trials the server does not list an option, and its log-odds "
+            "are not known"
+        )
     return None
 
 

@@ -49,7 +49,7 @@ def means(given: Sample, seen: Seen, weights: Floats) -> Values:
     columns = {
         "change_rate": given.changed,
         "confidence_change": update,
-        "log_odds_change": log_odds(seen.after) - log_odds(seen.before),
+        "log_odds_change": seen.odds_change,
         "oucs": seen.after - seen.ideal,
         "confidence_before": seen.before,
     }

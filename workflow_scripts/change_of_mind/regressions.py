@@ -16,6 +16,7 @@ import pandas as pd
 from workflow_scripts.change_of_mind import bayes, design, resample
 from workflow_scripts.change_of_mind.confidence import Floats
 from workflow_scripts.change_of_mind.trials import TRIALS
+from workflow_scripts.inference.forms import SAMPLED
 from workflow_scripts.shared import job, progress, scores, seeds, statistics, tables
 from workflow_scripts.shared.scores import Row
 from workflow_scripts.shared.statistics import Interval
@@ -105,14 +106,14 @@ def transfer(
     density = top + np.log(np.exp(log_likelihood - top).mean(axis=0))
     yield interval("E6", "elpd_transfer", total(density, given.question), **where)
     for metric, by_cell in (("r2_trials", False), ("r2_cells", True)):
-        found = r_squared(given, data.first, confidence, by_cell, seed)
+        found = r_squared(given, data.observed, confidence, by_cell, seed)
         yield interval("E6", metric, found, **where)
     trials = pd.DataFrame(
         {
             "display": np.array(given.displays)[given.display],
             "advice": np.array(given.advices)[given.advice],
             "accuracy": given.accuracy.astype(str),
-            "observed": data.first,
+            "observed": data.observed,
             "predicted": confidence,
         }
     )
@@ -174,6 +175,7 @@ def regressions_of(
     sampler: bayes.Sampler, trials: pd.DataFrame, questions: int, seed: int
 ) -> Iterator[Row]:
     """All scores of the regressions for one model, from the first `questions` of E5 and of E6."""
+    trials = resample.complete(trials)
     first = trials[trials["experiment"] == "first"]
     fitted = resample.temperatures(
         first[first["part"] == "calibration"], 0, np.random.default_rng(0)
@@ -202,10 +204,12 @@ def main(
     provenance: dict[str, Any] | None = None,
 ) -> None:
     """Fit the regressions to each model's table of trials and write their scores."""
-    sampler = bayes.Sampler(settings["chains"], settings["warmup"], settings["draws"])
+    sizes = settings["chains"], settings["warmup"], settings["draws"]
+    samplers = {counted: bayes.Sampler(*sizes, counted) for counted in (False, True)}
     rows: list[Row] = []
     for path in progress.track(trials, description="models", unit="model"):
         frame = tables.read(path, TRIALS)
+        sampler = samplers[frame["choices"].iloc[0] == SAMPLED]
         rows += regressions_of(sampler, frame, settings["questions"], seed)
     tables.write(pd.DataFrame(rows), regressions, provenance=provenance)
 

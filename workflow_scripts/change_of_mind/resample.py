@@ -2,6 +2,7 @@
 
 A bootstrap draw takes whole places with replacement, from the questions and from the calibration
 set, and fits the temperature again. Otherwise the interval would treat the temperature as known.
+Where choices were sampled, confidences are those of `counted`, fitted again in each draw, too.
 """
 
 import json
@@ -14,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from workflow_scripts.change_of_mind import confidence
+from workflow_scripts.change_of_mind import confidence, counted
 from workflow_scripts.change_of_mind.confidence import Floats
 from workflow_scripts.shared import scores, statistics
 from workflow_scripts.shared.scores import Row
@@ -30,7 +31,11 @@ DEFINED = 0.8  # an interval needs its quantity to be defined in more than this 
 
 @dataclass(frozen=True)
 class Sample:
-    """Trials of one experiment. Arrays have shape (n,), log-probabilities (n, options)."""
+    """Trials of one experiment. Arrays have shape (n,), log-probabilities (n, options).
+
+    Where choices were sampled, there are counts of them, shape (n, options), and no
+    log-probabilities; -1 for an option that a question lacks.
+    """
 
     first_logprobs: Floats
     final_logprobs: Floats
@@ -45,6 +50,8 @@ class Sample:
     neutral: Ints  # row of the trial with neutral advice at the same question, display and accuracy
     displays: tuple[str, ...]
     advices: tuple[str, ...]
+    first_counts: Ints | None = None
+    final_counts: Ints | None = None
 
     @property
     def clusters(self) -> int:
@@ -86,6 +93,8 @@ class Seen(NamedTuple):
     final: Floats  # in the finally chosen option
     odds: Floats  # log-odds after, not clipped
     ideal_shift: Floats  # change of log-odds by Bayes' rule, not clipped; may be infinite
+    odds_change: Floats  # log-odds after less those before, each clipped
+    odds_before: Floats  # clipped
 
 
 class Temperatures(NamedTuple):
@@ -98,13 +107,29 @@ class Temperatures(NamedTuple):
 Statistic = Callable[[Sample, Seen, Floats], Values]
 
 
-def matrix(texts: pd.Series) -> Floats:
-    """JSON lists as rows, shape (n, options); -inf where options are missing."""
+def matrix(texts: pd.Series, absent: float = -np.inf) -> Floats:
+    """JSON lists as rows, shape (n, options); `absent` where options are missing."""
     rows = [json.loads(text) for text in texts]
-    filled = np.full((len(rows), max(map(len, rows))), -np.inf)
+    filled = np.full((len(rows), max(map(len, rows))), absent)
     for number, row in enumerate(rows):
         filled[number, : len(row)] = row
     return filled
+
+
+def counts(texts: pd.Series) -> Ints | None:
+    """Counts of sampled choices, shape (n, options), -1 where options are missing, or None."""
+    found = matrix(texts, -1).astype(int)
+    return found if found.size else None
+
+
+def complete(trials: pd.DataFrame) -> pd.DataFrame:
+    """The trials without questions of which an answer could not be read, by experiment.
+
+    Each question is then in all cells of an experiment, as in the design.
+    """
+    unread = (trials["first"] < 0) | ((trials["final"] < 0) & (trials["experiment"] != "first"))
+    keys = trials["experiment"] + "/" + trials["question"]
+    return trials[~keys.isin(set(keys[unread]))]
 
 
 def sample(trials: pd.DataFrame) -> Sample:
@@ -125,6 +150,8 @@ def sample(trials: pd.DataFrame) -> Sample:
         _neutral_rows(trials),
         displays,
         advices,
+        counts(trials["first_counts"]),
+        counts(trials["final_counts"]),
     )
 
 
@@ -136,11 +163,15 @@ def _neutral_rows(trials: pd.DataFrame) -> Ints:
     return rows[keys].merge(neutral, on=keys, how="left", validate="m:1")["row"].to_numpy(int)
 
 
-def seen(given: Sample, temperature: float) -> Seen:
+def seen(given: Sample, temperature: float, weights: Floats | None = None) -> Seen:
     """Confidences at a temperature, and the ideal observer's, who starts from the first ones.
 
-    All arrays have shape (n,). See `confidence.posterior` for Bayes' rule.
+    All arrays have shape (n,). See `confidence.posterior` for Bayes' rule. `weights`, 1 by default,
+    say how often each trial counts in the distributions that sampled choices are measured with.
     """
+    if given.first_counts is not None:
+        every = np.ones(len(given.first)) if weights is None else weights
+        return _seen_in_counts(given, temperature, every)
     rows = np.arange(len(given.first))
     accuracy = given.accuracy / 100
     before = confidence.probabilities(given.first_logprobs, temperature)
@@ -151,6 +182,7 @@ def seen(given: Sample, temperature: float) -> Seen:
     with np.errstate(divide="ignore"):
         advised = first + np.log(likelihood)
     prior = confidence.exact_log_odds(first, given.first)
+    odds_before = confidence.log_odds(before[rows, given.first])
     return Seen(
         before[rows, given.first],
         after[rows, given.first],
@@ -158,6 +190,42 @@ def seen(given: Sample, temperature: float) -> Seen:
         after[rows, given.final],
         confidence.exact_log_odds(given.final_logprobs / temperature, given.first),
         confidence.exact_log_odds(advised, given.first) - prior,
+        confidence.log_odds(after[rows, given.first]) - odds_before,
+        odds_before,
+    )
+
+
+def _seen_in_counts(given: Sample, temperature: float, weights: Floats) -> Seen:
+    """The means of `seen` over what the log-odds may be, given the counts of sampled choices.
+
+    The first confidences have one distribution, the final ones one for each cell.
+    """
+    assert given.first_counts is not None
+    assert given.final_counts is not None
+    first, rows = given.first, np.arange(len(given.first))
+    once = np.unique(given.question, return_index=True)[1]
+    cells = np.stack([given.display, given.advice, given.accuracy])
+    cell = np.unique(cells, axis=1, return_inverse=True)[1].ravel()
+    before = counted.measure(
+        given.first_counts, first, np.zeros_like(cell), temperature, weights, once
+    )
+    after = counted.measure(given.final_counts, first, cell, temperature, weights, rows)
+    there = given.first_counts >= 0
+    likelihood = confidence.likelihood(there, given.advised, given.accuracy / 100)
+    with np.errstate(divide="ignore"):
+        shift = np.log(likelihood[rows, first])
+        shift = shift - np.log((before.shares * likelihood).sum(axis=1))
+    in_first, odds, odds_before = after.confidence(), after.log_odds(), before.log_odds()
+    in_other = (1 - in_first) * after.shares[rows, given.final]
+    return Seen(
+        before.confidence(),
+        in_first,
+        before.confidence(shift),
+        np.where(given.final == first, in_first, in_other),
+        odds,
+        shift,
+        odds - odds_before,
+        odds_before,
     )
 
 
@@ -175,14 +243,30 @@ def temperatures(
     calibration: pd.DataFrame, resamples: int, rng: np.random.Generator
 ) -> Temperatures:
     """Fit on the calibration questions (first turns), and on `resamples` draws of their places."""
-    logprobs = matrix(calibration["first_logprobs"])
+    logprobs, sampled = matrix(calibration["first_logprobs"]), counts(calibration["first_counts"])
     right = calibration["right"].to_numpy(int)
     cluster = pd.factorize(calibration["cluster"])[0]
-    draws = [
-        confidence.fit_temperature(logprobs, right, draw_weights(cluster, rng))
-        for _ in range(resamples)
-    ]
-    return Temperatures(confidence.fit_temperature(logprobs, right), np.array(draws))
+
+    def fit(weights: Floats) -> float:
+        if sampled is None:
+            return confidence.fit_temperature(logprobs, right, weights)
+        return counted.fit_temperature(sampled, right, weights)
+
+    draws = [fit(draw_weights(cluster, rng)) for _ in range(resamples)]
+    return Temperatures(fit(np.ones(len(right))), np.array(draws))
+
+
+def first_confidence(first: pd.DataFrame, temperature: float, weights: Floats) -> Floats:
+    """Confidence in the chosen option of first answers, shape (n,), as is `weights`."""
+    chosen = first["first"].to_numpy(int)
+    sampled = counts(first["first_counts"])
+    if sampled is None:
+        found = confidence.probabilities(matrix(first["first_logprobs"]), temperature)
+        return found[np.arange(len(chosen)), chosen]
+    rows = np.arange(len(chosen))
+    return counted.measure(
+        sampled, chosen, np.zeros_like(rows), temperature, weights, rows
+    ).confidence()
 
 
 def percentiles(
@@ -228,11 +312,12 @@ def estimate(
     `statistic` takes the sample, its confidences and the trials' weights, shape (n,). `bounds`
     maps a metric to the range that one place's value can take.
     """
-    point = statistic(given, seen(given, fitted.value), np.ones(len(given.first)))
+    every = np.ones(len(given.first))
+    point = statistic(given, seen(given, fitted.value, every), every)
     draws = np.full((len(fitted.draws), len(point)), np.nan)
     for number, temperature in enumerate(fitted.draws):
         weights = draw_weights(given.cluster, rng)
-        found = statistic(given, seen(given, float(temperature)), weights)
+        found = statistic(given, seen(given, float(temperature), weights), weights)
         draws[number] = [found.get(key, np.nan) for key in point]
     for column, ((metric, display, advice, accuracy, bin_), value) in enumerate(point.items()):
         result = percentiles(value, draws[:, column], given.clusters, DEFINED, bounds.get(metric))

@@ -1,14 +1,16 @@
 """All measurements of the study as one table of scores: one row per number."""
 
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from workflow_scripts.change_of_mind import curves, metrics, resample, turns
-from workflow_scripts.change_of_mind.confidence import Floats, probabilities
+from workflow_scripts.change_of_mind import counted, curves, metrics, resample, turns
+from workflow_scripts.change_of_mind.confidence import Floats
 from workflow_scripts.change_of_mind.trials import TRIALS
+from workflow_scripts.inference.forms import SAMPLED
 from workflow_scripts.shared import job, progress, schemas, seeds, statistics, tables
 from workflow_scripts.shared.scores import Row, interval, mean, number, share, table
 
@@ -28,22 +30,18 @@ def calibration(
     found = resample.percentiles(fitted.value, fitted.draws, fitted_on)
     yield interval("E1", "temperature", found, units="questions")
     tested = first[(first["part"] == "main") & first["question"].str.startswith("latitude/")]
-    logprobs = resample.matrix(tested["first_logprobs"])
-    chosen, right = tested["first"].to_numpy(int), tested["right"].to_numpy(int)
-    hit = (chosen == right).astype(float)
+    hit = (tested["first"] == tested["right"]).to_numpy(float)
     cluster, places = pd.factorize(tested["cluster"])
-
-    def confidence(temperature: float) -> Floats:
-        return probabilities(logprobs, temperature)[np.arange(len(hit)), chosen]
-
+    confidence = partial(resample.first_confidence, tested)
     for variant in ("calibrated", "raw"):
         scaled = variant == "calibrated"
-        own = confidence(fitted.value if scaled else 1.0)
+        own = confidence(fitted.value if scaled else 1.0, np.ones(len(hit)))
         point = _quality(own, hit, np.ones(len(hit)))
         draws = []
         for temperature in fitted.draws:
             weights = resample.draw_weights(cluster, rng)
-            draws.append(_quality(confidence(temperature if scaled else 1.0), hit, weights))
+            drawn = confidence(temperature if scaled else 1.0, weights)
+            draws.append(_quality(drawn, hit, weights))
         for name, value in point.items():
             values = np.array([draw[name] for draw in draws])
             found = resample.percentiles(value, values, len(places))
@@ -76,8 +74,39 @@ def first_answers(first: pd.DataFrame) -> Iterator[Row]:
         experiment = next(e for e, (name, *_) in turns.EXPERIMENTS.items() if name == task)
         right = int((rows["first"] == rows["right"]).sum())
         yield share(experiment, "first_accuracy", right, len(rows), units="questions")
-        mass = np.exp(resample.matrix(rows["first_logprobs"])).sum(axis=1)
-        yield mean(experiment, "option_mass", mass, units="questions")
+        if rows["choices"].iloc[0] != SAMPLED:
+            mass = np.exp(resample.matrix(rows["first_logprobs"])).sum(axis=1)
+            yield mean(experiment, "option_mass", mass, units="questions")
+
+
+def reading(trials: pd.DataFrame) -> Iterator[Row]:
+    """What was not read or not listed, by experiment, where log-probabilities are not all given.
+
+    Sampled: the shares of replies that were read, of questions left out because an answer was not
+    read, and of trials in which all draws agree. Else: the share of trials with an option that the
+    server does not list, and the probability that such options have at most, on average.
+    """
+    whole = set(resample.complete(trials)["request"])
+    for experiment, rows in trials.groupby("experiment", sort=False):
+        name = "E1" if experiment == "first" else str(experiment)
+        display = "first" if experiment == "first" else ""
+        n, where = len(rows), {"display": display}
+        if rows["choices"].iloc[0] == SAMPLED:
+            read, replies = int(rows["read"].sum()), int(rows["replies"].sum())
+            yield share(name, "read_share", read, replies, units="replies", **where)
+            kept = rows["request"].isin(whole)
+            left_out = rows.loc[~kept, "question"].nunique()
+            questions = rows["question"].nunique()
+            yield share(name, "left_out", left_out, questions, units="questions", **where)
+            column = "first_counts" if experiment == "first" else "final_counts"
+            counts = resample.counts(rows.loc[kept, column])
+            if counts is not None:
+                yield number(name, "saturated", counted.saturated(counts).mean(), n,
+                             units="trials", **where)  # fmt: skip
+        elif rows["unlisted"].any():
+            bounds = rows["unlisted"]
+            yield number(name, "unlisted_share", (bounds > 0).mean(), n, units="trials", **where)
+            yield number(name, "unlisted_at_most", bounds.mean(), n, units="trials", **where)
 
 
 def experiment_scores(
@@ -112,12 +141,14 @@ def experiment_scores(
 
 def model_scores(trials: pd.DataFrame, settings: dict[str, Any], seed: int) -> list[Row]:
     """All scores of one model (or artificial answerer) from its trials."""
+    found = list(reading(trials))
+    trials = resample.complete(trials)
     first = trials[trials["experiment"] == "first"]
     rng = seeds.generator(seed, "bootstrap", "calibration")
     fitted = resample.temperatures(
         first[first["part"] == "calibration"], settings["bootstrap"], rng
     )
-    rows = [*calibration(first, fitted, rng), *first_answers(first)]
+    rows = [*found, *calibration(first, fitted, rng), *first_answers(first)]
     for experiment in turns.EXPERIMENTS:
         rows += experiment_scores(trials, experiment, fitted, settings, seed)
     return [row | {"model": trials["model"].iloc[0]} for row in rows]

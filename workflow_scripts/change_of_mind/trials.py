@@ -9,7 +9,8 @@ import json
 import pandas as pd
 from pandera.pandas import Check, Column, DataFrameSchema
 
-from workflow_scripts.change_of_mind import turns
+from workflow_scripts.change_of_mind import answers, turns
+from workflow_scripts.inference import forms
 
 TRIALS = DataFrameSchema(
     {
@@ -27,10 +28,16 @@ TRIALS = DataFrameSchema(
         "accuracy": Column(int),  # %, stated; -1 in turn 1
         "shown": Column(int),  # these and `final`: index of an option, -1 for none
         "advised": Column(int),
-        "first": Column(int, Check.ge(0)),
+        "first": Column(int),  # -1 here and, in turn 2, in `final`: no reply was read
         "final": Column(int),
+        "choices": Column(str, Check.isin(forms.CHOICES)),
         "first_logprobs": Column(str),  # JSON lists, one natural log-probability per option
         "final_logprobs": Column(str),  # empty list in turn 1
+        "first_counts": Column(str),  # JSON lists, sampled replies per option; else empty lists
+        "final_counts": Column(str),
+        "unlisted": Column(float),  # most probability of options that a server did not list
+        "read": Column(int),  # replies to `request` that were read, and all
+        "replies": Column(int),
         "first_request": Column(str),
         "request": Column(str, unique=True),
     },
@@ -44,25 +51,30 @@ def trials_of(
 ) -> pd.DataFrame:
     """The trials (`TRIALS`) from the requests and responses of both turns."""
     facts = questions.set_index("question")[["part", "cluster", "options", "right"]]
-    found = turns.options_logprobs(responses)
     frame = requests[turns.CONDITIONS].join(facts, on="question")
+    found = answers.of(requests.assign(options=frame["options"]), responses, plan.drawing)
     first_turn = requests["experiment"] == "first"
     names = requests["request_id"]
     opening = requests["first_request"].where(~first_turn, names)
-    drawn = {
-        name: turns.choose(values, plan.temperature, plan.seed, name, plan.model)
-        for name, values in found.items()
-    }
-    chosen = names.map(drawn)
+    chosen = names.map({name: answer.chosen for name, answer in found.items()})
     frame = frame.assign(
         model=responses["model"].iloc[0],
         first=requests["first"].where(~first_turn, chosen),
         final=chosen.where(~first_turn, -1),
-        first_logprobs=[json.dumps(found[name]) for name in opening],
-        final_logprobs=[
-            "[]" if first else json.dumps(found[name])
-            for name, first in zip(names, first_turn, strict=True)
-        ],
+        choices=plan.choices,
+        first_logprobs=[json.dumps(found[name].logprobs) for name in opening],
+        first_counts=[json.dumps(found[name].counts) for name in opening],
+        **{
+            f"final_{kind}": [
+                "[]" if first else json.dumps(getattr(found[name], kind))
+                for name, first in zip(names, first_turn, strict=True)
+            ]
+            for kind in ("logprobs", "counts")
+        },
+        **{
+            kind: [getattr(found[name], kind) for name in names]
+            for kind in ("unlisted", "read", "replies")
+        },
         first_request=opening,
         request=names,
     )

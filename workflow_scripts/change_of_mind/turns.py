@@ -4,16 +4,15 @@ Besides the shared columns, a request has the conditions (`CONDITIONS`). Turn 2 
 option chosen in turn 1. So is the advice, hence its stated accuracy is never tested.
 """
 
-import json
 from collections.abc import Iterator
 from itertools import product
 from typing import Any, NamedTuple
 
-import numpy as np
 import pandas as pd
 
+from workflow_scripts.change_of_mind import answers, wording
 from workflow_scripts.change_of_mind.wording import LETTERS, Showing, Wording
-from workflow_scripts.inference import noise
+from workflow_scripts.inference import forms
 from workflow_scripts.inference import requests as inference
 from workflow_scripts.shared import seeds
 
@@ -42,13 +41,17 @@ EXPERIMENTS: dict[str, tuple[str, str, tuple[str, ...], str, str]] = {
     "E7": ("sanity", "sanity", ("hidden", "shown"), "you", "fresh"),
 }
 
+REPLY_TOKENS = 32  # room for the letter and a short sentence, besides thoughts
+
 Cell = dict[str, Any]  # the conditions of a request
 
 
 class Plan(NamedTuple):
     """Everything besides the questions that the requests depend on.
 
-    `model` is the model's part of its draws' keys (`inference.noise`).
+    `model` is the model's part of its draws' keys (`inference.noise`). If `choices` are sampled,
+    there are `draws` replies of at most `reply_tokens` to each prompt, each ending before one of
+    `stop`.
     """
 
     wording: Wording
@@ -57,6 +60,34 @@ class Plan(NamedTuple):
     temperature: float
     seed: int
     model: str = ""
+    choices: str = forms.LOGPROBS
+    draws: int = 1
+    reply_tokens: int = 0
+    stop: tuple[str, ...] = ()
+
+    @property
+    def drawing(self) -> answers.Drawing:
+        """How options are chosen."""
+        return answers.Drawing(self.choices, self.temperature, self.seed, self.model)
+
+
+def plan_of(
+    asked: dict[str, Any],
+    accuracies: tuple[int, ...],
+    counts: dict[str, int],
+    temperature: float,
+    seed: int,
+    model: str = "",
+) -> Plan:
+    """The plan for a model that is asked as in `asked`, which comes from `kinds.asked`."""
+    choices = asked.get("choices", forms.LOGPROBS)
+    plan = Plan(
+        wording.of(asked["kind"], choices), accuracies, counts, temperature, seed, model, choices
+    )
+    if choices != forms.SAMPLED:
+        return plan
+    tokens = forms.budget(asked, REPLY_TOKENS)
+    return plan._replace(draws=asked["draws"], reply_tokens=tokens, stop=forms.stop(asked["kind"]))
 
 
 def first_turn(questions: pd.DataFrame, plan: Plan) -> pd.DataFrame:
@@ -79,13 +110,15 @@ def first_turn(questions: pd.DataFrame, plan: Plan) -> pd.DataFrame:
 def second_turn(
     questions: pd.DataFrame, requests: pd.DataFrame, responses: pd.DataFrame, plan: Plan
 ) -> pd.DataFrame:
-    """Requests of turn 2, one per cell and question, from the answers to turn 1."""
+    """Requests of turn 2, one per cell and question, from the answers to turn 1.
+
+    Raises `ValueError` where most of those could not be read.
+    """
     ids = dict(zip(requests["question"], requests["request_id"], strict=True))
-    found = options_logprobs(responses)
-    first = {
-        question: choose(found[name], plan.temperature, plan.seed, name, plan.model)
-        for question, name in ids.items()
-    }
+    options = requests["question"].map(questions.set_index("question")["options"])
+    found = answers.of(requests.assign(options=options), responses, plan.drawing)
+    answers.refuse_unread(found, responses["model"].iloc[0], plan.choices)
+    first = {question: found[name].chosen for question, name in ids.items()}
     return inference.table(
         _request(
             "/".join(str(cell[key]) for key in CONDITIONS if key != "first_request"),
@@ -99,11 +132,16 @@ def second_turn(
 
 
 def cells(questions: pd.DataFrame, first: dict[str, int], plan: Plan) -> Iterator[tuple[Any, Cell]]:
-    """Each question with each of its cells; `first` maps a question to the chosen option."""
+    """Each question with each of its cells; `first` maps a question to the chosen option.
+
+    Questions without a choice (-1) have none.
+    """
     main = questions[questions["part"] == "main"]
     for experiment, (task, count, displays, speaker, setting) in EXPERIMENTS.items():
         for row in main[main["task"] == task].head(plan.counts[count]).to_dict("records"):
             chosen = first[row["question"]]
+            if chosen < 0:
+                continue
             others = [k for k in range(row["options"]) if k != chosen]
             other = others[seeds.derive(plan.seed, row["question"], "other") % len(others)]
             wrong = [k for k in range(row["options"]) if k != row["right"]]
@@ -137,51 +175,18 @@ def showing(cell: Cell) -> Showing:
     )
 
 
-def options_logprobs(responses: pd.DataFrame) -> dict[str, list[float]]:
-    """Log-probabilities of the options, one list per request id.
-
-    Raises `ValueError` where a reply lacks one: the context was too short, or the server does not
-    report it.
-    """
-    found = {}
-    for name, text, model in zip(
-        responses["request_id"], responses["choice_logprobs"], responses["model"], strict=True
-    ):
-        values = json.loads(text)
-        if not values or any(value is None for value in values):
-            raise ValueError(
-                f"model {model}: expected a log-probability of every option, found {text} (request "
-                f"{name}); use an engine or server dialect that reports them, and a model whose "
-                "context holds the question"
-            )
-        found[name] = values
-    return found
-
-
-def choose(
-    logprobs: list[float], temperature: float, seed: int, request: str, model: str = ""
-) -> int:
-    """The index of the option drawn at `temperature`, as `inference.noise` defines a draw.
-
-    Temperature 0 takes the likeliest option.
-    """
-    values = np.asarray(logprobs)
-    if temperature == 0:
-        return int(values.argmax())
-    weights = np.exp((values - values.max()) / temperature)
-    u = noise.uniform(noise.key(model, seed, request, 0), 0)
-    return min(int(np.searchsorted(np.cumsum(weights) / weights.sum(), u)), len(values) - 1)
-
-
 def _request(
     item: str, messages: list[dict[str, str]], options: int, plan: Plan, conditions: Cell
 ) -> dict[str, Any]:
+    sampled = plan.choices == forms.SAMPLED
     return inference.request(
         item,
         messages=messages,
+        n=plan.draws,
         temperature=plan.temperature,
-        max_tokens=0,
+        max_tokens=plan.reply_tokens,
+        stop=plan.stop,
         seed=plan.seed,
-        choices=plan.wording.options[:options],
+        choices=() if sampled else plan.wording.options[:options],
         **conditions,
     )

@@ -1,6 +1,7 @@
 """The wording of the two turns: as the embedded models were taught, and in plain English.
 
-Base models see two worked examples first (`inference/forms.py`).
+In English, either the beginning of the reply is given, or the last turn is the user's and asks for
+the letter alone. Base models see two worked examples first (`inference/forms.py`).
 
 The paper's prompts are not known. Both wordings contain what is known of them (E1): the question
 again, the first answer or a placeholder, advice of stated reliability, freedom to change, and a
@@ -18,6 +19,8 @@ Turn = dict[str, str]
 
 LETTERS = "ABCD"
 STUB = "I choose option"  # the given start of an English reply; the letter follows
+LETTER = "Answer with the letter of one option."
+LETTER_ONLY = "Answer with the letter of one option only, without any other word."
 
 
 class Showing(NamedTuple):
@@ -52,40 +55,58 @@ def _taught_second(text: str, showing: Showing) -> list[Turn]:
 
 
 def _english_first(text: str) -> list[Turn]:
-    return [user(f"{text}\n\nAnswer with the letter of one option."), assistant(STUB)]
+    return [user(f"{text}\n\n{LETTER}"), assistant(STUB)]
 
 
 def _english_second(text: str, showing: Showing) -> list[Turn]:
-    whose = (
-        "The first answer of another language model of about your size"
-        if showing.other
-        else "Your first answer"
-    )
-    rest = (
-        f"This question was asked once before. {whose} was: {showing.answer or facts.MASK}.\n"
-        f"Advice of another language model, which is right on {showing.accuracy} % of such "
-        f"questions: {showing.advice or 'none'}.\n"
-        "You may keep the first answer or change it. Answer with the letter of one option."
-    )
+    rest = _told(showing, LETTER)
     if showing.before is None:
         return [user(f"{text}\n\n{rest}"), assistant(STUB)]
     return [*_english_first(text)[:1], assistant(f"{STUB} {showing.before}"), user(rest),
             assistant(STUB)]  # fmt: skip
 
 
+def _free_first(text: str) -> list[Turn]:
+    return [user(f"{text}\n\n{LETTER_ONLY}")]
+
+
+def _free_second(text: str, showing: Showing) -> list[Turn]:
+    rest = _told(showing, LETTER_ONLY)
+    if showing.before is None:
+        return [user(f"{text}\n\n{rest}")]
+    return [*_free_first(text), assistant(showing.before), user(rest)]
+
+
+def _told(showing: Showing, end: str) -> str:
+    """What the second turn says after the question."""
+    whose = (
+        "The first answer of another language model of about your size"
+        if showing.other
+        else "Your first answer"
+    )
+    return (
+        f"This question was asked once before. {whose} was: {showing.answer or facts.MASK}.\n"
+        f"Advice of another language model, which is right on {showing.accuracy} % of such "
+        f"questions: {showing.advice or 'none'}.\n"
+        f"You may keep the first answer or change it. {end}"
+    )
+
+
 TAUGHT = Wording(lambda text: [user(text)], _taught_second, tuple(LETTERS))
 ENGLISH = Wording(_english_first, _english_second, tuple(f" {letter}" for letter in LETTERS))
+FREE = Wording(_free_first, _free_second, tuple(LETTERS))
 
 
-def of(kind: str) -> Wording:
-    """The wording for models of a kind."""
+def of(kind: str, choices: str = forms.LOGPROBS) -> Wording:
+    """The wording for models of a kind, whose options are taken in the way `choices`."""
     if kind == forms.EMBEDDED:
         return TAUGHT
-    before = forms.opening(kind, "option")
+    plain = ENGLISH if choices == forms.LOGPROBS else FREE
+    before = forms.opening(kind, "option" if choices == forms.LOGPROBS else "letter")
     if not before:
-        return ENGLISH
+        return plain
     return Wording(
-        lambda text: [*before, *_english_first(text)],
-        lambda text, showing: [*before, *_english_second(text, showing)],
-        ENGLISH.options,
+        lambda text: [*before, *plain.first(text)],
+        lambda text, showing: [*before, *plain.second(text, showing)],
+        plain.options,
     )

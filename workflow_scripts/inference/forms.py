@@ -10,6 +10,9 @@ from typing import Any
 
 Turn = dict[str, str]
 EMBEDDED, BASE, CHAT, REASONING = KINDS = ("embedded", "base", "chat", "reasoning")  # of models
+# How an option is taken from a model: its log-probability after a given start of a reply; that
+# among the alternatives to the first token of a free reply; letters of several sampled replies.
+LOGPROBS, FIRST_TOKEN, SAMPLED = CHOICES = ("logprobs", "first_token", "sampled")
 STOP = ("\nUser:",)  # `chat.plain` begins each turn of the user with it
 
 BOXED = "\nPlease reason step by step, and put your final answer within \\boxed{}."
@@ -89,6 +92,18 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
             "Which of these is a colour?\nA: green\nB: chair\n\nAnswer with the letter of one "
             "option.",
             "I choose option A",
+        ),
+    ),
+    "letter": (
+        (
+            "Which of these is a fruit?\nA: stone\nB: pear\n\nAnswer with the letter of one "
+            "option only, without any other word.",
+            "B",
+        ),
+        (
+            "Which of these is a colour?\nA: green\nB: chair\n\nAnswer with the letter of one "
+            "option only, without any other word.",
+            "A",
         ),
     ),
     "counted": (

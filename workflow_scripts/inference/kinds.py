@@ -19,6 +19,7 @@ from workflow_scripts.shared.sources import dialect, gguf_file, is_gguf
 Config = dict[str, Any]
 
 EMBEDDED, BASE, CHAT, REASONING = forms.KINDS
+LOGPROBS, FIRST_TOKEN, SAMPLED = forms.CHOICES
 GGUF_TEMPLATE = b"tokenizer.chat_template"
 GGUF_STRING = 8  # the type of a value in a GGUF file
 # Metadata comes before the weights; a vocabulary of 262,144 tokens takes about 20 MB of it.
@@ -63,12 +64,16 @@ def asked(config: Config, study: str, name: str) -> dict[str, Any]:
     """What a study asks of a model: the settings of its kind with the model's own changes.
 
     Two keys are added: `kind`, and `thinks`, whether replies begin with thoughts. Studies without
-    `thought_tokens` never ask for thoughts.
+    `thought_tokens` never ask for thoughts, and `choices` other than sampled ones have none. If
+    `choices` are null, the model's engine decides.
     """
     spec, own = config["models"][name], kind(config, name)
     settings = dict(config["kinds"][own].get(study, {})) | spec.get("asked", {}).get(study, {})
     wanted = spec.get("thinking", settings.pop("thinking", False))
     room = own == REASONING and "thought_tokens" in settings
+    if "choices" in settings:
+        settings["choices"] = settings["choices"] or _choices(config, name)
+        room = room and settings["choices"] == SAMPLED
     thinks = room and (wanted or not switchable(config, name))
     return settings | {"kind": own, "thinks": thinks}
 
@@ -79,6 +84,21 @@ def switchable(config: Config, name: str) -> bool:
     if kind(config, name) != REASONING:
         return False
     return spec.get("engine") != "openai" or DIALECTS[dialect(config, spec)].switches
+
+
+def starts_replies(config: Config, name: str) -> bool:
+    """Whether the model continues a reply that was begun; most servers refuse such a chat."""
+    spec = config["models"][name]
+    plain = kind(config, name) == BASE or not chat.templated(spec)
+    return plain or spec.get("engine") != "openai" or DIALECTS[dialect(config, spec)].open_turns
+
+
+def _choices(config: Config, name: str) -> str:
+    """How options are taken from a model whose entry does not say so."""
+    if starts_replies(config, name):
+        return LOGPROBS
+    # A reasoning model that always thinks has no first token of an answer.
+    return SAMPLED if kind(config, name) == REASONING else FIRST_TOKEN
 
 
 def serving(config: Config, study: str, name: str) -> dict[str, Any]:

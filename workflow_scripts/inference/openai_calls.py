@@ -84,13 +84,12 @@ class Calls:
         return openai_payload.prompt_of(self.spec, request)
 
     def _first_token(self, task: Score) -> Record:
-        """Log-probabilities of options that are one of the likeliest tokens; null for others."""
+        """Log-probabilities of options that are one of the likeliest tokens; bounds for others."""
         request = task.request
         options = json.loads(request["choices"])
 
         def read(choice: dict[str, Any], tokens: Amount) -> Record:
-            found = openai_replies.top_logprobs(choice)
-            values = [0.0 if option == "" else found.get(option) for option in options]
+            values = openai_replies.of_options(openai_replies.top_logprobs(choice), options)
             return openai_replies.score_record(request, tokens.prompt_tokens, values, [])
 
         path, body = openai_payload.first_token(self.spec, request)

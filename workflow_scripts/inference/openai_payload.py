@@ -6,7 +6,7 @@ Servers differ in the fields that they accept (`shared/dialects.py`).
 import json
 from typing import Any
 
-from workflow_scripts.inference import chat, noise
+from workflow_scripts.inference import chat, forms, noise
 from workflow_scripts.inference.spending import Amount
 from workflow_scripts.inference.tasks import SCORES
 from workflow_scripts.shared.dialects import DIALECTS, Dialect
@@ -57,10 +57,25 @@ LIKELIEST = 1000  # tokens per reply whose log-probabilities a llama.cpp server 
 FORCED = 1.0e4  # added to a logit; beyond any difference between logits
 
 
+def fixed(spec: dict[str, Any]) -> bool:
+    """Whether the model draws at temperature 1 and top_p 1 only.
+
+    The vendor's reasoning models do, and refuse requests that state the two.
+    """
+    own_server = spec.get("engine") == "openai" and spec["server"]["dialect"] == "openai"
+    return own_server and spec.get("kind") == forms.REASONING
+
+
 def refusal(spec: dict[str, Any], request: dict[str, Any]) -> str | None:
     """Why the server's dialect cannot do what the request states, or None."""
     dialect = spec["server"]["dialect"]
     can = DIALECTS[dialect]
+    decoding = request["temperature"], request["top_p"]
+    if fixed(spec) and request["max_tokens"] and decoding != (1, 1):
+        return (
+            f"temperature is {decoding[0]} and top_p {decoding[1]}, and a reasoning model behind "
+            f"dialect {dialect} draws at 1 and 1 only"
+        )
     if request["top_k"] and not can.top_k:
         return f"top_k is {request['top_k']}, which dialect {dialect} cannot state"
     if started(spec, request):
@@ -136,6 +151,8 @@ def draw(
         "seed": noise.key(noise.of_server(spec), request["seed"], request["request_id"], sample),
         "max_completion_tokens" if dialect == "openai" and talk else "max_tokens": limit,
     }
+    if fixed(spec):
+        del body["temperature"], body["top_p"]
     if json.loads(request["stop"]):
         body["stop"] = json.loads(request["stop"])
     if dialect == "llamacpp":

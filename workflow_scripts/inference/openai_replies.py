@@ -14,6 +14,7 @@ from workflow_scripts.inference.spending import Amount
 from workflow_scripts.inference.tasks import SCORES, Record
 from workflow_scripts.inference.transport import Unfit, Unusable
 
+UNLIKELY = -9999.0  # a vendor's sign that a token is not among the likeliest
 HIDDEN_TOKENS = 1024  # maximum for a chat template and a server's own system prompt
 
 # Why a reply ended, in lower case, as servers and routers say it.
@@ -209,6 +210,29 @@ def _log_sum(values: list[float]) -> float:
     return top + math.log(math.fsum(math.exp(value - top) for value in values))
 
 
+def of_options(found: dict[str, float], options: list[str]) -> list[Any]:
+    """The log-probability of each option by `found`, the likeliest first tokens.
+
+    Blanks around a token do not count where the option has none. An option that is not among them
+    gets `{"at_most": x}`: it is no likelier than the least likely token that is, nor than all other
+    tokens together.
+    """
+    known = {token: value for token, value in found.items() if value > UNLIKELY}
+    least = min(known.values(), default=0.0)
+    rest = 1 - math.fsum(map(math.exp, known.values()))
+    most = min(least, math.log(rest)) if rest > 0 else least
+    values: list[Any] = []
+    for option in options:
+        same = [v for token, v in known.items() if option in (token, token.strip())]
+        if option == "":
+            values.append(0.0)
+        elif len(same) == 1:
+            values += same
+        else:
+            values.append(math.log(sum(map(math.exp, same))) if same else {"at_most": most})
+    return values
+
+
 def logprobs_along(choice: dict[str, Any], tokens: list[int]) -> list[float | None]:
     """The log-probability of each token given the previous ones; null for the first."""
     told = choice.get("prompt_logprobs")
@@ -224,7 +248,7 @@ def logprobs_along(choice: dict[str, Any], tokens: list[int]) -> list[float | No
 def score_record(
     request: dict[str, Any],
     size: int,
-    options: list[float | None],
+    options: list[Any],
     echo: list[float | None],
 ) -> Record:
     """The record of a request's log-probabilities, with a prompt of `size` tokens."""

@@ -27,7 +27,8 @@ SCORES = -1  # the `sample` of a request's option and prompt log-probabilities
 
 # A finished task, as stored: `request_id`, `sample` (-1 for log-probabilities) and, for a draw,
 # `text`, `finish_reason`, `prompt_tokens`, `completion_tokens`; for log-probabilities,
-# `prompt_tokens`, `choice_logprobs` and `logprobs` (natural logarithms; null if not available).
+# `prompt_tokens`, `choice_logprobs` and `logprobs` (natural logarithms; null if not available;
+# `{"at_most": x}` for an option that a server does not list).
 # `rendered` is the hash of the prompt as text, where the engine renders it; else it is not there.
 Record = dict[str, Any]
 

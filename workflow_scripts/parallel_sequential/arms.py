@@ -98,7 +98,8 @@ class Rounds:
     """The conditioned arms as a conversation for `rounds.converse`.
 
     `dialogues` and `sampling` are by domain. A chain has `attempts` attempts, each of at most
-    `tries` draws where repeats are redrawn.
+    `tries` draws where repeats are redrawn. The model chooses among its answers at temperature
+    `choosing_at`: greedily, where its server can.
     """
 
     grader: Grader
@@ -106,6 +107,7 @@ class Rounds:
     sampling: dict[str, Sampling]
     attempts: int
     tries: int
+    choosing_at: float = 0.0
 
     def first(self, questions: pd.DataFrame, chains: int) -> pd.DataFrame:
         """Round 0: all parallel attempts, and the first attempt of each chain."""

@@ -219,7 +219,7 @@ def choosing(
                     messages=plan.dialogues[MATH].choosing(
                         texts[MATH, place["question"]], candidates
                     ),
-                    temperature=0.0,
+                    temperature=plan.choosing_at,
                     max_tokens=plan.sampling[MATH].max_tokens,
                     stop=plan.sampling[MATH].stop,
                     seed=plan.sampling[MATH].seed,
@@ -270,8 +270,11 @@ def budget(asked: dict[str, Any], domain: str, context: int | None) -> int:
 
 
 def decoding(asked: dict[str, Any], spec: dict[str, Any]) -> dict[str, Any]:
-    """The settings of sampling, without `top_k` for a server that does not take it."""
+    """The settings of sampling, without those that the model's server does not take."""
     wanted = asked["decoding"]
+    if openai_payload.fixed(spec):
+        log.warning("decoding %s is left out: the model draws at temperature 1 only", wanted)
+        return {"temperature": 1.0, "top_p": 1.0, "top_k": 0}
     if not wanted["top_k"] or openai_payload.able(spec).top_k:
         return wanted
     log.warning("top_k %d is left out: the model's server does not take it", wanted["top_k"])
@@ -306,7 +309,8 @@ def plan_of(
     }
     judge = programs.of(settings["code"], threads)
     grader = Grader(questions, dialogues, judge, settings["weak_reliability"], seed)
-    return Rounds(grader, dialogues, sampling, settings["attempts"], settings["tries"])
+    choosing_at = 1.0 if openai_payload.fixed(spec) else 0.0
+    return Rounds(grader, dialogues, sampling, settings["attempts"], settings["tries"], choosing_at)
 
 
 def context_of(engine: engines.Engine, spec: dict[str, Any]) -> int | None:

@@ -12,6 +12,8 @@ from typing import Any, cast
 import torch
 from torch import Tensor
 
+from workflow_scripts.inference import attention
+
 NAME = "faultlines_probe"
 
 # Most entries (heads x queries x keys) of the attention weights that are held at once: 64 MB.
@@ -45,10 +47,11 @@ def watching(model: Any, rows: Sequence[int], watcher: Watcher) -> Iterator[None
         scaling: float | None = None,
         softcap: float | None = None,
         s_aux: Tensor | None = None,
-        **_: Any,
+        **options: Any,
     ) -> tuple[Tensor, None]:
         nonlocal calls
         calls += 1
+        attention.refuse(module, options)
 
         def of(at: Tensor) -> tuple[Tensor, Tensor]:
             return row_logits(query, key, attention_mask, at, scaling, softcap)

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from workflow_scripts.inference import numbers
+from workflow_scripts.inference import letters, numbers
 from workflow_scripts.inference.replies import LOST
 from workflow_scripts.models.corpora import sampling_words as words
 from workflow_scripts.stochasticity import maps, targets
@@ -225,40 +225,6 @@ def _in_support(number: str, target: Target) -> Parsed:
     return Parsed(result, None)
 
 
-WEIGHT = re.compile(r"\b([A-Z])\b[^\w\n]{0,4}\d+(?:\.\d+)?\s*%")
-EVERY_LETTER = re.compile(
-    r"\b[A-Z](?:\s*,\s*[A-Z]\b)+,?\s*(?:and|or|&)\s+[A-Z]\b|\bA (?:to|through) [A-Z]\b"
-)
-ARTICLE = re.compile(r"[ \t]+(?!(?:or|and) [A-Z]\b)[\"']?[A-Za-z]\w")
-LETTER = re.compile(r"(?<![\w'-])([A-HJ-Z])(?![\w'])")  # "I" is a word
-
-
 def _letter(reply: str, target: Target) -> Parsed:
-    """The one letter of a reply; "A" before a word is the article."""
-    text = numbers.plain(reply)
-    if not text:
-        return Parsed(None, "no letter" if text == "" and re.search(r"\w", reply) else "empty")
-    if marked := list(numbers.FINAL_MARK.finditer(text)):
-        text = text[marked[-1].end() :]
-    if bare := re.fullmatch(r"\W*([A-Za-z])\W*", text):
-        found = [bare[1].upper()]
-    else:
-        weighted = WEIGHT.findall(text)
-        text = EVERY_LETTER.sub(" ", WEIGHT.sub(" ", text))
-        found = []
-        for each in LETTER.finditer(text):
-            after = text[each.end() :]
-            name = each[1] not in target.labels and re.match(r"\s*[=≈:]", after)  # X = B
-            if not name and not (each[1] == "A" and ARTICLE.match(after)):
-                found.append(each[1])
-        if not found and len(weighted) == 1:  # A (40%)
-            found = weighted
-    if not found:
-        return Parsed(None, "no letter")
-    inside = [letter for letter in dict.fromkeys(found) if letter in target.labels]
-    # "B B" is a list; "B. The letter is B." is not.
-    if len(inside) > 1 or (len(found) > 1 and not re.search(r"[a-z]{2}", text)):
-        return Parsed(None, "several letters")
-    if not inside:
-        return Parsed(None, "outside the support")
-    return Parsed(float(target.labels.index(inside[0])), None)
+    found, failure = letters.letter(reply, target.labels)
+    return Parsed(None if found is None else float(found), failure)
