@@ -5,7 +5,7 @@ import pytest
 from scipy.special import expit
 
 from tests.change_of_mind import made, sampled
-from workflow_scripts.change_of_mind import counted, metrics, resample
+from workflow_scripts.change_of_mind import answers, counted, metrics, resample
 
 DRAWN = {**made.IDEAL, "temperature": 1.0}  # draws from its beliefs
 BIASED = {**made.BIASED, "temperature": 1.0}
@@ -122,3 +122,15 @@ def test_intervals_hold_the_noise_of_the_draws(own):
     inside = [estimates(own, seed, 100, 60)[1] for seed in range(100, 124)]
     for name in KEYS:
         assert sum(each[name] for each in inside) >= 19, name  # of 24; 2 % of right intervals fail
+
+
+@pytest.mark.parametrize(
+    ("choices", "remedy"),
+    [("first_token", "m"), ("logprobs", "m"), ("sampled", "a model that answers with a letter")],
+)
+def test_answers_that_cannot_be_read_stop_the_run_before_turn_2(choices, remedy):
+    unread = answers.Answer(-1, [], [], 1.0, 0, 8)
+    read = answers.Answer(0, [-0.1, -2.4], [], 0.0, 8, 8)
+    answers.refuse_unread({"a": read, "b": read, "c": read}, "m", choices)
+    with pytest.raises(ValueError, match=r"found one for 0 of 3 questions; use .*" + remedy):
+        answers.refuse_unread(dict.fromkeys("abc", unread), "m", choices)

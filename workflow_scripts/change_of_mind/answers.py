@@ -53,12 +53,12 @@ def refuse_unread(answers: dict[str, Answer], model: str, choices: str) -> None:
     """Raise `ValueError` if most first answers were not read: turn 2 would be paid in vain."""
     read = [answer.chosen >= 0 and answer.unlisted < 1 for answer in answers.values()]
     if np.mean(read) < LEAST_READ:
-        where, way_out = "replies", "a model that answers with a letter"
+        where, remedy = "replies", "a model that answers with a letter"
         if choices != forms.SAMPLED:
-            where, way_out = "likeliest first tokens", way_out(model)
+            where, remedy = "likeliest first tokens", way_out(model)
         raise ValueError(
             f"model {model}: expected the letter of an option in its {where}, found one for "
-            f"{sum(read)} of {len(read)} questions; use {way_out}"
+            f"{sum(read)} of {len(read)} questions; use {remedy}"
         )
 
 

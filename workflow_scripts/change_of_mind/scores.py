@@ -30,7 +30,7 @@ def calibration(
     found = resample.percentiles(fitted.value, fitted.draws, fitted_on)
     yield interval("E1", "temperature", found, units="questions")
     tested = first[(first["part"] == "main") & first["question"].str.startswith("latitude/")]
-    hit = (tested["first"] == tested["right"]).to_numpy(float)
+    hit = (tested["first"] == tested["right"]).to_numpy().astype(np.float64)
     cluster, places = pd.factorize(tested["cluster"])
     confidence = partial(resample.first_confidence, tested)
     for variant in ("calibrated", "raw"):
