@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from workflow_scripts.glasses.random_decoders import sunk
+from workflow_scripts.inference import attention
 
 NAME = "faultlines_glasses"
 
@@ -46,16 +47,21 @@ def quantised(states: Tensor, bits: int) -> Tensor:
 
 
 def changed_weights(
-    query: Tensor, key: Tensor, mask: Tensor | None, scaling: float, cap: float | None, how: Change
+    query: Tensor,
+    key: Tensor,
+    mask: Tensor | None,
+    scaling: float,
+    cap: float | None,
+    how: Change,
+    sinks: Tensor | None = None,
 ) -> Tensor:
     """Weights (1, heads, n, n) of queries and keys (1, heads, n, d), in the queries' type.
 
     `mask` broadcasts to (1, 1, n, n): booleans, or 0 where a key is seen. `cap` bounds the logits
-    smoothly. The softmax is computed in float32 or float64.
+    smoothly. `sinks`, shape (heads,), are the logits of the model's own sinks, whose weight is not
+    returned. The softmax is computed in float32 or float64.
     """
-    logits = (query @ key.mT) * scaling
-    if cap is not None:
-        logits = cap * (logits / cap).tanh()
+    logits = attention.capped((query @ key.mT) * scaling, cap)
     n = query.shape[2]
     places = torch.arange(n, device=query.device)
     distance = places[:, None] - places[None]
@@ -68,7 +74,7 @@ def changed_weights(
     exact = logits if logits.dtype == torch.float64 else logits.float()
     if how.sink:
         exact = sunk(exact)
-    return exact.softmax(-1).to(query.dtype)
+    return attention.weights(exact, sinks, exact.dtype).to(query.dtype)
 
 
 @contextmanager
@@ -90,10 +96,12 @@ def changed(model: Any, how: Change) -> Iterator[None]:
         attention_mask: Tensor | None,
         scaling: float | None = None,
         softcap: float | None = None,
-        **_: Any,
+        s_aux: Tensor | None = None,
+        **options: Any,
     ) -> tuple[Tensor, Tensor]:
         """Output (1, n, heads, d) and weights (1, heads, n, n) from queries (1, heads, n, d)."""
         nonlocal calls
+        attention.refuse(module, options)
         if how.cache_bits is not None:
             key, value = quantised(key, how.cache_bits), quantised(value, how.cache_bits)
         groups = query.shape[1] // key.shape[1]
@@ -102,7 +110,7 @@ def changed(model: Any, how: Change) -> Iterator[None]:
             weights = how.fixed[calls][None]
         else:
             scale = query.shape[-1] ** -0.5 if scaling is None else scaling
-            weights = changed_weights(query, key, attention_mask, scale, softcap, how)
+            weights = changed_weights(query, key, attention_mask, scale, softcap, how, s_aux)
         calls += 1
         if how.keep:
             how.kept.append(weights[0].detach())

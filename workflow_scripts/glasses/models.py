@@ -6,8 +6,9 @@ from typing import Any
 import pandas as pd
 
 from workflow_scripts.glasses import model_gaps, model_sensitivity
+from workflow_scripts.glasses.changed_attention import Change, changed
 from workflow_scripts.glasses.sensitivity import profile, stacked, violations
-from workflow_scripts.inference import engines
+from workflow_scripts.inference import agreement, engines
 from workflow_scripts.shared import job, seeds, tables
 from workflow_scripts.shared.scores import Row, exact
 
@@ -52,6 +53,7 @@ def main(
     wording = asked["wording"]
     # Attention is replaced anyway, and not every architecture has the default one.
     engine: Any = engines.load(model, spec, checkpoint, attention="eager")
+    agreement.reproduces(engine, "glasses", changed(engine.model, Change()))
     rows = model_gaps.measure(engine, gap_settings, wording, seeds.derive(seed, "glasses", "gaps"))
     rows += sensitivity(engine, sensitivity_settings, wording, seed)
     tables.write(pd.DataFrame(rows).assign(model=model), table, provenance=provenance)

@@ -41,9 +41,14 @@ class Prompts(Cache):
         self.keys: list[torch.Tensor] = []
         self.values: list[torch.Tensor] = []
 
+    @property
+    def slots(self) -> int:
+        """Number of slots of each prompt."""
+        return self.keys[0].shape[2]
+
     def get_seq_length(self, layer_idx: int = 0) -> int:
         """Number of tokens before those of the forward pass."""
-        return 0 if self.prefix is None else self.prefix.keys[0].shape[2]
+        return 0 if self.prefix is None else self.prefix.slots
 
     def update(  # type: ignore[override]
         self, keys: torch.Tensor, values: torch.Tensor, layer: int, *_args: object, **_kw: object

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 from workflow_scripts.inference import noise, prefill, sampling
+from workflow_scripts.inference.attention import Pass
 from workflow_scripts.inference.cache import BLOCK, MIN_ROWS, Prompts, Rows, up
 from workflow_scripts.inference.local_model import LocalModel
 from workflow_scripts.inference.tasks import Draw, Record
@@ -213,11 +214,10 @@ class _Loop:
         cache = self.cache
         cache.rows, cache.at = padded, torch.from_numpy(at).to(device)
         slot = torch.arange(cache.slots, device=device)
-        distance = cache.at[:, None, None] - slot[None, None, :]
         logits = self.model.forward(
             torch.from_numpy(last).to(device)[:, None],
             cache.at[:, None],
-            self.model.forward.masks(distance >= 0, distance),
+            Pass(cache.at[:, None], slot[None]),
             cache,
             torch.arange(padded, device=device),
         )

@@ -3,12 +3,12 @@
 from collections import Counter
 from collections.abc import Sequence
 from functools import partial
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import numpy as np
 import torch
 
-from workflow_scripts.inference.attention import CAUSAL, layout, side_by_side
+from workflow_scripts.inference.attention import Layout, Pass, layout, side_by_side
 from workflow_scripts.inference.cache import BLOCK, Prompts, up
 from workflow_scripts.inference.forward import HIDDEN, Forward
 
@@ -78,10 +78,9 @@ def run(
     logits = forward(
         where.pack(_pad([row[start:] for row in rows], where.width, 0)),
         where.pack(real),
-        _masks(forward, at, segments, start, where.width),
+        _sight(forward, at, segments, start, where),
         cache,
         places.to(forward.device),
-        where,
     )
     return cache, logits
 
@@ -101,33 +100,28 @@ def _shared(
     return start if start * (len(rows) - 1) >= WORTHWHILE_TOKENS else 0
 
 
-def _masks(
+def _sight(
     forward: Forward,
     at: np.ndarray,
     segments: Sequence[Sequence[int]] | None,
     start: int,
-    width: int,
-) -> Any:
-    """Masks for rows at positions `at`, shape (rows, width), after `start` common tokens.
-
-    Returns `CAUSAL` if that is sufficient.
-    """
-    if segments is None and not start and not forward.windowed:
-        return CAUSAL
+    where: Layout,
+) -> Pass:
+    """What rows at positions `at`, shape (rows, width), attend to, after `start` common tokens."""
     if segments is None:
         # Padding follows all tokens, so one mask is valid for all rows.
-        at = start + np.arange(width)[None]
+        at = start + np.arange(where.width)[None]
     common = np.broadcast_to(np.arange(start), (len(at), start))
     key_at = torch.from_numpy(np.concatenate([common, at], axis=1)).to(forward.device)
-    distance = key_at[:, start:, None] - key_at[:, None, :]
-    visible = distance >= 0
-    if segments is not None:
-        part = np.zeros((len(at), start + width), np.int64)
-        part[:, start:] = _pad([row[start:] for row in segments], width, 0)
-        of_key = torch.from_numpy(part).to(forward.device)
-        query_part, key_part = of_key[:, start:, None], of_key[:, None, :]
-        visible &= (key_part == 0) | (key_part == query_part)
-    return forward.masks(visible, distance)
+    if segments is None:
+        causal = not start and not forward.windowed
+        return Pass(key_at[:, start:], key_at, None, causal, where)
+    part = np.zeros((len(at), start + where.width), np.int64)
+    part[:, start:] = _pad([row[start:] for row in segments], where.width, 0)
+    of_key = torch.from_numpy(part).to(forward.device)
+    query_part, key_part = of_key[:, start:, None], of_key[:, None, :]
+    together = (key_part == 0) | (key_part == query_part)
+    return Pass(key_at[:, start:], key_at, together, packed=where)
 
 
 def budgeted(order: Sequence[T], lengths: Sequence[int], tokens: int) -> list[list[T]]:

@@ -10,7 +10,14 @@ from typing import Any
 
 import torch
 
-from workflow_scripts.inference import chat, decoding, noise, option_logprobs, placement
+from workflow_scripts.inference import (
+    agreement,
+    chat,
+    decoding,
+    noise,
+    option_logprobs,
+    placement,
+)
 from workflow_scripts.inference.checkpoint import (
     UNLOADABLE,
     content,
@@ -77,12 +84,14 @@ def load(
     }
     draws_as = noise.of_checkpoint(checkpoint, weights, spec)
     batch_tokens = spec.get("batch_tokens", batch_tokens)
-    return TransformersEngine(
+    engine = TransformersEngine(
         name, spec, model, tokenizer, identity, draws_as, batch_tokens, reuse_prefixes
     )
+    agreement.check(engine)
+    return engine
 
 
-def _weights(name: str, checkpoint: str, dtype: str, attention: str, at: dict[str, Any]) -> Any:
+def _weights(name: str, checkpoint: str, dtype: str, attention: str | None, at: dict[str, Any]) -> Any:
     """The model with all its weights. Raises `EngineError` if some are missing, unused or unfit."""
     from transformers import AutoModelForCausalLM
 

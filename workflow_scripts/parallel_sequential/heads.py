@@ -51,10 +51,12 @@ def without(model: Any, heads: Sequence[Head]) -> Iterator[None]:
     hooks = []
     try:
         for layer in {layer for layer, _ in heads}:
-            attention = _layers(model)[layer].self_attn
+            projection = _layers(model)[layer].self_attn.o_proj
             gone = [head for at, head in heads if at == layer]
-            hook = partial(_silence, gone, int(attention.head_dim))
-            hooks.append(attention.o_proj.register_forward_pre_hook(hook))
+            # The width of a head's values, which may differ from that of its keys.
+            width = projection.in_features // model.config.get_text_config().num_attention_heads
+            hook = partial(_silence, gone, width)
+            hooks.append(projection.register_forward_pre_hook(hook))
         yield
     finally:
         for hook in hooks:
@@ -71,11 +73,11 @@ def _silence(heads: list[int], width: int, _module: Any, inputs: tuple[Tensor, .
 def _layers(model: Any) -> Any:
     try:
         layers = model.get_decoder().layers
-        _ = layers[0].self_attn.o_proj, layers[0].self_attn.head_dim
+        _ = layers[0].self_attn.o_proj.in_features
     except AttributeError as error:
         raise TypeError(
             f"cannot ablate heads of {type(model).__name__}: expected decoder layers with "
-            f"self_attn.o_proj and self_attn.head_dim ({error})"
+            f"self_attn.o_proj ({error})"
         ) from error
     return layers
 

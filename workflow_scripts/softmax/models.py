@@ -14,7 +14,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from workflow_scripts.inference import chat, engines
+from workflow_scripts.inference import agreement, chat, engines
 from workflow_scripts.shared import (
     adaptive_temperature,
     job,
@@ -129,6 +129,7 @@ def main(
 ) -> None:
     """Write the score rows of E4, and of E5 on the file `text`, of one model."""
     engine: Any = engines.load(model, spec, checkpoint)
+    agreement.reproduces(engine, "softmax", probe.watching(engine.model, [0], lambda *_: None))
     rng = seeds.generator(seed, "softmax", "numbers")
     found = entropies(engine, settings, rng)
     ids = engine.encode(prompt=user_files.text(text))
