@@ -14,7 +14,8 @@ from workflow_scripts.glasses.changed_attention import (
     int8_weights,
     quantised,
 )
-from workflow_scripts.inference import engines
+from workflow_scripts.inference import agreement, engines
+from workflow_scripts.inference.engines import EngineError
 
 torch.set_num_threads(1)
 IDS = torch.tensor([[5, 9, 9, 30, 9, 41, 7, 7, 12, 3]])
@@ -30,14 +31,25 @@ def logits(model):
     return model(input_ids=IDS, use_cache=False).logits
 
 
-@pytest.mark.parametrize("architecture", ["qwen3", "llama", "gemma2", "mistral"])
+@pytest.mark.parametrize("architecture", ["qwen3", "llama", "gemma2", "mistral", "gpt_oss"])
 def test_with_nothing_changed_it_is_the_librarys_attention(architecture, tmp_path):
     model = loaded(tmp_path, architecture, sliding_window=4)
+    if architecture == "gpt_oss":
+        for layer in model.model.layers:
+            torch.nn.init.normal_(layer.self_attn.sinks)
     wanted = logits(model)
     with changed(model, Change()):
         found = logits(model)
     torch.testing.assert_close(found, wanted, atol=2e-5, rtol=1e-4)
     torch.testing.assert_close(logits(model), wanted)  # and restored
+
+
+def test_a_change_that_should_change_nothing_is_compared_with_the_models_own(tmp_path):
+    folder = tiny.save(tmp_path / "model", "gemma2", hidden=32, spread=0.3, sliding_window=200)
+    engine = engines.load("tiny", tiny.SPEC, str(folder), attention="eager")
+    agreement.reproduces(engine, "glasses", changed(engine.model, Change()))
+    with pytest.raises(EngineError, match=r"'gemma2': logits .*by \d+\.\d%.*studies\.glasses$"):
+        agreement.reproduces(engine, "glasses", changed(engine.model, Change(sink=True)))
 
 
 def test_a_window_is_that_of_a_model_with_sliding_windows(tmp_path):

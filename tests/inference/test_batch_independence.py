@@ -18,6 +18,8 @@ ARCHITECTURES = {
         "layer_types": ["sliding_attention", "full_attention"],
         "query_pre_attn_scalar": 16,
     },
+    "gpt_oss": {"sliding_window": 32, "num_local_experts": 4},
+    "gemma2": {"sliding_window": 32},
 }
 
 

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 import torch
 
-from tests.inference import tiny
+from tests.inference import architectures, tiny
 from workflow_scripts.inference import engines
 from workflow_scripts.parallel_sequential import copying, heads, mechanism
 from workflow_scripts.parallel_sequential.dialogue import Dialogue
@@ -68,6 +68,19 @@ def test_a_head_switched_off_is_a_head_whose_output_weights_are_zero(engine):
             layer.self_attn.o_proj.weight.copy_(weight)
     torch.testing.assert_close(off, zeroed)
     assert not torch.allclose(off, before)
+
+
+def test_a_head_is_as_wide_as_its_values(tmp_path):
+    """DeepSeek's keys are wider (8 + 4) than its values."""
+    folder = architectures.save(tmp_path / "model", "deepseek_v3", v_head_dim=6)
+    model = engines.load("tiny", SPEC, folder, attention="eager").model
+    ids = torch.tensor([[20, 21, 22, 23]])
+    with torch.inference_mode(), heads.without(model, [(0, 1)]):
+        off = model(input_ids=ids).logits
+    with torch.inference_mode():
+        model.model.layers[0].self_attn.o_proj.weight[:, 6:12] = 0
+        zeroed = model(input_ids=ids).logits
+    torch.testing.assert_close(off, zeroed)
 
 
 def test_a_continuation_is_scored_as_token_by_token(engine):

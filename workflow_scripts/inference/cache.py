@@ -11,17 +11,28 @@ indices come from the first one.
 """
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from transformers import Cache
 
+from workflow_scripts.inference.tasks import EngineError
+
 BLOCK = 16
 MIN_ROWS = 8
+OTHER_STATE = "its layers keep no keys and values, or a state beside them"
 
 
 def up(count: int, multiple: int) -> int:
     """`count` rounded up to a multiple."""
     return -(-count // multiple) * multiple
+
+
+class _NoLayers(list[Any]):
+    """The library's layers of a cache: asked for only where a model keeps another state."""
+
+    def __getitem__(self, _index: Any) -> Any:
+        raise EngineError(OTHER_STATE)
 
 
 class Prompts(Cache):
@@ -35,7 +46,7 @@ class Prompts(Cache):
         lay_out: Callable[[torch.Tensor], torch.Tensor],
         prefix: "Prompts | None" = None,
     ):
-        super().__init__(layers=[])
+        super().__init__(layers=_NoLayers())
         self.lay_out = lay_out
         self.prefix = prefix
         self.keys: list[torch.Tensor] = []
@@ -43,7 +54,9 @@ class Prompts(Cache):
 
     @property
     def slots(self) -> int:
-        """Number of slots of each prompt."""
+        """Number of slots of each prompt. Raises `EngineError` if no layer has stored keys."""
+        if not self.keys:
+            raise EngineError(OTHER_STATE)
         return self.keys[0].shape[2]
 
     def get_seq_length(self, layer_idx: int = 0) -> int:
@@ -73,7 +86,7 @@ class Rows(Cache):
     """
 
     def __init__(self) -> None:
-        super().__init__(layers=[])
+        super().__init__(layers=_NoLayers())
         self.keys: list[torch.Tensor] = []
         self.values: list[torch.Tensor] = []
         self.rows = 0

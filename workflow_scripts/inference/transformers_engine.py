@@ -34,20 +34,24 @@ from workflow_scripts.models import tokenizer_files
 # that refactoring loses no paid replies; see test_reply_code.py.
 REPLY_CODE = "19e68edcb6287112"
 
+# Architectures whose windows older code took from the config correctly: their replies are kept.
+WINDOWED = {"mistral", "mixtral", "phi3", "qwen2", "qwen3", "gemma3_text", "olmo3", "cohere2"}
+
 
 def load(
     name: str,
     spec: dict[str, Any],
     checkpoint: str,
     batch_tokens: int = 16384,
-    attention: str = "sdpa",
+    attention: str | None = None,
     reuse_prefixes: bool = True,
 ) -> "TransformersEngine":
     """Load a causal language model and its tokenizer, on the GPU if there is one, or on several.
 
     `batch_tokens` limits rows x final length (tokens) of a batch and thereby its memory; the
-    model's own setting of that name takes precedence. Raises `EngineError` if the checkpoint cannot
-    be loaded or lacks the chat template that it needs.
+    model's own setting of that name takes precedence. `attention` is an implementation of
+    transformers (None: its default for the architecture). Raises `EngineError` if the checkpoint
+    cannot be loaded, lacks the chat template that it needs, or is not computed correctly here.
     """
     hub = not os.path.isdir(checkpoint)
     if not hub:
@@ -88,10 +92,15 @@ def load(
         name, spec, model, tokenizer, identity, draws_as, batch_tokens, reuse_prefixes
     )
     agreement.check(engine)
+    config = model.config.get_text_config()
+    if engine.forward.first or (engine.forward.windowed and config.model_type not in WINDOWED):
+        identity["masks"] = "the model's own"
     return engine
 
 
-def _weights(name: str, checkpoint: str, dtype: str, attention: str | None, at: dict[str, Any]) -> Any:
+def _weights(
+    name: str, checkpoint: str, dtype: str, attention: str | None, at: dict[str, Any]
+) -> Any:
     """The model with all its weights. Raises `EngineError` if some are missing, unused or unfit."""
     from transformers import AutoModelForCausalLM
 
