@@ -25,11 +25,11 @@ from workflow_scripts.inference.tasks import EngineError
 PAGE = """# Architectures
 
 Every causal language model of transformers {transformers} (torch {torch}, CPU, float32), as a
-random model of a few layers with common features of its family: windows of 8 tokens, soft caps, sinks,
-latent attention, mixtures of experts. The forward pass of engine `transformers` ran six packed
-prompts of 7 to 55 tokens, most with a common prefix, and one more token after each. Its logits are
-compared with those of the model's own eager attention on one sequence. "Agree" means that they
-differ by at most {most} of their spread.
+random model of a few layers with common features of its family: windows of 8 tokens, soft caps,
+sinks, latent attention, mixtures of experts. The forward pass of engine `transformers` ran six
+packed prompts of 7 to 55 tokens, most with a common prefix, and one more token after each. Its
+logits are compared with those of the model's own eager attention on one sequence. "Agree" means
+that they differ by at most {most} of their spread.
 
 The same comparison, on a prompt of 20 tokens, runs whenever a model is loaded. A model on which
 they differ by more than rounding explains is refused in one line; `engine: vllm` may run it.
@@ -39,8 +39,8 @@ Features that act on long prompts only, such as sparse attention, are refused by
 |---|---|---|
 {rows}
 
-"Not tried": configs that fit no small model. Special layers that only a real config switches on, such
-as sparse ones, were not tried. `python -m tests.inference.architectures` writes this page.
+"Not tried": configs that fit no small model. Special layers that only a real config switches on,
+such as sparse ones, were not tried. `python -m tests.inference.architectures` writes this page.
 """
 NEGLIGIBLE = 1e-3
 LONGEST_S = 30
