@@ -30,7 +30,7 @@ URL = "http://127.0.0.1:48123/v1"  # nothing listens there now
 # REPLY_CODE. In any case write the new fingerprint here.
 LAST_SEEN = {
     openai_engine: ("llamacpp_calls", "770cc5e7568a4381"),
-    transformers_engine: ("transformers_engine", "d84f3c4f25d34baf"),
+    transformers_engine: ("transformers_engine", "20539d31ed79161c"),
     vllm_engine: ("vllm_worker", "c1f6832007604a05"),
 }
 
