@@ -333,9 +333,9 @@ BAD = [
         "kinds.reasoning.stochasticity.thought_tokens: found 64, allowed: at least 256",
     ),
     (
-        "kinds/reasoning/change_of_mind/thinking",
+        "kinds/reasoning/perplexity/thinking",
         True,
-        "kinds.reasoning.change_of_mind.thinking: False was expected",
+        "kinds.reasoning.perplexity.thinking: False was expected",
     ),
     ("kinds/chat/stochasticity/programs", REMOVE, "kinds.chat.stochasticity.programs: missing"),
     (

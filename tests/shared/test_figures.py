@@ -1,6 +1,7 @@
 """Figures are saved as PNG and vector PDF, the same bytes each time."""
 
 import pytest
+from matplotlib.figure import Figure
 
 from workflow_scripts.shared import figures
 
@@ -60,7 +61,7 @@ def test_a_failed_save_leaves_the_old_file(tmp_path):
     draw(path)
     before = path.read_bytes()
 
-    class Broken:
+    class Broken(Figure):
         def savefig(self, temporary, **_):
             temporary.write_bytes(b"half")
             raise OSError("disk full")
