@@ -470,6 +470,10 @@ def test_a_reasoning_model_of_the_vendor_is_sent_no_temperature_and_only_1_is_ta
     chat = spec | {"kind": "chat"}
     assert openai_payload.refusal(chat, cold) is None
     assert openai_payload.draw(chat, cold, prompt, 0, 9)[1]["temperature"] == 0.6
+    with hostile.serving() as server:
+        found = ask(server, table([warm]), dialect="openai", kind="reasoning")
+        assert found["finish_reason"].tolist() == ["stop"]
+        assert len(server.asked) == 1
 
 
 def test_thoughts_that_come_apart_are_put_back():

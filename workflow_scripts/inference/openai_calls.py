@@ -258,7 +258,8 @@ class Calls:
 
     def _same_dialect(self, body: dict[str, Any], reply: dict[str, Any]) -> None:
         """Raise `EngineError` for a sample that a llama.cpp server drew by its own settings."""
-        if body["temperature"] and "logprobs" not in body and llamacpp_replies.sent(reply):
+        drawn = body.get("temperature", 1.0) > 0 and "logprobs" not in body
+        if drawn and llamacpp_replies.sent(reply):
             raise EngineError(
                 f"models.{self.transport.name}.server.dialect: expected llamacpp, found "
                 f"{self.spec['server']['dialect']}; the server is llama.cpp's, which samples only "
