@@ -20,7 +20,7 @@ QUICK = {
 
 def load(server, **settings):
     """The engine on a server's address. `settings` go to the model, or to its `server`."""
-    model = ("source", "thinking", "chat_template")
+    model = ("source", "kind", "thinking", "chat_template")
     mine = {key: settings.pop(key) for key in model if key in settings}
     spec = {"source": hostile.MODEL, "engine": "openai", **mine}
     return engines.load("served", spec | {"server": QUICK | {"url": server.url} | settings}, "")

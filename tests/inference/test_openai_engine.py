@@ -153,6 +153,60 @@ def test_a_prompt_that_is_too_long_is_a_reply_without_text():
     assert responses["text"][2] == ""
 
 
+CONTEXT, PROMPT = 60, 25  # tokens
+BY_WORDS = {
+    "vLLM": "This model's maximum context length is {context} tokens. However, you requested {sum} "
+    "tokens ({prompt} in the messages, {limit} in the completion).",
+    "newer vLLM": "'max_tokens' is too large: {limit}. This model's maximum context length is "
+    "{context} tokens and your request has {prompt} input tokens ({limit} > {context} - {prompt}).",
+    "TGI": "`inputs` tokens + `max_new_tokens` must be <= {context}. Given: {prompt} `inputs` "
+    "tokens and {limit} `max_new_tokens`",
+    "SGLang": "Requested token count exceeds the model's maximum context length of {context} "
+    "tokens. You requested a total of {sum} tokens.",
+    "Anthropic": "input length and `max_tokens` exceed context limit: {prompt} + {limit} > "
+    "{context}, decrease input length or `max_tokens` and try again",
+    "no numbers": "Please reduce the length of the messages or completion.",
+}
+
+
+def crowded(words):
+    """A server whose prompts have `PROMPT` tokens (100 for question 2) in a context of `CONTEXT`."""
+
+    def fault(number, body):
+        prompt, limit = PROMPT, body["max_tokens"]
+        if "question 2" in body["messages"][0]["content"]:
+            prompt = 100
+        if prompt + limit > CONTEXT:
+            told = {"prompt": prompt, "limit": limit, "sum": prompt + limit, "context": CONTEXT}
+            return hostile.status(400, words.format(**told))
+        full = {"prompt_tokens": prompt, "completion_tokens": limit}
+        choices = [{"finish_reason": "length", "message": {"content": f"{limit} words"}}]
+        return hostile.changed(choices=choices, usage=full)
+
+    return fault
+
+
+@pytest.mark.parametrize("server", [name for name in BY_WORDS if name != "no numbers"])
+@pytest.mark.parametrize("limit", [50, 1000])
+def test_a_reply_limit_beyond_the_context_becomes_what_is_left_of_it(folder, server, limit):
+    with hostile.serving(crowded(BY_WORDS[server])) as running:
+        found = ask(running, rows(4, 2, max_tokens=limit))
+        assert len(running.asked) <= 4 * 12
+    left = f"{CONTEXT - PROMPT} words"
+    assert found["text"].tolist() == [*[left] * 4, "", "", *[left] * 2]
+    assert set(found["finish_reason"]) == {"context"}
+    assert spent(folder)["completion_tokens"] == 6 * (CONTEXT - PROMPT)
+
+
+def test_where_the_room_is_not_told_one_line_says_so_and_the_replies_are_kept(folder):
+    with hostile.serving(crowded(BY_WORDS["no numbers"])) as server:
+        fits = ask(server, rows(3, 1, max_tokens=CONTEXT - PROMPT))
+        assert fits["finish_reason"].tolist() == ["length", "length", "context"]
+        with pytest.raises(engines.EngineError, match="prompt fits the context, but not with a re"):
+            ask(server, rows(3, 1, max_tokens=50))
+    assert len(stored(server)) == 3
+
+
 def test_waits_between_attempts_grow_and_are_random(monkeypatch):
     waits = []
     monkeypatch.setattr(transport.tenacity, "sleep_using_event", lambda event: waits.append)
@@ -408,13 +462,18 @@ def test_a_reasoning_model_of_the_vendor_is_sent_no_temperature_and_only_1_is_ta
     spec = {"source": "o", "engine": "openai", "kind": "reasoning", "server": {"dialect": "openai"}}
     fields = {"messages": [{"role": "user", "content": "x"}], "max_tokens": 9, "seed": 1}
     warm, cold = request("a", temperature=1.0, **fields), request("a", temperature=0.6, **fields)
-    _, body = openai_payload.draw(spec, warm, 0, 9)
+    prompt = openai_payload.prompt_of(spec, warm)
+    _, body = openai_payload.draw(spec, warm, prompt, 0, 9)
     assert not {"temperature", "top_p"} & set(body)
     assert openai_payload.refusal(spec, warm) is None
     assert "draws at 1 and 1 only" in openai_payload.refusal(spec, cold)
     chat = spec | {"kind": "chat"}
     assert openai_payload.refusal(chat, cold) is None
-    assert openai_payload.draw(chat, cold, 0, 9)[1]["temperature"] == 0.6
+    assert openai_payload.draw(chat, cold, prompt, 0, 9)[1]["temperature"] == 0.6
+    with hostile.serving() as server:
+        found = ask(server, table([warm]), dialect="openai", kind="reasoning")
+        assert found["finish_reason"].tolist() == ["stop"]
+        assert len(server.asked) == 1
 
 
 def test_thoughts_that_come_apart_are_put_back():

@@ -16,7 +16,7 @@ import pytest
 from tests.inference import tiny
 from tests.inference.asking import QUICK
 from tests.inference.test_vllm_engine import PYTHON, TOLERANCE, agree, misleading, mixed, with_vllm
-from workflow_scripts.inference import engines, probe, runner
+from workflow_scripts.inference import engines, noise, probe, runner
 from workflow_scripts.inference.requests import request, table
 
 READY_S = 180
@@ -108,8 +108,13 @@ def test_a_vllm_server_answers_as_transformers_does(engine, vllm_url, tmp_path, 
 @with_vllm
 @pytest.mark.slow
 def test_a_vllm_server_draws_as_vllm_in_a_process_does(checkpoint, vllm_url, tmp_path, monkeypatch):
-    """Equal seeds give equal draws, so the server is sent the same sampling fields."""
+    """Equal seeds give equal draws, so the server is sent the same sampling fields.
+
+    A seed depends on the model: here its name on the server, there its weights.
+    """
     monkeypatch.chdir(tmp_path)
+    own = noise.of_server({"source": "tiny"})
+    monkeypatch.setattr(noise, "of_checkpoint", lambda *_: own)
     asked = table(
         request(
             f"{i}",

@@ -262,6 +262,13 @@ def test_a_killed_job_goes_on_and_leaves_no_process(checkpoint, vllm, tmp_path, 
     assert resumed.equals(runner.generate(many(), vllm, tmp_path / "undisturbed"))
 
 
+def loaded(engine):
+    """Which of the two have compiled code in the engine's child."""
+    with open(f"/proc/{engine.child.process.pid}/maps") as maps:
+        found = maps.read()
+    return {name for name in ("vllm", "torch") if f"site-packages/{name}/" in found}
+
+
 @with_vllm
 @pytest.mark.slow
 def test_a_finished_run_loads_no_model(vllm, checkpoint, tmp_path):
@@ -270,8 +277,8 @@ def test_a_finished_run_loads_no_model(vllm, checkpoint, tmp_path):
     again = engines.load("tiny", SPEC, str(checkpoint))
     assert again.identity == vllm.identity
     assert runner.generate(asked, again, tmp_path).equals(first)
-    with open(f"/proc/{again.child.process.pid}/maps") as maps:
-        assert "torch" not in maps.read()
+    assert loaded(vllm) == {"vllm", "torch"}
+    assert loaded(again) <= {"torch"}  # transformers' tokenizers import it
     again.close()
 
 

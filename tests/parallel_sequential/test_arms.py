@@ -163,6 +163,13 @@ def test_the_gap_at_equal_tokens_covers_every_number_of_sequential_attempts(copi
     assert value(scores, "gap_equal_tokens", k=N)["n"] == QUESTIONS
 
 
+def test_without_counts_of_tokens_nothing_is_compared_at_equal_tokens(copier):
+    frame = copier[1].assign(prompt_tokens=0, completion_tokens=0)
+    scores = scored(frame, copier[2], cost, N)
+    assert set(scores["metric"]) == {"tokens"}
+    assert scores["value"].isna().all()
+
+
 @pytest.mark.parametrize("who", ["copier", "independent"])
 def test_at_attempt_1_both_arms_see_the_same_prompt_and_agree(who, request):
     _, frame, choices, *_ = request.getfixturevalue(who)

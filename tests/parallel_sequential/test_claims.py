@@ -253,7 +253,8 @@ def test_impossible_settings_get_a_line_each():
     assert line == "parallel_sequential.math.file: found no/such/file.jsonl, which is not a file"
 
 
-def test_every_figure_draws_with_one_model_in_two_domains_and_no_look_inside():
+@pytest.mark.parametrize("tokens", [1.0, np.nan])
+def test_every_figure_draws_with_one_model_in_two_domains_and_no_look_inside(tokens):
     rng = np.random.default_rng(0)
     made = []
     for domain in ("math", "code"):
@@ -270,8 +271,8 @@ def test_every_figure_draws_with_one_model_in_two_domains_and_no_look_inside():
                 right,
                 right,
                 -ones,
-                ones,
-                ones,
+                tokens * ones,
+                tokens * ones,
                 arm == "parallel",
             )
         empty = pd.DataFrame(

@@ -110,6 +110,21 @@ def test_a_stopped_chain_keeps_its_answer_and_costs_nothing_more():
     assert found.history_tokens.tolist() == [[[0, 10, 10, 10]]]
 
 
+def test_tokens_that_a_server_does_not_count_are_not_known():
+    base = {"domain": "math", "question": "1", "arm": "oracle", "retry": 0, "accepted": True}
+    rows = [
+        base | {"chain": chain, "attempt": at, "prompt_tokens": size}
+        for chain, sizes in enumerate([[10, 0, 30], [0, 20, 30]])
+        for at, size in enumerate(sizes, start=1)
+    ]
+    frame = pd.DataFrame(rows).assign(
+        answer="3", correct=True, passes_weak=False, mean_logprob=np.nan, completion_tokens=5
+    )
+    found, nan = metrics.sets_of(frame, 4, False), np.nan
+    np.testing.assert_array_equal(found.tokens, [[[15, nan, 35, 0], [nan, 25, 35, 0]]])
+    np.testing.assert_array_equal(found.history_tokens, [[[0, nan, 20, 20], [nan] * 4]])
+
+
 def test_an_answer_that_cannot_be_read_counts_neither_as_right_nor_as_wrong():
     """Chain 0 has a right, an unread and a wrong attempt; chain 1 unread ones only."""
     nan = np.nan

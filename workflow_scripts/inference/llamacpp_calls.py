@@ -28,7 +28,7 @@ class LlamaCppCalls(Calls):
         try:
             return self._drawn(request, sample, limit, "length")
         except TooLong as error:
-            self._tell("does not fit", f"a request does not fit the context: {error}")
+            self._does_not_fit(error)
             return empty(request, sample, "context", len(self._encoded(request)))
 
     def _prompt(self, request: dict[str, Any]) -> dict[str, Any]:
@@ -82,7 +82,7 @@ class LlamaCppCalls(Calls):
             try:
                 values.append(self._value(prompt, tokens, known))
             except TooLong as error:
-                self._tell("does not fit", f"a request does not fit the context: {error}")
+                self._does_not_fit(error)
                 values.append(None)
         return openai_replies.score_record(request, len(prompt), values, [])
 

@@ -5,9 +5,10 @@ import logging
 import threading
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
-from workflow_scripts.inference import llamacpp_replies, openai_payload, openai_replies
+from workflow_scripts.inference import llamacpp_replies, openai_payload, openai_replies, refusals
 from workflow_scripts.inference.encoding import after
 from workflow_scripts.inference.served_name import ServedName
 from workflow_scripts.inference.set_aside import SetAside
@@ -43,6 +44,8 @@ class Calls:
         self._lock = threading.Lock()
         self._replies: set[str] = set()
         self._sizes: dict[str, Counter[int]] = {}
+        self._begun: dict[str, dict[str, Any]] = {}
+        self._rooms: dict[str, int] = {}  # highest limits of replies, where the context sets them
 
     def do(self, task: Task) -> Record:
         """Do the task and return its record. Raises what `Transport.call` raises."""
@@ -56,15 +59,41 @@ class Calls:
             size = self._size(request)[0] if self.can.options else 0
             return empty(request, sample, "length", size)
         try:
+            if room := self._rooms.get(request["request_id"]):
+                return self._drawn(request, sample, room, "context")
             return self._drawn(request, sample, request["max_tokens"], "length")
         except TooLong as error:
-            self._tell("does not fit", f"a request does not fit the context: {error}")
             if not self.can.options:
-                return empty(request, sample, "context", 0)  # the prompt's length is not known
+                return self._with_less(task, str(error))
+            self._does_not_fit(error)
         size, context = self._size(request)
         if size >= context:
             return empty(request, sample, "context", size)
         return self._drawn(request, sample, context - size, "context")
+
+    def _with_less(self, task: Draw, words: str) -> Record:
+        """The reply with the highest limit that the server takes beside the prompt.
+
+        Prompt and context are counted only in the `words` of the refusal. A prompt that is too long
+        by itself has an empty reply. Raises `EngineError` if the prompt fits, and no limit that
+        follows from the words does.
+        """
+        request, sample = task
+        for limit in refusals.rooms(words, request["max_tokens"]):
+            with suppress(TooLong):
+                record = self._drawn(request, sample, limit, "context")
+                self._rooms[request["request_id"]] = limit
+                return record
+        try:
+            self._drawn(request, sample, 1, "context")
+        except TooLong as error:
+            self._does_not_fit(error)
+            return empty(request, sample, "context", 0)  # the prompt's length is not known
+        raise EngineError(
+            f"models.{self.transport.name}: request {request['item']!r}: its prompt fits the "
+            f"context, but not with a reply of {request['max_tokens']} tokens: {words}; set a "
+            "lower limit for replies under `asked`, or a longer context on the server"
+        )
 
     def _drawn(self, request: dict[str, Any], sample: int, limit: int, at_limit: str) -> Record:
         path, body = openai_payload.draw(self.spec, request, self._prompt(request), sample, limit)
@@ -81,6 +110,8 @@ class Calls:
 
     def _prompt(self, request: dict[str, Any]) -> dict[str, Any]:
         """The fields that hold the prompt of a sample."""
+        if openai_payload.started(self.spec, request):
+            return {"prompt": self._prompt_tokens(request)["tokens"]}
         return openai_payload.prompt_of(self.spec, request)
 
     def _first_token(self, task: Score) -> Record:
@@ -99,7 +130,7 @@ class Calls:
             try:
                 return self._call(path, body | {field: top}, read)
             except TooLong as error:
-                self._tell("does not fit", f"a request does not fit the context: {error}")
+                self._does_not_fit(error)
                 return openai_replies.score_record(request, 0, [None] * len(options), [])
             except Refused as error:
                 # A server that gives fewer alternatives says so in its own words.
@@ -139,13 +170,35 @@ class Calls:
 
     def _size(self, request: dict[str, Any]) -> tuple[int, int]:
         """Number of tokens of the prompt and of the context."""
-        found = self._tokenize(openai_payload.prompt_of(self.spec, request))
+        found = self._prompt_tokens(request)
         return len(found["tokens"]), found["max_model_len"]
+
+    def _prompt_tokens(self, request: dict[str, Any]) -> dict[str, Any]:
+        """The prompt's `tokens`, and the context's size `max_model_len`.
+
+        A chat template writes some things only where a reply opens, such as the empty thought of a
+        model that is not to think. So a reply that has begun follows what opens a reply, as in
+        `chat.render`, and not the template's turn of the assistant.
+        """
+        asked = openai_payload.prompt_of(self.spec, request)
+        if not openai_payload.started(self.spec, request):
+            return self._tokenize(asked)
+        if request["request_id"] not in self._begun:
+            whole = self._tokenize(asked)
+            *turns, last = asked["messages"]
+            opened = {"add_generation_prompt": True, "continue_final_message": False}
+            before = self._text(self._tokenize(asked | opened | {"messages": turns})["tokens"])
+            text = self._text(whole["tokens"])
+            if not (text.startswith(before) and text.endswith(last["content"])):
+                text = before + last["content"]
+            content = {"prompt": text, "add_special_tokens": False}
+            self._begun[request["request_id"]] = whole | self._tokenize(content)
+        return self._begun[request["request_id"]]
 
     def _tokens(self, request: dict[str, Any]) -> tuple[list[int], list[list[int]], int]:
         """Tokens of the prompt and of each option as in `encoding.Encoder`; size of the context."""
         asked = openai_payload.prompt_of(self.spec, request)
-        found = self._tokenize(asked)
+        found = self._prompt_tokens(request)
         prompt, context = found["tokens"], found["max_model_len"]
         options = json.loads(request["choices"])
         if not options:
@@ -205,7 +258,8 @@ class Calls:
 
     def _same_dialect(self, body: dict[str, Any], reply: dict[str, Any]) -> None:
         """Raise `EngineError` for a sample that a llama.cpp server drew by its own settings."""
-        if body["temperature"] and "logprobs" not in body and llamacpp_replies.sent(reply):
+        drawn = body.get("temperature", 1.0) > 0 and "logprobs" not in body
+        if drawn and llamacpp_replies.sent(reply):
             raise EngineError(
                 f"models.{self.transport.name}.server.dialect: expected llamacpp, found "
                 f"{self.spec['server']['dialect']}; the server is llama.cpp's, which samples only "
@@ -229,6 +283,9 @@ class Calls:
                 return
             self._told.add(what)
         log.warning("models.%s: %s", self.transport.name, message)
+
+    def _does_not_fit(self, error: TooLong) -> None:
+        self._tell("does not fit", f"a request does not fit the context: {error}")
 
     def _same_prompt(self, request: dict[str, Any], tokens: Amount) -> None:
         """Raise `Unusable` unless a request's prompt has its most frequent length.

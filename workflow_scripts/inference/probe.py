@@ -40,34 +40,38 @@ def ask(name: str, spec: dict[str, Any], again: bool = False) -> dict[str, Any]:
 
 def _replies(asker: Asker, spec: dict[str, Any]) -> dict[str, list[Answer]]:
     """The replies to each question, by its name."""
-    drawn = _row("draws", 1.0, TOKENS)
-    tries = _first(asker, drawn)
+
+    def stated(row: dict[str, Any]) -> bool:
+        return openai_payload.refusal(spec, row) is None
+
+    tries = _first(asker)
     more = tries[-1]["more"]
+    drawn = _drawn(more)
     found = {"tries": tries, "draws": tries[-1:]}
     if len(probe_facts.choices(tries[-1])) < DRAWS:
         more = {key: value for key, value in more.items() if key != "n"}
-        found["draws"] += [asker.send(drawn, sample, more) for sample in range(1, DRAWS)]
-    found["again"] = [asker.send(drawn, 0, tries[-1]["more"], copy=1)]
+        drawn = _drawn(more)
+        found["draws"] = [asker.send(drawn, sample, more) for sample in range(2)]
+    found["again"] = [asker.send(drawn, 0, more, copy=1)]
 
     greedy = _row("greedy", 0.0, GREEDY_TOKENS)
-    found["greedy"] = [asker.send(greedy, sample) for sample in range(2)]
-    if stop := probe_facts.middle(probe_facts.text(found["greedy"][0])):
-        found["stop"] = [asker.send(_row("greedy", 0.0, GREEDY_TOKENS, stop=[stop]), 0)]
-    found["top_p"] = [asker.send(_row("top_p", 1.0, TOKENS, top_p=0.01), 0)]
-    narrow = _row("top_k", 1.0, TOKENS, top_k=1)
-    if openai_payload.refusal(spec, narrow) is None:
-        found["top_k"] = [asker.send(narrow, 0)]
+    if stated(greedy):
+        found["greedy"] = [asker.send(greedy, 0)]
+        if stop := probe_facts.middle(probe_facts.text(found["greedy"][0])):
+            found["stop"] = [asker.send(_row("greedy", 0.0, GREEDY_TOKENS, stop=[stop]), 0)]
+    for name, value in (("top_p", 0.01), ("top_k", 1)):
+        narrow = _row(name, 1.0, TOKENS, **{name: value})
+        if stated(narrow):
+            found[name] = [asker.send(narrow, 0)]
     found["open"] = [_open(asker, spec)]
     if openai_payload.able(spec).options:
         for name, echo in (("options", False), ("prompts", True)):
             scored = _row(name, 0.0, 0, choices=OPTIONS, echo_logprobs=echo)
-            if openai_payload.refusal(spec, scored) is None:
+            if stated(scored):
                 found[name] = [asker.do(Score(scored))]
     if probe_facts.undecided(found):
-        found["hot"] = [asker.send(_row("hot", probe_facts.HOT, TOKENS), 0, more)]
-        if "n" not in more:
-            hot = _row("hot", probe_facts.HOT, TOKENS)
-            found["hot"] += [asker.send(hot, sample, more) for sample in range(1, DRAWS)]
+        tokens = TOKENS if "n" in more else DRAWS * TOKENS
+        found["hot"] = [asker.send(_row("hot", probe_facts.HOT, tokens), 0, more)]
     return found
 
 
@@ -77,15 +81,20 @@ def _row(name: str, temperature: float, tokens: int, **more: Any) -> dict[str, A
     return request(f"probe, {name}", messages=turns, **fields)
 
 
-def _first(asker: Asker, drawn: dict[str, Any]) -> list[Answer]:
+def _drawn(more: dict[str, Any]) -> dict[str, Any]:
+    """The request for draws: short ones with `n`, else longer ones, of which two are sent."""
+    return _row("draws", 1.0, TOKENS if "n" in more else DRAWS * TOKENS // 2)
+
+
+def _first(asker: Asker) -> list[Answer]:
     """Ask for draws with `n` and log-probabilities, then with what the server accepts of these."""
     wishes: list[dict[str, Any]] = []
     for size in LISTED:
-        listed = asker.listed(drawn, size)
+        listed = asker.listed(_drawn({}), size)
         wishes += [{"n": DRAWS} | listed, listed]
     tries: list[Answer] = []
     for more in [*wishes, {"n": DRAWS}, {}]:
-        tries.append(asker.send(drawn, 0, more, needed=not more))
+        tries.append(asker.send(_drawn(more), 0, more, needed=not more))
         if "reply" in tries[-1]:
             break
     return tries

@@ -153,10 +153,11 @@ def _ends(_: dict[str, Any], replies: Replies) -> Fact:
 
 
 def _n(_: dict[str, Any], replies: Replies) -> Fact:
-    wanted = [answer for answer in replies["tries"] if "n" in answer["more"]]
-    if "n" in replies["draws"][0]["more"]:
-        count, asked = len(choices(replies["draws"][0])), replies["draws"][0]["more"]["n"]
+    last = replies["tries"][-1]
+    if "n" in last["more"]:
+        count, asked = len(choices(last)), last["more"]["n"]
         return Fact(YES if count == asked else NO, f"{count} of {asked} samples")
+    wanted = [answer for answer in replies["tries"] if "n" in answer["more"]]
     return _refused(wanted[-1]) if wanted else Fact(UNKNOWN, "not asked")
 
 
@@ -200,16 +201,21 @@ def _seed(spec: dict[str, Any], replies: Replies) -> Fact:
     return Fact(YES if equal == len(first) else NO, f"{equal} of {len(first)} replies repeated")
 
 
-def _greedy(_: dict[str, Any], replies: Replies) -> Fact:
-    first, again = map(text, replies["greedy"])
-    if not first or not again:
-        return Fact(UNKNOWN, "no text")
-    if first == again:
-        return Fact(YES, f"twice {_quoted(first)}")
+def _greedy(_: dict[str, Any], replies: Replies) -> Fact | None:
+    """Whether the reply with a stop string is the same one as without, up to its end."""
+    if "greedy" not in replies:
+        return None
+    if not choices(replies.get("stop", [{}])[0]):
+        return Fact(UNKNOWN, "no text to repeat")
+    first, again = text(replies["greedy"][0]), text(replies["stop"][0]).rstrip()
+    if again and first.startswith(again):
+        return Fact(YES, f"twice {_quoted(again)}")
     return Fact(NO, f"{_quoted(first)}, then {_quoted(again)}")
 
 
-def _stop(_: dict[str, Any], replies: Replies) -> Fact:
+def _stop(_: dict[str, Any], replies: Replies) -> Fact | None:
+    if "greedy" not in replies:
+        return None
     if "stop" not in replies:
         return Fact(UNKNOWN, "no text to stop in")
     [answer] = replies["stop"]
@@ -238,7 +244,8 @@ def _narrow(name: str, value: str) -> Callable[[dict[str, Any], Replies], Fact |
             return Fact(UNKNOWN, "needs replies that differ")
         if text(replies["greedy"][0]).startswith(found):
             return Fact(YES, f"{value} gives the greedy reply")
-        if _greedy(spec, replies).answer != YES:
+        repeated = _greedy(spec, replies)
+        if repeated is None or repeated.answer != YES:
             return Fact(UNKNOWN, "greedy replies differ, too")
         return Fact(NO, f"{value} gives {_quoted(found)}")
 

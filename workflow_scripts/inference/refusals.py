@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 WORDS = 300  # characters of a server's words in a message
+ROOMS = 8  # limits to try; a refused request costs nothing
 
 # A prompt that does not fit has no status or code of its own, so it is recognised by what the words
 # are about: the context, or a prompt whose length exceeds something.
@@ -63,6 +64,18 @@ class Complaint(NamedTuple):
     def passing(self) -> bool:
         """Whether the words say that a later attempt may succeed."""
         return bool(PASSING.search(f"{self.code} {self.words}"))
+
+
+def rooms(words: str, limit: int) -> list[int]:
+    """Lower limits of a reply that may fit by the numbers in a refusal, from the highest.
+
+    A number is the room itself, the context, the prompt's length, or their sum with the limit. So
+    the room is a number, a difference of two, or the limit less a difference.
+    """
+    numbers = {int(each) for each in re.findall(r"(?<![\w.-])\d{1,8}(?![\w-])", words)}
+    differences = {a - b for a in numbers for b in numbers if a > b}
+    found = numbers | differences | {limit - each for each in differences}
+    return sorted((each for each in found if 0 < each < limit), reverse=True)[:ROOMS]
 
 
 def complaint(data: bytes) -> Complaint:

@@ -78,7 +78,8 @@ def cost(rows: Rows, arms: Arms, attempts: int) -> None:
     k sequential attempts are compared with as many parallel attempts as cost the same. Sequential
     prompts grow, so this is more than k; parallel attempts are exchangeable, so they are drawn from
     all chains of a question. Between two whole numbers of attempts the accuracy is interpolated.
-    Where all chains together cost less than k sequential attempts, there is no comparison.
+    Where all chains together cost less than k sequential attempts, or tokens are not counted, there
+    is no comparison.
     """
     aggregator = primary(rows.domain)
     aggregate = AGGREGATORS[aggregator]
@@ -88,9 +89,10 @@ def cost(rows: Rows, arms: Arms, attempts: int) -> None:
         for k in range(1, attempts + 1):
             rows.mean("P1", "tokens", by_question[:, k - 1], arm=arm, k=k)
     pool = parallel.correct[0].size
-    budgets = sequential.tokens.cumsum(-1).mean((0, 1)) / parallel.tokens.mean()  # in attempts
+    spent = metrics.known_mean(sequential.tokens.cumsum(-1), (0, 1))
+    budgets = spent / metrics.known_mean(parallel.tokens, (0, 1, 2))  # in attempts
     for k, number in enumerate(np.maximum(budgets, 1.0), start=1):
-        if number > pool:
+        if not number <= pool:
             continue
         few, more = int(number), min(int(number) + 1, pool)
         there = (few + 1 - number) * metrics.pooled(parallel, aggregator, few, rows.seed)
@@ -104,8 +106,9 @@ def cost(rows: Rows, arms: Arms, attempts: int) -> None:
 def padding(rows: Rows, arms: Arms, frame: pd.DataFrame, attempts: int) -> None:
     """P3: parallel attempts after unrelated text, compared with both main arms."""
     aggregator = primary(rows.domain)
-    longest = arms["sequential"].history_tokens[..., -1].mean()
-    bare = frame.loc[frame["arm"] == "parallel", "prompt_tokens"].mean()
+    longest = metrics.known_mean(arms["sequential"].history_tokens[..., -1], (0, 1))
+    counted = frame["prompt_tokens"].where(frame["prompt_tokens"] > 0)
+    bare = counted[frame["arm"] == "parallel"].mean()
     for arm, sets in arms.items():
         if not arm.startswith("padded-"):
             continue
@@ -121,7 +124,7 @@ def padding(rows: Rows, arms: Arms, frame: pd.DataFrame, attempts: int) -> None:
         ):
             pair = (AGGREGATORS[name](each, attempts) for each in (sets, arms[other]))
             rows.difference("P3", metric, *pair, arm=arm, k=attempts, cell=factor)
-        length = (own["prompt_tokens"].mean() - bare) / longest if longest else float("nan")
+        length = (counted[own.index].mean() - bare) / longest if longest else float("nan")
         finished = (own["finish_reason"] == "stop").mean()
         for metric, share in (("padding_to_history", length), ("finished_share", finished)):
             rows.number("P3", metric, float(share), len(own), "attempts", arm=arm, cell=factor)

@@ -86,6 +86,8 @@ def cost(data: Data) -> "Figure":
             spent = data.pick("tokens", arm=arm, **own)
             both = right.merge(spent[["k", "value"]], on="k", suffixes=("", "_tokens"))
             both = both.sort_values("k")
+            if both.empty:  # the server does not count tokens
+                continue
             bars(panel, both["value_tokens"], both, arm, colour, marker)
             if arm == "sequential":
                 # As many parallel attempts as cost the same, drawn from all chains.

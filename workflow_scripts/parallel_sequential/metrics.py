@@ -38,7 +38,8 @@ class Sets:
     `answers` holds names of answers, "" for none; `correct` and `passes_weak` are 0 or 1, `correct`
     NaN for an answer that cannot be read;
     `logprobs` are means in nats per token; `tokens` counts the prompt and reply of an attempt and
-    of its rejected draws. Once a chain has stopped, its last attempt is repeated, at no cost.
+    of its rejected draws, NaN where the server does not count. Once a chain has stopped, its last
+    attempt is repeated, at no cost.
     """
 
     questions: list[str]
@@ -53,8 +54,9 @@ class Sets:
 
 def sets_of(frame: pd.DataFrame, attempts: int, exchangeable: bool) -> Sets:
     """Arrays (Q, C, N) from the rows of one model, domain and arm, for attempts 1 to `attempts`."""
-    cost = frame["prompt_tokens"] + frame["completion_tokens"]
-    spent = cost.groupby([frame[name] for name in (*KEY, "attempt")]).sum()
+    # A server that does not count leaves 0, and no prompt has 0 tokens.
+    cost = (frame["prompt_tokens"] + frame["completion_tokens"]).where(frame["prompt_tokens"] > 0)
+    spent = cost.groupby([frame[name] for name in (*KEY, "attempt")]).sum(skipna=False)
     kept = frame[frame["accepted"]].set_index([*KEY, "attempt"])
     # An answer that cannot be read is -1 until stopped chains are filled.
     known = kept["correct"].astype("Float64").fillna(-1.0)
@@ -72,15 +74,16 @@ def sets_of(frame: pd.DataFrame, attempts: int, exchangeable: bool) -> Sets:
         return column.to_numpy(dtype=kind).reshape(shape)
 
     right = array(filled["correct"])
-    first = filled["prompt_tokens"].groupby(level=["question", "chain"]).transform("first")
+    prompt = filled["prompt_tokens"].where(filled["prompt_tokens"] > 0)
+    first = prompt.groupby(level=["question", "chain"]).transform(lambda chain: chain.iloc[0])
     return Sets(
         questions,
         answers=array(filled["answer"], object),
         correct=np.where(right < 0, np.nan, right),
         passes_weak=array(filled["passes_weak"].astype(float)),
         logprobs=array(filled["mean_logprob"]),
-        tokens=array(whole["tokens"].fillna(0)),
-        history_tokens=array(filled["prompt_tokens"] - first),
+        tokens=array(whole["tokens"].where(whole["accepted"].notna(), 0.0)),
+        history_tokens=array(prompt - first),
         exchangeable=exchangeable,
     )
 
