@@ -90,6 +90,28 @@ def test_the_first_position_takes_its_place_in_the_context(tmp_path):
     assert engine.context == engine.model.config.max_position_embeddings - 1
 
 
+@pytest.mark.parametrize("kind", ["phi3", "phimoe"])
+def test_longrope_is_refused_where_replies_would_depend_on_the_batch(kind, tmp_path):
+    rope = {"rope_type": "longrope", "rope_theta": 1e4, "original_max_position_embeddings": 64}
+    rope |= {"short_factor": [1.0] * 4, "long_factor": [4.0] * 4}
+    if kind == "phimoe":
+        rope |= {"short_mscale": 1.2, "long_mscale": 1.3}
+    more = {"rope_parameters": rope, "original_max_position_embeddings": 64}
+    folder = architectures.save(tmp_path / "model", kind, **more)
+    for most in (None, 64):
+        with pytest.raises(EngineError, match="set max_context: 63, or use engine: vllm") as caught:
+            engines.load("tiny", tiny.SPEC | {"max_context": most}, folder)
+        assert "\n" not in str(caught.value)
+    engine = engines.load("tiny", tiny.SPEC | {"max_context": 63}, folder)
+    settings = {"temperature": 0, "seed": 0, "max_tokens": 0, "echo_logprobs": True}
+    asked = [request(str(words), prompt="the " * words, **settings) for words in (5, 30)]
+    together = runner.generate(table(asked), engine, tmp_path / "together")
+    alone = runner.generate(table(asked[:1]), engine, tmp_path / "alone")
+    pair = [json.loads(found.logprobs[0])[1:] for found in (together, alone)]
+    # Experts of a mixture round by the number of their tokens.
+    assert pair[0] == pytest.approx(pair[1], abs=1e-5)
+
+
 def test_attention_with_an_unknown_tensor_is_refused():
     with pytest.raises(EngineError, match="Linear: attention with position_bias is not supported"):
         attention.refuse(torch.nn.Linear(1, 1), {"position_bias": torch.zeros(1), "dropout": 0.0})

@@ -4,14 +4,18 @@ import json
 import os
 import shutil
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM
 
 from tests.inference import tiny
-from workflow_scripts.inference import engines, runner, vllm_jobs, vllm_worker
+from workflow_scripts.glasses import model_gaps
+from workflow_scripts.glasses.changed_attention import Change
+from workflow_scripts.inference import engines, placement, runner, vllm_jobs, vllm_worker
 from workflow_scripts.inference.engines import EngineError
+from workflow_scripts.inference.local_model import LocalModel
 from workflow_scripts.inference.requests import request, table
 
 WEIGHTS = "model.safetensors"
@@ -209,6 +213,29 @@ def test_a_study_of_the_inside_gets_the_same_line(folder):
         pytest.raises(EngineError, match=r"models\.m\.dtype: expected fin"),
     ):
         loaded.model(input_ids=ids, use_cache=False)
+
+
+def test_an_overflow_in_another_precision_is_measured(tmp_path):
+    def change(weights):
+        weights["model.norm.weight"] *= 1.0e5
+
+    where = tiny.save(tmp_path / "m")
+    changed(where, change)
+    loaded = engines.load("m", tiny.SPEC, str(where), attention="eager")
+    found = {}
+    for precision in ("float32", "float16"):
+        with model_gaps.in_precision(loaded.model, precision, Change()) as own:
+            found[precision] = model_gaps.Reader(own).read([3, 4, 5], (0, 2))
+    assert np.isfinite(found["float32"]).all()
+    assert np.isfinite(found["float16"][:-1]).all()
+    assert not np.isfinite(found["float16"][-1]).any(-1).any()
+
+
+def test_a_copy_of_the_model_does_not_copy_the_engine(folder):
+    loaded = engines.load("m", tiny.SPEC, str(folder))
+    head = placement.copied(loaded.model).get_output_embeddings()
+    owners = [getattr(hook, "__self__", None) for hook in head._forward_pre_hooks.values()]
+    assert not any(isinstance(owner, LocalModel) for owner in owners)
 
 
 def smi(monkeypatch, tmp_path, output):

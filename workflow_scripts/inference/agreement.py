@@ -49,6 +49,7 @@ def check(engine: LocalModel) -> None:
     """
     forward, model = engine.forward, engine.model
     config = model.config.get_text_config()
+    _refuse_long(engine)
     tokens = engine.encode(prompt=TEXT)[: min(TOKENS, engine.context)]
     where = f"models.{engine.name}: {_named(model)}"
     with _narrowed(config):
@@ -79,6 +80,23 @@ def check(engine: LocalModel) -> None:
             f"{most:.1%}); {OUT}"
         )
     engine.context -= forward.first
+
+
+def _refuse_long(engine: LocalModel) -> None:
+    """Raise `EngineError` for a context in which LongRoPE (Phi-3, MiniCPM) has two sets of angles.
+
+    transformers chooses by the longest prompt of a batch. Within the shorter context, it has one
+    set; so has vLLM, which chooses by the context and one token.
+    """
+    found = getattr(engine.model.config.get_text_config(), "rope_parameters", None) or {}
+    for each in (found, *(part for part in found.values() if isinstance(part, dict))):
+        short = each.get("original_max_position_embeddings")
+        if each.get("rope_type") == "longrope" and short and engine.context >= short:
+            raise EngineError(
+                f"models.{engine.name}.max_context: {_named(engine.model)} rotates all prompts of "
+                f"a batch by the longest one (rope_type longrope): expected fewer than {short} "
+                f"tokens, found {engine.context}; set max_context: {short - 1}, or {OUT}"
+            )
 
 
 def reproduces(engine: LocalModel, study: str, replaced: AbstractContextManager[None]) -> None:

@@ -42,23 +42,30 @@ class LocalModel(Encoder):
         self.device = model.device
         self.version = versions()
         self.forward = Forward(model)
-        model.get_output_embeddings().register_forward_pre_hook(self._watch)
+        self._watch()
         config = model.config.get_text_config()
         self.vocabulary: int = model.get_output_embeddings().weight.shape[0]
         self.context: int = context(config, spec) or UNLIMITED
         self.ends = self._ends()
         self.token_texts = self._token_texts()
 
-    def _watch(self, _head: Any, inputs: tuple[torch.Tensor, ...]) -> None:
-        """Raise `EngineError` for NaN or infinite states in a study's own pass through the model.
+    def _watch(self) -> None:
+        """Let a study's own pass through the model raise `EngineError` for NaN or infinite states.
 
-        Sampling and scoring look at the logits of their rows themselves. A study may measure what a
-        copy in another precision does, overflow included.
+        Sampling and scoring look at the logits of their rows themselves. A copy of the model is not
+        watched: a study may measure what overflows in another precision.
         """
-        states = inputs[0]
-        own = self.forward._wanted is None and states.dtype == self.model.dtype
-        if own and not bool(states.isfinite().all()):
-            raise EngineError(not_finite(self.name, self.dtype))
+        watched = self.model.get_output_embeddings()
+        message = not_finite(self.name, self.dtype)
+        forward = self.forward
+
+        # A function: the copy of a hook that is a method would hold a copy of the whole engine.
+        def look(head: Any, inputs: tuple[torch.Tensor, ...]) -> None:
+            own = head is watched and forward._wanted is None
+            if own and not bool(inputs[0].isfinite().all()):
+                raise EngineError(message)
+
+        watched.register_forward_pre_hook(look)
 
     def _ends(self) -> np.ndarray:
         """Which tokens end a reply, shape (vocabulary,), bool."""
