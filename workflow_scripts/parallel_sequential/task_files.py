@@ -2,8 +2,8 @@
 
 Files are JSON lines, or CSV with these columns, in upper or lower case. Mathematics has `problem`
 (or `question`), `answer` and optionally `id` and `level`. Code has the fields of LiveCodeBench's
-releases: `question_id`, `question_content`, `starter_code`, `contest_date`, `difficulty`, `metadata`
-(with `func_name`), `public_test_cases` and `private_test_cases`; tests are JSON or in
+releases: `question_id`, `question_content`, `starter_code`, `contest_date`, `difficulty`,
+`metadata` (with `func_name`), `public_test_cases` and `private_test_cases`; tests are JSON or in
 LiveCodeBench's packed form.
 """
 
