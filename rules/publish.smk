@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from workflow_scripts.inference import kinds
-from workflow_scripts.models.registry import left_out, studies_of, studies_with
+from workflow_scripts.models.registry import left_out, probe_file, served, studies_of, studies_with
 from workflow_scripts.publish.code import project_identity
 from workflow_scripts.shared.files import content_hash
 from workflow_scripts.shared.job import growing

@@ -1,6 +1,9 @@
 """A model's program runs isolated and bounded; a test reaches each bound."""
 
 import dataclasses
+import os
+import sys
+import zipfile
 
 import pytest
 
@@ -26,6 +29,16 @@ def test_the_interpreter_is_fresh(monkeypatch):
     assert sandbox.run("import numpy", LIMITS).status == "error"
 
 
+@pytest.fixture(params=["landlock", "audit hook"])
+def reading(request, monkeypatch):
+    """Both guards on reads, or the one that this kernel has; yields the name of the guard."""
+    if request.param == "audit hook":
+        monkeypatch.setattr(guard, "abi", lambda: 0)
+    elif not guard.abi():
+        pytest.skip("this kernel has no Landlock")
+    return guard.name(guard.abi())
+
+
 @pytest.mark.parametrize(
     "program",
     [
@@ -35,9 +48,13 @@ def test_the_interpreter_is_fresh(monkeypatch):
         "open('file', 'w').write('x')",
         "import os\nos.remove('anything')",
         "import ctypes\nctypes.CDLL(None)",
+        "import os\nos.setsid()",
+        "import os\nos.pidfd_open(os.getppid())",
+        "import multiprocessing as m\nm.get_context('spawn').Process(target=print).start()",
+        "import asyncio\nasyncio.run(asyncio.open_connection('127.0.0.1', 9))",
     ],
 )
-def test_what_reaches_outside_is_refused(program):
+def test_what_reaches_outside_is_refused(reading, program):
     outcome = sandbox.run(program, LIMITS)
     assert outcome.status == "error"
     assert "refused" in outcome.errors
@@ -79,16 +96,6 @@ def test_an_error_is_reported():
     assert "ZeroDivisionError" in outcome.errors
 
 
-@pytest.fixture(params=["landlock", "audit hook"])
-def reading(request, monkeypatch):
-    """Both guards on reads, or the one that this kernel has; yields the name of the guard."""
-    if request.param == "audit hook":
-        monkeypatch.setattr(guard, "abi", lambda: 0)
-    elif not guard.abi():
-        pytest.skip("this kernel has no Landlock")
-    return guard.name(guard.abi())
-
-
 READERS = [
     "print(open({path!r}).read())",
     "import os\nprint(os.read(os.open({path!r}, os.O_RDONLY), 99))",
@@ -103,6 +110,16 @@ READERS = [
     "import sys\nsys.path.insert(0, {folder!r})\nimport harmless",
     "import os\nd = os.open(os.path.dirname(os.__file__), 0)\n"
     "print(os.open(os.path.relpath({path!r}, os.path.dirname(os.__file__)), 0, dir_fd=d))",
+    "import io\nprint(io.open_code({path!r}).read())",
+    "import runpy\nrunpy.run_path({path!r})",
+    "import zipimport\nprint(zipimport.zipimporter({archive!r}).get_source('harmless'))",
+    "import mmap, os\nprint(mmap.mmap(os.open({path!r}, 0), 0, access=mmap.ACCESS_READ)[:])",
+    "print(open({link!r}).read())",
+    "print(open('/proc/self/root' + {path!r}).read())",
+    "import importlib\nr = importlib.import_module('readline')\nr.read_history_file({path!r})\n"
+    "print(r.get_history_item(1))",
+    "try:\n    import _interpreters as i\nexcept ImportError:\n    import _xxsubinterpreters as i\n"
+    "i.run_string(i.create(), 'print(open(' + repr({path!r}) + ').read())')\n1 / 0",
 ]
 
 
@@ -110,7 +127,11 @@ READERS = [
 def test_a_file_elsewhere_cannot_be_read(reading, program, tmp_path):
     path = tmp_path / "harmless.py"
     path.write_text("print('what a test wrote')\n")
+    with zipfile.ZipFile(tmp_path / "harmless.zip", "w") as archive:
+        archive.write(path, path.name)
+    (tmp_path / "link").symlink_to(path)
     names = {"path": str(path), "folder": str(tmp_path), "name": path.name}
+    names |= {"archive": str(tmp_path / "harmless.zip"), "link": str(tmp_path / "link")}
     outcome = sandbox.run(program.format(**names), LIMITS)
     assert outcome.status == "error"
     assert "wrote" not in outcome.output + outcome.errors
@@ -152,6 +173,25 @@ def test_packages_that_are_installed_cannot_be_read_but_numpy_if_allowed(reading
         assert box.run(f"import os\nprint(os.listdir({folder!r}))").status == "error"
 
 
+def test_a_program_learns_nothing_of_the_project_its_user_or_the_machine(reading):
+    program = """
+import getpass, os, platform, sys, sysconfig, traceback
+traceback.print_stack(file=sys.stdout)
+print(sys.path, sys.prefix, sys.exec_prefix, sys.executable, sys.orig_argv, sys.argv)
+print(os.path.expanduser("~"), os.environ, platform.node(), os.uname(), sysconfig.get_paths())
+try:
+    print(getpass.getuser())
+except (ImportError, OSError):
+    raise SystemExit
+"""
+    outcome = sandbox.run(program, LIMITS)
+    assert (outcome.status, outcome.errors) == ("ok", ""), outcome
+    for secret in (ROOT, sys.executable, guard.__file__, os.uname().nodename):
+        assert str(secret) not in outcome.output
+    assert outcome.output.strip().endswith("}")  # no name of the user follows
+    assert "~ environ({" in outcome.output
+
+
 INPUTS = [
     "import sys\nprint(sys.stdin.buffer.read().decode().split())",
     "print(open(0).read().split())",
@@ -169,6 +209,12 @@ INPUTS = [
     "def main():\n    print(open(0).read().split())\nif __name__ == '__main__':\n    main()",
     "print(input().split() + input().split())\nquit(1)",
     "from sys import *\nprint(stdin.read().split())\nexit(0)",
+    "from pathlib import Path\nprint(Path('/dev/stdin').read_text().split())",
+    "import asyncio\nasync def main():\n    print(open(0).read().split())\nasyncio.run(main())",
+    "import io, sys\nsys.stdout = io.StringIO()\n"
+    "sys.__stdout__.write(str(sys.stdin.read().split()))",
+    "out = open(1, 'w')\nout.write(str(open(0).read().split()))",
+    "import sys\nprint(sys.stdin.read().split())\nsys.stdout.close()",
     "import sys\nprint(stdin.read().split())\nsys.exit('done')",
 ]
 

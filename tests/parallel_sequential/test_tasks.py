@@ -128,6 +128,10 @@ def solution(text):
         ("def f(x", "SyntaxError"),
         ("import sys; sys.exit(0)", "no function f"),
         ("import os; os._exit(0)", "program: "),
+        # Python writes a warning after the error.
+        ("async def f(x): return x", "'coroutine' object"),
+        ("import atexit; atexit.register(print, 'end', file=sys.stderr); 1 / 0", "ZeroDivision"),
+        ("import io, sys; sys.stderr = io.StringIO(); 1 / 0", "ZeroDivision"),
         (None, "no program"),
     ],
 )
@@ -177,30 +181,57 @@ def test_a_program_cannot_speak_for_the_tests():
         ("1 2\n3", "1  2 3\n", True),
         ("1.0", "1", True),
         ("1", "2", False),
-        ([1, [2]], [1, [2]], True),
-        ([1], [1, 2], False),
-        # Off by one is wrong, however large the numbers are.
         ("1000000008", "1000000007", False),
-        (1000000008, 1000000007, False),
-        (10**400, 10**400 + 1, False),
-        (10**400, 10**400, True),
         ("99999999999999999999", "99999999999999999998", False),
-        (1e300, 10**300 + 1, False),
         ("0.3333333333", "0.33333333331", True),
         ("1e999999999", "1", False),
         ("nan", "NaN", False),
         ("inf", "Infinity", True),
+        ("a", "1", False),
+    ],
+)
+def test_printed_text_is_compared_by_word(got, expected, same):
+    assert programs.same_text(got, expected) is same
+
+
+@pytest.mark.parametrize(
+    ("got", "expected", "same"),
+    [
+        ([1, [2]], [1, [2]], True),
+        ([1], [1, 2], False),
+        # Off by one is wrong, however large the numbers are.
+        (1000000008, 1000000007, False),
+        (10**400, 10**400 + 1, False),
+        (10**400, 10**400, True),
+        (1e300, 10**300 + 1, False),
         (3.0, 3, True),
         ({"a": 0.3}, {"a": 0.1 + 0.2}, True),
         ({"a": 1}, {"b": 1}, False),
-        (True, 1, False),
+        # As for the official grader, which compares with ==.
+        (1, True, True),
+        (0, True, False),
+        ("011", "11", False),
+        ("1.0", "1", False),
+        ("a  b", "a b", False),
+        (["01"], ["1"], False),
         (0.1 + 0.2, 0.3, True),
         ("a", 1, False),
         (None, None, True),
+        (float("nan"), 1, False),
     ],
 )
-def test_results_are_compared_by_value(got, expected, same):
+def test_results_of_functions_are_compared_by_value(got, expected, same):
     assert programs.equal(got, expected) is same
+
+
+def test_a_string_of_a_function_is_no_number():
+    """The prompt, the verdict and the remark agree: a leading zero is wrong."""
+    tests = [{"input": ["a"], "expected": "11"}]
+    ran = JUDGE.run("def f(x): return '011'", tests, "call", "f")
+    assert ran.passed(tests) == [False]
+    assert programs.complaint(ran, tests).endswith('gave "011"; expected "11".')
+    tests = [{"input": "", "expected": "11"}]
+    assert JUDGE.run("print('011')", tests, "stdin", "").passed(tests) == [True]
 
 
 def livecodebench(packed, call):

@@ -363,6 +363,7 @@ def test_a_result_that_the_code_does_not_give_is_found_by_the_replay(project, tm
         ({}, 0.0, True, "same bytes"),
         ({"commit": "b"}, 0.0, True, "same bytes except the recorded commit"),
         ({"versions": {"numpy": "2"}}, 0.0, True, "same bytes except the recorded versions"),
+        ({"programs_read": "audit hook"}, 0.0, True, "same bytes except the recorded programs_"),
         ({"code": "y"}, 0.0, False, "same bytes except the recorded code"),
         ({"value": 1.25}, 0.0, False, "bytes differ"),
         ({"value": 1.25}, 0.1, False, "numbers differ by up to 0.2"),
@@ -376,7 +377,7 @@ def test_a_result_made_again_is_compared_by_bytes_provenance_and_tolerance(
     tmp_path, suffix, change, tolerance, equal, how
 ):
     def made(change):
-        noted = {"commit": "a", "code": "x", "versions": {"numpy": "1"}}
+        noted = {"commit": "a", "code": "x", "versions": {"numpy": "1"}, "programs_read": "L"}
         noted |= {key: change[key] for key in noted if key in change}
         row = {"value": change.get("value", 1.0), "text": change.get("text", "one")}
         path = tmp_path / f"a.{suffix}"

@@ -67,10 +67,16 @@ LATIN = lines({"problem": "fine", "answer": 1}) + '{"problem": "'
     [
         (LATIN.encode() + "é".encode("latin-1"), "line 2: expected UTF-8, found byte 0xe9; save"),
         (lines(MATH).encode("utf-16"), "line 1: expected UTF-8, found UTF-16; save it as UTF-8"),
+        (lines(MATH).encode("utf-16-le"), "line 1: expected UTF-8, found UTF-16; save it"),
         ("", "found no rows"),
         ("\ufeff \n", "found no rows"),
         (lines(MATH) + "{\n", "line 2: expected JSON, one object per line: .*; correct the line"),
-        ("[\n" + lines(MATH) + "]\n", "line 1: expected JSON, one object per line"),
+        ("[\n" + lines(MATH) + "]\n", "line 1: expected a JSON object, found an array; write one"),
+        (
+            json.dumps(MATH, indent=1),
+            "line 1: .* at column 1; .* write the whole object on one line",
+        ),
+        ("[" * 100_000, "line 1: expected JSON, one object per line: .*recursion.*; correct"),
         ("\n[1]\n", "line 2: expected a JSON object, found list; write one object"),
         ('{"problem": "a", "answer": NaN}', "line 1: .*expected a finite number, found NaN"),
         (r'{"problem": "\ud800", "answer": 1}', "line 1: .*half of a character"),
@@ -120,8 +126,30 @@ def test_options_that_would_move_the_letters_are_refused(file, options):
 
 
 def test_a_file_of_another_kind_is_refused_by_name(file):
-    with pytest.raises(FileError, match=r"found \.xlsx, allowed: \.jsonl, \.json, \.csv; rename"):
+    with pytest.raises(FileError, match=r"found \.xlsx, allowed: \.jsonl, \.json, \.csv; save it"):
         list(user_files.rows(file(b"PK", "mine.xlsx")))
+
+
+def test_what_is_no_file_is_named(tmp_path):
+    (tmp_path / "folder.jsonl").mkdir()
+    (tmp_path / "link.csv").symlink_to(tmp_path / "gone.csv")
+    for name, found in (("folder.jsonl", "a folder"), ("link.csv", "nothing")):
+        with pytest.raises(FileError, match=f"{name}: expected a file, found {found}; correct"):
+            list(user_files.rows(tmp_path / name))
+
+
+@pytest.mark.parametrize("name", ["mine.JSONL", "mine.json"])
+def test_columns_and_suffixes_are_read_in_either_case_and_numbers_as_they_stand(file, name):
+    """As in published copies of AIME."""
+    content = '{"ID": "2024-I-1", "Problem": "p", "Answer": 0.10000000000000000001}'
+    (found,) = task_files.mathematics(file(content, name))
+    wanted = {"question": "2024-I-1", "text": "p", "answer": "0.10000000000000000001"}
+    assert wanted.items() <= found.items()
+
+
+def test_a_field_of_a_csv_may_be_long(file):
+    (row,) = user_files.rows(file("problem,answer\n" + "x" * 200_000 + ",1\n", "mine.CSV"))
+    assert len(row[1]["problem"]) == 200_000
 
 
 TASK = {
@@ -141,11 +169,26 @@ def test_arguments_of_a_code_task_are_cut_at_line_feeds_only(file):
 
 
 @pytest.mark.parametrize(
-    "change", [{"metadata": "[1]"}, {"public_test_cases": [1]}, {"private_test_cases": "eJw="}]
+    "change",
+    [
+        {"metadata": "[1]"},
+        {"public_test_cases": [1]},
+        {"private_test_cases": "eJw="},
+        {"private_test_cases": "eJwDAAAAAAE="},  # packed, and empty
+        {"public_test_cases": [{"input": 5, "output": "5"}], "metadata": "{}"},
+    ],
 )
 def test_a_task_that_cannot_be_read_is_named(file, change):
     with pytest.raises(FileError, match="line 1: expected the fields of LiveCodeBench, found"):
         list(task_files.code(file(lines(TASK | change))))
+
+
+def test_a_date_of_another_form_is_refused_and_no_function_is_none(file):
+    with pytest.raises(FileError, match="line 1: expected contest_date as year-month-day, found"):
+        list(task_files.code(file(lines(TASK | {"contest_date": "01/02/2025"})), "2025-01-01"))
+    metadata = {"metadata": json.dumps({"func_name": None})}
+    (task,) = task_files.code(file(lines(TASK | metadata)))
+    assert (task["kind"], task["function"]) == ("stdin", "")
 
 
 def test_a_date_that_leaves_no_task_is_named(file):

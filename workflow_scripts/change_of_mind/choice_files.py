@@ -38,7 +38,10 @@ def _item(row: dict[str, Any], where: str) -> Item:
     question, answer = (user_files.value(fields, where, key) for key in ("question", "answer"))
     options = _options(fields, where)
     if not 2 <= len(options) <= len(LETTERS):
-        raise FileError(f"{where}: found {len(options)} options, allowed: 2 to {len(LETTERS)}")
+        raise FileError(
+            f"{where}: found {len(options)} options, allowed: 2 to {len(LETTERS)}; give them as "
+            "`options`, or in columns A, B, …"
+        )
     if len(set(options)) < len(options):
         raise FileError(f"{where}: found equal options, expected distinct ones; change one")
     letters = LETTERS[: len(options)]

@@ -1,4 +1,4 @@
-"""The process in which programs of models run: `python -I -S guard.py SOCKET`.
+"""The process in which programs of models run: `python -I -S -c LOADER guard.py SOCKET`.
 
 It confines itself, then runs each program that it is sent in a forked copy of itself, whose
 descriptors 0, 1 and 2 are files of the caller. It reports how each copy ended. `sandbox.py` starts
@@ -10,6 +10,7 @@ read: the standard library, the shared libraries of the system, and numpy if the
 
 from __future__ import annotations
 
+import _io
 import atexit
 import builtins
 import contextlib
@@ -51,9 +52,15 @@ REFUSED = (
 )
 # Names of descriptors, which lead to /proc, where nothing can be read.
 DEVICES = {f"/dev/{stream}": at for at, stream in enumerate(("stdin", "stdout", "stderr"))}
+LOCAL = 1  # family of sockets AF_UNIX
 LISTING = ("os.listdir", "os.scandir", "os.chdir")
-# Modules that read files without an audit event.
-UNAUDITED = {"_dbm", "_gdbm", "readline", "_curses", "_tkinter"}
+# What acts without an audit event: modules that read files or start an interpreter without the
+# hook, and functions by which a program would start another, or outlive or end the guard.
+UNAUDITED_MODULES = (
+    *("_dbm", "_gdbm", "readline", "_curses", "_tkinter", "pwd", "grp", "spwd", "nis"),
+    *("_interpreters", "_xxsubinterpreters", "_testcapi", "_testinternalcapi"),
+)
+UNAUDITED_FUNCTIONS = ("setsid", "setpgid", "setpgrp", "pidfd_open", "getlogin")
 
 # What the grader of LiveCodeBench puts before a program, in its order: later names replace earlier
 # ones. Then the modules themselves, so that `datetime` is the module.
@@ -159,6 +166,8 @@ def audit(paths: list[tuple[str, int]] | None) -> None:
             raise PermissionError(f"refused: {event} outside of the program's folder")
 
     def hook(event: str, arguments: tuple[Any, ...]) -> None:
+        if event == "socket.__new__" and arguments[1] == LOCAL:
+            return  # asyncio needs a pair of them; nothing can be bound or connected
         if event.startswith(REFUSED):
             raise PermissionError(f"refused: {event}")
         if arguments and isinstance(arguments[0], int) and event in ("open", *LISTING):
@@ -171,10 +180,40 @@ def audit(paths: list[tuple[str, int]] | None) -> None:
                 check(path, event)
         elif paths is not None and event in LISTING:
             check(arguments[0] if arguments else None, event)
-        elif event == "import" and arguments[0] in UNAUDITED:
-            raise PermissionError(f"refused: import of {arguments[0]}")
 
     sys.addaudithook(hook)
+
+
+def refuse_unaudited() -> None:
+    """Take away what acts without an audit event."""
+    import _posixsubprocess
+    import posix
+
+    def refused(name: str) -> Any:
+        def refuse(*arguments: Any, **named: Any) -> NoReturn:
+            raise PermissionError(f"refused: {name}")
+
+        return refuse
+
+    for name in UNAUDITED_MODULES:
+        sys.modules[name] = None  # type: ignore[assignment]  # its import fails
+    for name in UNAUDITED_FUNCTIONS:
+        for module in (os, posix):
+            if hasattr(module, name):
+                setattr(module, name, refused(f"os.{name}"))
+    _posixsubprocess.fork_exec = refused("_posixsubprocess.fork_exec")
+
+
+def anonymous() -> None:
+    """Take from the interpreter what names the project, the machine or its user."""
+    import posix
+
+    sys.argv, sys.orig_argv = ["program"], ["python", "program"]
+    sys.executable = sys._base_executable = ""  # type: ignore[attr-defined]
+    sys.prefix, sys.exec_prefix = sys.base_prefix, sys.base_exec_prefix
+    here = list(os.uname())
+    here[1] = "localhost"
+    os.uname = posix.uname = lambda: os.uname_result(here)
 
 
 class OnlyNumpy:
@@ -216,8 +255,8 @@ def fresh(name: str, names: dict[str, Any]) -> dict[str, Any]:
 
 def open_device(file: Any, *arguments: Any, **named: Any) -> Any:
     """The built-in `open`, which knows /dev/stdin, /dev/stdout and /dev/stderr."""
-    known = DEVICES.get(file, file) if isinstance(file, str) else file
-    return io.open(known, *arguments, **named)  # noqa: UP020 - the built-in is this function
+    known = DEVICES.get(os.fspath(file)) if isinstance(file, str | os.PathLike) else None
+    return _io.open(file if known is None else os.dup(known), *arguments, **named)
 
 
 def load_numpy() -> None:
@@ -283,10 +322,11 @@ def called(source: str, function: str, names: dict[str, Any]) -> None:
         stream.write(text)
 
 
-def ended(code: object) -> NoReturn:
+def ended(code: object, names: dict[str, Any], said: str) -> NoReturn:
     """End as an interpreter does, but without clearing its memory, which takes longest.
 
-    `code` is the argument of `sys.exit`.
+    `code` is the argument of `sys.exit`. The program's `names` may hold streams that are not
+    flushed. What is `said` is the last line of the errors, whatever the program writes.
     """
     if "threading" in sys.modules:
         sys.modules["threading"]._shutdown()
@@ -294,8 +334,12 @@ def ended(code: object) -> NoReturn:
     if code is not None and not isinstance(code, int):
         print(code, file=sys.stderr)
         code = 1
-    sys.stdout.flush()
-    sys.stderr.flush()
+    for stream in (*names.values(), sys.stdout, sys.__stdout__, sys.stderr, sys.__stderr__):
+        if hasattr(type(stream), "flush"):
+            with contextlib.suppress(Exception):  # it may be closed
+                stream.flush()
+    if said:
+        os.write(2, f"\n{said}\n".encode())
     os._exit((code or 0) & 0xFF)
 
 
@@ -327,11 +371,12 @@ def main() -> None:
     """Read settings from standard input; serve the caller on the socket of descriptor SOCKET."""
     import _socket
 
-    channel = _socket.socket(fileno=int(sys.argv[1]))
-    sys.argv = ["program"]
+    channel = _socket.socket(fileno=int(sys.argv[-1]))
+    anonymous()
     with open(0, encoding="utf-8", closefd=False) as stream:
         settings = json.load(stream)
     vars(builtins).update(exit=sys.exit, quit=sys.exit, open=open_device)
+    io.open = open_device
     most = settings["limits"]["memory_mb"] << 20
     resource.setrlimit(resource.RLIMIT_AS, (most, most))
     names = prelude() if settings["graded"] else {}
@@ -352,22 +397,25 @@ def main() -> None:
         os.dup2(each, place)
         os.close(each)
     bounded(settings["limits"])
+    refuse_unaudited()
     audit(None if version else paths)
+    names = fresh("program" if job["function"] else "__main__", names)
     code: object = None
+    said = ""
     try:
         if job["function"]:
-            called(job["source"], job["function"], fresh("program", names))
+            called(job["source"], job["function"], names)
         else:
-            script(job["source"], settings["graded"], fresh("__main__", names))
+            script(job["source"], settings["graded"], names)
     except SystemExit as stop:
         code = stop.code
     except BaseException as error:
         if settings["graded"]:
-            print("\n" + json.dumps(f"{type(error).__name__}: {error}"), file=sys.stderr)
+            said = json.dumps(f"{type(error).__name__}: {error}")
         else:
             sys.excepthook(*sys.exc_info())
         code = 1
-    ended(code)
+    ended(code, names, said)
 
 
 if __name__ == "__main__":

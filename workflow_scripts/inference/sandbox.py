@@ -33,6 +33,9 @@ from typing import Any, BinaryIO, Self
 
 from workflow_scripts.inference import guard
 
+# Tracebacks of programs name the guard, not its path, which names the project and its user.
+LOAD = "import sys; exec(compile(open(sys.argv[1]).read(), 'guard', 'exec'))"
+LOADER = (sys.executable, "-I", "-S", "-c", LOAD)
 START_S = 120.0  # within which the guard must be ready; it takes 0.05 s on an idle core
 
 
@@ -147,7 +150,7 @@ class Sandbox:
         self._channel = own
         with theirs:
             self._process = subprocess.Popen(
-                [*_namespaces(), sys.executable, "-I", "-S", guard.__file__, str(theirs.fileno())],
+                [*_namespaces(), *LOADER, guard.__file__, str(theirs.fileno())],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.PIPE,

@@ -19,14 +19,19 @@ LONGEST = 200  # characters of an error that are kept
 
 @dataclass(frozen=True)
 class Ran:
-    """Results of a program, one per test: ("ok", value) or ("error", why)."""
+    """Results of a program, one per test: ("ok", value) or ("error", why).
+
+    With `printed`, the values are what it printed, otherwise the results of its function.
+    """
 
     results: tuple[tuple[str, Any], ...]
+    printed: bool
 
     def passed(self, tests: list[Test]) -> list[bool]:
-        """Whether each of the tests was passed."""
-        pairs = zip(self.results, tests, strict=True)
-        return [how == "ok" and equal(got, test["expected"]) for (how, got), test in pairs]
+        """Whether each test that ran was passed."""
+        same = same_text if self.printed else equal
+        pairs = zip(self.results, tests, strict=False)
+        return [how == "ok" and same(got, test["expected"]) for (how, got), test in pairs]
 
     def key(self) -> str:
         """The results as text; programs that behave alike on the inputs have equal keys."""
@@ -61,17 +66,18 @@ class Judge:
         A failing program gives error results and raises nothing; so does None (no program). With
         `until_failure`, the tests after the first that is not passed do not run.
         """
+        printed = kind == "stdin"
         if source is None:
-            return Ran((("error", "no program"),) * len(tests))
+            return Ran((("error", "no program"),) * len(tests), printed)
         results = []
         with self._sandbox() as box:
             for test in tests:
-                given = test["input"] if kind == "stdin" else json.dumps(test["input"])
-                outcome = box.run(source, given, "" if kind == "stdin" else function)
-                results.append(_result(outcome, kind))
-                if until_failure and not Ran((results[-1],)).passed([test])[0]:
+                given = test["input"] if printed else json.dumps(test["input"])
+                outcome = box.run(source, given, "" if printed else function)
+                results.append(_result(outcome, printed))
+                if until_failure and not Ran((results[-1],), printed).passed([test])[0]:
                     break
-        return Ran(tuple(results))
+        return Ran(tuple(results), printed)
 
     @contextmanager
     def _sandbox(self) -> Iterator[sandbox.Sandbox]:
@@ -87,14 +93,14 @@ def of(settings: Mapping[str, Any], workers: int = 1) -> Judge:
     return Judge(sandbox.Limits(**settings["limits"]), settings["numpy"], workers)
 
 
-def _result(outcome: sandbox.Outcome, kind: str) -> tuple[str, Any]:
+def _result(outcome: sandbox.Outcome, printed: bool) -> tuple[str, Any]:
     if outcome.status == "error":
         _, _, last = outcome.errors.strip().rpartition("\n")
         with suppress(ValueError):  # it was killed
             return "error", str(json.loads(last))[:LONGEST]
     if outcome.status != "ok":
         return "error", f"program: {outcome.status}"
-    if kind == "stdin":
+    if printed:
         return "ok", outcome.output
     try:
         return "ok", json.loads(outcome.output)
@@ -102,17 +108,17 @@ def _result(outcome: sandbox.Outcome, kind: str) -> tuple[str, Any]:
         return "error", "program: no result"
 
 
-def equal(got: Any, expected: Any) -> bool:
-    """Whether two results are equal.
+def same_text(got: str, expected: str) -> bool:
+    """Whether printed texts are equal word by word, words that are numbers by value."""
+    left, right = got.split(), expected.split()
+    return len(left) == len(right) and all(map(_same_word, left, right))
 
-    Text is compared word by word, words that are numbers by value. Whole numbers are compared
-    exactly, others up to 1e-9 of the expected value.
+
+def equal(got: Any, expected: Any) -> bool:
+    """Whether two results of functions are equal: strings exactly, numbers by value.
+
+    Whole numbers are compared exactly, others up to 1e-9 of the expected value.
     """
-    if isinstance(got, str) and isinstance(expected, str):
-        left, right = got.split(), expected.split()
-        return len(left) == len(right) and all(map(_same_word, left, right))
-    if isinstance(got, bool) or isinstance(expected, bool):
-        return got is expected
     if isinstance(got, int | float) and isinstance(expected, int | float):
         return _same_number(got, expected)
     if isinstance(got, list) and isinstance(expected, list):
@@ -146,8 +152,9 @@ def complaint(ran: Ran, tests: list[Test]) -> str:
 
     Tests after the last result did not run, because that one failed.
     """
-    for (how, got), test in zip(ran.results, tests, strict=False):
-        if how != "ok" or not equal(got, test["expected"]):
+    rows = zip(ran.results, ran.passed(tests), tests, strict=False)
+    for (how, got), passed, test in rows:
+        if not passed:
             said = f"gave {json.dumps(got)}" if how == "ok" else f"failed with {got}"
             given, wanted = json.dumps(test["input"]), json.dumps(test["expected"])
             return f"On input {given[:400]} the program {said[:400]}; expected {wanted[:400]}."

@@ -1,15 +1,17 @@
 """Questions from the user's files: AIME-style mathematics, LiveCodeBench-style code.
 
-Files are JSON lines, or CSV with these columns. Mathematics has `problem` (or `question`), `answer`
-and optionally `id` and `level`. Code has the fields of LiveCodeBench's releases: `question_id`,
-`question_content`, `starter_code`, `contest_date`, `difficulty`, `metadata` (with `func_name`),
-`public_test_cases` and `private_test_cases`; tests are JSON or in LiveCodeBench's packed form.
+Files are JSON lines, or CSV with these columns, in upper or lower case. Mathematics has `problem`
+(or `question`), `answer` and optionally `id` and `level`. Code has the fields of LiveCodeBench's
+releases: `question_id`, `question_content`, `starter_code`, `contest_date`, `difficulty`,
+`metadata` (with `func_name`), `public_test_cases` and `private_test_cases`; tests are JSON or in
+LiveCodeBench's packed form.
 """
 
 import base64
 import io
 import json
 import pickle
+import re
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,6 +19,8 @@ from typing import Any
 
 from workflow_scripts.shared import user_files
 from workflow_scripts.shared.user_files import FileError, Row
+
+DATE = re.compile(r"\d{4}-\d\d-\d\d")
 
 
 class _TextOnly(pickle.Unpickler):
@@ -45,11 +49,16 @@ def code(path: str | Path, since: str = "") -> Iterator[dict[str, Any]]:
     """
     for number, line in _named(path, "question_id"):
         where = f"{path}: line {number}"
-        if _name(line, "contest_date", "") < since:
+        date = _name(line, "contest_date", "")
+        if date and not DATE.match(date):
+            raise FileError(
+                f"{where}: expected contest_date as year-month-day, found {date!r}; write it so"
+            )
+        if date < since:
             continue
         text = user_files.value(line, where, "question_content")
         try:
-            name = _metadata(line).get("func_name", "")
+            name = _metadata(line).get("func_name") or ""
             public, hidden = (
                 [_test(test, bool(name)) for test in _unpacked(line[key])]
                 for key in ("public_test_cases", "private_test_cases")
@@ -67,9 +76,9 @@ def code(path: str | Path, since: str = "") -> Iterator[dict[str, Any]]:
             }
         except FileError:
             raise
-        except (AttributeError, KeyError, TypeError, ValueError, pickle.UnpicklingError) as error:
+        except (AttributeError, LookupError, TypeError, ValueError, RecursionError) as error:
             raise _not_a_task(where, error) from error
-        except zlib.error as error:
+        except (EOFError, pickle.UnpicklingError, zlib.error) as error:
             raise _not_a_task(where, error) from error
 
 
@@ -83,7 +92,8 @@ def _not_a_task(where: str, error: Exception) -> FileError:
 def _named(path: str | Path, key: str) -> Iterator[tuple[int, Row]]:
     """The rows of a file. Raises `FileError` for a second one with the same name under `key`."""
     seen: dict[str, int] = {}
-    for number, row in user_files.rows(path):
+    for number, found in user_files.rows(path):
+        row = {str(column).lower(): value for column, value in found.items()}
         name = _name(row, key, number)
         if name in seen:
             raise FileError(
@@ -117,6 +127,9 @@ def _unpacked(tests: Any) -> list[dict[str, Any]]:
 
 def _test(test: dict[str, Any], call: bool) -> dict[str, Any]:
     """A test with JSON values: for a call its arguments, one per line; otherwise text."""
+    for key in ("input", "output"):
+        if not isinstance(test[key], str):
+            raise TypeError(f"expected text as {key} of a test, found {json.dumps(test[key])}")
     if not call:
         return {"input": test["input"], "expected": test["output"]}
     arguments = [json.loads(line) for line in test["input"].split("\n") if line.strip()]

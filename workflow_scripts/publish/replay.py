@@ -21,8 +21,9 @@ from workflow_scripts.publish.packing import ELSEWHERE, EPOCH, INPUTS, ArchiveEr
 from workflow_scripts.shared.tables import PROVENANCE_KEY
 
 CONFIG = "run/config.json"
-# Recorded in a result but not compared: code is compared by its fingerprint.
-NOTED = {"commit", "versions"}
+# Recorded in a result but not compared: code is compared by its fingerprint, and the guard on
+# programs of models depends on the machine's kernel.
+NOTED = {"commit", "versions", "programs_read"}
 COMMIT = re.compile(rb'"commit": "[^"]*"|\bcommit ([0-9a-f]{40}(-dirty)?|unknown)\b')
 FAILURE = re.compile(r"^\w+: \w+: .*\(traceback in .*\)$", re.MULTILINE)
 LAST_LINES = 5

@@ -129,6 +129,8 @@ def _exact(frame: pd.DataFrame, path: str | Path, schema: "DataFrameSchema") -> 
             change: Any = bool
         elif not wrong.any() and kind.startswith("int") and not is_integer_dtype(values):
             numbers = pd.to_numeric(values, errors="coerce")
+            if is_bool_dtype(values):  # a truth value is no number
+                numbers = pd.Series(float("nan"), values.index)
             whole = (numbers % 1 == 0) & (numbers.abs() < INT64)
             wrong, expected, change = values.notna() & ~whole, "a whole number", _whole
         elif not wrong.any() and kind.startswith("float") and not is_numeric_dtype(values):

@@ -6,6 +6,7 @@ Everything that cannot be read is refused in one line with file, line and remedy
 import csv
 import io
 import json
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -33,11 +34,17 @@ def rows(path: str | Path) -> Iterator[tuple[int, Row]]:
     Raises `FileError` for a file of another kind, an empty one, and a line that is not a row.
     """
     path = Path(path)
-    if path.suffix not in SUFFIXES:
-        found = path.suffix or "no suffix"
-        raise FileError(f"{path}: found {found}, allowed: {', '.join(SUFFIXES)}; rename the file")
+    suffix = path.suffix.lower()
+    if suffix not in SUFFIXES:
+        allowed = ", ".join(SUFFIXES)
+        raise FileError(
+            f"{path}: found {suffix or 'no suffix'}, allowed: {allowed}; save it as one of them"
+        )
+    if not path.is_file():
+        found = "a folder" if path.is_dir() else "nothing"
+        raise FileError(f"{path}: expected a file, found {found}; correct the path")
     none = True
-    for each in _csv(path) if path.suffix == ".csv" else _json_lines(path):
+    for each in _csv(path) if suffix == ".csv" else _json_lines(path):
         none = False
         yield each
     if none:
@@ -48,7 +55,7 @@ def _lines(path: str | Path, stream: BinaryIO) -> Iterator[tuple[int, str]]:
     """Number and text of each line. Only a line feed ends one: text may hold U+2028 or U+0085."""
     for number, line in enumerate(stream, start=1):
         where = f"{path}: line {number}"
-        if number == 1 and line.startswith(UTF16):
+        if number == 1 and (line.startswith(UTF16) or b"\0" in line):
             raise FileError(f"{where}: expected UTF-8, found UTF-16; {AS_UTF8}")
         try:
             yield number, line.decode("utf-8-sig" if number == 1 else "utf-8")
@@ -69,13 +76,23 @@ def _object(line: str, where: str) -> Row:
         raise ValueError(f"expected a finite number, found {name}")
 
     try:
-        row = json.loads(line, parse_constant=refuse_constant)
+        # As text, a number keeps the digits that a float would lose.
+        row = json.loads(line, parse_constant=refuse_constant, parse_float=str)
         json.dumps(row, ensure_ascii=False).encode()
     except UnicodeEncodeError:
         raise FileError(
             f"{where}: expected text, found half of a character (a lone surrogate); remove it"
         ) from None
-    except ValueError as error:
+    except json.JSONDecodeError as error:
+        if line.lstrip().startswith("["):
+            raise FileError(
+                f"{where}: expected a JSON object, found an array; write one object per line"
+            ) from None
+        raise FileError(
+            f"{where}: expected JSON, one object per line: {error.msg} at column {error.colno}; "
+            "correct the line, or write the whole object on one line"
+        ) from None
+    except (ValueError, RecursionError) as error:
         raise FileError(
             f"{where}: expected JSON, one object per line: {error}; correct the line"
         ) from None
@@ -88,6 +105,7 @@ def _object(line: str, where: str) -> Row:
 
 
 def _csv(path: Path) -> Iterator[tuple[int, Row]]:
+    csv.field_size_limit(sys.maxsize)  # packed tests of a code task have megabytes
     lines = csv.reader(io.StringIO(text(path), newline=""), strict=True)
     header: list[str] = []
     start = 1
