@@ -170,7 +170,7 @@ BY_WORDS = {
 
 
 def crowded(words):
-    """A server whose prompts have `PROMPT` tokens (100 for question 2) in a context of `CONTEXT`."""
+    """A server with prompts of `PROMPT` tokens (100 for question 2) and a context of `CONTEXT`."""
 
     def fault(number, body):
         prompt, limit = PROMPT, body["max_tokens"]

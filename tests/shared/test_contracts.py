@@ -70,14 +70,8 @@ def frame(schema, **changes):
 def test_all_contracts_are_found():
     assert len(CONTRACTS) >= 11
     text = "".join(path.read_text() for path in SCRIPTS.rglob("*.py"))
-<<<<<<< HEAD
     defined = re.findall(r"^[A-Z_]+ = (?:DataFrameSchema|[A-Z_]+\.\w+_columns)\(", text, re.M)
     assert len(CONTRACTS) == len(defined)
-=======
-    assert len(CONTRACTS) == len(
-        re.findall(r"^[A-Z]+ = (?:DataFrameSchema|\w+\.add_columns)\(", text, re.M)
-    )
->>>>>>> rfiles
 
 
 @pytest.mark.parametrize("schema", CONTRACTS)
