@@ -14,8 +14,14 @@ from workflow_scripts.shared.orphaned_jobs import take_over
 
 try:
     snakemake_internals.check_version(__version__)
+    snakemake_internals.check_folder(workflow.basedir)
+    snakemake_internals.check_folder(".")
     DEFAULTS = config_files.read_yaml(f"{workflow.basedir}/config.yaml")
-except (snakemake_internals.VersionError, config_files.ConfigError) as error:
+except (
+    snakemake_internals.VersionError,
+    snakemake_internals.FolderError,
+    config_files.ConfigError,
+) as error:
     raise WorkflowError(str(error))
 
 export_python_path()

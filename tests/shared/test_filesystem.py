@@ -225,6 +225,30 @@ def test_a_run_on_a_poor_file_system_in_an_odd_path_without_a_home(project, shim
     assert "Nothing to be done" in tiny_run.call(project, *command, "--dry-run")
 
 
+@pytest.mark.slow
+def test_a_read_only_checkout_runs_from_another_folder(tmp_path):
+    """`-s` and `-d`, for a user who may not write into the checkout and has no home."""
+    checkout, run = tmp_path / "checkout", tmp_path / "run"
+    for folder in (checkout, run):
+        folder.mkdir()
+    tiny_run.make(checkout)
+    shutil.copy(checkout / "config.json", run)
+    before = {path: path.stat().st_mtime_ns for path in checkout.rglob("*")}
+    subprocess.run(["chmod", "-R", "a-w", checkout], check=True)
+    command = [sys.executable, "-m", "snakemake", "--cores", "1", "-s", checkout / "Snakefile"]
+    if os.geteuid() == 0:  # the superuser, but bound by permissions
+        if shutil.which("setpriv") is None:
+            pytest.skip("the superuser may write everywhere, and setpriv is not installed")
+        command = ["setpriv", "--bounding-set=-dac_override,-dac_read_search", *command]
+    odd = {"HOME": "/dev/null", "PYTHONDONTWRITEBYTECODE": ""}
+    try:
+        text = tiny_run.call(run, *command, "-d", run, "tiny", **odd)
+        assert (run / "results/tiny/claims.json").exists(), text
+        assert {path: path.stat().st_mtime_ns for path in checkout.rglob("*")} == before
+    finally:
+        subprocess.run(["chmod", "-R", "u+w", checkout], check=True)
+
+
 def test_only_a_home_that_cannot_be_written_moves_the_caches(monkeypatch, tmp_path):
     for name in ("XDG_CACHE_HOME", "HF_HOME", "MPLCONFIGDIR"):
         monkeypatch.setenv(name, "")  # restored afterwards

@@ -4,7 +4,7 @@ There is one append-only file in `work/` per model and address, shared by all it
 request its maximum cost is recorded, afterwards the difference from the actual cost. The limits
 therefore hold with many pending requests, and pending requests of a killed job count in full. On a
 file system without locks, a request that together with those of other jobs exceeds a limit is
-taken back before it is sent.
+taken back before it is sent; this cannot be relied on across machines.
 """
 
 import json

@@ -19,8 +19,8 @@ GAPS: dict[str, tuple[int, ...]] = {
 }
 COSTS = {
     "flock": (
-        "has no file locks: start one run at a time in this folder; two runs may do the same work "
-        "twice"
+        "has no file locks: start one run at a time in this folder; otherwise work may be done "
+        "twice, and jobs on several machines may together exceed a spending limit"
     ),
     "fsync": "does not confirm that data are on disk: a power failure may lose the latest results",
     "chmod": "sets no permissions: who may read the results is up to its mount options",

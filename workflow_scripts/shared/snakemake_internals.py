@@ -17,6 +17,7 @@ import base64
 import contextlib
 import json
 import logging
+import os
 import re
 import shlex
 import signal
@@ -33,6 +34,7 @@ from workflow_scripts.shared.job import INTERRUPTED
 
 OLDEST, TOO_NEW = (9, 27), (9, 28)  # tested with 9.27.1 and the Slurm plugin 2.8.0
 RECORDS = Path(".snakemake/metadata")
+CHANGED = frozenset('{}$`\\"\n')  # wildcards, and what a shell changes within double quotes
 TORN = "torn"  # key of what stands for a record that cannot be read
 # The first line of a job's script. Most of a short job is imports, which `job.run` cannot guard.
 WITHOUT_TRACEBACK = (
@@ -43,6 +45,10 @@ WITHOUT_TRACEBACK = (
 
 class VersionError(RuntimeError):
     """A version of Snakemake that the project was not tested with."""
+
+
+class FolderError(RuntimeError):
+    """A folder whose path Snakemake or a shell would change."""
 
 
 class PlanError(RuntimeError):
@@ -61,6 +67,16 @@ def check_version(version: str) -> None:
         raise VersionError(
             f"expected Snakemake {least} or newer, below {below}; found {version}. "
             "`make setup` installs a tested version into .venv"
+        )
+
+
+def check_folder(folder: str | Path) -> None:
+    """Raise `FolderError` if Snakemake cannot run in or from a folder with this path."""
+    path = os.path.abspath(folder)
+    if found := CHANGED & set(path):
+        raise FolderError(
+            f"{path!r}: expected a path without {' '.join(sorted(found))!r}, which Snakemake or a "
+            "shell would replace; rename the folder"
         )
 
 
