@@ -231,7 +231,7 @@ def test_commands_of_jobs_quote_an_interpreter_with_blanks_in_its_path(monkeypat
     from snakemake_interface_executor_plugins.settings import SharedFSUsage
     from snakemake_interface_executor_plugins.utils import join_cli_args
 
-    odd = "/home/x/Mein Projekt (1) é/.venv/bin/python"
+    odd = "/data/Mein Projekt (1) é/.venv/bin/python"
     monkeypatch.setattr(sys, "executable", odd)
     for kind in (Executor, RemoteExecutor, JobStep):
         monkeypatch.setattr(kind, "get_python_executable", kind.get_python_executable)
