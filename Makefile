@@ -8,7 +8,6 @@ PIP_VERSION := 26.3
 TARGETS ?=
 ARCHIVE ?= results/archive/latest.zip
 ARGS ?=
-SLURM = $(BIN)/snakemake --workflow-profile profiles/slurm
 
 .DEFAULT_GOAL := help
 .PHONY: help setup run try check probe study compare explain cluster cost archive verify test test-servers test-slurm lint vllm test-vllm test-envs
@@ -91,14 +90,8 @@ check: setup
 probe: setup
 	@$(BIN)/python -m workflow_scripts.publish.probe "$(MODEL)" $(ARGS)
 
-# Only the holder of this lock submits from this folder, so any lock that Snakemake left there belongs
-# to a run that was killed.
 cluster: setup
-	@mkdir -p work .snakemake/locks
-	@exec 9> work/submitter.lock; \
-	flock --nonblock 9 || { echo "another run submits from this folder; see squeue --me"; exit 1; }; \
-	[ -z "$$(ls .snakemake/locks)" ] || $(SLURM) --unlock $(ARGS) 9>&-; \
-	$(SLURM) $(ARGS)
+	@exec $(BIN)/python -m workflow_scripts.shared.submit $(ARGS)
 
 cost: setup
 	@$(BIN)/python -m workflow_scripts.publish.cost $(ARGS)

@@ -7,17 +7,27 @@ from snakemake import __version__
 
 sys.path.insert(0, str(workflow.basedir))
 
-from workflow_scripts.shared import config as config_files, snakemake_internals
+from workflow_scripts.shared import config as config_files, filesystem, snakemake_internals
+from workflow_scripts.shared import terminal_text
 from workflow_scripts.shared.job import export_python_path
 from workflow_scripts.shared.orphaned_jobs import take_over
 
 try:
     snakemake_internals.check_version(__version__)
+    snakemake_internals.check_folder(workflow.basedir)
+    snakemake_internals.check_folder(".")
     DEFAULTS = config_files.read_yaml(f"{workflow.basedir}/config.yaml")
-except (snakemake_internals.VersionError, config_files.ConfigError) as error:
+except (
+    snakemake_internals.VersionError,
+    snakemake_internals.FolderError,
+    config_files.ConfigError,
+) as error:
     raise WorkflowError(str(error))
 
 export_python_path()
+terminal_text.tolerate()
+snakemake_internals.run_anywhere()
+filesystem.use_caches_at_hand()
 interruption = snakemake_internals.tell_interruptions(workflow.is_main_process)
 
 
@@ -43,6 +53,7 @@ snakemake_internals.refuse_targets(workflow, left_out(config))
 
 onstart:
     interruption.planning = False
+    filesystem.try_out("work")
     snakemake_internals.quicken(workflow)
     take_over(workflow.dag, on_slurm=workflow.non_local_exec)
 

@@ -116,7 +116,7 @@ def expanded(command, folder):
     for line in done.stdout.splitlines():
         if found := re.search(r"\.venv/bin/snakemake (.*?)(?=$| \d*>|;|\|\||&&)", line):
             yield shlex.split(found[1].rstrip("\\"))
-        elif found := re.search(r"workflow_scripts\.publish\.(?:cost|explain) (.+)", line):
+        elif found := re.search(r"workflow_scripts\.\w+\.(?:cost|explain|submit) (.+)", line):
             yield shlex.split(found[1])
 
 

@@ -1,12 +1,15 @@
 """The end of `make run`: counts by study, contradictions, and what changed since the last run."""
 
 import os
+import subprocess
+import sys
 
 import pandas as pd
 import pytest
 
 from workflow_scripts.publish import summary
 from workflow_scripts.shared import tables
+from workflow_scripts.shared.fingerprint import ROOT
 
 
 def card(**changed):
@@ -124,3 +127,18 @@ def test_a_scorecard_of_an_old_format_gives_one_line(tmp_path, capsys):
     assert summary.main(tmp_path / "old.parquet") == 1
     (line,) = capsys.readouterr().err.splitlines()
     assert "without n, scale; `snakemake scorecard --forcerun" in line
+
+
+def test_a_terminal_that_lacks_a_character_shows_a_question_mark(tmp_path):
+    """Greek letters and arrows on a Latin-1 terminal."""
+    environment = os.environ | {"PYTHONIOENCODING": "latin-1", "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-m", "workflow_scripts.publish.summary"]
+    for verdict in ("inconclusive", "supported"):
+        verdicts = ["supported", verdict, "contradicted"]
+        frame = card(statement="σ → é.", verdict=verdicts)
+        tables.write(frame, tmp_path / summary.SCORECARD)
+        done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True)
+        assert done.returncode == 0, done.stderr
+    text = " ".join(done.stdout.decode("latin-1").split())
+    assert "softmax S1 (float32): inconclusive ? supported" in text
+    assert "? ? é. (table 2)" in text

@@ -16,11 +16,19 @@ import sys
 
 sys.path.insert(0, str(workflow.basedir))
 
-from workflow_scripts.models.registry import checkpoint
+from workflow_scripts.models.registry import checkpoint, probe_file, served
+from workflow_scripts.shared import filesystem, snakemake_internals, terminal_text
 from workflow_scripts.shared.fingerprint import fingerprint
 from workflow_scripts.shared.job import export_python_path, project_file
 
 export_python_path()
+terminal_text.tolerate()
+snakemake_internals.run_anywhere()
+filesystem.use_caches_at_hand()
+
+
+onstart:
+    filesystem.try_out("work")
 
 
 configfile: "config.json"

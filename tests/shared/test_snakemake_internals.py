@@ -3,6 +3,7 @@
 import inspect
 import io
 import logging
+import shlex
 import signal
 import subprocess
 import sys
@@ -211,3 +212,44 @@ def test_nested_settings_reach_a_rule(folder):
     run(folder, "--config", "study={draws: 256}")
     records = dict(internals.records(folder))
     assert yaml.safe_load(records["b.txt"]["params"][0])["draws"] == 256
+
+
+@pytest.mark.parametrize("mark", '{}$`\\"')
+def test_a_path_that_snakemake_or_a_shell_would_change_is_refused_in_one_line(tmp_path, mark):
+    internals.check_folder(tmp_path / "Mein Projekt (1) – é & 'co'; [x] #~!")
+    with pytest.raises(internals.FolderError) as error:
+        internals.check_folder(tmp_path / f"a{mark}b")
+    (line,) = str(error.value).splitlines()
+    assert "rename the folder" in line
+
+
+def test_commands_of_jobs_quote_an_interpreter_with_blanks_in_its_path(monkeypatch):
+    from snakemake.executors.local import Executor
+    from snakemake.script import PythonScript
+    from snakemake_executor_plugin_slurm_jobstep import Executor as JobStep
+    from snakemake_interface_executor_plugins.executors.remote import RemoteExecutor
+    from snakemake_interface_executor_plugins.settings import SharedFSUsage
+    from snakemake_interface_executor_plugins.utils import join_cli_args
+
+    odd = "/data/Mein Projekt (1) é/.venv/bin/python"
+    monkeypatch.setattr(sys, "executable", odd)
+    for kind in (Executor, RemoteExecutor, JobStep):
+        monkeypatch.setattr(kind, "get_python_executable", kind.get_python_executable)
+    ran = []
+    monkeypatch.setattr(PythonScript, "_execute_cmd", lambda *_, **named: ran.append(named))
+    internals.run_anywhere()
+    PythonScript.execute_script(
+        SimpleNamespace(
+            container_img=None,
+            conda_env=None,
+            env_modules=None,
+            _execute_cmd=lambda cmd, **named: PythonScript._execute_cmd(None, cmd, **named),
+        ),
+        "script.py",
+    )
+    assert shlex.split(ran[0]["py_exec"]) == [odd]
+    shared = SimpleNamespace(shared_fs_usage=SharedFSUsage.all())
+    here = SimpleNamespace(workflow=SimpleNamespace(storage_settings=shared))
+    for kind in (Executor, RemoteExecutor, JobStep):
+        command = join_cli_args([kind.get_python_executable(here), "-m snakemake"])
+        assert shlex.split(command) == [odd, "-m", "snakemake"]

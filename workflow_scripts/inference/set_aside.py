@@ -6,7 +6,7 @@ import threading
 from pathlib import Path
 from typing import Any
 
-from workflow_scripts.shared import files
+from workflow_scripts.shared import files, filesystem
 
 
 class SetAside:
@@ -39,6 +39,6 @@ class SetAside:
             try:
                 while data:
                     data = data[os.write(descriptor, data) :]
-                os.fsync(descriptor)
+                filesystem.sync(descriptor)
             finally:
                 os.close(descriptor)

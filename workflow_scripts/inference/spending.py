@@ -2,18 +2,20 @@
 
 There is one append-only file in `work/` per model and address, shared by all its jobs. Before a
 request its maximum cost is recorded, afterwards the difference from the actual cost. The limits
-therefore hold with many pending requests, and pending requests of a killed job count in full.
+therefore hold with many pending requests, and pending requests of a killed job count in full. On a
+file system without locks, a request that together with those of other jobs exceeds a limit is
+taken back before it is sent; this cannot be relied on across machines.
 """
 
-import fcntl
 import json
 import os
 import threading
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from workflow_scripts.inference.tasks import EngineError
+from workflow_scripts.shared import filesystem
 
 
 class CeilingError(EngineError):
@@ -58,29 +60,37 @@ class Spending:
         self.total = Amount()
         self._read = 0
         self._lock = threading.Lock()
-        with self._open() as descriptor:
-            self._catch_up(descriptor)
+        with self._open() as file:
+            self._catch_up(file)
 
     def reserve(self, most: Amount) -> None:
         """Record the maximum cost of a request. Raises `CeilingError` if it exceeds a limit."""
-        with self._lock, self._open() as descriptor:
-            self._catch_up(descriptor)
-            after = self.total + most
-            for key, value in self._counted(after).items():
-                if value > self.limits[key]:
-                    spent = self._counted(self.total)[key]
-                    raise CeilingError(
-                        f"models.{self.name}: server.limits.{key} is {self.limits[key]:g}, "
-                        f"{spent:g} are spent, and the next request may cost {value - spent:g}; "
-                        "raise the limit and run again: the replies so far are stored"
-                    )
-            self._add(descriptor, most)
+        with self._lock, self._open() as file:
+            self._catch_up(file)
+            self._check(self.total, most)
+            self._add(file, most)
+            if not file.locked:
+                try:
+                    self._check(self.total - most, most)
+                except CeilingError:
+                    self._add(file, Amount() - most)
+                    raise
 
     def settle(self, reserved: Amount, spent: Amount) -> None:
         """Replace a request's maximum cost by its actual cost."""
-        with self._lock, self._open() as descriptor:
-            self._catch_up(descriptor)
-            self._add(descriptor, spent - reserved)
+        with self._lock, self._open() as file:
+            self._add(file, spent - reserved)
+
+    def _check(self, spent: Amount, most: Amount) -> None:
+        before = self._counted(spent)
+        for key, value in self._counted(spent + most).items():
+            if value > self.limits[key]:
+                raise CeilingError(
+                    f"models.{self.name}: server.limits.{key} is {self.limits[key]:g}, "
+                    f"{before[key]:g} are spent, and the next request may cost "
+                    f"{value - before[key]:g}; "
+                    "raise the limit and run again: the replies so far are stored"
+                )
 
     def _counted(self, amount: Amount) -> dict[str, float]:
         counted: dict[str, float] = {
@@ -91,35 +101,39 @@ class Spending:
             counted["cost"] = amount.cost(self.prices)
         return {key: value for key, value in counted.items() if self.limits[key] is not None}
 
-    def _open(self) -> "_Locked":
-        return _Locked(self.path)
+    def _open(self) -> "_Ledger":
+        return _Ledger(self.path)
 
-    def _catch_up(self, descriptor: int) -> None:
-        data = os.pread(descriptor, os.fstat(descriptor).st_size - self._read, self._read)
+    def _catch_up(self, file: "_Ledger") -> bytes:
+        """Add the lines that the file has gained; return an incomplete last one."""
+        size = os.fstat(file.descriptor).st_size
+        data = os.pread(file.descriptor, size - self._read, self._read)
         *lines, torn = data.split(b"\n")
         for line in lines:
-            self.total += Amount(**json.loads(line))
+            if line.endswith(b"}"):  # else left by a killed job
+                self.total += Amount(**json.loads(line))
         self._read += len(data) - len(torn)
-        if torn:  # left by a killed job: the file is locked, so no other job is writing
-            os.ftruncate(descriptor, self._read)
+        return torn
 
-    def _add(self, descriptor: int, amount: Amount) -> None:
-        line = json.dumps(vars(amount)).encode() + b"\n"
-        os.write(descriptor, line)
-        self._read += len(line)
-        self.total += amount
+    def _add(self, file: "_Ledger", amount: Amount) -> None:
+        torn = self._catch_up(file)
+        if torn and file.locked:  # left by a killed job, since no other job is writing
+            os.ftruncate(file.descriptor, self._read)
+        start = b"\n" if torn and not file.locked else b""
+        os.write(file.descriptor, start + json.dumps(vars(amount)).encode() + b"\n")
+        self._catch_up(file)
 
 
-class _Locked:
-    """The file, opened with an exclusive lock."""
+class _Ledger:
+    """The file, opened and, where the file system has locks, locked."""
 
     def __init__(self, path: Path):
         self.path = path
 
-    def __enter__(self) -> int:
+    def __enter__(self) -> Self:
         self.descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o666)
-        fcntl.flock(self.descriptor, fcntl.LOCK_EX)
-        return self.descriptor
+        self.locked = filesystem.lock(self.descriptor)
+        return self
 
     def __exit__(self, *_: object) -> None:
         os.close(self.descriptor)

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from workflow_scripts.inference.tasks import Record
+from workflow_scripts.shared import filesystem
 
 Key = tuple[str, int]
 OPEN_SHARDS = 32  # a folder may contain more files than a process may open
@@ -71,7 +72,7 @@ class Store(Mapping[Key, Record]):
         data = b"".join(lines)
         while data:
             data = data[os.write(descriptor, data) :]
-        os.fsync(descriptor)
+        filesystem.sync(descriptor)
         for record, line in zip(batch, lines, strict=True):
             self._keep(record, number, at)
             at += len(line)

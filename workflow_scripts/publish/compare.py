@@ -18,7 +18,7 @@ from rich.console import Console
 from rich.table import Table
 
 from workflow_scripts.publish.scorecard import about, measured_text, records
-from workflow_scripts.shared import files, tables
+from workflow_scripts.shared import files, tables, terminal_text
 from workflow_scripts.shared.fingerprint import ROOT
 
 KEY = ["study", "id", "model", "condition"]
@@ -163,6 +163,7 @@ def main(runs: list[str], models: tuple[str, str] | None, keep: str | None) -> i
 
 
 if __name__ == "__main__":
+    terminal_text.tolerate()
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("runs", nargs="+", help="two runs; with --keep, one")
     parser.add_argument("--models", nargs=2, metavar="NAME", help="a model of each run")

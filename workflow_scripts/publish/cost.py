@@ -6,7 +6,7 @@ Takes Snakemake's arguments and plans with them; nothing is submitted. Expected 
 from its own benchmark in this folder, else from the mean of its rule. A job of a model takes only
 those of the same model, and for a model that is not trained here only at the same scale, else the
 model's measured speed (`make try MODEL=...`). The hours "at most" are the sum of the time limits of
-all jobs at their first attempt.
+all jobs at their first attempt. The peak memory is the highest of the rule's jobs in this folder.
 """
 
 import argparse
@@ -26,11 +26,13 @@ from workflow_scripts.publish import spent, workloads
 from workflow_scripts.publish.spent import BENCHMARKS
 from workflow_scripts.publish.workloads import Asked
 from workflow_scripts.shared import config as config_files
-from workflow_scripts.shared import workload
+from workflow_scripts.shared import terminal_text, workload
 from workflow_scripts.shared.fingerprint import ROOT
+from workflow_scripts.shared.job import measured
 from workflow_scripts.shared.snakemake_internals import PlanError, blocks, dry_run
 
 PROFILE = "profiles/slurm"
+LOGS = Path("logs")
 SCORECARD = Path("results/scorecard.parquet")
 COLUMNS = ("cpu_h", "gpu_h", "most_cpu_h", "most_gpu_h")
 
@@ -92,6 +94,16 @@ def measured_h(folder: Path = BENCHMARKS) -> dict[str, float]:
         if (seconds := spent.job_s(path)) is not None:
             hours[str(folder / path.relative_to(folder))] = seconds / 3600
     return hours
+
+
+def peak_gb(folder: Path = LOGS) -> dict[str, float]:
+    """The highest peak memory of the jobs of each rule, in GB (2^30 bytes), from their logs."""
+    peaks: dict[str, float] = {}
+    for path in sorted(folder.rglob("*.log")):
+        if found := measured(path):
+            rule = path.relative_to(folder).parts[0]
+            peaks[rule] = max(peaks.get(rule, 0.0), found["max_rss_mb"] / 2**10)
+    return peaks
 
 
 def estimate(
@@ -167,17 +179,27 @@ def show(
     asked: Sequence[Asked] = (),
 ) -> None:
     """Print the tables. `planned` is the scale of the plan, `asked` the models not trained here."""
-    measured_at = _scale()
+    measured_at, peaks = _scale(), peak_gb()
     rows = estimate(jobs, hours, asked, measured_at == planned)
     table = Table(box=box.SIMPLE_HEAD, header_style="")
-    for name in ("rule", "jobs", "CPU-h", "GPU-h", "at most CPU-h", "at most GPU-h", "measured"):
+    for name in (
+        "rule",
+        "jobs",
+        "CPU-h",
+        "GPU-h",
+        "at most CPU-h",
+        "at most GPU-h",
+        "measured",
+        "peak GB",
+    ):
         table.add_column(name, justify="left" if name == "rule" else "right")
     for row in rows.to_dict("records"):
         hours_of_rule = [_hours(row[column]) for column in COLUMNS]
         if row["unknown"] < row["jobs"] and row["unknown"]:
             hours_of_rule[:2] = [f"{text} + ?" for text in hours_of_rule[:2]]
         share = f"{row['measured']} of {row['jobs']}"
-        table.add_row(row["rule"], str(row["jobs"]), *hours_of_rule, share)
+        peak = f"{peaks[row['rule']]:.1f}" if row["rule"] in peaks else "?"
+        table.add_row(row["rule"], str(row["jobs"]), *hours_of_rule, share, peak)
     table.add_section()
     unknown = rows["unknown"].sum()
     sums = [_hours(rows[column].sum()) for column in COLUMNS]
@@ -246,4 +268,5 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
+    terminal_text.tolerate()
     sys.exit(main())

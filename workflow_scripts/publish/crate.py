@@ -26,11 +26,11 @@ TERMS = {
     "sha256": "https://w3id.org/ro/terms/workflow-run#sha256",
     "resourceUsage": "https://w3id.org/ro/terms/workflow-run#resourceUsage",
 }
-# Snakemake's measurements of a job, and their units in QUDT.
+# What is measured of a job (wall time by Snakemake, the rest by the kernel), with units in QUDT.
 USAGE = {
     "wall_s": ("wall time", "https://qudt.org/vocab/unit/SEC"),
     "cpu_s": ("CPU time", "https://qudt.org/vocab/unit/SEC"),
-    "max_rss_mb": ("peak resident memory", "https://qudt.org/vocab/unit/MegaBYTE"),
+    "max_rss_mb": ("peak resident memory", "https://qudt.org/vocab/unit/MebiBYTE"),
 }
 BENCHMARK = (
     "https://snakemake.readthedocs.io/en/v9.27.1/tutorial/additional_features.html#benchmarking"

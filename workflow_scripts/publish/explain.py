@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from workflow_scripts.shared import terminal_text
 from workflow_scripts.shared.snakemake_internals import PlanError, blocks, dry_run
 
 FINGERPRINT = re.compile(r"'[0-9a-f]{16}'")
@@ -147,4 +148,5 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
+    terminal_text.tolerate()
     sys.exit(main())

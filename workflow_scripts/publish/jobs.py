@@ -9,6 +9,7 @@ from typing import Any
 
 from workflow_scripts.publish.packing import ArchiveError
 from workflow_scripts.shared import snakemake_internals
+from workflow_scripts.shared.job import measured
 from workflow_scripts.shared.snakemake_internals import RECORDS, TORN
 
 REMEDY = (
@@ -130,7 +131,11 @@ def in_project(path: str, folder: Path, root: Path, places: Mapping[str, str]) -
 
 
 def measure(job: Job, folder: Path) -> None:
-    """Add what the job's benchmark measured, if there is one."""
+    """Add the wall time of the job's benchmark, and peak memory and CPU time from its log.
+
+    A log has them from the kernel. Without a log, those of the benchmark are used: samples, the
+    first after half a second, then far apart.
+    """
     path = folder / job.benchmark
     if path.is_file():
         lines = [line.split("\t") for line in path.read_text(encoding="utf-8").splitlines()]
@@ -139,3 +144,4 @@ def measure(job: Job, folder: Path) -> None:
             wanted = {"wall_s": "s", "max_rss_mb": "max_rss", "cpu_s": "cpu_time"}
             values = {name: row.get(column, "NA") for name, column in wanted.items()}
             job.usage = {name: float(value) for name, value in values.items() if value != "NA"}
+    job.usage |= measured(folder / job.log)

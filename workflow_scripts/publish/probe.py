@@ -20,7 +20,7 @@ from workflow_scripts.inference.tasks import EngineError
 from workflow_scripts.models import registry
 from workflow_scripts.publish import trial
 from workflow_scripts.shared import config as config_files
-from workflow_scripts.shared import files, workload
+from workflow_scripts.shared import files, terminal_text, workload
 from workflow_scripts.shared.config import ConfigError
 
 Config = dict[str, Any]
@@ -87,4 +87,5 @@ def lacks(config: Config, study: str, name: str, facts: probe_needs.Facts) -> It
 
 
 if __name__ == "__main__":
+    terminal_text.tolerate()
     sys.exit(main())

@@ -19,7 +19,7 @@ from rich.table import Table
 from workflow_scripts.publish import compare
 from workflow_scripts.publish.compare import KEY
 from workflow_scripts.publish.scorecard import VERDICTS, about, counted, measured_text, records
-from workflow_scripts.shared import tables
+from workflow_scripts.shared import tables, terminal_text
 from workflow_scripts.shared.claims import Kind, Verdict
 
 SCORECARD = Path("results/scorecard.parquet")
@@ -177,5 +177,6 @@ def main(
 
 
 if __name__ == "__main__":
+    terminal_text.tolerate()
     argparse.ArgumentParser(description=__doc__.splitlines()[0]).parse_args()
     sys.exit(main())

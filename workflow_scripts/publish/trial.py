@@ -25,7 +25,7 @@ from rich.console import Console
 
 from workflow_scripts.publish import workloads
 from workflow_scripts.shared import config as config_files
-from workflow_scripts.shared import files, workload
+from workflow_scripts.shared import files, terminal_text, workload
 from workflow_scripts.shared.config import HUB_ID, ConfigError
 from workflow_scripts.shared.fingerprint import ROOT
 from workflow_scripts.shared.sources import is_gguf
@@ -266,4 +266,5 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
+    terminal_text.tolerate()
     sys.exit(main())

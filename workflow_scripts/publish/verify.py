@@ -19,6 +19,7 @@ from pathlib import Path
 
 from workflow_scripts.publish import machine, packing, replay, validate
 from workflow_scripts.publish.packing import ArchiveError, Member
+from workflow_scripts.shared import terminal_text
 
 COPIED = re.compile(r"( ?\(\d+\)| - Copy| copy)+$")  # what browsers and desktops append
 BUDGET_S = 5.0  # seconds of recorded time per study for replayed jobs
@@ -146,4 +147,5 @@ def main(arguments: list[str]) -> int:
 
 
 if __name__ == "__main__":
+    terminal_text.tolerate()
     sys.exit(main(sys.argv[1:]))

@@ -17,6 +17,7 @@ from typing import Any
 
 import yaml
 
+from workflow_scripts.shared import terminal_text
 from workflow_scripts.shared.dialects import DIALECTS, dialects_that
 from workflow_scripts.shared.fingerprint import PACKAGE, ROOT
 from workflow_scripts.shared.sources import dialect, gguf_file, is_gguf
@@ -350,6 +351,7 @@ def main(paths: Sequence[str]) -> int:
 
 
 if __name__ == "__main__":
+    terminal_text.tolerate()
     import argparse
     import sys
 

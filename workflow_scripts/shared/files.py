@@ -10,17 +10,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from workflow_scripts.shared import filesystem
+
 WORK = Path("work")
 UMASK = os.umask(0o077)  # read by setting it, at the import: a process has one for all threads
 os.umask(UMASK)
-
-
-def _fsync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 @contextmanager
@@ -41,10 +35,10 @@ def atomic(path: str | Path) -> Iterator[Path]:
     try:
         yield temporary
         # mkstemp creates private files; others may read results where the user's umask says so.
-        temporary.chmod(0o666 & ~UMASK)
-        _fsync(temporary)
+        filesystem.set_mode(temporary, 0o666 & ~UMASK)
+        filesystem.sync_path(temporary)
         os.replace(temporary, path)
-        _fsync(path.parent)
+        filesystem.sync_path(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -58,13 +52,13 @@ def atomic_folder(path: str | Path) -> Iterator[Path]:
     try:
         yield temporary
         for entry in temporary.rglob("*"):
-            entry.chmod((0o777 if entry.is_dir() else 0o666) & ~UMASK)
-            _fsync(entry)
-        temporary.chmod(0o777 & ~UMASK)
+            filesystem.set_mode(entry, (0o777 if entry.is_dir() else 0o666) & ~UMASK)
+            filesystem.sync_path(entry)
+        filesystem.set_mode(temporary, 0o777 & ~UMASK)
         if path.exists():
             shutil.rmtree(path)
         os.replace(temporary, path)
-        _fsync(path.parent)
+        filesystem.sync_path(path.parent)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 

@@ -1,16 +1,18 @@
 """The thin shell around a script when Snakemake runs it."""
 
+import contextlib
 import gc
 import inspect
 import os
+import re
+import resource
 import sys
 import traceback
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from workflow_scripts.shared import locks, provenance
+from workflow_scripts.shared import locks, provenance, terminal_text
 from workflow_scripts.shared.fingerprint import ROOT
 
 # The one list of variables that size a thread pool; Snakemake's own list lacks some of them.
@@ -23,8 +25,18 @@ POOLS = (
     "RAYON_NUM_THREADS",
 )
 
+MAXRSS_BYTES = 1 if sys.platform == "darwin" else 1024  # unit of `ru_maxrss`
+INHERITED = 1.05  # a child's peak up to this factor may be its parent's, counted less exactly
 INTERRUPTED = 130  # exit status after SIGINT, as in shells
 CPU_LINE = "CPU time: {:.2f} s to start, {:.2f} s to work"
+MEMORY_LINE = "Peak memory: {:.0f} MB"
+MEASURED = re.compile(
+    "\n".join((MEMORY_LINE, CPU_LINE))
+    .replace("{:.0f}", r"(?P<max_rss_mb>\d+)")
+    .replace("{:.2f}", r"(?P<start_s>[\d.]+)", 1)
+    .replace("{:.2f}", r"(?P<work_s>[\d.]+)")
+    + r"\n?\Z"
+)
 
 
 def export_python_path() -> None:
@@ -87,15 +99,15 @@ def arguments(snakemake: Any, function: Callable[..., Any]) -> dict[str, Any]:
     return found
 
 
-@contextmanager
+@contextlib.contextmanager
 def running(snakemake: Any) -> Iterator[None]:
     """Run the block as a job: its threads, its log, and one readable line if it fails.
 
-    Everything that the block prints, from Python or below, goes to the rule's log, whose last line
-    gives the CPU time of the process before the block and in it. An exception leaves its traceback
-    there and one line on the terminal; the process then ends with status 1. No two processes run a
-    job with the same outputs at once; a process that waited for another one with the same work ends
-    with status 0.
+    Everything that the block prints, from Python or below, goes to the rule's log, whose last lines
+    give its peak memory and the CPU time before the block and in it. An exception leaves its
+    traceback there and one line on the terminal; the process then ends with status 1. No two
+    processes run a job with the same outputs at once; a process that waited for another one with
+    the same work ends with status 0.
     """
     outputs = [str(path) for path in snakemake.output]
     with locks.only_writer(outputs, locks.identity_of(snakemake)) as done:
@@ -109,24 +121,25 @@ def running(snakemake: Any) -> Iterator[None]:
     gc.freeze()
 
 
-@contextmanager
+@contextlib.contextmanager
 def _logged(snakemake: Any) -> Iterator[None]:
     set_threads(snakemake.threads)
     log = Path(str(snakemake.log[0]))
     log.parent.mkdir(parents=True, exist_ok=True)
-    terminal = os.dup(2)
+    terminal, encoding = os.dup(2), sys.stderr.encoding
     start_s = cpu_s()
     with log.open("w", encoding="utf-8") as stream:
         sys.stdout.flush()
         sys.stderr.flush()
         os.dup2(stream.fileno(), 1)
         os.dup2(stream.fileno(), 2)
+        terminal_text.tolerate("utf-8")
         try:
             yield
         except Exception as error:
             traceback.print_exc()
             line = f"{snakemake.rule}: {type(error).__name__}: {error} (traceback in {log})\n"
-            os.write(terminal, line.encode())
+            os.write(terminal, line.encode(encoding, errors="replace"))
             sys.stderr.flush()
             raise SystemExit(1) from error
         except KeyboardInterrupt:
@@ -134,6 +147,7 @@ def _logged(snakemake: Any) -> Iterator[None]:
             raise SystemExit(INTERRUPTED) from None
         finally:
             sys.stdout.flush()
+            print(MEMORY_LINE.format(peak_mb()), file=sys.stderr)
             print(CPU_LINE.format(start_s, cpu_s() - start_s), file=sys.stderr)
             sys.stderr.flush()
 
@@ -141,6 +155,35 @@ def _logged(snakemake: Any) -> Iterator[None]:
 def cpu_s() -> float:
     """CPU time in seconds of this process and of its children that have ended."""
     return sum(os.times()[:4])
+
+
+def peak_mb() -> float:
+    """Peak resident memory in MB (2^20 bytes) of this process and of its children that have ended.
+
+    The kernel's own peaks, not samples. The largest child counts on top of this process if its peak
+    is higher. Otherwise it cannot be told apart: a child's peak starts at that of its parent.
+    """
+    own, child = (
+        resource.getrusage(who).ru_maxrss * MAXRSS_BYTES / 2**20
+        for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
+    )
+    with contextlib.suppress(OSError):  # Linux; `ru_maxrss` starts with the peak of Snakemake
+        status = Path("/proc/self/status").read_text(encoding="ascii", errors="replace")
+        own = int(re.search(r"VmHWM:\s*(\d+) kB", status)[1]) / 2**10  # type: ignore[index]
+    return own + child if child > INHERITED * own else own
+
+
+def measured(log: str | Path) -> dict[str, float]:
+    """What the last lines of a job's log say: `cpu_s`, `max_rss_mb`; empty without them."""
+    try:
+        text = Path(log).read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return {}
+    found = MEASURED.search(text)
+    if found is None:
+        return {}
+    cpu_s = float(found["start_s"]) + float(found["work_s"])
+    return {"cpu_s": cpu_s, "max_rss_mb": float(found["max_rss_mb"])}
 
 
 def set_threads(threads: int) -> None:

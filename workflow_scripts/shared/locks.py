@@ -6,8 +6,6 @@ job holds a file lock in `work/locks/` while it runs. The kernel releases the lo
 ends, however it ends. Network file systems (NFS, Lustre with `flock`) enforce it across nodes.
 """
 
-import errno
-import fcntl
 import json
 import os
 import platform
@@ -18,9 +16,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
-from workflow_scripts.shared import files
+from workflow_scripts.shared import files, filesystem
 
-UNSUPPORTED = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
 GRACE_S = 5.0  # so that the other writer's run can delete the outputs of a failed job
 
 
@@ -29,8 +26,8 @@ def only_writer(outputs: Sequence[str], identity: str) -> Iterator[bool]:
     """Hold the lock of `outputs` during the block; wait for another writer to end first.
 
     Yields True if that writer had the same `identity` (everything that determines the outputs) and
-    wrote all of them. Outputs get their names last, so they are complete. On a file system without
-    locks, it prints a warning and continues.
+    wrote all of them. Outputs get their names last, so they are complete. A file system without
+    locks has no other writer to wait for (`shared/filesystem.py`).
     """
     path = files.WORK / "locks" / files.content_hash(sorted(outputs))
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -46,7 +43,7 @@ def only_writer(outputs: Sequence[str], identity: str) -> Iterator[bool]:
 def _lock(stream: IO[str], outputs: Sequence[str]) -> dict[str, Any]:
     """Take the lock; return the signature of the writer that held it before, if there was one."""
     try:
-        fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        filesystem.lock(stream.fileno(), wait=False)
         return {}
     except BlockingIOError:
         other = _signature(stream)
@@ -55,13 +52,8 @@ def _lock(stream: IO[str], outputs: Sequence[str]) -> dict[str, Any]:
         who += f", Slurm job {job}" if job else ""
         print(f"{outputs[0]} is being written by {who}; waiting for it to end", file=sys.stderr)
         sys.stderr.flush()
-        fcntl.flock(stream, fcntl.LOCK_EX)
+        filesystem.lock(stream.fileno())
         return _signature(stream) or {"identity": None}
-    except OSError as error:
-        if error.errno not in UNSUPPORTED:
-            raise
-        print(f"no lock on {outputs[0]}: the file system has no locks ({error})", file=sys.stderr)
-        return {}
 
 
 def _sign(stream: IO[str], identity: str) -> None:

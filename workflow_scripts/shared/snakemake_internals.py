@@ -8,14 +8,18 @@ test_snakemake_internals.py` has one test per item, which fails by name when Sna
 - the types of nested settings under `--config` (`typed_settings`)
 - the comments that the Slurm plugin gives to jobs (`job_comments`)
 - the names that are given as targets (`refuse_targets`)
+- the path of the interpreter in commands, and permissions of records (`run_anywhere`)
 - the text of a dry-run (`dry_run`, `blocks`)
 - the records of finished jobs below `.snakemake/metadata` (`records`, `record_name`)
 """
 
 import base64
+import contextlib
 import json
 import logging
+import os
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -25,10 +29,12 @@ from typing import Any, NamedTuple
 
 import yaml
 
+from workflow_scripts.shared import filesystem
 from workflow_scripts.shared.job import INTERRUPTED
 
 OLDEST, TOO_NEW = (9, 27), (9, 28)  # tested with 9.27.1 and the Slurm plugin 2.8.0
 RECORDS = Path(".snakemake/metadata")
+CHANGED = frozenset('{}$`\\"\n')  # wildcards, and what a shell changes within double quotes
 TORN = "torn"  # key of what stands for a record that cannot be read
 # The first line of a job's script. Most of a short job is imports, which `job.run` cannot guard.
 WITHOUT_TRACEBACK = (
@@ -39,6 +45,10 @@ WITHOUT_TRACEBACK = (
 
 class VersionError(RuntimeError):
     """A version of Snakemake that the project was not tested with."""
+
+
+class FolderError(RuntimeError):
+    """A folder whose path Snakemake or a shell would change."""
 
 
 class PlanError(RuntimeError):
@@ -60,6 +70,16 @@ def check_version(version: str) -> None:
         )
 
 
+def check_folder(folder: str | Path) -> None:
+    """Raise `FolderError` if Snakemake cannot run in or from a folder with this path."""
+    path = os.path.abspath(folder)
+    if found := CHANGED & set(path):
+        raise FolderError(
+            f"{path!r}: expected a path without {' '.join(sorted(found))!r}, which Snakemake or a "
+            "shell would replace; rename the folder"
+        )
+
+
 def quicken(workflow: Any) -> None:
     """Avoid two of Snakemake's own costs in a local run; called when a run starts."""
     import snakemake.benchmark
@@ -70,6 +90,56 @@ def quicken(workflow: Any) -> None:
         workflow.scheduler.job_rate_limiter = None
     # Measuring a large process takes 10 ms: once per second, not twice, in its first half minute.
     snakemake.benchmark.BENCHMARK_INTERVAL_SHORT = 1.0
+
+
+def run_anywhere() -> None:
+    """Let jobs start from a folder with blanks in its path, and where no permissions can be set."""
+    from snakemake.executors.local import Executor
+    from snakemake.persistence.file import FilePersistence
+    from snakemake.script import PythonScript
+    from snakemake_interface_executor_plugins.executors.remote import RemoteExecutor
+
+    if not hasattr(FilePersistence._io_write, "tolerant"):
+        FilePersistence._io_write = _tolerant(FilePersistence._io_write)
+    if shlex.quote(sys.executable) == sys.executable:
+        return
+    PythonScript._execute_cmd = _quoting(PythonScript._execute_cmd)
+    for executor in (Executor, RemoteExecutor):
+        executor.get_python_executable = _quoted(executor.get_python_executable)
+    with contextlib.suppress(ImportError):
+        from snakemake_executor_plugin_slurm_jobstep import Executor as JobStep
+
+        JobStep.get_python_executable = _quoted(JobStep.get_python_executable)
+
+
+def _tolerant(write: Any) -> Any:
+    """`FilePersistence._io_write`, whose last step sets permissions, where they can be set."""
+
+    def tolerant(self: Any, *arguments: Any, **named: Any) -> None:
+        try:
+            write(self, *arguments, **named)
+        except OSError as error:
+            if not filesystem.lacks("chmod", error):
+                raise
+
+    tolerant.tolerant = True  # type: ignore[attr-defined]
+    return tolerant
+
+
+def _quoting(execute: Any) -> Any:
+    """`PythonScript._execute_cmd`, with the interpreter quoted for the shell."""
+
+    def quoting(self: Any, cmd: str, **named: Any) -> Any:
+        if "py_exec" in named:
+            named["py_exec"] = shlex.quote(named["py_exec"])
+        return execute(self, cmd, **named)
+
+    return quoting
+
+
+def _quoted(get: Any) -> Any:
+    """A `get_python_executable` whose result is quoted for the shell."""
+    return lambda self: shlex.quote(get(self))
 
 
 class Interruption(logging.Filter):
