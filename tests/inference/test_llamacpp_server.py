@@ -287,7 +287,8 @@ def test_a_plain_dialect_refuses_to_sample(asking):
     plain, own = (asking([row], dialect, dialect=dialect) for dialect in ("plain", "llamacpp"))
     assert plain["text"].tolist() == own["text"].tolist()
     first, second = (json.loads(each["choice_logprobs"][0]) for each in (plain, own))
-    assert first == [pytest.approx(second[0], abs=ROUNDING_NATS), None]
+    assert first[0] == pytest.approx(second[0], abs=ROUNDING_NATS)
+    assert first[1]["at_most"] >= second[1]
     assert math.isfinite(second[1])
 
 
