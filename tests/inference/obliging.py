@@ -91,6 +91,9 @@ def replying(*lacks):
             if "n refused" in lacks and body.get("n", 1) > 1:
                 hostile.status(400, "n must be 1")(handler, body, number)
                 return
+            if "stop refused" in lacks and body.get("stop"):
+                hostile.status(400, "unknown field stop")(handler, body, number)
+                return
             many = 1 if "n" in lacks else body.get("n", 1)
             seed = number if "seed" in lacks else body["seed"]
             found = [choice(body, f"{seed}/{place}", lacks, place) for place in range(many)]

@@ -16,6 +16,7 @@ from workflow_scripts.inference import (
 )
 from workflow_scripts.inference.requests import request, table
 from workflow_scripts.inference.tasks import EngineError
+from workflow_scripts.shared import files
 
 # What a server lacks, and the facts that then are not "yes".
 LACKS = {
@@ -30,6 +31,7 @@ LACKS = {
     "seed": {"seed": "no"},
     "greedy": {"greedy": "no", "stop": "unknown", "top_p": "unknown"},
     "stop": {"stop": "no"},
+    "stop refused": {"stop": "no"},
     "samplers": {"samplers": "no"},
     "top_p": {"top_p": "no"},
     "logprobs": {"logprobs": "no", "samplers": "unknown"},
@@ -218,6 +220,21 @@ def test_what_the_server_lacks_is_refused_before_it_is_asked(lack, folder):
         assert len(server.asked) == count + 1
     assert "\n" not in str(raised.value)
     assert 'make probe MODEL=served ARGS="--configfile … --again"' in str(raised.value)
+
+
+def test_after_another_probe_no_stored_reply_is_paid_again():
+    turns = [{"role": "user", "content": "?"}]
+    asked = table([request("fine", messages=turns, **PLAIN | {"temperature": 1.0, "n": 3})])
+    with obliging.serving() as server:
+        mine = spec(server)
+        for lack in ((), ("ids", "usage")):
+            server.fault = obliging.replying(*lack)
+            found = probe.ask("served", mine, again=True)
+            files.write_json("probe.json", found)
+            engine = engines.load("served", mine, "probe.json")
+            before = len(server.asked)
+            runner.generate(asked, engine, runner.store_of(engine))
+            assert len(server.asked) - before == (0 if lack else 3)
 
 
 def test_every_need_is_a_fact_and_unknown_refuses_nothing():

@@ -66,7 +66,7 @@ class LlamaCppCalls(Calls):
         content = {"content": text, "add_special": whole, "parse_special": True}
         return self._ask("/tokenize", content, "tokens")["tokens"]
 
-    def _exact(self, task: Score) -> Record:
+    def _score(self, task: Score) -> Record:
         """Log-probabilities of all options, token by token.
 
         Null for an option that does not fit into the context, or has a token that ends inside a

@@ -9,7 +9,6 @@ from contextlib import suppress
 from typing import Any
 
 from workflow_scripts.inference import llamacpp_replies, openai_payload, openai_replies, refusals
-from workflow_scripts.inference.encoding import after
 from workflow_scripts.inference.served_name import ServedName
 from workflow_scripts.inference.set_aside import SetAside
 from workflow_scripts.inference.spending import Amount
@@ -28,13 +27,12 @@ Read = Callable[[dict[str, Any], Amount], Any]
 
 
 class Calls:
-    """The calls of one run; thread-safe."""
+    """The calls of one run to a server without extensions; thread-safe."""
 
     def __init__(self, spec: dict[str, Any], url: str, transport: Transport):
         self.spec = spec
         self.url = url
-        self.can = openai_payload.able(spec)
-        self.strict = self.can.complete
+        self.strict = openai_payload.able(spec).complete
         self.transport = transport
         folder = transport.spending.path.parent
         self.served = ServedName(spec, folder)
@@ -44,32 +42,24 @@ class Calls:
         self._lock = threading.Lock()
         self._replies: set[str] = set()
         self._sizes: dict[str, Counter[int]] = {}
-        self._begun: dict[str, dict[str, Any]] = {}
         self._rooms: dict[str, int] = {}  # highest limits of replies, where the context sets them
 
     def do(self, task: Task) -> Record:
         """Do the task and return its record. Raises what `Transport.call` raises."""
         if isinstance(task, Draw):
             return self._draw(task)
-        return self._exact(task) if self.can.options else self._first_token(task)
+        return self._score(task)
 
     def _draw(self, task: Draw) -> Record:
         request, sample = task
         if request["max_tokens"] == 0:
-            size = self._size(request)[0] if self.can.options else 0
-            return empty(request, sample, "length", size)
+            return empty(request, sample, "length", 0)  # the prompt's length is not known
         try:
             if room := self._rooms.get(request["request_id"]):
                 return self._drawn(request, sample, room, "context")
             return self._drawn(request, sample, request["max_tokens"], "length")
         except TooLong as error:
-            if not self.can.options:
-                return self._with_less(task, str(error))
-            self._does_not_fit(error)
-        size, context = self._size(request)
-        if size >= context:
-            return empty(request, sample, "context", size)
-        return self._drawn(request, sample, context - size, "context")
+            return self._with_less(task, str(error))
 
     def _with_less(self, task: Draw, words: str) -> Record:
         """The reply with the highest limit that the server takes beside the prompt.
@@ -110,11 +100,9 @@ class Calls:
 
     def _prompt(self, request: dict[str, Any]) -> dict[str, Any]:
         """The fields that hold the prompt of a sample."""
-        if openai_payload.started(self.spec, request):
-            return {"prompt": self._prompt_tokens(request)["tokens"]}
         return openai_payload.prompt_of(self.spec, request)
 
-    def _first_token(self, task: Score) -> Record:
+    def _score(self, task: Score) -> Record:
         """Log-probabilities of options that are one of the likeliest tokens; bounds for others."""
         request = task.request
         options = json.loads(request["choices"])
@@ -138,85 +126,6 @@ class Calls:
                 if "logprobs" not in error.words or not fewer:
                     raise
                 self._top = min(self._top, fewer[0])
-
-    def _exact(self, task: Score) -> Record:
-        """Log-probabilities of all options; null if the context has no room for one more token.
-
-        The server requires that room.
-        """
-        request = task.request
-        echo = bool(request["echo_logprobs"])
-        prompt, continuations, context = self._tokens(request)
-        size = len(prompt)
-        values: list[float | None] = []
-        for option in continuations:
-            if not option:
-                values.append(0.0 if size < context else None)
-            elif size + len(option) >= context:
-                values.append(None)
-            else:
-                along = self._along(prompt + option)
-                values.append(sum(value or 0.0 for value in along[size:]))
-        logprobs: list[float | None] = []
-        if echo:
-            logprobs = self._along(prompt) if size < context else [None] * size
-        return openai_replies.score_record(request, size, values, logprobs)
-
-    def _along(self, tokens: list[int]) -> list[float | None]:
-        path, body = openai_payload.along(self.spec, tokens)
-        return self._call(
-            path, body, lambda choice, _: openai_replies.logprobs_along(choice, tokens)
-        )
-
-    def _size(self, request: dict[str, Any]) -> tuple[int, int]:
-        """Number of tokens of the prompt and of the context."""
-        found = self._prompt_tokens(request)
-        return len(found["tokens"]), found["max_model_len"]
-
-    def _prompt_tokens(self, request: dict[str, Any]) -> dict[str, Any]:
-        """The prompt's `tokens`, and the context's size `max_model_len`.
-
-        A chat template writes some things only where a reply opens, such as the empty thought of a
-        model that is not to think. So a reply that has begun follows what opens a reply, as in
-        `chat.render`, and not the template's turn of the assistant.
-        """
-        asked = openai_payload.prompt_of(self.spec, request)
-        if not openai_payload.started(self.spec, request):
-            return self._tokenize(asked)
-        if request["request_id"] not in self._begun:
-            whole = self._tokenize(asked)
-            *turns, last = asked["messages"]
-            opened = {"add_generation_prompt": True, "continue_final_message": False}
-            before = self._text(self._tokenize(asked | opened | {"messages": turns})["tokens"])
-            text = self._text(whole["tokens"])
-            if not (text.startswith(before) and text.endswith(last["content"])):
-                text = before + last["content"]
-            content = {"prompt": text, "add_special_tokens": False}
-            self._begun[request["request_id"]] = whole | self._tokenize(content)
-        return self._begun[request["request_id"]]
-
-    def _tokens(self, request: dict[str, Any]) -> tuple[list[int], list[list[int]], int]:
-        """Tokens of the prompt and of each option as in `encoding.Encoder`; size of the context."""
-        asked = openai_payload.prompt_of(self.spec, request)
-        found = self._prompt_tokens(request)
-        prompt, context = found["tokens"], found["max_model_len"]
-        options = json.loads(request["choices"])
-        if not options:
-            return prompt, [], context
-        bare = "prompt" in asked
-        text = asked["prompt"] if bare else self._text(prompt)
-        continuations = []
-        for option in options:
-            whole = self._tokenize({"prompt": text + option, "add_special_tokens": bare})
-            alone = self._tokenize({"prompt": option, "add_special_tokens": False})
-            continuations.append(after(prompt, whole["tokens"], alone["tokens"]))
-        return prompt, continuations, context
-
-    def _tokenize(self, content: dict[str, Any]) -> dict[str, Any]:
-        return self._ask("/tokenize", content, "tokens")
-
-    def _text(self, tokens: list[int]) -> str:
-        return self._ask("/detokenize", {"tokens": tokens}, "prompt")["prompt"]
 
     def _ask(self, path: str, content: dict[str, Any], key: str) -> dict[str, Any]:
         """A non-standard call that costs a request but no tokens."""

@@ -15,8 +15,7 @@ from types import FrameType
 from typing import Any
 
 from workflow_scripts.inference import chat, noise, openai_payload, probe_needs
-from workflow_scripts.inference.llamacpp_calls import LlamaCppCalls
-from workflow_scripts.inference.openai_calls import Calls
+from workflow_scripts.inference.dialect_calls import calls_of
 from workflow_scripts.inference.served_name import ServedName
 from workflow_scripts.inference.spending import Spending
 from workflow_scripts.inference.tasks import Draw, EngineError, Record, Task
@@ -83,7 +82,6 @@ class OpenAIEngine:
         self.url = self.settings["url"].rstrip("/")
         self.dtype = spec.get("dtype", "unknown")
         self.folder = files.work_folder("spending", url=self.url, model=spec["source"])
-
         self.version = self._version()
         self.proven: set[str] = set()  # kinds of tasks that the server has done
 
@@ -109,8 +107,7 @@ class OpenAIEngine:
         failure: BaseException | None = None
         signals = _Signals()
         transport = Transport(self.name, self.settings, self.key, spending, signals.stopping)
-        calls_of = LlamaCppCalls if self.settings["dialect"] == "llamacpp" else Calls
-        calls = calls_of(self.spec, self.url, transport)
+        calls = calls_of(self.settings["dialect"])(self.spec, self.url, transport)
         concurrency = self.settings["concurrency"]
         with signals, transport.client, ThreadPoolExecutor(concurrency) as threads:
             waiting = list(reversed(tasks))

@@ -59,6 +59,8 @@ def _replies(asker: Asker, spec: dict[str, Any]) -> dict[str, list[Answer]]:
         found["greedy"] = [asker.send(greedy, 0)]
         if stop := probe_facts.middle(probe_facts.text(found["greedy"][0])):
             found["stop"] = [asker.send(_row("greedy", 0.0, GREEDY_TOKENS, stop=[stop]), 0)]
+        if not any("reply" in answer for answer in found.get("stop", [])):
+            found["repeat"] = [asker.send(greedy, 1)]
     for name, value in (("top_p", 0.01), ("top_k", 1)):
         narrow = _row(name, 1.0, TOKENS, **{name: value})
         if stated(narrow):

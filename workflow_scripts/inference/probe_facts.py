@@ -202,12 +202,13 @@ def _seed(spec: dict[str, Any], replies: Replies) -> Fact:
 
 
 def _greedy(_: dict[str, Any], replies: Replies) -> Fact | None:
-    """Whether the reply with a stop string is the same one as without, up to its end."""
+    """Whether a second reply is the same one, up to a stop string where there is one."""
     if "greedy" not in replies:
         return None
-    if not choices(replies.get("stop", [{}])[0]):
+    [second] = replies.get("repeat") or replies["stop"]
+    if not choices(second) or not text(replies["greedy"][0]):
         return Fact(UNKNOWN, "no text to repeat")
-    first, again = text(replies["greedy"][0]), text(replies["stop"][0]).rstrip()
+    first, again = text(replies["greedy"][0]), text(second).rstrip()
     if again and first.startswith(again):
         return Fact(YES, f"twice {_quoted(again)}")
     return Fact(NO, f"{_quoted(first)}, then {_quoted(again)}")
