@@ -12,8 +12,6 @@ from importlib import metadata
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-import yaml
-
 from workflow_scripts.models.registry import checkpoint, converted, studies_of
 from workflow_scripts.publish import (
     citation,
@@ -309,7 +307,7 @@ def clean(members: Mapping[str, Member], wanted: list[redaction.Trace]) -> dict[
 def _about(
     config: dict[str, Any], source: code.Code, ran: list[jobs.Job], published_s: float
 ) -> dict[str, Any]:
-    cited = yaml.safe_load(source.files["CITATION.cff"])
+    cited = citation.read(source.files.get("CITATION.cff"))
     version = str(cited.get("version", "unknown"))
     made = [path for each in ran for path in each.outputs]
     known = {"results/scorecard.parquet": "scorecard", "results/report.html": "report"}
