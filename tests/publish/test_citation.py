@@ -77,6 +77,26 @@ def test_a_file_without_a_known_licence_or_references(license_line):
     assert found["related_identifiers"] == []
 
 
+def test_keys_without_a_value_count_as_missing():
+    cited = citation.read(b"title: A run\nauthors: [{family-names: Laan}]\nlicense:\nreferences:\n")
+    assert (citation.licenses(cited), citation.papers(cited)) == ([], [])
+
+
+@pytest.mark.parametrize(
+    ("data", "says"),
+    [
+        (None, "lacking: title, authors"),
+        (b"title: A run\nauthors: []\n", "lacking: authors"),
+        (b"authors: [{name: An institute}]\n", "lacking: title"),
+        (b"title: [\n", "YAML"),
+    ],
+)
+def test_a_file_that_cannot_be_cited_is_named(data, says):
+    with pytest.raises(packing.ArchiveError, match=f"^CITATION.cff: expected .*{says}") as error:
+        citation.read(data)
+    assert len(str(error.value).splitlines()) == 1
+
+
 @pytest.mark.parametrize("copied", ["", " (1)", "(2)", " (1) (1)", " - Copy", " copy"])
 def test_a_copy_of_an_archive_has_the_name_that_a_browser_gives_it(tmp_path, copied):
     path = tmp_path / "new.zip"

@@ -17,6 +17,7 @@ from workflow_scripts.shared.fingerprint import ROOT
 LATEST = Path("results/archive/latest.zip")
 FOLDER = "results/models/mine/converted"
 QUESTION = '{"question": "a private one"}\n'
+TOP_QUESTION = '{"question": "a private one at the top"}\n'
 WEIGHTS = f"{FOLDER}/model.safetensors"
 # A conversion, and a study that asks the model and counts the replies.
 RULES = """
@@ -51,8 +52,28 @@ rule asked_count:
         "workflow_scripts/asked/count.py"
 
 
+use rule asked_count as asked_count_link with:
+    input:
+        "resources/link.jsonl",
+    output:
+        "results/asked/link.json",
+    log:
+        "logs/asked_count/link.log",
+
+
+use rule asked_count as asked_count_top with:
+    input:
+        "untracked.jsonl",
+    output:
+        "results/asked/top.json",
+    log:
+        "logs/asked_count/top.log",
+
+
 rule asked_claims:
     input:
+        "results/asked/link.json",
+        "results/asked/top.json",
         "results/asked/replies.json",
         config["models"]["yours"]["source"],
         "results/asked/count.json",
@@ -129,6 +150,9 @@ def project(tmp_path_factory):
     (folder / "config.json").write_text(json.dumps(config))
     git(folder, "add", "--all")
     git(folder, "commit", "--quiet", "--message", "A model from a package")
+    # Question files within the project that are not the project's.
+    (folder / "resources/link.jsonl").symlink_to(questions)
+    (folder / "untracked.jsonl").write_text(TOP_QUESTION)
     snakemake(folder, "archive", "--configfile", str(own))
     return folder
 
@@ -182,6 +206,28 @@ def test_an_input_from_outside_is_named_and_hashed_and_can_be_supplied(project):
     text, status = verify(project, count, "--have", str(project / "README.md"))
     assert status == 1
     assert "its SHA-256 is that of no input of the archived run" in text
+
+
+@pytest.mark.slow
+@pytest.mark.xdist_group("converted")
+@pytest.mark.parametrize(
+    ("path", "count"),
+    [
+        ("resources/link.jsonl", "results/asked/link.json"),
+        ("untracked.jsonl", "results/asked/top.json"),
+    ],
+)
+def test_an_input_within_the_project_that_is_not_packed_can_be_supplied(project, path, count):
+    """A link to outside, and a file that git does not track."""
+    members, _ = packing.read(project / LATEST)
+    wanted = hashlib.sha256((project / path).read_bytes()).hexdigest()
+    assert json.loads(members[path].data)["sha256"] == wanted
+    text, status = verify(project, count)
+    assert status == 0, text
+    assert f"{count}: not run again: {path} is not in the archive" in text
+    text, status = verify(project, count, "--have", str(project / path))
+    assert status == 0, text
+    assert f"{count}: same bytes" in text
 
 
 @pytest.mark.slow

@@ -9,10 +9,8 @@ import os
 import struct
 from collections.abc import Iterable, Iterator, Mapping
 from importlib import metadata
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
-
-import yaml
 
 from workflow_scripts.models.registry import checkpoint, converted, studies_of
 from workflow_scripts.publish import (
@@ -25,7 +23,7 @@ from workflow_scripts.publish import (
     redaction,
     zenodo,
 )
-from workflow_scripts.publish.packing import ELSEWHERE, INPUTS, ArchiveError, Member
+from workflow_scripts.publish.packing import ELSEWHERE, INPUTS, PLACEHOLDER, ArchiveError, Member
 from workflow_scripts.shared import files, job, sources
 from workflow_scripts.shared.fingerprint import ROOT
 from workflow_scripts.shared.snakemake_internals import RECORDS, record_name
@@ -67,6 +65,7 @@ def main(
     for each in ran:
         jobs.measure(each, folder)
         each.inputs = [jobs.in_project(path, folder, root, known) for path in each.inputs]
+    members |= _not_code(ran, members | dict.fromkeys(records), (folder, root))
     members |= _records(ran, records)
     known |= _folders(config, inputs)
     members = clean(members, traces(known, folder, root, source))
@@ -212,14 +211,27 @@ def outside_inputs(
 def _input(path: Path) -> Member:
     """What stands for an input that is not in the archive: its size and hash."""
     if not path.exists():
-        return _json({"placeholder": "an input that is not in this archive and is gone"})
+        return _json({"placeholder": f"{PLACEHOLDER} and is gone"})
     hashes = {
         each.relative_to(path).as_posix(): machine.sha256(each) for each in jobs.files_of(path)
     }
     size = sum(each.stat().st_size for each in jobs.files_of(path))
-    about = "an input that is not in this archive"
     digest = hashes.get(".", hashes)
-    return _json({"placeholder": about, "bytes": size, "sha256": digest})
+    return _json({"placeholder": PLACEHOLDER, "bytes": size, "sha256": digest})
+
+
+def _not_code(
+    ran: Iterable[jobs.Job], known: Iterable[str], bases: Iterable[Path]
+) -> dict[str, Member]:
+    """What stands for inputs within run or project that are neither results nor code.
+
+    Such as a question file at the project's top that git does not track, or a link to outside.
+    """
+    names = set(known)
+    folders = {parent.as_posix() for name in names for parent in PurePosixPath(name).parents}
+    read = {path.rstrip("/") for each in ran for path in each.inputs} - names - folders
+    places = {name: [base / name for base in bases if (base / name).exists()] for name in read}
+    return {name: _input(found[0]) for name, found in sorted(places.items()) if found}
 
 
 def _folders(config: Any, inputs: Mapping[str, str]) -> dict[str, str]:
@@ -295,7 +307,7 @@ def clean(members: Mapping[str, Member], wanted: list[redaction.Trace]) -> dict[
 def _about(
     config: dict[str, Any], source: code.Code, ran: list[jobs.Job], published_s: float
 ) -> dict[str, Any]:
-    cited = yaml.safe_load(source.files["CITATION.cff"])
+    cited = citation.read(source.files.get("CITATION.cff"))
     version = str(cited.get("version", "unknown"))
     made = [path for each in ran for path in each.outputs]
     known = {"results/scorecard.parquet": "scorecard", "results/report.html": "report"}

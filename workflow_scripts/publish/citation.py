@@ -8,6 +8,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import yaml
+
+from workflow_scripts.publish.packing import ArchiveError
+
 ARXIV = re.compile(r"arxiv:\s*", re.IGNORECASE)
 
 
@@ -20,6 +24,25 @@ class Author:
     person: bool
     orcid: str = ""
     affiliation: str = ""
+
+
+def read(data: bytes | None) -> dict[str, Any]:
+    """The content of the file (None if there is none).
+
+    Raises `ArchiveError` if it has no title or no author.
+    """
+    try:
+        found = yaml.safe_load(data or b"")
+    except yaml.YAMLError as error:
+        raise ArchiveError(f"CITATION.cff: expected YAML: {' '.join(str(error).split())}") from None
+    lacking = [
+        key for key in ("title", "authors") if not isinstance(found, dict) or not found.get(key)
+    ]
+    if lacking:
+        raise ArchiveError(
+            f"CITATION.cff: expected title and authors, lacking: {', '.join(lacking)}"
+        )
+    return found
 
 
 def authors(citation: Mapping[str, Any]) -> list[Author]:
@@ -41,15 +64,15 @@ def _author(entry: Mapping[str, Any]) -> Author:
 
 def licenses(citation: Mapping[str, Any]) -> list[str]:
     """SPDX names of the licences; the file states one, several (any of which applies), or none."""
-    stated = citation.get("license", [])
+    stated = citation.get("license") or []
     return [stated] if isinstance(stated, str) else list(stated)
 
 
 def papers(citation: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Identifier and scheme (arxiv, doi or url) of each reference that has one."""
     found = []
-    for reference in citation.get("references", []):
-        entries = list(reference.get("identifiers", []))
+    for reference in citation.get("references") or []:
+        entries = list(reference.get("identifiers") or [])
         entries += [
             {"type": key, "value": reference[key]} for key in ("doi", "url") if key in reference
         ]

@@ -12,6 +12,7 @@ from pathlib import Path, PurePosixPath
 MANIFEST = "manifest-sha256.txt"  # in the format of sha256sum, so `sha256sum -c` reads it
 ELSEWHERE = "models-elsewhere"  # folder of placeholders for models that are not in the archive
 INPUTS = "inputs-elsewhere"  # the same for other inputs from outside the project
+PLACEHOLDER = "an input that is not in this archive"  # what a placeholder says it is
 EPOCH = 315532800.0  # 1980-01-01, the earliest time that a zip can hold
 
 

@@ -17,7 +17,14 @@ from typing import Any
 
 from workflow_scripts.models.registry import studies_of
 from workflow_scripts.publish import explain, jobs
-from workflow_scripts.publish.packing import ELSEWHERE, EPOCH, INPUTS, ArchiveError, Member, sha256
+from workflow_scripts.publish.packing import (
+    ELSEWHERE,
+    EPOCH,
+    PLACEHOLDER,
+    ArchiveError,
+    Member,
+    sha256,
+)
 from workflow_scripts.shared.tables import PROVENANCE_KEY
 
 CONFIG = "run/config.json"
@@ -28,7 +35,7 @@ COMMIT = re.compile(rb'"commit": "[^"]*"|\bcommit ([0-9a-f]{40}(-dirty)?|unknown
 FAILURE = re.compile(r"^\w+: \w+: .*\(traceback in .*\)$", re.MULTILINE)
 LAST_LINES = 5
 WEIGHTS_ELSEWHERE = re.compile(ELSEWHERE + r"/([^/]+)/weights\.json")
-PLACEHOLDER_BYTES = 1 << 20
+BEGIN = f'{{\n  "placeholder": "{PLACEHOLDER}'.encode()  # of a placeholder
 START_S = 2.0  # overhead of every job: Snakemake, Python, imports
 
 
@@ -78,37 +85,38 @@ def choose(folder: Path, studies: Iterable[str], budget_s: float) -> list[jobs.J
 def lacking(job: jobs.Job, folder: Path, records: Mapping[str, dict[str, Any]]) -> str | None:
     """An input of the job that is not in the unpacked archive, if any.
 
-    It is either the result of a rule, or a file from elsewhere of which there is a placeholder.
+    It is either the result of a rule, or a file of which there is a placeholder.
     """
     for path in job.inputs:
         if path in records and not (folder / path).exists():
             return path
-        if path.startswith(f"{INPUTS}/") and is_placeholder(folder / path):
+        if path not in records and (folder / path).is_file() and is_placeholder(folder / path):
             return path
     return None
 
 
 def is_placeholder(path: Path) -> bool:
     """Whether a file stands for an input that is not in the archive."""
-    return path.stat().st_size < PLACEHOLDER_BYTES and b'"placeholder":' in path.read_bytes()
+    with path.open("rb") as stream:
+        return stream.read(len(BEGIN)) == BEGIN
 
 
 def supply(folder: Path, at_hand: Iterable[Path]) -> None:
-    """Put inputs from elsewhere that are at hand, recognised by their SHA-256, into place.
+    """Put inputs that are at hand, recognised by their SHA-256, into the place of placeholders.
 
     Raises `ArchiveError` for a file that is none of them.
     """
-    wanted = {
-        str(json.loads(path.read_bytes()).get("sha256")): path
-        for path in (folder / INPUTS).rglob("*")
-        if path.is_file()
-    }
+    places: dict[str, list[Path]] = {}
+    for path in folder.rglob("*") if at_hand else ():
+        if path.is_file() and is_placeholder(path):
+            places.setdefault(str(json.loads(path.read_bytes()).get("sha256")), []).append(path)
     for given in at_hand:
-        place = wanted.get(sha256(given.read_bytes()))
-        if place is None:
+        found = places.get(sha256(given.read_bytes()))
+        if found is None:
             raise ArchiveError(f"{given}: its SHA-256 is that of no input of the archived run")
-        shutil.copyfile(given, place)
-        os.utime(place, (EPOCH, EPOCH))
+        for place in found:
+            shutil.copyfile(given, place)
+            os.utime(place, (EPOCH, EPOCH))
 
 
 def _with_torch(record: Mapping[str, Any]) -> bool:
