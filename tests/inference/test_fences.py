@@ -1,5 +1,7 @@
 """The program in a reply, as chat models write it; every expectation was written by hand."""
 
+import time
+
 import pytest
 
 from workflow_scripts.inference import fences, replies
@@ -122,3 +124,33 @@ def test_blocks_keep_their_order_and_info():
         fences.Block("python", "a"),
         fences.Block("", "b", output=True),
     ]
+
+
+@pytest.mark.parametrize(
+    ("later", "shows"),
+    [
+        ("import unittest\n\nassert add(1, 2) == 3", True),
+        ("import random\nfor _ in range(9):\n    print(add(random.random(), 1))", True),
+        ("class Test:\n    def test(self):\n        assert add(1, 2) == 3", True),
+        ("from solution import add\nprint(add(1, 2))", True),
+        ("def add(a, b):\n    return sum((a, b))", False),
+        ("from operator import add\ndef both(a, b):\n    return add(a, b)", False),
+        ("from operator import *\nprint(add(int(input()), 1))", False),
+        (READ, False),
+    ],
+)
+def test_a_block_that_uses_what_an_earlier_one_defines_is_not_the_program(later, shows):
+    reply = fenced(ADD) + "\n\nAnd then:\n\n" + fenced(later)
+    assert replies.program(reply) == (ADD if shows else later)
+
+
+def test_a_name_of_python_itself_is_no_use_of_an_earlier_block():
+    earlier = "import sys\ndef input():\n    return sys.stdin.readline()"
+    assert replies.program(fenced(earlier) + "\n\n" + fenced(READ)) == READ
+
+
+@pytest.mark.parametrize("reply", [" " * 100_000, "\n" * 100_000, " \n" * 50_000, "#" * 100_000])
+def test_a_reply_of_blanks_is_read_at_once(reply):
+    started = time.process_time()
+    assert replies.program(reply) is None
+    assert time.process_time() - started < 2

@@ -1,6 +1,7 @@
 """Fenced code blocks of a reply, and the one that is its program."""
 
 import ast
+import builtins
 import re
 import textwrap
 from collections.abc import Iterator
@@ -107,13 +108,14 @@ def _inner(block: Block) -> Iterator[Block]:
 def program(text: str) -> str | None:
     """The program in a text: its last block that is Python, or the whole text if that is.
 
-    Sample output and shell commands are no programs. A last block that neither defines nor reads
-    anything only shows the use of an earlier one, which then counts. A program with an error of
-    syntax is one if there is no other.
+    Sample output and shell commands are no programs. A block that uses what an earlier one defines,
+    or neither defines nor reads anything, only shows or tests the earlier one, which then counts.
+    A program with an error of syntax is one if there is no other.
     """
     text = text.replace("\r\n", "\n").replace("\r", "\n")
     known = blocks(text)
     known = [block for block in known if not block.output] or known
+    known = _standalone(known)
     named = [block.content for block in known if block.python]
     plain = [block.content for block in known if not block.info]
     runs = [each for each in named if _runs(each)]
@@ -138,6 +140,35 @@ def parts(source: str) -> list[ast.AST]:
         return list(ast.walk(ast.parse(source)))
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return []
+
+
+def _standalone(known: list[Block]) -> list[Block]:
+    """The blocks but those that use a function or class of an earlier block."""
+    defined: set[str] = set()
+    found = []
+    for block in known:
+        names, bound, used = set(), set(dir(builtins)), set()
+        for node in parts(block.content):
+            match node:
+                case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name):
+                    names.add(name)
+                case ast.ClassDef(name=name):
+                    names.add(name)
+                case ast.Name(id=name, ctx=ast.Load()):
+                    used.add(name)
+                case ast.Name(id=name) | ast.arg(arg=name):
+                    bound.add(name)
+                case ast.Import(names=modules):
+                    bound |= {each.asname or each.name for each in modules}
+                case ast.ImportFrom(module="solution" | "main" | "your_module", names=wanted):
+                    used |= {each.name for each in wanted}
+                case ast.ImportFrom(names=wanted):
+                    bound |= {each.asname or each.name for each in wanted}
+                    bound |= defined if wanted[0].name == "*" else set()
+        if not (used - bound - names) & defined:
+            found.append(block)
+            defined |= names
+    return found
 
 
 def _runs(source: str) -> bool:

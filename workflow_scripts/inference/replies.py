@@ -25,8 +25,9 @@ ENDS = re.compile(
     r"|<end_of_turn>|<start_of_turn>|</s>|\[INST\]|<｜(?:end▁of▁sentence|User)｜>"
 )
 # A base model goes on with the next turn.
-NEXT_TURN = re.compile(r"^[#*\s]*(?:User|Human|Assistant)\**:", re.MULTILINE)
-OWN_TURN = re.compile(r"\A\s*(?:<\|im_start\|>\s*)?[*#]*\s*assistant\**:\**\s*", re.IGNORECASE)
+# The quantifiers are possessive: a reply may be 100,000 blanks, which must not take minutes.
+NEXT_TURN = re.compile(r"^(?:[#*]|[^\S\n])*+(?:User|Human|Assistant)\**:", re.MULTILINE)
+OWN_TURN = re.compile(r"\A\s*+(?:<\|im_start\|>\s*+)?[*#]*+\s*+assistant\**:\**\s*", re.IGNORECASE)
 
 
 def spoken(reply: str, thinks: bool = False) -> str | None:
