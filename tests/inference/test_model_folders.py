@@ -166,7 +166,7 @@ def test_a_hub_model_that_is_here_and_unknown_is_not_downloaded_again():
     line = checkpoint_of.missing("m", "owner/name", error)
     assert line.endswith("use engine: vllm if that knows it")
     line = checkpoint_of.missing("m", "owner/name", OSError("We couldn't connect to the hub."))
-    assert "run `hf download owner/name`" in line
+    assert "run `hf download owner/name --revision <models.m.revision>`" in line
 
 
 def test_a_lack_of_memory_is_no_damage(folder):

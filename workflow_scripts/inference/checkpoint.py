@@ -93,7 +93,8 @@ def missing(name: str, checkpoint: str, error: Exception) -> str:
         cause = "has no tokenizer (expected tokenizer.json)"
     elif not local:
         cause = f"is neither a folder nor in the local cache and cannot be downloaded ({first})"
-        remedy = f"run `hf download {checkpoint}` on a machine with network, or name a folder"
+        where = f"{checkpoint} --revision <models.{name}.revision>"
+        remedy = f"run `hf download {where}` on a machine with network, or name a folder"
     return f"{key}: {checkpoint} {cause}; {remedy}"
 
 
