@@ -30,8 +30,8 @@ URL = "http://127.0.0.1:48123/v1"  # nothing listens there now
 # REPLY_CODE. In any case write the new fingerprint here.
 LAST_SEEN = {
     openai_engine: ("dialect_calls", "bd23c1eba298da5b"),
-    transformers_engine: ("transformers_engine", "3c5cea26945ebe99"),
-    vllm_engine: ("vllm_worker", "11733290e70446d0"),
+    transformers_engine: ("transformers_engine", "ba18f27d84fae399"),
+    vllm_engine: ("vllm_worker", "a3c118c9b3188ceb"),
 }
 
 

@@ -69,12 +69,12 @@ def context(config: Any, spec: Mapping[str, Any]) -> int | None:
 @contextmanager
 def loading(name: str, checkpoint: str) -> Iterator[None]:
     """Raise `EngineError`, one line, if the block cannot read a model's folder or hub id."""
-    refuse_damaged(name, checkpoint)
     try:
         yield
     except EngineError:
         raise
     except UNLOADABLE as error:
+        refuse_damaged(name, checkpoint)
         raise EngineError(missing(name, checkpoint, error)) from error
 
 

@@ -21,7 +21,7 @@ from workflow_scripts.inference import (
 from workflow_scripts.inference.checkpoint import content, loading, not_finite, revision
 from workflow_scripts.inference.local_model import LocalModel, versions
 from workflow_scripts.inference.tasks import Draw, EngineError, Record, Score, Task
-from workflow_scripts.inference.weight_files import refuse_misfit
+from workflow_scripts.inference.weight_files import refuse_damaged, refuse_misfit
 from workflow_scripts.models import tokenizer_files
 
 # Stands for the code that decides a reply, in the key of the response store. It is a constant, so
@@ -51,6 +51,7 @@ def load(
     if not hub:
         # A local folder needs no network; looking for a missing file there would only stall.
         os.environ.setdefault("HF_HUB_OFFLINE", "1")
+        refuse_damaged(name, checkpoint)
     at = revision(spec) if hub else {}
     dtype = spec.get("dtype", "float32")
     spread = placement.over_gpus(name, spec)
