@@ -32,8 +32,9 @@ logits are compared with those of the model's own eager attention on one sequenc
 that they differ by at most {most} of their spread.
 
 The same comparison, on a prompt of 20 tokens, runs whenever a model is loaded. A model on which
-they differ by more than rounding explains is refused in one line; `engine: vllm` may run it.
-Features that act on long prompts only, such as sparse attention, are refused by name.
+they differ by more than rounding explains is refused in one line; vLLM, or a server that knows it,
+may run it. Features that act on long prompts only, such as sparse attention, are refused by name;
+LongRoPE (Phi-3) needs a `max_context` below its shorter context.
 
 | | number | model types |
 |---|---|---|
@@ -41,6 +42,12 @@ Features that act on long prompts only, such as sparse attention, are refused by
 
 "Not tried": configs that fit no small model. Special layers that only a real config switches on,
 such as sparse ones, were not tried. `python -m tests.inference.architectures` writes this page.
+"""
+# Refused here, and in the registry of vLLM 0.32.0.
+IN_VLLM = """
+bloom deepseek_v32 deepseek_v4 falcon falcon_h1 falcon_mamba gemma4_unified glm_moe_dsa gptj
+granitemoehybrid hy_v4 inkling_text jamba kimi_linear lfm2 lfm2_moe mamba mamba2 nemotron_h
+olmo_hybrid qwen3_5 qwen3_5_moe qwen3_5_moe_text qwen3_5_text qwen3_next zamba2
 """
 NEGLIGIBLE = 1e-3
 LONGEST_S = 30
@@ -213,6 +220,10 @@ def main(kinds):
                 for what, kinds in [
                     ("agree", agree),
                     *((f"refused: {why}", kinds) for why, kinds in groups.items()),
+                    (
+                        "refused here, listed by vLLM 0.32.0",
+                        [k for k in IN_VLLM.split() if k in refused],
+                    ),
                     ("not tried", skipped),
                 ]
             ),

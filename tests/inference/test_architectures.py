@@ -66,7 +66,7 @@ def test_other_architectures_are_refused_in_one_line(kind, reason, tmp_path):
         loaded(tmp_path / "model", kind)
     message = str(caught.value)
     assert message.startswith(f"models.tiny: architecture '{kind}' ")
-    assert message.endswith("use engine: vllm")
+    assert message.endswith("engine: vllm may run it")
     assert "\n" not in message
 
 

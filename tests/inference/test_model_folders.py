@@ -12,11 +12,14 @@ from transformers import AutoModelForCausalLM
 
 from tests.inference import tiny
 from workflow_scripts.glasses import model_gaps
+from workflow_scripts.glasses import requests as glasses
 from workflow_scripts.glasses.changed_attention import Change
+from workflow_scripts.inference import checkpoint as checkpoint_of
 from workflow_scripts.inference import engines, placement, runner, vllm_jobs, vllm_worker
 from workflow_scripts.inference.engines import EngineError
 from workflow_scripts.inference.local_model import LocalModel
 from workflow_scripts.inference.requests import request, table
+from workflow_scripts.stochasticity import asking
 
 WEIGHTS = "model.safetensors"
 POINTER = "version https://git-lfs.github.com/spec/v1\noid sha256:4d7a2146\nsize 538090408\n"
@@ -33,6 +36,7 @@ def refused(folder, engine, match, **spec):
         engines.load("m", tiny.SPEC | {"engine": engine} | spec, str(folder))
     assert "\n" not in str(caught.value)
     assert str(caught.value).startswith("models.m.")
+    assert str(caught.value).count("models.m.source") == 1
 
 
 def pointer(folder):
@@ -96,6 +100,78 @@ DAMAGES = [
 @pytest.mark.parametrize("damage", DAMAGES, ids=lambda damage: damage.__name__)
 def test_a_damaged_folder_is_one_line_with_the_file(folder, damage, engine):
     refused(folder, engine, damage(folder))
+
+
+def torn_json(name):
+    def damage(folder):
+        (folder / name).write_text((folder / name).read_text()[:50])
+        return rf"{name}: expected a JSON file, found other content; download it again"
+
+    return damage
+
+
+def no_tokenizer(folder):
+    (folder / "tokenizer.json").unlink()
+    return r"has no tokenizer \(expected tokenizer\.json\); train or download it again"
+
+
+def config_with(**more):
+    def damage(folder):
+        config = json.loads((folder / "config.json").read_text())
+        (folder / "config.json").write_text(json.dumps(config | more))
+        return r"does not load as a model \(.*\); use engine: vllm if that knows it"
+
+    return damage
+
+
+UNREADABLE = {
+    "torn config": torn_json("config.json"),
+    "torn tokenizer": torn_json("tokenizer.json"),
+    "torn settings of the tokenizer": torn_json("tokenizer_config.json"),
+    "git-lfs pointer": pointer_to_the_tokenizer,
+    "no tokenizer": no_tokenizer,
+    "unknown architecture": config_with(model_type="unheard"),
+    # Nobody is asked whether its code may run: the answer would run it.
+    "code of its own": config_with(
+        model_type="unheard", auto_map={"AutoConfig": "own.Config", "AutoTokenizer": "own.Words"}
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", UNREADABLE)
+def test_what_cannot_be_read_is_one_line_also_where_only_requests_are_written(
+    folder, kind, monkeypatch
+):
+    monkeypatch.setattr("builtins.input", lambda *_: pytest.fail("asked at the terminal"))
+    match = UNREADABLE[kind](folder)
+    refused(folder, "transformers", match)
+    asked = {"kind": "chat", "thinks": False}
+
+    def write_requests():
+        manner = asking.of("m", asked, tiny.SPEC, str(folder))
+        assert manner.context
+        manner.count("x")
+
+    for write in (
+        write_requests,
+        lambda: glasses.refuse_overlong([], "m", tiny.SPEC, str(folder), asked),
+    ):
+        with pytest.raises(EngineError, match=match) as caught:
+            write()
+        assert "\n" not in str(caught.value)
+
+
+def test_a_hub_model_that_is_here_and_unknown_is_not_downloaded_again():
+    error = ValueError("Transformers does not recognize this architecture.\nUpdate it.")
+    line = checkpoint_of.missing("m", "owner/name", error)
+    assert line.endswith("use engine: vllm if that knows it")
+    line = checkpoint_of.missing("m", "owner/name", OSError("We couldn't connect to the hub."))
+    assert "run `hf download owner/name --revision <models.m.revision>`" in line
+
+
+def test_a_lack_of_memory_is_no_damage(folder):
+    line = checkpoint_of.missing("m", str(folder), RuntimeError("CUDA out of memory. Tried"))
+    assert line.endswith("; set models.m.devices or a smaller dtype")
 
 
 def test_the_index_of_files_that_are_not_needed_is_left_alone(folder):

@@ -7,14 +7,15 @@ import torch
 from tests.inference import tiny, two_devices
 from tests.inference.two_devices import FIRST, SECOND
 from workflow_scripts.glasses import model_gaps, model_sensitivity
-from workflow_scripts.glasses.changed_attention import Change
-from workflow_scripts.inference import engines, placement, requests
+from workflow_scripts.glasses.changed_attention import Change, changed
+from workflow_scripts.inference import agreement, engines, placement, requests
 from workflow_scripts.inference.engines import EngineError
 from workflow_scripts.inference.tasks import Draw, Score
 from workflow_scripts.inference.transformers_engine import TransformersEngine
 from workflow_scripts.parallel_sequential import heads
 from workflow_scripts.perplexity import models as copies
 from workflow_scripts.softmax import models as dispersion
+from workflow_scripts.softmax import probe
 
 torch.set_num_threads(1)
 IDS = list(range(10, 60))
@@ -91,6 +92,16 @@ def test_every_study_of_the_inside_reads_the_same(engine, spread):
     for one, other in zip(read(spread.model), read(engine.model), strict=True):
         np.testing.assert_array_equal(one, other)
     assert spread.model.dtype == torch.float32  # only the copies were converted
+
+
+def test_the_checks_of_a_model_run_on_its_devices(engine, spread):
+    agreement.check(spread)
+    agreement.reproduces(spread, "softmax", probe.watching(spread.model, [0], lambda *_: None))
+    agreement.reproduces(spread, "glasses", changed(spread.model, Change()))
+    tokens = engine.encode(prompt=agreement.TEXT)[: agreement.TOKENS]
+    wanted = agreement.eager_logits(engine.model, tokens)
+    moved = agreement.rounding(spread.model, tokens, wanted.to(FIRST))
+    assert moved == agreement.rounding(engine.model, tokens, wanted) > 0
 
 
 def test_log_probabilities_of_a_copy_are_the_same(engine, spread):

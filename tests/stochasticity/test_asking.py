@@ -96,7 +96,7 @@ def test_other_models_get_the_question_alone(asked):
 def test_limits_follow_from_the_tokenizer_where_the_kind_has_none(tmp_path):
     spec = {"engine": "transformers"}  # its context is 4,096 tokens
     checkpoint = str(tiny.save(tmp_path / "model", context=4096))
-    manner = asking.of(CHAT, spec, checkpoint)
+    manner = asking.of("m", CHAT, spec, checkpoint)
     preamble = manner.count(asking.PREAMBLE)
     assert manner.context == 4096
     assert manner.short == 2 * max(map(manner.count, asking.SHORT)) + preamble
@@ -115,8 +115,8 @@ def test_no_limit_exceeds_the_context_beside_the_prompt():
 
 
 def test_the_context_of_a_server_is_its_setting():
-    assert asking.context(PLAIN, "m") is None
-    assert asking.context(PLAIN | {"max_context": 2048}, "m") == 2048
+    assert asking.context("m", PLAIN, "m") is None
+    assert asking.context("m", PLAIN | {"max_context": 2048}, "m") == 2048
 
 
 def test_thoughts_have_room_of_their_own():

@@ -36,7 +36,7 @@ def folder(tmp_path_factory):
     """Requests, the controls' draws and rates, and all scores, written by the rules' scripts."""
     folder = tmp_path_factory.mktemp("controls")
     manner = controls.MANNER.asked
-    requests.main(folder / "requests.parquet", {}, "", manner, DRAWS, SETTINGS, 1)
+    requests.main(folder / "requests.parquet", "m", {}, "", manner, DRAWS, SETTINGS, 1)
     paths = folder / "draws.parquet", folder / "rates.parquet"
     questions = {name: SETTINGS[name] for name in SETTINGS if name != "decoding"}
     controls.main(*paths, CHAINS, LONG, questions, CONTROLS, DRAWS, 1)

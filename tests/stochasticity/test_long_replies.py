@@ -15,7 +15,7 @@ SETTINGS = {
 
 def test_the_limit_is_twice_a_bare_answer_and_more(tmp_path):
     checkpoint = tiny.save(tmp_path / "model")
-    count = asking.counter(tiny.SPEC, str(checkpoint))
+    count = asking.counter("m", tiny.SPEC, str(checkpoint))
     asked = long_replies.table(asking.Manner(CHAT, count), SETTINGS, 128, 1)
     rng = np.random.default_rng(3)
     for request in asked[asked["experiment"] == "S7"].to_dict("records"):
@@ -38,5 +38,5 @@ def test_a_coarser_tokenizer_gets_a_lower_limit():
 
 
 def test_a_model_on_a_server_gets_a_token_for_every_character():
-    count = asking.counter({"engine": "openai", "source": "model"}, "model")
+    count = asking.counter("m", {"engine": "openai", "source": "model"}, "model")
     assert count("-1.23, 0.40") == 11

@@ -15,7 +15,7 @@ from typing import Any
 from workflow_scripts.glasses import prompts
 from workflow_scripts.inference import digits, forms
 from workflow_scripts.inference import requests as inference
-from workflow_scripts.inference.checkpoint import UNLIMITED, context, revision
+from workflow_scripts.inference.checkpoint import UNLIMITED, context, loading, revision
 from workflow_scripts.inference.engines import EngineError
 from workflow_scripts.models import tokenizer_files
 from workflow_scripts.shared import job, schemas, seeds, tables
@@ -101,10 +101,11 @@ def refuse_overlong(
     from transformers import AutoConfig
 
     at = revision(spec)
-    tokenizer = tokenizer_files.load(checkpoint, **at)
-    config = AutoConfig.from_pretrained(checkpoint, **at).get_text_config()
+    with loading(name, checkpoint):
+        tokenizer = tokenizer_files.load(checkpoint, **at)
+        config = AutoConfig.from_pretrained(checkpoint, trust_remote_code=False, **at)
     digits.report(digits.inspect(tokenizer, name), name)
-    limit = context(config, spec) or UNLIMITED
+    limit = context(config.get_text_config(), spec) or UNLIMITED
     turns = [row | {"turns": json.loads(row["messages"])} for row in requests]
     # The longest text first, so that the error names it.
     turns.sort(key=lambda row: -len(row["messages"]))

@@ -29,7 +29,7 @@ SMALL = 1e-3
 # Our forward pass differs from the model's own by 0 to 1.7 times what one rounding of the
 # embeddings changes (8 architectures, 4 and 24 layers, three types); faults are larger.
 ROUNDINGS = 4
-OUT = "use engine: vllm"
+OUT = "engine: vllm may run it"
 # What models raise that are given a cache, a mask or positions of another kind than they expect.
 FAILURES = (
     AttributeError,
@@ -95,7 +95,7 @@ def _refuse_long(engine: LocalModel) -> None:
             raise EngineError(
                 f"models.{engine.name}.max_context: {_named(engine.model)} rotates all prompts of "
                 f"a batch by the longest one (rope_type longrope): expected fewer than {short} "
-                f"tokens, found {engine.context}; set max_context: {short - 1}, or {OUT}"
+                f"tokens, found {engine.context}; set max_context: {short - 1}, or use engine: vllm"
             )
 
 

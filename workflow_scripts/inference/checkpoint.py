@@ -1,16 +1,33 @@
 """What a checkpoint holds, how it is found, and the error message when it does not load."""
 
 import hashlib
+import json
 import os
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+from workflow_scripts.inference.tasks import EngineError
+from workflow_scripts.inference.weight_files import refuse_damaged
 
 # Files that decide a model's replies; logs, cards and optimizer states do not.
 PROVENANCE = "provenance.json"  # names the commit and versions, too
 UNLIMITED = 1 << 20  # tokens, for a model that states no limit
 # What loading a damaged or foreign folder raises.
 UNLOADABLE = (OSError, ValueError, ImportError, KeyError, RuntimeError, TypeError, AttributeError)
+# What transformers says of a model that it does not know, or not without more libraries.
+FOREIGN = re.compile(
+    r"not recognize|Unrecognized conf|custom code|quantiz|pip install", re.IGNORECASE
+)
+OBJECTS = (
+    "config.json",
+    "generation_config.json",
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+)
 DECIDING = ("*.json", "*.safetensors", "*.bin", "*.model", "*.txt", "*.jinja")
 
 
@@ -49,16 +66,47 @@ def context(config: Any, spec: Mapping[str, Any]) -> int | None:
     return min((limit for limit in limits if limit), default=None)
 
 
+@contextmanager
+def loading(name: str, checkpoint: str) -> Iterator[None]:
+    """Raise `EngineError`, one line, if the block cannot read a model's folder or hub id."""
+    try:
+        yield
+    except EngineError:
+        raise
+    except UNLOADABLE as error:
+        refuse_damaged(name, checkpoint)
+        raise EngineError(missing(name, checkpoint, error)) from error
+
+
 def missing(name: str, checkpoint: str, error: Exception) -> str:
     """One line for a model that does not load: config key, cause, remedy."""
-    first = str(error).strip().splitlines()[0]
-    key = f"models.{name}.source"
-    if os.path.isdir(checkpoint):
-        return f"{key}: {checkpoint} does not load as a model ({first}); train or download it again"
-    return (
-        f"{key}: {checkpoint} is neither a folder nor in the local cache and cannot be downloaded "
-        f"({first}); run `hf download {checkpoint}` on a machine with network, or name a folder"
-    )
+    first = (str(error).strip() or repr(error)).splitlines()[0]
+    key, local = f"models.{name}.source", os.path.isdir(checkpoint)
+    cause, remedy = f"does not load as a model ({first})", "train or download it again"
+    if local and (torn := _torn(Path(checkpoint))):
+        return f"{key}: {torn}: expected a JSON file, found other content; download it again"
+    if "out of memory" in first:
+        remedy = f"set models.{name}.devices or a smaller dtype"
+    elif FOREIGN.search(first):
+        remedy = "use engine: vllm if that knows it"
+    elif "backend tokenizer" in first:
+        cause = "has no tokenizer (expected tokenizer.json)"
+    elif not local:
+        cause = f"is neither a folder nor in the local cache and cannot be downloaded ({first})"
+        where = f"{checkpoint} --revision <models.{name}.revision>"
+        remedy = f"run `hf download {where}` on a machine with network, or name a folder"
+    return f"{key}: {checkpoint} {cause}; {remedy}"
+
+
+def _torn(folder: Path) -> Path | None:
+    """The first file of a folder that should hold a JSON object and does not."""
+    for path in (folder / name for name in OBJECTS):
+        try:
+            if path.exists() and not isinstance(json.loads(path.read_bytes()), dict):
+                return path
+        except ValueError:
+            return path
+    return None
 
 
 def not_finite(name: str, dtype: str) -> str:

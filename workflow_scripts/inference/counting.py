@@ -78,7 +78,7 @@ def counter(config: dict[str, Any], study: str, name: str) -> Tokens | Character
     try:
         folder = checkpoint(config["models"], name)
         tokenizer = tokenizer_files.load(folder, **at)
-        config = AutoConfig.from_pretrained(folder, **at).get_text_config()
+        config = AutoConfig.from_pretrained(folder, trust_remote_code=False, **at).get_text_config()
     except (OSError, ValueError, ImportError):
         return Characters(spec)
     return Tokens(tokenizer, config, spec)

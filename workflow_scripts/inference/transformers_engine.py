@@ -18,13 +18,7 @@ from workflow_scripts.inference import (
     option_logprobs,
     placement,
 )
-from workflow_scripts.inference.checkpoint import (
-    UNLOADABLE,
-    content,
-    missing,
-    not_finite,
-    revision,
-)
+from workflow_scripts.inference.checkpoint import content, loading, not_finite, revision
 from workflow_scripts.inference.local_model import LocalModel, versions
 from workflow_scripts.inference.tasks import Draw, EngineError, Record, Score, Task
 from workflow_scripts.inference.weight_files import refuse_damaged, refuse_misfit
@@ -61,12 +55,10 @@ def load(
     at = revision(spec) if hub else {}
     dtype = spec.get("dtype", "float32")
     spread = placement.over_gpus(name, spec)
-    try:
+    with loading(name, checkpoint):
         tokenizer = tokenizer_files.load(checkpoint, **at)
         differs = tokenizer_files.describe(checkpoint, **at).differs + ["split"] * tokenizer.resplit
         model = _weights(name, checkpoint, dtype=dtype, attention=attention, at=at | spread)
-    except UNLOADABLE as error:
-        raise EngineError(missing(name, checkpoint, error)) from error
     if chat.templated(spec) and not tokenizer.chat_template:
         raise EngineError(chat.no_template(name))
     chat.refuse_other_kind(name, spec, tokenizer)
@@ -110,6 +102,7 @@ def _weights(
         attn_implementation=attention,
         ignore_mismatched_sizes=True,  # named by `refuse_misfit`
         output_loading_info=True,
+        trust_remote_code=False,
         **at,
     )
     model, loading = loaded

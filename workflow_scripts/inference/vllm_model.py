@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from workflow_scripts.inference import chat, noise
-from workflow_scripts.inference.checkpoint import UNLIMITED, context, missing, revision
+from workflow_scripts.inference.checkpoint import UNLIMITED, context, loading, revision
 from workflow_scripts.inference.encoding import Encoder, end_tokens
 from workflow_scripts.inference.tasks import EngineError, Record
 from workflow_scripts.inference.vllm_jobs import DrawJob, Gathered, Job, ScoreJob, params
@@ -45,10 +45,8 @@ def encoder(name: str, spec: dict[str, Any], checkpoint: str) -> Encoder:
     if not hub:
         os.environ.setdefault("HF_HUB_OFFLINE", "1")
     at = revision(spec) if hub else {}
-    try:
+    with loading(name, checkpoint):
         tokenizer = tokenizer_files.load(checkpoint, **at)
-    except (OSError, ValueError, ImportError) as error:
-        raise EngineError(missing(name, checkpoint, error)) from error
     if chat.templated(spec) and not tokenizer.chat_template:
         raise EngineError(chat.no_template(name))
     chat.refuse_other_kind(name, spec, tokenizer)
@@ -72,10 +70,9 @@ class Model:
 
         self.encoder = encoder(name, spec, checkpoint)
         at = revision(spec) if hub else {}
-        try:
-            config = AutoConfig.from_pretrained(checkpoint, **at).get_text_config()
-        except (OSError, ValueError) as error:
-            raise EngineError(missing(name, checkpoint, error)) from error
+        with loading(name, checkpoint):
+            found = AutoConfig.from_pretrained(checkpoint, trust_remote_code=False, **at)
+            config = found.get_text_config()
         try:
             configured = GenerationConfig.from_pretrained(checkpoint, **at).eos_token_id
         except OSError:

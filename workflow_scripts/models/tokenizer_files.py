@@ -69,7 +69,9 @@ def load(checkpoint: str | Path, closed: bool = False, **at: Any) -> Any:
     tekken = None if file else _path(source, TEKKEN, at)
     if tekken:
         return _of_tekken(tekken)
-    found: Any = AutoTokenizer.from_pretrained(source, mistral_format=False, **at)
+    found: Any = AutoTokenizer.from_pretrained(
+        source, mistral_format=False, trust_remote_code=False, **at
+    )
     found.resplit = False
     if not found.is_fast:
         return found

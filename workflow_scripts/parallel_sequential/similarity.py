@@ -41,7 +41,9 @@ class Embedder:
 
         at = {"revision": settings["revision"]} if "revision" in settings else {}
         self.tokenizer = tokenizer_files.load(settings["source"], closed=True, **at)
-        self.model: Any = AutoModel.from_pretrained(settings["source"], dtype=torch.float32, **at)
+        self.model: Any = AutoModel.from_pretrained(
+            settings["source"], dtype=torch.float32, trust_remote_code=False, **at
+        )
         self.model.to("cuda" if torch.cuda.is_available() else "cpu").eval()
         self.pooling, self.most = settings["pooling"], settings["max_tokens"]
 

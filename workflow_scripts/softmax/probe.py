@@ -97,8 +97,7 @@ def row_logits(
     groups = query.shape[1] // key.shape[1]
     scale = query.shape[-1] ** -0.5 if scaling is None else scaling
     logits = (query[:, :, at].float() @ key.repeat_interleave(groups, 1).float().mT).mul_(scale)
-    if softcap is not None:
-        logits = softcap * (logits / softcap).tanh()
+    logits = attention.capped(logits, softcap)
     if attention_mask is None:
         ahead = key.shape[2] - query.shape[2]
         visible = torch.arange(key.shape[2], device=at.device) <= (at + ahead)[:, None]
@@ -114,10 +113,7 @@ def mix(logits: Tensor, visible: Tensor, value: Tensor, sinks: Tensor | None) ->
     `sinks`, shape (heads,), are learned logits without a value, as in GPT-OSS.
     """
     hidden = logits.masked_fill_(~visible, -torch.inf)
-    if sinks is None:
-        return hidden.softmax(-1).to(value.dtype) @ value
-    beside = sinks.float().view(1, -1, 1, 1).expand(*hidden.shape[:3], 1)
-    return torch.cat([hidden, beside], -1).softmax(-1)[..., :-1].to(value.dtype) @ value
+    return attention.weights(hidden, sinks).to(value.dtype) @ value
 
 
 def row_spread(logits: Tensor, visible: Tensor) -> Tensor:

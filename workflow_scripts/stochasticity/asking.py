@@ -13,7 +13,7 @@ from typing import Any
 from workflow_scripts.inference import forms
 from workflow_scripts.inference import requests as inference
 from workflow_scripts.inference.checkpoint import context as checkpoint_context
-from workflow_scripts.inference.checkpoint import revision
+from workflow_scripts.inference.checkpoint import loading, revision
 from workflow_scripts.models import tokenizer_files
 from workflow_scripts.stochasticity.draw_table import UNFILTERED
 
@@ -49,17 +49,18 @@ def characters(text: str) -> int:
     return len(text)
 
 
-def counter(spec: Mapping[str, Any], checkpoint: str) -> Count:
+def counter(name: str, spec: Mapping[str, Any], checkpoint: str) -> Count:
     """Count tokens with the model's own tokenizer; characters for a model on a server.
 
-    The tokenizer is loaded when it is first needed.
+    The tokenizer is loaded when it is first needed. Raises `EngineError` if it does not load.
     """
     if spec.get("engine") == "openai":
         return characters
 
     @cache
     def tokenizer() -> Any:
-        return tokenizer_files.load(checkpoint, **revision(spec))
+        with loading(name, checkpoint):
+            return tokenizer_files.load(checkpoint, **revision(spec))
 
     def count(text: str) -> int:
         return len(tokenizer()(text, add_special_tokens=False)["input_ids"])
@@ -67,14 +68,19 @@ def counter(spec: Mapping[str, Any], checkpoint: str) -> Count:
     return count
 
 
-def context(spec: Mapping[str, Any], checkpoint: str) -> int | None:
-    """Most tokens of prompt and reply together; None for a server that does not state it."""
+def context(name: str, spec: Mapping[str, Any], checkpoint: str) -> int | None:
+    """Most tokens of prompt and reply together; None for a server that does not state it.
+
+    Raises `EngineError` if the model's config does not load.
+    """
     if spec.get("engine") == "openai":
         return spec.get("max_context")
     from transformers import AutoConfig
 
-    config = AutoConfig.from_pretrained(checkpoint, **revision(spec)).get_text_config()
-    return checkpoint_context(config, spec)
+    at = {"trust_remote_code": False, **revision(spec)}
+    with loading(name, checkpoint):
+        config = AutoConfig.from_pretrained(checkpoint, **at)
+    return checkpoint_context(config.get_text_config(), spec)
 
 
 def room(answer: str, count: Count) -> int:
@@ -141,9 +147,10 @@ class Manner:
         return max(1, min(most, self.context - prompt))
 
 
-def of(asked: Mapping[str, Any], spec: Mapping[str, Any], checkpoint: str) -> Manner:
-    """The manner of a model with its entry `spec`, loaded from `checkpoint`."""
-    return Manner(asked, counter(spec, checkpoint), lambda: context(spec, checkpoint))
+def of(name: str, asked: Mapping[str, Any], spec: Mapping[str, Any], checkpoint: str) -> Manner:
+    """The manner of model `name` with its entry `spec`, loaded from `checkpoint`."""
+    count = counter(name, spec, checkpoint)
+    return Manner(asked, count, lambda: context(name, spec, checkpoint))
 
 
 def direct(

@@ -63,7 +63,7 @@ def main(
     `asked` is what the model's kind says (`kinds.asked`).
     """
     engine = engines.load(model, spec, checkpoint, batch_tokens=batch_tokens)
-    requests = table(asking.of(asked, spec, checkpoint), programs, draws, seed)
+    requests = table(asking.of(model, asked, spec, checkpoint), programs, draws, seed)
     responses = runner.generate(requests, engine, runner.store_of(engine))
     rows = responses[["request_id", "text", "finish_reason", "completion_tokens"]].merge(
         requests[["request_id", "max_tokens", *CONDITIONS]], on="request_id"

@@ -40,7 +40,7 @@ def main(
     """
     spec, asked = spec | {"thinking": True}, asked | {"thinks": True}
     engine = engines.load(model, spec, checkpoint, batch_tokens=batch_tokens)
-    requests = table(asking.of(asked, spec, checkpoint), draws, seed)
+    requests = table(asking.of(model, asked, spec, checkpoint), draws, seed)
     responses = runner.generate(requests, engine, runner.store_of(engine))
     # A template may open the thoughts in the prompt: a reply without their end is unfinished.
     open_ones = responses["text"].map(lambda text: replies.spoken(text, thinks=True) is None)

@@ -123,6 +123,7 @@ def every(
 
 def main(
     requests: str,
+    model: str,
     spec: dict[str, Any],
     checkpoint: str,
     asked: dict[str, Any],
@@ -135,7 +136,7 @@ def main(
 
     `asked` is what the model's kind says (`kinds.asked`).
     """
-    manner = asking.of(asked, spec, checkpoint)
+    manner = asking.of(model, asked, spec, checkpoint)
     frame = inference.table(every(manner, settings, spec, draws, seed))
     tables.write(frame, requests, schemas.REQUESTS, provenance)
 

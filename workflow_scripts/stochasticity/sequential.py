@@ -118,7 +118,7 @@ def main(
     engine = engines.load(model, spec, checkpoint, batch_tokens=batch_tokens)
     # A separate folder, because each round reads the whole store: it holds only the chains.
     store = runner.store_of(engine, "chains")
-    manner = asking.of(asked, spec, checkpoint)
+    manner = asking.of(model, asked, spec, checkpoint)
     first = start(manner, settings, seed)
     chains = read(*rounds.converse(first, partial(follow, manner), engine, store))
     lists = long_replies.table(manner, long, draws, seed)
