@@ -11,7 +11,7 @@ import pytest
 from tests.publish import tiny_run
 from tests.publish.tiny_run import git, snakemake
 from workflow_scripts.inference import kinds
-from workflow_scripts.publish import archive, packing
+from workflow_scripts.publish import packing, placeholders
 from workflow_scripts.shared.fingerprint import ROOT
 
 LATEST = Path("results/archive/latest.zip")
@@ -263,7 +263,7 @@ def test_placeholders_have_the_kind_of_the_model(tmp_path):
         (tmp_path / f"{name}.gguf").write_bytes(b"GGUF" + (head + text.encode() if text else b""))
     config = {"models": models}
     known = {name: {"weights_sha256": {"model.safetensors": "0"}} for name in models}
-    found = archive.elsewhere(config, known, tmp_path)
+    found = placeholders.elsewhere(config, known, tmp_path)
     assert set(found) == {
         "models-elsewhere/folder/weights.json",
         "models-elsewhere/folder/chat_template.jinja",
@@ -274,7 +274,7 @@ def test_placeholders_have_the_kind_of_the_model(tmp_path):
         path = tmp_path / "unpacked" / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(member.data)
-    places = archive.places(config)
+    places = placeholders.places(config)
     moved = {
         name: {"source": str(tmp_path / "unpacked" / places[spec["source"]])}
         for name, spec in models.items()
@@ -290,6 +290,6 @@ def test_two_models_of_one_folder_have_a_placeholder_each(tmp_path):
     (tmp_path / "config.json").write_text("{}")
     models = {name: {"source": str(tmp_path), "dtype": name} for name in ("bfloat16", "float32")}
     known = {name: {"weights_sha256": {"model.safetensors": "0"}} for name in models}
-    found = archive.elsewhere({"models": models}, known, tmp_path)
+    found = placeholders.elsewhere({"models": models}, known, tmp_path)
     assert set(found) == {f"models-elsewhere/{name}/weights.json" for name in models}
-    assert archive.places({"models": models}) == {str(tmp_path): "models-elsewhere/float32"}
+    assert placeholders.places({"models": models}) == {str(tmp_path): "models-elsewhere/float32"}

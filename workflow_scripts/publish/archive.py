@@ -6,10 +6,9 @@ Snakemake's records, so any single rule can be re-run in the unpacked folder.
 
 import json
 import os
-import struct
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from importlib import metadata
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 from workflow_scripts.models.registry import checkpoint, converted, studies_of
@@ -20,11 +19,12 @@ from workflow_scripts.publish import (
     jobs,
     machine,
     packing,
+    placeholders,
     redaction,
     zenodo,
 )
-from workflow_scripts.publish.packing import ELSEWHERE, INPUTS, PLACEHOLDER, ArchiveError, Member
-from workflow_scripts.shared import files, job, sources
+from workflow_scripts.publish.packing import ArchiveError, Member
+from workflow_scripts.shared import files, job
 from workflow_scripts.shared.fingerprint import ROOT
 from workflow_scripts.shared.snakemake_internals import RECORDS, record_name
 
@@ -58,16 +58,16 @@ def main(
     unpacked = not_packed(config, ran)
     members |= _results(ran, folder, published_s, unpacked)
     models = machine.models(config, checkpoints, folder)
-    members |= _run(config, source, models) | elsewhere(config, models, folder)
-    inputs = outside_inputs(ran, folder, root, places(config))
-    members |= {name: _input(Path(path)) for path, name in inputs.items()}
-    known = places(config) | inputs
+    members |= _run(config, source, models) | placeholders.elsewhere(config, models, folder)
+    inputs = placeholders.outside_inputs(ran, folder, root, placeholders.places(config))
+    members |= {name: placeholders.of_input(Path(path)) for path, name in inputs.items()}
+    known = placeholders.places(config) | inputs
     for each in ran:
         jobs.measure(each, folder)
         each.inputs = [jobs.in_project(path, folder, root, known) for path in each.inputs]
-    members |= _not_code(ran, members | dict.fromkeys(records), (folder, root))
+    members |= placeholders.not_code(ran, members | dict.fromkeys(records), (folder, root))
     members |= _records(ran, records)
-    known |= _folders(config, inputs)
+    known |= placeholders.folders(config, inputs)
     members = clean(members, traces(known, folder, root, source))
     about = _about(config, source, ran, published_s)
     members["zenodo.json"] = Member(zenodo.deposit(about))
@@ -134,120 +134,11 @@ def _run(
         "machine.json": machine.hardware(),
         "models.json": models,
     }
-    members = {f"run/{name}": _json(content) for name, content in notes.items()}
+    members = {f"run/{name}": packing.json_member(content) for name, content in notes.items()}
     members["run/environment.txt"] = Member(machine.packages().encode())
     if source.diff:
         members["run/uncommitted.diff"] = Member(source.diff)
     return members
-
-
-def outside(config: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
-    """Each model whose folder or GGUF file lies outside the project: name, path, placeholder."""
-    for name, spec in config["models"].items():
-        if path := sources.local_path(spec):
-            suffix = ".gguf" if sources.is_gguf(spec) else ""
-            yield name, path.rstrip("/"), f"{ELSEWHERE}/{name}{suffix}"
-
-
-def places(config: dict[str, Any]) -> dict[str, str]:
-    """The placeholder of each path in `outside`; models of one folder share the last one's."""
-    return {path: placeholder for _, path, placeholder in outside(config)}
-
-
-def elsewhere(
-    config: dict[str, Any], models: dict[str, dict[str, Any]], folder: Path
-) -> dict[str, Member]:
-    """Placeholders for the models whose weights are not in the archive, with their hashes.
-
-    Rules and kinds of models look at a model's file and chat template; a placeholder has both, so
-    that nothing re-runs for want of the model. `folder` is the run's.
-    """
-    from workflow_scripts.inference.kinds import GGUF_STRING, GGUF_TEMPLATE, template
-
-    members = {}
-    made = converted(config["models"])
-    for name, _, placeholder in outside(config):
-        text = (template(config, name) or "").encode()
-        if name in made:
-            head = GGUF_TEMPLATE + struct.pack("<IQ", GGUF_STRING, len(text))
-            about = b"A placeholder of a GGUF file that is not in this archive.\n"
-            members[placeholder] = Member(about + (head + text if text else b""))
-        else:
-            members[f"{placeholder}/weights.json"] = _json(models[name]["weights_sha256"])
-            if text:
-                members[f"{placeholder}/chat_template.jinja"] = Member(text)
-    for name in made:
-        place = folder / checkpoint(config["models"], name)
-        about_file = place / "provenance.json"
-        known = json.loads(about_file.read_text()) if about_file.is_file() else None
-        notes = {
-            "made_by": "rule models_convert",
-            "weights_sha256": models[name]["weights_sha256"],
-            "provenance": known,
-        }
-        members[f"{ELSEWHERE}/{name}/weights.json"] = _json(notes)
-    return members
-
-
-def outside_inputs(
-    ran: Iterable[jobs.Job], folder: Path, root: Path, known: Mapping[str, str]
-) -> dict[str, str]:
-    """The placeholder of each file outside run and project that a job read, but those `known`."""
-    read = {os.path.normpath(folder / path) for each in ran for path in each.inputs}
-    outside = sorted(
-        path
-        for path in read - known.keys()
-        if not any(Path(path).is_relative_to(base) for base in (folder, root))
-    )
-    places: dict[Path, str] = {}
-    for parent in sorted({Path(path).parent for path in outside}):
-        name, number = f"{INPUTS}/{parent.name or 'root'}", 2
-        while name in places.values():
-            name, number = f"{INPUTS}/{parent.name}-{number}", number + 1
-        places[parent] = name
-    return {path: f"{places[Path(path).parent]}/{Path(path).name}" for path in outside}
-
-
-def _input(path: Path) -> Member:
-    """What stands for an input that is not in the archive: its size and hash."""
-    if not path.exists():
-        return _json({"placeholder": f"{PLACEHOLDER} and is gone"})
-    hashes = {
-        each.relative_to(path).as_posix(): machine.sha256(each) for each in jobs.files_of(path)
-    }
-    size = sum(each.stat().st_size for each in jobs.files_of(path))
-    digest = hashes.get(".", hashes)
-    return _json({"placeholder": PLACEHOLDER, "bytes": size, "sha256": digest})
-
-
-def _not_code(
-    ran: Iterable[jobs.Job], known: Iterable[str], bases: Iterable[Path]
-) -> dict[str, Member]:
-    """What stands for inputs within run or project that are neither results nor code.
-
-    Such as a question file at the project's top that git does not track, or a link to outside.
-    """
-    names = set(known)
-    folders = {parent.as_posix() for name in names for parent in PurePosixPath(name).parents}
-    read = {path.rstrip("/") for each in ran for path in each.inputs} - names - folders
-    places = {name: [base / name for base in bases if (base / name).exists()] for name in read}
-    return {name: _input(found[0]) for name, found in sorted(places.items()) if found}
-
-
-def _folders(config: Any, inputs: Mapping[str, str]) -> dict[str, str]:
-    """The placeholder of each folder of `inputs` that a setting names."""
-    match config:
-        case dict():
-            nested: Iterable[Any] = config.values()
-        case list():
-            nested = config
-        case str() if os.path.isabs(config):
-            whole = os.path.normpath(config)
-            found = [name for path, name in inputs.items() if os.path.dirname(path) == whole]
-            return {config: os.path.dirname(found[0])} if found else {}
-        case _:
-            return {}
-    return {path: name for each in nested for path, name in _folders(each, inputs).items()}
 
 
 def _records(ran: Iterable[jobs.Job], records: Mapping[str, dict[str, Any]]) -> dict[str, Member]:
@@ -266,12 +157,6 @@ def _records(ran: Iterable[jobs.Job], records: Mapping[str, dict[str, Any]]) -> 
                 json.dumps(record, sort_keys=True).encode()
             )
     return members
-
-
-def _json(content: Any) -> Member:
-    # Keys keep their order: for Snakemake, settings in another order are other settings.
-    text = json.dumps(content, indent=2, ensure_ascii=False)
-    return Member((text + "\n").encode())
 
 
 def traces(
@@ -300,7 +185,7 @@ def clean(members: Mapping[str, Member], wanted: list[redaction.Trace]) -> dict[
     if problems:
         raise ArchiveError("the archive would reveal private information: " + "; ".join(problems))
     if redacted:
-        cleaned["run/redacted.json"] = _json(redacted)
+        cleaned["run/redacted.json"] = packing.json_member(redacted)
     return cleaned
 
 

@@ -2,12 +2,14 @@
 
 import calendar
 import hashlib
+import json
 import time
 import zipfile
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 MANIFEST = "manifest-sha256.txt"  # in the format of sha256sum, so `sha256sum -c` reads it
 ELSEWHERE = "models-elsewhere"  # folder of placeholders for models that are not in the archive
@@ -49,6 +51,13 @@ class Member:
     def size(self) -> int:
         """Number of bytes."""
         return self._measured[1]
+
+
+def json_member(content: Any) -> Member:
+    """A JSON file."""
+    # Keys keep their order: for Snakemake, settings in another order are other settings.
+    text = json.dumps(content, indent=2, ensure_ascii=False)
+    return Member((text + "\n").encode())
 
 
 def sha256(data: bytes) -> str:
