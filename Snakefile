@@ -28,6 +28,7 @@ export_python_path()
 terminal_text.tolerate()
 snakemake_internals.run_anywhere()
 filesystem.use_caches_at_hand()
+snakemake_internals.limit_gpus(workflow)
 interruption = snakemake_internals.tell_interruptions(workflow.is_main_process)
 
 

@@ -81,6 +81,7 @@ rule clrs_evaluate:
     resources:
         mem_mb=growing(3000),
         runtime=growing(240),
+        gpu=config["clrs"]["train"]["gpu"],
     params:
         code=fingerprint("workflow_scripts/clrs/evaluate.py"),
         algorithms=lookup("clrs/reasoners/{reasoner}/algorithms", within=config),

@@ -92,6 +92,7 @@ rule transnar_evaluate:
     resources:
         mem_mb=growing(3000),
         runtime=growing(240),
+        gpu=config["transnar"]["train"]["gpu"],
     params:
         code=fingerprint("workflow_scripts/transnar/evaluate.py"),
         algorithms=config["transnar"]["algorithms"],

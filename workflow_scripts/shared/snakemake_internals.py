@@ -7,6 +7,7 @@ test_snakemake_internals.py` has one test per item, which fails by name when Sna
 - what an interrupted run and its jobs print (`tell_interruptions`)
 - the types of nested settings under `--config` (`typed_settings`)
 - the comments that the Slurm plugin gives to jobs (`job_comments`)
+- the limit on GPUs at once (`limit_gpus`)
 - the names that are given as targets (`refuse_targets`)
 - the path of the interpreter in commands, and permissions of records (`run_anywhere`)
 - the text of a dry-run (`dry_run`, `blocks`)
@@ -29,7 +30,7 @@ from typing import Any, NamedTuple
 
 import yaml
 
-from workflow_scripts.shared import filesystem
+from workflow_scripts.shared import devices, filesystem
 from workflow_scripts.shared.job import INTERRUPTED
 
 OLDEST, TOO_NEW = (9, 27), (9, 28)  # tested with 9.27.1 and the Slurm plugin 2.8.0
@@ -140,6 +141,16 @@ def _quoting(execute: Any) -> Any:
 def _quoted(get: Any) -> Any:
     """A `get_python_executable` whose result is quoted for the shell."""
     return lambda self: shlex.quote(get(self))
+
+
+def limit_gpus(workflow: Any) -> None:
+    """Let a run on this machine use at most its GPUs at once, or what `--resources gpu=` says.
+
+    A dry-run shows what rules ask for, and Slurm has its own limits.
+    """
+    if workflow.is_main_process and workflow.local_exec and not workflow.dryrun:
+        given = workflow.global_resources.get("gpu")
+        workflow.register_resource("gpu", devices.share(given.value if given else None))
 
 
 class Interruption(logging.Filter):
