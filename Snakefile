@@ -56,6 +56,7 @@ onstart:
     interruption.planning = False
     filesystem.try_out("work")
     snakemake_internals.quicken(workflow)
+    snakemake_internals.share_gpus(workflow)
     take_over(workflow.dag, on_slurm=workflow.non_local_exec)
 
 

@@ -253,3 +253,27 @@ def test_commands_of_jobs_quote_an_interpreter_with_blanks_in_its_path(monkeypat
     for kind in (Executor, RemoteExecutor, JobStep):
         command = join_cli_args([kind.get_python_executable(here), "-m snakemake"])
         assert shlex.split(command) == [odd, "-m", "snakemake"]
+
+
+GPUS = """
+import sys
+sys.path.insert(0, "{root}")
+from workflow_scripts.shared import snakemake_internals
+snakemake_internals.limit_gpus(workflow)
+rule work:
+    output: "a.txt"
+    resources: gpu=3
+    shell: "touch {{output}}"
+"""
+
+
+@pytest.mark.parametrize(
+    ("more", "gpus"),
+    [((), 0), (("--resources", "gpu=2"), 2), (("--executor", "slurm", "--jobs", "5"), 3)],
+)
+def test_gpus_are_limited_in_a_run_on_this_machine_only(tmp_path, monkeypatch, more, gpus):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    (tmp_path / "Snakefile").write_text(GPUS.format(root=ROOT))
+    text = run(tmp_path, "--dry-run", *more).stdout
+    found = internals.blocks(text)[0].fields.get("resources", "")
+    assert f"gpu={gpus}" in found

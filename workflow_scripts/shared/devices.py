@@ -27,9 +27,8 @@ POLL_S = 1.0
 
 def asked(resources: Any) -> int:
     """The number of GPUs in a job's resources: `gpu`, or that of a Slurm site's own `gres`."""
-    found = re.search(
-        r"gpu(?:[:=][\w.]*[A-Za-z]\w*)?(?:[:=](\d+))?", str(resources.get("gres", ""))
-    )
+    gres = str(resources.get("gres", ""))
+    found = re.search(r"gpu(?:[:=][\w.]*[A-Za-z]\w*)?(?:[:=](\d+))?", gres)
     return int(resources.get("gpu", 0) or 0) or (int(found[1] or 1) if found else 0)
 
 
@@ -71,15 +70,10 @@ def visible() -> list[str]:
     return chosen
 
 
-def share(limit: int | None) -> int:
-    """Note how many jobs share a GPU in a run on this machine; return the most GPUs at once.
-
-    `limit` is that of `--resources gpu=`, if given. Above the number of GPUs, jobs share them.
-    """
+def share(limit: int) -> None:
+    """Let jobs of a run on this machine share GPUs if they may use more than there are, `limit`."""
     count = len(visible())
-    limit = count if limit is None else limit
     os.environ[JOBS_PER_GPU] = str(max(1, -(-limit // count)) if count else 1)
-    return limit
 
 
 @contextmanager

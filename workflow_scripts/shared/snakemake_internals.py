@@ -7,7 +7,7 @@ test_snakemake_internals.py` has one test per item, which fails by name when Sna
 - what an interrupted run and its jobs print (`tell_interruptions`)
 - the types of nested settings under `--config` (`typed_settings`)
 - the comments that the Slurm plugin gives to jobs (`job_comments`)
-- the limit on GPUs at once (`limit_gpus`)
+- the limit on GPUs at once (`limit_gpus`, `share_gpus`)
 - the names that are given as targets (`refuse_targets`)
 - the path of the interpreter in commands, and permissions of records (`run_anywhere`)
 - the text of a dry-run (`dry_run`, `blocks`)
@@ -146,11 +146,18 @@ def _quoted(get: Any) -> Any:
 def limit_gpus(workflow: Any) -> None:
     """Let a run on this machine use at most its GPUs at once, or what `--resources gpu=` says.
 
-    A dry-run shows what rules ask for, and Slurm has its own limits.
+    Slurm has its own limits; a run on it, and a dry-run of one, has a number of jobs (`nodes`).
     """
-    if workflow.is_main_process and workflow.local_exec and not workflow.dryrun:
+    own = workflow.is_main_process and workflow.resource_settings.nodes is None
+    if own and "gpu" not in workflow.global_resources:
+        workflow.register_resource("gpu", len(devices.visible()))
+
+
+def share_gpus(workflow: Any) -> None:
+    """Tell the jobs of a run on this machine how many of them share a GPU; called at its start."""
+    if workflow.local_exec:
         given = workflow.global_resources.get("gpu")
-        workflow.register_resource("gpu", devices.share(given.value if given else None))
+        devices.share(given.value if given else 0)
 
 
 class Interruption(logging.Filter):
