@@ -49,6 +49,7 @@ for study in studies_of(config):
 include: "rules/publish.smk"
 
 
+snakemake_internals.retry_once(workflow)
 snakemake_internals.refuse_targets(workflow, left_out(config))
 
 

@@ -277,3 +277,24 @@ def test_gpus_are_limited_in_a_run_on_this_machine_only(tmp_path, monkeypatch, m
     text = run(tmp_path, "--dry-run", *more).stdout
     found = internals.blocks(text)[0].fields.get("resources", "")
     assert f"gpu={gpus}" in found
+
+
+RETRIES = """
+import sys
+sys.path.insert(0, "{root}")
+from workflow_scripts.shared import snakemake_internals
+rule work:
+    output: "a.txt"
+    retries: 2
+    shell: "echo tried >> tries.txt; false"
+snakemake_internals.retry_once(workflow)
+"""
+
+
+@pytest.mark.parametrize(("mode", "tries"), [("default", 3), ("subprocess", 1), ("remote", 1)])
+def test_only_the_run_itself_tries_again(tmp_path, mode, tries):
+    (tmp_path / "Snakefile").write_text(RETRIES.format(root=ROOT))
+    given = ["--retries", "0", "--mode", mode, "--target-jobs", "work:"]
+    with pytest.raises(subprocess.CalledProcessError):
+        run(tmp_path, "work", *(() if mode == "default" else given))
+    assert (tmp_path / "tries.txt").read_text().split() == ["tried"] * tries

@@ -4,6 +4,7 @@ All of it is in this module, with the versions that it was tested with. `tests/s
 test_snakemake_internals.py` has one test per item, which fails by name when Snakemake changes.
 
 - the job rate limiter and the sampling interval of benchmarks (`quicken`)
+- the retries of a process that Snakemake starts for a job or a group (`retry_once`)
 - what an interrupted run and its jobs print (`tell_interruptions`)
 - the types of nested settings under `--config` (`typed_settings`)
 - the comments that the Slurm plugin gives to jobs (`job_comments`)
@@ -151,6 +152,18 @@ def limit_gpus(workflow: Any) -> None:
     own = workflow.is_main_process and workflow.resource_settings.nodes is None
     if own and "gpu" not in workflow.global_resources:
         workflow.register_resource("gpu", len(devices.visible()))
+
+
+def retry_once(workflow: Any) -> None:
+    """Leave retries to the run: called with all rules, in every process that Snakemake starts.
+
+    Snakemake passes `--retries 0` to the process of a job or a group, but a rule's own `retries`
+    overrules it: each of the run's attempts at a group would try three times, the later ones with
+    more memory than Slurm gave the group.
+    """
+    if not workflow.is_main_process:
+        for rule in workflow.rules:
+            rule.restart_times = 0
 
 
 def share_gpus(workflow: Any) -> None:
