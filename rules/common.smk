@@ -162,6 +162,13 @@ def export_mb(wildcards):
     return 2000 + 2 * (sets_mb(own, config["clrs"]["data"]["train"]) + text_mb(own))
 
 
+def perplexity_minutes(part):
+    """Minutes for training the small decoders of a part, twice what one core takes."""
+    own = config["perplexity"][part]
+    work = own["steps"] * own["seeds"] * own["batch"] * own["layers"] * own["width"] ** 2
+    return 240 + round(work / 5e8)  # docs/scaling.md: 1e9 of these per minute
+
+
 def change_of_mind_world(wildcards):
     """The world of the questions for the wildcard's model."""
     asked = kinds.asked(config, "change_of_mind", wildcards.model)

@@ -16,19 +16,9 @@ PERPLEXITY_FIGURES = [
 ]
 PERPLEXITY_SHAPE = ["width", "layers", "heads"]  # settings of the small decoders
 PERPLEXITY_TRAINING = ["steps", "learning_rate", "warmup_steps", "final_rate", "weight_decay"]
-# Steps x seeds x rows x layers x width squared, of which one core does twice as many in a minute
-# (docs/scaling.md).
-PERPLEXITY_PER_MIN = 5e8
 PERPLEXITY_PUBLISHED = project_file("resources/published")
 PERPLEXITY_COPIERS = config["perplexity"]["copying"]["encodings"]
 PERPLEXITY_MODELS = models_of(config, "perplexity")
-
-
-def perplexity_minutes(part):
-    """Minutes that training the small decoders of a part may take."""
-    own = config["perplexity"][part]
-    work = own["steps"] * own["seeds"] * own["batch"] * own["layers"] * own["width"] ** 2
-    return 240 + round(work / PERPLEXITY_PER_MIN)
 
 
 rule perplexity_theory:
