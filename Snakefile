@@ -28,6 +28,7 @@ export_python_path()
 terminal_text.tolerate()
 snakemake_internals.run_anywhere()
 filesystem.use_caches_at_hand()
+snakemake_internals.limit_gpus(workflow)
 interruption = snakemake_internals.tell_interruptions(workflow.is_main_process)
 
 
@@ -48,6 +49,7 @@ for study in studies_of(config):
 include: "rules/publish.smk"
 
 
+snakemake_internals.retry_once(workflow)
 snakemake_internals.refuse_targets(workflow, left_out(config))
 
 
@@ -55,6 +57,7 @@ onstart:
     interruption.planning = False
     filesystem.try_out("work")
     snakemake_internals.quicken(workflow)
+    snakemake_internals.share_gpus(workflow)
     take_over(workflow.dag, on_slurm=workflow.non_local_exec)
 
 

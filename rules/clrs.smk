@@ -21,7 +21,7 @@ rule clrs_export:
     conda:
         "../envs/clrs.yaml"
     resources:
-        mem_mb=growing(2000),
+        mem_mb=growing(export_mb),
         runtime=growing(60),
     params:
         code=fingerprint("workflow_scripts/clrs/export.py"),
@@ -49,7 +49,7 @@ rule clrs_train:
     conda:
         "../envs/models.yaml"
     resources:
-        mem_mb=growing(3000),
+        mem_mb=growing(reasoner_mb),
         runtime=growing(config["clrs"]["train"]["runtime_min"]),
         gpu=config["clrs"]["train"]["gpu"],
     params:
@@ -80,7 +80,8 @@ rule clrs_evaluate:
         "../envs/models.yaml"
     resources:
         mem_mb=growing(3000),
-        runtime=growing(240),
+        runtime=growing(config["clrs"]["train"]["runtime_min"]),
+        gpu=config["clrs"]["train"]["gpu"],
     params:
         code=fingerprint("workflow_scripts/clrs/evaluate.py"),
         algorithms=lookup("clrs/reasoners/{reasoner}/algorithms", within=config),

@@ -104,7 +104,7 @@ rule cocycles_train:
     conda:
         "../envs/models.yaml"
     resources:
-        mem_mb=growing(3000),
+        mem_mb=growing(algorithm_mb),
         runtime=growing(config["cocycles"]["training"]["runtime_min"]),
         gpu=config["cocycles"]["training"]["gpu"],
     params:
@@ -133,8 +133,8 @@ rule cocycles_trained:
     conda:
         "../envs/models.yaml"
     resources:
-        mem_mb=growing(3000),
-        runtime=growing(240),
+        mem_mb=growing(algorithm_mb),
+        runtime=growing(config["cocycles"]["training"]["runtime_min"]),
     params:
         code=fingerprint("workflow_scripts/cocycles/trained.py"),
         processors=config["cocycles"]["training"]["processors"],

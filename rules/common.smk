@@ -1,5 +1,6 @@
 """What the rules share: a checked config, code fingerprints, and the models of each study."""
 
+from workflow_scripts.clrs.size import sets_mb
 from workflow_scripts.inference import kinds
 from workflow_scripts.models.registry import left_out, models_of, shown_inside, studies_of
 from workflow_scripts.models.registry import checkpoint, local_files, probe_file, served
@@ -136,6 +137,36 @@ def reasoner_data(wildcards):
     """Exported trajectories of the algorithms that the wildcard's reasoner learns."""
     algorithms = config["clrs"]["reasoners"][wildcards.reasoner]["algorithms"]
     return [f"results/clrs/data/{algorithm}.npz" for algorithm in algorithms]
+
+
+def algorithm_mb(wildcards):
+    """Memory of a job that reads the training sets of the wildcard's algorithm."""
+    return 3000 + sets_mb([wildcards.algorithm], config["clrs"]["data"]["train"])
+
+
+def reasoner_mb(wildcards):
+    """Memory of a job that reads the training sets of the wildcard's reasoner."""
+    algorithms = config["clrs"]["reasoners"][wildcards.reasoner]["algorithms"]
+    return 3000 + sets_mb(algorithms, config["clrs"]["data"]["train"])
+
+
+def text_mb(algorithms):
+    """Memory of the training sets with text of these algorithms, those that `transnar` has."""
+    paired = set(algorithms) & set(config["transnar"]["algorithms"])
+    return sets_mb(paired, config["transnar"]["data"]["text_train"])
+
+
+def export_mb(wildcards):
+    """Memory of a job that draws all sets of the wildcard's algorithm: each twice, to join it."""
+    own = [wildcards.algorithm]
+    return 2000 + 2 * (sets_mb(own, config["clrs"]["data"]["train"]) + text_mb(own))
+
+
+def perplexity_minutes(part):
+    """Minutes for training the small decoders of a part, twice what one core takes."""
+    own = config["perplexity"][part]
+    work = own["steps"] * own["seeds"] * own["batch"] * own["layers"] * own["width"] ** 2
+    return 240 + round(work / 5e8)  # docs/scaling.md: 1e9 of these per minute
 
 
 def change_of_mind_world(wildcards):

@@ -113,6 +113,7 @@ rule models_evaluate:
     resources:
         mem_mb=growing(2000),
         runtime=growing(20),
+        gpu=config["embedded"]["train"]["gpu"],
     params:
         seed=config["seed"],
         code=fingerprint("workflow_scripts/models/evaluate.py"),

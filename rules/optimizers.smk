@@ -70,6 +70,7 @@ rule optimizers_tune:
     resources:
         mem_mb=growing(2000),
         runtime=growing(240),
+        gpu=config["optimizers"]["gpu"],
     params:
         code=fingerprint("workflow_scripts/optimizers/tune.py"),
         settings=lookup("optimizers/optimizers/{optimizer}/settings", within=config),
@@ -97,6 +98,7 @@ rule optimizers_continual:
     resources:
         mem_mb=growing(4000),
         runtime=growing(480),
+        gpu=config["optimizers"]["gpu"],
     params:
         code=fingerprint("workflow_scripts/optimizers/continual.py"),
         settings=lookup("optimizers/optimizers/{optimizer}/settings", within=config),
@@ -126,6 +128,7 @@ rule optimizers_matched:
     resources:
         mem_mb=growing(3000),
         runtime=growing(480),
+        gpu=config["optimizers"]["gpu"],
     params:
         code=fingerprint("workflow_scripts/optimizers/matched.py"),
         settings=lookup("optimizers/optimizers/{optimizer}/settings", within=config),
@@ -154,6 +157,7 @@ rule optimizers_solutions:
     resources:
         mem_mb=growing(3000),
         runtime=growing(60),
+        gpu=config["optimizers"]["gpu"],
     params:
         code=fingerprint("workflow_scripts/optimizers/solutions.py"),
         optimizers=list(OPTIMIZERS_SOLVED),
@@ -177,6 +181,7 @@ rule optimizers_sparsity:
     resources:
         mem_mb=growing(2000),
         runtime=growing(480),
+        gpu=config["optimizers"]["gpu"],
     params:
         code=fingerprint("workflow_scripts/optimizers/sparsity.py"),
         sparsity=config["optimizers"]["sparsity"],
@@ -241,6 +246,7 @@ rule optimizers_theory:
     resources:
         mem_mb=growing(2000),
         runtime=growing(60),
+        gpu=config["optimizers"]["gpu"],
     params:
         code=fingerprint("workflow_scripts/optimizers/theory.py"),
         theory=config["optimizers"]["theory"],

@@ -53,7 +53,7 @@ rule perplexity_copiers:
         "../envs/models.yaml"
     resources:
         mem_mb=growing(2000),
-        runtime=growing(240),
+        runtime=growing(perplexity_minutes("copying")),
     params:
         code=fingerprint("workflow_scripts/perplexity/copiers.py"),
         shape={key: config["perplexity"]["copying"][key] for key in PERPLEXITY_SHAPE},

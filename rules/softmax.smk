@@ -46,6 +46,7 @@ rule softmax_train:
     resources:
         mem_mb=growing(2000),
         runtime=growing(240),
+        gpu=config["softmax"]["gpu"],
     params:
         code=fingerprint("workflow_scripts/softmax/train.py"),
         steps=lookup("softmax/{training}/steps", within=config),

@@ -42,6 +42,8 @@ TRANSNAR_SETTINGS = {
     },
 }
 
+TRANSNAR_MB = 3000 + text_mb(config["transnar"]["algorithms"])
+
 
 rule transnar_train:
     input:
@@ -58,7 +60,7 @@ rule transnar_train:
     conda:
         "../envs/models.yaml"
     resources:
-        mem_mb=growing(3000),
+        mem_mb=growing(TRANSNAR_MB),
         runtime=growing(config["transnar"]["train"]["runtime_min"]),
         gpu=config["transnar"]["train"]["gpu"],
     params:
@@ -91,7 +93,8 @@ rule transnar_evaluate:
         "../envs/models.yaml"
     resources:
         mem_mb=growing(3000),
-        runtime=growing(240),
+        runtime=growing(config["transnar"]["train"]["runtime_min"]),
+        gpu=config["transnar"]["train"]["gpu"],
     params:
         code=fingerprint("workflow_scripts/transnar/evaluate.py"),
         algorithms=config["transnar"]["algorithms"],

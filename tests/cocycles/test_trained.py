@@ -10,6 +10,7 @@ from tests.cocycles import breadth
 from workflow_scripts.clrs import store, training, weights
 from workflow_scripts.cocycles import processors, scores, train, trained
 from workflow_scripts.shared import tables
+from workflow_scripts.shared.parts import Parts
 
 SETTINGS = {
     "width": 8,
@@ -58,9 +59,13 @@ def test_a_killed_training_ends_as_an_undisturbed_one(data, tmp_path, monkeypatc
         assert all(torch.equal(one[name], other[name]) for name in one)
 
 
-def test_the_table_of_an_algorithm_has_what_the_claims_read(data, tmp_path):
+def test_the_table_of_an_algorithm_has_what_the_claims_read(data, tmp_path, monkeypatch):
     models = {name: run(tmp_path, data, name)[0] for name in ("l1", "l2", "l3", "l3_linear")}
-    frame = trained.measured(models, data, "bfs", [0.5], 2, 1)
+    work = Parts("trained", [data], code="x")
+    frame = trained.measured(models, data, "bfs", [0.5], 2, 1, work)
+    # A job that was killed measures no network twice.
+    monkeypatch.setattr(trained.weights, "read", None)
+    assert trained.measured(models, data, "bfs", [0.5], 2, 1, work).equals(frame)
     rows = pd.DataFrame(trained.pooled(frame, "bfs", 6))
     assert set(rows["model"]) == {"L1", "L2", "L3"}
     own = frame[frame["metric"] == "ood_score"]

@@ -267,3 +267,10 @@ def test_tuning_gives_every_rate_the_same_budget():
         table = tune.tune(name, registry.optimizer("sgd", {}), settings, PARTS, 7)
         assert table.groupby("rate").size().tolist() == [2 * tasks] * 4
     assert tune.grid(settings) == [0.001, 0.01, 0.1, 1.0]
+
+
+def test_the_loss_of_many_examples_is_that_of_their_chunks(monkeypatch):
+    run = training(registry.optimizer("sgd", {}), [Replica(0, 0.1), Replica(1, 0.1)])
+    whole = run.task_loss(0, 120)
+    monkeypatch.setattr("workflow_scripts.optimizers.training.CHUNK", 50)
+    torch.testing.assert_close(run.task_loss(0, 120), whole, rtol=1e-12, atol=0)

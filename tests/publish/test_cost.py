@@ -19,7 +19,7 @@ def dry_run(tmp_path_factory):
     groups = ["softmax_scores=softmax", "softmax_claims=softmax", "softmax_figures=softmax"]
     resources = ["softmax_train:gpu=2", "softmax_evaluate:gres='gpu:h200:1'"]
     scale = ["--configfile", "presets/smoke.yaml"]
-    more = [*scale, "--groups", *groups, "--set-resources", *resources]
+    more = [*scale, "--groups", *groups, "--set-resources", *resources, "--resources", "gpu=2"]
     return project.snakemake(folder, "-n", "softmax", *more)
 
 

@@ -253,3 +253,48 @@ def test_commands_of_jobs_quote_an_interpreter_with_blanks_in_its_path(monkeypat
     for kind in (Executor, RemoteExecutor, JobStep):
         command = join_cli_args([kind.get_python_executable(here), "-m snakemake"])
         assert shlex.split(command) == [odd, "-m", "snakemake"]
+
+
+GPUS = """
+import sys
+sys.path.insert(0, "{root}")
+from workflow_scripts.shared import snakemake_internals
+snakemake_internals.limit_gpus(workflow)
+rule work:
+    output: "a.txt"
+    resources: gpu=3
+    shell: "touch {{output}}"
+"""
+
+
+@pytest.mark.parametrize(
+    ("more", "gpus"),
+    [((), 0), (("--resources", "gpu=2"), 2), (("--executor", "slurm", "--jobs", "5"), 3)],
+)
+def test_gpus_are_limited_in_a_run_on_this_machine_only(tmp_path, monkeypatch, more, gpus):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    (tmp_path / "Snakefile").write_text(GPUS.format(root=ROOT))
+    text = run(tmp_path, "--dry-run", *more).stdout
+    found = internals.blocks(text)[0].fields.get("resources", "")
+    assert f"gpu={gpus}" in found
+
+
+RETRIES = """
+import sys
+sys.path.insert(0, "{root}")
+from workflow_scripts.shared import snakemake_internals
+rule work:
+    output: "a.txt"
+    retries: 2
+    shell: "echo tried >> tries.txt; false"
+snakemake_internals.retry_once(workflow)
+"""
+
+
+@pytest.mark.parametrize(("mode", "tries"), [("default", 3), ("subprocess", 1), ("remote", 1)])
+def test_only_the_run_itself_tries_again(tmp_path, mode, tries):
+    (tmp_path / "Snakefile").write_text(RETRIES.format(root=ROOT))
+    given = ["--retries", "0", "--mode", mode, "--target-jobs", "work:"]
+    with pytest.raises(subprocess.CalledProcessError):
+        run(tmp_path, "work", *(() if mode == "default" else given))
+    assert (tmp_path / "tries.txt").read_text().split() == ["tried"] * tries

@@ -1,9 +1,9 @@
 """The project's `sacct`, with fake Slurm commands that give real answers of Slurm."""
 
 import os
+import shutil
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
@@ -26,12 +26,14 @@ def ask(tmp_path):
         for name, body in (("sacct", sacct), ("squeue", squeue)):
             (commands / name).write_text(f"#!/bin/sh\n{body}\n")
             (commands / name).chmod(0o755)
-        python = str(Path(sys.executable).parent)
-        path = os.pathsep.join([str(STATUS), str(commands), python, os.defpath])
+        # As on RHEL 8: the first python3 does not know today's syntax.
+        (commands / "python3").write_text("#!/bin/sh\necho 'SyntaxError' >&2\nexit 1\n")
+        (commands / "python3").chmod(0o755)
+        path = os.pathsep.join([str(STATUS), str(commands), os.defpath])
         return subprocess.run(
             ["sacct", *(arguments or ASKED)],
             cwd=tmp_path,
-            env={"PATH": path},
+            env={"PATH": path, orphaned_jobs.PYTHON: sys.executable},
             capture_output=True,
             text=True,
         )
@@ -114,3 +116,47 @@ def test_a_local_run_does_not_need_a_cluster_that_answers(tmp_path, monkeypatch)
     assert orphaned_jobs.take_over(None, on_slurm=False) == []
     with pytest.raises(RuntimeError, match="no controller"):
         orphaned_jobs.take_over(None, on_slurm=True)
+
+
+@pytest.fixture
+def site(tmp_path, monkeypatch):
+    """A site whose squeue answers, with an old python3 first in PATH."""
+
+    def command(name: str, body: str) -> None:
+        (tmp_path / name).write_text(f"#!/bin/sh\n{body}\n")
+        (tmp_path / name).chmod(0o755)
+
+    command("squeue", "exit 0")
+    command("python3", "echo 'SyntaxError: future feature annotations' >&2; exit 1")
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    monkeypatch.setenv(orphaned_jobs.PYTHON, "")
+    monkeypatch.setattr(orphaned_jobs, "job_comments", lambda dag: set())
+    return command
+
+
+def test_the_status_command_runs_with_the_interpreter_of_the_run(site):
+    assert orphaned_jobs.take_over(None, on_slurm=True) == []
+    assert os.environ[orphaned_jobs.PYTHON] == sys.executable
+
+
+def test_a_status_command_that_fails_ends_the_run_before_it_submits(site, tmp_path, monkeypatch):
+    broken = tmp_path / "bin"
+    broken.mkdir()
+    monkeypatch.setattr(orphaned_jobs, "STATUS", broken)
+    (broken / "sacct").write_text("#!/bin/sh\nexec python3 sacct.py\n")
+    (broken / "sacct").chmod(0o755)
+    with pytest.raises(RuntimeError, match=r"report job states, found: SyntaxError: [^\n]*$"):
+        orphaned_jobs.take_over(None, on_slurm=True)
+
+
+def test_a_shell_without_the_run_finds_the_interpreter_of_the_project(site, tmp_path):
+    copy = tmp_path / "project/profiles/slurm/bin"
+    shutil.copytree(STATUS, copy)
+    python = tmp_path / "project/.venv/bin/python"
+    python.parent.mkdir(parents=True)
+    python.symlink_to(sys.executable)
+    path = f"{tmp_path}:/usr/bin:/bin"
+    done = subprocess.run(
+        [copy / "sacct", "--name", "x"], env={"PATH": path}, capture_output=True, text=True
+    )
+    assert states(done) == {}

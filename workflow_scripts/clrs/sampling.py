@@ -6,7 +6,7 @@ outputs are stacked and hints are concatenated, in the smallest type that holds 
 
 import inspect
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -129,30 +129,35 @@ def draw(drawn: Any, algorithm: str, count: int) -> tuple[specs.Spec, Columns]:
     (sum of lengths, ...).
     """
     return _columns(
-        algorithm, [points for points, _ in zip(trajectories(drawn), range(count), strict=False)]
+        algorithm, (points for points, _ in zip(trajectories(drawn), range(count), strict=False))
     )
 
 
 def _columns(
-    algorithm: str, samples: list[tuple[list[Any], list[Any], list[Any]]]
+    algorithm: str, samples: Iterable[tuple[list[Any], list[Any], list[Any]]]
 ) -> tuple[specs.Spec, Columns]:
-    """The spec and the columns of samples, shaped as by `draw`."""
+    """The spec and the columns of samples, shaped as by `draw`.
+
+    A sample is held in the types of the file: the package's own, float64, take up to eight times as
+    much memory.
+    """
     parts: dict[str, list[Column]] = {}
     lengths = []
     spec: specs.Spec = ()
+    types: dict[str, Any] = {}
     for inputs, outputs, hints in samples:
-        spec = spec or spec_of(algorithm, [*inputs, *outputs, *hints])
+        if not spec:
+            spec = spec_of(algorithm, [*inputs, *outputs, *hints])
+            types = {f"{feature.stage}/{feature.name}": feature.type for feature in spec}
         lengths.append(hints[0].data.shape[0])
-        for stage, points in (("input", inputs), ("output", outputs)):
-            for point in points:
-                parts.setdefault(f"{stage}/{point.name}", []).append(point.data)
-        for point in hints:
-            parts.setdefault(f"hint/{point.name}", []).append(point.data[:, 0])
-    types = {f"{feature.stage}/{feature.name}": feature.type for feature in spec}
-    columns = {
-        key: np.concatenate([part.astype(STORED[types[key]]) for part in column])
-        for key, column in parts.items()
-    }
+        found = [
+            *((f"input/{point.name}", point.data) for point in inputs),
+            *((f"output/{point.name}", point.data) for point in outputs),
+            *((f"hint/{point.name}", point.data[:, 0]) for point in hints),
+        ]
+        for key, data in found:
+            parts.setdefault(key, []).append(data.astype(STORED[types[key]]))
+    columns = {key: np.concatenate(parts.pop(key)) for key in list(parts)}
     return spec, columns | {"lengths": np.asarray(lengths, dtype=np.int32)}
 
 
@@ -164,19 +169,23 @@ def draw_pairs(
     Columns as for `draw`, plus the texts `question` and `answer`, shape (count,). Stops after
     `tries` draws.
     """
-    kept = []
-    for points, _ in zip(trajectories(drawn), range(tries), strict=False):
-        question, answer = text(algorithm, *points)
-        if question in seen:
-            continue
-        seen.add(question)
-        kept.append((points, question, answer))
-        if len(kept) == count:
-            break
-    spec, columns = _columns(algorithm, [points for points, _, _ in kept])
+    texts: list[tuple[str, str]] = []
+
+    def new() -> Iterator[tuple[list[Any], list[Any], list[Any]]]:
+        for points, _ in zip(trajectories(drawn), range(tries), strict=False):
+            question, answer = text(algorithm, *points)
+            if question in seen:
+                continue
+            seen.add(question)
+            texts.append((question, answer))
+            yield points
+            if len(texts) == count:
+                return
+
+    spec, columns = _columns(algorithm, new())
     return spec, columns | {
-        "question": np.array([question for _, question, _ in kept]),
-        "answer": np.array([answer for _, _, answer in kept]),
+        "question": np.array([question for question, _ in texts]),
+        "answer": np.array([answer for _, answer in texts]),
     }
 
 

@@ -5,6 +5,7 @@ layer before it, that scores higher on the validation set; the paper selects it 
 """
 
 from collections.abc import Iterator
+from functools import partial
 from itertools import permutations
 from typing import Any
 
@@ -16,6 +17,7 @@ from workflow_scripts.cocycles.processors import PROCESSORS
 from workflow_scripts.cocycles.train import sets
 from workflow_scripts.shared import intervals, job, progress, tables
 from workflow_scripts.shared.intervals import DIFFERENCE, SHARE
+from workflow_scripts.shared.parts import Parts
 from workflow_scripts.shared.scores import Row, exact, interval, mean, number
 
 LEVELS = {"l1": "L1", "l2": "L2", "l3": "L3", "l3_linear": "L3"}
@@ -29,19 +31,20 @@ def measured(
     degrees: list[float],
     samples: int,
     seed: int,
+    work: Parts,
 ) -> pd.DataFrame:
-    """One row per processor, seed, condition and metric; asynchronous runs of `samples` only."""
+    """One row per processor, seed, condition and metric; asynchronous runs of `samples` only.
+
+    `work` has the networks that an earlier job has measured.
+    """
     _, valid, test = sets(data, algorithm)
     few = asynchrony.first(test, samples)
-    rows: list[Row] = []
-    jobs = [(name, i, path) for name, paths in models.items() for i, path in enumerate(paths)]
-    for name, index, path in progress.track(jobs, description=algorithm, unit="network"):
+
+    def of_network(path: str) -> list[Row]:
         network = weights.read(path, PROCESSORS)
-        base = {"processor": name, "seed": index}
         scores = {"validation_score": valid, "ood_score": test}
-        rows += [
-            base
-            | {"experiment": "training", "metric": metric}
+        training: list[Row] = [
+            {"experiment": "training", "metric": metric}
             | {"value": reasoner_scores.score(network, part)["score"]}
             for metric, part in scores.items()
         ]
@@ -49,7 +52,13 @@ def measured(
             *asynchrony.runs(network, few, degrees, seed),
             *asynchrony.maps(network, few, seed),
         ]
-        rows += [base | {"experiment": "trained"} | row for row in found]
+        return training + [{"experiment": "trained"} | row for row in found]
+
+    rows: list[Row] = []
+    jobs = [(name, i, path) for name, paths in models.items() for i, path in enumerate(paths)]
+    for name, index, path in progress.track(jobs, description=algorithm, unit="network"):
+        base = {"processor": name, "seed": index}
+        rows += [base | row for row in work.get(f"{name}-{index}", partial(of_network, path))]
     return pd.DataFrame(rows)
 
 
@@ -134,9 +143,17 @@ def main(
     each of the `degrees`.
     """
     paths = {name: [path for path in models if f"/{name}/" in path] for name in processors}
-    frame = measured(paths, data, algorithm, degrees, samples, seed)
+    work = Parts(
+        "cocycles_trained",
+        [*models, data],
+        code=provenance["code"],
+        settings={"algorithm": algorithm, "degrees": degrees, "samples": samples},
+        seed=seed,
+    )
+    frame = measured(paths, data, algorithm, degrees, samples, seed, work)
     rows = list(pooled(frame, algorithm, steps))
     tables.write(pd.DataFrame(rows), table, provenance=provenance)
+    work.clear()
 
 
 if __name__ == "__main__":

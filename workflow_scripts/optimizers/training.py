@@ -240,7 +240,12 @@ class Training:
     def task_loss(self, task: int, examples: int) -> Tensor:
         """Mean training loss in nats over the task's first `examples`, shape (R,)."""
         x, y = self.stream.whole("train", task, self.rows, examples)
-        return network.losses(self.parameters, x.to(self.dtype), y)
+        losses = [
+            network.losses(self.parameters, some.to(self.dtype), labels)
+            * (some.shape[1] / y.shape[1])
+            for some, labels in zip(x.split(CHUNK, 1), y.split(CHUNK, 1), strict=True)
+        ]
+        return torch.stack(losses).sum(0)
 
     def save(self, path: Path, extra: Any) -> None:
         """Store everything that a resumed run needs; `extra` is the caller's own record."""

@@ -26,7 +26,7 @@ from workflow_scripts.publish import spent, workloads
 from workflow_scripts.publish.spent import BENCHMARKS
 from workflow_scripts.publish.workloads import Asked
 from workflow_scripts.shared import config as config_files
-from workflow_scripts.shared import terminal_text, workload
+from workflow_scripts.shared import devices, terminal_text, workload
 from workflow_scripts.shared.fingerprint import ROOT
 from workflow_scripts.shared.job import measured
 from workflow_scripts.shared.snakemake_internals import PlanError, blocks, dry_run
@@ -74,13 +74,12 @@ def jobs_of(text: str) -> list[Job]:
 def _job(rule: str, group: tuple[str, int] | None, block: dict[str, str]) -> Job:
     resources = dict(re.findall(r"(\w+)=([^,]+)", block.get("resources", "")))
     wildcards = dict(re.findall(r"(\w+)=([^,\s]+)", block.get("wildcards", "")))
-    gres = re.search(r"gpu(?::[\w.]+)?:(\d+)", resources.get("gres", ""))
     return Job(
         rule=rule,
         group=group,
         benchmark=block.get("benchmark"),
         threads=int(block.get("threads", 1)),
-        gpus=int(resources.get("gpu", 0)) or (int(gres[1]) if gres else 0),
+        gpus=devices.asked(resources),
         limit_h=int(resources.get("runtime", 0)) / 60,
         study=wildcards.get("study", ""),
         model=wildcards.get("model", ""),

@@ -219,8 +219,6 @@ def run(model: str, arguments: Sequence[str], preset: Path, seconds: float) -> i
     config = config_files.merged(configs)
     config_files.check(config, config_files.config_checks())
     console.print(f"Trial of {name} in {folder}; its settings: {file}", markup=False)
-    if gpu and not any(each.startswith("--resources") for each in others):
-        others += ["--resources", "gpu=1"]
     if {"-n", "--dry-run", "--dryrun"} & set(others):
         announce(folder, config, name, console)
         return snakemake(folder, configs, others)

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from workflow_scripts.shared import locks, provenance, terminal_text
+from workflow_scripts.shared import devices, locks, provenance, terminal_text
 from workflow_scripts.shared.fingerprint import ROOT
 
 # The one list of variables that size a thread pool; Snakemake's own list lacks some of them.
@@ -101,7 +101,7 @@ def arguments(snakemake: Any, function: Callable[..., Any]) -> dict[str, Any]:
 
 @contextlib.contextmanager
 def running(snakemake: Any) -> Iterator[None]:
-    """Run the block as a job: its threads, its log, and one readable line if it fails.
+    """Run the block as a job: its threads, GPUs, log, and one readable line if it fails.
 
     Everything that the block prints, from Python or below, goes to the rule's log, whose last lines
     give its peak memory and the CPU time before the block and in it. An exception leaves its
@@ -114,7 +114,8 @@ def running(snakemake: Any) -> Iterator[None]:
         if done:
             print(f"{snakemake.rule}: another job has done the same work", file=sys.stderr)
             raise SystemExit(0)
-        with _logged(snakemake):
+        gpus = devices.asked(getattr(snakemake, "resources", {}))
+        with _logged(snakemake), devices.reserved(gpus):
             yield
     # Nothing is left to do. Collecting garbage among everything imported, three times as the
     # interpreter ends, would take half a second of CPU time.

@@ -1,4 +1,7 @@
-"""Cancel the Slurm jobs that a killed run left in the queue, before the next run starts.
+"""What a run on Slurm does before its first submission.
+
+It tries the command that reports job states: the plugin would repeat one that fails for hours. Then
+it cancels the jobs that a killed run left in the queue.
 
 When Snakemake is killed (SIGKILL, a login node that goes down), its jobs stay queued or running,
 and the next run would submit them again. The next run holds Snakemake's lock on its outputs, so the
@@ -18,6 +21,8 @@ from workflow_scripts.shared.fingerprint import ROOT
 from workflow_scripts.shared.snakemake_internals import job_comments
 
 STATUS = ROOT / "profiles/slurm/bin"  # the project's own `sacct`, which reports every job
+PYTHON = "FAULTLINES_PYTHON"  # variable with the interpreter that runs it
+NO_RUN = "faultlines-trial"  # a job name that no run has
 LIMIT_S = 60.0
 
 
@@ -26,7 +31,8 @@ def take_over(dag: Any, on_slurm: bool) -> list[str]:
 
     Also puts the project's `sacct` first in PATH. Does nothing if Slurm is not installed, or if no
     cluster answers and the run is not `on_slurm`. Raises `RuntimeError` if an `on_slurm` run gets
-    no answer, and `TimeoutError` if a job does not end (its node may be unreachable).
+    no answer from `squeue` or about job states, and `TimeoutError` if a job does not end (its node
+    may be unreachable).
     """
     if not shutil.which("squeue"):
         return []
@@ -37,6 +43,9 @@ def take_over(dag: Any, on_slurm: bool) -> list[str]:
             raise
         return []
     os.environ["PATH"] = os.pathsep.join([str(STATUS), os.environ.get("PATH", os.defpath)])
+    os.environ[PYTHON] = sys.executable
+    if on_slurm:
+        try_status()
     jobs = left(queue(), job_comments(dag), Path.cwd())
     if jobs:
         print(
@@ -51,6 +60,24 @@ def take_over(dag: Any, on_slurm: bool) -> list[str]:
                 raise TimeoutError(f"Slurm jobs {' '.join(still)} still run; see `squeue --me`")
             time.sleep(0.5)
     return jobs
+
+
+def try_status() -> None:
+    """Ask for job states as the plugin will. Raises `RuntimeError` if that fails."""
+    command = ["sacct", "-X", "--parsable2", "--noheader", "--format=JobIdRaw,State"]
+    try:
+        done = subprocess.run(
+            [*command, "--name", NO_RUN], capture_output=True, text=True, timeout=LIMIT_S
+        )
+        code, said = done.returncode, done.stderr
+    except (OSError, subprocess.TimeoutExpired) as error:
+        code, said = 1, str(error)
+    if code:
+        reason = (said.strip().splitlines() or [f"exit status {code}"])[-1]
+        raise RuntimeError(
+            f"expected {STATUS / 'sacct'} to report job states, found: {reason}. Nothing was "
+            "submitted; run it by hand, with `--name x`"
+        )
 
 
 def queue() -> list[tuple[str, str, str]]:

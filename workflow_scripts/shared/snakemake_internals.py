@@ -4,9 +4,11 @@ All of it is in this module, with the versions that it was tested with. `tests/s
 test_snakemake_internals.py` has one test per item, which fails by name when Snakemake changes.
 
 - the job rate limiter and the sampling interval of benchmarks (`quicken`)
+- the retries of a process that Snakemake starts for a job or a group (`retry_once`)
 - what an interrupted run and its jobs print (`tell_interruptions`)
 - the types of nested settings under `--config` (`typed_settings`)
 - the comments that the Slurm plugin gives to jobs (`job_comments`)
+- the limit on GPUs at once (`limit_gpus`, `share_gpus`)
 - the names that are given as targets (`refuse_targets`)
 - the path of the interpreter in commands, and permissions of records (`run_anywhere`)
 - the text of a dry-run (`dry_run`, `blocks`)
@@ -29,7 +31,7 @@ from typing import Any, NamedTuple
 
 import yaml
 
-from workflow_scripts.shared import filesystem
+from workflow_scripts.shared import devices, filesystem
 from workflow_scripts.shared.job import INTERRUPTED
 
 OLDEST, TOO_NEW = (9, 27), (9, 28)  # tested with 9.27.1 and the Slurm plugin 2.8.0
@@ -140,6 +142,35 @@ def _quoting(execute: Any) -> Any:
 def _quoted(get: Any) -> Any:
     """A `get_python_executable` whose result is quoted for the shell."""
     return lambda self: shlex.quote(get(self))
+
+
+def limit_gpus(workflow: Any) -> None:
+    """Let a run on this machine use at most its GPUs at once, or what `--resources gpu=` says.
+
+    Slurm has its own limits; a run on it, and a dry-run of one, has a number of jobs (`nodes`).
+    """
+    own = workflow.is_main_process and workflow.resource_settings.nodes is None
+    if own and "gpu" not in workflow.global_resources:
+        workflow.register_resource("gpu", len(devices.visible()))
+
+
+def retry_once(workflow: Any) -> None:
+    """Leave retries to the run: called with all rules, in every process that Snakemake starts.
+
+    Snakemake passes `--retries 0` to the process of a job or a group, but a rule's own `retries`
+    overrules it: each of the run's attempts at a group would try three times, the later ones with
+    more memory than Slurm gave the group.
+    """
+    if not workflow.is_main_process:
+        for rule in workflow.rules:
+            rule.restart_times = 0
+
+
+def share_gpus(workflow: Any) -> None:
+    """Tell the jobs of a run on this machine how many of them share a GPU; called at its start."""
+    if workflow.local_exec:
+        given = workflow.global_resources.get("gpu")
+        devices.share(given.value if given else 0)
 
 
 class Interruption(logging.Filter):

@@ -6,7 +6,8 @@ also has the answers of its reasoners alone. Every prompt has positions and labe
 same for all decoders and conditions, so that their draw is part of what differs between prompts.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,7 @@ from torch import Tensor
 from workflow_scripts.clrs import metrics as clrs_metrics
 from workflow_scripts.clrs import reasoner_scores
 from workflow_scripts.clrs.reasoner import Reasoner
-from workflow_scripts.shared import adaptive_temperature, job, progress, seeds, tables
+from workflow_scripts.shared import adaptive_temperature, job, parts, progress, seeds, tables
 from workflow_scripts.transnar import attention, batches, generate, metrics, weights
 from workflow_scripts.transnar.arms import ARMS, INFERENCES, Inference, inferences
 from workflow_scripts.transnar.batches import Pairs
@@ -26,6 +27,14 @@ from workflow_scripts.transnar.decoder import Graph, Model
 from workflow_scripts.transnar.train import reasoner_of
 
 SPLIT = "text_test"
+
+Answers = Callable[[], list[str]]
+Kept = Callable[[str, Answers], list[str]]
+
+
+def computed(name: str, compute: Answers) -> list[str]:
+    """The part `name`, of which nothing is stored."""
+    return compute()
 
 
 def ask(
@@ -61,9 +70,18 @@ def ask(
 
 
 def rows_of(
-    model: Model, reasoner: Reasoner | None, arm: str, sets: list[Pairs], batch: int, seed: int
+    model: Model,
+    reasoner: Reasoner | None,
+    arm: str,
+    sets: list[Pairs],
+    batch: int,
+    seed: int,
+    kept: Kept = computed,
 ) -> Iterator[dict[str, Any]]:
-    """One row per answer: inference condition, form, question, answer, truth and scores."""
+    """One row per answer: inference condition, form, question, answer, truth and scores.
+
+    `kept` gives the answers to a set under a condition that an earlier job has stored.
+    """
     for name in inferences(arm):
         inference = INFERENCES[name]
         adaptive = ARMS[arm].adaptive or inference.adaptive
@@ -71,13 +89,33 @@ def rows_of(
         forms = ("free", "given") if inference.free else ("given",)
         for pairs in progress.track(sets, description=f"{arm}, {name}", unit="set"):
             for form in forms:
-                # One generator per set: each batch draws positions and labels anew.
-                random = seeds.generator(seed, "transnar", "answers", pairs.algorithm, pairs.nodes)
-                for start in range(0, len(pairs), batch):
-                    indices = np.arange(start, min(start + batch, len(pairs)))
-                    found = ask(model, reasoner, inference, pairs, indices, form == "given", random)
-                    for index, answer in zip(indices, found, strict=True):
-                        yield _row(pairs, int(index), answer) | {"inference": name, "form": form}
+                found = kept(
+                    f"{name}-{form}-{pairs.algorithm}-{pairs.nodes}",
+                    partial(
+                        ask_set, model, reasoner, inference, pairs, form == "given", batch, seed
+                    ),
+                )
+                for index, answer in enumerate(found):
+                    yield _row(pairs, index, answer) | {"inference": name, "form": form}
+
+
+def ask_set(
+    model: Model,
+    reasoner: Reasoner | None,
+    inference: Inference,
+    pairs: Pairs,
+    given: bool,
+    batch: int,
+    seed: int,
+) -> list[str]:
+    """Answers of one model to all prompts of a set, in their order."""
+    # One generator per set: each batch draws positions and labels anew.
+    random = seeds.generator(seed, "transnar", "answers", pairs.algorithm, pairs.nodes)
+    found: list[str] = []
+    for start in range(0, len(pairs), batch):
+        indices = np.arange(start, min(start + batch, len(pairs)))
+        found += ask(model, reasoner, inference, pairs, indices, given, random)
+    return found
 
 
 def _row(pairs: Pairs, index: int, answer: str) -> dict[str, Any]:
@@ -126,22 +164,36 @@ def main(
     """Ask the decoders in `models`, one per seed, and write all answers with scores to `table`.
 
     `data` has one file per algorithm; `batch` is the number of prompts that are answered at once.
+    A job that was killed continues with the set of prompts in which it was.
     """
     attention.use(adaptive_temperature.published(polynomial))
+    work = parts.Parts(
+        "transnar_evaluate",
+        [*models, *data, *reasoners, polynomial],
+        code=provenance["code"],
+        settings={"arm": arm, "algorithms": algorithms, "batch": batch},
+        seed=seed,
+    )
     device = "cuda" if torch.cuda.is_available() else "cpu"
     sets = batches.read_all(data, algorithms, SPLIT)
-    parts = []
+    tables_of = []
     for index, path in enumerate(models):
         model = weights.read(path).to(device)
         reasoner = None
         if ARMS[arm].reasoner != "none":
             reasoner = reasoner_of(ARMS[arm], reasoners, index, seed).to(device)
-        found = pd.DataFrame(rows_of(model, reasoner, arm, sets, batch, seed))
-        parts.append(found.assign(arm=arm, seed=index))
+        kept = partial(_of_network, work, index)
+        found = pd.DataFrame(rows_of(model, reasoner, arm, sets, batch, seed, kept))
+        tables_of.append(found.assign(arm=arm, seed=index))
         if arm == "hybrid" and reasoner is not None and index < len(reasoners):
             found = pd.DataFrame(reasoner_alone(reasoner, sets, batch))
-            parts.append(found.assign(arm="reasoner", seed=index))
-    tables.write(pd.concat(parts, ignore_index=True), table, provenance=provenance)
+            tables_of.append(found.assign(arm="reasoner", seed=index))
+    tables.write(pd.concat(tables_of, ignore_index=True), table, provenance=provenance)
+    work.clear()
+
+
+def _of_network(work: parts.Parts, index: int, name: str, compute: Answers) -> list[str]:
+    return list(work.get(f"{index}-{name}", compute))
 
 
 if __name__ == "__main__":
