@@ -10,8 +10,8 @@ ARCHIVE ?= results/archive/latest.zip
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run try check probe study compare explain cluster cost archive verify test test-servers test-slurm lint vllm test-vllm test-envs
-.PHONY: pictures clean
+.PHONY: help setup run try check probe study compare explain cluster cost archive verify test test-long
+.PHONY: test-servers test-slurm lint vllm test-vllm test-envs pictures clean
 
 help:
 	@echo "make run      set up .venv, run the default workflow, print a summary (TARGETS=, ARGS=)"
@@ -28,6 +28,7 @@ help:
 	@echo "make verify   check an archive and replay part of it (ARCHIVE=file.zip)"
 	@echo "make test     set up .venv, then run the tests"
 	@echo "make test-servers  set up .venv, then run the tests with llama.cpp's server and a real model"
+	@echo "make test-long  a real model, six architectures and simulated recoveries (10 minutes)"
 	@echo "make test-slurm  as root, with slurm-wlm and munge: the tests on a local Slurm"
 	@echo "make lint     formatters, linters, type checker, docstrings, dead code"
 	@echo "make vllm     set up .venv-vllm: vLLM for CPUs, for models with engine vllm"
@@ -110,7 +111,10 @@ verify: .venv/dev.stamp
 	@OMP_NUM_THREADS=1 $(BIN)/python -m workflow_scripts.publish.verify $(ARCHIVE) $(ARGS)
 
 test: .venv/dev.stamp
-	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadgroup -m "not slurm and not servers"
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadgroup -m "not slurm and not servers and not long"
+
+test-long: .venv/dev.stamp
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadgroup -m long
 
 test-servers: .venv/dev.stamp
 	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -rs -m servers tests/inference tests/end_to_end

@@ -116,7 +116,7 @@ def test_estimates_from_eight_draws_are_nearly_unbiased(own, weight):
     assert abs(bias["weight"]) < weight
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("own", [DRAWN, BIASED])
 def test_intervals_hold_the_noise_of_the_draws(own):
     inside = [estimates(own, seed, 100, 60)[1] for seed in range(100, 124)]

@@ -11,7 +11,7 @@ from workflow_scripts.change_of_mind import answerers, scores
 from workflow_scripts.change_of_mind.confidence import posterior
 
 SETTINGS = {"bins": 10, "least_ideal_update": 0.02, "bootstrap": 80}
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.long
 
 
 @cache

@@ -108,7 +108,7 @@ def test_r_squared_is_resampled_by_question():
     assert found.value == pytest.approx(1 - (noise**2).sum() / around)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_weights_come_back_and_the_true_variant_wins():
     sample, seen = simulated()
     sampler = bayes.Sampler(2, 100, 250)

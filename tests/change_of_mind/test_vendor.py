@@ -106,7 +106,7 @@ def judged(rows, trials, config, number, **entry):
     return test(rows, ModelEvidence(specs, "change_of_mind"))
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("own", [BIASED, FAIR], ids=["biased", "fair"])
 def test_options_are_read_from_the_first_token(tmp_path, monkeypatch, own):
     trials, asked, config = ran(tmp_path, monkeypatch, own, {})
@@ -120,7 +120,7 @@ def test_options_are_read_from_the_first_token(tmp_path, monkeypatch, own):
     assert "alternatives to the first token" in found.note
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("own", [BIASED, FAIR], ids=["biased", "fair"])
 def test_choices_are_sampled_from_a_model_that_thinks(tmp_path, monkeypatch, own):
     trials, asked, config = ran(tmp_path, monkeypatch, own, THINKING, thinks=True)

@@ -123,7 +123,7 @@ def paths(study, name):
     return found
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.xdist_group("architectures")
 @pytest.mark.parametrize(("name", "study"), PAIRS)
 def test_a_study_runs_on_an_architecture(name, study, results):

@@ -19,7 +19,7 @@ from workflow_scripts.shared import tables
 from workflow_scripts.shared.claims import Answer
 from workflow_scripts.shared.fingerprint import ROOT
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("real model")]
+pytestmark = [pytest.mark.long, pytest.mark.xdist_group("real model")]
 CONFIG = ROOT / "tests/end_to_end/real.yaml"
 STUDIES = [s for s, models in yaml.safe_load(CONFIG.read_text())["studies"].items() if models]
 

@@ -69,11 +69,15 @@ def rules_of(scripts):
     ("module", "some"),
     [
         ("softmax/figures.py", {"softmax_figures"}),
-        ("shared/adaptive_temperature.py", {"softmax_theory", "softmax_evaluate"}),
+        pytest.param(
+            "shared/adaptive_temperature.py",
+            {"softmax_theory", "softmax_evaluate"},
+            marks=pytest.mark.long,
+        ),
         ("stochasticity/parsing.py", {"stochasticity_scores", "stochasticity_sequential"}),
         ("inference/sampling.py", {"inference_generate", "stochasticity_sequential"}),
         ("parallel_sequential/metrics.py", {"parallel_sequential_scores"}),
-        ("models/corpora/world.py", {"models_corpus"}),
+        pytest.param("models/corpora/world.py", {"models_corpus"}, marks=pytest.mark.long),
         ("shared/figures.py", {"models_curve", "softmax_figures", "stochasticity_figures"}),
         ("publish/scorecard.py", {"publish_scorecard"}),
     ],

@@ -24,7 +24,7 @@ def shares(world, questions, chains, runs):
         yield made["gap_explained_share"], made["true_share"]["value"]
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("world", worlds.WORLDS)
 def test_the_share_that_repeats_explain_comes_back(world):
     found = list(shares(world, 150, 4, RUNS))
@@ -36,7 +36,7 @@ def test_the_share_that_repeats_explain_comes_back(world):
     assert np.mean(covered) >= 0.75
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_pure_copying_and_mere_degradation_are_told_apart():
     assert all(row["ci_low"] > 0.5 for row, _ in shares("copying", 150, 4, 3))
     assert all(row["ci_high"] < 0.5 for row, _ in shares("degradation", 150, 4, 3))

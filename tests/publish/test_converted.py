@@ -208,7 +208,7 @@ def test_an_input_from_outside_is_named_and_hashed_and_can_be_supplied(project):
     assert "its SHA-256 is that of no input of the archived run" in text
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.xdist_group("converted")
 @pytest.mark.parametrize(
     ("path", "count"),
