@@ -447,9 +447,9 @@ def test_a_preset_is_good_and_holds_differences_only(preset):
 
 
 def test_the_examples_of_the_documentation_are_good(tmp_path):
-    text = (ROOT / "docs/add_a_model.md").read_text()
+    text = "".join((ROOT / f"docs/{name}.md").read_text() for name in ("add_a_model", "servers"))
     examples = [yaml.safe_load(part.split("```")[0]) for part in text.split("```yaml")[1:]]
-    assert len(examples) == 8
+    assert len(examples) == 9
     (tmp_path / "config.json").write_text("{}")
     kinds = set()
     for changes in examples:
