@@ -57,7 +57,7 @@ def load(
     spread = placement.over_gpus(name, spec)
     with loading(name, checkpoint):
         tokenizer = tokenizer_files.load(checkpoint, **at)
-        differs = tokenizer_files.describe(checkpoint, **at).differs + ["split"] * tokenizer.resplit
+        differs = tokenizer.described.differs + ["split"] * tokenizer.resplit
         model = _weights(name, checkpoint, dtype=dtype, attention=attention, at=at | spread)
     if chat.templated(spec) and not tokenizer.chat_template:
         raise EngineError(chat.no_template(name))
@@ -105,8 +105,8 @@ def _weights(
         trust_remote_code=False,
         **at,
     )
-    model, loading = loaded
-    refuse_misfit(name, checkpoint, type(model).__name__, loading)
+    model, info = loaded
+    refuse_misfit(name, checkpoint, type(model).__name__, info)
     return model
 
 

@@ -4,27 +4,26 @@ transformers initialises missing weights with random numbers and ignores unknown
 than a warning: both would be measured as if they were the model.
 """
 
-import json
 import os
-import struct
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from workflow_scripts.inference.tasks import EngineError
+from workflow_scripts.models import safetensors_files
+from workflow_scripts.models.safetensors_files import header, shards
 
 POINTER = b"version https://git-lfs.github.com/spec"  # the first line of a git-lfs pointer
 WEIGHTS = ("*.safetensors", "*.bin")
 # What the engines load, in this order: others may name files that nobody downloaded.
 INDICES = (
-    "model.safetensors",
-    "model.safetensors.index.json",
+    safetensors_files.WEIGHTS,
+    safetensors_files.INDEX,
     "pytorch_model.bin",
     "pytorch_model.bin.index.json",
 )
 READ = (*WEIGHTS, "*.json", "*.model", "*.txt", "*.jinja")
 PARTIAL = ("*.incomplete", ".cache/huggingface/download/**/*.incomplete", "*.part", "*.aria2")
-LARGEST_HEADER = 100_000_000  # bytes of a safetensors header, the format's own limit
 
 
 def refuse_damaged(name: str, checkpoint: str) -> None:
@@ -46,12 +45,12 @@ def _problems(folder: Path) -> Iterator[str]:
                 "its folder"
             )
     if index := next((folder / name for name in INDICES if (folder / name).is_file()), None):
-        shards = _shards(index)
-        if shards is None:
+        named = shards(index) if index.suffix == ".json" else [index.name]
+        if named is None:
             yield f"{index}: expected the list of a model's shards, found other content" + _again(
                 folder
             )
-        for shard in shards or ():
+        for shard in named or ():
             if not (folder / shard).is_file():
                 yield f"{folder / shard}: named by {index.name}, but missing" + _again(folder)
     if not (folder / "config.json").is_file() and (folder / "params.json").is_file():
@@ -74,35 +73,14 @@ def _again(folder: Path) -> str:
     return f"{found}; train or download it again"
 
 
-def _shards(index: Path) -> list[str] | None:
-    if index.suffix != ".json":
-        return [index.name]
-    try:
-        return sorted(set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()))
-    except (ValueError, KeyError, AttributeError):
-        return None
-
-
-def _header(path: Path) -> dict[str, Any] | None:
-    """The header of a safetensors file; None if the file ends within it."""
-    with path.open("rb") as stream:
-        start = stream.read(8)
-        size = struct.unpack("<Q", start)[0] if len(start) == 8 else LARGEST_HEADER + 1
-        if size > LARGEST_HEADER or len(text := stream.read(size)) < size:
-            return None
-    try:
-        return json.loads(text) | {"__metadata__": {"bytes": 8 + size}}
-    except ValueError:
-        return None
-
-
 def _size(path: Path) -> int | None:
     """Bytes that a safetensors file must have by its header; None without a whole header."""
-    header = _header(path)
-    if header is None:
+    found = header(path)
+    if found is None:
         return None
-    before = header.pop("__metadata__")["bytes"]
-    return before + max((each["data_offsets"][1] for each in header.values()), default=0)
+    return found.start + max(
+        (each["data_offsets"][1] for each in found.tensors.values()), default=0
+    )
 
 
 def refuse_misfit(name: str, checkpoint: str, kind: str, loading: Mapping[str, Any]) -> None:
@@ -136,5 +114,5 @@ def _counted(tensors: list[str]) -> str:
 def _file(checkpoint: str, tensor: str) -> str:
     """The file of a folder that holds a tensor; the folder if no file names it so."""
     files: Iterable[Path] = sorted(Path(checkpoint).glob("*.safetensors"))
-    holds = (str(path) for path in files if tensor in (_header(path) or {}))
+    holds = (str(path) for path in files if (each := header(path)) and tensor in each.tensors)
     return next(holds, checkpoint)

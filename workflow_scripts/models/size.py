@@ -6,18 +6,16 @@ Read from headers and configs, without loading anything: rules ask before a job 
 import json
 import math
 import os
-import struct
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from workflow_scripts.models.registry import checkpoint
+from workflow_scripts.models.safetensors_files import INDEX, WEIGHTS, header, shards
 from workflow_scripts.shared.sources import gguf_file, is_gguf
 
 BYTES = {"float64": 8, "float32": 4, "bfloat16": 2, "float16": 2}
 MB = 1e6
-WEIGHTS = "model.safetensors"
-INDEX = f"{WEIGHTS}.index.json"
 GGUF_PARAMETERS = 2  # at most, per byte of a file: 4 bits each
 # Of what is measured, for what lies between measurements (docs/add_a_model.md).
 SPARE = 1.1
@@ -98,10 +96,7 @@ def asked_mb(config: Config, copies: float = 0) -> Callable[[Any], int]:
 def _files(config: Config, name: str) -> list[Path]:
     """The safetensors files of a model; none if one of them is not here."""
     index = _file(config, name, INDEX)
-    if index is None:
-        names: Iterable[str] = [WEIGHTS]
-    else:
-        names = set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values())
+    names = [WEIGHTS] if index is None else shards(index) or []
     found = [_file(config, name, each) for each in names]
     return [path for path in found if path] if all(found) else []
 
@@ -121,9 +116,5 @@ def _file(config: Config, name: str, file: str) -> Path | None:
 
 def _parameters_of(path: Path) -> int:
     """Numbers in a safetensors file, by its header; 0 for another file, which no engine loads."""
-    with path.open("rb") as stream:
-        start = stream.read(8)
-        if len(start) < 8 or (size := struct.unpack("<Q", start)[0]) > path.stat().st_size:
-            return 0
-        header = json.loads(stream.read(size))
-    return sum(math.prod(each["shape"]) for name, each in header.items() if name != "__metadata__")
+    found = header(path)
+    return sum(math.prod(each["shape"]) for each in found.tensors.values()) if found else 0

@@ -57,7 +57,8 @@ class Described:
 def load(checkpoint: str | Path, closed: bool = False, **at: Any) -> Any:
     """The tokenizer of a folder or hub id; `at` (revision, local_files_only) is for a hub id.
 
-    Its attribute `resplit` says whether the file splits text otherwise than transformers 5 would.
+    Its attribute `resplit` says whether the file splits text otherwise than transformers 5 would,
+    and `described` what the files say.
     It never cuts or pads, and adds an end token after a text only if `closed`: a prompt that a
     model continues has none. Raises `OSError`, `ValueError` or `ImportError` if it does not load.
     """
@@ -66,13 +67,14 @@ def load(checkpoint: str | Path, closed: bool = False, **at: Any) -> Any:
 
     source = str(checkpoint)
     file = _path(source, FILE, at)
+    described = describe(source, **at)
     tekken = None if file else _path(source, TEKKEN, at)
     if tekken:
-        return _of_tekken(tekken)
+        return _of_tekken(tekken, described)
     found: Any = AutoTokenizer.from_pretrained(
         source, mistral_format=False, trust_remote_code=False, **at
     )
-    found.resplit = False
+    found.resplit, found.described = False, described
     if not found.is_fast:
         return found
     if file and type(found) is not PreTrainedTokenizerFast:
@@ -83,7 +85,6 @@ def load(checkpoint: str | Path, closed: bool = False, **at: Any) -> Any:
         found._tokenizer = core
     found.backend_tokenizer.no_truncation()
     found.backend_tokenizer.no_padding()
-    described = describe(source, **at)
     if described.bos is not None:
         before = [_named(found, source, "bos")] if described.bos else []
         after = [_named(found, source, "eos")] if described.eos and closed else []
@@ -149,7 +150,7 @@ def _surround(tokenizer: Any, before: list[str], after: list[str]) -> None:
     )
 
 
-def _of_tekken(path: str) -> Any:
+def _of_tekken(path: str, described: Described) -> Any:
     """The tokenizer of Mistral's own file, which transformers converts; every text gets its BOS."""
     from transformers.integrations.mistral.tokenizer import convert_tekken_tokenizer
 
@@ -162,7 +163,7 @@ def _of_tekken(path: str) -> Any:
     # Given as text, so that a library that is installed by chance does not write one.
     text = template.read_text(encoding="utf-8") if template.is_file() else ""
     found = convert_tekken_tokenizer(path, text)
-    found.resplit = False
+    found.resplit, found.described = False, described
     _surround(found, [found.bos_token], [])
     return found
 
