@@ -5,7 +5,6 @@ it before its work. On a cluster, Slurm chooses a job's GPUs. On one machine the
 of a user choose theirs by file locks, and none is given twice unless the run says so.
 """
 
-import fcntl
 import os
 import re
 import subprocess
@@ -16,6 +15,8 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
+
+from workflow_scripts.shared import filesystem
 
 VISIBLE = "CUDA_VISIBLE_DEVICES"
 # How many jobs share a GPU in a run on one machine; not set on a cluster.
@@ -114,11 +115,9 @@ def _locked(found: list[str], count: int, held: ExitStack) -> list[str]:
                         continue
                     stream = taken.enter_context((folder / f"{gpu}.{place}").open("w"))
                     try:
-                        fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                        filesystem.lock(stream.fileno(), wait=False)
                     except BlockingIOError:
                         continue
-                    except OSError as error:
-                        print(f"no lock on GPU {gpu}: {folder}: {error}", file=sys.stderr)
                     chosen.append(gpu)
             if len(chosen) == count:
                 held.push(taken.pop_all())
