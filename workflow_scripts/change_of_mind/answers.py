@@ -89,9 +89,7 @@ def _bounded(values: list[Any]) -> tuple[list[float], float]:
     The second value is the most that those can have of the options' probability. Replies stored
     before bounds were have null for an option that was not listed.
     """
-    known = [value for value in values if isinstance(value, int | float)]
-    rest = 1 - sum(map(np.exp, known))
-    bound = min([*known, np.log(rest)] if rest > 0 else known, default=0.0)
+    bound = letters.unlisted([value for value in values if isinstance(value, int | float)])
     logprobs = [
         float(value) if isinstance(value, int | float) else (value or {"at_most": bound})["at_most"]
         for value in values

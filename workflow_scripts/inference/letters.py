@@ -1,7 +1,8 @@
-"""The one letter that a reply states, of those that its question offers."""
+"""The letter that a reply states, and how likely one is at most that a server does not list."""
 
+import math
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from workflow_scripts.inference import numbers
 
@@ -49,3 +50,12 @@ def letter(reply: str, offered: Sequence[str]) -> tuple[int | None, str | None]:
     if not inside:
         return None, OUTSIDE
     return offered.index(inside[0]), None
+
+
+def unlisted(listed: Collection[float]) -> float:
+    """The largest log-probability of an option that is not among the likeliest ones, `listed`.
+
+    It is no likelier than the least likely of them, nor than all other options together.
+    """
+    rest = 1 - math.fsum(map(math.exp, listed))
+    return min([*listed, math.log(rest)] if rest > 0 else listed, default=0.0)

@@ -115,11 +115,11 @@ def prompt_of(spec: dict[str, Any], request: dict[str, Any]) -> dict[str, Any]:
 def _template(spec: dict[str, Any], turns: list[dict[str, str]]) -> dict[str, Any]:
     if not DIALECTS[spec["server"]["dialect"]].switches:
         return {}
-    begun = _begun(turns)
-    switches = chat.thinking_switches(False if begun else spec.get("thinking"))
+    open_turn = begun(turns)
+    switches = chat.thinking_switches(False if open_turn else spec.get("thinking"))
     return {
-        "add_generation_prompt": not begun,
-        "continue_final_message": begun,
+        "add_generation_prompt": not open_turn,
+        "continue_final_message": open_turn,
         "chat_template_kwargs": switches | {"date_string": chat.date_string(spec)},
     }
 
@@ -127,10 +127,11 @@ def _template(spec: dict[str, Any], turns: list[dict[str, str]]) -> dict[str, An
 def started(spec: dict[str, Any], request: dict[str, Any]) -> bool:
     """Whether a template renders the request's turns, which end in the beginning of the reply."""
     turns = turns_of(request)
-    return bool(turns) and chat.templated(spec) and _begun(turns or [])
+    return bool(turns) and chat.templated(spec) and begun(turns or [])
 
 
-def _begun(turns: list[dict[str, str]]) -> bool:
+def begun(turns: list[dict[str, str]]) -> bool:
+    """Whether turns end in the beginning of the assistant's reply."""
     return turns[-1]["role"] == "assistant"
 
 

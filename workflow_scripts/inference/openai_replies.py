@@ -9,7 +9,7 @@ import json
 import math
 from typing import Any
 
-from workflow_scripts.inference import openai_payload
+from workflow_scripts.inference import letters, openai_payload
 from workflow_scripts.inference.spending import Amount
 from workflow_scripts.inference.tasks import SCORES, Record
 from workflow_scripts.inference.transport import Unfit, Unusable
@@ -53,12 +53,17 @@ def choice_of(
         raise Unfit(f"expected a choice, found {_start(choice)}")
     if choice.get("error"):
         raise WrongReply(f"the reply was broken off: {_start(choice['error'])}")
-    usage = reply.get("usage")
-    counted = usage if isinstance(usage, dict) else {}
-    tokens = Amount(1, _count(counted, "prompt_tokens"), _count(counted, "completion_tokens"))
+    tokens = counted(reply)
     if strict:
         _belongs(body, reply, tokens)
     return choice, tokens
+
+
+def counted(reply: dict[str, Any]) -> Amount:
+    """One request, and the tokens that the server counted, 0 where it does not say."""
+    usage = reply.get("usage")
+    told = usage if isinstance(usage, dict) else {}
+    return Amount(1, _count(told, "prompt_tokens"), _count(told, "completion_tokens"))
 
 
 def _belongs(body: dict[str, Any], reply: dict[str, Any], tokens: Amount) -> None:
@@ -218,9 +223,7 @@ def of_options(found: dict[str, float], options: list[str]) -> list[Any]:
     tokens together.
     """
     known = {token: value for token, value in found.items() if value > UNLIKELY}
-    least = min(known.values(), default=0.0)
-    rest = 1 - math.fsum(map(math.exp, known.values()))
-    most = min(least, math.log(rest)) if rest > 0 else least
+    most = letters.unlisted(known.values())
     values: list[Any] = []
     for option in options:
         same = [v for token, v in known.items() if option in (token, token.strip())]

@@ -4,7 +4,7 @@ import json
 import threading
 from typing import Any
 
-from workflow_scripts.inference import openai_engine, openai_payload
+from workflow_scripts.inference import openai_engine, openai_payload, openai_replies
 from workflow_scripts.inference.spending import Amount, Spending
 from workflow_scripts.inference.tasks import EngineError, Task
 from workflow_scripts.inference.transport import Refused, TooLong, Transport, Unfit, Unusable
@@ -69,7 +69,11 @@ class Asker:
         most = Amount(1, most.prompt_tokens, most.completion_tokens * body.get("n", 1))
 
         def read(reply: dict[str, Any]) -> tuple[Answer, Amount]:
-            return {"reply": reply}, _counted(reply, most)
+            tokens = openai_replies.counted(reply)
+            prompt = tokens.prompt_tokens or most.prompt_tokens
+            return {"reply": reply}, Amount(
+                1, prompt, tokens.completion_tokens or most.completion_tokens
+            )
 
         def ask() -> Answer:
             return self.transport.call(self.engine.url + path, body, most, read)[0]
@@ -120,14 +124,3 @@ def _words(error: Exception) -> str | None:
     if isinstance(error, TooLong) or isinstance(cause, Unfit) or broken:
         return str(cause or error)
     return None
-
-
-def _counted(reply: dict[str, Any], most: Amount) -> Amount:
-    usage = reply.get("usage")
-    usage = usage if isinstance(usage, dict) else {}
-
-    def number(key: str) -> int:
-        value = usage.get(key)
-        return value if isinstance(value, int) and value > 0 else getattr(most, key)
-
-    return Amount(1, number("prompt_tokens"), number("completion_tokens"))

@@ -19,7 +19,7 @@ def _drawn(request: Request) -> bool:
 
 def _open(request: Request) -> bool:
     turns = openai_payload.turns_of(request)
-    return bool(turns) and turns[-1]["role"] == "assistant"  # type: ignore[index]
+    return bool(turns) and openai_payload.begun(turns or [])
 
 
 # By fact: which requests need it, and what these have.
