@@ -30,7 +30,7 @@ SETTINGS = {"bins": 6, "least_ideal_update": 0.02, "bootstrap": 20}
 
 
 def config_of(url, counts, accuracies, **entry):
-    """A config as a user writes it: one entry of a model, and the study that asks it."""
+    """A config as a user would write it: one model entry and the study that uses the model."""
     server = {"url": url, "dialect": "openai", "requests_per_min": 1000000, "attempts": 2}
     found = copy.deepcopy(config_files.merged([]))
     found["models"]["big"] = {"source": "mock-7b", "engine": "openai", "server": server} | entry

@@ -1,4 +1,4 @@
-"""Replies as servers really give them: what is accepted, what ends a run, and what it costs."""
+"""Real servers' replies: which are accepted, which end a run, and what each costs."""
 
 import json
 import math

@@ -38,7 +38,7 @@ class Coder(Answerer):
 
 @pytest.fixture(scope="module")
 def ran(tmp_path_factory):
-    """The folder of tables of a run, and its questions."""
+    """The folder with a run's tables, and the run's questions."""
     folder = tmp_path_factory.mktemp("coder")
     wanted = table_of("code")
     plan = attempts.plan_of(CHAT, SPEC, wanted, FEWER, 5, threads=2)

@@ -57,12 +57,13 @@ def read(root: Path) -> Code:
 def identity(root: Path) -> str:
     """Short text that identifies the commit and any difference from it."""
     code = read(root)
-    if not code.dirty and code.commit != repository.UNKNOWN:
+    committed = code.commit != repository.UNKNOWN
+    if committed and not code.dirty:
         return code.commit
-    names = code.untracked if code.commit != repository.UNKNOWN else code.files
+    names = code.untracked if committed else code.files
     new = {name: code.files[name].decode(errors="replace") for name in names}
     state = files.content_hash([code.diff.decode(errors="replace"), new])
-    return f"{code.commit}-dirty-{state}" if code.dirty else f"{code.commit}-{state}"
+    return f"{code.commit}-dirty-{state}" if committed else f"{code.commit}-{state}"
 
 
 def project_identity(wildcards: Any) -> str:

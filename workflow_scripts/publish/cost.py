@@ -91,7 +91,7 @@ def measured_h(folder: Path = BENCHMARKS) -> dict[str, float]:
     hours = {}
     for path in sorted(folder.rglob("*.tsv")):
         if (seconds := spent.job_s(path)) is not None:
-            hours[str(folder / path.relative_to(folder))] = seconds / 3600
+            hours[str(path)] = seconds / 3600
     return hours
 
 

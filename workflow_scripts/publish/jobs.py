@@ -124,10 +124,10 @@ def in_project(path: str, folder: Path, root: Path, places: Mapping[str, str]) -
     `places` maps paths outside both to their placeholders.
     """
     whole = Path(os.path.normpath(folder / path))
-    for base in (folder, root):
-        if str(whole) not in places and whole.is_relative_to(base):
-            return whole.relative_to(base).as_posix()
-    return places[str(whole)]
+    if placeholder := places.get(str(whole)):
+        return placeholder
+    base = folder if whole.is_relative_to(folder) else root
+    return whole.relative_to(base).as_posix()
 
 
 def measure(job: Job, folder: Path) -> None:

@@ -73,7 +73,7 @@ def with_forgotten(states: dict[str, str], run: str) -> dict[str, str]:
 
 
 def states_of(run: str, arguments: list[str]) -> dict[str, str] | None:
-    """State of each job of a run, from sacct or else squeue; None if neither answers."""
+    """The state of each job of a run, from sacct or, failing that, squeue; None if both fail."""
     sacct = real_sacct()
     deadline = time.monotonic() + PATIENCE_S
     while True:
