@@ -12,6 +12,7 @@ from torch.nn import functional
 from tests.faults import children
 from tests.models import tiny
 from workflow_scripts.models import architecture, batches, training
+from workflow_scripts.shared import devices
 
 torch.set_num_threads(1)
 
@@ -56,6 +57,24 @@ def test_packed_loss_is_that_of_conversations_one_by_one():
     )
     architecture.use_block_attention(model)
     assert training.evaluate(model, part) == pytest.approx(total / count, rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("flags", "dtype"),
+    [("avx2 avx512f avx512_bf16", torch.bfloat16), ("sse4_2 avx2", torch.float32)],
+)
+def test_products_are_in_bfloat16_only_where_the_processor_computes_in_it(
+    tmp_path, monkeypatch, flags, dtype
+):
+    cpu = tmp_path / "cpuinfo"
+    cpu.write_text(f"processor\t: 0\nflags\t\t: fpu {flags}\n\nprocessor\t: 1\n")
+    monkeypatch.setattr(devices, "CPU", cpu)
+    model, data, seen = build(), tiny.encoded(), set()
+    layer = model.model.layers[0].mlp.gate_proj
+    layer.register_forward_hook(lambda _, given, out: seen.add(out.dtype))
+    settings = dataclasses.replace(tiny.SETTINGS, steps=1)
+    training.fit(model, data, {}, settings, tmp_path, 1)
+    assert seen == {dtype}
 
 
 def test_every_conversation_is_seen_once_an_epoch():

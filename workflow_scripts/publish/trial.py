@@ -25,7 +25,7 @@ from rich.console import Console
 
 from workflow_scripts.publish import workloads
 from workflow_scripts.shared import config as config_files
-from workflow_scripts.shared import files, terminal_text, workload
+from workflow_scripts.shared import devices, files, terminal_text, workload
 from workflow_scripts.shared.config import HUB_ID, ConfigError
 from workflow_scripts.shared.fingerprint import ROOT
 from workflow_scripts.shared.sources import is_gguf
@@ -91,16 +91,7 @@ def dtype_of(folder: Path | None) -> dict[str, str]:
         own = files.read_json(folder / "config.json")
         if (own.get("dtype") or own.get("torch_dtype")) == "float32":
             return {}
-    return {"dtype": "bfloat16"} if has_gpu() or has_bfloat16() else {}
-
-
-def has_bfloat16() -> bool:
-    """Whether the processor multiplies matrices of bfloat16."""
-    cpu = Path("/proc/cpuinfo")
-    found = (
-        re.search(r"^(?:flags|Features)\s*:(.*)$", cpu.read_text(), re.M) if cpu.exists() else None
-    )
-    return bool(found and {"avx512_bf16", "amx_bf16", "bf16"} & set(found[1].split()))
+    return {"dtype": "bfloat16"} if has_gpu() or devices.has_bfloat16() else {}
 
 
 def has_gpu() -> bool:

@@ -22,6 +22,8 @@ VISIBLE = "CUDA_VISIBLE_DEVICES"
 # How many jobs share a GPU in a run on one machine; not set on a cluster.
 JOBS_PER_GPU = "FAULTLINES_JOBS_PER_GPU"
 DEV = Path("/dev")
+CPU = Path("/proc/cpuinfo")
+BFLOAT16 = {"avx512_bf16", "amx_bf16", "bf16"}  # as x86-64 and Arm processors call it
 LIST_S = 60  # a driver that is not resident takes seconds to load
 POLL_S = 1.0
 
@@ -31,6 +33,13 @@ def asked(resources: Any) -> int:
     gres = str(resources.get("gres", ""))
     found = re.search(r"gpu(?:[:=][\w.]*[A-Za-z]\w*)?(?:[:=](\d+))?", gres)
     return int(resources.get("gpu", 0) or 0) or (int(found[1] or 1) if found else 0)
+
+
+def has_bfloat16() -> bool:
+    """Whether the processor multiplies matrices of bfloat16; False where its flags are not known."""
+    text = CPU.read_text() if CPU.exists() else ""
+    found = re.search(r"^(?:flags|Features)\s*:(.*)$", text, re.M)
+    return bool(found and BFLOAT16 & set(found[1].split()))
 
 
 def present() -> list[str]:
