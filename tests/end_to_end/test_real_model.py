@@ -64,7 +64,7 @@ def results(converted):
 def test_it_answers_as_a_trained_model_does(converted, tmp_path):
     """The dequantised weights and the tokenizer of the file, with its own system prompt."""
     checkpoint = str(converted / "results/models/smollm2/converted")
-    engine = engines.load("smollm2", {"source": "-", "dtype": "bfloat16"}, checkpoint)
+    engine = engines.load("smollm2", {"source": "-", "dtype": "auto"}, checkpoint)
     turns = [user("What is the capital of France?")]
     asked = table([request("paris", messages=turns, temperature=0, max_tokens=12, seed=1)])
     assert "Paris" in runner.generate(asked, engine, tmp_path)["text"].item()

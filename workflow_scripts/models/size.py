@@ -15,6 +15,7 @@ from workflow_scripts.models.safetensors_files import INDEX, WEIGHTS, header, sh
 from workflow_scripts.shared.sources import gguf_file, is_gguf
 
 BYTES = {"float64": 8, "float32": 4, "bfloat16": 2, "float16": 2}
+BYTES["auto"] = BYTES["float32"]  # at most; the job's machine decides
 MB = 1e6
 GGUF_PARAMETERS = 2  # at most, per byte of a file: 4 bits each
 # Of what is measured, for what lies between measurements (docs/add_a_model.md).

@@ -4,12 +4,13 @@ Only models that the workflow did not train have answers. An answer comes from t
 whatever the paper's own models do; the scorecard's verdict is about the paper's models.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import jinja2
 import pandas as pd
+import pyarrow.parquet as pq
 
 from workflow_scripts.inference import probe_facts
 from workflow_scripts.publish import spent
@@ -229,6 +230,16 @@ def _settings(spec: Mapping[str, Any]) -> dict[str, str]:
     return {key: str(value) for key, value in shown.items()}
 
 
+def precision_of(spec: Mapping[str, Any], paths: Iterable[str]) -> dict[str, Any]:
+    """The model's entry, with the dtypes of its replies in tables `paths` where it says `auto`."""
+    if spec.get("dtype") != "auto":
+        return dict(spec)
+    tables_with = [path for path in paths if "dtype" in pq.read_schema(path).names]
+    found = [pd.read_parquet(path, columns=["dtype"])["dtype"] for path in tables_with]
+    used = sorted(set(pd.concat(found))) if found else []
+    return {**spec, "dtype": ", ".join(["auto", *used])}
+
+
 def _about(row: Mapping[str, Any]) -> str:
     return about(dict(row) | {"model": None})
 
@@ -323,7 +334,8 @@ def main(
     for (name, spec), markdown_file, html_file in zip(models.items(), pages, shown, strict=True):
         cost = spent.table(name, asked[name], {Path(path).parent.name: path for path in scores})
         wall_s = {study: spent.wall_s(name, study) for study in asked[name]}
-        markdown, html = render(page(name, spec, card, cost, wall_s, left_out, found.get(name)))
+        told = precision_of(spec, [path for paths in asked[name].values() for path in paths])
+        markdown, html = render(page(name, told, card, cost, wall_s, left_out, found.get(name)))
         files.write_text(markdown_file, markdown)
         files.write_text(html_file, html)
 

@@ -86,19 +86,12 @@ def name_of(text: str) -> str:
 
 
 def dtype_of(folder: Path | None) -> dict[str, str]:
-    """bfloat16 where this machine computes in it, unless the checkpoint itself is float32."""
+    """bfloat16 where the machine computes in it, unless the checkpoint itself is float32."""
     if folder is not None:
         own = files.read_json(folder / "config.json")
         if (own.get("dtype") or own.get("torch_dtype")) == "float32":
             return {}
-    return {"dtype": "bfloat16"} if has_gpu() or devices.has_bfloat16() else {}
-
-
-def has_gpu() -> bool:
-    """Whether a GPU of the kind that torch uses is visible."""
-    if os.environ.get("CUDA_VISIBLE_DEVICES") in ("", "-1"):
-        return False
-    return any(Path("/dev").glob("nvidia[0-9]*"))
+    return {"dtype": "auto"}
 
 
 def written(name: str, entry: dict[str, Any], preset: str, gpu: bool) -> str:
@@ -204,7 +197,7 @@ def run(model: str, arguments: Sequence[str], preset: Path, seconds: float) -> i
         raise TrialError(f"MODEL={model}: is trained by the workflow; expected a model of yours")
     folder = Path("trial", name).resolve()
     file = folder / "config.yaml"
-    gpu = has_gpu()
+    gpu = bool(devices.visible())
     files.write_text(file, written(name, entry, preset.read_text(encoding="utf-8"), gpu))
     configs = [*own, file]  # the trial's sizes and studies replace the user's
     config = config_files.merged(configs)

@@ -35,8 +35,18 @@ def asked(resources: Any) -> int:
     return int(resources.get("gpu", 0) or 0) or (int(found[1] or 1) if found else 0)
 
 
+def dtype(wanted: str) -> str:
+    """`wanted`, or for `auto` bfloat16 where this job's device computes in it, else float32.
+
+    A processor without it computes bfloat16 50 times slower than float32.
+    """
+    if wanted != "auto":
+        return wanted
+    return "bfloat16" if visible() or has_bfloat16() else "float32"
+
+
 def has_bfloat16() -> bool:
-    """Whether the processor multiplies matrices of bfloat16; False where its flags are not known."""
+    """Whether the processor multiplies matrices of bfloat16; False where that is not known."""
     text = CPU.read_text() if CPU.exists() else ""
     found = re.search(r"^(?:flags|Features)\s*:(.*)$", text, re.M)
     return bool(found and BFLOAT16 & set(found[1].split()))
