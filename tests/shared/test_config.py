@@ -80,7 +80,7 @@ BAD = [
     (
         "models/embedded-s/dtype",
         "fp32",
-        "models.embedded-s.dtype: found 'fp32' (text), allowed: float32, bfloat16, float16, float64",
+        "models.embedded-s.dtype: found 'fp32' (text), allowed: float32, bfloat16, float16, float64, auto",
     ),
     ("models/embedded-s/source", REMOVE, "models.embedded-s.source: missing"),
     ("models/embedded-s/steps", REMOVE, "models.embedded-s.steps: missing"),
