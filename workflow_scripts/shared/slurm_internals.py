@@ -19,7 +19,6 @@ from itertools import combinations
 from pathlib import Path
 from typing import Any
 
-from snakemake.exceptions import WorkflowError, print_exception
 from snakemake.logging import logger
 
 from workflow_scripts.shared.slurm_job import ENDED
@@ -145,59 +144,41 @@ def keep_finished() -> None:
     Snakemake deletes the results of all its members and runs them all again. Here the group is
     submitted again with the others only.
     """
+    from snakemake.jobs import GroupJob
     from snakemake.scheduling.job_scheduler import JobScheduler
 
-    original = JobScheduler._handle_error
-    if hasattr(original, "keeping"):
+    if hasattr(JobScheduler._handle_error, "keeping"):
         return
+    original, original_postprocess = JobScheduler._handle_error, GroupJob.postprocess
+    kept: dict[Any, list[Any]] = {}  # finished members of failed groups
+
+    async def postprocess(self: Any, error: bool = False, **named: Any) -> None:
+        if not error:
+            await original_postprocess(self, **named)
+            return
+        kept[self] = await _finished(self)
+        for member in set(self.jobs) - set(kept[self]):
+            await member.postprocess(error=True, **named)
 
     def handle_error(self: Any, job: Any, postprocess_job: bool = True) -> None:
         if not job.is_group():
             original(self, job, postprocess_job)
-        elif rest := self.workflow.async_run(_keep(self, job)):
-            original(self, rest, postprocess_job=True)
-            rest._scheduler_resources = None  # its own, once the group's are freed
+            return
+        if postprocess_job:  # else it was done: Slurm called the group completed, it was not
+            self.workflow.async_run(job.postprocess(error=True))
+        done = kept.pop(job, [])
+        if rest := _without(self, job, done):
+            original(self, rest, postprocess_job=False)
+            rest._scheduler_resources = None  # its own, now that the group's are freed
+        if done and postprocess_job:  # else the caller goes on with what is to be finished
+            self._finish_jobs()
 
     handle_error.keeping = True  # type: ignore[attr-defined]
-    JobScheduler._handle_error = handle_error
-
-
-async def _keep(scheduler: Any, group: Any) -> Any:
-    """Let finished members of a failed group take the way of jobs that succeed.
-
-    Returns the group of the others, which replaces `group` where the scheduler and the graph of
-    jobs hold it; None if none is left.
-    """
-    workflow, dag = scheduler.workflow, scheduler.workflow.dag
-    done = await _finished(group)
-    if not done:
-        return group
-    if len(done) == len(group):
-        scheduler.running.remove(group)
-        scheduler._free_resources(group)
-        rest = None
-    else:
-        others = set(group.jobs) - set(done)
-        rest = dag.group_job_factory.new(group.groupid, others, workflow.global_resources)
-        rest.finalize()
-        rest._attempt = group.attempt
-        rest._scheduler_resources = group.scheduler_resources  # held until `_handle_error` ends
-        for member in rest:
-            dag._group[member] = rest
-        scheduler.running.remove(group)
-        scheduler.running.add(rest)
-        dag._running.add(rest)
-    dag._running.discard(group)
-    for member in done:
-        scheduler.finished_jobs += 1
-        logger.info(f"Job {member.jobid} of the failed group has finished (rule {member.rule}).")
-        dag._running.add(member)
-        await dag.finish(member, scheduler.update_checkpoint_dependencies)
-    return rest
+    JobScheduler._handle_error, GroupJob.postprocess = handle_error, postprocess
 
 
 async def _finished(group: Any) -> list[Any]:
-    """The members whose results are complete and recorded, each after those that it depends on.
+    """The members whose results are complete, each after those that it depends on.
 
     Outputs are marked as incomplete from the group's submission until the member has ended in it,
     with success or with its outputs deleted.
@@ -205,24 +186,44 @@ async def _finished(group: Any) -> list[Any]:
     dag, persistence = group.dag, group.dag.workflow.persistence
     persistence._clear_cache()
     done: list[Any] = []
-    for level in group.toposorted:
-        for member in level:
-            files = member.products(include_logfiles=False)
-            if not all([await file.exists() for file in files]):
-                continue
-            if await persistence.incomplete(member) or not _needs(dag, member, group) <= set(done):
-                continue
-            try:
-                await member.postprocess(check_output_mtime=False)
-            except WorkflowError as error:
-                print_exception(error, dag.workflow.linemaps)
-                continue
+    for member in (member for level in group.toposorted for member in level):
+        needs = {other for other in dag.job_dependencies(member) if other in group}
+        there = [await file.exists() for file in member.products(include_logfiles=False)]
+        if all(there) and needs <= set(done) and not await persistence.incomplete(member):
             done.append(member)
     return done
 
 
-def _needs(dag: Any, member: Any, group: Any) -> set[Any]:
-    return {other for other in dag.job_dependencies(member) if other in group}
+def _without(scheduler: Any, group: Any, done: list[Any]) -> Any:
+    """Let finished members of a failed group take the way of jobs that succeed.
+
+    Returns the group of the others, which replaces `group` where the scheduler and the graph of
+    jobs hold it; None if none is left.
+    """
+    if not done:
+        return group
+    dag, rest = scheduler.workflow.dag, None
+    scheduler.running.remove(group)
+    dag._running.discard(group)
+    if others := set(group.jobs) - set(done):
+        resources = scheduler.workflow.global_resources
+        rest = dag.group_job_factory.new(group.groupid, others, resources)
+        rest.finalize()
+        rest._attempt = group.attempt
+        rest._scheduler_resources = group.scheduler_resources  # held until they are freed
+        for member in rest:
+            dag._group[member] = rest
+        scheduler.running.add(rest)
+        dag._running.add(rest)
+    else:
+        scheduler._free_resources(group)
+    for member in done:
+        logger.info(f"Rule {member.rule} of the failed group {group.groupid} had finished.")
+        member._scheduler_resources = {}  # it holds none
+        scheduler.running.add(member)
+        dag._running.add(member)
+        scheduler._tofinish.append(member)
+    return rest
 
 
 def job_comments(dag: Any) -> set[str]:
