@@ -8,7 +8,7 @@ from snakemake import __version__
 sys.path.insert(0, str(workflow.basedir))
 
 from workflow_scripts.shared import config as config_files, filesystem, snakemake_internals
-from workflow_scripts.shared import terminal_text
+from workflow_scripts.shared import slurm_internals, terminal_text
 from workflow_scripts.shared.job import export_python_path
 from workflow_scripts.shared.orphaned_jobs import take_over
 
@@ -50,6 +50,7 @@ include: "rules/publish.smk"
 
 
 snakemake_internals.retry_once(workflow)
+slurm_internals.adapt(workflow)
 snakemake_internals.refuse_targets(workflow, left_out(config))
 
 
@@ -58,6 +59,8 @@ onstart:
     filesystem.try_out("work")
     snakemake_internals.quicken(workflow)
     snakemake_internals.share_gpus(workflow)
+    if workflow.non_local_exec:
+        slurm_internals.watch_folder()
     take_over(workflow.dag, on_slurm=workflow.non_local_exec)
 
 

@@ -3,29 +3,37 @@
     .venv/bin/python benchmarks/overhead.py                                        # default scale
     .venv/bin/python benchmarks/overhead.py --slurm --configfile presets/smoke.yaml  # as root
 
-Runs the whole workflow in an empty folder. CPU time is that of all processes. A study's own
-computation is the time of its scripts once started, from the logs of its jobs. With `--slurm` the
-same run is repeated through the shipped profile on the tests' cluster, with as many jobs at once.
+Runs the whole workflow in an empty folder. CPU time is that of all processes, Slurm's daemons and
+their jobs included. A study's own computation is the time of its scripts once started, from the
+logs of its jobs. With `--slurm` the same run is repeated through the shipped profile on the tests'
+cluster of four nodes, with as many jobs at once as there are nodes. All nodes are this machine.
 """
 
 import argparse
+import ctypes
+import json
+import os
 import re
 import resource
 import subprocess
 import sys
 import tempfile
 import time
+import traceback
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import comparison
 
 from tests.end_to_end import project
-from tests.slurm.cluster import Cluster, call
-from tests.slurm.runs import OFTEN, PROFILE, outputs
+from tests.slurm.cluster import NODES, Cluster, call
+from tests.slurm.runs import PROFILE, outputs
 from workflow_scripts.shared.job import CPU_LINE
 
 LINE = re.compile(CPU_LINE.replace("{:.2f}", r"([\d.]+)"))
 OURS = ("publish_",)  # rules that belong to no study: scorecard, report
+PR_SET_CHILD_SUBREAPER = 36  # of prctl(2): daemons become children of the caller, not of init
 
 
 def jobs(folder: Path) -> tuple[int, float, float, float]:
@@ -43,52 +51,86 @@ def jobs(folder: Path) -> tuple[int, float, float, float]:
     return count, started, studies, rest
 
 
-def run(folder: Path, arguments: list[str]) -> tuple[float, float]:
-    """Wall and CPU seconds of a run; CPU time excludes jobs that other processes started."""
-    before, start = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
+def run(folder: Path, arguments: list[str]) -> float:
+    """Wall seconds of a run."""
+    start = time.monotonic()
     with (folder / "run.log").open("w") as log:
         command = [sys.executable, "-m", "snakemake", *arguments]
         done = subprocess.run(command, cwd=folder, stdout=log, stderr=log)
     if done.returncode:
         raise SystemExit(f"the run failed: {log.name}")
-    wall, after = time.monotonic() - start, resource.getrusage(resource.RUSAGE_CHILDREN)
-    return wall, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return time.monotonic() - start
 
 
-def row(case: str, folder: Path, wall: float, cpu: float | None, cores: int) -> dict:
-    """One row of the table; shares are of all CPU time, or if it is not known, of the jobs'."""
+def with_cpu_s(work: Callable[[], Any], scratch: Path) -> tuple[Any, float]:
+    """What `work` returns (plain values), and the CPU seconds of all processes that it starts.
+
+    Daemons count too: a process of its own waits for every descendant.
+    """
+    answer = scratch / "answer.json"
+    reaper = os.fork()
+    if reaper == 0:
+        ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1)
+        worker = os.fork()
+        if worker == 0:
+            try:
+                answer.write_text(json.dumps(work()))
+            except BaseException:
+                traceback.print_exc()
+                os._exit(1)
+            os._exit(0)
+        failed = 0
+        while True:
+            try:
+                ended, status = os.wait()
+            except ChildProcessError:
+                os._exit(failed)
+            failed = 1 if ended == worker and status else failed
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    if os.waitpid(reaper, 0)[1]:
+        raise SystemExit("the run failed, see above")
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    cpu_s = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return json.loads(answer.read_text()), cpu_s
+
+
+def row(case: str, folder: Path, wall: float, cpu: float, cores: int) -> dict:
+    """One row of the table; shares are of all CPU time."""
     count, started, studies, rest = jobs(folder)
-    found = {
+    return {
         "case": case,
         "wall_s": round(wall, 1),
         "jobs": count,
         "studies_cpu_s": round(studies, 1),
         "start_cpu_s": round(started, 1),
         "publish_cpu_s": round(rest, 1),
+        "snakemake_cpu_s": round(cpu - started - studies - rest, 1),
+        "cpu_s": round(cpu, 1),
+        "share_not_studies": round(1 - studies / cpu, 3),
+        "cores_busy": round(cpu / wall / cores, 3),
+        "load_after": round(os.getloadavg()[1], 1),
     }
-    if cpu is not None:
-        found["snakemake_cpu_s"] = round(cpu - started - studies - rest, 1)
-        found["share_not_studies"] = round(1 - studies / cpu, 3)
-        found["cores_busy"] = round(cpu / wall / cores, 3)
-    return found
 
 
-def through_slurm(folder: Path, arguments: list[str], at_once: int) -> dict:
-    """The same run on a cluster on this machine, with the distribution of its jobs' time."""
+def through_slurm(folder: Path, arguments: list[str]) -> tuple[float, list[str]]:
+    """Wall seconds of the same run on a cluster on this machine, and when each job was where."""
     cluster = Cluster(folder.parent / "cluster")
     cluster.start()
     try:
-        wall, _ = run(folder, [*PROFILE, *OFTEN, "--jobs", str(at_once), *arguments])
-        form = "--format=%V|%S|%e"
-        lines = call("squeue", "-h", "--states=all", form).splitlines()
+        wall = run(folder, [*PROFILE, "--jobs", str(len(NODES)), *arguments])
+        return wall, call("squeue", "-h", "--states=all", "--format=%V|%S|%e").splitlines()
     finally:
         cluster.stop()
+
+
+def submissions(lines: list[str]) -> dict[str, Any]:
+    """Number of Slurm jobs, and their seconds in the queue and on a node."""
     spans = [[_seconds(when) for when in line.split("|")] for line in lines]
-    found = row("through Slurm", folder, wall, None, at_once)
-    found["submissions"] = len(spans)
-    found["queued_s"] = sum(start - submitted for submitted, start, _ in spans)
-    found["running_s"] = sum(end - start for _, start, end in spans)
-    return found
+    return {
+        "submissions": len(spans),
+        "queued_s": sum(start - submitted for submitted, start, _ in spans),
+        "running_s": sum(end - start for _, start, end in spans),
+    }
 
 
 def _seconds(when: str) -> float:
@@ -108,16 +150,20 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as scratch:
         base = options.folder or Path(scratch)
         local = project.copy(base / "local")
-        taken = run(local, ["--cores", str(options.cores), *arguments])
-        rows = [row("local", local, *taken, options.cores)]
+        here = ["--cores", str(options.cores), *arguments]
+        wall, cpu = with_cpu_s(lambda: run(local, here), base)
+        rows = [row("local", local, wall, cpu, options.cores)]
         if options.slurm:
             remote = project.copy(base / "slurm")
-            rows.append(through_slurm(remote, arguments, options.cores))
-            rows[-1]["wall_over_local"] = round(rows[1]["wall_s"] / rows[0]["wall_s"], 2)
-            here, there = outputs(local), outputs(remote)
+            (wall, lines), cpu = with_cpu_s(lambda: through_slurm(remote, arguments), base)
+            rows.append(row("through Slurm", remote, wall, cpu, options.cores) | submissions(lines))
+            for kind in ("wall", "cpu"):
+                ratio = rows[1][f"{kind}_s"] / rows[0][f"{kind}_s"]
+                rows[1][f"{kind}_over_local"] = round(ratio, 2)
+            first, second = outputs(local), outputs(remote)
             # Files that contain CPU times always differ: curves and cards of models, the report.
-            rows[-1]["files_that_differ"] = sum(
-                here.get(name) != there.get(name) for name in here | there
+            rows[1]["files_that_differ"] = sum(
+                first.get(name) != second.get(name) for name in first | second
             )
         comparison.report("overhead", rows)
 

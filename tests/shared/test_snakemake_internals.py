@@ -226,14 +226,13 @@ def test_a_path_that_snakemake_or_a_shell_would_change_is_refused_in_one_line(tm
 def test_commands_of_jobs_quote_an_interpreter_with_blanks_in_its_path(monkeypatch):
     from snakemake.executors.local import Executor
     from snakemake.script import PythonScript
-    from snakemake_executor_plugin_slurm_jobstep import Executor as JobStep
     from snakemake_interface_executor_plugins.executors.remote import RemoteExecutor
     from snakemake_interface_executor_plugins.settings import SharedFSUsage
     from snakemake_interface_executor_plugins.utils import join_cli_args
 
     odd = "/data/Mein Projekt (1) é/.venv/bin/python"
     monkeypatch.setattr(sys, "executable", odd)
-    for kind in (Executor, RemoteExecutor, JobStep):
+    for kind in (Executor, RemoteExecutor):
         monkeypatch.setattr(kind, "get_python_executable", kind.get_python_executable)
     ran = []
     monkeypatch.setattr(PythonScript, "_execute_cmd", lambda *_, **named: ran.append(named))
@@ -250,7 +249,7 @@ def test_commands_of_jobs_quote_an_interpreter_with_blanks_in_its_path(monkeypat
     assert shlex.split(ran[0]["py_exec"]) == [odd]
     shared = SimpleNamespace(shared_fs_usage=SharedFSUsage.all())
     here = SimpleNamespace(workflow=SimpleNamespace(storage_settings=shared))
-    for kind in (Executor, RemoteExecutor, JobStep):
+    for kind in (Executor, RemoteExecutor):
         command = join_cli_args([kind.get_python_executable(here), "-m snakemake"])
         assert shlex.split(command) == [odd, "-m", "snakemake"]
 

@@ -71,9 +71,9 @@ def test_only_what_a_fault_hit_ran_again(disturbed):
     assert disturbed.submitted() == Counter(
         {
             "softmax_train": 3 + 3,
-            "softmax_theory": 1 + 1,
+            "softmax_softmax_theory": 1 + 1,
             "softmax_evaluate": 2,
-            "softmax_maps": 1,
+            "softmax_softmax_maps": 1,
             "models_data_models_corpus_models_tokenizer": 1,  # one submission for the group
         }
     )
@@ -93,7 +93,7 @@ def test_a_job_over_its_time_goes_on_from_its_state(disturbed):
 
 
 def test_a_job_over_its_memory_gets_more(disturbed):
-    first, second = attempts(disturbed, "rule_softmax_theory")
+    first, second = attempts(disturbed, "rule_softmax_softmax_theory")
     assert first[0] in ("OUT_OF_MEMORY", "FAILED", "CANCELLED")
     assert second[:2] == ["COMPLETED", "1000M"]
 
@@ -163,5 +163,5 @@ def test_a_job_that_ends_while_the_controller_is_down_is_not_lost(folder, local,
     wait("the training is done", weights.exists, LIMIT_S)
     cluster.start_controller()
     folder.finish()
-    assert folder.submitted() == {"softmax_train": 1, "softmax_maps": 1}
+    assert folder.submitted() == {"softmax_train": 1, "softmax_softmax_maps": 1}
     assert same(folder, local, maps)

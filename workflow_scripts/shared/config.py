@@ -37,7 +37,7 @@ class ConfigError(ValueError):
 def read_yaml(path: str | Path) -> dict[str, Any]:
     """A config file. Raises `ConfigError` naming file and line if it is not a YAML mapping."""
     try:
-        content = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+        content = yaml.load(Path(path).read_text(encoding="utf-8"), yaml.CSafeLoader)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
         line = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""

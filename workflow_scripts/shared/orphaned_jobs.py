@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from workflow_scripts.shared.fingerprint import ROOT
-from workflow_scripts.shared.snakemake_internals import job_comments
+from workflow_scripts.shared.slurm_internals import job_comments
 
 STATUS = ROOT / "profiles/slurm/bin"  # the project's own `sacct`, which reports every job
 PYTHON = "FAULTLINES_PYTHON"  # variable with the interpreter that runs it

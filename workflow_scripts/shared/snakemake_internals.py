@@ -1,13 +1,13 @@
 """What the project relies on inside Snakemake, beyond its documented interface.
 
-All of it is in this module, with the versions that it was tested with. `tests/shared/
-test_snakemake_internals.py` has one test per item, which fails by name when Snakemake changes.
+All of it is in this module, with the versions that it was tested with, and for Slurm and groups of
+jobs in `slurm_internals`. `tests/shared/test_snakemake_internals.py` has one test per item, which
+fails by name when Snakemake changes.
 
 - the job rate limiter and the sampling interval of benchmarks (`quicken`)
 - the retries of a process that Snakemake starts for a job or a group (`retry_once`)
 - what an interrupted run and its jobs print (`tell_interruptions`)
 - the types of nested settings under `--config` (`typed_settings`)
-- the comments that the Slurm plugin gives to jobs (`job_comments`)
 - the limit on GPUs at once (`limit_gpus`, `share_gpus`)
 - the names that are given as targets (`refuse_targets`)
 - the path of the interpreter in commands, and permissions of records (`run_anywhere`)
@@ -16,7 +16,6 @@ test_snakemake_internals.py` has one test per item, which fails by name when Sna
 """
 
 import base64
-import contextlib
 import json
 import logging
 import os
@@ -108,10 +107,6 @@ def run_anywhere() -> None:
     PythonScript._execute_cmd = _quoting(PythonScript._execute_cmd)
     for executor in (Executor, RemoteExecutor):
         executor.get_python_executable = _quoted(executor.get_python_executable)
-    with contextlib.suppress(ImportError):
-        from snakemake_executor_plugin_slurm_jobstep import Executor as JobStep
-
-        JobStep.get_python_executable = _quoted(JobStep.get_python_executable)
 
 
 def _tolerant(write: Any) -> Any:
@@ -284,18 +279,6 @@ def refuse_targets(workflow: Any, left_out: Sequence[str]) -> None:
         return is_rule(name)
 
     workflow.is_rule = checked
-
-
-def job_comments(dag: Any) -> set[str]:
-    """What the Slurm plugin writes into the comments of the jobs that `dag` is to run."""
-    found = set()
-    for job in dag.needrun_jobs():
-        group = dag.get_job_group(job)
-        if group is not None:
-            found.add(f"rule_{group.name}")
-        wildcards = "_".join(job.wildcards).replace("/", "_") if job.wildcards else ""
-        found.add(f"rule_{job.name}" + (f"_wildcards_{wildcards}" if wildcards else ""))
-    return found
 
 
 class Block(NamedTuple):
