@@ -78,7 +78,7 @@ def posterior(data: Data) -> "Figure":
         axes.axhspan(place - 0.5, place + 0.5, color=COLOURS["grey"], alpha=0.12, linewidth=0)
         text = "no data: the design gives neutral advice no column, so this weight is its prior"
         axes.text(0.99, place, text, transform=axes.get_yaxis_transform(), ha="right", va="center",
-                  fontsize=6, color=COLOURS["grey"])  # fmt: skip
+                  fontsize=6, color="#4D4D4D")  # fmt: skip
     heads = {0: "shared: ", 2: "finally chosen: ", 6: "change: ", 10: "first-chosen: "}
     for start in list(heads)[1:]:
         axes.axhline(start - 0.5, color=COLOURS["grey"], linewidth=0.6)
