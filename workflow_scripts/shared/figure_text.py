@@ -19,8 +19,8 @@ def note(figure: "Figure", text: str, item: str = "") -> None:
     lines: dict[str, list[str]] = {}
     above = next((legend for legend in figure.legends if legend.get_gid() == NOTE), None)
     for line in above.get_title().get_text().splitlines() if above else ():
-        head, _, items = line.partition(": ")
-        lines[head] = items.split(", ") if items else []
+        head, _, known = line.partition(": ")
+        lines[head] = known.split(", ") if known else []
     items = lines.setdefault(text, [])
     if item and item not in items:
         items.append(item)
@@ -52,7 +52,7 @@ def _linear(channel: float) -> float:
 
 def write_cells(image: "AxesImage", texts: Any, **style: Any) -> None:
     """Write `texts`, shape (rows, columns), into the cells of `image`, in readable ink."""
-    values = image.get_array()
+    values: Any = image.get_array()
     alpha = 1.0 if image.get_alpha() is None else image.get_alpha()
     for place, text in np.ndenumerate(np.asarray(texts, dtype=object)):
         cell = values[place]

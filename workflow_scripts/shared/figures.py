@@ -203,7 +203,7 @@ class Models:
     def row(self, axes: "Axes", model: str, label: str) -> None:
         """The model's name, in its colour, left of the y label of the first panel of a row."""
         axes.set_ylabel(label)
-        place = {"xycoords": axes.yaxis.label, "textcoords": "offset points"}
+        place: dict[str, Any] = {"xycoords": axes.yaxis.label, "textcoords": "offset points"}
         axes.annotate(
             model, xy=(0, 0.5), xytext=(-2, 0), ha="right", va="center", rotation=90,
             color=self.colour(model), fontsize=STYLE["axes.titlesize"], **place,
@@ -213,7 +213,8 @@ class Models:
     def mark(self, axes: "Axes", model: str) -> None:
         """Note above the panels that the model of one of them is a stand-in, if it is."""
         if model in self.stand_ins:
-            note(axes.get_figure(root=True), "stand-in models", model)
+            figure: Any = axes.get_figure(root=True)
+            note(figure, "stand-in models", model)
 
 
 def model_colour(place: int) -> str:
