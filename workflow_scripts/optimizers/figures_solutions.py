@@ -69,7 +69,7 @@ def changes(scores: pd.DataFrame) -> "Figure":
         used = pick(rows, metric="sharpness", optimizer=name)
         texts[line_][last + 1] = str(int(used["n"].iloc[0])) if len(used) else "0"
     figure, (axes,) = panel_grid(1, PAGE_IN, 0.42 * len(names) + 0.9)
-    image = axes.imshow(colours, cmap="PuOr_r", vmin=-1, vmax=1, aspect="auto", alpha=0.75)
+    image = axes.imshow(colours, cmap="PuOr_r", vmin=-1, vmax=1, aspect="auto", alpha=0.5)
     figure_text.write_cells(image, texts, fontsize=5.5)
     axes.set_xticks(range(len(headings)), headings, fontsize=6)
     axes.set_yticks(range(len(names)), [label(name) for name in names], fontsize=7)
