@@ -11,7 +11,7 @@ ARGS ?=
 
 .DEFAULT_GOAL := help
 .PHONY: help setup run try check probe study compare explain cluster cost archive verify test test-long
-.PHONY: test-servers test-slurm lint vllm test-vllm test-envs pictures clean
+.PHONY: test-servers test-slurm lint vllm test-vllm test-envs docs pictures clean
 
 help:
 	@echo "make run      set up .venv, run the default workflow, print a summary (TARGETS=, ARGS=)"
@@ -31,6 +31,7 @@ help:
 	@echo "make test-long  a real model, six architectures and simulated recoveries (10 minutes)"
 	@echo "make test-slurm  as root, with slurm-wlm and munge: the tests on a local Slurm"
 	@echo "make lint     formatters, linters, type checker, docstrings, dead code"
+	@echo "make docs     site/index.html: the documentation as one searchable site that opens offline"
 	@echo "make vllm     set up .venv-vllm: vLLM for CPUs, for models with engine vllm"
 	@echo "make test-vllm  set up both, then run the tests that need vLLM"
 	@echo "make test-envs  each rule in its own environment (20 minutes, 8 GB); with conda also conda environments"
@@ -38,8 +39,14 @@ help:
 
 setup: .venv/run.stamp
 
+docs: .venv/docs.stamp
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+	@echo "documentation: site/index.html"
+
+# From the results of a default run: the pictures of the README, the gallery, the studies' results.
 pictures: setup
 	@$(BIN)/python docs/pictures.py stages && $(BIN)/python docs/pictures.py run
+	@$(BIN)/python docs/gallery.py
 
 .venv/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
@@ -58,6 +65,11 @@ pictures: setup
 .venv/run.stamp: pyproject.toml constraints.txt .venv/pip.stamp
 	@echo "== installing what the workflow needs (about two minutes)"
 	@$(BIN)/python -m pip install --quiet --group run --constraint constraints.txt
+	@touch $@
+
+.venv/docs.stamp: pyproject.toml constraints.txt .venv/pip.stamp
+	@echo "== installing what the documentation needs"
+	@$(BIN)/python -m pip install --quiet --group docs --constraint constraints.txt
 	@touch $@
 
 .venv/dev.stamp: .venv/run.stamp

@@ -1,9 +1,10 @@
 """Draw the pictures of the README.
 
     .venv/bin/python docs/pictures.py stages   # docs/stages.svg
-    .venv/bin/python docs/pictures.py run      # docs/scorecard.png and docs/figure.png
+    .venv/bin/python docs/pictures.py run      # docs/scorecard.png
 
-The last two show the results in the current folder; use those of a default run.
+The last one shows the results in the current folder; use those of a default run. docs/gallery.py
+copies the figures.
 """
 
 import argparse
@@ -27,7 +28,6 @@ from workflow_scripts.shared import files, tables  # noqa: E402
 from workflow_scripts.shared.claims import Kind  # noqa: E402
 from workflow_scripts.shared.figures import COLOURS, use_style  # noqa: E402
 
-FIGURE = "softmax/figures/accuracy.png"  # in the folder of results
 INK, SOFT, LINE = "#1B1F24", "#5B6470", "#C9CFD6"
 FILLS = {"models": "#E7F1F8", "study": "#E6F4EF", "publish": "#FBF1E2"}
 
@@ -221,22 +221,21 @@ def _dark(verdict: str) -> str:
     return SOFT if verdict == "not tested" else HUES[verdict]
 
 
-def figure_of(run: Path, path: Path, width_px: int = 1400) -> None:
-    """A figure of the run as a small PNG with few colours."""
+def small(png: Path, path: Path, share: float) -> None:
+    """A figure as a small PNG with few colours, `share` of its size in pixels."""
     from PIL import Image
 
-    with Image.open(run / FIGURE) as image:
-        height = round(image.height * width_px / image.width)
-        small = image.convert("RGB").resize((width_px, height), Image.Resampling.LANCZOS)
-        small = small.quantize(64, dither=Image.Dither.NONE)
+    with Image.open(png) as image:
+        size = (round(image.width * share), round(image.height * share))
+        less = image.convert("RGB").resize(size, Image.Resampling.LANCZOS)
+        less = less.quantize(64, dither=Image.Dither.NONE)
     with files.atomic(path) as temporary:
-        small.save(temporary, format="png", optimize=True)
+        less.save(temporary, format="png", optimize=True)
 
 
 def from_run(run: Path = Path("results")) -> None:
-    """Draw docs/scorecard.png and docs/figure.png from a run's results."""
+    """Draw docs/scorecard.png from a run's results."""
     scorecard(tables.read(run / "scorecard.parquet"), DOCS / "scorecard.png")
-    figure_of(run, DOCS / "figure.png")
 
 
 if __name__ == "__main__":

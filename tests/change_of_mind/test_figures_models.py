@@ -14,4 +14,4 @@ def test_a_model_without_transfer_gets_empty_panels_that_say_so():
     table = scores.table([[row]], ["display", "advice", "accuracy"])
     figure = figures_models.transfer(Data(table, read_tables(published), models, {}))
     texts = [text.get_text() for panel in figure.axes for text in panel.texts]
-    assert texts == ["not measured in this run"] * 2
+    assert texts.count("not measured in this run") == 2

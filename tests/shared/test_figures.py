@@ -3,7 +3,7 @@
 import pytest
 from matplotlib.figure import Figure
 
-from workflow_scripts.shared import figures
+from workflow_scripts.shared import figure_text, figures
 
 
 def draw(path):
@@ -13,7 +13,7 @@ def draw(path):
     figure, axes = plt.subplots(figsize=(figures.COLUMN_IN, 2))
     axes.errorbar([1, 2], [0.5, 0.4], yerr=[0.1, 0.05], color=figures.COLOURS["blue"])
     axes.plot([1], [0.6], **figures.PUBLISHED)
-    figures.mark_stand_in(axes)
+    figure_text.note(figure, "stand-in models", "m")
     figures.save(figure, path)
 
 
@@ -70,3 +70,44 @@ def test_a_failed_save_leaves_the_old_file(tmp_path):
         figures.save(Broken(), path)
     assert path.read_bytes() == before
     assert {file.name for file in tmp_path.iterdir()} == {"figure.png", "figure.pdf"}
+
+
+def test_notes_share_a_line_and_are_not_repeated(tmp_path):
+    import matplotlib.pyplot as plt
+
+    figure, _ = plt.subplots()
+    for text, item in (("stand-ins", "a"), ("digits", ""), ("stand-ins", "b"), ("stand-ins", "a")):
+        figure_text.note(figure, text, item)
+    figures.save(figure, tmp_path / "figure.png")
+    (legend,) = figure.legends
+    assert legend.get_title().get_text() == "stand-ins: a, b\ndigits"
+
+
+def contrast(first, second):
+    """Contrast ratio of WCAG 2.2, written out from its definition."""
+    from matplotlib.colors import to_rgb
+
+    def luminance(colour):
+        linear = [
+            c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in to_rgb(colour)
+        ]
+        return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+    bright, dark = sorted((luminance(first), luminance(second)), reverse=True)
+    return (bright + 0.05) / (dark + 0.05)
+
+
+@pytest.mark.parametrize("name", ["PuOr_r", "Blues", "Oranges_r", "viridis"])
+def test_text_in_a_cell_can_be_read(name):
+    """At least 4.5, which WCAG asks of small text; black or white always reaches it."""
+    from matplotlib import colormaps
+
+    for share in (0.0, 0.2, 0.4, 0.6, 0.8, 1.0):
+        cell = colormaps[name](share)
+        assert contrast(figure_text.ink(cell), cell[:3]) >= 4.5
+
+
+def test_no_colour_of_a_model_is_one_of_conditions():
+    models = {figures.model_colour(place) for place in range(12)}
+    assert len(models) == 12
+    assert models & set(figures.COLOURS.values()) == set()

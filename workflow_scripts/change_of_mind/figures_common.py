@@ -70,9 +70,8 @@ def grid(data: Data, columns: int, height_in: float = 1.75, **more: Any) -> "tup
 
 
 def name_row(data: Data, panels: "Sequence[Axes]", model: str, label: str) -> None:
-    """The model's name and the y label left of a row, the stand-in mark in its last panel."""
-    panels[0].set_ylabel(f"{model}\n{label}")
-    data.models.mark(panels[-1], model)
+    """The model's name and the y label left of a row."""
+    data.models.row(panels[0], model, label)
 
 
 def name_columns(axes: Any, titles: Sequence[str], label: str) -> None:

@@ -119,17 +119,17 @@ def _models_side_by_side(
 def oucs(data: Data) -> "Figure":
     """Over- and underconfidence score of each condition beside the published ones."""
     known = data.published["oucs"]
-    looks = {"Gemma-3-12B": "D", "Gemma-3-27B": "P", "GPT-4o": "X"}
+    looks = {"Gemma-3-12B": "black", "Gemma-3-27B": COLOURS["grey"], "GPT-4o": "white"}
     shifts = common.offsets(len(data.models.names) + len(looks), 0.11)
     figure, axes = panel_grid(3, PAGE_IN, 2.6, sharey=True)
     for panel, (advice, title) in zip(axes, common.ADVICE.items(), strict=True):
         cases = [("hidden", advice), ("shown", advice)]
         _models_side_by_side(data, panel, "oucs", cases, shifts[: -len(looks)])
-        for (model, marker), shift in zip(looks.items(), shifts[-len(looks) :], strict=True):
+        for (model, face), shift in zip(looks.items(), shifts[-len(looks) :], strict=True):
             rows = known[(known["model"] == model) & (known["advice_type"] == advice)]
             values = rows.set_index("display_type")["oucs"].reindex(["hidden", "shown"])
             panel.plot(np.arange(2) + shift, values, label=f"paper, {model}",
-                       **(common.FILLED | {"marker": marker}))  # fmt: skip
+                       **(common.FILLED | {"markerfacecolor": face}))  # fmt: skip
         panel.axhline(0, color=COLOURS["black"], linewidth=0.6)
         panel.set_xticks([0, 1], ["answer hidden", "answer shown"])
         panel.set_xlim(-0.5, 1.5)
@@ -188,10 +188,9 @@ def reliability(data: Data) -> "Figure":
         text = f"T = {data.value('temperature', model=model):.2f}\nECE {ece:.2f}, "
         text += f"Brier {brier:.2f}\nAUROC {auroc:.2f}"
         panel.text(0.97, 0.03, text, transform=panel.transAxes, ha="right", va="bottom", fontsize=6)
-        panel.set_title(model)
+        data.models.title(panel, model)
         panel.set_ylim(-0.05, 1.15)
         panel.set_xlabel(common.FIRST_CONFIDENCE)
-        data.models.mark(panel, model)
     axes[0].set_ylabel("share of right answers")
     legend_below(figure, axes[0], 2)
     return figure
@@ -200,7 +199,7 @@ def reliability(data: Data) -> "Figure":
 def recovery(data: Data) -> "Figure":
     """Estimates on artificial answerers against their known parameters."""
     figure, axes = panel_grid(4, PAGE_IN, 2.4, width_ratios=[1, 1, 1, 1.4])
-    looks = dict(zip(data.answerers, zip(cycle(CYCLE), cycle("os^vDPX")), strict=False))
+    looks = dict(zip(data.answerers, zip(cycle(CYCLE), cycle("os^vPX*")), strict=False))
     shifts = dict(zip(data.answerers, common.offsets(len(looks), 0.05), strict=True))
     weights = [(f"{advice}_weight", {"display": "hidden", "advice": advice})
                for advice in ("same", "opposite")]  # fmt: skip

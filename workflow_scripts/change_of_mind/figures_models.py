@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+PRIOR_ONLY = "neutral_advice"  # weights without data, in this run as in the paper's table
 RIVALS = {  # of D, "shown flag, two weights"
     "A": "A  first confidence",
     "B": "B  A + advice",
@@ -63,13 +64,21 @@ def posterior(data: Data) -> "Figure":
     figure, axes = plt.subplots(figsize=(PAGE_IN, 4.6))
     first, *shifts = common.offsets(len(data.models.names) + 1, 0.22)
     around = np.stack([known["mean"] - known["hdi_low"], known["hdi_high"] - known["mean"]])
-    axes.errorbar(known["mean"], places + first, xerr=around, ecolor="black", elinewidth=0.8,
+    measured = np.array([not name.endswith(PRIOR_ONLY) for name in names])
+    mean = known["mean"].where(measured)
+    axes.errorbar(mean, places + first, xerr=around, ecolor="black", elinewidth=0.8,
                   label=common.PAPER.replace(")", ", SimpleQA)"), **common.FILLED)  # fmt: skip
     for model, shift in zip(data.models.names, shifts, strict=True):
         rows = data.pick("posterior_mean", experiment="E5", model=model)
         rows = rows.set_index("parameter").reindex(names)
+        rows.loc[~measured, ["value", "ci_low", "ci_high"]] = np.nan
         axes.errorbar(rows["value"], places + shift, xerr=margins(rows), fmt="o", markersize=3,
                       color=data.models.colour(model), label=data.models.label(model))  # fmt: skip
+    for place in places[~measured]:
+        axes.axhspan(place - 0.5, place + 0.5, color=COLOURS["grey"], alpha=0.12, linewidth=0)
+        text = "no data: the design gives neutral advice no column, so this weight is its prior"
+        axes.text(0.99, place, text, transform=axes.get_yaxis_transform(), ha="right", va="center",
+                  fontsize=6, color="#4D4D4D")  # fmt: skip
     heads = {0: "shared: ", 2: "finally chosen: ", 6: "change: ", 10: "first-chosen: "}
     for start in list(heads)[1:]:
         axes.axhline(start - 0.5, color=COLOURS["grey"], linewidth=0.6)

@@ -9,7 +9,14 @@ from workflow_scripts.cocycles.figures_common import Data
 from workflow_scripts.cocycles.measurements import pick
 from workflow_scripts.cocycles.published import means
 from workflow_scripts.shared import figures
-from workflow_scripts.shared.figures import COLOURS, PAGE_IN, margins, panel_grid, panel_letters
+from workflow_scripts.shared.figures import (
+    COLOURS,
+    PAGE_IN,
+    PUBLISHED,
+    margins,
+    panel_grid,
+    panel_letters,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -41,12 +48,13 @@ def tasks(data: Data) -> "Figure":
         low = y - rows["errorbar_low_digitised"].to_numpy(float)
         high = rows["errorbar_high_digitised"].to_numpy(float) - y
         shift = {"L1": -0.26, "L2": 0.0, "L3": 0.26}[model]
-        style: dict[str, Any] = {"color": COLOURS[colour], "linestyle": "none", "marker": marker}
+        style: dict[str, Any] = {"color": COLOURS[colour], "linestyle": "none"}
         axes.errorbar(
             np.arange(len(order)) + shift,
             y,
             np.clip([low, high], 0, None),
-            markersize=3,
+            marker=PUBLISHED["marker"],
+            markersize=2.5,
             markerfacecolor="white",
             elinewidth=0.7,
             capsize=0,
@@ -55,7 +63,8 @@ def tasks(data: Data) -> "Figure":
         mine = pick(ours, model=model).set_index("algorithm")
         mine = mine.loc[[name for name in order if name in mine.index]]
         x = np.array([order.get_loc(name) for name in mine.index], dtype=float) + shift + 0.1
-        axes.errorbar(x, mine["value"], margins(mine), markersize=4, zorder=3, **style)
+        style |= {"marker": marker, "markersize": 4, "zorder": 3}
+        axes.errorbar(x, mine["value"], margins(mine), **style)
     for place in range(1, len(order)):
         axes.axvline(place - 0.5, color="#CCCCCC", linestyle=":", linewidth=0.6)
     axes.set_xticks(range(len(order)), [name.replace("_", " ") for name in order], rotation=90)
@@ -68,9 +77,10 @@ def tasks(data: Data) -> "Figure":
         Line2D([], [], color=COLOURS[colour], marker=marker, linestyle="none", label=label)
         for label, colour, marker in STYLES.values()
     ]
-    grey: dict[str, Any] = {"color": COLOURS["black"], "marker": "o", "linestyle": "none"}
-    handles.append(Line2D([], [], markerfacecolor="white", label="paper, read off", **grey))
-    handles.append(Line2D([], [], label=f"ours, {scale(data.scores)}", **grey))
+    known: dict[str, Any] = {**PUBLISHED, "markerfacecolor": "white"}
+    handles.append(Line2D([], [], label="paper, read off", **known))
+    text = f"ours (filled): {scale(data.scores)}"
+    handles.append(Line2D([], [], color="none", label=text))
     figure.legend(handles=handles, loc="outside lower center", ncols=3)
     return figure
 

@@ -75,7 +75,7 @@ def copying(data: Data) -> "Figure":
         _marks(axes, data)
         axes.set_xscale("log")
         axes.set_xlim(right=1.3 * max(np.nanmax(longest), data.paper.copies["length"].max()))
-        axes.set_title(data.models.label(model))
+        data.models.title(axes, model)
         data.shade_trained(axes, model, axes.get_xlim()[0])
     panels[0].set_yticks(range(len(COPYING)), [label for *_, label in COPYING])
     for axes in panels[-2:]:  # a label of the figure would overlap the legend

@@ -17,7 +17,14 @@ from workflow_scripts.glasses.figures_common import (
 from workflow_scripts.glasses.gap_scores import OVERFLOW
 from workflow_scripts.glasses.measurements import STACK
 from workflow_scripts.glasses.metrics import BFLOAT16_LINE
-from workflow_scripts.shared.figures import COLOURS, PAGE_IN, line, margins, panel_letters
+from workflow_scripts.shared.figure_text import write_cells
+from workflow_scripts.shared.figures import (
+    COLOURS,
+    PAGE_IN,
+    line,
+    margins,
+    panel_letters,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -85,6 +92,7 @@ def equal(data: Data) -> "Figure":
     figure, panels = plt.subplots(1, 2, figsize=(PAGE_IN, 0.8 + 0.19 * len(cells)), sharey=True)
     for axes, metric in zip(panels, ("collapse_length", "equal_length"), strict=True):
         table = np.full((len(cells), len(kinds)), np.nan)
+        texts = np.full(table.shape, "", dtype=object)
         for row, (encoding, stack) in enumerate(cells):
             key = {"encoding": encoding, "model": STACK, **stacks[stack]}
             found = data.pick(undefined="keep", metric=metric, **key)
@@ -97,8 +105,9 @@ def equal(data: Data) -> "Figure":
                     text = f"{own[0]:,.0f}"
                 elif (found.loc[found["precision"] == kind, "note"] == OVERFLOW).any():
                     text = OVERFLOW
-                axes.annotate(text, (column, row), ha="center", va="center", fontsize=6)
-        axes.imshow(table, cmap="Oranges_r", norm=LogNorm(30, 3e5), aspect="auto")
+                texts[row, column] = text
+        image = axes.imshow(table, cmap="Oranges_r", norm=LogNorm(30, 3e5), aspect="auto")
+        write_cells(image, texts, fontsize=6)
         axes.set_xticks(range(len(kinds)), kinds)
         axes.grid(False)
         for edge in range(len(stacks), len(cells), len(stacks)):

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 ENCODINGS: dict[str, dict[str, Any]] = {
     name: {"label": label, "color": COLOURS[colour], "marker": marker}
     for (name, label), colour, marker in zip(
-        measurements.ENCODINGS.items(), ("black", "orange", "green", "blue"), "os^D", strict=True
+        measurements.ENCODINGS.items(), ("black", "orange", "green", "blue"), "os^v", strict=True
     )
 }
 PRECISIONS: dict[str, dict[str, Any]] = {
@@ -123,5 +123,5 @@ def model_grid(
     for axes in grid[-1]:
         axes.set_xlabel(x_label)
     for model, panels in zip(names, grid, strict=True):
-        panels[0].set_ylabel(f"{data.models.label(model)}\n{y_label}")
+        data.models.row(panels[0], model, y_label)
     return figure, grid

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from workflow_scripts.shared import figures, job, tables
+from workflow_scripts.shared import figure_text, figures, job, tables
 from workflow_scripts.shared.schemas import SCORES
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def main(curve: str | Path, skills: str | Path, png: str | Path) -> None:
     figure, (left, right) = plt.subplots(1, 2, figsize=(figures.PAGE_IN, 2.7), width_ratios=(3, 2))
     draw_losses(left, tables.read(curve))
     draw_repetition(right, tables.read(skills, SCORES))
-    figures.mark_stand_in(left)
+    figure_text.note(figure, "stand-in model")
     figures.save(figure, png)
 
 

@@ -74,7 +74,7 @@ def forgetting(scores: pd.DataFrame) -> "Figure":
     panel_letters(panels, ("permuted tasks", "forgetting", "update subspaces"))
     for axes in (left, right):
         axes.locator_params(axis="x", integer=True)
-    mark_digits(left, rows)
+    mark_digits(figure, rows)
     legend_below(figure, left, 5)
     return figure
 
@@ -107,7 +107,7 @@ def rank(scores: pd.DataFrame) -> "Figure":
         axes.set_xlabel("index" if spectrum else "tasks learned")
         axes.set_ylabel(unit)
     panel_letters(grid, [panel[2] for panel in panels])
-    mark_digits(grid[0], rows)
+    mark_digits(figure, rows)
     legend_below(figure, grid[0], 5)
     return figure
 
@@ -154,7 +154,7 @@ def classes(scores: pd.DataFrame) -> "Figure":
     grid[0].axhline(0.1, color=COLOURS["grey"], linestyle=":", linewidth=0.8)
     if image is not None:
         figure.colorbar(image, ax=grid[1:], label="cosine of mean activations", shrink=0.7)
-    mark_digits(grid[0], rows)
+    mark_digits(figure, rows)
     legend_below(figure, grid[0], 4)
     return figure
 

@@ -1,16 +1,18 @@
 """What the study's figures share: names, colours and lines of the optimisers."""
 
 from collections.abc import Iterable
+from itertools import cycle
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
 from workflow_scripts.optimizers.measurements import DATA
-from workflow_scripts.shared import figures
-from workflow_scripts.shared.figures import COLOURS
+from workflow_scripts.shared import figure_text, figures
+from workflow_scripts.shared.figures import COLOURS, CYCLE
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 # Label, colour and line of each optimiser: elementwise ones dashed, matrix ones solid, controls
 # of another one with its colour.
@@ -54,11 +56,12 @@ def line(axes: "Axes", rows: pd.DataFrame, x: str, name: str, **style: Any) -> N
 def exponent_colours(alphas: Iterable[float]) -> dict[float, str]:
     """One colour per exponent of power-propagation; black for exponent 1, which is plain SGD."""
     others = sorted(set(alphas) - {1.0})
-    colours = {alpha: figures.model_colour(place) for place, alpha in enumerate(others)}
+    hues = cycle(name for name in CYCLE if name != "black")
+    colours = {alpha: COLOURS[hue] for alpha, hue in zip(others, hues, strict=False)}
     return {1.0: COLOURS["black"]} | colours
 
 
-def mark_digits(axes: "Axes", rows: pd.DataFrame) -> None:
-    """Mark the panel if other images, as the digits, stand in for MNIST."""
+def mark_digits(figure: "Figure", rows: pd.DataFrame) -> None:
+    """Note in the figure if other images, as the digits, stand in for MNIST."""
     for name in sorted(set(rows["model"].dropna()) - {"theory", f"MLP on {DATA}"}):
-        figures.mark_stand_in(axes, f"{name.removeprefix('MLP on ')} stand in for {DATA}")
+        figure_text.note(figure, f"{name.removeprefix('MLP on ')} stand in for {DATA}")

@@ -92,7 +92,7 @@ def linear(scores: pd.DataFrame) -> "Figure":
         exact["loss_share"],
         exact["value"],
         color=COLOURS["black"],
-        marker="D",
+        marker="o",
         markersize=2.5,
         linestyle="none",
         label="flow from a balanced start",

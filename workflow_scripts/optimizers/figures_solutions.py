@@ -13,7 +13,7 @@ from workflow_scripts.optimizers.figures_common import (
     present,
 )
 from workflow_scripts.optimizers.measurements import pick
-from workflow_scripts.shared import figures
+from workflow_scripts.shared import figure_text, figures
 from workflow_scripts.shared.figures import COLOURS, PAGE_IN, margins, panel_grid, panel_letters
 
 if TYPE_CHECKING:
@@ -69,10 +69,8 @@ def changes(scores: pd.DataFrame) -> "Figure":
         used = pick(rows, metric="sharpness", optimizer=name)
         texts[line_][last + 1] = str(int(used["n"].iloc[0])) if len(used) else "0"
     figure, (axes,) = panel_grid(1, PAGE_IN, 0.42 * len(names) + 0.9)
-    axes.imshow(colours, cmap="PuOr_r", vmin=-1, vmax=1, aspect="auto", alpha=0.75)
-    for line_ in range(len(names)):
-        for column in range(len(headings)):
-            axes.text(column, line_, texts[line_][column], ha="center", va="center", fontsize=5.5)
+    image = axes.imshow(colours, cmap="PuOr_r", vmin=-1, vmax=1, aspect="auto", alpha=0.5)
+    figure_text.write_cells(image, texts, fontsize=5.5)
     axes.set_xticks(range(len(headings)), headings, fontsize=6)
     axes.set_yticks(range(len(names)), [label(name) for name in names], fontsize=7)
     axes.xaxis.tick_top()
@@ -99,14 +97,10 @@ def pairs(scores: pd.DataFrame) -> "Figure":
     figure, grid = panel_grid(3, PAGE_IN, 2.9, width_ratios=[1.15, 1.15, 0.9])
     for axes, metric in zip(grid, ("function_distance", "barrier_nats"), strict=False):
         values = matrix(rows, names, metric)
-        axes.imshow(values, cmap="Blues", vmin=0)
-        top = np.nanmax(values) if np.isfinite(values).any() else 1.0
-        for i in range(len(names)):
-            for j in range(len(names)):
-                if np.isfinite(values[i, j]):
-                    colour = "white" if values[i, j] > 0.6 * top else "black"
-                    text = f"{values[i, j]:.3f}".removeprefix("0")
-                    axes.text(j, i, text, ha="center", va="center", fontsize=5, color=colour)
+        image = axes.imshow(values, cmap="Blues", vmin=0)
+        texts = [[f"{v:.3f}".removeprefix("0") if np.isfinite(v) else "" for v in row]
+                 for row in values]  # fmt: skip
+        figure_text.write_cells(image, texts, fontsize=5)
         ticks = [label(name).replace(", grafted", "\ngrafted") for name in names]
         axes.set_xticks(range(len(names)), ticks, rotation=60, ha="right", fontsize=6)
         axes.set_yticks(range(len(names)), ticks, fontsize=6)
@@ -154,5 +148,5 @@ def sparsity(scores: pd.DataFrame) -> "Figure":
         axes.legend(loc="lower left", fontsize=6)
     left.set_ylabel("test accuracy, not retrained")
     panel_letters((left, right), ("power-propagation, SGD", "optimisers at one training loss"))
-    mark_digits(left, rows)
+    mark_digits(figure, rows)
     return figure

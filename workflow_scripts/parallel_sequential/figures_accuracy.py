@@ -131,6 +131,10 @@ def padding(data: Data) -> "Figure":
         panel.axhspan(other["ci_low"], other["ci_high"], color=colour, linewidth=0, alpha=0.15)
         label = f"sequential, {AGGREGATORS[main]}"
         panel.axhline(other["value"], color=colour, linestyle="--", label=label)
+        tried = data.pick("accuracy", experiment="P3", aggregator="any", **at)
+        if bare["value"].max() > 0 and (tried["value"] == 0).all():
+            text = "no right answer after unrelated text:\nthis model cannot do the task then"
+            panel.text(0.97, 0.72, text, transform=panel.transAxes, ha="right", fontsize=6)
         panel.set_xticks(sorted(rows["factor"]))
         panel.set_xlabel("length of the unrelated text\n(multiple of the history)")
     figure.axes[0].set(ylabel=f"accuracy at N = {data.set_size}", ylim=(-0.02, 1.12))

@@ -63,8 +63,7 @@ def panels(
     shown = data.domains() if shown is None else shown
     figure, axes = panel_grid(len(shown), PAGE_IN, height_in, sharey=True, **more)
     for panel, own in zip(axes, shown, strict=False):
-        panel.set_title(f"{own['model']}, {own['domain']}")
-        data.models.mark(panel, own["model"])
+        data.models.title(panel, own["model"], f", {own['domain']}")
     if not shown:
         missing(axes[0])
     return figure, list(zip(axes, shown, strict=False))
@@ -108,15 +107,15 @@ def points(
 
 
 def name_lines(axes: "Axes", labels: Sequence[str]) -> None:
-    """Label the lines of the y axis, top down, with room above for the mark of a stand-in."""
+    """Label the lines of the y axis, top down."""
     axes.set_yticks(range(len(labels)), labels)
-    axes.set_ylim(len(labels) - 0.5, -1.0)
+    axes.set_ylim(len(labels) - 0.5, -0.6)
 
 
 def zero(axes: "Axes") -> None:
-    """The line of no difference; it ends below the mark of a stand-in."""
+    """The line of no difference."""
     axes.locator_params(axis="x", nbins=5)
-    axes.axvline(0, ymax=0.88, color=COLOURS["black"], linewidth=0.6)
+    axes.axvline(0, color=COLOURS["black"], linewidth=0.6)
 
 
 def k_axis(axes: "Axes", attempts: int, label: str = "attempts k") -> None:

@@ -13,6 +13,7 @@ from workflow_scripts.parallel_sequential.figures_common import (
     zero,
 )
 from workflow_scripts.parallel_sequential.worlds import WORLDS
+from workflow_scripts.shared.figure_text import ink
 from workflow_scripts.shared.figures import COLOURS, PAGE_IN, legend_below, missing
 
 if TYPE_CHECKING:
@@ -81,10 +82,11 @@ def transitions(data: Data) -> "Figure":
                 panel.barh(place, share, left=left, color=COLOURS[colour], height=0.55, label=step)
                 if share > 0.07:
                     text = f"{share:.2f}".removeprefix("0")
-                    panel.text(left + share / 2, place, text, ha="center", va="center", fontsize=6)
+                    panel.text(left + share / 2, place, text, ha="center", va="center", fontsize=6,
+                               color=ink(COLOURS[colour]))  # fmt: skip
                 left += share
         repeats = data.pick("repeat_rate", experiment="P4", **own)
-        points(panel, repeats, "arm", list(ARMS), "black", "repeats the previous answer", "D", -0.4)
+        points(panel, repeats, "arm", list(ARMS), "black", "repeats the previous answer", "|", -0.4)
         panel.set_xlim(0, 1)
         panel.grid(axis="y", visible=False)
         panel.set_xlabel("share of steps")

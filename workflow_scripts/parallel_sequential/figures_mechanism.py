@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from workflow_scripts.parallel_sequential.figures_common import Data, name_lines, points, zero
+from workflow_scripts.shared.figure_text import write_cells
 from workflow_scripts.shared.figures import PAGE_IN, missing
 
 if TYPE_CHECKING:
@@ -34,13 +35,12 @@ def induction(data: Data) -> "Figure":
             (row[1], "attention_to_earlier", "weight on earlier answer"),
         ):
             _heat(panel, data.pick(metric, model=model))
-            panel.set_title(f"{model}: {text}", fontsize=7)
+            data.models.title(panel, model, f": {text}", fontsize=7)
         points(row[2], data.pick("copying_gain", model=model), "cell", list(ABLATED), "blue")
         zero(row[2])
         name_lines(row[2], list(ABLATED.values()))
         row[2].set_xlabel("gain in\nlog-probability, nats")
-        row[2].set_title(f"{model}: copying", fontsize=7)
-        data.models.mark(row[2], model)
+        data.models.title(row[2], model, ": copying", fontsize=7)
     if not models:
         for panel in axes.flat:
             missing(panel)
@@ -55,10 +55,8 @@ def _heat(axes: "Axes", rows: pd.DataFrame) -> None:
     image = axes.imshow(values, cmap="Blues", vmin=0, aspect="auto")
     axes.grid(False)
     if values.size <= 64:
-        for (layer, head), value in np.ndenumerate(values):
-            text = f"{value:.2f}".removeprefix("0")
-            colour = "white" if value > 0.6 * np.nanmax(values) else "black"
-            axes.text(head, layer, text, ha="center", va="center", fontsize=6, color=colour)
+        texts = [[f"{value:.2f}".removeprefix("0") for value in row] for row in values]
+        write_cells(image, texts, fontsize=6)
         axes.set_xticks(range(values.shape[1]))
         axes.set_yticks(range(values.shape[0]))
     axes.set_xlabel("head")

@@ -26,7 +26,7 @@ POOLS = {
     "copiers": "small copiers,\none per encoding",
     "language models": "language models",
 }
-MARKERS = ("o", "s", "^", "v", "D", "P", "X")
+MARKERS = ("o", "s", "^", "v", "p", "P", "X")
 DOT: dict[str, Any] = {"cmap": "viridis", "vmin": 0.0, "vmax": float(np.log(2.0))}
 DOT |= {"s": 12, "linewidths": 0.3, "edgecolors": "white"}
 STAR: dict[str, Any] = {"marker": "*", "s": 150, "color": COLOURS["vermilion"], "zorder": 3}

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from workflow_scripts.shared import files, job
+from workflow_scripts.shared.figure_text import note
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -30,6 +31,7 @@ COLOURS = {
     "grey": "#7F7F7F",
 }
 CYCLE = ("blue", "vermilion", "green", "purple", "orange", "sky", "black", "grey")
+# The symbol of published values in all figures, and of nothing else.
 PUBLISHED = {"color": COLOURS["black"], "marker": "D", "markersize": 4, "linestyle": "none"}
 
 # Here rather than in a matplotlib style file, so that a change of style re-runs the figures.
@@ -132,9 +134,9 @@ def name_absent(figure: "Figure", models: "Models") -> None:
     texts = "\n".join(text.get_text() for text in figure.findobj(Text))
     named = [name for name in models.names if _names(texts, name)]
     absent = [name for name in models.names if name not in named]
-    if named and absent:
-        title = f"no values in this run: {', '.join(absent)}"
-        figure.legend([], [], title=title, loc="outside upper right", title_fontsize="x-small")
+    if named:
+        for name in absent:
+            note(figure, "no values in this run", name)
 
 
 def _names(text: str, model: str) -> bool:
@@ -156,7 +158,9 @@ def drawing(name: str, modules: Sequence[ModuleType]) -> "Callable[[Any], Figure
     return found[0]
 
 
-MODEL_HUES = ("blue", "vermilion", "green", "purple", "orange", "sky")  # black, grey: controls
+# Tol's muted palette, for models only: COLOURS are for conditions, so that a model's colour has one
+# meaning in the whole report.
+MODEL_HUES = ("#332288", "#882255", "#999933", "#44AA99", "#CC6677", "#661100")
 
 
 @dataclass(frozen=True)
@@ -191,16 +195,32 @@ class Models:
         """The model's colour, different for each place: six hues, then darker and lighter ones."""
         return model_colour(self.places[model])
 
+    def title(self, axes: "Axes", model: str, text: str = "", **style: Any) -> None:
+        """The title of a panel about one model: its name in its colour, then `text`."""
+        axes.set_title(f"{model}{text}", color=self.colour(model), **style)
+        self.mark(axes, model)
+
+    def row(self, axes: "Axes", model: str, label: str) -> None:
+        """The model's name, in its colour, left of the y label of the first panel of a row."""
+        axes.set_ylabel(label)
+        place: dict[str, Any] = {"xycoords": axes.yaxis.label, "textcoords": "offset points"}
+        axes.annotate(
+            model, xy=(0, 0.5), xytext=(-2, 0), ha="right", va="center", rotation=90,
+            color=self.colour(model), fontsize=STYLE["axes.titlesize"], **place,
+        )  # fmt: skip
+        self.mark(axes, model)
+
     def mark(self, axes: "Axes", model: str) -> None:
-        """Mark the panel if its model is a stand-in."""
+        """Note above the panels that the model of one of them is a stand-in, if it is."""
         if model in self.stand_ins:
-            mark_stand_in(axes)
+            figure: Any = axes.get_figure(root=True)
+            note(figure, "stand-in models", model)
 
 
 def model_colour(place: int) -> str:
     """A colour, as #RRGGBB, for the model at a place in the config; no two places share one."""
     turn, hue = divmod(place, len(MODEL_HUES))
-    base = COLOURS[MODEL_HUES[hue]]
+    base = MODEL_HUES[hue]
     red, green, blue = (int(base[i : i + 2], 16) / 255 for i in (1, 3, 5))
     hue_, lightness, saturation = colorsys.rgb_to_hls(red, green, blue)
     # Darker, lighter, then darker and lighter still: 1, -1/3, +1/3, -1/2, +1/2, -3/5, …
@@ -209,22 +229,6 @@ def model_colour(place: int) -> str:
     target = 0.0 if turn % 2 else 1.0
     mixed = colorsys.hls_to_rgb(hue_, lightness + (target - lightness) * away, saturation)
     return "#" + "".join(f"{round(255 * channel):02X}" for channel in mixed)
-
-
-def mark_stand_in(axes: "Axes", text: str = "stand-in model") -> None:
-    """Mark the panel's model as a stand-in, not the paper's."""
-    axes.annotate(
-        text,
-        xy=(1, 1),
-        xytext=(-2, -2),
-        xycoords="axes fraction",
-        textcoords="offset points",
-        ha="right",
-        va="top",
-        fontsize="x-small",
-        fontstyle="italic",
-        color=COLOURS["grey"],
-    )
 
 
 def margins(rows: "pd.DataFrame") -> np.ndarray:

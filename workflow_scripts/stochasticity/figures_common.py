@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from workflow_scripts.shared.figure_text import write_cells
 from workflow_scripts.shared.figures import COLOURS, Models, legend_below, margins
 from workflow_scripts.stochasticity.draw_table import RIGGED, TRUE
 from workflow_scripts.stochasticity.measurements import pick
@@ -110,9 +111,8 @@ def p_heat(axes: "Axes", values: np.ndarray, rows: Sequence[str], columns: Seque
     axes.set_yticks(range(len(rows)), rows)
     axes.grid(False)
     axes.tick_params(length=0)
-    for (i, j), p in np.ndenumerate(values):
-        text = "–" if np.isnan(p) else p_text(float(p))
-        axes.text(j, i, text, ha="center", va="center", fontsize=6 if len(text) < 6 else 5)
+    texts = [["–" if np.isnan(p) else p_text(float(p)) for p in row] for row in values]
+    write_cells(image, texts, fontsize=lambda text: 6 if len(text) < 6 else 5)
     return image
 
 

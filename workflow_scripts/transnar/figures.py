@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from workflow_scripts.shared import figures, tables
+from workflow_scripts.shared import figure_text, figures, tables
 from workflow_scripts.shared.figures import COLOURS, PAGE_IN, margins
 from workflow_scripts.shared.schemas import SCORES
 from workflow_scripts.transnar import figures_ablations, figures_architecture
@@ -21,7 +21,7 @@ PANELS = (
     ("shape_score", "free", "shape score"),
     ("parse_score", "free", "parse score"),
 )
-TOP = 1.12  # upper end of a score's axis, with room for a mark above 1
+TOP = 1.05  # upper end of a score's axis
 TOPICS = (figures_ablations, figures_architecture)
 
 
@@ -51,7 +51,7 @@ def scores(data: Data) -> "Figure":
         axes.set_xticks(sorted(data.sizes.values()))
         axes.set_ylim(-0.03, TOP)
     panels[0].set_ylabel("score, mean over prompts")
-    figures.mark_stand_in(panels[0], SMALL)
+    figure_text.note(figure, SMALL)
     figures.legend_below(figure, panels[1], 4)
     return figure
 
@@ -80,7 +80,7 @@ def families(data: Data) -> "Figure":
         axes.set_title(f"{data.sizes[role]} nodes ({role})")
     panels[0].set_ylabel("CLRS score")
     panels[0].legend(loc="upper left")
-    figures.mark_stand_in(panels[1], SMALL)
+    figure_text.note(figure, SMALL)
     return figure
 
 
@@ -119,7 +119,7 @@ def reasoners(data: Data) -> "Figure":
     axes.set_ylim(-0.03, TOP)
     axes.set_ylabel("score")
     if (far["steps"] < PUBLISHED_STEPS).any():
-        figures.mark_stand_in(axes, "trained for fewer steps than published")
+        figure_text.note(figure, "trained for fewer steps than published")
     figures.legend_below(figure, axes, 3)
     return figure
 
@@ -143,12 +143,12 @@ def curves(data: Data) -> "Figure":
             )
     axes.set_xlabel("step")
     axes.set_ylabel("loss, nats per token")
-    axes.set_ylim(0, TOP * axes.get_ylim()[1])
+    axes.set_ylim(bottom=0)
     if few:
         axes.legend()
     else:
         figures.legend_below(figure, axes, 3)
-    figures.mark_stand_in(axes, SMALL)
+    figure_text.note(figure, SMALL)
     return figure
 
 

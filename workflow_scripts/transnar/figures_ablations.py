@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from workflow_scripts.shared.figures import PAGE_IN, legend_below, margins, mark_stand_in
+from workflow_scripts.shared.figure_text import note
+from workflow_scripts.shared.figures import PAGE_IN, legend_below, margins
 from workflow_scripts.transnar.figures_common import LOOK, SMALL, VARIANTS, Data, Look
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ def ablations(data: Data) -> "Figure":
     grid[0, 0].set_ylabel("inference")
     if variants:
         _label(grid[1, 0], [look.label for look in arms.values()])
-    mark_stand_in(grid[0, 2], SMALL)
+    note(figure, SMALL)
     legend_below(figure, grid[0, 0], 2)
     return figure
 

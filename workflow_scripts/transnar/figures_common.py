@@ -8,7 +8,7 @@ import pandas as pd
 from workflow_scripts.shared.figures import COLOURS as C
 from workflow_scripts.transnar.measurements import WHOLE, pick
 
-SMALL = "small decoders"  # mark of a panel
+SMALL = "small decoders"  # note of a figure
 
 
 class Look(NamedTuple):
@@ -26,7 +26,7 @@ LOOK = {
     "untrained": Look(C["orange"], "^", "with an untrained reasoner"),
     "nodes": Look(C["sky"], "v", "with its nodes only"),
     "edges": Look(C["purple"], "P", "with its edges only"),
-    "text_adaptive": Look(C["grey"], "D", "text, adaptive in training"),
+    "text_adaptive": Look(C["grey"], "x", "text, adaptive in training"),
     "hybrid_adaptive": Look(C["green"], "X", "reasoner, adaptive in training"),
     "reasoner": Look(C["vermilion"], "*", "the reasoner alone"),
 }
@@ -34,7 +34,7 @@ LOOK = {
 VARIANTS = {
     "hybrid_sum": Look(C["blue"], "<", "reasoner, merged by a sum", (0, (4, 1))),
     "hybrid_mlp": Look(C["blue"], ">", "reasoner, merged by an MLP", (0, (1, 1))),
-    "hybrid_gram_schmidt": Look(C["blue"], "d", "reasoner, Gram-Schmidt merge", (0, (4, 1, 1, 1))),
+    "hybrid_gram_schmidt": Look(C["blue"], "8", "reasoner, Gram-Schmidt merge", (0, (4, 1, 1, 1))),
     "hybrid_plain_positions": Look(C["blue"], "p", "reasoner, plain positions", (0, (6, 3))),
     "text_plain_positions": Look(C["black"], "h", "text, plain positions", (0, (6, 3))),
 }
