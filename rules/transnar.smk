@@ -42,7 +42,14 @@ TRANSNAR_SETTINGS = {
     },
 }
 
+TRANSNAR_GPU = config["transnar"]["train"]["gpu"]
 TRANSNAR_MB = 3000 + text_mb(config["transnar"]["algorithms"])
+TRANSNAR_TEST_MB = 3000
+if not TRANSNAR_GPU:  # a GPU has the activations in its own memory
+    TRANSNAR_MB += pass_mb(config["transnar"]["decoder"], config["transnar"]["train"])
+    TRANSNAR_TEST_MB += answers_mb(
+        config["transnar"]["decoder"], config["transnar"]["test_batch"]
+    )
 
 
 rule transnar_train:
@@ -62,7 +69,7 @@ rule transnar_train:
     resources:
         mem_mb=growing(TRANSNAR_MB),
         runtime=growing(config["transnar"]["train"]["runtime_min"]),
-        gpu=config["transnar"]["train"]["gpu"],
+        gpu=TRANSNAR_GPU,
     params:
         code=fingerprint("workflow_scripts/transnar/train.py"),
         algorithms=config["transnar"]["algorithms"],
@@ -92,9 +99,9 @@ rule transnar_evaluate:
     conda:
         "../envs/models.yaml"
     resources:
-        mem_mb=growing(3000),
+        mem_mb=growing(TRANSNAR_TEST_MB),
         runtime=growing(config["transnar"]["train"]["runtime_min"]),
-        gpu=config["transnar"]["train"]["gpu"],
+        gpu=TRANSNAR_GPU,
     params:
         code=fingerprint("workflow_scripts/transnar/evaluate.py"),
         algorithms=config["transnar"]["algorithms"],

@@ -12,7 +12,7 @@ import torch
 from torch.nn import functional
 
 from workflow_scripts.models import architecture, batches
-from workflow_scripts.shared import files, progress
+from workflow_scripts.shared import devices, files, progress
 
 if TYPE_CHECKING:
     from transformers import Qwen3ForCausalLM
@@ -51,7 +51,7 @@ def fit(
     uninterrupted run, bit for bit (on the same machine with the same number of threads). Matrix
     products are in bfloat16. On a GPU the decoder is compiled.
     """
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    device = torch.device(devices.for_tensors())
     model.train().to(device)
     decoder = _decoder(model)
     optimisers = _optimisers(model, settings)
