@@ -1,53 +1,28 @@
-"""The cases of `gpu.py`: each takes a folder, a device and a budget in seconds, and returns rows.
+"""The cases of `gpu.py`: each takes a folder, a device and a budget in seconds, and yields rows.
 
 A row has the fastest and the median time of a step in milliseconds, the operations that it needs
-and, where memory limits it, the bytes that it must move. `shares` adds what that is of the card's.
+and, where memory limits it, the bytes that it must move.
 """
 
 import statistics
-import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
+import gpu_replies
 import operations
 import torch
 import training as embedded_training
+from gpu_rows import SEED, Row, small, steps
 from scaling_paper import config_of
 
 from workflow_scripts.shared import adaptive_temperature
 from workflow_scripts.shared.fingerprint import ROOT
 
-Row = dict[str, Any]
-
-SEED = 20260101
-# Operations per second of vendors' data sheets: dense, bfloat16.
-PEAKS = {"H200": 989e12, "H100": 989e12, "A100": 312e12}
 ALGORITHMS = ("floyd_warshall", "bfs")  # the longest texts, and the common example
 TEXT_NODES, GRAPH_NODES = 12, 16  # the largest that the papers train on
 POLYNOMIAL = ROOT / "resources/published/softmax_adaptive_temperature_polynomial.csv"
-# Qwen3-0.6B, from its published config.
-QWEN3 = {
-    "hidden_size": 1024,
-    "num_hidden_layers": 28,
-    "num_attention_heads": 16,
-    "num_key_value_heads": 8,
-    "head_dim": 128,
-    "intermediate_size": 3072,
-    "vocab_size": 151_936,
-    "max_position_embeddings": 40_960,
-}
-
-
-def name() -> str:
-    """The card's name; without one that of the processor's kind."""
-    return torch.cuda.get_device_name() if torch.cuda.is_available() else "CPU"
-
-
-def small(device: str) -> bool:
-    """Whether sizes are tiny: without a GPU the cases are only tried."""
-    return device == "cpu"
 
 
 def prepare(folder: Path, tiny: bool) -> None:
@@ -69,48 +44,19 @@ def graphs(folder: Path, algorithm: str, tiny: bool) -> Path:
     return folder / f"{algorithm}{'-tiny' if tiny else ''}.npz"
 
 
-def shares(row: Row, card: Row) -> Row:
-    """What a row's operations and bytes are, per second, of the card's own rates and its peak."""
-    if not card or "step_ms" not in row:
-        return {}
-    seconds, found = row["step_ms"] / 1000, {}
-    if operations_of := row.get("operations"):
-        rate = operations_of / seconds
-        products = card[f"{row['precision']}_tflops"] * 1e12
-        found = {"tflops": round(rate / 1e12, 2), "of_product": round(rate / products, 4)}
-        peak = next((peak for part, peak in PEAKS.items() if part in name()), None)
-        if peak:
-            found["mfu"] = round(rate / peak, 4)
-    if moved := row.get("bytes"):
-        found["of_bandwidth"] = round(moved / seconds / (card["copies_gb_s"] * 1e9), 4)
-    return found
-
-
-def steps(case: str, taken: Sequence[float], **notes: Any) -> Row:
-    """The row of some steps, by their seconds."""
-    times = {"step_ms": min(taken), "median_ms": statistics.median(taken)}
-    rounded = {key: round(1000 * seconds, 3) for key, seconds in times.items()}
-    row = {"case": case, **rounded, "steps": len(taken), **notes}
-    if torch.cuda.is_available():
-        row["peak_gb"] = round(torch.cuda.max_memory_allocated() / 1e9, 2)
-    return row
-
-
-def card(_: Path, device: str, budget_s: float) -> list[Row]:
+def card(_: Path, device: str, budget_s: float) -> Iterator[Row]:
     """The card itself: products in both precisions, and copies."""
     side, copied = (512, 10**7) if small(device) else (8192, 4 * 10**9)
     found = operations.rates(device, side, copied, min(20.0, budget_s / 3))
-    return [
-        {
-            "case": "card",
-            "float32_tflops": round(found.float32 / 1e12, 3),
-            "bfloat16_tflops": round(found.bfloat16 / 1e12, 3),
-            "copies_gb_s": round(found.copies / 1e9, 1),
-        }
-    ]
+    yield {
+        "case": "card",
+        "float32_tflops": float(f"{found.float32 / 1e12:.4g}"),
+        "bfloat16_tflops": float(f"{found.bfloat16 / 1e12:.4g}"),
+        "copies_gb_s": float(f"{found.copies / 1e9:.4g}"),
+    }
 
 
-def embedded(_: Path, device: str, budget_s: float) -> list[Row]:
+def embedded(_: Path, device: str, budget_s: float) -> Iterator[Row]:
     """Training of an embedded model: bfloat16, compiled on a GPU."""
     from workflow_scripts.models import architecture, batches, training
 
@@ -125,7 +71,6 @@ def embedded(_: Path, device: str, budget_s: float) -> list[Row]:
     tokens, encoded = embedded_training.data(config)
     model = architecture.build(tokens, spec, SEED).to(device).train()
     decoder = training._decoder(model)
-    found = []
     sizes = (256,) if small(device) else (own["batch_tokens"], 16 * own["batch_tokens"])
     for size in sizes:
         settings = training.Settings(steps=spec["steps"], **(fields | {"batch_tokens": size}))
@@ -151,88 +96,10 @@ def embedded(_: Path, device: str, budget_s: float) -> list[Row]:
         what = f"{size} tokens, {'compiled' if device == 'cuda' else 'not compiled'}"
         per_s = round(size / statistics.median(taken))
         notes = {"precision": "bfloat16", "operations": needed, "tokens_per_s": per_s}
-        found.append(steps("embedded training", taken, what=what, **notes))
-    return found
+        yield steps("embedded training", taken, what=what, **notes)
 
 
-def runner(_: Path, device: str, budget_s: float) -> list[Row]:
-    """Greedy replies of a Qwen3-0.6B with random weights: the runner, and plain `generate`.
-
-    The bytes are the least that must be read: all weights per step, if all rows are in one batch,
-    and each row's keys and values.
-    """
-    import runner as benchmark
-
-    from workflow_scripts.inference import engines, requests
-
-    rows, length = (6, 8) if small(device) else (256, 128)
-    dtype = "float32" if small(device) else "bfloat16"
-    with tempfile.TemporaryDirectory() as folder:
-        bytes_of_weights, per_token = random_model(Path(folder), dtype, small(device))
-        spec = benchmark.SPEC | {"dtype": dtype, "max_context": 512}
-        engine = engines.load("bench", spec, folder, batch_tokens=131_072)
-        texts = benchmark.prompts(rows, 60, seed=1)
-        table = requests.table(
-            requests.request(str(i), prompt=text, temperature=0, max_tokens=length, seed=0)
-            for i, text in enumerate(texts)
-        )
-        prompt = sum(len(engine.tokenizer(text)["input_ids"]) for text in texts)
-        held = per_token * (prompt * length + rows * length * (length - 1) // 2)
-        found = []
-        ways: dict[str, Callable[[], Any]] = {
-            "runner": lambda: benchmark.ours(engine, table),
-            "generate": lambda: benchmark.plain_loop(engine, texts, rows, length, None, False),
-        }
-        replies = list(benchmark.ours(engine, table)["text"])
-        same = sum(
-            a == b for a, b in zip(replies, ways["generate"](), strict=True)
-        )  # in bfloat16 ties are broken differently
-        for what, way in ways.items():
-            taken = operations.timed(way, device, budget_s / 4, warm_up=0)
-            notes = {"tokens_per_s": round(rows * length / min(taken)), "equal_replies": same}
-            notes |= {"bytes": bytes_of_weights * length + held, "precision": dtype}
-            found.append(steps("replies", taken, what=f"{what}, {rows} x {length}", **notes))
-    return found
-
-
-def random_model(folder: Path, dtype: str, tiny_shape: bool) -> tuple[int, int]:
-    """Write a Qwen3 with random weights; bytes of its weights, and of one token's keys, values.
-
-    No reply ends early or leaves the tokenizer: the rows of other tokens are 0.
-    """
-    from transformers import Qwen3Config, Qwen3ForCausalLM
-
-    from tests.inference import tiny
-
-    words = tiny.tokenizer()
-    shape = dict(QWEN3)
-    if tiny_shape:
-        shape |= {"hidden_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4}
-        shape |= {"num_key_value_heads": 2, "head_dim": 16, "intermediate_size": 128}
-        shape |= {"vocab_size": 512}
-    config = Qwen3Config(
-        **shape,
-        tie_word_embeddings=True,
-        initializer_range=0.05,
-        bos_token_id=None,
-        eos_token_id=words.eos_token_id,
-        pad_token_id=words.pad_token_id,
-    )
-    torch.manual_seed(SEED)
-    model = Qwen3ForCausalLM(config).to(getattr(torch, dtype))
-    with torch.no_grad():
-        weight = model.get_input_embeddings().weight
-        weight[len(words) :] = 0.0
-        weight[words.eos_token_id] = 0.0
-    model.save_pretrained(folder)
-    words.save_pretrained(folder)
-    size = next(model.parameters()).element_size()
-    weights = sum(parameter.numel() for parameter in model.parameters()) * size
-    kept = 2 * shape["num_key_value_heads"] * shape["head_dim"] * shape["num_hidden_layers"]
-    return weights, kept * size
-
-
-def decoder(folder: Path, device: str, budget_s: float) -> list[Row]:
+def decoder(folder: Path, device: str, budget_s: float) -> Iterator[Row]:
     """A training step of `transnar` on the longest texts, in several ways."""
     from workflow_scripts.clrs.processors import PROCESSORS
     from workflow_scripts.clrs.reasoner import Reasoner
@@ -259,7 +126,6 @@ def decoder(folder: Path, device: str, budget_s: float) -> list[Row]:
         ("hybrid", "float32"): replace(plain, precision="float32"),
     }
     needed: dict[str, int] = {}
-    found = []
     for (name_of_arm, what), settings in ways.items():
         arm = ARMS[name_of_arm]
         shape = train.shape_of(arm, own["decoder"], width)
@@ -271,12 +137,11 @@ def decoder(folder: Path, device: str, budget_s: float) -> list[Row]:
         taken = operations.timed(state.advance, device, budget_s / 8, warm_up=1, most=20)
         notes = {"precision": settings.precision, "operations": needed[name_of_arm]}
         what = f"{name_of_arm}, {what}, {settings.batch} x {algorithm} of {sets[0].nodes}"
-        found.append(steps("transnar step", taken, what=what, **notes))
+        yield steps("transnar step", taken, what=what, **notes)
         del state
-    return found
 
 
-def reasoner(folder: Path, device: str, budget_s: float) -> list[Row]:
+def reasoner(folder: Path, device: str, budget_s: float) -> Iterator[Row]:
     """A training step of a reasoner, on short and on long trajectories."""
     from workflow_scripts.clrs import store, trajectories
     from workflow_scripts.clrs.processors import PROCESSORS
@@ -287,7 +152,6 @@ def reasoner(folder: Path, device: str, budget_s: float) -> list[Row]:
     fields |= {"steps": 10**9, "validate_every": 10**9}
     if small(device):
         fields |= {"width": 16, "batch": 4}
-    found = []
     for algorithm in ALGORITHMS:
         path = graphs(folder, algorithm, small(device))
         split, nodes = max(store.sets(path), key=lambda held: held[1])
@@ -297,11 +161,10 @@ def reasoner(folder: Path, device: str, budget_s: float) -> list[Row]:
         needed = operations.counted(state.advance, device)
         what = f"{algorithm}, {nodes} nodes, batch {fields['batch']}, width {fields['width']}"
         notes = {"precision": "float32", "operations": needed}
-        found.append(steps("reasoner step", taken, what=what, **notes))
-    return found
+        yield steps("reasoner step", taken, what=what, **notes)
 
 
-def copier(_: Path, device: str, budget_s: float) -> list[Row]:
+def copier(_: Path, device: str, budget_s: float) -> Iterator[Row]:
     """A training step of the copiers of `perplexity`, all seeds together."""
     from workflow_scripts.perplexity import copying, decoder, training
 
@@ -327,14 +190,21 @@ def copier(_: Path, device: str, budget_s: float) -> list[Row]:
     taken = operations.timed(step, device, budget_s / 2)
     needed = operations.counted(step, device)
     what = f"{own['seeds']} copiers, width {own['width']}, {own['batch']} rows"
-    return [steps("copier step", taken, what=what, precision="float32", operations=needed)]
+    yield steps("copier step", taken, what=what, precision="float32", operations=needed)
 
 
-CASES: dict[str, Callable[[Path, str, float], list[Row]]] = {
-    "card": card,
-    "embedded": embedded,
-    "runner": runner,
-    "decoder": decoder,
-    "reasoner": reasoner,
-    "copier": copier,
+class Case(NamedTuple):
+    """A case, and the seconds that it may take on a GPU, loading included."""
+
+    run: Callable[[Path, str, float], Iterator[Row]]
+    seconds: float
+
+
+CASES = {
+    "card": Case(card, 40),
+    "embedded": Case(embedded, 140),  # compiling takes up to a minute
+    "replies": Case(gpu_replies.replies, 120),
+    "decoder": Case(decoder, 120),
+    "reasoner": Case(reasoner, 60),
+    "copier": Case(copier, 40),
 }

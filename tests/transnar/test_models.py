@@ -42,7 +42,8 @@ def test_models_get_the_decoders_prompts_after_solved_ones(path):
     table, tested, solved = asked(path, BASE)
     assert len(table) == table["request_id"].nunique() == SETTINGS["prompts"]
     assert solved[0].nodes < solved[1].nodes
-    shown = [q + a.strip() + "\n\n" for q, a in zip(solved[0].questions, solved[0].answers)][:2]
+    first = zip(solved[0].questions[:2], solved[0].answers[:2], strict=True)
+    shown = [question + answer.strip() + "\n\n" for question, answer in first]
     assert table["prompt"][3] == "".join(shown) + tested[0].questions[3]
     assert table["stop"].map(json.loads).tolist() == [["\n\n"]] * len(table)
     turns = json.loads(asked(path, CHAT)[0]["messages"][3])
@@ -149,7 +150,7 @@ def test_a_model_may_be_listed_or_none(tmp_path):
 
 
 def test_the_announced_workload_is_an_upper_estimate(path):
-    table, tested, _ = asked(path, BASE)
+    table, _, _ = asked(path, BASE)
     config = yaml.safe_load((ROOT / "config.yaml").read_text())
     config["transnar"]["data"]["text_test"] = {"sizes": [5], "samples": 8}
     config["transnar"]["data"]["text_train"] = {"sizes": [4, 5], "samples": 40}
