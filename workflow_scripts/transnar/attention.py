@@ -22,8 +22,10 @@ from workflow_scripts.shared.adaptive_temperature import MASKED
 
 PLAIN, NAME = "sdpa", "adaptive_temperature"
 COEFFICIENTS: list[float] = []  # of the published polynomial, highest power first; set by `use`
-# Weights (rows x heads x queries x keys) up to which all are held at once: a quarter of a gigabyte.
+# Weights (rows x heads x queries x keys) up to which all are held at once: a quarter of a gigabyte,
+# and an eighth of that in training, where the backward pass keeps several such tensors per block.
 DIRECT = 2**26
+IN_TRAINING = 8
 BLOCK = 2**24  # weights that the fused way holds at once
 
 
@@ -42,7 +44,8 @@ def adaptive_attention(
     with negative values at masked keys. The result has shape (B, T, H, D).
     """
     seen = None if attention_mask is None else attention_mask[..., : key.shape[-2]] >= 0
-    way = direct if query[..., 0].numel() * key.shape[-2] <= DIRECT else fused
+    most = DIRECT // IN_TRAINING if torch.is_grad_enabled() else DIRECT
+    way = direct if query[..., 0].numel() * key.shape[-2] <= most else fused
     return way(query, key, value, seen, scaling).transpose(1, 2).contiguous(), None
 
 
