@@ -25,14 +25,12 @@ def graded(requests: pd.DataFrame, responses: pd.DataFrame) -> pd.DataFrame:
     frame = requests.merge(responses[["request_id", "text"]], on="request_id", validate="1:1")
     answers = frame["text"].map(answer)
     found = [metrics.score(*pair) for pair in zip(answers, frame["truth"], strict=True)]
-    exact = (answers == frame["truth"].map(answer)).astype(float)
-    values = {
-        "clrs_score": [each.clrs for each in found],
-        "shape_score": [each.shape for each in found],
-        "parse_score": [each.parse for each in found],
-        "exact": exact,
-    }
-    return frame.assign(**values)
+    return frame.assign(
+        clrs_score=[each.clrs for each in found],
+        shape_score=[each.shape for each in found],
+        parse_score=[each.parse for each in found],
+        exact=(answers == frame["truth"].map(answer)).astype(float),
+    )
 
 
 def rows(frame: pd.DataFrame, model: str, roles: dict[int, str]) -> Iterator[Row]:
