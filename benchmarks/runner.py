@@ -50,7 +50,8 @@ def plain_loop(
     replies = []
     settings = {"do_sample": sample, "top_k": 0} if sample else {"do_sample": False}
     for start in range(0, len(texts), batch):
-        inputs = engine.tokenizer(texts[start : start + batch], padding=True, return_tensors="pt")
+        part = texts[start : start + batch]
+        inputs = engine.tokenizer(part, padding=True, return_tensors="pt").to(engine.model.device)
         with torch.inference_mode():
             output = engine.model.generate(
                 input_ids=inputs["input_ids"],

@@ -2,6 +2,7 @@
 
     python benchmarks/scaling.py              # measure (about 8 CPU minutes), fit, draw
     python benchmarks/scaling.py --missing       # measure only points that are not in the history
+    python benchmarks/scaling.py --shares        # measure what the training steps reach here
     python benchmarks/scaling.py --from-history  # fit and draw the latest measurements again
 
 Each point runs in its own process: CPU seconds and peak memory of one call of the rule's own code,
@@ -24,6 +25,7 @@ from typing import Any
 
 import comparison
 import numpy as np
+import operations
 import scaling_fit as fitting
 import scaling_paper as paper
 from scaling_work import WORKLOADS, make, message_steps
@@ -59,6 +61,34 @@ def point(rule: str, size: int) -> dict[str, Any]:
     return {"rule": rule, "size": size, **taken, "memory_mb": memory, **noted}
 
 
+# Rules that train networks, and the size at which their operations are counted.
+STEPS = {
+    "models_train": 16,
+    "softmax_train": 20,
+    "perplexity_copiers": 20,
+    "cocycles_train": 16,
+    "clrs_train": 16,
+    "transnar_train": 8,
+}
+
+
+def share(rule: str) -> dict[str, Any]:
+    """The share of this processor's matrix-product rate that a rule's training steps reach.
+
+    Both are measured in turns, so that a busy machine slows both.
+    """
+    job.set_threads(1)
+    call = WORKLOADS[rule].prepare(STEPS[rule])
+    call()
+    found = []
+    for _ in range(3):
+        start = time.process_time()
+        call()
+        found.append((time.process_time() - start) * processor_flops())
+    done = operations.counted(call, "cpu")
+    return {"rule": f"share/{rule}", "size": STEPS[rule], "share": done / min(found)}
+
+
 def _enter(made: Path, name: str) -> None:
     """Change to an empty folder with links to the prepared files."""
     folder = Path(tempfile.mkdtemp(prefix=f"{name}-", dir=made))
@@ -66,6 +96,14 @@ def _enter(made: Path, name: str) -> None:
         if "-" not in entry.name:
             (folder / entry.name).symlink_to(entry)
     os.chdir(folder)
+
+
+def measure_shares() -> None:
+    """Measure the shares, each in its own process, and add them to the history."""
+    with tempfile.TemporaryDirectory() as scratch:
+        _child(Path(scratch), "--make")
+        texts = (_child(Path(scratch), "--share", rule) for rule in STEPS)
+        comparison.report("scaling", [json.loads(text.splitlines()[-1]) for text in texts])
 
 
 def measure(rules: list[str], known: set[tuple[str, int]]) -> None:
@@ -197,6 +235,8 @@ def main() -> None:
     parser.add_argument("--make", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("--lengths", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("--point", nargs=2, help=argparse.SUPPRESS)
+    parser.add_argument("--share", help=argparse.SUPPRESS)
+    parser.add_argument("--shares", action="store_true", help="only shares of the product rate")
     given = parser.parse_args()
     if given.make:
         make(Path.cwd())
@@ -206,6 +246,12 @@ def main() -> None:
         found = message_steps(names)
         rows = [{"rule": f"steps/{name}", "size": 16, "ratio": r} for name, r in found.items()]
         comparison.report("scaling", rows)
+        return
+    if given.share:
+        print(json.dumps(share(given.share)))
+        return
+    if given.shares:
+        measure_shares()
         return
     if given.point:
         print(json.dumps(point(given.point[0], int(given.point[1]))))

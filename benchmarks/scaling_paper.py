@@ -2,8 +2,10 @@
 
 Every assumption that is not a measurement is written down here, once. A rule's CPU seconds are its
 fit at the config's size, times the number of such calls and the relative cost of one of them
-(`SHAPES`). Where the paper preset requests a GPU, they are converted to GPU seconds by the ratio of
-operations per second: this processor's, measured, over those that a GPU is assumed to reach.
+(`SHAPES`). Where the paper preset requests a GPU, they are converted to operations, by the share of
+this processor's own matrix-product rate that the rule's code reaches (measured, `scaling.py
+--shares`), and these to GPU seconds, by the share of a GPU's peak that such code may reach there:
+an assumption until `gpu.py` has measured it, so it is a range.
 """
 
 from collections.abc import Callable
@@ -22,12 +24,25 @@ At = Callable[[float], float]
 
 # The cost of a network's step is proportional to this; attention and optimiser are left out.
 SHAPES = "rows per batch x layers x width squared"
-PEAK_FLOPS = 989e12  # of an H100, dense bfloat16, as published by its vendor
-# Shares of that peak that are assumed to be reached. Not measured.
-SHARE_SMALL = 0.002  # networks of width 128 and less: bound by launching kernels
-SHARE_LARGE = 0.2  # training a decoder of 70 million parameters
-SHARE_READING = 0.4  # prompts of a model of billions of parameters, a batch at a time
-SHARE_WRITING = 0.05  # and its replies, token by token
+
+
+class Reached(NamedTuple):
+    """Operations per second that code is assumed to reach on a GPU: shares of a peak."""
+
+    peak: float
+    least: float
+    most: float
+
+
+# An H100, as published by its vendor: dense bfloat16, and float32 without tensor cores.
+BFLOAT16, FLOAT32 = 989e12, 67e12
+# Networks of width 128 and less are bound by launching kernels: a step of a reasoner on 16 nodes
+# has 1.5e3 of them, of 5 to 10 microseconds each, for 5e9 operations.
+SMALL = Reached(FLOAT32, 0.005, 0.02)
+COMPILED = Reached(BFLOAT16, 0.001, 0.01)  # embedded models in bfloat16
+LARGE = Reached(BFLOAT16, 0.1, 0.4)  # training a decoder of 70 million parameters in bfloat16
+READING = Reached(BFLOAT16, 0.2, 0.5)  # prompts of billions of parameters, a batch at a time
+WRITING = Reached(BFLOAT16, 0.02, 0.1)  # and replies, token by token
 # Models that docs/studies names, in billions of parameters. Two operations per parameter and token.
 MODELS = {
     "stochasticity": {"Qwen3-8B": 8, "Qwen3-32B": 32},
@@ -40,13 +55,13 @@ class Estimate(NamedTuple):
     """The estimate of one rule.
 
     `seconds(at, config, steps)` gives CPU seconds: `at` is the fit, and `steps` maps each CLRS-30
-    algorithm to its message steps over those of breadth-first search. `share` is that of a GPU's
-    peak; None if the paper preset requests no GPU.
+    algorithm to its message steps over those of breadth-first search. `reached` is what the code is
+    assumed to reach on a GPU; None if the paper preset requests no GPU.
     """
 
     study: str
     seconds: Callable[[At, Config, dict[str, float]], float]
-    share: float | None
+    reached: Reached | None
 
 
 def config_of(*presets: str) -> Config:
@@ -221,31 +236,37 @@ def _transnar_train(at: At, config: Config, _: dict[str, float]) -> float:
 
 
 ESTIMATES = {
-    "models_train": Estimate("embedded models", _models_train, SHARE_SMALL),
+    "models_train": Estimate("embedded models", _models_train, COMPILED),
     "softmax_train": Estimate("softmax", _softmax_train, None),
     "softmax_evaluate": Estimate("softmax", _softmax_evaluate, None),
-    "stochasticity": Estimate("stochasticity", _stochasticity, SHARE_SMALL),
-    "parallel_sequential": Estimate("parallel_sequential", _parallel_sequential, SHARE_SMALL),
-    "change_of_mind": Estimate("change_of_mind", _change_of_mind, SHARE_SMALL),
+    "stochasticity": Estimate("stochasticity", _stochasticity, SMALL),
+    "parallel_sequential": Estimate("parallel_sequential", _parallel_sequential, SMALL),
+    "change_of_mind": Estimate("change_of_mind", _change_of_mind, SMALL),
     "perplexity_copiers": Estimate("perplexity", _perplexity_copiers, None),
     "glasses_collapse": Estimate("glasses", _glasses_collapse, None),
     "optimizers_continual": Estimate("optimizers", _optimizers_continual, None),
     "cocycles_messages": Estimate("cocycles", _cocycles_messages, None),
-    "cocycles_train": Estimate("cocycles", _cocycles_train, SHARE_SMALL),
-    "clrs_train": Estimate("reasoners (CLRS-30)", _clrs_train, SHARE_SMALL),
-    "transnar_train": Estimate("transnar", _transnar_train, SHARE_LARGE),
+    "cocycles_train": Estimate("cocycles", _cocycles_train, SMALL),
+    "clrs_train": Estimate("reasoners (CLRS-30)", _clrs_train, SMALL),
+    "transnar_train": Estimate("transnar", _transnar_train, LARGE),
 }
 
 
-def gpu_hours(cpu_s: float, processor_flops: float, share: float) -> float:
-    """GPU-hours, at a share of the GPU's peak, for the work that this processor does in `cpu_s`."""
-    return cpu_s * processor_flops / (PEAK_FLOPS * share) / 3600
+def gpu_hours(cpu_s: float, operations_per_s: float, reached: Reached) -> tuple[float, float]:
+    """GPU-hours, least and most, for what this processor does in `cpu_s` at its rate."""
+    least, most = (
+        cpu_s * operations_per_s / (reached.peak * share) / 3600
+        for share in (reached.most, reached.least)
+    )
+    return least, most
 
 
-def model_hours(billions: float, read: float, written: float) -> float:
-    """GPU-hours of a model for these numbers of prompt and reply tokens."""
-    seconds = 2e9 * billions * (read / SHARE_READING + written / SHARE_WRITING) / PEAK_FLOPS
-    return seconds / 3600
+def model_hours(billions: float, read: float, written: float) -> tuple[float, float]:
+    """GPU-hours of a model, least and most, for these numbers of prompt and reply tokens."""
+    each = 2e9 * billions
+    parts = [gpu_hours(1.0, each * n, r) for n, r in ((read, READING), (written, WRITING))]
+    least, most = (sum(ends) for ends in zip(*parts, strict=True))
+    return least, most
 
 
 def tokens(
@@ -274,13 +295,15 @@ def table(rows: list[dict[str, Any]], fits: dict[str, Fit]) -> str:
     """The tables of docs/scaling.md; `rows` are the measurements."""
     flops = next(row["flops"] for row in rows if row["rule"] == "processor")
     steps = {row["rule"].removeprefix("steps/"): row["ratio"] for row in rows if "ratio" in row}
+    shares = {row["rule"].removeprefix("share/"): row["share"] for row in rows if "share" in row}
     default, papers = config_of(), config_of("presets/paper.yaml")
     lines = [
-        "| study | workload | size | exponent (95 %) | peak memory | default, CPU-h "
-        "| paper, CPU-h | paper, GPU-h |",
-        "|---|---|---|---|---|---|---|---|",
+        "| study | workload | size | exponent (95 %) | peak memory | share of products "
+        "| default, CPU-h | paper, CPU-h | paper, GPU-h |",
+        "|---|---|---|---|---|---|---|---|---|",
     ]
-    cpu_all = gpu_all = default_all = 0.0
+    cpu_all = default_all = 0.0
+    gpu_all = (0.0, 0.0)
     for rule, fit in fits.items():
         own, at = ESTIMATES[rule], extrapolated(fit)
         first, last = (own.seconds(at, config, steps) for config in (default, papers))
@@ -288,26 +311,30 @@ def table(rows: list[dict[str, Any]], fits: dict[str, Fit]) -> str:
         rise = slope(*zip(*points, strict=True))
         each = "" if rise is None else f", {_number(1000 * rise)} kB per unit"
         most = max(memory for _, memory in points)
-        gpu = "" if own.share is None else _number(gpu_hours(last, flops, own.share))
-        cpu = _number(last / 3600) if own.share is None else ""
         default_all += first / 3600
-        cpu_all += last / 3600 if own.share is None else 0.0
-        gpu_all += gpu_hours(last, flops, own.share) if own.share is not None else 0.0
+        cpu = gpu = ""
+        if own.reached is None:
+            cpu = _number(last / 3600)
+            cpu_all += last / 3600
+        else:
+            hours = gpu_hours(last, flops * shares.get(rule, 1.0), own.reached)
+            gpu = _range(hours)
+            gpu_all = (gpu_all[0] + hours[0], gpu_all[1] + hours[1])
+        share = f"{shares[rule]:.0%}".replace("%", " %") if rule in shares else ""
         lines.append(
             f"| {own.study} | `{rule}` | {work.WORKLOADS[rule].grows} "
             f"| {fit.p:.2f} ({fit.low:.2f} to {fit.high:.2f}) "
-            f"| {most:.0f} MB{each} | {_number(first / 3600)} | {cpu} | {gpu} |"
+            f"| {most:.0f} MB{each} | {share} | {_number(first / 3600)} | {cpu} | {gpu} |"
         )
-    lines.append(
-        f"| total | | | | | {_number(default_all)} | {_number(cpu_all)} | {_number(gpu_all)} |"
-    )
+    totals = (_number(default_all), _number(cpu_all), _range(gpu_all))
+    lines.append(f"| total | | | | | | {' | '.join(totals)} |")
     lines += ["", "| study | model | prompt tokens | reply tokens, at most | GPU-h, at most |"]
     lines.append("|---|---|---|---|---|")
     for study, models in MODELS.items():
         row = max((r for r in rows if r["rule"] == study), key=lambda r: r["size"])
         read, written = tokens(study, papers, row, row["size"])
         for model, billions in models.items():
-            hours = _number(model_hours(billions, read, written))
+            hours = _range(model_hours(billions, read, written))
             lines.append(f"| {study} | {model} | {read:.2g} | {written:.2g} | {hours} |")
     lines.append(f"\nThis processor: {flops / 1e9:.0f} GFLOP/s in float32 matrix products.")
     return "\n".join(lines)
@@ -315,3 +342,7 @@ def table(rows: list[dict[str, Any]], fits: dict[str, Fit]) -> str:
 
 def _number(value: float) -> str:
     return f"{value:,.0f}" if value >= 10 else f"{value:.2g}"
+
+
+def _range(ends: tuple[float, float]) -> str:
+    return " to ".join(map(_number, ends))

@@ -58,7 +58,7 @@ def make(folder: Path) -> None:
     tokens.save_pretrained(folder / "model")
     plain = {"train": {"sizes": list(NODES), "samples": 32}}
     paired = {"text": {"sizes": list(TEXT_NODES), "samples": 64}}
-    export.main(str(folder / "bfs.npz"), "bfs", plain, paired, SEED, {})
+    export.main(str(folder / "bfs.npz"), "bfs", plain, paired, ["bfs"], SEED, {})
 
 
 def message_steps(algorithms: Sequence[str], nodes: int = 16, samples: int = 4) -> dict[str, float]:

@@ -135,6 +135,7 @@ rule cocycles_trained:
     resources:
         mem_mb=growing(algorithm_mb),
         runtime=growing(config["cocycles"]["training"]["runtime_min"]),
+        gpu=config["cocycles"]["training"]["gpu"],
     params:
         code=fingerprint("workflow_scripts/cocycles/trained.py"),
         processors=config["cocycles"]["training"]["processors"],

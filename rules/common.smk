@@ -10,6 +10,7 @@ from workflow_scripts.shared.fingerprint import fingerprint
 from workflow_scripts.shared.job import growing, project_file
 from workflow_scripts.shared.snakemake_internals import SettingError, typed_settings
 from workflow_scripts.shared.sources import gguf_file
+from workflow_scripts.transnar.size import answers_mb, pass_mb
 
 try:
     typed_settings(config, workflow.config_settings.config or {})

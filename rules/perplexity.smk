@@ -54,6 +54,7 @@ rule perplexity_copiers:
     resources:
         mem_mb=growing(2000),
         runtime=growing(perplexity_minutes("copying")),
+        gpu=config["perplexity"]["gpu"],
     params:
         code=fingerprint("workflow_scripts/perplexity/copiers.py"),
         shape={key: config["perplexity"]["copying"][key] for key in PERPLEXITY_SHAPE},
@@ -84,6 +85,7 @@ rule perplexity_copies:
     resources:
         mem_mb=growing(2500),
         runtime=growing(60),
+        gpu=config["perplexity"]["gpu"],
     params:
         code=fingerprint("workflow_scripts/perplexity/copies.py"),
         sizes=config["perplexity"]["copying"]["sizes"],
@@ -109,6 +111,7 @@ rule perplexity_parity:
     resources:
         mem_mb=growing(2000),
         runtime=growing(240),
+        gpu=config["perplexity"]["gpu"],
     params:
         code=fingerprint("workflow_scripts/perplexity/parity.py"),
         shape={key: config["perplexity"]["parity"][key] for key in [*PERPLEXITY_SHAPE, "encoding"]},
@@ -136,6 +139,7 @@ rule perplexity_checkpoints:
     resources:
         mem_mb=growing(2000),
         runtime=growing(60),
+        gpu=config["perplexity"]["gpu"],
     params:
         code=fingerprint("workflow_scripts/perplexity/checkpoints.py"),
         sizes=config["perplexity"]["parity"]["sizes"],

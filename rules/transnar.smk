@@ -7,7 +7,19 @@ wildcard_constraints:
 
 TRANSNAR_ARMS = config["transnar"]["arms"]
 TRANSNAR_PUBLISHED = "resources/published"
-TRANSNAR_FIGURES = ["scores", "families", "ablations", "reasoners", "curves", "architecture"]
+TRANSNAR_FIGURES = [
+    "scores",
+    "clrs_scores",
+    "shape_scores",
+    "parse_scores",
+    "clrs_text",
+    "families",
+    "ablations",
+    "reasoners",
+    "curves",
+    "architecture",
+]
+TRANSNAR_MODELS = models_of(config, "transnar")
 TRANSNAR_DATA = expand(
     "results/clrs/data/{algorithm}.npz", algorithm=config["transnar"]["algorithms"]
 )
@@ -42,7 +54,12 @@ TRANSNAR_SETTINGS = {
     },
 }
 
+TRANSNAR_GPU = config["transnar"]["train"]["gpu"]
 TRANSNAR_MB = 3000 + text_mb(config["transnar"]["algorithms"])
+TRANSNAR_TEST_MB = 3000
+if not TRANSNAR_GPU:  # a GPU has the activations in its own memory
+    TRANSNAR_MB += pass_mb(config["transnar"]["decoder"], config["transnar"]["train"])
+    TRANSNAR_TEST_MB += answers_mb(config["transnar"]["decoder"], config["transnar"]["test_batch"])
 
 
 rule transnar_train:
@@ -62,7 +79,7 @@ rule transnar_train:
     resources:
         mem_mb=growing(TRANSNAR_MB),
         runtime=growing(config["transnar"]["train"]["runtime_min"]),
-        gpu=config["transnar"]["train"]["gpu"],
+        gpu=TRANSNAR_GPU,
     params:
         code=fingerprint("workflow_scripts/transnar/train.py"),
         algorithms=config["transnar"]["algorithms"],
@@ -92,9 +109,9 @@ rule transnar_evaluate:
     conda:
         "../envs/models.yaml"
     resources:
-        mem_mb=growing(3000),
+        mem_mb=growing(TRANSNAR_TEST_MB),
         runtime=growing(config["transnar"]["train"]["runtime_min"]),
-        gpu=config["transnar"]["train"]["gpu"],
+        gpu=TRANSNAR_GPU,
     params:
         code=fingerprint("workflow_scripts/transnar/evaluate.py"),
         algorithms=config["transnar"]["algorithms"],
@@ -104,10 +121,34 @@ rule transnar_evaluate:
         "../workflow_scripts/transnar/evaluate.py"
 
 
+rule transnar_requests:
+    input:
+        data=TRANSNAR_DATA,
+    output:
+        requests="results/transnar/requests/{model}.parquet",
+    log:
+        "logs/transnar_requests/{model}.log",
+    conda:
+        "../envs/models.yaml"
+    resources:
+        mem_mb=growing(2000 + text_mb(config["transnar"]["algorithms"])),
+        runtime=growing(10),
+    params:
+        code=fingerprint("workflow_scripts/transnar/requests.py"),
+        algorithms=config["transnar"]["algorithms"],
+        asked=asked_in("transnar"),
+        settings=config["transnar"]["models"],
+        seed=config["seed"],
+    script:
+        "../workflow_scripts/transnar/requests.py"
+
+
 rule transnar_scores:
     input:
         answers=expand("results/transnar/answers/{arm}.parquet", arm=TRANSNAR_ARMS),
         reasoners=expand("results/clrs/tests/{reasoner}.parquet", reasoner=TRAINED_REASONERS),
+        requests=expand("results/transnar/requests/{model}.parquet", model=TRANSNAR_MODELS),
+        responses=expand("results/transnar/responses/{model}.parquet", model=TRANSNAR_MODELS),
         single_task=project_file(f"{TRANSNAR_PUBLISHED}/transnar_ibarz2022_table2.csv"),
         multi_task=project_file(f"{TRANSNAR_PUBLISHED}/transnar_ibarz2022_figure3.csv"),
     output:
@@ -125,6 +166,7 @@ rule transnar_scores:
         code=fingerprint("workflow_scripts/transnar/scores.py"),
         steps={name: config["clrs"]["reasoners"][name]["steps"] for name in TRAINED_REASONERS},
         sizes=config["transnar"]["sizes"],
+        models=TRANSNAR_MODELS,
     script:
         "../workflow_scripts/transnar/scores.py"
 
@@ -154,6 +196,7 @@ rule transnar_figures:
     input:
         scores="results/transnar/scores.parquet",
         curves=expand("results/transnar/decoders/{arm}/curve.parquet", arm=TRANSNAR_ARMS),
+        clrs_text=project_file(f"{TRANSNAR_PUBLISHED}/transnar_clrs_text.csv"),
     output:
         png=figure_pngs("transnar", TRANSNAR_FIGURES),
         pdf=expand("results/transnar/figures/{figure}.pdf", figure=TRANSNAR_FIGURES),
@@ -168,6 +211,7 @@ rule transnar_figures:
         code=fingerprint("workflow_scripts/transnar/figures.py"),
         arms=TRANSNAR_ARMS,
         sizes=config["transnar"]["sizes"],
+        models=figure_models("transnar"),
     script:
         "../workflow_scripts/transnar/figures.py"
 

@@ -92,11 +92,21 @@ def test_a_reasoner_of_several_algorithms_takes_a_batch_of_each_in_a_step():
 
 
 def test_hours_of_a_gpu_are_operations_over_its_share_of_the_peak():
-    flops = scaling_paper.PEAK_FLOPS * 0.1
-    assert scaling_paper.gpu_hours(3600.0, flops, 0.1) == pytest.approx(1.0)
+    reached = scaling_paper.Reached(1e15, 0.1, 0.4)
+    # 3,600 s at 2e14 operations per second, of which the GPU does 1e14 or 4e14.
+    assert scaling_paper.gpu_hours(3600.0, 2e14, reached) == pytest.approx((0.5, 2.0))
     # Eight billion parameters: 16e9 operations per token.
-    tokens = 3600 * scaling_paper.PEAK_FLOPS * scaling_paper.SHARE_WRITING / 16e9
-    assert scaling_paper.model_hours(8, 0.0, tokens) == pytest.approx(1.0)
+    written = scaling_paper.WRITING
+    tokens = 3600 * written.peak * written.most / 16e9
+    least, most = scaling_paper.model_hours(8, 0.0, tokens)
+    assert least == pytest.approx(1.0)
+    assert most == pytest.approx(written.most / written.least)
+
+
+def test_assumed_shares_are_ranges_below_the_peak():
+    known = {own.reached for own in scaling_paper.ESTIMATES.values() if own.reached}
+    known |= {scaling_paper.READING, scaling_paper.WRITING}
+    assert all(0 < each.least < each.most < 1 for each in known)
 
 
 def test_estimates_of_the_default_run_are_their_fits(tmp_path, monkeypatch):

@@ -166,3 +166,19 @@ def test_gaps_of_the_maps_are_those_of_the_definition(data):
     assert 0.01 < found["map_largest_gap", "max"] <= found["map_gap_bound", "max"] == math.log(2)
     assert found["map_largest_gap", "logsumexp"] < 1e-12
     assert not list(asynchrony.maps(network("l2", data), data, 1))
+
+
+@pytest.mark.parametrize("name", processors.PROCESSORS)
+def test_freedoms_follow_the_network_to_its_device(name, arguments):
+    """On the device `meta` nothing is computed, but tensors of two devices do not mix."""
+    torch.manual_seed(0)
+    layer = processors.PROCESSORS[name](WIDTH).to("meta")
+    nodes, edges, graph, hidden = arguments
+    moved_edges = Edges(
+        edges.values.to("meta"), EdgeMap(edges.map.weight.to("meta"), edges.map.bias.to("meta"))
+    )
+    given = (nodes.to("meta"), moved_edges, graph.to("meta"), hidden.to("meta"))
+    for kind in asynchrony.KINDS:
+        layer.freedom = Freedom(kind, 0.5, torch.Generator())
+        state, _ = layer(*given)
+        assert (state.device.type, state.shape) == ("meta", nodes.shape)

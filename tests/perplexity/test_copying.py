@@ -151,3 +151,13 @@ def test_weights_survive_the_disk_and_a_bad_file_is_named(tmp_path):
     (tmp_path / "b.safetensors").write_bytes(b"nonsense")
     with pytest.raises(ValueError, match=r"b\.safetensors: expected small decoders"):
         decoder.read(tmp_path / "b.safetensors")
+
+
+def test_everything_that_training_draws_follows_the_weights_to_their_device():
+    """On the device `meta` nothing is computed, but tensors of two devices do not mix."""
+    elsewhere = decoder.to(decoder.stack([sharp(1), sharp(2)]), "meta")
+    data = copying.Strings(1, [0, 1], 3, 8, SHAPE)
+    for part in data.losses(elsewhere):
+        assert (part.device.type, part.shape) == ("meta", (2,))
+    with pytest.raises(RuntimeError):
+        decoder.forward(elsewhere, torch.zeros(2, 3, 4, dtype=torch.long), SHAPE)

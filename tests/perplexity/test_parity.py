@@ -119,3 +119,12 @@ def test_a_perfect_model_is_measured_as_one(monkeypatch):
     assert found["prefix, whole string", 24, "accuracy"] == pytest.approx(6 / 24)
     assert found["final", 24, "accuracy"] == 0
     assert found["final", 24, "nats"] == pytest.approx(20.0, rel=1e-3)
+
+
+def test_everything_that_training_draws_follows_the_weights_to_their_device():
+    """On the device `meta` nothing is computed, but tensors of two devices do not mix."""
+    names = [f"{target} {index}" for target, index in parity.members(2)]
+    start = training.initial(1, SHAPE, names, "parity")
+    data = parity.Strings(1, 2, 3, 8, SHAPE)
+    for part in data.losses(decoder.to(start, "meta")):
+        assert (part.device.type, part.shape) == ("meta", (4,))

@@ -225,7 +225,6 @@ def test_a_run_starts_as_many_gpu_jobs_as_there_are_gpus(machine, tmp_path):
 # Scripts that import a module with CUDA for something else, and compute without.
 ON_CPU = {
     "change_of_mind_answerers",
-    "cocycles_trained",
     "glasses_requests",
     "optimizers_scores",
     "publish_archive",
@@ -238,7 +237,7 @@ def test_every_rule_that_can_use_cuda_asks_for_gpus():
         parts = re.split(r"^rule (\w+):$", file.read_text(), flags=re.M)
         for name, text in zip(parts[1::2], parts[2::2], strict=True):
             script = re.search(r'"\.\./(workflow_scripts/\S+\.py)"', text)
-            if script and any("cuda.is_available()" in p.read_text() for p in reached(script[1])):
+            if script and any("devices.for_tensors()" in p.read_text() for p in reached(script[1])):
                 using.add(name)
             if re.search(r"^        gpu=", text, re.M):
                 asking.add(name)

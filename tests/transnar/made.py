@@ -7,9 +7,17 @@ from workflow_scripts.clrs.processors import PROCESSORS
 from workflow_scripts.clrs.reasoner import Reasoner
 from workflow_scripts.transnar import batches
 from workflow_scripts.transnar.decoder import Shape
+from workflow_scripts.transnar.training import Settings
 
 WIDTH = 16
 SHAPE = Shape(16, 2, 2, 32, 128, 8, WIDTH, gate=1.0)
+
+
+def settings(**more):
+    """Six steps of four rows that pass at once, in float32."""
+    own = {"steps": 6, "batch": 4, "learning_rate": 1e-3, "warmup_steps": 2, "final_rate": 0.1}
+    own |= {"max_grad_norm": 1.0, "pass_tokens": 10**6, "recompute": False, "precision": "float32"}
+    return Settings(**own | more)
 
 
 def data(path, samples=40):

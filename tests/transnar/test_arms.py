@@ -18,6 +18,7 @@ POLYNOMIAL = str(ROOT / "resources/published/softmax_adaptive_temperature_polyno
 STEPS = 4
 TRAINING = {"steps": STEPS, "batch": 4, "learning_rate": 1e-2, "warmup_steps": 1}
 TRAINING |= {"final_rate": 0.1, "max_grad_norm": 1.0, "checkpoint_every": 2}
+TRAINING |= {"pass_tokens": 10**6, "recompute": False, "precision": "auto"}
 SIZE = {"width": 16, "layers": 2, "heads": 2, "mlp": 64, "position_range": 256}
 # As in config.yaml and in presets/paper.yaml.
 SHAPES = {"default": SIZE | {"labels": 8, "gate": 1.0}, "paper": SIZE | {"labels": 0, "gate": 0.0}}

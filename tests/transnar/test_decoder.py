@@ -21,9 +21,8 @@ from workflow_scripts.transnar import (
 from workflow_scripts.transnar.arms import ARMS
 from workflow_scripts.transnar.decoder import Model
 from workflow_scripts.transnar.train import shape_of
-from workflow_scripts.transnar.training import Settings
 
-SETTINGS = Settings(6, 4, 1e-3, 2, 0.1, 1.0)
+SETTINGS = made.settings()
 COMMON = ("width", "layers", "heads", "mlp", "position_range", "labels", "gate")
 
 

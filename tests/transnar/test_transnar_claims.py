@@ -80,7 +80,9 @@ def judged(tmp_path):
         ]
         path, made = str(tmp_path / "answers.parquet"), tmp_path / "scores.parquet"
         tables.write(pd.DataFrame(rows), path)
-        scores.main([path], [], verdicts.TABLE_2, verdicts.FIGURE_3, made, {}, SIZES, {})
+        scores.main(
+            [path], [], [], [], verdicts.TABLE_2, verdicts.FIGURE_3, made, {}, SIZES, [], {}
+        )
         return entries(tables.read(made), run or settings())
 
     return judge

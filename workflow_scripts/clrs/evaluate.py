@@ -4,11 +4,10 @@ from functools import partial
 from typing import Any
 
 import pandas as pd
-import torch
 
 from workflow_scripts.clrs import reasoner_scores, store, trajectories, weights
 from workflow_scripts.clrs.reasoner import Reasoner
-from workflow_scripts.shared import job, progress, tables
+from workflow_scripts.shared import devices, job, progress, tables
 from workflow_scripts.shared.parts import Parts
 
 SPLIT = "test"
@@ -20,7 +19,7 @@ def rows(reasoners: list[str], data: dict[str, str], batch: int, work: Parts) ->
     `reasoners` are paths, one per seed. The output `score` is the mean over the outputs. `work` has
     the sets that an earlier job has scored.
     """
-    device = "cuda" if torch.cuda.is_available() else "cpu"
+    device = devices.for_tensors()
     sets = [
         (algorithm, nodes)
         for algorithm, path in data.items()

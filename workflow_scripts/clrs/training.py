@@ -19,7 +19,7 @@ from workflow_scripts.clrs.losses import Loss
 from workflow_scripts.clrs.processors import Factory
 from workflow_scripts.clrs.reasoner import Reasoner
 from workflow_scripts.clrs.trajectories import Schedule, Trajectories
-from workflow_scripts.shared import files, progress, seeds
+from workflow_scripts.shared import devices, files, progress, seeds
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class Training:
         valid: Mapping[str, Trajectories] | None = None,
     ) -> None:
         self.data, self.settings, self.seed, self.valid = data, settings, seed, valid or {}
-        self.device = "cuda" if torch.cuda.is_available() else "cpu"
+        self.device = devices.for_tensors()
         specs = {name: sets[0].spec for name, sets in data.items()}
         with torch.random.fork_rng():
             torch.manual_seed(seeds.derive(seed, "clrs", "initial"))

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from workflow_scripts.clrs import reasoner_scores
+from workflow_scripts.clrs.decoders import Latent
 from workflow_scripts.clrs.reasoner import Reasoner
 from workflow_scripts.clrs.trajectories import Batch, Trajectories
 from workflow_scripts.cocycles.processors import Freedom, Logarithmic, Processor
@@ -43,14 +44,17 @@ def batches(data: Trajectories) -> Iterator[Batch]:
         yield data.batch(order[start : start + BATCH])
 
 
+def latents(network: Reasoner, data: Trajectories) -> Iterator[Latent]:
+    """What the network computes at every message step of every batch, on its device."""
+    device = next(network.parameters()).device
+    for batch in batches(data):
+        yield from network.latents(batch.to(device))
+
+
 @torch.inference_mode()
 def states(network: Reasoner, data: Trajectories) -> list[Tensor]:
     """Hidden states after every message step of every batch, shape (B, N, W) each."""
-    return [
-        latent.nodes[..., -network.width :]
-        for batch in batches(data)
-        for latent in network.latents(batch)
-    ]
+    return [latent.nodes[..., -network.width :] for latent in latents(network, data)]
 
 
 def runs(network: Reasoner, data: Trajectories, degrees: list[float], seed: int) -> Iterator[Row]:
@@ -93,11 +97,11 @@ def maps(network: Reasoner, data: Trajectories, seed: int) -> Iterator[Row]:
     if not isinstance(layer, Logarithmic):
         return
     random = seeds.generator(seed, "cocycles", "maps")
-    latents = [latent.nodes for batch in batches(data) for latent in network.latents(batch)]
+    held = [latent.nodes for latent in latents(network, data)]
     width = network.width
     pairs = []
     for _ in range(PAIRS):
-        rows = latents[random.integers(len(latents))]
+        rows = held[random.integers(len(held))]
         row = rows[random.integers(len(rows)), :, : 2 * width]  # features and the state before
         pairs.append(row[random.choice(len(row), 2, replace=False)])
     a, b = layer.prepared(torch.stack(pairs)).double().unbind(1)

@@ -70,9 +70,13 @@ class Freedom:
     degree: float
     random: torch.Generator
 
-    def mask(self, *shape: int) -> Tensor:
+    def mask(self, device: torch.device, *shape: int) -> Tensor:
         """Where the freedom is used: random flags of the given shape."""
-        return torch.rand(shape, generator=self.random) < self.degree
+        return self.flags(self.degree, device, *shape)
+
+    def flags(self, share: float, device: torch.device, *shape: int) -> Tensor:
+        """Random flags of the given shape, of which a share is set: the same on every device."""
+        return (torch.rand(shape, generator=self.random) < share).to(device)
 
 
 class Processor(nn.Module):
@@ -141,16 +145,16 @@ class Processor(nn.Module):
         state, messages = self.start(nodes, hidden), self.message(z, z, edges, graph)
         if freedom.kind == "updates":
             once = self.update(nodes, state, self.aggregate(messages))
-            early = torch.rand((batch, size, size, 1), generator=freedom.random) < 0.5
+            early = freedom.flags(0.5, z.device, batch, size, size, 1)
             for group in (early, ~early):
                 arrived = self.aggregate(messages.where(group, self.unit))
                 state = self.update(nodes, state, arrived)
-            return torch.where(freedom.mask(batch, size, 1), state, once)
-        chosen = freedom.mask(batch, size, size, 1)
+            return torch.where(freedom.mask(z.device, batch, size, 1), state, once)
+        chosen = freedom.mask(z.device, batch, size, size, 1)
         if freedom.kind == "duplicates":
             again = messages.where(chosen, self.unit)
         else:
-            piece = torch.rand((batch, size, width), generator=freedom.random) < 0.5
+            piece = freedom.flags(0.5, z.device, batch, size, width)
             parts = [
                 self.message(z, z.where(part, self.nothing), edges, graph)
                 for part in (piece, ~piece)

@@ -15,7 +15,7 @@ from workflow_scripts.clrs import reasoner_scores, weights
 from workflow_scripts.cocycles import asynchrony
 from workflow_scripts.cocycles.processors import PROCESSORS
 from workflow_scripts.cocycles.train import sets
-from workflow_scripts.shared import intervals, job, progress, tables
+from workflow_scripts.shared import devices, intervals, job, progress, tables
 from workflow_scripts.shared.intervals import DIFFERENCE, SHARE
 from workflow_scripts.shared.parts import Parts
 from workflow_scripts.shared.scores import Row, exact, interval, mean, number
@@ -41,7 +41,7 @@ def measured(
     few = asynchrony.first(test, samples)
 
     def of_network(path: str) -> list[Row]:
-        network = weights.read(path, PROCESSORS)
+        network = weights.read(path, PROCESSORS).to(devices.for_tensors())
         scores = {"validation_score": valid, "ood_score": test}
         training: list[Row] = [
             {"experiment": "training", "metric": metric}

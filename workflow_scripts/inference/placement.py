@@ -6,6 +6,7 @@ from typing import Any
 import torch
 
 from workflow_scripts.inference.tasks import EngineError
+from workflow_scripts.shared import devices
 
 
 def over_gpus(name: str, spec: dict[str, Any]) -> dict[str, Any]:
@@ -40,7 +41,7 @@ def place(model: Any, name: str) -> Any:
         )
     if spread:
         return model
-    return model.to("cuda" if torch.cuda.is_available() else "cpu")
+    return model.to(devices.for_tensors())
 
 
 def copied(model: Any, on_devices: bool = True) -> Any:

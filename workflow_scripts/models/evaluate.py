@@ -12,7 +12,7 @@ import torch
 from workflow_scripts.models import chat, tokenizer_files
 from workflow_scripts.models.corpora import arithmetic, sampling_words
 from workflow_scripts.models.corpus import CORPUS
-from workflow_scripts.shared import job, progress, tables
+from workflow_scripts.shared import devices, job, progress, tables
 from workflow_scripts.shared.schemas import SCORES
 from workflow_scripts.shared.scores import Row, exact, share, table
 
@@ -172,7 +172,7 @@ def main(
     folder = Path(checkpoint[0]).parent
     tokenizer = tokenizer_files.load(folder)
     network = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
-    network.to("cuda" if torch.cuda.is_available() else "cpu")
+    network.to(devices.for_tensors())
     found = scores(network, tokenizer, tables.read(held_out, CORPUS), model, seed)
     tables.write(found, skills, SCORES, provenance)
 

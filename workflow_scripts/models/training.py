@@ -52,7 +52,7 @@ def fit(
     products are in bfloat16 on GPUs and on processors that compute in it, else in float32. On a
     GPU the decoder is compiled.
     """
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    device = torch.device(devices.for_tensors())
     model.train().to(device)
     decoder = _decoder(model)
     # A processor without it computes bfloat16 50 times slower than float32.

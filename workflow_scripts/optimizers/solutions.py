@@ -17,14 +17,14 @@ from workflow_scripts.optimizers import metrics, network
 from workflow_scripts.optimizers.data import Split, load
 from workflow_scripts.optimizers.network import Parameters
 from workflow_scripts.optimizers.training import CHUNK, blend
-from workflow_scripts.shared import job, progress, tables
+from workflow_scripts.shared import devices, job, progress, tables
 
 
 def read_solutions(path: str) -> tuple[Parameters, Parameters, Tensor]:
     """Weights (S, out, in + 1) after the first and second order of batches; soundness (2, S)."""
     from safetensors.torch import load_file
 
-    device = "cuda" if torch.cuda.is_available() else "cpu"
+    device = devices.for_tensors()
     tensors = load_file(path, device=device)
     sound = tensors.pop("sound")
     names = sorted(tensors)

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from workflow_scripts.optimizers.data import CLASSES, Split
-from workflow_scripts.shared import seeds
+from workflow_scripts.shared import devices, seeds
 
 PAIRS = tuple((first, first + 1) for first in range(0, CLASSES, 2))
 NAMES = ("permuted", "classes")
@@ -39,7 +39,7 @@ class Stream:
     ) -> None:
         self.name = name
         self.tasks = {"permuted": tasks, "classes": len(PAIRS), "single": 1}[name]
-        self.device = "cuda" if torch.cuda.is_available() else "cpu"
+        self.device = devices.for_tensors()
         self.seed, self.seed_names = seed, list(seed_names)
         self.start_names = list(start_names or seed_names)
         self.x = {part: torch.from_numpy(split.x).to(self.device) for part, split in parts.items()}

@@ -13,7 +13,7 @@ import pandas as pd
 
 from workflow_scripts.models import tokenizer_files
 from workflow_scripts.parallel_sequential.contracts import ATTEMPTS, SIMILARITY
-from workflow_scripts.shared import job, progress, tables
+from workflow_scripts.shared import devices, job, progress, tables
 
 ARMS = ("parallel", "sequential", "improve", "different", "new_idea")
 BINS = np.linspace(0.0, 1.0, 21)
@@ -44,7 +44,7 @@ class Embedder:
         self.model: Any = AutoModel.from_pretrained(
             settings["source"], dtype=torch.float32, trust_remote_code=False, **at
         )
-        self.model.to("cuda" if torch.cuda.is_available() else "cpu").eval()
+        self.model.to(devices.for_tensors()).eval()
         self.pooling, self.most = settings["pooling"], settings["max_tokens"]
 
     def __call__(self, texts: Sequence[str]) -> np.ndarray:

@@ -15,7 +15,7 @@ import torch
 
 from workflow_scripts.perplexity import decoder, metrics, parity
 from workflow_scripts.perplexity.correlation import WHOLE
-from workflow_scripts.shared import job, progress, scores, seeds, tables
+from workflow_scripts.shared import devices, job, progress, scores, seeds, tables
 from workflow_scripts.shared.scores import Row
 
 
@@ -63,15 +63,15 @@ def evaluate(
     """
     rows: list[Row] = []
     members = parity.members(seed_count)
-    total = decoder.count(stack)
+    total, device = decoder.count(stack), decoder.device_of(stack)
     for number in progress.track(range(total), description="checkpoints", unit="model"):
         at, member = divmod(number, len(members))
         target, index = members[member]
         own = {name: tensor[number : number + 1] for name, tensor in stack.items()}
         for bits in tested:
             size = bits.shape[1]
-            logits = decoder.forward(own, bits[None], shape)[0]
-            logs = logits.double().log_softmax(-1).numpy()
+            logits = decoder.forward(own, bits[None].to(device), shape)[0]
+            logs = logits.double().log_softmax(-1).cpu().numpy()
             right = parity.prefix_parity(bits).numpy()
             key: Row = {"size": size, "seed": index, "step": (at + 1) * keep_every}
             every = slice(None)
@@ -103,6 +103,7 @@ def main(
 ) -> None:
     """Write the scores of every checkpoint in `weights` at all `sizes`, `strings` each."""
     stack, shape = decoder.read(weights)
+    stack = decoder.to(stack, devices.for_tensors())
     tested = [test_strings(seed, size, longest, strings) for size in sizes]
     frame = evaluate(stack, shape, tested, longest, seed_count, keep_every, floor)
     tables.write(frame, table, provenance=provenance)

@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from workflow_scripts.perplexity import copying, decoder, training
-from workflow_scripts.shared import files, job, tables
+from workflow_scripts.shared import devices, files, job, tables
 
 
 def main(
@@ -33,7 +33,8 @@ def main(
         drawn=[seed, seed_count, batch, longest],
     )
     indices = list(range(seed_count))
-    parameters = training.initial(seed, form, indices, "copying", copier)
+    start = training.initial(seed, form, indices, "copying", copier)
+    parameters = decoder.to(start, devices.for_tensors())
     data = copying.Strings(seed, indices, batch, longest, form)
     state = work / "state.pt"
     points = training.fit(parameters, data, training.Settings(**settings), state)

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from workflow_scripts.perplexity import bounds, copying, decoder, metrics
 from workflow_scripts.perplexity.decoder import Parameters, Shape
-from workflow_scripts.shared import job, progress, scores, seeds, tables
+from workflow_scripts.shared import devices, job, progress, scores, seeds, tables
 from workflow_scripts.shared.scores import Row
 
 
@@ -68,8 +68,8 @@ def pairs(
         written, logs = copying.greedy(parameters, shape, copying.pair(size, flip))
         at = copying.flipped(size, flip)
         for seed in range(decoder.count(parameters)):
-            own = logs[seed].double().numpy()
-            rows += rows_of(panels(own, written[seed].numpy(), at, floor), seed, size, flip)
+            own = logs[seed].double().cpu().numpy()
+            rows += rows_of(panels(own, written[seed].cpu().numpy(), at, floor), seed, size, flip)
             if flip == "last":
                 steps += [
                     {"seed": seed, "size": size, "flip": flip, "string": string, "step": step}
@@ -89,10 +89,11 @@ def sampling(parameters: Parameters, shape: Shape, sizes: list[int], flip: str) 
     """
     rows: list[Row] = []
     for size in sizes:
-        strings = copying.pair(size, flip).expand(decoder.count(parameters), 2, size)
+        strings = copying.pair(size, flip).to(decoder.device_of(parameters))
+        strings = strings.expand(decoder.count(parameters), 2, size)
         alpha = torch.zeros_like(strings)
         logs = copying.logits_after(parameters, shape, strings, alpha).double().log_softmax(-1)
-        doubts = -torch.expm1(logs[..., 0]).numpy()  # (S, 2, n)
+        doubts = -torch.expm1(logs[..., 0]).cpu().numpy()  # (S, 2, n)
         gamma = doubts[:, 0].max(-1)
         gap = np.abs(doubts[:, 0] - doubts[:, 1]).max(-1)
         with np.errstate(divide="ignore"):
@@ -118,7 +119,7 @@ def gradients(parameters: Parameters, shape: Shape, sizes: list[int], flip: str)
     for tensor in parameters.values():
         tensor.requires_grad_()
     for size in progress.track(sizes, description="gradients", unit="size"):
-        strings = copying.pair(size, flip)
+        strings = copying.pair(size, flip).to(decoder.device_of(parameters))
         for number, string in enumerate(("alpha", "beta")):
             given = strings[number].expand(decoder.count(parameters), 1, size)
             logs = copying.taught(parameters, shape, given)
@@ -151,8 +152,9 @@ def random_strings(
     for size in sizes:
         rng = seeds.generator(seed, "perplexity", "copying", "test", size)
         drawn = torch.from_numpy(rng.integers(0, copying.BITS, (strings, size)))
-        given = drawn.expand(decoder.count(parameters), strings, size)
-        logs = copying.taught(parameters, shape, given).double().numpy()
+        given = drawn.to(decoder.device_of(parameters))
+        given = given.expand(decoder.count(parameters), strings, size)
+        logs = copying.taught(parameters, shape, given).double().cpu().numpy()
         for index, own in enumerate(logs):
             found = metrics.of_predictions(own, drawn.numpy(), floor)
             rows += rows_of(found, index, size, "random")
@@ -174,6 +176,7 @@ def main(
 ) -> None:
     """Write the scores of the copiers in `weights` to `table`, and every step's bits to `steps`."""
     parameters, shape = decoder.read(weights)
+    parameters = decoder.to(parameters, devices.for_tensors())
     rows, each_step = pairs(parameters, shape, sizes, floor)
     rows += sampling(parameters, shape, sizes, "last")
     rows += gradients(parameters, shape, gradient_sizes, "last")

@@ -46,7 +46,8 @@ class Strings:
 
     def losses(self, parameters: Parameters) -> tuple[Tensor, Tensor]:
         """Nats per bit and share of rows copied without error, shape (S,) each."""
-        tokens, positions, segments, predicts = self.draw()
+        device = decoder.device_of(parameters)
+        tokens, positions, segments, predicts = (part.to(device) for part in self.draw())
         logits = decoder.forward(
             parameters, tokens, self.shape, positions, decoder.causal(segments)
         )
@@ -88,6 +89,7 @@ def greedy(parameters: Parameters, shape: Shape, strings: Tensor) -> tuple[Tenso
     changes. Each pass settles at least one more bit to its value in sequential decoding, and a
     copier without errors needs one pass.
     """
+    strings = strings.to(decoder.device_of(parameters))
     given = strings.expand(decoder.count(parameters), *strings.shape)
     written = given
     for _ in range(strings.shape[-1] + 1):

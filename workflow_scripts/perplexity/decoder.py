@@ -78,6 +78,16 @@ def read(path: str | Path) -> tuple[Parameters, Shape]:
     return parameters, Shape(**about["shape"])
 
 
+def to(stack: Parameters, device: str) -> Parameters:
+    """The stack on a device; shapes stay the same."""
+    return {name: tensor.to(device) for name, tensor in stack.items()}
+
+
+def device_of(stack: Parameters) -> torch.device:
+    """The device that holds a stack."""
+    return stack["embedding"].device
+
+
 def causal(segments: Tensor) -> Tensor:
     """Attention mask within segments, (..., T) -> (..., T, T): True for keys up to the query."""
     size = segments.shape[-1]

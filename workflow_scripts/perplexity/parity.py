@@ -17,7 +17,7 @@ from torch import Tensor
 from workflow_scripts.perplexity import decoder, training
 from workflow_scripts.perplexity.decoder import Parameters, Shape
 from workflow_scripts.perplexity.training import Settings, Streams
-from workflow_scripts.shared import files, job, seeds, tables
+from workflow_scripts.shared import devices, files, job, seeds, tables
 
 TARGETS = ("prefix", "final")
 BITS = 2
@@ -69,6 +69,8 @@ class Strings:
         )
         size = self.streams.integers(self.longest, (self.rows, 1)) + 1
         asked = ~self.final | (torch.arange(1, self.longest + 1) == size)
+        device = decoder.device_of(parameters)
+        bits, asked = bits.to(device), asked.to(device)
         target = prefix_parity(bits)
         logits = decoder.forward(parameters, bits, self.shape)
         right = (logits.argmax(-1) == target) & asked
@@ -101,7 +103,8 @@ def main(
         drawn=[seed, seed_count, batch, longest, keep_every],
     )
     names = [f"{target} {index}" for target, index in members(seed_count)]
-    parameters = training.initial(seed, form, names, "parity")
+    start = training.initial(seed, form, names, "parity")
+    parameters = decoder.to(start, devices.for_tensors())
     data = Strings(seed, seed_count, batch, longest, form)
 
     def kept(step: int) -> Path:

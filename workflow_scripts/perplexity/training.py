@@ -100,7 +100,7 @@ def fit(
     state: Path | None = None,
     each_step: Callable[[int, Parameters], None] | None = None,
 ) -> list[dict[str, Any]]:
-    """Train `parameters` in place; return the learning curve, one row per seed and point.
+    """Train `parameters` in place, on their device; return one row per seed and point of the curve.
 
     With `state`, the training is saved there every `checkpoint_every` steps, and a call that finds
     the file resumes from it and ends in the same weights. `each_step` is called after each step of
@@ -117,7 +117,7 @@ def fit(
     )
     step, curve = 0, []
     if state is not None and state.exists():
-        saved = torch.load(state, weights_only=True)
+        saved = torch.load(state, weights_only=True, map_location=decoder.device_of(parameters))
         step, curve = saved["step"], saved["curve"]
         with torch.no_grad():
             for name, tensor in parameters.items():

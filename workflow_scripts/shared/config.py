@@ -26,6 +26,8 @@ SCHEMAS = ROOT / "schemas"
 HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 # Sections that another section's checks read.
 NEEDED = {"transnar": {"clrs"}, "change_of_mind": {"embedded"}}
+# The key `x-models` of a study's schema -> the definition of its entry under `studies`.
+MODELS_OF = {True: "study_models", "optional": "optional_models", False: "no_models"}
 MOST_KEYS = 20  # of a section, shown for an unknown key
 NUMBER_AS_TEXT = re.compile(r"[+-]?\d+(\.\d*)?[eE][+-]?\d+")
 
@@ -122,7 +124,8 @@ def _against_schema(config: dict[str, Any]) -> Iterator[tuple[str, str]]:
 def _with_studies(schemas: dict[str, Any]) -> dict[str, Any]:
     """The config's schema with each study's section, and the study's list of models.
 
-    The schema of a study has the key `x-models`: whether the study queries language models.
+    The schema of a study has the key `x-models`: whether the study queries language models, or
+    `optional` if it can do without.
     """
     config = schemas["config"]
     studies = config["properties"]["studies"]
@@ -130,7 +133,7 @@ def _with_studies(schemas: dict[str, Any]) -> dict[str, Any]:
         if "x-models" in schema:
             config["properties"][name] = {"$ref": schema["$id"]}
             config["required"].append(name)
-            kind = "study_models" if schema["x-models"] else "no_models"
+            kind = MODELS_OF[schema["x-models"]]
             studies["properties"][name] = config["$defs"][kind]
             studies["required"].append(name)
     return config

@@ -90,6 +90,13 @@ def visible() -> list[str]:
     return chosen
 
 
+def for_tensors() -> str:
+    """Where a job's tensors live: "cuda" where it sees a GPU, else "cpu"."""
+    import torch
+
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
 def share(limit: int) -> None:
     """Let jobs of a run on this machine share GPUs if they may use more than there are, `limit`."""
     count = len(visible())

@@ -13,7 +13,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from workflow_scripts.shared import files, job, progress, seeds, tables, weights
+from workflow_scripts.shared import devices, files, job, progress, seeds, tables, weights
 from workflow_scripts.softmax import retrieval
 from workflow_scripts.softmax.retrieval import Parameters, Sampler
 
@@ -41,7 +41,7 @@ class Training:
 
     def __init__(self, settings: Settings, seed: int, indices: list[int]) -> None:
         self.settings, self.indices, self.step = settings, indices, 0
-        self.device = "cuda" if torch.cuda.is_available() else "cpu"
+        self.device = devices.for_tensors()
         drawn = (settings.normaliser, settings.categories, settings.width, settings.most_items)
         starts = [seeds.derive(seed, "softmax", "initial", index) for index in indices]
         heads = retrieval.stack([retrieval.initial(start, *drawn) for start in starts])

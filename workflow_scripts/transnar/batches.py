@@ -47,6 +47,18 @@ class Batch:
         """The batch on a device; shapes stay the same."""
         return Batch(self.text.to(device), self.targets.to(device), self.labels.to(device))
 
+    def rows(self, which: slice) -> "Batch":
+        """Some of the rows, without the columns that are padding in all of them: (b, t)."""
+        text = self.text.rows(which)
+        return Batch(text, self.targets[which, -text.ids.shape[1] :], self.labels[which])
+
+
+def passes(batch: Batch, most: int) -> list[slice]:
+    """Slices of the rows of a batch (B, T), each of at most `most` tokens or of one row."""
+    rows, width = batch.targets.shape
+    each = max(1, most // width)
+    return [slice(start, start + each) for start in range(0, rows, each)]
+
 
 def read(path: str, algorithm: str, split: str) -> list[Pairs]:
     """Read all sizes of a split, in ascending order."""

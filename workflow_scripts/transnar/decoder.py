@@ -12,6 +12,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.utils.checkpoint import checkpoint
 
 from workflow_scripts.transnar import merges, tokens
 
@@ -57,6 +58,11 @@ class Text:
         """The rows on a device; shapes stay the same."""
         return Text(*(part.to(device) for part in vars(self).values()))
 
+    def rows(self, which: slice) -> "Text":
+        """Some of the rows, without the columns on the left that are padding in all of them."""
+        kept = slice(int(self.attended[which].argmax(1).min()), None)
+        return Text(*(part[which, kept] for part in vars(self).values()))
+
 
 @dataclass(frozen=True)
 class Graph:
@@ -65,6 +71,10 @@ class Graph:
     nodes: Tensor
     edges: Tensor
     labels: Tensor
+
+    def rows(self, which: slice) -> "Graph":
+        """The embeddings of some of the samples."""
+        return Graph(self.nodes[which], self.edges[which], self.labels[which])
 
 
 class Coupling(nn.Module):
@@ -146,6 +156,13 @@ class Model(nn.Module):
             for layer, coupling in zip(layers, self.couplings, strict=True):
                 layer.register_forward_hook(_after(self, cast(Coupling, coupling)))
 
+    def recompute(self) -> None:
+        """Keep only the input of each block, with its coupling, for the backward pass.
+
+        The rest is computed again there: less memory, and a third more operations.
+        """
+        self.decoder.activation_checkpointing_enable()
+
     def look(self, graph: Graph | None, streams: tuple[str, ...] = STREAMS) -> None:
         """Set the embeddings of the cross-attentions for the next calls; None: they add nothing.
 
@@ -193,7 +210,12 @@ def _after(model: Model, coupling: Coupling) -> Any:
     """A hook that applies a coupling to the hidden states (B, T, D) after a decoder block."""
 
     def hook(module: nn.Module, inputs: Any, hidden: Tensor) -> Tensor:
-        return coupling(hidden, model.sources) if model.sources else hidden
+        if not model.sources:
+            return hidden
+        # transformers computes a layer again without its hooks.
+        if module.training and getattr(module, "gradient_checkpointing", False):
+            return cast(Tensor, checkpoint(coupling, hidden, model.sources, use_reentrant=False))
+        return coupling(hidden, model.sources)
 
     return hook
 

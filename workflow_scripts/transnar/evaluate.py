@@ -12,14 +12,21 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
 from workflow_scripts.clrs import metrics as clrs_metrics
 from workflow_scripts.clrs import reasoner_scores
 from workflow_scripts.clrs.reasoner import Reasoner
-from workflow_scripts.shared import adaptive_temperature, job, parts, progress, seeds, tables
+from workflow_scripts.shared import (
+    adaptive_temperature,
+    devices,
+    job,
+    parts,
+    progress,
+    seeds,
+    tables,
+)
 from workflow_scripts.transnar import attention, batches, generate, metrics, weights
 from workflow_scripts.transnar.arms import ARMS, INFERENCES, Inference, inferences
 from workflow_scripts.transnar.batches import Pairs
@@ -174,7 +181,7 @@ def main(
         settings={"arm": arm, "algorithms": algorithms, "batch": batch},
         seed=seed,
     )
-    device = "cuda" if torch.cuda.is_available() else "cpu"
+    device = devices.for_tensors()
     sets = batches.read_all(data, algorithms, SPLIT)
     tables_of = []
     for index, path in enumerate(models):

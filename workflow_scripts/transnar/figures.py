@@ -1,15 +1,20 @@
 """The study's figures: one function draws one figure."""
 
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 
 from workflow_scripts.shared import figure_text, figures, tables
 from workflow_scripts.shared.figures import COLOURS, PAGE_IN, margins
 from workflow_scripts.shared.schemas import SCORES
-from workflow_scripts.transnar import figures_ablations, figures_architecture
-from workflow_scripts.transnar.figures_common import LOOK, SMALL, VARIANTS, Data
+from workflow_scripts.transnar import (
+    figures_ablations,
+    figures_algorithms,
+    figures_architecture,
+)
+from workflow_scripts.transnar.figures_common import LOOK, SMALL, TOP, VARIANTS, Data
 from workflow_scripts.transnar.measurements import AS_TRAINED, PUBLISHED_STEPS, pick
 
 if TYPE_CHECKING:
@@ -21,18 +26,28 @@ PANELS = (
     ("shape_score", "free", "shape score"),
     ("parse_score", "free", "parse score"),
 )
-TOP = 1.05  # upper end of a score's axis
-TOPICS = (figures_ablations, figures_architecture)
+TOPICS = (figures_ablations, figures_algorithms, figures_architecture)
 
 
-def read(scores: str, curves: list[str], arms: list[str], sizes: dict[str, int]) -> Data:
-    """The data of all figures; `curves` has one table per arm, `sizes` maps roles to nodes."""
+def read(
+    scores: str,
+    curves: list[str],
+    clrs_text: str,
+    arms: list[str],
+    sizes: dict[str, int],
+    models: dict[str, dict[str, Any]],
+) -> Data:
+    """The data of all figures; `curves` has one table per arm, `sizes` maps roles to nodes.
+
+    `clrs_text` has the published accuracies of CLRS-Text, `models` are the run's language models.
+    """
     points = {arm: tables.read(path) for arm, path in zip(arms, curves, strict=True)}
-    return Data(tables.read(scores, SCORES), points, sizes)
+    known = pd.read_csv(clrs_text)
+    return Data(tables.read(scores, SCORES), points, sizes, known, figures.Models.of(models))
 
 
 def scores(data: Data) -> "Figure":
-    """Figures 4 to 6 of the paper: means over algorithms against size."""
+    """Means of figures 4 to 6 of the paper over all algorithms, against size."""
     figure, panels = figures.panel_grid(4, PAGE_IN, 2.5, sharey=True)
     for axes, (metric, form, title) in zip(panels, PANELS, strict=True):
         rows = data.whole(metric=metric, form=form, inference=["plain", "alone"])

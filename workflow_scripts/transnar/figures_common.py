@@ -6,9 +6,11 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from workflow_scripts.shared.figures import COLOURS as C
+from workflow_scripts.shared.figures import Models
 from workflow_scripts.transnar.measurements import WHOLE, pick
 
 SMALL = "small decoders"  # note of a figure
+TOP = 1.05  # upper end of a score's axis
 
 
 class Look(NamedTuple):
@@ -42,11 +44,16 @@ VARIANTS = {
 
 @dataclass(frozen=True)
 class Data:
-    """Scores, learning curves by arm, and the sizes in nodes by role."""
+    """Scores, learning curves by arm, the sizes in nodes by role, and what CLRS-Text shows.
+
+    `clrs_text` has published accuracies by algorithm, model and size; `models` are the run's.
+    """
 
     scores: pd.DataFrame
     curves: dict[str, pd.DataFrame]
     sizes: dict[str, int]
+    clrs_text: pd.DataFrame
+    models: Models
 
     def whole(self, **wanted: Any) -> pd.DataFrame:
         """Pooled scores of decoders, means over all algorithms."""

@@ -4,6 +4,7 @@ All decoders answer the same prompts, so intervals are over seeds and prompts (`
 Differences between arms, and between inference conditions of one arm, are paired by seed and
 prompt. `role` is what a size is to the training. Reasoners are compared with Ibarz et al. (2022) at
 64 nodes (80 for strings): those of one algorithm with table 2, those of several with figure 3.
+Language models of the run that answer the decoders' prompts are experiment E4 (`replies.py`).
 """
 
 from collections.abc import Iterator
@@ -14,9 +15,9 @@ import pandas as pd
 from workflow_scripts.clrs import sampling
 from workflow_scripts.shared import intervals, job, scores, tables
 from workflow_scripts.shared.intervals import DIFFERENCE, SHARE
-from workflow_scripts.shared.schemas import SCORES
+from workflow_scripts.shared.schemas import REQUESTS, RESPONSES, SCORES
 from workflow_scripts.shared.scores import Row
-from workflow_scripts.transnar import across
+from workflow_scripts.transnar import across, replies
 from workflow_scripts.transnar.across import (
     DECODERS,
     Cell,
@@ -154,17 +155,21 @@ def reasoner_rows(
 def main(
     answers: list[str],
     reasoners: list[str],
+    requests: list[str],
+    responses: list[str],
     single_task: str,
     multi_task: str,
     table: str,
     steps: dict[str, int],
     sizes: dict[str, int],
+    models: list[str],
     provenance: dict[str, Any],
 ) -> None:
     """Write the study's scores to `table`, from tables of answers and of the reasoners' scores.
 
     `single_task` and `multi_task` are published tables. `steps` maps the reasoners, in the order of
-    their tables, to the training steps per algorithm; `sizes` maps roles to nodes.
+    their tables, to the training steps per algorithm; `sizes` maps roles to nodes. `requests` and
+    `responses` are those of the language models `models`, in this order.
     """
     found = cells(pd.concat([tables.read(path) for path in answers], ignore_index=True))
     roles = {size: role for role, size in sizes.items()}
@@ -180,6 +185,9 @@ def main(
     }
     for path, (name, count) in zip(reasoners, steps.items(), strict=True):
         rows += reasoner_rows(tables.read(path), name, count, known)
+    for model, *paths in zip(models, requests, responses, strict=True):
+        asked, replied = tables.read(paths[0], REQUESTS), tables.read(paths[1], RESPONSES)
+        rows += replies.rows(replies.graded(asked, replied), model, roles)
     made = scores.table([rows], CONDITIONS, whole=["nodes", "steps"])
     tables.write(made, table, SCORES, provenance)
 
