@@ -192,9 +192,9 @@ def change_of_mind(questions: int) -> Call:
     paths = ("requests.parquet", "responses.parquet", "trials.parquet")
 
     def call() -> dict[str, float]:
-        both = ask.ask(frame, engine, f"store-{questions}", plan)
-        ask.write(paths, frame, *both, plan, {})
-        return _counted(both[1])
+        parts = ask.ask(frame, engine, f"store-{questions}", plan)
+        ask.write(paths, frame, parts, plan, {})
+        return _counted(tables.read(paths[1]))
 
     return call
 

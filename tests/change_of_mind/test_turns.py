@@ -2,6 +2,7 @@
 
 import json
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,9 +10,9 @@ import pytest
 from tests.change_of_mind import made
 from tests.inference import tiny
 from workflow_scripts.change_of_mind import answerers, answers, ask, turns, wording
-from workflow_scripts.change_of_mind.trials import trials_of
+from workflow_scripts.change_of_mind.trials import TRIALS
 from workflow_scripts.inference import engines, forms
-from workflow_scripts.shared import files
+from workflow_scripts.shared import files, tables
 
 
 def test_thirty_six_cells_per_question_and_the_same_questions_in_each():
@@ -83,7 +84,7 @@ def test_the_way_out_is_named_where_a_server_gives_no_log_probabilities(tmp_path
     with pytest.raises(
         engines.EngineError, match=r"or models\.big\.asked\.change_of_mind\.choices: s"
     ):
-        ask.ask(few, Without(), tmp_path / "store", plan)
+        list(ask.ask(few, Without(), tmp_path / "store", plan))
 
 
 @pytest.mark.parametrize("kind", ["chat", "base"])
@@ -140,21 +141,25 @@ def test_a_base_model_sees_examples_before_both_turns():
 
 @pytest.mark.slow
 @pytest.mark.parametrize("way", [wording.TAUGHT, wording.ENGLISH])
-def test_a_real_model_is_asked_once_and_never_again(tmp_path, way):
+def test_a_real_model_is_asked_once_and_never_again(tmp_path, way, monkeypatch):
     checkpoint = tiny.save(tmp_path / "model")
     engine = engines.load("tiny", tiny.SPEC | {"max_context": 512}, str(checkpoint))
     counts = dict.fromkeys(made.COUNTS, 2)
     plan = turns.Plan(way, (50, 100), counts, 1.0, 1)
     few = made.asked().groupby(["task", "part"]).head(2).reset_index(drop=True)
-    first = ask.ask(few, engine, tmp_path / "store", plan)
+    paths = tuple(str(tmp_path / f"{name}.parquet") for name in ("requests", "responses", "trials"))
+    ask.write(paths, few, ask.ask(few, engine, tmp_path / "store", plan), plan, None)
+    found = [Path(path).read_bytes() for path in paths]
 
     def nothing(tasks):
         raise AssertionError(f"{len(tasks)} tasks asked again")
 
     engine.run = nothing
-    again = ask.ask(few, engine, tmp_path / "store", plan)
-    assert first[1].equals(again[1])
-    made_trials = trials_of(few, *first, plan)
+    for block in (turns.BLOCK_CELLS, 50):  # in one block as before, and in four
+        monkeypatch.setattr(turns, "BLOCK_CELLS", block)
+        ask.write(paths, few, ask.ask(few, engine, tmp_path / "store", plan), plan, None)
+        assert [Path(path).read_bytes() for path in paths] == found
+    made_trials = tables.read(paths[2], TRIALS)
     # 7 experiments x 2 questions x 12 cells, and the first turns.
     assert len(made_trials) == 7 * 2 * 12 + len(few)
     masses = [math.fsum(map(math.exp, json.loads(text))) for text in made_trials["first_logprobs"]]

@@ -113,11 +113,10 @@ def test_log_probabilities_of_a_copy_are_the_same(engine, spread):
 
 def test_backward_passes_are_on_a_copy_on_one_device(engine):
     with two_devices.devices():
-        own = model_sensitivity.in_float64(two_devices.spread(engine.model))
-    found = model_sensitivity.norms(own, IDS[:6])
-    for name, values in model_sensitivity.norms(
-        model_sensitivity.in_float64(engine.model), IDS[:6]
-    ).items():
+        own = model_sensitivity.measurable(two_devices.spread(engine.model))
+    found = model_sensitivity.norms(own, IDS[:6]).by_kind()
+    wanted = model_sensitivity.norms(model_sensitivity.measurable(engine.model), IDS[:6]).by_kind()
+    for name, values in wanted.items():
         np.testing.assert_array_equal(found[name], values)
 
 

@@ -202,7 +202,7 @@ def test_threads_change_no_token():
     assert torch.equal(results[1], results[3])
 
 
-@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("size", [*SIZES, 2176, 5000])
 def test_partial_selection_is_a_stable_sort(size):
     """Among logits with many equal values, as bfloat16 gives, and impossible tokens."""
     generator = torch.Generator().manual_seed(size)
@@ -210,10 +210,18 @@ def test_partial_selection_is_a_stable_sort(size):
     logits[torch.rand(4, size, generator=generator) < 0.3] = -torch.inf
     logits[:, : size // 3] *= 0.0  # both 0.0 and -0.0
     logits = logits.nan_to_num(nan=-torch.inf, neginf=-torch.inf)
+    logits[:, 0] = 1.0
     order = torch.sort(logits, dim=-1, descending=True, stable=True).indices
-    for most in (1, 3, 16, 100, 1000, size):
-        if most <= size:
-            assert torch.equal(sampling._ranked(logits, most), order[:, :most])
+    peaks = sampling._by_block(logits, "amax")
+    for least in (1.0, 0.5, 0.0, -1.0, torch.finfo(torch.float32).min):
+        row, ids = sampling._reaching(logits, peaks, torch.full((4,), least))
+        found = logits[row, ids]
+        ranked, values = sampling._by_rank(row, ids, found, found, torch.nan)
+        for number in range(4):
+            kept = int((logits[number] >= least).sum())
+            assert torch.equal(ranked[number, :kept], order[number, :kept])
+            assert torch.equal(values[number, :kept], logits[number][order[number, :kept]])
+            assert bool(values[number, kept:].isnan().all())
 
 
 @pytest.mark.parametrize("spread", [0.1, 1.0, 3.0, 8.0])

@@ -86,7 +86,7 @@ def test_both_turns_of_change_of_mind(config, tmp_path):
     words = wording.of(told["kind"])
     plan = turns.Plan(words, accuracies, study["questions"], study["temperature"], config["seed"])
     engine = Script()
-    ask.ask(frame, engine, tmp_path, plan)
+    list(ask.ask(frame, engine, tmp_path, plan))
     part = parts["change_of_mind_ask"]
     assert part.prompts == len(engine.scores)
     assert part.replies == part.reply_tokens == 0

@@ -86,11 +86,12 @@ def respond(
 def answers(
     questions: pd.DataFrame, settings: dict[str, float], name: str, plan: turns.Plan
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Requests and responses of both turns, in the form in which `ask.ask` returns a model's."""
+    """Requests and responses of both turns, in the form of the parts of `ask.ask`."""
     believed = beliefs(questions, settings["evidence"], plan.seed)
     opening = turns.first_turn(questions, plan)
     first = respond(opening, believed, settings, name, plan.seed)
-    closing = turns.second_turn(questions, opening, first, plan)
+    blocks = turns.second_turn(questions, opening, first, plan)
+    closing = pd.concat([opening.head(0), *blocks], ignore_index=True)
     last = respond(closing, believed, settings, name, plan.seed)
     return (
         pd.concat([opening.assign(round=0), closing.assign(round=1)], ignore_index=True),
@@ -121,7 +122,7 @@ def main(
     outputs = zip(requests, responses, trials, strict=True)
     for (name, own), paths in zip(settings.items(), outputs, strict=True):
         mine = plan._replace(model=name)
-        ask.write(paths, frame, *answers(frame, own, name, mine), mine, provenance)
+        ask.write(paths, frame, [answers(frame, own, name, mine)], mine, provenance)
 
 
 if __name__ == "__main__":

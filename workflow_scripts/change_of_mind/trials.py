@@ -47,12 +47,19 @@ TRIALS = DataFrameSchema(
 
 
 def trials_of(
-    questions: pd.DataFrame, requests: pd.DataFrame, responses: pd.DataFrame, plan: turns.Plan
+    questions: pd.DataFrame,
+    requests: pd.DataFrame,
+    responses: pd.DataFrame,
+    plan: turns.Plan,
+    opened: dict[str, answers.Answer] | None = None,
 ) -> pd.DataFrame:
-    """The trials (`TRIALS`) from the requests and responses of both turns."""
+    """The trials (`TRIALS`) from requests and responses of both turns, or of a part of them.
+
+    `opened` has the answers to first turns that are not among the requests.
+    """
     facts = questions.set_index("question")[["part", "cluster", "options", "right"]]
     frame = requests[turns.CONDITIONS].join(facts, on="question")
-    found = answers.of(requests.assign(options=frame["options"]), responses, plan.drawing)
+    found = (opened or {}) | turns.answered(questions, requests, responses, plan)
     first_turn = requests["experiment"] == "first"
     names = requests["request_id"]
     opening = requests["first_request"].where(~first_turn, names)

@@ -5,7 +5,7 @@ option chosen in turn 1. So is the advice, hence its stated accuracy is never te
 """
 
 from collections.abc import Iterator
-from itertools import product
+from itertools import islice, product
 from typing import Any, NamedTuple
 
 import pandas as pd
@@ -41,6 +41,9 @@ EXPERIMENTS: dict[str, tuple[str, str, tuple[str, ...], str, str]] = {
     "E7": ("sanity", "sanity", ("hidden", "shown"), "you", "fresh"),
 }
 
+# Cells that are asked at once, which limits memory: an answer and its request take 10 kB. A default
+# run has fewer, because a model's batches, and thereby its last bits, depend on the block.
+BLOCK_CELLS = 1 << 15
 REPLY_TOKENS = 32  # room for the letter and a short sentence, besides thoughts
 
 Cell = dict[str, Any]  # the conditions of a request
@@ -107,28 +110,37 @@ def first_turn(questions: pd.DataFrame, plan: Plan) -> pd.DataFrame:
     )
 
 
+def answered(
+    questions: pd.DataFrame, requests: pd.DataFrame, responses: pd.DataFrame, plan: Plan
+) -> dict[str, answers.Answer]:
+    """The answers to requests of one turn or both, by request id."""
+    options = requests["question"].map(questions.set_index("question")["options"])
+    return answers.of(requests.assign(options=options), responses, plan.drawing)
+
+
 def second_turn(
     questions: pd.DataFrame, requests: pd.DataFrame, responses: pd.DataFrame, plan: Plan
-) -> pd.DataFrame:
-    """Requests of turn 2, one per cell and question, from the answers to turn 1.
+) -> Iterator[pd.DataFrame]:
+    """Requests of turn 2 in blocks, one per cell and question, from the answers to turn 1.
 
     Raises `ValueError` where most of those could not be read.
     """
     ids = dict(zip(requests["question"], requests["request_id"], strict=True))
-    options = requests["question"].map(questions.set_index("question")["options"])
-    found = answers.of(requests.assign(options=options), responses, plan.drawing)
+    found = answered(questions, requests, responses, plan)
     answers.refuse_unread(found, responses["model"].iloc[0], plan.choices)
     first = {question: found[name].chosen for question, name in ids.items()}
-    return inference.table(
-        _request(
-            "/".join(str(cell[key]) for key in CONDITIONS if key != "first_request"),
-            plan.wording.second(row["text"], showing(cell)),
-            row["options"],
-            plan,
-            cell | {"first_request": ids[row["question"]]},
+    places = cells(questions, first, plan)
+    while block := list(islice(places, BLOCK_CELLS)):
+        yield inference.table(
+            _request(
+                "/".join(str(cell[key]) for key in CONDITIONS if key != "first_request"),
+                plan.wording.second(row["text"], showing(cell)),
+                row["options"],
+                plan,
+                cell | {"first_request": ids[row["question"]]},
+            )
+            for row, cell in block
         )
-        for row, cell in cells(questions, first, plan)
-    )
 
 
 def cells(questions: pd.DataFrame, first: dict[str, int], plan: Plan) -> Iterator[tuple[Any, Cell]]:

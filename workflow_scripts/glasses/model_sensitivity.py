@@ -5,25 +5,33 @@ the attention weights held fixed, the Jacobian is a sum over causal paths of pro
 its norm is at most the same sum of products of norms. The norm of a block from token j to i is at
 most [i = j] + sum over heads of alpha_ij ||W_O W_V||, divided by the scale of the norm layer; the
 feed-forward network enters by the norm of I + its Jacobian at that token.
+
+Up to `EXACT_WIDTH` the norms are those of whole Jacobians. A row of a Jacobian takes a backward
+pass, so wider models get an interval from random projections (`projected`).
 """
 
 import logging
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from scipy.stats import chi2
 from torch import Tensor
 
 from workflow_scripts.glasses.changed_attention import Change, changed
 from workflow_scripts.glasses.model_gaps import layer_list
 from workflow_scripts.inference import placement
+from workflow_scripts.shared import progress
 
 log = logging.getLogger(__name__)
 
 JACOBIAN_ROWS = 16  # in one backward pass: larger products, and memory for as many passes
-# Of Lanczos' method: the error of a squared norm is at most this share of it.
-TOLERANCE = 1.0e-10
+EXACT_WIDTH = 256  # at 576, 48 projections take a twelfth of the time of all rows
+PROJECTIONS = 48  # rows; the ends of an interval are then a fifth from an estimate at least
+CONFIDENCE = 0.95  # of the interval of one norm
+# Of Lanczos' method up to `EXACT_WIDTH` and beyond: the error of a squared norm, as a share of it.
+TOLERANCE, COARSE = 1.0e-10, 1.0e-4
 CHECK_EVERY = 8  # steps
 PARTS = ("input_layernorm", "self_attn", "post_attention_layernorm", "mlp")
 
@@ -42,28 +50,82 @@ def readable(model: Any, widest: int) -> str | None:
     return None
 
 
-def in_float64(model: Any) -> Any:
-    """A copy for `norms`; what the library computes in float32 stays in float32."""
+class Norms(NamedTuple):
+    """Norms by token, (tokens,) each.
+
+    `bound`, and ||dy_n/dv_i|| with attention weights `fixed` and `varying`. `least` and `most` are
+    the ends of the interval of each of these two; all three are equal where nothing is estimated.
+    """
+
+    bound: np.ndarray
+    fixed: np.ndarray
+    varying: np.ndarray
+    least: dict[str, np.ndarray]
+    most: dict[str, np.ndarray]
+
+    def by_kind(self) -> dict[str, np.ndarray]:
+        """The bound and the norms, as `sensitivity.profile` takes them."""
+        return {"bound": self.bound, "fixed": self.fixed, "varying": self.varying}
+
+
+def measurable(model: Any) -> Any:
+    """A copy for `norms`, in float64; what the library computes in float32 stays in float32."""
     own = placement.copied(model, on_devices=False).double().cpu().eval()
     for parameter in own.parameters():
         parameter.requires_grad_(False)
     return own
 
 
-def norms(own: Any, ids: list[int]) -> dict[str, np.ndarray]:
-    """`bound`, and ||dy_n/dv_i|| with attention weights `fixed` and `varying`, (tokens,) each.
-
-    `own` is a model that `in_float64` returned.
-    """
+def norms(own: Any, ids: list[int]) -> Norms:
+    """The norms and their bound at the tokens `ids`, of a model that `measurable` returned."""
     embeddings = own.get_input_embeddings()(torch.tensor([ids]))
     seen = Change(keep=True)
     with torch.no_grad(), changed(own, seen):
-        limit = _bound(own, embeddings, seen)
-    found = {"bound": limit.numpy()}
+        bound = _bound(own, embeddings, seen)
+    found: dict[str, tuple[np.ndarray, ...]] = {}
     for kind, change in (("fixed", Change(fixed=seen.kept)), ("varying", Change())):
-        jacobian = _jacobian(own, embeddings, change)
-        found[kind] = torch.linalg.matrix_norm(jacobian, ord=2).numpy()
-    return found
+        width = embeddings.shape[2]
+        if width <= EXACT_WIDTH:
+            units = torch.eye(width, dtype=embeddings.dtype)
+            norm = torch.linalg.matrix_norm(_products(own, embeddings, change, units), ord=2)
+            found[kind] = (norm.numpy(),) * 3
+        else:
+            generator = torch.Generator().manual_seed(0)
+            rows = torch.randn(PROJECTIONS, width, generator=generator, dtype=embeddings.dtype)
+            found[kind] = projected(_products(own, embeddings, change, rows).numpy())
+    middle, least, most = ({kind: found[kind][i] for kind in found} for i in (1, 0, 2))
+    return Norms(bound.numpy(), middle["fixed"], middle["varying"], least, most)
+
+
+def projected(sketches: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Least value, estimate and most of the spectral norms of J, (tokens,), from sketches G J.
+
+    `sketches` have shape (tokens, k, d); G has k independent rows of independent N(0, 1) entries.
+    For a unit vector u that does not depend on G, |G J u|^2 is |J u|^2 times a chi-square variable
+    with k degrees of freedom. The first right singular vector of J shows that the norm of G J
+    exceeds sqrt(chi2 / k) times that of J, except with the probability of that quantile: hence the
+    upper end. Half of the rows give a vector u, the other half |J u|, which is at most the norm of
+    J: hence the lower end, from both halves in both roles, each at half the error. The first
+    estimate is too large in the mean, the second too small; the estimate is their geometric mean.
+    """
+    rows = sketches.shape[1]
+    half = rows // 2
+    above = np.linalg.norm(sketches, ord=2, axis=(1, 2)) / np.sqrt(rows)
+    sides = []
+    for one, other in (
+        (sketches[:, :half], sketches[:, half:]),
+        (sketches[:, half:], sketches[:, :half]),
+    ):
+        first = np.linalg.svd(one, full_matrices=False)[2][:, 0]
+        sides.append(np.linalg.norm(np.einsum("tkd,td->tk", other, first), axis=1))
+    error = (1 - CONFIDENCE) / 2
+    below = np.sqrt((sides[0] ** 2 + sides[1] ** 2) / rows)
+    least = np.maximum(
+        sides[0] / np.sqrt(chi2.isf(error / 2, rows - half)),
+        sides[1] / np.sqrt(chi2.isf(error / 2, half)),
+    )
+    most = above * np.sqrt(rows / chi2.ppf(error, rows))
+    return least, np.clip(np.sqrt(below * above), least, most), most
 
 
 def _last(model: Any, embeddings: Tensor) -> Tensor:
@@ -72,19 +134,18 @@ def _last(model: Any, embeddings: Tensor) -> Tensor:
     return decoder(inputs_embeds=embeddings, use_cache=False).last_hidden_state[0, -1]
 
 
-def _jacobian(model: Any, embeddings: Tensor, change: Change) -> Tensor:
-    """dy_n/dv_i, (tokens, d, d), at embeddings (1, tokens, d), a few rows of y at a time."""
+def _products(model: Any, embeddings: Tensor, change: Change, rows: Tensor) -> Tensor:
+    """`rows`, (k, d), times dy_n/dv_i, (tokens, k, d), at embeddings (1, tokens, d)."""
     inputs = embeddings.detach().requires_grad_()
     with torch.enable_grad(), changed(model, change):
         output = _last(model, inputs)
-    found = torch.empty(inputs.shape[1], len(output), inputs.shape[2], dtype=inputs.dtype)
-    units = torch.eye(len(output), dtype=output.dtype)
-    for start in range(0, len(output), JACOBIAN_ROWS):
-        rows = slice(start, start + JACOBIAN_ROWS)
+    found = torch.empty(inputs.shape[1], len(rows), inputs.shape[2], dtype=inputs.dtype)
+    for start in progress.track(range(0, len(rows), JACOBIAN_ROWS), None, "Jacobian", "pass"):
+        part = slice(start, start + JACOBIAN_ROWS)
         (passed,) = torch.autograd.grad(
-            output, inputs, units[rows], retain_graph=True, is_grads_batched=True
+            output, inputs, rows[part], retain_graph=True, is_grads_batched=True
         )
-        found[:, rows] = passed[:, 0].transpose(0, 1)
+        found[:, part] = passed[:, 0].transpose(0, 1)
     return found
 
 
@@ -107,7 +168,7 @@ def _bound(model: Any, embeddings: Tensor, seen: Change) -> Tensor:
             hook.remove()
     n = embeddings.shape[1]
     paths = torch.eye(n, dtype=torch.float64)
-    for number, layer in enumerate(layers):
+    for number, layer in progress.track(enumerate(layers), len(layers), "bound", "layer"):
         per_head = _head_norms(layer.self_attn, config)
         block = torch.einsum("h,hij->ij", per_head, seen.kept[number])
         block = block * _norm_jacobians(layer.input_layernorm, entering[layer.input_layernorm])
@@ -152,6 +213,7 @@ def spectral_norms(function: Callable[[Tensor], Tensor], states: Tensor) -> Tens
     """
     tokens, d = states.shape
     pull = torch.func.vjp(function, states)[1]
+    tolerance = TOLERANCE if d <= EXACT_WIDTH else COARSE
     start = torch.randn(tokens, d, dtype=states.dtype, generator=torch.Generator().manual_seed(0))
     vector = start / start.norm(dim=1, keepdim=True)
     basis = torch.empty(tokens, 0, d, dtype=states.dtype)
@@ -167,11 +229,12 @@ def spectral_norms(function: Callable[[Tensor], Tensor], states: Tensor) -> Tens
         if step % CHECK_EVERY == 0 or step == d:
             values, vectors = torch.linalg.eigh(_tridiagonal(diagonal, beside))
             error = rest * vectors[:, -1, -1].abs()
-            if (error <= TOLERANCE * values[:, -1]).all():
+            if (error <= tolerance * values[:, -1]).all():
                 break
         beside.append(rest)
         vector = image / rest.clamp(min=torch.finfo(rest.dtype).tiny)[:, None]
-    return values[:, -1].clamp(min=0).sqrt()
+    # The larger end of the error, so that products of norms bound.
+    return (values[:, -1].clamp(min=0) * (1 + tolerance)).sqrt()
 
 
 def _tridiagonal(diagonal: list[Tensor], beside: list[Tensor]) -> Tensor:

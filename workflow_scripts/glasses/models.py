@@ -3,6 +3,7 @@
 import logging
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from workflow_scripts.glasses import model_gaps, model_sensitivity
@@ -10,7 +11,8 @@ from workflow_scripts.glasses.changed_attention import Change, changed
 from workflow_scripts.glasses.sensitivity import profile, stacked, violations
 from workflow_scripts.inference import agreement, engines
 from workflow_scripts.shared import job, seeds, tables
-from workflow_scripts.shared.scores import Row, exact
+from workflow_scripts.shared.scores import Row, exact, interval, mean
+from workflow_scripts.shared.statistics import Interval
 
 log = logging.getLogger(__name__)
 
@@ -22,16 +24,27 @@ def sensitivity(engine: Any, settings: dict[str, Any], wording: str, seed: int) 
         log.warning("models.%s: no sensitivity, %s", engine.name, reason)
         return []
     prompts = model_gaps.Prompts(engine, wording)
-    own, samples = model_sensitivity.in_float64(engine.model), []
+    own, samples = model_sensitivity.measurable(engine.model), []
     for draw in range(settings["prompts"]):
         rng = seeds.generator(seed, "glasses", "heard", draw)  # "heard": changing it changes draws
         shown = model_gaps.sequence("digits", settings["digits"], rng)
         samples.append(model_sensitivity.norms(own, prompts.tokens("last", shown)[0]))
-    norms = stacked(samples)
+    norms = stacked([sample.by_kind() for sample in samples])
     rows = profile("model_sensitivity", norms, "prompts")
+    estimated = any((sample.most["fixed"] > sample.least["fixed"]).any() for sample in samples)
     for kind in ("fixed", "varying"):
-        metric, broken = f"bound_violations_{kind}", violations(norms, kind)
-        rows.append(exact("model_sensitivity", metric, broken, norms[kind].size, units="tokens"))
+        metric, n = f"bound_violations_{kind}", norms[kind].size
+        if not estimated:
+            broken = violations(norms, kind)
+            rows.append(exact("model_sensitivity", metric, broken, n, units="tokens"))
+        else:
+            ends = [stacked([getattr(each, end) for each in samples]) for end in ("least", "most")]
+            low, high = (violations(end | {"bound": norms["bound"]}, kind) for end in ends)
+            broken = Interval(violations(norms, kind), low, high, n)
+            rows.append(interval("model_sensitivity", metric, broken, units="tokens"))
+            factors = [float(np.median(each.most[kind] / each.least[kind])) for each in samples]
+            metric = f"interval_factor_{kind}"
+            rows.append(mean("model_sensitivity", metric, factors, units="prompts"))
     return rows
 
 

@@ -8,8 +8,8 @@ from workflow_scripts.inference import kinds
 from workflow_scripts.shared.workload import Count, Part, asked, sampled
 
 CURES = 2
-# Time of a sensitivity per token and unit of width, in tokens that are read: two backward passes in
-# float64, and norms. Measured on a model of width 576 that reads in bfloat16 on a CPU.
+# Time of a sensitivity per token and row of two Jacobians, in tokens that are read: backward passes
+# in float64, and norms. Measured on a model of width 576 that reads in bfloat16 on a CPU.
 JACOBIANS = 25
 
 
@@ -23,7 +23,7 @@ def workload(config: dict[str, Any], name: str, count: Count) -> list[Part]:
 
 
 def _inside(settings: dict[str, Any], told: dict[str, Any], count: Count) -> Part:
-    from workflow_scripts.glasses import model_gaps
+    from workflow_scripts.glasses import model_gaps, model_sensitivity
 
     gaps, words = settings["gaps"], model_gaps.WORDINGS[told["wording"]]
     rng = np.random.default_rng(0)
@@ -48,6 +48,7 @@ def _inside(settings: dict[str, Any], told: dict[str, Any], count: Count) -> Par
     if count.width is not None and count.width <= heard["widest"]:
         shown = model_gaps.sequence("digits", heard["digits"], rng)
         tokens = heard["prompts"] * count.turns(turns("last_ones", shown))
-        read += tokens * count.width * JACOBIANS
+        exact = count.width <= model_sensitivity.EXACT_WIDTH
+        read += tokens * (count.width if exact else model_sensitivity.PROJECTIONS) * JACOBIANS
         number += heard["prompts"]
     return Part("glasses_models", number, number, scored_tokens=read)

@@ -158,7 +158,7 @@ Found = tuple[list[int], torch.Tensor]
 def passed(forward: Forward, tokens: Sequence[int], lengths: Sequence[int]) -> tuple[Found, Found]:
     """Logits after tokens of prompts, the first `lengths` tokens, and after one token more each.
 
-    Each with its places in `tokens`; logits have shape (places, vocabulary).
+    Each with its places in `tokens`; logits are float32 of shape (places, vocabulary).
     """
     rows = [list(tokens[:length]) for length in lengths]
     positions = [range(length) for length in lengths]
@@ -178,7 +178,7 @@ def passed(forward: Forward, tokens: Sequence[int], lengths: Sequence[int]) -> t
         continued,
         torch.arange(len(rows), device=device),
     )
-    return ([place for _, place in wanted], logits), (list(lengths), after)
+    return ([place for _, place in wanted], logits.float()), (list(lengths), after.float())
 
 
 def relative(found: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:

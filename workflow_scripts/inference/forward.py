@@ -49,10 +49,10 @@ class Forward:
         cache: Prompts | Rows,
         wanted: torch.Tensor,
     ) -> torch.Tensor:
-        """Float32 logits, shape (wanted, vocabulary), at `wanted`, indices into flat `tokens`.
+        """Logits, shape (wanted, vocabulary), at `wanted`, indices into flat `tokens`.
 
         `tokens` and `positions` have shape (1, tokens) if packed, else (rows, 1). `sight` says
-        what each of them attends to.
+        what each of them attends to. The logits have the type in which the model computes them.
         """
         count = len(wanted)
         self._wanted = functional.pad(wanted, (0, up(count, MIN_ROWS) - count))
@@ -70,4 +70,4 @@ class Forward:
             self._wanted = None
             CURRENT.reset(before)
             self._config._attn_implementation = usual
-        return output.logits[0, :count].float()
+        return output.logits[0, :count]

@@ -117,6 +117,7 @@ def _passed(model: LocalModel, rows: list[_Row]) -> list[_Row]:
     )
     places = [index[i, place] for i, row in enumerate(rows) for place, _, _ in row.lookups]
     tokens = [token for row in rows for _, token, _ in row.lookups]
+    logits = logits.float()
     at = torch.tensor(places, device=logits.device)
     chosen = logits[at, torch.tensor(tokens, device=logits.device)]
     totals = torch.logsumexp(logits, dim=-1).double()

@@ -3,8 +3,8 @@
 A token is drawn by inversion: it is the first one at which the cumulative probability exceeds the
 row's random number, which `noise` defines. The order of summation is fixed: the sums of blocks of
 `BLOCK` consecutive token ids, then the tokens of one block. So a token depends on its own row only.
-The likeliest tokens, for top_k and top_p, lie in the blocks with the largest maxima; only these
-blocks are searched, instead of sorting the vocabulary.
+For top_k and top_p, only tokens above a threshold are sorted, and only blocks whose maximum reaches
+it are searched. Which threshold is tried changes no token.
 """
 
 from collections.abc import Callable, Sequence
@@ -14,8 +14,10 @@ import torch
 from workflow_scripts.inference import noise
 
 BLOCK = 128  # tokens
-CHUNK = 1 << 20  # logits handled at once: 4 MiB of float32, which fit into a processor's cache
-FEW = (32, 128, 1024)  # numbers of likeliest tokens that may hold a nucleus, before all are sorted
+CHUNK = 1 << 21  # logits handled at once: more leave the caches, fewer show the cost of calls
+# Shares of the mass outside a nucleus, with which tokens are tried for a place in it; 0 tries all.
+SHARES = (2.0**-6, 2.0**-10, 2.0**-14, 0.0)
+MARGIN = 1 + 1e-9  # for sums in another order
 SMALL = 2048  # vocabulary up to which a search by blocks saves nothing
 COLDEST = 1e-30  # lower temperatures give the same token, but logits / temperature overflows
 LAST = (1 << 31) - 1
@@ -55,15 +57,14 @@ def choose(
 ) -> torch.Tensor:
     """One token id per row, int64, shape (rows,), from `logits`, shape (rows, vocabulary).
 
-    The other arguments have shape (rows,). Temperature 0 is greedy; `top_k` 0 and `top_p` 1 keep
-    every token. The nucleus is the smallest set of likeliest tokens whose mass, renormalized after
-    top_k, is at least top_p (Holtzman et al. 2020, section 3.1). Equal logits rank by token id.
+    The logits may have any floating-point type; they are converted to float32 in parts. The other
+    arguments have shape (rows,). Temperature 0 is greedy; `top_k` 0 and `top_p` 1 keep every token.
+    The nucleus is the smallest set of likeliest tokens whose mass, renormalized after top_k, is at
+    least top_p (Holtzman et al. 2020, section 3.1). Equal logits rank by token id.
 
     Raises `FloatingPointError` for NaN or +inf among the logits.
     """
     greedy = temperature == 0
-    if bool(greedy.all()):
-        return likeliest(logits)
     u = uniform(keys, steps)
     heat = temperature.clamp(min=COLDEST)
     few = (top_k > 0) & (top_k < logits.shape[-1]) & ~greedy
@@ -120,8 +121,16 @@ def _of_top_k(
     top_p: torch.Tensor,
     u: torch.Tensor,
 ) -> torch.Tensor:
-    ids = _ranked(logits, int(top_k.max()))
-    values = logits.gather(1, ids).double()
+    peaks = _by_block(logits, "amax")
+    if not bool(peaks.amax(-1).isfinite().all()):
+        raise _not_finite()
+    # As many tokens as there are peaks reach the smallest peak among the k largest.
+    most = int(top_k.max())
+    among = peaks if most <= peaks.shape[1] else logits
+    least = among.topk(most).values.gather(1, top_k[:, None] - 1)[:, 0]
+    row, ids = _reaching(logits, peaks, least.clamp(min=torch.finfo(logits.dtype).min))
+    found = logits[row, ids]
+    ids, values = _by_rank(row, ids, found, found.double(), -torch.inf)
     mass = ((values - values[:, :1]) / heat[:, None]).exp()
     rank = torch.arange(ids.shape[1], device=ids.device)
     mass = mass.masked_fill(rank >= top_k[:, None], 0.0)
@@ -133,20 +142,28 @@ def _of_nucleus(
 ) -> torch.Tensor:
     every = _probabilities(logits, heat)
     total = _by_block(every, "sum").double().cumsum(-1)[:, -1]
+    if not bool(total.isfinite().all()):
+        raise _not_finite()
+    peaks = _by_block(every, "amax")
+    goal = top_p * total
     tokens = torch.empty_like(u, dtype=torch.int64)
-    left = torch.arange(len(u), device=u.device)
-    size = logits.shape[-1]
-    for few in (*(few for few in FEW if few < size), size):
-        ids = _ranked(logits[left], few)
-        mass = every[left].gather(1, ids).double()
-        found = mass.cumsum(-1)[:, -1] >= top_p[left] * total[left]
-        if few == size:
-            found = torch.ones_like(found)
-        done = left[found]
-        mass = _cut(mass[found], top_p[done], total[done])
-        tokens[done] = _taken(ids[found], mass, u[done])
-        left = left[~found]
-        if not len(left):
+    left = torch.ones_like(u, dtype=torch.bool)
+    for share in SHARES:
+        # At a share of 1 / vocabulary, the tokens below have less mass together than the nucleus
+        # leaves out, so those above hold the nucleus. A larger share often does, with fewer tokens.
+        least = ((total - goal) * share).float().clamp(min=torch.finfo(every.dtype).tiny)
+        row, ids = _reaching(every, peaks, torch.where(left, least, torch.inf))
+        mass = every[row, ids].double()
+        reached = torch.zeros_like(goal).index_add_(0, row, mass) > goal * MARGIN
+        done = left & reached if share else left
+        number = done.nonzero()[:, 0]
+        if len(number):
+            use = done[row]
+            row, ids, mass = (done.cumsum(0) - 1)[row[use]], ids[use], mass[use]
+            ids, mass = _by_rank(row, ids, logits[number[row], ids], mass, 0.0)
+            tokens[number] = _taken(ids, _cut(mass, top_p[number], total[number]), u[number])
+            left = left & ~done
+        if not bool(left.any()):
             break
     return tokens
 
@@ -184,35 +201,50 @@ def _inside(
     return ids, found.masked_fill_(ids >= size, beyond)
 
 
-def _ranked(logits: torch.Tensor, most: int) -> torch.Tensor:
-    """Ids of the `most` likeliest tokens, in order, shape (rows, most).
+def _reaching(
+    values: torch.Tensor, peaks: torch.Tensor, least: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Rows and token ids of the values of at least `least`, (rows,), in order of row and id.
 
-    The k likeliest tokens lie in the k blocks with the largest maxima, equal ones by block.
+    `values` have shape (rows, vocabulary), their `peaks` by block (rows, blocks). `least` > -inf.
     """
-    peaks = _by_block(logits, "amax")
-    if bool(peaks.isnan().any()):
-        raise _not_finite()
-    blocks = peaks.shape[1]
-    if most < blocks:
-        best = _ids(_order(peaks, torch.arange(blocks, device=peaks.device)).topk(most).values)
-        ids, values = _inside(logits, best, -torch.inf)
+    size = values.shape[1]
+    if size <= SMALL:
+        row, ids = (values >= least[:, None]).nonzero(as_tuple=True)
+        return row, ids
+    row, block = (peaks >= least[:, None]).nonzero(as_tuple=True)
+    if size % BLOCK == 0:
+        inside = values.reshape(-1, BLOCK).index_select(0, row * peaks.shape[1] + block)
     else:
-        ids, values = torch.arange(logits.shape[-1], device=logits.device), logits
-    order = _order(values, ids)
-    # With k below n / 64, torch's CPU code sorts with a heap, which is slow unless k is small.
-    most_or_more = most if most <= FEW[0] else min(max(most, order.shape[1] // 60), order.shape[1])
-    return _ids(order.topk(most_or_more).values[:, :most])
+        every = block[:, None] * BLOCK + torch.arange(BLOCK, device=block.device)
+        inside = values[row[:, None], every.clamp(max=size - 1)]
+        inside.masked_fill_(every >= size, -torch.inf)
+    pair, place = (inside >= least[row][:, None]).nonzero(as_tuple=True)
+    return row[pair], block[pair] * BLOCK + place
 
 
-def _order(values: torch.Tensor, ids: torch.Tensor) -> torch.Tensor:
-    """Integers that order by value, equal values by smaller id; no two are equal."""
-    bits = (values + 0.0).view(torch.int32)  # -0.0 becomes 0.0
-    bits = bits ^ ((bits >> 31) & LAST)
-    return (bits.long() << 32) | (LAST - ids)
+def _by_rank(
+    row: torch.Tensor, ids: torch.Tensor, logits: torch.Tensor, values: torch.Tensor, empty: float
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Token ids and their `values`, shape (rows, k), each row's in the order of its logits.
 
-
-def _ids(order: torch.Tensor) -> torch.Tensor:
-    return LAST - (order & LAST)
+    The arguments have shape (tokens,); `row` ascends and names every row. k is the largest number
+    of tokens in a row; other rows end in places with id 0 and the value `empty`.
+    """
+    # Row, logit from high to low, id: rows x vocabulary is about `CHUNK`, so 63 bits are enough.
+    bits = (logits + 0.0).view(torch.int32)  # -0.0 becomes 0.0
+    ascending = (bits ^ ((bits >> 31) & LAST)).long()
+    width = int(ids.max()).bit_length()
+    keys = (((row << 32) + LAST - ascending) << width) | ids
+    rank = keys.sort().indices
+    counts = torch.bincount(row)
+    place = torch.arange(len(row), device=row.device) - (counts.cumsum(0) - counts)[row]
+    shape = (len(counts), int(counts.max()))
+    ranked_ids = torch.zeros(shape, dtype=ids.dtype, device=row.device)
+    ranked_ids[row, place] = ids[rank]
+    ranked = torch.full(shape, empty, dtype=values.dtype, device=row.device)
+    ranked[row, place] = values[rank]
+    return ranked_ids, ranked
 
 
 def _cut(mass: torch.Tensor, top_p: torch.Tensor, total: torch.Tensor) -> torch.Tensor:

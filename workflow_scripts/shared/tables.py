@@ -1,7 +1,8 @@
 """Parquet tables, checked at every boundary and carrying their own provenance."""
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -45,28 +46,40 @@ def write_parts(
     Parts are gathered into row groups of `GROUP_BYTES`, so memory does not grow with the table.
     Up to that size the file equals that of `write`, byte for byte.
     """
+    with in_parts(path, provenance) as append:
+        for part in parts:
+            append(part)
+
+
+@contextmanager
+def in_parts(
+    path: str | Path, provenance: dict[str, Any] | None = None
+) -> Iterator[Callable[[pd.DataFrame], None]]:
+    """A function that appends parts to a table, which is written as `write_parts` writes it."""
     note = json.dumps(provenance or {}, sort_keys=True, default=str).encode()
-    rest = iter(parts)
-    first = pa.Table.from_pandas(next(rest), preserve_index=False)
-    schema = first.schema.with_metadata({**(first.schema.metadata or {}), PROVENANCE_KEY: note})
-    with (
-        files.atomic(path) as temporary,
-        pq.ParquetWriter(temporary, schema, compression="zstd") as writer,
-    ):
-        for group in _groups(first, rest, schema):
-            writer.write_table(group)
+    held: list[pa.Table] = []
+    writers: list[pq.ParquetWriter] = []
 
+    with files.atomic(path) as temporary, ExitStack() as stack:
 
-def _groups(first: pa.Table, rest: Iterator[pd.DataFrame], schema: pa.Schema) -> Iterator[pa.Table]:
-    """The parts gathered into tables of at least `GROUP_BYTES`, except the last one."""
-    held = [first.cast(schema)]
-    for part in rest:
-        if sum(table.nbytes for table in held) >= GROUP_BYTES:
+        def append(part: pd.DataFrame) -> None:
+            table = pa.Table.from_pandas(part, preserve_index=False)
+            if not writers:  # the first part sets the types
+                known = {**(table.schema.metadata or {}), PROVENANCE_KEY: note}
+                schema = table.schema.with_metadata(known)
+                writer = pq.ParquetWriter(temporary, schema, compression="zstd")
+                writers.append(stack.enter_context(writer))
+            if sum(each.nbytes for each in held) >= GROUP_BYTES:
+                flush()
+            held.append(table.cast(writers[0].schema))
+
+        def flush() -> None:
             # One chunk per column: pages then end where they end in a table of one part.
-            yield pa.concat_tables(held).combine_chunks()
+            writers[0].write_table(pa.concat_tables(held).combine_chunks())
             held.clear()
-        held.append(pa.Table.from_pandas(part, preserve_index=False).cast(schema))
-    yield pa.concat_tables(held).combine_chunks()
+
+        yield append
+        flush()
 
 
 def read(path: str | Path, schema: "DataFrameSchema | None" = None) -> pd.DataFrame:
