@@ -36,6 +36,7 @@ configfile: Path(workflow.basedir) / "config.yaml"
 
 
 include: "rules/common.smk"
+include: "rules/datasets.smk"
 include: "rules/models.smk"
 include: "rules/inference.smk"
 include: "rules/clrs.smk"
