@@ -15,7 +15,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from workflow_scripts.shared import files, job
+from workflow_scripts.shared import datasets, files, job
 from workflow_scripts.shared.datasets import IDX, IMAGES, Images
 
 INSTALLED = Path("/")  # where Debian's package puts its files
@@ -78,7 +78,7 @@ def main(dataset: str, idx: list[str]) -> None:
     for path, content in zip(idx, found, strict=True):
         with files.atomic(path) as temporary:
             temporary.write_bytes(content)
-    files.write_json(Path(idx[0]).with_name("source.json"), known._asdict())
+    files.write_json(datasets.origin(idx[0]), known._asdict())
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ import hashlib
 from fnmatch import fnmatch
 from pathlib import Path
 
-from workflow_scripts.shared import files, job
+from workflow_scripts.shared import datasets, files, job
 from workflow_scripts.shared.datasets import QUESTIONS, Questions
 
 
@@ -21,25 +21,27 @@ class FetchError(ValueError):
 def fetched(path: str, known: Questions) -> tuple[Path, str]:
     """The file in the hub's cache, and the commit that it is from. Raises `FetchError`."""
     from huggingface_hub import HfApi, hf_hub_download
-    from huggingface_hub.errors import HfHubHTTPError
 
     try:
         about = HfApi().repo_info(known.hub, repo_type="dataset", revision=known.revision)
         names = [each.rfilename for each in about.siblings or []]
         matching = [name for name in names if fnmatch(Path(name).name, known.file)]
-        if len(matching) != 1:
-            raise FetchError(
-                f"{path}: expected one file {known.file} in the data set {known.hub}, found "
-                f"{', '.join(matching) or 'none'}; put the file there by hand"
-            )
         commit = str(about.sha)
-        local = hf_hub_download(known.hub, matching[0], repo_type="dataset", revision=commit)
-    except (OSError, HfHubHTTPError) as error:  # OSError: no network
+        local = [
+            hf_hub_download(known.hub, name, repo_type="dataset", revision=commit)
+            for name in matching[:1]
+        ]
+    except Exception as error:  # of whichever HTTP library the hub's client uses
         raise FetchError(
             f"{path}: the hub's data set {known.hub} cannot be reached "
             f"({type(error).__name__}); put its file {known.file} there by hand, as JSON lines"
         ) from error
-    return Path(local), commit
+    if len(matching) != 1:
+        raise FetchError(
+            f"{path}: expected one file {known.file} in the data set {known.hub}, found "
+            f"{', '.join(matching) or 'none'}; put the file there by hand"
+        )
+    return Path(local[0]), commit
 
 
 def json_lines(path: Path) -> bytes:
@@ -69,7 +71,7 @@ def main(dataset: str, questions: str) -> None:
     with files.atomic(questions) as temporary:
         temporary.write_bytes(json_lines(local))
     origin = known._asdict() | {"commit": commit, "sha256": digest}
-    files.write_json(f"{questions}.source.json", origin)
+    files.write_json(datasets.origin(questions), origin)
 
 
 if __name__ == "__main__":

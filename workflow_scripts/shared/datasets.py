@@ -70,8 +70,7 @@ IMAGES = {
         ),
     ),
 }
-# Names, revisions and hashes as recorded in public repositories; licences as on the data sets' pages
-# there. They could not be compared with the hub itself.
+# Names, revisions and hashes as public repositories record them; not compared with the hub itself.
 QUESTIONS = {
     "aime-2025.jsonl": Questions(
         "math-ai/aime25",
@@ -97,6 +96,12 @@ QUESTIONS = {
         "guipenedo/gsm8k-mc", "*test*", "see the data set's page; GSM8K itself is MIT"
     ),
 }
+
+
+def origin(path: str) -> str:
+    """The file that says where a fetched file is from, beside it or for its whole folder."""
+    folder, name = os.path.split(path)
+    return os.path.join(folder, "source.json" if name in IDX else f"{name}.source.json")
 
 
 def is_fetched(path: str) -> bool:
