@@ -128,7 +128,7 @@ def test_an_unreachable_hub_says_where_the_file_goes(hub, monkeypatch):
 
     monkeypatch.setattr("huggingface_hub.HfApi.repo_info", unreachable)
     with pytest.raises(
-        questions.FetchError, match="owner/toy cannot be reached .* by hand, as JSON"
+        questions.FetchError, match=r"owner/toy cannot be reached .* by hand, as JSON"
     ):
         hub()
 

@@ -103,7 +103,9 @@ def test_a_run_gets_the_locked_commits_and_names_what_is_not_locked():
     assert lock.apply(used, {"owner/model": FIRST}) == ["model-1"]
     assert used["models"]["model-0"]["revision"] == FIRST
     assert used["parallel_sequential"]["embedder"]["revision"] == FIRST
-    with pytest.raises(ConfigError, match="model-1: revision latest is not locked .* models_fetch"):
+    with pytest.raises(
+        ConfigError, match=r"model-1: revision latest is not locked .* models_fetch"
+    ):
         lock.refuse(["model-1"], ["softmax_models", "models_fetch"])
     lock.refuse(["model-1"], ["models_fetch"])
     lock.refuse([], ["softmax_models"])

@@ -17,6 +17,7 @@ from workflow_scripts.shared.config import ConfigError, read_yaml
 
 LATEST = "latest"
 LOCK = Path("models.lock.yaml")
+FREE = {"models_fetch", "publish_decidable", "datasets_images", "datasets_questions", "decidable"}
 COMMIT = re.compile("[0-9a-f]{40}")
 HEAD = """\
 # The commits of hub models with `revision: latest`, written by `snakemake models_fetch`.
@@ -68,11 +69,11 @@ def apply(config: Config, locked: dict[str, str]) -> list[str]:
 
 
 def refuse(missing: list[str], rules: Iterable[str]) -> None:
-    """Refuse to run jobs of these rules while models are not locked; fetching them is allowed.
+    """Refuse to run jobs of these rules while models are not locked, but those that load none.
 
     Raises `ConfigError`.
     """
-    if missing and set(rules) - {"models_fetch"}:
+    if missing and set(rules) - FREE:
         raise ConfigError(
             f"{', '.join(missing)}: revision {LATEST} is not locked to a commit; run `snakemake "
             f"models_fetch` with the same config, which writes {LOCK}, then run this again"

@@ -19,6 +19,13 @@ MNIST_MD5 = {
 MNIST, OTHER = "MNIST", "other images"  # names of the data, beside DIGITS
 
 
+def named(source: str) -> str:
+    """The name of the data that a source is meant to be; the files decide once they are read."""
+    if source == DIGITS:
+        return DIGITS
+    return OTHER if Path(source).name == "fashion-mnist" else MNIST
+
+
 def paths(source: str) -> list[str]:
     """The files of a source: none for the digits, one `.npz` file, or four idx files."""
     if source == DIGITS:
