@@ -231,7 +231,7 @@ def show(
         "peak GB",
         "disk GB",
     ):
-        table.add_column(name, justify="left" if name == "rule" else "right")
+        table.add_column(name, justify="left" if name == "rule" else "right", no_wrap=True)
     for row in rows.to_dict("records"):
         hours_of_rule = [_hours(row[column]) for column in COLUMNS]
         if row["unknown"] < row["jobs"] and row["unknown"]:
@@ -313,7 +313,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         allow_abbrev=False,
     )
     given = parser.parse_known_args(arguments)[1]
-    console = Console(width=110, highlight=False)
+    console = Console(width=120, highlight=False)
     try:
         jobs, config = jobs_of(plan(given)), planned_config(given)
         models = {job.model for job in jobs}

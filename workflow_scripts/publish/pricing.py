@@ -175,9 +175,9 @@ def _cocycles_train(config: Config, of: Mapping[str, str]) -> float:
 
 
 def _cocycles_trained(config: Config, of: Mapping[str, str]) -> float:
-    own, test = config["cocycles"]["training"], config["clrs"]["data"]["test"]
-    lengths = sum(STEPS[name] for name in own["algorithms"])
-    return own["seeds"] * own["width"] * test["samples"] * lengths * len(own["processors"])
+    own, samples = config["cocycles"]["training"], config["clrs"]["data"]["test"]["samples"]
+    networks = own["seeds"] * len(own["processors"])
+    return networks * own["width"] * samples * STEPS[of["algorithm"]]
 
 
 def _export(config: Config, of: Mapping[str, str]) -> float:
