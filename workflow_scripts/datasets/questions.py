@@ -60,6 +60,7 @@ def main(dataset: str, questions: str) -> None:
     Raises `FetchError` if the hub cannot be reached, or for another checksum than the known one.
     """
     known = QUESTIONS[dataset]
+    print(f"{dataset}: {known.hub}; licence: {known.licence}")
     local, commit = fetched(questions, known)
     with local.open("rb") as stream:
         digest = hashlib.file_digest(stream, "sha256").hexdigest()

@@ -26,6 +26,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from workflow_scripts.models import lock
 from workflow_scripts.publish import decidable, pricing, spent, workloads
 from workflow_scripts.publish.pricing import Config, Price
 from workflow_scripts.publish.spent import BENCHMARKS
@@ -48,7 +49,8 @@ class Job(NamedTuple):
 
     `limit_h` is its time limit in hours; `group` the group that it is submitted with, if any, and
     its number, since one group may be submitted in several parts; `study` and `model` are wildcards
-    of its rule, "" without; `name` is its log below `logs/<rule>/`, without the ending.
+    of its rule, "" without; `name` is its log below `logs/<rule>/`, without the ending;
+    `memory_gb` is what it asks for.
     """
 
     rule: str
@@ -60,6 +62,7 @@ class Job(NamedTuple):
     study: str = ""
     model: str = ""
     name: str = ""
+    memory_gb: float = 0.0
     wildcards: Mapping[str, str] = {}
 
 
@@ -92,6 +95,7 @@ def _job(rule: str, group: tuple[str, int] | None, block: dict[str, str]) -> Job
         study=wildcards.get("study", ""),
         model=wildcards.get("model", ""),
         name=block.get("log", "").removeprefix(f"logs/{rule}/").removesuffix(".log"),
+        memory_gb=int(resources.get("mem_mb", 0)) / 1000,
         wildcards=wildcards,
     )
 
@@ -163,7 +167,8 @@ def estimate(
     table["measured"] = own.notna()
     known_prices = [each or UNKNOWN for each in priced or [None] * len(table)]
     of_price = pd.Series([each.hours for each in known_prices], index=table.index, dtype=float)
-    table["memory_gb"] = [each.memory_gb for each in known_prices]
+    peaks = pd.Series([each.memory_gb for each in known_prices], index=table.index, dtype=float)
+    table["memory_gb"] = peaks.fillna(table["memory_gb"])
     table["disk_gb"] = [each.disk_gb for each in known_prices]
     measured_here = own.fillna(of_rule).fillna(of_speed)
     # At another scale a job takes another time, so its price is nearer.
@@ -215,8 +220,13 @@ def show(
     console: Console,
     asked: Sequence[Asked] = (),
     priced: Sequence[Price | None] = (),
+    models: Iterable[Mapping[str, Any]] = (),
 ) -> None:
-    """Print the tables. `planned` is the scale of the plan, `asked` the models not trained here."""
+    """Print the tables.
+
+    `planned` is the scale of the plan, `asked` the models not trained here, `models` the entries of
+    those of them that are on the hub.
+    """
     measured_at, peaks = _scale(), peak_gb()
     rows = estimate(jobs, hours, asked, measured_at == planned, priced)
     table = Table(box=box.SIMPLE_HEAD, header_style="")
@@ -258,6 +268,8 @@ def show(
     console.print(f"{count} submissions" + ("; each of these groups is one:" if grouped else "."))
     for rules in grouped.values():
         console.print(f"  {', '.join(sorted(set(rules)))} ({len(rules)} jobs)")
+    if size_gb := sum(pricing.download_gb(spec) for spec in models):
+        console.print(f"Models from the hub: about {size_gb:.0f} GB to download.")
     if unknown:
         console.print(f"? : {unknown} jobs without a measurement that applies; not in the sum.")
     if hours:
@@ -319,7 +331,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         models = {job.model for job in jobs}
         asked = [entry for entry in workloads.asked(config) if entry.model in models]
         priced = prices(jobs, config, asked)
-        show(jobs, measured_h(), config["scale"], console, asked, priced)
+        on_hub = {name: spec for name, spec in lock.of_hub(config) if name in models}
+        sources = {spec["source"]: spec for spec in on_hub.values()}
+        show(jobs, measured_h(), config["scale"], console, asked, priced, sources.values())
         with tempfile.TemporaryDirectory() as scratch:
             decidable.show(what_it_decides(given, Path(scratch)), console)
     except (PlanError, config_files.ConfigError) as error:

@@ -6,6 +6,7 @@ the ratio of its work in this config and in config.yaml. How work grows is writt
 `WORK`; exponents are the fits of docs/scaling.md. Rules that are not listed do not grow.
 """
 
+import math
 import re
 from collections.abc import Callable, Mapping
 from functools import lru_cache
@@ -40,7 +41,11 @@ Work = Callable[[Config, Mapping[str, str]], float]
 
 
 class Price(NamedTuple):
-    """Hours of a job on the cores or GPUs that it asks for, peak memory and bytes on disk."""
+    """Hours of a job on the cores or GPUs that it asks for, peak memory and files on disk.
+
+    The memory is NaN where the job has more work than in the reference run: it then counts as what
+    the job asks for.
+    """
 
     hours: float
     memory_gb: float
@@ -259,7 +264,7 @@ WORK: dict[str, Work] = {
     "transnar_train": _transnar_train,
     "transnar_evaluate": _transnar_evaluate,
 }
-GROWING_FILES = {"clrs_export"}  # whose files, and memory, grow with their work
+GROWING_FILES = {"clrs_export"}  # whose files grow with their work
 
 
 @lru_cache
@@ -288,7 +293,8 @@ def price(
         large = rule == "transnar_train" and config["transnar"]["decoder"]["width"] >= LARGE_WIDTH
         seconds /= GPU_SPEED_LARGE if large else GPU_SPEED
     files = ratio if rule in GROWING_FILES else 1.0
-    return Price(seconds / 3600, found["peak_mb"] * files / 1000, found["disk_mb"] * files / 1000)
+    memory_gb = found["peak_mb"] / 1000 if ratio <= 1 else math.nan
+    return Price(seconds / 3600, memory_gb, found["disk_mb"] * files / 1000)
 
 
 def _ratio(rule: str, of: Mapping[str, str], config: Config, base: Config, known: bool) -> float:
@@ -318,6 +324,11 @@ def billions(source: str) -> float | None:
     """Parameters of a hub model in billions, as its name says; None if it does not."""
     found = BILLIONS.findall(source)
     return float(found[-1]) if found else None
+
+
+def download_gb(spec: Mapping[str, Any]) -> float:
+    """Size of a hub model's weights, as its name says; published in two bytes per parameter."""
+    return 2 * (billions(spec["source"]) or 0.0)
 
 
 def of_model(part: Part, size: float, dtype: str, gpus: int) -> Price:
