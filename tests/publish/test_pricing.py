@@ -6,7 +6,7 @@ import math
 import pandas as pd
 import pytest
 
-from workflow_scripts.publish import pricing
+from workflow_scripts.publish import pricing, workloads
 from workflow_scripts.shared.config import merged
 from workflow_scripts.shared.fingerprint import ROOT
 from workflow_scripts.shared.workload import Part
@@ -118,3 +118,17 @@ def test_the_costs_of_the_repository_are_whole():
     assert list(costs) == ["rule", "job", "cpu_s", "peak_mb", "disk_mb"]
     assert not costs.duplicated(["rule", "job"]).any()
     assert (costs[["cpu_s", "peak_mb"]] > 0).all(axis=None)
+
+
+def test_questions_that_are_not_fetched_yet_are_counted_as_generated_ones(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    paper = merged([ROOT / "presets/paper.yaml"])
+    counted = workloads.at_hand(paper)
+    assert counted["parallel_sequential"]["math"] == {
+        **paper["parallel_sequential"]["math"],
+        "file": None,
+    }
+    assert counted["change_of_mind"]["files"]["transfer"] is None
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data/aime-2025.jsonl").touch()
+    assert workloads.at_hand(paper)["parallel_sequential"]["math"]["file"] == "data/aime-2025.jsonl"
