@@ -7,6 +7,7 @@ from snakemake import __version__
 
 sys.path.insert(0, str(workflow.basedir))
 
+from workflow_scripts.models import lock
 from workflow_scripts.shared import config as config_files, filesystem, snakemake_internals
 from workflow_scripts.shared import slurm_internals, terminal_text
 from workflow_scripts.shared.job import export_python_path
@@ -36,6 +37,7 @@ configfile: Path(workflow.basedir) / "config.yaml"
 
 
 include: "rules/common.smk"
+include: "rules/datasets.smk"
 include: "rules/models.smk"
 include: "rules/inference.smk"
 include: "rules/clrs.smk"
@@ -56,6 +58,10 @@ snakemake_internals.refuse_targets(workflow, left_out(config))
 
 onstart:
     interruption.planning = False
+    try:
+        lock.refuse(UNLOCKED, {job.rule.name for job in workflow.dag.needrun_jobs()})
+    except ConfigError as error:
+        raise WorkflowError(str(error))
     filesystem.try_out("work")
     snakemake_internals.quicken(workflow)
     snakemake_internals.share_gpus(workflow)

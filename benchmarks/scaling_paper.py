@@ -83,6 +83,12 @@ def extrapolated(fit: Fit) -> At:
     return at
 
 
+def embedded_models(config: Config, study: str) -> int:
+    """Models of a study that the workflow trains; those of a user are estimated apart."""
+    names = config["studies"][study]
+    return sum(config["models"][name]["source"] == "train" for name in names)
+
+
 def _models_train(at: At, config: Config, _: dict[str, float]) -> float:
     def size(spec: Config) -> float:
         return spec["layers"] * spec["hidden_size"] ** 2
@@ -119,9 +125,8 @@ def draws_tokens(config: Config) -> float:
 
 def _stochasticity(at: At, config: Config, _: dict[str, float]) -> float:
     dearer = draws_tokens(config) / draws_tokens(work.CONFIG)
-    return (
-        at(work.CONFIG["stochasticity"]["draws"]) * dearer * len(config["studies"]["stochasticity"])
-    )
+    models = embedded_models(config, "stochasticity")
+    return at(work.CONFIG["stochasticity"]["draws"]) * dearer * models
 
 
 def repetitions(config: Config) -> float:
@@ -133,7 +138,7 @@ def repetitions(config: Config) -> float:
 def _parallel_sequential(at: At, config: Config, _: dict[str, float]) -> float:
     own = config["parallel_sequential"]
     questions = own["math"]["questions"] + own["code"]["questions"]
-    return at(questions) * repetitions(config) * len(config["studies"]["parallel_sequential"])
+    return at(questions) * repetitions(config) * embedded_models(config, "parallel_sequential")
 
 
 def answers(counts: dict[str, int], accuracies: int) -> int:
@@ -152,7 +157,7 @@ def _change_of_mind(at: At, config: Config, _: dict[str, float]) -> float:
     own = config["change_of_mind"]
     each = answers(dict.fromkeys(own["questions"], 1), len(own["accuracies"]))
     asked = answers(own["questions"], len(own["accuracies"])) / each
-    return at(asked) * len(config["studies"]["change_of_mind"])
+    return at(asked) * embedded_models(config, "change_of_mind")
 
 
 def _perplexity_copiers(at: At, config: Config, _: dict[str, float]) -> float:

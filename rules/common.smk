@@ -2,7 +2,8 @@
 
 from workflow_scripts.clrs.size import sets_mb
 from workflow_scripts.inference import kinds
-from workflow_scripts.models.registry import left_out, models_of, shown_inside, studies_of
+from workflow_scripts.models import lock
+from workflow_scripts.models.registry import from_hub, left_out, models_of, shown_inside, studies_of
 from workflow_scripts.models.registry import checkpoint, local_files, probe_file, served
 from workflow_scripts.models.size import asked_mb, gpus
 from workflow_scripts.shared.config import ConfigError, check, config_checks
@@ -15,6 +16,8 @@ from workflow_scripts.transnar.size import answers_mb, pass_mb
 try:
     typed_settings(config, workflow.config_settings.config or {})
     check(config, config_checks())
+    FROM_HUB = from_hub(lock.of_hub(config))  # as written: with `latest`, not its commit
+    UNLOCKED = lock.apply(config, lock.read())
 except (ConfigError, SettingError) as error:
     raise WorkflowError(str(error))
 

@@ -6,7 +6,6 @@ from workflow_scripts.models.registry import (
     TOKENIZER,
     converted,
     embedded,
-    from_hub,
     studies_with,
 )
 
@@ -208,6 +207,6 @@ rule models_fetch:
         runtime=growing(240),
     params:
         code=fingerprint("workflow_scripts/models/fetch.py"),
-        models=from_hub(config["models"]),
+        models=FROM_HUB,
     script:
         "../workflow_scripts/models/fetch.py"

@@ -103,12 +103,14 @@ BAD = [
     (
         "models/hub",
         {"source": "owner/name"},
-        "models.hub.revision: missing; a hub model needs its 40-hex commit to be repeatable",
+        "models.hub.revision: missing; a hub model needs its 40-hex commit to be repeatable, "
+        "or `latest`, which `snakemake models_fetch` locks to one",
     ),
     (
         "models/hub",
         {"source": "owner/name", "revision": "main"},
-        "models.hub.revision: found 'main' (text), allowed: text that matches ^[0-9a-f]{40}$",
+        "models.hub.revision: found 'main' (text), allowed: text that matches "
+        "^([0-9a-f]{40}|latest)$",
     ),
     (
         "models/gone",
@@ -271,7 +273,8 @@ BAD = [
     (
         "models/fast",
         {"source": "owner/name", "engine": "vllm"},
-        "models.fast.revision: missing; a hub model needs its 40-hex commit to be repeatable",
+        "models.fast.revision: missing; a hub model needs its 40-hex commit to be repeatable, "
+        "or `latest`, which `snakemake models_fetch` locks to one",
     ),
     (
         "models/fast",

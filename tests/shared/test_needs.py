@@ -12,9 +12,7 @@ from workflow_scripts.shared.fingerprint import ROOT
 from workflow_scripts.shared.snakemake_internals import blocks, dry_run
 
 ATTEMPTS = (1, 2, 4)  # times memory and time, by `growing` and `retries: 2`
-# The settings of the preset; MNIST's files, which no clone has, are replaced in the plan only.
 PAPER = config_files.merged([ROOT / "presets/paper.yaml"])
-WITHOUT_FILES = "optimizers: {data: {source: digits}}\n"
 STUDIES = ("transnar", "cocycles", "optimizers", "softmax", "perplexity")
 # Measured hours of one arm on one CPU.
 DECODER_H = 200
@@ -32,8 +30,7 @@ class Job(NamedTuple):
 @pytest.fixture(scope="module")
 def jobs(tmp_path_factory):
     folder = tmp_path_factory.mktemp("paper")
-    (folder / "files.yaml").write_text(WITHOUT_FILES)
-    files = ["--configfile", str(ROOT / "presets/paper.yaml"), "files.yaml"]
+    files = ["--configfile", str(ROOT / "presets/paper.yaml")]
     profile = ["--workflow-profile", str(ROOT / "profiles/slurm")]
     given = ["--snakefile", str(ROOT / "Snakefile"), *profile, *files, "--", *STUDIES]
     found = []

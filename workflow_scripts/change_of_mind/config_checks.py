@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from workflow_scripts.inference import chat, forms, kinds
+from workflow_scripts.shared.datasets import is_fetched
 from workflow_scripts.shared.sources import dialect
 
 
@@ -23,7 +24,7 @@ def problems(config: dict[str, Any]) -> Iterator[str]:
         if name in models:
             yield f"change_of_mind.answerers: found {name!r}, the name of a model; rename one"
     for key, path in section["files"].items():
-        if path and not os.path.isfile(path):
+        if path and not os.path.isfile(path) and not is_fetched(path):
             yield f"change_of_mind.files.{key}: found no file {path}"
     places = config["embedded"]["corpus"]["places"]
     if trained and not 0 < round(section["calibration_share"] * places) < places:

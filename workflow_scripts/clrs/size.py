@@ -1,4 +1,4 @@
-"""How large exported trajectories are, for the memory of the jobs that draw or read them."""
+"""How large and how long trajectories are, for the memory and time of the jobs that use them."""
 
 import math
 from collections.abc import Iterable
@@ -37,6 +37,41 @@ KB = {
     "strongly_connected_components": 23.1,
     "task_scheduling": 0.7,
     "topological_sort": 4.2,
+}
+
+# Message steps of a trajectory over those of breadth-first search, at 16 nodes, mean of 4, drawn
+# with dm-clrs 2.0.3 (`benchmarks/scaling.py --lengths`).
+STEPS = {
+    "activity_selector": 4.0,
+    "articulation_points": 13.65,
+    "bellman_ford": 1.24,
+    "bfs": 1.0,
+    "binary_search": 1.18,
+    "bridges": 13.65,
+    "bubble_sort": 28.47,
+    "dag_shortest_paths": 7.82,
+    "dfs": 11.29,
+    "dijkstra": 4.0,
+    "find_maximum_subarray_kadane": 3.76,
+    "floyd_warshall": 3.76,
+    "graham_scan": 6.12,
+    "heapsort": 20.24,
+    "insertion_sort": 3.76,
+    "jarvis_march": 32.24,
+    "kmp_matcher": 3.65,
+    "lcs_length": 2.12,
+    "matrix_chain_order": 2.94,
+    "minimum": 3.76,
+    "mst_kruskal": 3.53,
+    "mst_prim": 4.0,
+    "naive_string_matcher": 2.82,
+    "optimal_bst": 4.0,
+    "quickselect": 9.0,
+    "quicksort": 14.29,
+    "segments_intersect": 1.18,
+    "strongly_connected_components": 21.12,
+    "task_scheduling": 4.0,
+    "topological_sort": 8.65,
 }
 
 

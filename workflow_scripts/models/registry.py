@@ -77,11 +77,11 @@ def embedded(models: Models) -> list[str]:
     return [name for name, spec in models.items() if spec["source"] == "train"]
 
 
-def from_hub(models: Models) -> dict[str, dict[str, Any]]:
-    """Source and revision of each model from the hub, by its name in the config."""
+def from_hub(entries: Iterable[tuple[str, dict[str, Any]]]) -> dict[str, dict[str, Any]]:
+    """Source and revision of each entry that is on the hub, by its name in the config."""
     return {
         name: {"source": spec["source"], "revision": spec["revision"]}
-        for name, spec in models.items()
+        for name, spec in entries
         if "revision" in spec and not os.path.isdir(spec["source"])
     }
 

@@ -2,13 +2,10 @@
 
 from pathlib import Path
 
+from workflow_scripts.shared import datasets
+
 DIGITS = "digits"
-IDX = {
-    "x_train": "train-images-idx3-ubyte",
-    "y_train": "train-labels-idx1-ubyte",
-    "x_test": "t10k-images-idx3-ubyte",
-    "y_test": "t10k-labels-idx1-ubyte",
-}
+IDX = dict(zip(("x_train", "y_train", "x_test", "y_test"), datasets.IDX, strict=True))
 
 # MD5 of MNIST's four uncompressed idx files, as in SecML's loader (github.com/pralab/secml,
 # src/secml/data/loader/c_dataloader_mnist.py, version 08522a7). Several other loaders give the
@@ -22,6 +19,13 @@ MNIST_MD5 = {
 MNIST, OTHER = "MNIST", "other images"  # names of the data, beside DIGITS
 
 
+def named(source: str) -> str:
+    """The name of the data that a source is meant to be; the files decide once they are read."""
+    if source == DIGITS:
+        return DIGITS
+    return OTHER if Path(source).name == "fashion-mnist" else MNIST
+
+
 def paths(source: str) -> list[str]:
     """The files of a source: none for the digits, one `.npz` file, or four idx files."""
     if source == DIGITS:
@@ -33,8 +37,8 @@ def paths(source: str) -> list[str]:
 
 
 def present(source: str) -> list[str]:
-    """The existing files of a source; planning needs none, and the job reports missing ones."""
-    return [path for path in paths(source) if Path(path).exists()]
+    """The files of a source that exist or that a rule fetches; the job reports missing ones."""
+    return [path for path in paths(source) if Path(path).exists() or datasets.is_fetched(path)]
 
 
 def _idx_file(folder: Path, name: str) -> Path:

@@ -11,6 +11,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from workflow_scripts.models import lock
 from workflow_scripts.models.registry import checkpoint, converted, studies_of
 from workflow_scripts.publish import (
     citation,
@@ -24,7 +25,7 @@ from workflow_scripts.publish import (
     zenodo,
 )
 from workflow_scripts.publish.packing import ArchiveError, Member
-from workflow_scripts.shared import files, job
+from workflow_scripts.shared import datasets, files, job
 from workflow_scripts.shared.fingerprint import ROOT
 from workflow_scripts.shared.snakemake_internals import RECORDS, record_name
 
@@ -57,6 +58,10 @@ def main(
     members = {name: Member(data) for name, data in source.files.items()}
     unpacked = not_packed(config, ran)
     members |= _results(ran, folder, published_s, unpacked)
+    origins = {datasets.origin(path) for path in unpacked if datasets.is_fetched(path)}
+    for name in sorted(origins | {str(lock.LOCK)}):
+        if (path := folder / name).is_file():
+            members[name] = Member(path.read_bytes())
     models = machine.models(config, checkpoints, folder)
     members |= _run(config, source, models) | placeholders.elsewhere(config, models, folder)
     inputs = placeholders.outside_inputs(ran, folder, root, placeholders.places(config))
@@ -87,14 +92,20 @@ def main(
 
 
 def not_packed(config: dict[str, Any], ran: Iterable[jobs.Job]) -> set[str]:
-    """Outputs that are weights made from a GGUF file: large, and made again by models_convert."""
+    """Outputs that a rule makes again and others may not hand on.
+
+    They are weights made from a GGUF file (large) and public data sets (with own licences).
+    """
     folders = [checkpoint(config["models"], name) for name in converted(config["models"])]
     return {
         output
         for each in ran
         for output in each.outputs
-        if output.startswith(tuple(f"{folder}/" for folder in folders))
-        and output.endswith(machine.WEIGHTS)
+        if datasets.is_fetched(output)
+        or (
+            output.startswith(tuple(f"{folder}/" for folder in folders))
+            and output.endswith(machine.WEIGHTS)
+        )
     }
 
 

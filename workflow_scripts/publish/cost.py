@@ -1,19 +1,23 @@
-"""What a run would need: jobs, submissions, CPU-hours and GPU-hours per rule; prompts and tokens.
+"""What a run would need, per rule: jobs, hours, memory, disk; prompts and tokens; what it decides.
 
     python -m workflow_scripts.publish.cost --configfile presets/paper.yaml
 
 Takes Snakemake's arguments and plans with them; nothing is submitted. Expected hours of a job come
-from its own benchmark in this folder, else from the mean of its rule. A job of a model takes only
-those of the same model, and for a model that is not trained here only at the same scale, else the
-model's measured speed (`make try MODEL=...`). The hours "at most" are the sum of the time limits of
-all jobs at their first attempt. The peak memory is the highest of the rule's jobs in this folder.
+from its own benchmark in this folder at the same scale, else from a reference run and the config
+(`pricing.py`), else from the mean of its rule. A job of a model takes only those of the same model,
+and for a model that is not trained here only at the same scale, else the model's measured speed
+(`make try MODEL=...`), else its size and the most tokens. The hours "at most" are the sum of the
+time limits of all jobs at their first attempt. The peak memory is the highest of the rule's jobs in
+this folder, else expected.
 """
 
 import argparse
 import re
+import subprocess
 import sys
+import tempfile
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -22,7 +26,9 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from workflow_scripts.publish import spent, workloads
+from workflow_scripts.models import lock
+from workflow_scripts.publish import decidable, pricing, spent, workloads
+from workflow_scripts.publish.pricing import Config, Price
 from workflow_scripts.publish.spent import BENCHMARKS
 from workflow_scripts.publish.workloads import Asked
 from workflow_scripts.shared import config as config_files
@@ -35,6 +41,7 @@ PROFILE = "profiles/slurm"
 LOGS = Path("logs")
 SCORECARD = Path("results/scorecard.parquet")
 COLUMNS = ("cpu_h", "gpu_h", "most_cpu_h", "most_gpu_h")
+UNKNOWN = Price(float("nan"), float("nan"), float("nan"))
 
 
 class Job(NamedTuple):
@@ -42,7 +49,8 @@ class Job(NamedTuple):
 
     `limit_h` is its time limit in hours; `group` the group that it is submitted with, if any, and
     its number, since one group may be submitted in several parts; `study` and `model` are wildcards
-    of its rule, "" without.
+    of its rule, "" without; `name` is its log below `logs/<rule>/`, without the ending;
+    `memory_gb` is what it asks for.
     """
 
     rule: str
@@ -53,6 +61,9 @@ class Job(NamedTuple):
     limit_h: float
     study: str = ""
     model: str = ""
+    name: str = ""
+    memory_gb: float = 0.0
+    wildcards: Mapping[str, str] = {}
 
 
 def plan(arguments: Sequence[str]) -> str:
@@ -83,6 +94,9 @@ def _job(rule: str, group: tuple[str, int] | None, block: dict[str, str]) -> Job
         limit_h=int(resources.get("runtime", 0)) / 60,
         study=wildcards.get("study", ""),
         model=wildcards.get("model", ""),
+        name=block.get("log", "").removeprefix(f"logs/{rule}/").removesuffix(".log"),
+        memory_gb=int(resources.get("mem_mb", 0)) / 1000,
+        wildcards=wildcards,
     )
 
 
@@ -105,18 +119,36 @@ def peak_gb(folder: Path = LOGS) -> dict[str, float]:
     return peaks
 
 
+def prices(jobs: Iterable[Job], config: Config, asked: Sequence[Asked]) -> list[Price | None]:
+    """What each job costs before anything ran; None where nothing is known of it."""
+    base, parts = config_files.merged([]), pricing.of_models(config, asked)
+    brought = {entry.model for entry in asked}
+    found = []
+    for job in jobs:
+        if job.model in brought:
+            known = parts.get((job.rule, job.study, job.model))
+            spec = config["models"][job.model]
+            dtype = spec.get("dtype", "float32")
+            found.append(pricing.of_model(*known, dtype, job.gpus) if known else None)
+        else:
+            found.append(pricing.price(job.rule, job.name, job.wildcards, job.gpus, config, base))
+    return found
+
+
 def estimate(
     jobs: Iterable[Job],
     hours: dict[str, float],
     asked: Sequence[Asked] = (),
     same_scale: bool = True,
+    priced: Sequence[Price | None] = (),
 ) -> pd.DataFrame:
     """One row per rule, the largest limits first.
 
     `asked` are the models that are not trained here; their benchmarks in `hours` count only at the
-    `same_scale`. Columns: rule, jobs, measured (jobs with a benchmark of their own), unknown (jobs
-    without an estimate), cpu_h and gpu_h (expected hours; missing if no job of the rule has an
-    estimate), most_cpu_h, most_gpu_h (sums of limits).
+    `same_scale`. `priced`, if given, has the price of each job (`prices`). Columns: rule, jobs,
+    measured (jobs with a benchmark of their own), unknown (jobs without an estimate), cpu_h and
+    gpu_h (expected hours; missing if no job of the rule has an estimate), most_cpu_h, most_gpu_h
+    (sums of limits), memory_gb (the most of one job), disk_gb.
     """
     table = pd.DataFrame([job._asdict() for job in jobs])
     if table.empty:
@@ -133,15 +165,26 @@ def estimate(
     places = zip(table["rule"], table["study"], table["model"], strict=True)
     of_speed = pd.Series([speeds.get(place) for place in places], index=table.index, dtype=float)
     table["measured"] = own.notna()
-    expected = own.fillna(of_rule).fillna(of_speed)
+    known_prices = [each or UNKNOWN for each in priced or [None] * len(table)]
+    of_price = pd.Series([each.hours for each in known_prices], index=table.index, dtype=float)
+    peaks = pd.Series([each.memory_gb for each in known_prices], index=table.index, dtype=float)
+    table["memory_gb"] = peaks.fillna(table["memory_gb"])
+    table["disk_gb"] = [each.disk_gb for each in known_prices]
+    measured_here = own.fillna(of_rule).fillna(of_speed)
+    # At another scale a job takes another time, so its price is nearer.
+    own_scale = own.fillna(of_speed).fillna(of_price).fillna(of_rule)
+    other_scale = of_speed.fillna(of_price).fillna(measured_here)
+    expected = own_scale if same_scale else other_scale
     table["unknown"] = expected.isna()
     for name, time_h in (("", expected), ("most_", table["limit_h"])):
         table[f"{name}cpu_h"] = time_h * table["threads"]
         table[f"{name}gpu_h"] = time_h * table["gpus"]
     groups = table.groupby("rule", sort=False)
     sums = groups[["measured", "unknown", "most_cpu_h", "most_gpu_h"]].sum()
-    expected_sums = groups[["cpu_h", "gpu_h"]].sum(min_count=1)
-    rows = pd.concat([groups.size().rename("jobs"), sums, expected_sums], axis=1).reset_index()
+    expected_sums = groups[["cpu_h", "gpu_h", "disk_gb"]].sum(min_count=1)
+    memory = groups["memory_gb"].max()
+    parts = [groups.size().rename("jobs"), sums, expected_sums, memory]
+    rows = pd.concat(parts, axis=1).reset_index()
     return rows.sort_values(["most_gpu_h", "most_cpu_h"], ascending=False, ignore_index=True)
 
 
@@ -176,10 +219,16 @@ def show(
     planned: str,
     console: Console,
     asked: Sequence[Asked] = (),
+    priced: Sequence[Price | None] = (),
+    models: Iterable[Mapping[str, Any]] = (),
 ) -> None:
-    """Print the tables. `planned` is the scale of the plan, `asked` the models not trained here."""
+    """Print the tables.
+
+    `planned` is the scale of the plan, `asked` the models not trained here, `models` the entries of
+    those of them that are on the hub.
+    """
     measured_at, peaks = _scale(), peak_gb()
-    rows = estimate(jobs, hours, asked, measured_at == planned)
+    rows = estimate(jobs, hours, asked, measured_at == planned, priced)
     table = Table(box=box.SIMPLE_HEAD, header_style="")
     for name in (
         "rule",
@@ -190,15 +239,17 @@ def show(
         "at most GPU-h",
         "measured",
         "peak GB",
+        "disk GB",
     ):
-        table.add_column(name, justify="left" if name == "rule" else "right")
+        table.add_column(name, justify="left" if name == "rule" else "right", no_wrap=True)
     for row in rows.to_dict("records"):
         hours_of_rule = [_hours(row[column]) for column in COLUMNS]
         if row["unknown"] < row["jobs"] and row["unknown"]:
             hours_of_rule[:2] = [f"{text} + ?" for text in hours_of_rule[:2]]
         share = f"{row['measured']} of {row['jobs']}"
-        peak = f"{peaks[row['rule']]:.1f}" if row["rule"] in peaks else "?"
-        table.add_row(row["rule"], str(row["jobs"]), *hours_of_rule, share, peak)
+        peak = peaks.get(row["rule"], row["memory_gb"])
+        sizes = ("?" if pd.isna(size) else f"{size:.1f}" for size in (peak, row["disk_gb"]))
+        table.add_row(row["rule"], str(row["jobs"]), *hours_of_rule, share, *sizes)
     table.add_section()
     unknown = rows["unknown"].sum()
     sums = [_hours(rows[column].sum()) for column in COLUMNS]
@@ -209,12 +260,16 @@ def show(
         str(rows["jobs"].sum()),
         *sums,
         f"{rows['measured'].sum()} of {rows['jobs'].sum()}",
+        "",
+        f"{rows['disk_gb'].sum():.1f}",
     )
     console.print(table)
     count, grouped = submissions(jobs)
     console.print(f"{count} submissions" + ("; each of these groups is one:" if grouped else "."))
     for rules in grouped.values():
         console.print(f"  {', '.join(sorted(set(rules)))} ({len(rules)} jobs)")
+    if size_gb := sum(pricing.download_gb(spec) for spec in models):
+        console.print(f"Models from the hub: about {size_gb:.0f} GB to download.")
     if unknown:
         console.print(f"? : {unknown} jobs without a measurement that applies; not in the sum.")
     if hours:
@@ -246,6 +301,22 @@ def planned_config(arguments: Sequence[str]) -> dict[str, Any]:
     return config_files.merged(path for path in paths if path.is_file())
 
 
+def what_it_decides(arguments: Sequence[str], folder: Path) -> Path:
+    """The list of the claims that a run with Snakemake's `arguments` can decide, made in `folder`.
+
+    Raises `PlanError`.
+    """
+    first = next((i for i, each in enumerate(arguments) if each.startswith("-")), len(arguments))
+    options = [str(Path(each).resolve()) if Path(each).is_file() else each for each in arguments]
+    command = [sys.executable, "-m", "snakemake", "publish_decidable", *options[first:]]
+    command += ["--snakefile", str(ROOT / "Snakefile"), "--directory", str(folder)]
+    command += ["--cores", "1", "--quiet", "all", "--workflow-profile", "none"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    if done.returncode:
+        raise PlanError((done.stdout + done.stderr).strip())
+    return folder / "results/decidable.json"
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Print what a run with Snakemake's `arguments` would need; return 1 if planning fails."""
     parser = argparse.ArgumentParser(
@@ -254,12 +325,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         allow_abbrev=False,
     )
     given = parser.parse_known_args(arguments)[1]
-    console = Console(width=110, highlight=False)
+    console = Console(width=120, highlight=False)
     try:
         jobs, config = jobs_of(plan(given)), planned_config(given)
         models = {job.model for job in jobs}
         asked = [entry for entry in workloads.asked(config) if entry.model in models]
-        show(jobs, measured_h(), config["scale"], console, asked)
+        priced = prices(jobs, config, asked)
+        on_hub = {name: spec for name, spec in lock.of_hub(config) if name in models}
+        sources = {spec["source"]: spec for spec in on_hub.values()}
+        show(jobs, measured_h(), config["scale"], console, asked, priced, sources.values())
+        with tempfile.TemporaryDirectory() as scratch:
+            decidable.show(what_it_decides(given, Path(scratch)), console)
     except (PlanError, config_files.ConfigError) as error:
         console.print(str(error).strip(), markup=False, highlight=False)
         return 1

@@ -8,7 +8,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from workflow_scripts.shared import workload
+from workflow_scripts.shared import datasets, workload
 from workflow_scripts.shared.workload import Count, Part, Speed
 
 Config = dict[str, Any]
@@ -25,9 +25,22 @@ class Asked(NamedTuple):
     speed: Speed | None
 
 
+def at_hand(config: Config) -> Config:
+    """The config with generated questions in place of files that a rule has yet to fetch."""
+
+    def kept(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {key: kept(each) for key, each in value.items()}
+        missing = isinstance(value, str) and datasets.is_fetched(value) and not Path(value).exists()
+        return None if missing else value
+
+    studies = ("parallel_sequential", "change_of_mind")  # those that read files of questions
+    return config | {study: kept(config[study]) for study in studies}
+
+
 def asked(config: Config, speeds: Path = workload.SPEED) -> list[Asked]:
     """What the config's studies ask of the models that are not trained here."""
-    counted = workload.studies()
+    config, counted = at_hand(config), workload.studies()
     found = []
     for study, name in workload.each_model(config):
         if study in counted:

@@ -305,7 +305,7 @@ def _answer(measured: Measured, reading: Verdict) -> Answer | None:
 def _cannot_decide(claim: Claim, measured: Measured, evidence: ModelEvidence) -> str | None:
     """Why this measurement cannot decide the claim; None if it can."""
     if measured.evidence not in claim.decided_by:
-        needed = _either(claim.decided_by)
+        needed = either(claim.decided_by)
         if claim.models and claim.decided_by == PAPER_MODEL:
             needed = " or ".join(claim.models)
         return f"{IN_WORDS[measured.evidence]} cannot decide it; needs {needed}"
@@ -359,5 +359,6 @@ def _finite(bound: float) -> float | None:
     return bound if math.isfinite(bound) else None
 
 
-def _either(kinds: frozenset[Evidence]) -> str:
+def either(kinds: frozenset[Evidence]) -> str:
+    """Kinds of evidence in a sentence, joined by `or`."""
     return " or ".join(sorted(IN_WORDS[kind] for kind in kinds))

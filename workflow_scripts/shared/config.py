@@ -220,7 +220,10 @@ def _model_problems(path: str, spec: dict[str, Any], config: dict[str, Any]) -> 
         pass
     elif HUB_ID.fullmatch(source):
         if "revision" not in spec:
-            yield f"{path}.revision: missing; a hub model needs its 40-hex commit to be repeatable"
+            yield (
+                f"{path}.revision: missing; a hub model needs its 40-hex commit to be repeatable, "
+                "or `latest`, which `snakemake models_fetch` locks to one"
+            )
     else:
         yield (
             f"{path}.source: found {source!r}, allowed: train, an existing folder, a GGUF file, "
