@@ -29,7 +29,7 @@ from snakemake.settings.types import ConfigSettings, OutputSettings, Quietness, 
 
 from workflow_scripts.shared import config as config_files
 from workflow_scripts.shared import fingerprint as fingerprints
-from workflow_scripts.shared import snakemake_internals
+from workflow_scripts.shared import snakemake_internals, workload
 from workflow_scripts.shared.fingerprint import ROOT
 
 SNAKEFILE = ROOT / "Snakefile"
@@ -69,7 +69,7 @@ class Readers:
         queried = {
             study: [*names, "hub", *(["served"] if study in SERVED else [])]
             for study, names in studies.items()
-            if names
+            if study in workload.studies()
         }
         self.more = {"models": MORE_MODELS, "studies": queried}
         self._parsed: dict[Any, Any] = {}
