@@ -6,6 +6,7 @@ inconclusive. A claim that nothing in the project measures is listed with what i
 """
 
 import importlib
+import re
 from pathlib import Path
 
 import pytest
@@ -87,7 +88,9 @@ def test_the_code_behind_a_claim_is_found(study, claim):
     """The line of its id, and a function of the study, by a search of the text."""
     declared, *functions = trace.code(study, claim.id, claim.test)
     line = (ROOT / declared["file"]).read_text().splitlines()[declared["first"] - 1]
-    assert f'"{claim.id}"' in line
+    assert declared["function"] == ""
+    # Some ids are put together from a number, a letter and a model.
+    assert f'"{claim.id}"' in line or re.search(rf'f"{re.match("[A-Z]*[0-9]+", claim.id)[0]}', line)
     for place in functions:
         text = (ROOT / place["file"]).read_text().splitlines()
         name = place["function"].rpartition(".")[2]

@@ -95,10 +95,10 @@ def _cost(
         spent.table(model, asked, scores).assign(model=model)
         for model, asked in reply_tables.items()
     ]
-    return pd.concat(found, ignore_index=True) if found else _NO_COST
-
-
-_NO_COST = pd.DataFrame(columns=[*spent.COLUMNS, "model"])
+    columns = [*spent.COLUMNS, "model"]
+    cost = pd.concat(found, ignore_index=True) if found else pd.DataFrame(columns=columns)
+    numbers = [name for name in spent.COLUMNS if name not in ("study", "experiment")]
+    return cost.astype(dict.fromkeys(numbers, float))
 
 
 def choices(claims: Sequence[Mapping[str, Any]]) -> dict[str, list[str]]:

@@ -8,6 +8,7 @@ import inspect
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cache, partial
 from pathlib import Path
+from string import ascii_lowercase
 from types import MethodType
 from typing import TYPE_CHECKING, Any
 
@@ -102,22 +103,45 @@ def _place(function: Callable[..., Any]) -> Place | None:
 
 
 def _declaration(study: str, claim: str) -> Place | None:
-    """The line of the study's `claims*.py` with the claim's id; None where none spells it out."""
-    for path in sorted((ROOT / "workflow_scripts" / study).glob("claims*.py")):
-        if line := _constants(path).get(claim):
-            name = path.relative_to(ROOT).as_posix()
-            return {"file": name, "function": "", "first": line, "last": line}
+    """The line of the study's `claims*.py` with the claim's id; None where none spells it out.
+
+    An id that is put together, such as "9a-27B", is looked for by its beginning.
+    """
+    whole = claim.partition("-")[0]
+    paths = sorted((ROOT / "workflow_scripts" / study).glob("claims*.py"))
+    for spelling in dict.fromkeys((claim, whole, whole.rstrip(ascii_lowercase))):
+        for path in paths:
+            if line := _texts(path).get(spelling):
+                name = path.relative_to(ROOT).as_posix()
+                return {"file": name, "function": "", "first": line, "last": line}
     return None
 
 
 @cache
-def _constants(path: Path) -> dict[str, int]:
-    """The line of each text in a module: where it is the argument `id`, else where it is first."""
-    nodes = list(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
-    texts = [n for n in nodes if isinstance(n, ast.Constant) and isinstance(n.value, str)]
-    found = {str(node.value): node.lineno for node in reversed(texts)}
+def _texts(path: Path) -> dict[str, int]:
+    """The line of each text in a module: where it is the argument `id`, else where it is first.
+
+    Texts in `FIGURES` do not count.
+    """
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    nodes: list[ast.AST] = []
+    waiting: list[ast.AST] = [tree]
+    while waiting:
+        node = waiting.pop()
+        match node:
+            case ast.Assign(targets=[ast.Name(id="FIGURES")]):
+                continue
+        nodes.append(node)
+        waiting.extend(ast.iter_child_nodes(node))
+    found: dict[str, int] = {}
+    for node in nodes:
+        match node:
+            case ast.Constant(value=str(name)):
+                found[name] = min(node.lineno, found.get(name, node.lineno))
     for node in nodes:
         match node:
             case ast.keyword(arg="id", value=ast.Constant(value=str(name))):
                 found[name] = node.value.lineno
+            case ast.keyword(arg="id", value=ast.JoinedStr(values=[ast.Constant(value=name), *_])):
+                found[str(name)] = node.value.lineno
     return found
