@@ -63,7 +63,8 @@ function sort() {
 document.addEventListener("toggle", event => {
   if (!event.target.open) return;
   for (const image of all("img[data-from]", event.target)) {
-    image.src = document.querySelector(`#${CSS.escape(image.dataset.from)} img`).src;
+    const drawn = document.querySelector(`#${CSS.escape(image.dataset.from)} img`);
+    if (drawn) image.src = drawn.src; else image.closest(".shown").remove();
     image.removeAttribute("data-from");
   }
   for (const place of all("pre[data-source]", event.target)) {

@@ -251,7 +251,7 @@ def test_the_first_page_says_what_ran_what_was_found_and_where_it_is_weak(page):
     text = " ".join(page.inner_text("#overview").split())
     assert page.locator("main > section:visible").count() == 1
     for said in (
-        "compares 2 claims of 1 papers",
+        "experiments of 1 paper and compares 2 claims",
         "scale test scale",
         "seed 77",
         "stand-in, trained by this run",
@@ -280,8 +280,8 @@ def test_a_link_to_a_claim_opens_it_with_its_trace_its_figure_and_its_replies(re
     for said in (
         "snakemake results/tiny/claims.json --forcerun tiny_claims",
         "make why CLAIM=tiny-T1",
-        "Rows 0 of results/tiny/scores.parquet",
-        "Rows 2 of results/tiny/scores.parquet",
+        "Row 0 of results/tiny/scores.parquet",
+        "Row 2 of results/tiny/scores.parquet",
         "published: -2 (published)",
     ):
         assert said in text, text

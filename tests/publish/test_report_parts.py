@@ -55,6 +55,7 @@ def test_a_bar_has_no_interval_for_an_exact_number_and_an_open_one_reaches_the_e
         (2.0, measured(1.0, 0.9, 2.5), 0.0),  # within the interval
         (2.0, measured(1.0, None, None), 0.0),  # no interval: no claim that they differ
         ("above 0", measured(1.0, 0.9, 1.1), -1.0),
+        (0.0, measured(1.0e-15, 1.0e-15, 1.0e-15, exact=True), -1.0),
         (2.0, None, -1.0),
     ],
 )

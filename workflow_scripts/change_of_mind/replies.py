@@ -60,7 +60,8 @@ def read(paths: Mapping[str, str], _: Mapping[str, Any]) -> pd.DataFrame:
 
 def _weights(logprobs: str, counts: str) -> str:
     """The probability of each option, or its share of the sampled replies, as text."""
-    values = json.loads(counts) or np.exp(json.loads(logprobs))
+    given = json.loads(logprobs)
+    values = json.loads(counts) or [0.0 if each is None else np.exp(each) for each in given]
     total = float(np.sum(values))
     if not total:
         return ""

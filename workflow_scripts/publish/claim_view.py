@@ -179,10 +179,10 @@ def distance(entry: Mapping[str, Any]) -> float:
     """How far the measured value is from the published number, from 0 to 2; -1 where unknown.
 
     Their difference over the larger of the two, without signs. It is 0 where the interval contains
-    the published number.
+    the published number, and unknown for a published 0, such as the number of counterexamples.
     """
     published, found = bars.number(entry), entry["measured"]
-    if published is None or found is None:
+    if not published or found is None:
         return -1.0
     low, high = found["ci_low"], found["ci_high"]
     if low is None or high is None or low <= published <= high:

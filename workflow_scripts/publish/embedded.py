@@ -30,7 +30,7 @@ def _opaque(image: Any) -> bool:
     return image.mode != "RGBA" or image.getchannel("A").getextrema() == (255, 255)
 
 
-def caption(path: str | Path, config: Mapping[str, Any], **wildcards: str) -> str:
+def caption(path: str | Path, config: Mapping[str, Any]) -> str:
     """A caption as HTML: reStructuredText that quotes settings of the run; "" without a file.
 
     Captions are written for Snakemake, which gives them the name `snakemake`.
@@ -40,7 +40,7 @@ def caption(path: str | Path, config: Mapping[str, Any], **wildcards: str) -> st
     path = Path(path)
     if not path.is_file():
         return ""
-    job = SimpleNamespace(config=config, wildcards=SimpleNamespace(**wildcards))
+    job = SimpleNamespace(config=config)
     text = jinja2.Template(path.read_text(encoding="utf-8")).render(snakemake=job)
     settings = {"report_level": 5, "file_insertion_enabled": False, "raw_enabled": False}
     return publish_parts(text, writer="html5", settings_overrides=settings)["body"]

@@ -46,7 +46,13 @@ def content(
     left_out: Sequence[str],
     logs: Path,
 ) -> dict[str, Any]:
-    """What the page shows; the arguments are those of `main`."""
+    """What the page shows.
+
+    `claims` and `scores` map each study to its files; `figures` are PNGs, `pages` Markdown about
+    models; `readable` are the tables of `publish_replies` in the order of `asked`; `reply_tables`
+    maps each model to its tables by study; `answered` are the models that were not trained here,
+    `left_out` the studies that are not part of the run; `logs` is the folder of the jobs' logs.
+    """
     cost = _cost(reply_tables, scores)
     replies = reply_view.pages(asked, readable, cost)
     entries = {study: read_claims(path) for study, path in claims.items()}
@@ -138,8 +144,8 @@ def render(shown: Mapping[str, Any]) -> str:
         lstrip_blocks=True,
     )
     style, script = ((TEMPLATES / name).read_text(encoding="utf-8") for name in PARTS)
-    # "</" would end the element that holds the text.
-    sources = json.dumps(shown["code"], ensure_ascii=False).replace("</", r"<\/")
+    # A tag in the text would end the element that holds it.
+    sources = json.dumps(shown["code"], ensure_ascii=False).replace("<", r"\u003c")
     template = environment.get_template("report.html.j2")
     return template.render(shown, style=style, script=script, sources=sources)
 
@@ -164,27 +170,31 @@ def provenance(config: Mapping[str, Any], targets: Sequence[str], path: str) -> 
             raise ReportError(f"{Path(path).name}: {last}")
 
 
-def main(snakemake: Any) -> None:
-    """Write both reports."""
-    given, settings = snakemake.input, snakemake.params
-    studies = settings.studies
-    shown = content(
-        snakemake.config,
-        dict(zip(studies, given.claims, strict=True)),
-        dict(zip(studies, given.scores, strict=True)),
-        [path for path in given.studies if Path(path).match("figures/*.png")],
-        settings.asked,
-        list(given.replies),
-        settings.reply_tables,
-        settings.answered,
-        list(given.pages),
-        settings.left_out,
-        Path("logs"),
-    )
-    files.write_text(snakemake.output.report, render(shown))
-    provenance(snakemake.config, ["scorecard"], snakemake.output.provenance)
+def main(
+    shown: Mapping[str, Any],
+    config: Mapping[str, Any],
+    report: str,
+    provenance_file: str,
+) -> None:
+    """Write the page that shows `content`, and Snakemake's report of the jobs behind it."""
+    files.write_text(report, render(shown))
+    provenance(config, ["scorecard"], provenance_file)
 
 
 if __name__ == "__main__":
     with job.running(snakemake):
-        main(snakemake)
+        given, settings = snakemake.input, snakemake.params
+        found = content(
+            snakemake.config,
+            dict(zip(settings.studies, given.claims, strict=True)),
+            dict(zip(settings.studies, given.scores, strict=True)),
+            [path for path in given.studies if Path(path).match("figures/*.png")],
+            settings.asked,
+            list(given.replies),
+            settings.reply_tables,
+            settings.answered,
+            list(given.pages),
+            settings.left_out,
+            Path("logs"),
+        )
+        main(found, snakemake.config, snakemake.output.report, snakemake.output.provenance)
