@@ -73,8 +73,8 @@ def bar(entry: Mapping[str, Any], across: Axis) -> str:
         )
     parts.append(f'<circle class="value" cx="{across.at(found["value"])}" cy="{middle}" r="4"/>')
     return (
-        f'<svg class="bar" viewBox="0 0 {WIDTH} {HEIGHT}" preserveAspectRatio="xMinYMid" role="img" '
-        f'aria-label="{escape(_words(entry, published))}">{"".join(parts)}</svg>'
+        f'<svg class="bar" viewBox="0 0 {WIDTH} {HEIGHT}" preserveAspectRatio="xMinYMid" '
+        f'role="img" aria-label="{escape(_words(entry, published))}">{"".join(parts)}</svg>'
     )
 
 
