@@ -72,7 +72,7 @@ def prompt(messages: str | None, text: str | None) -> str:
 def conditions(frame: "pd.DataFrame", names: Sequence[str]) -> list[str]:
     """The named columns of each row as `name value`, without those that are empty."""
     empty = ("", "-1", "nan", "None", "<NA>")
-    columns = [frame[name].astype(str).tolist() for name in names]
+    columns = [[str(value) for value in frame[name]] for name in names]
     return [
         ", ".join(
             f"{name} {value}"

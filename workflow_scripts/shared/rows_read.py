@@ -32,7 +32,8 @@ class Read:
 
         A merged or pivoted frame counts anew from 0: its rows differ from those of these numbers.
         """
-        if rows.empty or not set(SAME) <= set(rows) or not rows.index.isin(self.table.index).all():
+        numbered = self.table.index.is_unique and rows.index.isin(self.table.index).all()
+        if rows.empty or not numbered or not set(SAME) <= set(rows):
             return []
         there = self.table.loc[rows.index, SAME]
         if any((there[name].to_numpy() != rows[name].to_numpy()).any() for name in SAME):
