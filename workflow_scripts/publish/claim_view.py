@@ -214,5 +214,6 @@ def _parsed(path: str) -> tuple[list[str], list[tuple[int, int]]]:
     """The lines of a module, and the first and last lines of its calls and tuples."""
     with open(path, encoding="utf-8") as stream:
         text = stream.read()
-    nodes = (n for n in ast.walk(ast.parse(text)) if isinstance(n, ast.Call | ast.Tuple))
+    tree = ast.parse(text if path.endswith(".py") else "")  # a Snakefile is not Python
+    nodes = (node for node in ast.walk(tree) if isinstance(node, ast.Call | ast.Tuple))
     return text.splitlines(), [(node.lineno, node.end_lineno or node.lineno) for node in nodes]
