@@ -299,7 +299,7 @@ def test_a_link_to_a_claim_opens_it_with_its_trace_its_figure_and_its_replies(re
     assert "read as 4 (right)" in shown
     assert "not read: two numbers" in shown
     whole = replies.locator("a", has_text="replies/mine.parquet").get_attribute("href")
-    assert len(pd.read_parquet(report.with_name(whole))) == 2
+    assert len(pd.read_parquet(report.parent / whole)) == 2
     page.go_back()
     assert claim.is_visible()
     assert page.problems == []
