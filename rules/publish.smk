@@ -66,11 +66,12 @@ def tables_by_model(wildcards):
     }
 
 
-def figure_captions(wildcards):
-    """The captions of the run's figures."""
-    names = [Path(path) for path in study_outputs(wildcards) if path.endswith(".png")]
-    captions = [f"resources/captions/{name.parts[1]}/{name.stem}.rst" for name in names]
-    return [project_file(path) for path in captions if (Path(workflow.basedir) / path).is_file()]
+def report_texts(wildcards):
+    """The captions of the run's figures, and what each study says of itself."""
+    figures = [Path(path) for path in study_outputs(wildcards) if path.endswith(".png")]
+    texts = [f"resources/captions/{path.parts[1]}/{path.stem}.rst" for path in figures]
+    texts += [f"workflow_scripts/{study}/README.md" for study in studies_of(config)]
+    return [project_file(path) for path in texts if (Path(workflow.basedir) / path).is_file()]
 
 
 def model_pages(wildcards):
@@ -198,8 +199,7 @@ rule publish_report:
         pages=model_pages,
         studies=study_outputs,
         models=rules.models.input,
-        captions=figure_captions,
-        about=[project_file(f"workflow_scripts/{study}/README.md") for study in studies_of(config)],
+        texts=report_texts,
     output:
         report="results/report.html",
         provenance="results/provenance.html",
