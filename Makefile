@@ -10,7 +10,7 @@ ARCHIVE ?= results/archive/latest.zip
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run try check probe study compare explain cluster cost archive verify test test-long
+.PHONY: help setup run try check probe study compare why explain cluster cost archive verify test test-long
 .PHONY: test-servers test-slurm lint vllm test-vllm test-envs docs pictures clean
 
 help:
@@ -22,6 +22,7 @@ help:
 	@echo "make probe MODEL=name   what the server of a model does (ARGS=\"--configfile my.yaml\")"
 	@echo "make explain  why each job would run, one line per job (ARGS= for snakemake's arguments)"
 	@echo "make compare  two runs side by side: equal, within their intervals, apart (RUNS=\"folder folder\")"
+	@echo "make why      what decides a claim: rows of scores, figures, lines of code (CLAIM=glasses-G7a)"
 	@echo "make cluster  run on a Slurm cluster, or resume after an interruption (ARGS=)"
 	@echo "make cost     what a run would need: prompts, tokens and hours (ARGS=)"
 	@echo "make archive  results/archive/: the run as one zip, for publication"
@@ -111,6 +112,9 @@ cost: setup
 
 compare: setup
 	@$(BIN)/python -m workflow_scripts.publish.compare $(RUNS) $(ARGS)
+
+why: setup
+	@$(BIN)/python -m workflow_scripts.publish.why "$(CLAIM)"
 
 explain: setup
 	@$(BIN)/python -m workflow_scripts.publish.explain $(ARGS)

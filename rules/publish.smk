@@ -2,8 +2,15 @@
 
 from pathlib import Path
 
-from workflow_scripts.inference import kinds
-from workflow_scripts.models.registry import left_out, probe_file, served, studies_of, studies_with
+from workflow_scripts.inference import kinds, readings
+from workflow_scripts.models.registry import (
+    left_out,
+    models_of,
+    probe_file,
+    served,
+    studies_of,
+    studies_with,
+)
 from workflow_scripts.optimizers import source as optimizers_source
 from workflow_scripts.publish import decidable as what_it_decides
 from workflow_scripts.publish.code import project_identity
@@ -25,9 +32,54 @@ ANSWERED_REPLIES = {
     name: {study: reply_tables(study, name) for study in studies_with(config, name)}
     for name in ANSWERED
 }
-# The categories of the report in their order, which is that of their names.
-ORDER = ["Claims by model", "Scorecard", "Model pages"] if ANSWERED else ["Scorecard"]
-CATEGORIES = {name: f"{number}. {name}" for number, name in enumerate(ORDER, 1)}
+# What each model was asked for in text, by the studies that do so.
+TEXTS = [
+    {"study": study, "model": name}
+    for study in readings.studies()
+    if study in studies_of(config)
+    for name in models_of(config, study)
+]
+READABLE = expand("results/{each[study]}/replies/{each[model]}.parquet", each=TEXTS)
+
+
+def texts_asked(wildcards):
+    """The same with the tables of each model's replies, and what it is asked, by its kind."""
+    return [
+        {
+            **each,
+            "tables": reply_tables(each["study"], each["model"]),
+            "of_model": kinds.asked(config, each["study"], each["model"]),
+        }
+        for each in TEXTS
+    ]
+
+
+def texts_of_models(wildcards):
+    """The tables with the replies of every model."""
+    return [path for each in texts_asked(wildcards) for path in each["tables"]]
+
+
+def tables_by_model(wildcards):
+    """Each model's tables of requests and replies by study; what they cost is on the first page."""
+    return {
+        name: {study: reply_tables(study, name) for study in studies_with(config, name)}
+        for name in config["models"]
+        if studies_with(config, name)
+    }
+
+
+def report_texts(wildcards):
+    """The captions of the run's figures, and what each study says of itself."""
+    figures = [Path(path) for path in study_outputs(wildcards) if path.endswith(".png")]
+    texts = [f"resources/captions/{path.parts[1]}/{path.stem}.rst" for path in figures]
+    texts += [f"workflow_scripts/{study}/README.md" for study in studies_of(config)]
+    return [project_file(path) for path in texts if (Path(workflow.basedir) / path).is_file()]
+
+
+def model_pages(wildcards):
+    """What there is to read about each model: its answers, or the card of a stand-in."""
+    answers = rules.publish_answers.output.pages if ANSWERED else []
+    return [*answers, *(path for path in rules.models.input if path.endswith("card.md"))]
 
 
 report: "../resources/captions/workflow.rst"
@@ -77,12 +129,6 @@ rule publish_scorecard:
     output:
         parquet="results/scorecard.parquet",
         markdown="results/scorecard.md",
-        html=report(
-            "results/scorecard.html",
-            caption="../resources/captions/scorecard.rst",
-            category=CATEGORIES["Scorecard"],
-            labels={"table": "every claim, published beside measured"},
-        ),
     log:
         "logs/publish_scorecard/scorecard.log",
     conda:
@@ -93,7 +139,6 @@ rule publish_scorecard:
     params:
         code=fingerprint(
             "workflow_scripts/publish/scorecard.py",
-            "resources/templates/scorecard.html.j2",
             "schemas/claims.schema.yaml",
         ),
         studies=studies_of(config),
@@ -123,7 +168,7 @@ rule publish_answers:
         png=report(
             "results/answers.png",
             caption="../resources/captions/answers.rst",
-            category=CATEGORIES.get("Claims by model"),
+            category="Claims by model",
             labels={"picture": "which claims hold for which model"},
         ),
         pdf="results/answers.pdf",
@@ -133,7 +178,7 @@ rule publish_answers:
             report(
                 f"results/models/{name}/faultlines.html",
                 caption="../resources/captions/model_page.rst",
-                category=CATEGORIES["Model pages"],
+                category="Model pages",
                 labels={"model": name},
             )
             for name in ANSWERED
@@ -160,18 +205,44 @@ rule publish_answers:
         "../workflow_scripts/publish/answers.py"
 
 
+rule publish_replies:
+    input:
+        texts_of_models,
+    output:
+        readable=READABLE,
+    log:
+        "logs/publish_replies/replies.log",
+    benchmark:
+        "logs/benchmarks/publish_replies/replies.tsv"
+    conda:
+        "../envs/analysis.yaml"
+    resources:
+        mem_mb=growing(2000),
+        runtime=growing(20),
+    params:
+        code=fingerprint(
+            "workflow_scripts/publish/replies.py",
+            *(f"workflow_scripts/{study}/replies.py" for study in {e["study"] for e in TEXTS}),
+        ),
+        asked=texts_asked,
+    script:
+        "../workflow_scripts/publish/replies.py"
+
+
 rule publish_report:
     input:
         scorecard=rules.publish_scorecard.output,
+        claims=rules.publish_scorecard.input.claims,
+        scores=expand("results/{study}/scores.parquet", study=studies_of(config)),
+        replies=rules.publish_replies.output.readable if TEXTS else [],
         answers=rules.publish_answers.output if ANSWERED else [],
+        pages=model_pages,
         studies=study_outputs,
         models=rules.models.input,
-        captions=[
-            project_file(f"resources/captions/{name}.rst")
-            for name in ("workflow", "scorecard", "answers", "model_page")
-        ],
+        texts=report_texts,
     output:
         report="results/report.html",
+        provenance="results/provenance.html",
     log:
         "logs/publish_report/report.log",
     benchmark:
@@ -179,11 +250,20 @@ rule publish_report:
     conda:
         "../envs/publish.yaml"
     resources:
-        mem_mb=growing(1000),
+        mem_mb=growing(2000),
         runtime=growing(10),
     params:
-        code=fingerprint("workflow_scripts/publish/report.py"),
-        targets=["scorecard", "models", *studies_of(config)],
+        code=fingerprint(
+            "workflow_scripts/publish/report.py",
+            "resources/templates/report.html.j2",
+            "resources/templates/report.css",
+            "resources/templates/report.js",
+        ),
+        studies=studies_of(config),
+        left_out=left_out(config),
+        asked=TEXTS,
+        reply_tables=tables_by_model,
+        answered=ANSWERED,
     script:
         "../workflow_scripts/publish/report.py"
 

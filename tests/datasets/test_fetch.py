@@ -95,7 +95,7 @@ def hub(tmp_path, monkeypatch):
     stored = tmp_path / "test.csv"
     stored.write_text("problem,answer\n1 + 1?,2\n2 + 2?,4\n")
     about = SimpleNamespace(siblings=[SimpleNamespace(rfilename="data/test.csv")], sha="c" * 40)
-    monkeypatch.setattr("huggingface_hub.HfApi.repo_info", lambda *_, **__: about)
+    monkeypatch.setattr("huggingface_hub.HfApi.dataset_info", lambda *_, **__: about)
     monkeypatch.setattr("huggingface_hub.hf_hub_download", lambda *_, **__: str(stored))
 
     def fetch(**known):
@@ -126,7 +126,7 @@ def test_an_unreachable_hub_says_where_the_file_goes(hub, monkeypatch):
     def unreachable(*_, **__):
         raise ConnectionError("no network")
 
-    monkeypatch.setattr("huggingface_hub.HfApi.repo_info", unreachable)
+    monkeypatch.setattr("huggingface_hub.HfApi.dataset_info", unreachable)
     with pytest.raises(
         questions.FetchError, match=r"owner/toy cannot be reached .* by hand, as JSON"
     ):

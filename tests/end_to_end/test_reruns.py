@@ -144,6 +144,7 @@ def test_one_more_model_runs_its_own_jobs_and_what_joins_the_models(tree):
         "stochasticity_claims",
         "stochasticity_figures",
         "publish_scorecard",
+        "publish_replies",
         "publish_report",
     }
 

@@ -1,9 +1,11 @@
 """The whole workflow at smoke scale: killed during the run, run again, and then up to date."""
 
+import json
 import re
 import subprocess
 import sys
 
+import numpy as np
 import pandas as pd
 import pytest
 import yaml
@@ -58,9 +60,54 @@ def test_the_claims_measure_what_they_did_before(run):
 def test_the_report_holds_every_figure_and_nothing_from_outside(run):
     text = (run / "results/report.html").read_text()
     for figure in run.glob("results/*/figures/*.png"):
-        assert f'"{figure.name}"' in text
-    assert "scorecard.html" in text
-    assert not re.search(r'<(script|link)[^>]+(src|href)="https?://', text)
+        assert f'id="figure-{figure.parts[-3]}-{figure.stem}"' in text
+    assert not re.search(r'<(script|link|img)[^>]+(src|href)="https?://', text)
+    assert "<title>" in (run / "results/provenance.html").read_text()
+
+
+def test_every_claim_traces_to_rows_that_hold_its_number(run):
+    for path in run.glob("results/*/claims.json"):
+        scores = pd.read_parquet(path.with_name("scores.parquet"))
+        for entry in json.loads(path.read_text())["claims"]:
+            trace, found = entry["trace"], entry["measured"]
+            assert trace["code"], entry["id"]
+            for name in trace["figures"]:
+                assert path.with_name("figures").joinpath(f"{name}.png").exists()
+            numbers = [row for a, b in trace["rows"] for row in range(a, b + 1)]
+            if numbers:
+                held = scores.loc[numbers]
+                # Some claims are in percent, where the scores are shares.
+                for factor in (1.0, 100.0):
+                    if np.isclose(held["value"] * factor, found["value"], rtol=1e-6).any():
+                        break
+                else:
+                    pytest.fail(f"{path}: {entry['id']}: {found['value']} is in no row {numbers}")
+            elif found:
+                assert trace["also_read"], entry["id"]
+
+
+def test_every_reply_has_its_reading(run):
+    """As many as the responses, and the shares that were not read as in the scores."""
+    found = sorted(run.glob("results/*/replies/*.parquet"))
+    assert {path.parts[-3] for path in found} == {
+        "change_of_mind",
+        "glasses",
+        "parallel_sequential",
+        "stochasticity",
+    }
+    for path in found:
+        readings = pd.read_parquet(path)
+        assert ((readings["read_as"] == "") == (readings["failure"] != "")).all(), path
+        assert (readings["prompt"] != "").all()
+        responses = path.parents[1] / "responses" / path.name
+        if responses.exists():
+            assert len(readings) == len(pd.read_parquet(responses))
+    glasses = pd.read_parquet(run / "results/glasses/scores.parquet")
+    stated = glasses[(glasses["metric"] == "unreadable") & (glasses["model"] == "embedded-s")]
+    readings = pd.read_parquet(run / "results/glasses/replies/embedded-s.parquet")
+    unread = (readings["failure"] != "").groupby(readings["experiment"]).sum()
+    counted = (stated["value"] * stated["n"]).groupby(stated["experiment"]).sum().round()
+    assert unread.to_dict() == counted.astype(int).to_dict()
 
 
 def test_it_is_up_to_date_and_a_second_run_asks_no_model(run):

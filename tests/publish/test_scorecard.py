@@ -36,6 +36,7 @@ def entry(name, verdict="supported", **changes):
         "answer": None,
         "verdict": verdict,
         "reason": None,
+        "trace": {"metrics": [], "rows": [], "also_read": [], "figures": [], "code": []},
     } | changes
 
 
@@ -79,20 +80,17 @@ def test_what_is_no_claim_of_the_paper_is_counted_apart(card):
     assert (other[0], other[1], other[2]["supported"]) == ("all studies: misreadings", 1, 1)
     (line,) = [line for line in scorecard.markdown(card).splitlines() if "**S1**" in line]
     assert "*misreading*:" in line
-    page = scorecard.html(card)
-    assert page.count('data-kind="misreading"') == 1
-    assert "all studies: misreadings" in page
 
 
-def test_lines_of_one_claim_show_their_condition_in_every_view():
+def test_lines_of_one_claim_show_their_condition():
     lines = [
         entry("S1", measured=entry("x")["measured"] | {"condition": condition})
         for condition in ("float16", "bfloat16")
     ]
     card = scorecard.collect({"softmax": lines}, "smoke")
-    for text in (scorecard.markdown(card), scorecard.html(card)):
-        assert "float16" in text.replace("bfloat16", "")
-        assert "bfloat16" in text
+    text = scorecard.markdown(card)
+    assert "float16" in text.replace("bfloat16", "")
+    assert "bfloat16" in text
 
 
 @pytest.mark.parametrize(
@@ -125,24 +123,17 @@ def test_markdown_shows_published_beside_measured_and_labels_stand_ins(card):
     assert len({len(re.findall(r"(?<!\\)\|", line)) for line in (first, second, third)}) == 1
 
 
-def test_html_needs_nothing_from_outside_and_escapes(card):
-    page = scorecard.html(card.assign(statement="<script>alert(1)</script>"))
-    assert not re.search(r"(src|href)=|@import|https?://", page)
-    assert "<script>alert" not in page
-    assert page.count('data-verdict="not tested"') == 2
-
-
 def test_studies_that_are_left_out_are_named(card):
-    for text in (scorecard.markdown(card, ["optimizers"]), scorecard.html(card, ["optimizers"])):
-        assert "Studies that are not part of this run: optimizers." in text
-    assert "not part of this run" not in scorecard.markdown(card) + scorecard.html(card)
+    text = scorecard.markdown(card, ["optimizers"])
+    assert "Studies that are not part of this run: optimizers." in text
+    assert "not part of this run" not in scorecard.markdown(card)
 
 
 def test_same_claims_same_bytes(tmp_path):
     source = write(tmp_path / "claims.json", [entry("S1"), STAND_IN])
     runs = []
     for name in ("a", "b"):
-        outputs = [tmp_path / f"{name}.{suffix}" for suffix in ("parquet", "md", "html")]
+        outputs = [tmp_path / f"{name}.{suffix}" for suffix in ("parquet", "md")]
         scorecard.main({"softmax": str(source)}, "smoke", *map(str, outputs))
         runs.append([output.read_bytes() for output in outputs])
     assert runs[0] == runs[1]

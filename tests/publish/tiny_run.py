@@ -57,6 +57,7 @@ rule tiny_claims:
         table="results/tiny/simulated.parquet",
     output:
         claims="results/tiny/claims.json",
+        scores="results/tiny/scores.parquet",
         figure=report("results/tiny/figures/line.png", category="tiny"),
         pdf="results/tiny/figures/line.pdf",
     log:
@@ -79,6 +80,10 @@ rule models:
 
 def study_outputs(wildcards):
     return rules.tiny.input
+
+
+def reply_tables(study, name):
+    return []
 
 
 include: "rules/publish.smk"
@@ -116,8 +121,8 @@ CLAIMS = '''"""One claim and one figure."""
 
 import matplotlib.pyplot as plt
 
-from workflow_scripts.shared import claims, figures, job, provenance, tables
-from workflow_scripts.shared.claims import Claim, Evidence, Measured, Region
+from workflow_scripts.shared import claims, figures, job, provenance, schemas, scores, tables
+from workflow_scripts.shared.claims import Claim, Evidence, Measured, ModelEvidence, Region
 
 if __name__ == "__main__":
     with job.running(snakemake):
@@ -130,7 +135,11 @@ if __name__ == "__main__":
             region=Region(high=0.5), decided_by=frozenset({Evidence.THEORY}),
             test=lambda scores, evidence: measured,
         )
-        claims.write(snakemake.output.claims, [claim], None, None, provenance.of(snakemake))
+        origin = provenance.of(snakemake)
+        row = scores.number("E1", "mean", mean, 1000, units="draws", model="theory", seed=None)
+        tables.write(scores.table([[row]], []), snakemake.output.scores, schemas.SCORES, origin)
+        evidence = ModelEvidence({}, "tiny")
+        claims.write(snakemake.output.claims, [claim], None, evidence, origin)
         figures.use_style()
         figure, axes = plt.subplots()
         axes.plot(draws[:10])

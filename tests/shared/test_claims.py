@@ -17,6 +17,9 @@ MODELS = {
 }
 
 
+EVIDENCE = claims.ModelEvidence(MODELS, "softmax")
+
+
 def claim(test):
     decided_by = frozenset({Evidence.PAPER_MODEL})
     return Claim(
@@ -151,7 +154,7 @@ def test_written_claims_keep_the_schema(tmp_path):
             ]
         ),
     ]
-    claims.write(path, tests, pd.DataFrame(), claims.ModelEvidence(MODELS, "softmax"))
+    claims.write(path, tests, pd.DataFrame(), EVIDENCE)
     entries = scorecard.read_claims(path)
     assert [entry["verdict"] for entry in entries] == ["not tested", "supported", "not tested"]
     assert entries[0]["measured"] is None
@@ -166,13 +169,13 @@ def test_a_claim_without_measurements_is_not_tested_and_does_not_disappear():
 def test_a_number_that_is_not_finite_names_its_claim(tmp_path):
     broken = claim(lambda scores, evidence: [measured(math.nan, 1.0)])
     with pytest.raises(ValueError, match=r"claim X1: expected a finite value, found nan"):
-        claims.write(tmp_path / "claims.json", [broken], pd.DataFrame(), lambda model: None)
+        claims.write(tmp_path / "claims.json", [broken], pd.DataFrame(), EVIDENCE)
 
 
 def test_two_claims_with_one_id_are_refused(tmp_path):
     both = [claim(lambda scores, evidence: NotMeasured("no"))] * 2
     with pytest.raises(ValueError, match="one claim per id, found several: X1"):
-        claims.write(tmp_path / "claims.json", both, pd.DataFrame(), lambda model: None)
+        claims.write(tmp_path / "claims.json", both, pd.DataFrame(), EVIDENCE)
 
 
 def test_one_unit_decides_nothing_whatever_its_interval():

@@ -6,11 +6,12 @@ inconclusive. A claim that nothing in the project measures is listed with what i
 """
 
 import importlib
+import re
 from pathlib import Path
 
 import pytest
 
-from workflow_scripts.shared import claims
+from workflow_scripts.shared import claims, trace
 from workflow_scripts.shared.claims import Verdict
 from workflow_scripts.shared.config import paper_models
 from workflow_scripts.shared.fingerprint import ROOT
@@ -65,3 +66,34 @@ def test_each_verdict_can_occur(study, claim):
 )
 def test_the_models_that_decide_a_claim_are_the_paper_s(study, claim):
     assert set(claim.models) <= set(paper_models(study))
+
+
+@pytest.mark.parametrize("study", STUDIES)
+def test_every_figure_that_claims_name_is_drawn_and_shows_claims_of_the_study(study):
+    figures = importlib.import_module(f"workflow_scripts.{study}.claims").FIGURES
+    ids = {claim.id for claim in module(study).all_claims()}
+    # The texts of the rule file, not its list: this module does not run Snakemake.
+    drawn = (ROOT / "rules" / f"{study}.smk").read_text()
+    for name, shown in figures.items():
+        assert f'"{name}"' in drawn
+        assert (ROOT / f"resources/captions/{study}/{name}.rst").is_file()
+        # An id stands for those with the suffix of a model, too.
+        assert set(shown) <= ids | {name.partition("-")[0] for name in ids}
+
+
+@pytest.mark.parametrize(
+    ("study", "claim"), CLAIMS, ids=[f"{study}-{claim.id}" for study, claim in CLAIMS]
+)
+def test_the_code_behind_a_claim_is_found(study, claim):
+    """The line of its id, and a function of the study, by a search of the text."""
+    declared, *functions = trace.code(study, claim.id, claim.test)
+    line = (ROOT / declared["file"]).read_text().splitlines()[declared["first"] - 1]
+    assert declared["function"] == ""
+    # Some ids are put together from a number, a letter and a model.
+    assert f'"{claim.id}"' in line or re.search(rf'f"{re.match("[A-Z]*[0-9]+", claim.id)[0]}', line)
+    for place in functions:
+        text = (ROOT / place["file"]).read_text().splitlines()
+        name = place["function"].rpartition(".")[2]
+        assert text[place["first"] - 1].strip().startswith(("def ", "@", f"{name} = "))
+        assert name in "\n".join(text[place["first"] - 1 : place["last"]])
+    assert functions  # of the study, or of `shared.measurements` where that is all

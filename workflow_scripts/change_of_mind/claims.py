@@ -52,6 +52,24 @@ OUCS_CELLS = {  # letter of the claim: advice, display
     "f": ("opposite", "shown"),
 }
 
+# What each figure shows, by the ids of claims; an id stands for those with a suffix, too.
+FIGURES = {
+    "change_rate": ("1a", "1c", "2", "3a", "3b", "11a", "11b", "12"),
+    "first_confidence": ("7a", "7b"),
+    "sigmoid": ("8a", "8b"),
+    "confidence_change": ("4",),
+    "confidence_change_odds": ("4",),
+    "ideal": ("9a", "9b", "9c", "9d", "9e", "9f"),
+    "ideal_odds": ("9a", "9b", "9c", "9d", "9e", "9f"),
+    "oucs": ("9a", "9b", "9c", "9d", "9e", "9f"),
+    "overweighting": ("6a", "6b", "6c"),
+    "updates": ("6a", "6b", "6c"),
+    "controls": ("5", "E2", "E4"),
+    "posterior": ("1b",),
+    "elpd": ("10a",),
+    "transfer": ("10b",),
+}
+
 
 def secondary(value: float | str, source: str = NOTES) -> Published:
     """A published number that is known to us from secondary notes."""
@@ -418,4 +436,4 @@ def _controls(known: Any, measure: Measure) -> Iterator[Claim]:
 
 
 if __name__ == "__main__":
-    claims.run(snakemake, all_claims)
+    claims.run(snakemake, all_claims, FIGURES)

@@ -23,7 +23,7 @@ def fetched(path: str, known: Questions) -> tuple[Path, str]:
     from huggingface_hub import HfApi, hf_hub_download
 
     try:
-        about = HfApi().repo_info(known.hub, repo_type="dataset", revision=known.revision)
+        about = HfApi().dataset_info(known.hub, revision=known.revision)
         names = [each.rfilename for each in about.siblings or []]
         matching = [name for name in names if fnmatch(Path(name).name, known.file)]
         commit = str(about.sha)

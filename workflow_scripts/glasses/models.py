@@ -35,8 +35,8 @@ def sensitivity(engine: Any, settings: dict[str, Any], wording: str, seed: int) 
     for kind in ("fixed", "varying"):
         metric, n = f"bound_violations_{kind}", norms[kind].size
         if not estimated:
-            broken = violations(norms, kind)
-            rows.append(exact("model_sensitivity", metric, broken, n, units="tokens"))
+            number = violations(norms, kind)
+            rows.append(exact("model_sensitivity", metric, number, n, units="tokens"))
         else:
             ends = [stacked([getattr(each, end) for each in samples]) for end in ("least", "most")]
             low, high = (violations(end | {"bound": norms["bound"]}, kind) for end in ends)

@@ -195,12 +195,13 @@ def main(
             "license": _field(reader, "general.license"),
         }
         print(f"{file.name}: {about['architecture']}, weights {about['weights_by_type']}")
-        model = AutoModelForCausalLM.from_pretrained(
+        model: Any = AutoModelForCausalLM.from_pretrained(
             file.parent,
             gguf_file=file.name,
             quantization_config=GgufConfig(dequantize=True),
             dtype=torch.float32,
-        ).to(torch.float32 if dtype == "auto" else getattr(torch, dtype))
+        )
+        model = model.to(torch.float32 if dtype == "auto" else getattr(torch, dtype))
     # The requests state how to sample; only what ends a reply comes from the model.
     model.generation_config = GenerationConfig(
         bos_token_id=tokenizer.bos_token_id,

@@ -48,6 +48,19 @@ NOTEBOOK: dict[str, Any] = {
     "valid": 5000,
 }
 
+# What each figure shows, by the ids of claims.
+FIGURES = {
+    "reachable": ("O2a", "O2b"),
+    "changes": ("O1a", "O1b", "O1c"),
+    "pairs": ("O1a", "O1b", "O1c"),
+    "forgetting": ("O3a", "O3b", "O3c", "O3d", "O3e", "O3f", "O3g", "O3h"),
+    "rank": ("O4a", "O4b"),
+    "classes": ("O5a", "O5b", "O5c", "O5d", "O6a", "O6b"),
+    "power": ("O7a", "O7b"),
+    "sparsity": ("O7c",),
+    "tuning": ("O3a", "O3b", "O3c"),
+}
+
 
 def direction(text: str, source: str = NOTES) -> Published:
     """A published direction, from a secondary account."""
@@ -362,4 +375,4 @@ def all_claims(
 
 
 if __name__ == "__main__":
-    claims.run(snakemake, all_claims)
+    claims.run(snakemake, all_claims, FIGURES)

@@ -36,6 +36,22 @@ DISPUTED = "two accounts of the paper disagree on this claim; measured, not grad
 SECOND = "published-2nd"
 DATA = {MATH: "AIME 2025", CODE: "LiveCodeBench"}
 
+# What each figure shows, by the ids of claims.
+FIGURES = {
+    "accuracy": ("1a", "1b"),
+    "cost": ("1c",),
+    "aggregators": ("2",),
+    "padding": ("3a", "3b", "3c"),
+    "similarity": ("4a", "4d"),
+    "unique": ("4b",),
+    "transitions": ("4b",),
+    "attribution": ("4c",),
+    "instructions": ("4b",),
+    "induction": ("5a", "5b", "5c"),
+    "feedback": ("6a", "6b", "6c", "6d"),
+    "controls": ("7",),
+}
+
 
 def all_claims(
     set_size: int,
@@ -286,4 +302,4 @@ def all_claims(
 
 
 if __name__ == "__main__":
-    claims.run(snakemake, all_claims)
+    claims.run(snakemake, all_claims, FIGURES)

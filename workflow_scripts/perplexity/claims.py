@@ -31,6 +31,17 @@ OUT = "out of distribution"
 # A limit at most this large counts as 0: a probability for the outputs, nats for log-perplexity.
 CLOSE = 0.01
 
+# What each figure shows, by the ids of claims.
+FIGURES = {
+    "copying": ("C1d", "C2b", "C3b", "C7a", "C7b", "C7c", "C7d"),
+    "sketch": ("C2b", "C7b", "C7d"),
+    "theory": ("C1d", "C6a", "C6b"),
+    "isoperplexity": ("C9a", "C9b", "C9c", "C9d", "C10a", "C10b"),
+    "parity": ("C11a", "C11b", "C11c", "C11d", "C11e"),
+    "correlation": ("C11a", "C11b", "C11c"),
+    "selection": ("C12a", "C12b"),
+}
+
 
 class Protocols(NamedTuple):
     """What the copiers (E1) and the parity models (E4) followed of the paper's protocol."""
@@ -206,4 +217,4 @@ def parity_claims(known: dict[str, tuple[float, str]], longest: int, run: Protoc
 
 
 if __name__ == "__main__":
-    claims.run(snakemake, all_claims)
+    claims.run(snakemake, all_claims, FIGURES)

@@ -219,12 +219,7 @@ def _mark(row: Mapping[str, Any]) -> str:
 
 def _settings(spec: Mapping[str, Any]) -> dict[str, str]:
     """What the page says about the model's entry: no address, key or folder of this machine."""
-    source = spec["source"]
-    local = sources.local_path(dict(spec))
-    named = Path(local).name if local else source
-    if isinstance(source, dict) and "package" in source:
-        named = f"{source['file']} of package {source['package']}"
-    shown = {"source": named, "engine": "transformers", "dtype": "float32"}
+    shown = {"source": named_source(spec), "engine": "transformers", "dtype": "float32"}
     keys = ("kind", "revision", "engine", "dtype", "thinking")
     shown |= {key: spec[key] for key in keys if key in spec}
     return {key: str(value) for key, value in shown.items()}
@@ -238,6 +233,15 @@ def precision_of(spec: Mapping[str, Any], paths: Iterable[str]) -> dict[str, Any
     found = [pd.read_parquet(path, columns=["dtype"])["dtype"] for path in tables_with]
     used = sorted(set(pd.concat(found))) if found else []
     return {**spec, "dtype": ", ".join(["auto", *used])}
+
+
+def named_source(spec: Mapping[str, Any]) -> str:
+    """Where a model comes from, without a folder of this machine."""
+    source = spec["source"]
+    if isinstance(source, dict) and "package" in source:
+        return f"{source['file']} of package {source['package']}"
+    local = sources.local_path(dict(spec))
+    return Path(local).name if local else str(source)
 
 
 def _about(row: Mapping[str, Any]) -> str:

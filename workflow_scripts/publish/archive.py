@@ -207,6 +207,7 @@ def _about(
     version = str(cited.get("version", "unknown"))
     made = [path for each in ran for path in each.outputs]
     known = {"results/scorecard.parquet": "scorecard", "results/report.html": "report"}
+    known["results/provenance.html"] = "jobs, times, code and environments behind the results"
     for study in studies_of(config):
         known[f"results/{study}/claims.json"] = f"claims of study {study}"
         known[f"results/{study}/scores.parquet"] = f"scores of study {study}"

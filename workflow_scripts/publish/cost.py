@@ -183,7 +183,8 @@ def estimate(
     sums = groups[["measured", "unknown", "most_cpu_h", "most_gpu_h"]].sum()
     expected_sums = groups[["cpu_h", "gpu_h", "disk_gb"]].sum(min_count=1)
     memory = groups["memory_gb"].max()
-    parts = [groups.size().rename("jobs"), sums, expected_sums, memory]
+    count = groups.size().rename("jobs")
+    parts: list[Any] = [count, sums, expected_sums, memory]
     rows = pd.concat(parts, axis=1).reset_index()
     return rows.sort_values(["most_gpu_h", "most_cpu_h"], ascending=False, ignore_index=True)
 

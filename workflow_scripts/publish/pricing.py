@@ -8,7 +8,7 @@ the ratio of its work in this config and in config.yaml. How work grows is writt
 
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from itertools import pairwise
 from typing import Any, NamedTuple
@@ -344,7 +344,9 @@ def of_model(part: Part, size: float, dtype: str, gpus: int) -> Price:
     return Price(seconds / 3600, weights + 2, 0.0)
 
 
-def of_models(config: Config, asked: list[Asked]) -> dict[tuple[str, str, str], tuple[Part, float]]:
+def of_models(
+    config: Config, asked: Sequence[Asked]
+) -> dict[tuple[str, str, str], tuple[Part, float]]:
     """Each part with its model's size, by rule, study ("" where the rule has one) and model."""
     found = {}
     for entry in asked:

@@ -1,11 +1,10 @@
-"""Every claim of every study with its published and measured values: Parquet, Markdown, HTML."""
+"""Every claim of every study with its published and measured values: Parquet and Markdown."""
 
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import jinja2
 import pandas as pd
 import yaml
 
@@ -16,7 +15,6 @@ from workflow_scripts.shared.fingerprint import ROOT
 SCHEMA = ROOT / "schemas" / "claims.schema.yaml"
 TEMPLATES = ROOT / "resources" / "templates"
 VERDICTS = [str(verdict) for verdict in Verdict]
-KINDS = [str(kind) for kind in Kind]
 MODEL_EVIDENCE = {Evidence.OTHER_MODEL, Evidence.PAPER_MODEL}
 PLURALS = {"control": "controls", "misreading": "misreadings", "extension": "extensions"}
 PLURALS |= {"claim": "claims", "erratum": "errata"}
@@ -69,34 +67,6 @@ def markdown(scorecard: pd.DataFrame, left_out: Sequence[str] = ()) -> str:
         lines += ["| claim | published | measured | evidence | verdict |", "|---|---|---|---|---|"]
         lines += [_markdown_line(row) for row in records(rows)]
     return "\n".join(lines) + "\n"
-
-
-def html(scorecard: pd.DataFrame, left_out: Sequence[str] = ()) -> str:
-    """The scorecard as one self-contained page with search, filters and sorting.
-
-    `left_out` are the studies that are not part of the run.
-    """
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(TEMPLATES), autoescape=True, undefined=jinja2.StrictUndefined
-    )
-    rows = [
-        row
-        | {
-            "published": published_text(row),
-            "measured": measured_text(row),
-            "stand_in": row["evidence"] == Evidence.STAND_IN,
-        }
-        for row in records(scorecard)
-    ]
-    return environment.get_template("scorecard.html.j2").render(
-        rows=rows,
-        counts=counted(scorecard),
-        studies=list(scorecard["study"].unique()),
-        kinds=[kind for kind in KINDS if kind in set(scorecard["kind"])],
-        verdicts=VERDICTS,
-        scale=", ".join(scorecard["scale"].unique()),
-        note=_note(left_out),
-    )
 
 
 def counted(scorecard: pd.DataFrame) -> list[tuple[str, int, dict[str, int]]]:
@@ -236,18 +206,16 @@ def main(
     scale: str,
     parquet: str,
     markdown_file: str,
-    html_file: str,
     provenance: dict[str, Any] | None = None,
     left_out: Sequence[str] = (),
 ) -> None:
-    """Write the scorecard in three formats; `claims` maps each study to its `claims.json`.
+    """Write the scorecard in two formats; `claims` maps each study to its `claims.json`.
 
     `left_out` are the studies that are not part of the run.
     """
     scorecard = collect({study: read_claims(path) for study, path in claims.items()}, scale)
     tables.write(scorecard, parquet, provenance=provenance)
     files.write_text(markdown_file, markdown(scorecard, left_out))
-    files.write_text(html_file, html(scorecard, left_out))
 
 
 if __name__ == "__main__":
@@ -257,7 +225,6 @@ if __name__ == "__main__":
             snakemake.params.scale,
             snakemake.output.parquet,
             snakemake.output.markdown,
-            snakemake.output.html,
             provenance.of(snakemake),
             snakemake.params.left_out,
         )

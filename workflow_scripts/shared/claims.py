@@ -11,7 +11,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from workflow_scripts.shared import files, job
+from workflow_scripts.shared import files, job, rows_read, trace
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -135,7 +135,8 @@ class Measured:
     are NaN mean that there is no interval, as for a single unit. `evidence` is the kind of run
     behind it, `model` the name of the model in the config, `condition` what distinguishes
     several measurements of one claim on one model. `reason`, where given, says why this measurement
-    cannot decide the claim although its evidence is of the right kind.
+    cannot decide the claim although its evidence is of the right kind. `rows` are the numbers of
+    the rows of scores that the value was taken from as it is; none where it was computed from rows.
     """
 
     value: float
@@ -149,6 +150,7 @@ class Measured:
     exact: bool = False
     units: str = ""
     condition: str = ""
+    rows: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -210,11 +212,17 @@ class ModelEvidence:
         return self.models.get(model or "", {}).get("paper_model_of", {}).get(self.study)
 
 
-def judge(claim: Claim, scores: "pd.DataFrame", evidence: ModelEvidence) -> list[dict[str, Any]]:
+def judge(
+    claim: Claim,
+    scores: "pd.DataFrame",
+    evidence: ModelEvidence,
+    figures: Mapping[str, Sequence[str]] | None = None,
+) -> list[dict[str, Any]]:
     """Entries of `claims.json` for one claim: one per measurement, or one with the reason for none.
 
     `reading` is the verdict of the interval alone; `verdict` equals it only where the evidence can
-    decide the claim; `answer` says whether the claim holds for the measured model. Raises
+    decide the claim; `answer` says whether the claim holds for the measured model; `trace` says
+    what it was read from. `figures` maps each figure to the claims that it shows. Raises
     `ValueError` for a sampled quantity with an interval of width 0, for a value outside its
     interval, and for a value that is not finite.
     """
@@ -229,7 +237,12 @@ def judge(claim: Claim, scores: "pd.DataFrame", evidence: ModelEvidence) -> list
         "models": list(claim.models),
         "published": asdict(claim.published) if claim.published else None,
     }
-    found = claim.test(scores, evidence)
+    with rows_read.noting(scores) as read:
+        found = claim.test(scores, evidence)
+    places = {
+        "figures": trace.showing(figures or {}, claim.id),
+        "code": trace.code(evidence.study, claim.id, claim.test),
+    }
     if isinstance(found, Sequence) and not found:
         found = NotMeasured("nothing was measured in this run")  # else the claim would disappear
     if isinstance(found, NotMeasured):
@@ -237,8 +250,10 @@ def judge(claim: Claim, scores: "pd.DataFrame", evidence: ModelEvidence) -> list
             base
             | {"measured": None, "evidence": None, "reading": None, "answer": None}
             | {"verdict": Verdict.NOT_TESTED, "reason": found.reason}
+            | {"trace": trace.of(scores, (), read.rows, None, ()) | places}
         ]
     entries = []
+    models = {measured.model for measured in found}
     for measured in found:
         _check(claim, measured)
         reading = _reading(claim, measured)
@@ -262,6 +277,8 @@ def judge(claim: Claim, scores: "pd.DataFrame", evidence: ModelEvidence) -> list
                 "answer": _answer(measured, reading),
                 "verdict": Verdict.NOT_TESTED if reason else reading,
                 "reason": reason,
+                "trace": trace.of(scores, measured.rows, read.rows, measured.model, models)
+                | places,
             }
         )
     return entries
@@ -322,24 +339,31 @@ def write(
     scores: "pd.DataFrame",
     evidence: ModelEvidence,
     provenance: dict[str, Any] | None = None,
+    figures: Mapping[str, Sequence[str]] | None = None,
 ) -> None:
     """Judge every claim and write `claims.json`: {"provenance": …, "claims": […]}.
 
-    Raises `ValueError` for two claims with one id, or as `judge` does.
+    `figures` maps each figure of the study to the ids of the claims that it shows. Raises
+    `ValueError` for two claims with one id, or as `judge` does.
     """
     ids = [claim.id for claim in claims]
     if twice := sorted({name for name in ids if ids.count(name) > 1}):
         raise ValueError(f"claims: expected one claim per id, found several: {', '.join(twice)}")
-    entries = [entry for claim in claims for entry in judge(claim, scores, evidence)]
+    entries = [entry for claim in claims for entry in judge(claim, scores, evidence, figures)]
     files.write_json(path, {"provenance": provenance or {}, "claims": entries})
 
 
-def run(snakemake: Any, all_claims: Callable[..., Sequence[Claim]]) -> None:
+def run(
+    snakemake: Any,
+    all_claims: Callable[..., Sequence[Claim]],
+    figures: Mapping[str, Sequence[str]],
+) -> None:
     """Run a study's `claims.py` as a job: judge what `all_claims` returns on the study's scores.
 
     The rule has the input `scores` and the output `claims`; `all_claims` takes the rule's other
-    inputs (published tables) and settings by name. `params.models` maps each model of the study to
-    its entry in the config, for the evidence that it gives; studies without models omit it.
+    inputs (published tables) and settings by name. `figures` maps each figure to the ids of the
+    claims that it shows. `params.models` maps each model of the study to its entry in the config,
+    for the evidence that it gives; studies without models omit it.
     """
     from workflow_scripts.shared import provenance, schemas, tables
 
@@ -351,6 +375,7 @@ def run(snakemake: Any, all_claims: Callable[..., Sequence[Claim]]) -> None:
             tables.read(snakemake.input.scores, schemas.SCORES),
             ModelEvidence(snakemake.params.get("models", {}), study),
             provenance.of(snakemake),
+            figures,
         )
 
 

@@ -9,6 +9,7 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
+from workflow_scripts.shared import rows_read
 from workflow_scripts.shared.claims import Evidence, Measured, NotMeasured
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ def select(
             rows = rows[rows[column].isin(list(value))]
         else:
             rows = rows[(rows[column] == value).fillna(False).astype(bool)]
+    rows_read.note(rows)
     return rows
 
 
@@ -64,7 +66,8 @@ def measured(row: "pd.Series", evidence: Evidence, note: str, **more: Any) -> Me
     import pandas as pd
 
     ends = [math.nan if pd.isna(row[end]) else float(row[end]) for end in ("ci_low", "ci_high")]
-    fields: dict[str, Any] = {"exact": bool(row["exact"]), "units": str(row["units"])} | more
+    fields: dict[str, Any] = {"exact": bool(row["exact"]), "units": str(row["units"])}
+    fields |= {"rows": rows_read.behind(row)} | more
     value, n = float(row["value"]), int(row["n"])
     return Measured(value, ends[0], ends[1], n, evidence, note, **fields)
 
@@ -97,6 +100,7 @@ def extreme(rows: "pd.DataFrame", which: Literal["least", "largest"]) -> "pd.Ser
     if ends.isna().any(axis=None):  # a row without an interval could hold the extreme
         row["ci_low" if which == "least" else "ci_high"] = math.nan
     row["exact"] = bool(rows["exact"].any() and row["ci_low"] == row["ci_high"])
+    rows_read.mark(row, rows)
     return row
 
 

@@ -37,6 +37,17 @@ table_1 = partial(Claim, decided_by=PROTOCOL, source="table 1")
 
 LARGEST = 16384  # items, the last row of table 1
 
+# What each figure shows, by the ids of claims.
+FIGURES = {
+    "accuracy": ("S6a", "S6b", "S6c", "S6d"),
+    "entropy": ("S1b", "S2", "S7", "S10b"),
+    "gain": ("S6a", "S6b", "S6c", "S6d"),
+    "maps": ("S7",),
+    "normalisers": ("S11",),
+    "spread": ("S9a", "S9b"),
+    "temperature": ("S5b", "S5c"),
+}
+
 
 def protocols(settings: dict[str, Any]) -> dict[str, Protocol]:
     """What E1 and E7 followed of the paper's protocol: experiment -> evidence.
@@ -278,4 +289,4 @@ def all_claims(accuracy: str, spread: str, settings: dict[str, Any]) -> list[Cla
 
 
 if __name__ == "__main__":
-    claims.run(snakemake, all_claims)
+    claims.run(snakemake, all_claims, FIGURES)

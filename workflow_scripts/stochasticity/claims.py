@@ -52,6 +52,21 @@ PERIOD = Region(low=0.1)
 claim = partial(Claim, decided_by=PAPER_MODEL, models=ALL_MODELS)
 second_hand = partial(Published, tag="published-2nd")
 
+# What each figure shows, by the ids of claims.
+FIGURES = {
+    "histograms": ("1",),
+    "styles": ("2",),
+    "decoding": ("2",),
+    "dependence": ("3b", "3c", "4c"),
+    "transitions": ("3b",),
+    "positions": ("4a", "4b"),
+    "generators": ("5a", "5b"),
+    "conversion": ("6a", "6b", "6c", "10"),
+    "seeds": ("7", "8"),
+    "letters": ("9",),
+    "power": ("1",),
+}
+
 
 def all_claims(
     published: str,
@@ -288,4 +303,4 @@ def all_claims(
 
 
 if __name__ == "__main__":
-    claims.run(snakemake, all_claims)
+    claims.run(snakemake, all_claims, FIGURES)

@@ -28,6 +28,14 @@ NOT_ABOVE = Region(high=MARGIN)
 UNHELPED = ("binary_search", "find_maximum_subarray_kadane", "minimum", "quickselect")
 NEAR_ZERO = ("graham_scan", "jarvis_march", "mst_prim")
 
+# What each figure shows, by the ids of claims.
+FIGURES = {
+    "scores": ("N1a", "N2", "N3", "N4a", "N4b", "N5", "N6", "N7", "N8a", "N8b", "N9a", "N9b"),
+    "families": ("N1b",),
+    "ablations": ("N10", "X1", "X2", "X3", "X4", "X5"),
+    "reasoners": ("R1", "R2"),
+}
+
 
 def all_claims(
     single_task: str | Path, multi_task: str | Path, settings: dict[str, Any]
@@ -243,4 +251,4 @@ def all_claims(
 
 
 if __name__ == "__main__":
-    claims.run(snakemake, all_claims)
+    claims.run(snakemake, all_claims, FIGURES)

@@ -4,6 +4,8 @@ from workflow_scripts.example_study import measurements
 from workflow_scripts.shared import claims
 from workflow_scripts.shared.claims import THEORY, Claim, around
 
+FIGURES = {"spread": ("X1",)}  # what each figure shows, by the ids of claims
+
 
 def all_claims() -> list[Claim]:
     """The claims. Published numbers come from CSV files, as inputs of the rule of the same name."""
@@ -21,4 +23,4 @@ def all_claims() -> list[Claim]:
 
 
 if __name__ == "__main__":
-    claims.run(snakemake, all_claims)
+    claims.run(snakemake, all_claims, FIGURES)
