@@ -39,7 +39,8 @@ def claims(
     `scores` holds the studies' tables of scores; `read` the studies, models and experiments whose
     replies have a page.
     """
-    card = records(scorecard.collect(entries, scale))
+    plain = {study: [dict(entry) for entry in own] for study, own in entries.items()}
+    card = records(scorecard.collect(plain, scale))
     flat = [(study, entry) for study, own in entries.items() for entry in own]
     pages = set(read)
     grouped: dict[tuple[str, str], list[tuple[Mapping[str, Any], dict[str, Any]]]] = {}
@@ -155,7 +156,8 @@ def _also(scores: pd.DataFrame, found: rows_read.Ranges) -> list[str]:
     """The further rows that a claim's test read, counted by experiment and metric."""
     rows = scores.iloc[rows_read.numbers(found)]
     counts = rows.groupby(["experiment", "metric"], sort=False).size()
-    return [f"{experiment} {metric} ({count})" for (experiment, metric), count in counts.items()]
+    named = zip(counts.index.tolist(), counts, strict=True)
+    return [f"{experiment} {metric} ({count})" for (experiment, metric), count in named]
 
 
 def ranges_text(found: rows_read.Ranges) -> str:

@@ -142,6 +142,6 @@ def _texts(path: Path) -> dict[str, int]:
         match node:
             case ast.keyword(arg="id", value=ast.Constant(value=str(name))):
                 found[name] = node.value.lineno
-            case ast.keyword(arg="id", value=ast.JoinedStr(values=[ast.Constant(value=name), *_])):
-                found[str(name)] = node.value.lineno
+            case ast.keyword(arg="id", value=ast.JoinedStr(values=[ast.Constant(value=start), *_])):
+                found[str(start)] = node.value.lineno
     return found
