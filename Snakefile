@@ -49,6 +49,7 @@ for study in studies_of(config):
 
 
 include: "rules/publish.smk"
+include: "rules/decidable.smk"
 
 
 snakemake_internals.retry_once(workflow)

@@ -11,8 +11,6 @@ from workflow_scripts.models.registry import (
     studies_of,
     studies_with,
 )
-from workflow_scripts.optimizers import source as optimizers_source
-from workflow_scripts.publish import decidable as what_it_decides
 from workflow_scripts.publish.code import project_identity
 from workflow_scripts.shared.files import content_hash
 from workflow_scripts.shared.job import growing
@@ -83,44 +81,6 @@ def model_pages(wildcards):
 
 
 report: "../resources/captions/workflow.rst"
-
-
-localrules:
-    publish_decidable,
-
-
-def claims_arguments(study):
-    """What the study's rule of claims gives to its script: settings, and files of published numbers."""
-    own = getattr(rules, f"{study}_claims")
-    inputs = {
-        name: str(value) if isinstance(value, str) else list(map(str, value))
-        for name, value in own.input.items()
-        if name != "scores"
-    }
-    return inputs | {name: value for name, value in own.params.items() if name != "code"}
-
-
-rule publish_decidable:
-    output:
-        decidable="results/decidable.json",
-    log:
-        "logs/publish_decidable/decidable.log",
-    conda:
-        "../envs/analysis.yaml"
-    resources:
-        mem_mb=growing(1000),
-        runtime=growing(5),
-    params:
-        code=fingerprint(
-            "workflow_scripts/publish/decidable.py",
-            *(f"workflow_scripts/{study}/claims.py" for study in studies_of(config)),
-        ),
-        default=project_file("resources/reference/default.csv"),
-        arguments={study: claims_arguments(study) for study in studies_of(config)},
-        units=what_it_decides.units(config, DEFAULTS),
-        data=optimizers_source.named(config["optimizers"]["data"]["source"]),
-    script:
-        "../workflow_scripts/publish/decidable.py"
 
 
 rule publish_scorecard:
@@ -290,11 +250,6 @@ rule publish_archive:
         checkpoints={name: checkpoint(config["models"], name) for name in config["models"]},
     script:
         "../workflow_scripts/publish/archive.py"
-
-
-rule decidable:
-    input:
-        rules.publish_decidable.output,
 
 
 rule scorecard:
