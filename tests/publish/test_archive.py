@@ -115,7 +115,7 @@ def test_the_crate_tells_what_made_what(members):
     assert action["object"] == {"@id": "results/tiny/simulated.parquet"}
     results = {part["@id"] for part in action["result"]}
     figures = {f"results/tiny/figures/line.{suffix}" for suffix in ("pdf", "png")}
-    assert results == {"results/tiny/claims.json"} | figures
+    assert results == {"results/tiny/claims.json", "results/tiny/scores.parquet"} | figures
     simulate = graph["#job/tiny_simulate/simulate"]
     assert simulate["object"] == {"@id": "resources/given.csv"}
     assert {"@id": "results/tiny/weights/"} in simulate["result"]

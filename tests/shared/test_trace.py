@@ -119,6 +119,25 @@ def test_functions_are_found_behind_partials_and_inside_functions():
     )
 
 
+def test_a_function_of_a_script_is_found_in_the_script_not_in_the_copy_that_runs(
+    tmp_path, monkeypatch
+):
+    """Snakemake writes lines before a copy of the script, and sets `__file__` to the original."""
+    monkeypatch.setattr(trace, "ROOT", tmp_path)
+    script = tmp_path / "workflow_scripts" / "claims.py"
+    script.parent.mkdir()
+    script.write_text("import math\n\n\ndef test(scores, evidence):\n    return [math.pi]\n")
+    copy = tmp_path / ".snakemake" / "scripts" / "tmpabc.claims.py"
+    copy.parent.mkdir(parents=True)
+    copy.write_text(f"# first\n__file__ = {str(script)!r}\n# last\n{script.read_text()}")
+    names = {}
+    exec(compile(copy.read_text(), str(copy), "exec"), names)
+    place = {"file": "workflow_scripts/claims.py", "function": "test", "first": 4, "last": 5}
+    assert trace.functions(names["test"]) == [place]
+    script.write_text("# changed since\n" + script.read_text().replace("pi", "e"))
+    assert trace.functions(names["test"]) == []
+
+
 def test_a_suffix_for_a_model_of_the_paper_belongs_to_the_claim():
     figures = {"oucs": ("9a",), "ideal": ("9b",)}
     assert trace.showing(figures, "9a-27B") == ["oucs"]

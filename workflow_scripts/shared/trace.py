@@ -18,6 +18,8 @@ from workflow_scripts.shared.fingerprint import ROOT
 if TYPE_CHECKING:
     import pandas as pd
 
+# Folders of the project with code that is not its own: libraries, copies of scripts.
+HIDDEN = {".venv", ".venv-vllm", ".venv-envs", ".snakemake"}
 Place = dict[str, Any]  # file in the project, function ("" for none), first and last line
 
 
@@ -90,10 +92,18 @@ def _functions(value: Any, depth: int = 4) -> Iterator[Callable[..., Any]]:
 
 
 def _place(function: Callable[..., Any]) -> Place | None:
-    file = Path(function.__code__.co_filename)
-    if not file.is_relative_to(ROOT):
+    """Where a function of the project is written down; None for any other function."""
+    ran = Path(function.__code__.co_filename)
+    # Snakemake runs a copy of a script, with more lines before it; `__file__` is the original.
+    file = Path(function.__globals__.get("__file__") or ran)
+    if not file.is_relative_to(ROOT) or HIDDEN & set(file.relative_to(ROOT).parts):
         return None
     lines, first = inspect.getsourcelines(function.__code__)
+    if file != ran:
+        written = file.read_text(encoding="utf-8").splitlines(keepends=True)
+        first -= len(ran.read_text(encoding="utf-8").splitlines()) - len(written)
+        if written[first - 1 : first - 1 + len(lines)] != lines:
+            return None
     return {
         "file": file.relative_to(ROOT).as_posix(),
         "function": function.__qualname__.replace(".<locals>", ""),
