@@ -79,6 +79,7 @@ rule asked_claims:
         "results/asked/count.json",
     output:
         claims="results/asked/claims.json",
+        scores="results/asked/scores.parquet",
     log:
         "logs/asked_claims/claims.log",
     script:
@@ -115,11 +116,17 @@ Path(snakemake.output[0]).write_text(str(len(Path(snakemake.input[0]).read_bytes
 import json
 from pathlib import Path
 
+from workflow_scripts.shared import schemas, scores, tables
+
+row = scores.number("E1", "share", 0.5, 10, units="replies", model="mine", seed=None)
+tables.write(scores.table([[row]], []), snakemake.output.scores, schemas.SCORES, {})
 Path(snakemake.input[0]).read_text()
 nothing = ("published", "measured", "evidence", "reading", "answer")
 claim = {"id": "A1", "kind": "claim", "statement": "It replies.", "source": "section 1"}
 claim |= {"quantity": "share", "region": [0.0, None], "decided_by": ["paper's own model"]}
-claim |= {"models": [], "verdict": "not tested", "reason": "no GPU", **dict.fromkeys(nothing)}
+trace = {"metrics": [], "rows": [], "also_read": [], "figures": [], "code": []}
+claim |= {"models": [], "verdict": "not tested", "reason": "no GPU", "trace": trace}
+claim |= dict.fromkeys(nothing)
 Path(snakemake.output[0]).write_text(json.dumps({"provenance": {}, "claims": [claim]}))
 """,
 }
