@@ -25,7 +25,7 @@ def drawn(svg, element):
 
 def test_a_bar_is_to_scale():
     """Places on the axis are in proportion to the values, whatever the axis."""
-    found = entry("S1", region=[None, 0.0], measured=measured(-1.0, -3.0, 1.0))
+    found = entry("S1", region=[None, 0.0], measured=measured(-1.0, -3.0, 1.0), kind="extension")
     found["published"]["value"] = 2.0
     svg = bars.bar(found, bars.axis([found]))
     (interval,), (dot,) = drawn(svg, "interval"), drawn(svg, "value")
@@ -48,6 +48,24 @@ def test_a_bar_has_no_interval_for_an_exact_number_and_an_open_one_reaches_the_e
 
 
 @pytest.mark.parametrize(
+    ("kind", "region", "number"),
+    [
+        ("claim", [0.0, None], 0.9242),
+        ("claim", [0.9242, 0.9242], 0.9242),
+        ("claim", [None, 1.0e-9], None),  # the error of a formula whose value is published
+        ("misreading", [None, 1.0e-9], 0.9242),
+    ],
+)
+def test_a_published_number_outside_the_papers_own_claim_is_of_another_quantity(
+    kind, region, number
+):
+    found = entry("G4", region=region, kind=kind, measured=measured(2e-16, None, None))
+    found["published"]["value"] = 0.9242
+    assert bars.number(found) == number
+    assert ("published" in bars.bar(found, bars.axis([found]))) == (number is not None)
+
+
+@pytest.mark.parametrize(
     ("published", "found", "distance"),
     [
         (2.0, measured(1.0, 0.9, 1.1), 0.5),
@@ -60,7 +78,7 @@ def test_a_bar_has_no_interval_for_an_exact_number_and_an_open_one_reaches_the_e
     ],
 )
 def test_the_distance_from_the_published_number_is_relative(published, found, distance):
-    line = entry("S1", measured=found)
+    line = entry("S1", kind="extension", measured=found)
     line["published"]["value"] = published
     assert claim_view.distance(line) == pytest.approx(distance)
 

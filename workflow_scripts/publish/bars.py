@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from html import escape
 from typing import Any
 
+from workflow_scripts.shared.claims import Kind
+
 WIDTH, HEIGHT, MARGIN = 240, 20, 8  # in units of the picture
 
 
@@ -42,9 +44,18 @@ def axis(entries: Sequence[Mapping[str, Any]]) -> Axis | None:
 
 
 def number(entry: Mapping[str, Any]) -> float | None:
-    """The published number; None where the paper states a direction, or nothing is known."""
+    """The published number on the scale of the measured one; None where there is none.
+
+    The paper may state a direction, or a number that another quantity is measured against, such as
+    the error of a formula. A claim of the paper holds for the paper's own number, so a number
+    outside of its region is on another scale.
+    """
     value = (entry["published"] or {}).get("value")
-    return None if value is None or isinstance(value, str) else float(value)
+    if value is None or isinstance(value, str):
+        return None
+    low, high = entry["region"]
+    outside = (low is not None and value < low) or (high is not None and value > high)
+    return None if outside and entry["kind"] == Kind.PAPER else float(value)
 
 
 def bar(entry: Mapping[str, Any], across: Axis) -> str:
