@@ -3,7 +3,6 @@
 import pandas as pd
 import pytest
 
-from workflow_scripts.inference import readings
 from workflow_scripts.inference.requests import request, table
 from workflow_scripts.publish import replies
 from workflow_scripts.shared import schemas, tables
@@ -51,7 +50,7 @@ def test_a_reply_has_its_prompt_and_what_was_read(study, tmp_path):
     tables.write(responses(asked, texts, finishes), paths[1], schemas.RESPONSES)
     entry = {"study": study, "model": "m", "tables": [str(path) for path in paths[:2]]}
     replies.main([entry | {"of_model": {"thinks": False}}], [str(paths[2])], {})
-    found = tables.read(paths[2], readings.READINGS)
+    found = tables.read(paths[2], schemas.READINGS)
     assert found["reply"].tolist() == texts
     assert found["read_as"].tolist() == read_as
     assert found["failure"].tolist() == failures

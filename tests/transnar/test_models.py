@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 import yaml
 
+from tests.publish.test_replies import responses
 from tests.transnar import made
 from workflow_scripts.shared import config as config_files
 from workflow_scripts.shared import scores as shared_scores
@@ -72,6 +73,20 @@ def test_right_wrong_and_misshapen_replies_have_the_scores_of_the_paper(path):
     assert graded["shape_score"].tolist() == [1.0, 1.0, 0.0, 0.0, 1.0]
     assert graded["parse_score"].tolist() == [1.0, 1.0, 1.0, 0.0, 1.0]
     assert graded["exact"].tolist() == [1.0, 0.0, 0.0, 0.0, 1.0]
+
+
+def test_the_report_shows_a_reply_with_its_prompt_and_its_answer(path, tmp_path):
+    table, _, _ = asked(path, BASE)
+    said = [f" {table['truth'][0]}\n\nand more", "no idea", *table["truth"][2:]]
+    paths = {kind: str(tmp_path / f"{kind}.parquet") for kind in ("requests", "responses")}
+    tables.write(table, paths["requests"])
+    tables.write(responses(table, said, ["stop"] * len(said)), paths["responses"])
+    found = replies.read(paths, {})
+    assert found["reply"].tolist() == said
+    assert found["read_as"].tolist() == [table["truth"][0].strip(), "", *map(str.strip, said[2:])]
+    assert found["failure"].map(bool).tolist() == [False, True, False, False, False]
+    assert found["prompt"].tolist() == table["prompt"].tolist()
+    assert set(found["condition"]) == {f"algorithm bfs, nodes {table['nodes'][0]}"}
 
 
 def test_algorithms_count_the_same_in_a_models_mean():

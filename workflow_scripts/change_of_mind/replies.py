@@ -17,7 +17,7 @@ CONDITION = ["question", "display", "speaker", "setting", "advice", "accuracy"]
 
 
 def read(paths: Mapping[str, str], _: Mapping[str, Any]) -> pd.DataFrame:
-    """One row per request (`readings.READINGS`): the option chosen, and the weight of each.
+    """One row per request (`schemas.READINGS`): the option chosen, and the weight of each.
 
     Where options were chosen by their log-probabilities, the reply is these; else it is the first
     of the sampled replies.
@@ -39,7 +39,7 @@ def read(paths: Mapping[str, str], _: Mapping[str, Any]) -> pd.DataFrame:
         )
     ]
     sampled = trials["choices"] == forms.SAMPLED
-    return readings.READINGS.validate(
+    return schemas.READINGS.validate(
         pd.DataFrame(
             {
                 "experiment": trials["experiment"],

@@ -14,7 +14,7 @@ CONDITION = ["task", "prompting", "family", "length"]
 
 
 def read(paths: Mapping[str, str], asked: Mapping[str, Any]) -> pd.DataFrame:
-    """One row per reply (`readings.READINGS`): the number that was read, and the right one."""
+    """One row per reply (`schemas.READINGS`): the number that was read, and the right one."""
     requests = tables.read(paths["requests"], schemas.REQUESTS)
     responses = tables.read(paths["responses"], schemas.RESPONSES)
     thinking = dict.fromkeys(responses["model"].unique(), bool(asked["thinks"]))
@@ -30,7 +30,7 @@ def read(paths: Mapping[str, str], asked: Mapping[str, Any]) -> pd.DataFrame:
         right = "right" if known and number == truth else f"wrong, the answer is {truth:g}"
         read_as.append(f"{number:g} ({right})" if known else "")
         failures.append("" if known else LOST.get(finish, "no number"))
-    return readings.READINGS.validate(
+    return schemas.READINGS.validate(
         pd.DataFrame(
             {
                 "experiment": found["experiment"],

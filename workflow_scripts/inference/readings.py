@@ -2,7 +2,7 @@
 
 Each study that asks models for text has a module `replies.py` with a function `read(paths, asked)`.
 It takes the study's tables of one model (`by_name`) and what the study asks of the model
-(`kinds.asked`), and returns a table that fits `READINGS`.
+(`kinds.asked`), and returns a table that fits `schemas.READINGS`.
 """
 
 import importlib
@@ -11,32 +11,17 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from pandera.pandas import Column, DataFrameSchema
-
 from workflow_scripts.shared.fingerprint import PACKAGE, ROOT
 
 if TYPE_CHECKING:
     import pandas as pd
-
-READINGS = DataFrameSchema(
-    {
-        "experiment": Column(str),
-        "condition": Column(str),  # what distinguishes the prompt within its experiment
-        "prompt": Column(str),  # chat turns as text, each after its role; or the bare text
-        "reply": Column(str),
-        "read_as": Column(str),  # what the study took the reply for; "" if it was not read
-        "failure": Column(str),  # why it was not read; "" if it was
-    },
-    coerce=True,
-    name="readings",
-)
 
 
 class Reader(Protocol):
     """`replies.read` of a study."""
 
     def __call__(self, paths: Mapping[str, str], asked: Mapping[str, Any]) -> "pd.DataFrame":
-        """One row per reply, as in `READINGS`."""
+        """One row per reply, as in `schemas.READINGS`."""
         ...
 
 

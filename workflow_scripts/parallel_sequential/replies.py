@@ -12,13 +12,13 @@ import pandas as pd
 
 from workflow_scripts.inference import readings
 from workflow_scripts.parallel_sequential.contracts import ATTEMPTS, QUESTIONS
-from workflow_scripts.shared import tables
+from workflow_scripts.shared import schemas, tables
 
 CONDITION = ["question", "level", "chain", "attempt"]
 
 
 def read(paths: Mapping[str, str], _: Mapping[str, Any]) -> pd.DataFrame:
-    """One row per attempt (`readings.READINGS`): its answer, and whether it is right."""
+    """One row per attempt (`schemas.READINGS`): its answer, and whether it is right."""
     attempts = tables.read(paths["attempts"], ATTEMPTS)
     # Arms share attempts.
     attempts = attempts.drop_duplicates(["request_id", "sample"]).reset_index(drop=True)
@@ -26,7 +26,7 @@ def read(paths: Mapping[str, str], _: Mapping[str, Any]) -> pd.DataFrame:
     texts = questions.set_index(["domain", "question"])["text"].to_dict()
     keys = zip(attempts["domain"], attempts["question"], strict=True)
     found = zip(attempts["answer"], attempts["correct"], attempts["failure"], strict=True)
-    return readings.READINGS.validate(
+    return schemas.READINGS.validate(
         pd.DataFrame(
             {
                 "experiment": attempts["domain"] + ", " + attempts["arm"],

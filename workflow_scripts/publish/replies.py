@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from workflow_scripts.inference import readings
-from workflow_scripts.shared import job, tables
+from workflow_scripts.shared import job, schemas, tables
 
 
 def main(
@@ -18,7 +18,7 @@ def main(
     for entry, path in zip(asked, readable, strict=True):
         paths = readings.by_name(entry["tables"], entry["model"])
         frame = readings.reader(entry["study"])(paths, entry["of_model"])
-        tables.write(frame, path, readings.READINGS, provenance)
+        tables.write(frame, path, schemas.READINGS, provenance)
 
 
 if __name__ == "__main__":

@@ -5,9 +5,8 @@ from typing import Any
 
 import pandas as pd
 
-from workflow_scripts.inference import readings
 from workflow_scripts.publish.claim_view import anchor
-from workflow_scripts.shared import tables
+from workflow_scripts.shared import schemas, tables
 
 SHOWN, SHOWN_FAILURES = 8, 4  # replies on a page, and failures among them
 LONGEST = 1500  # characters of a prompt or reply that a page shows
@@ -23,7 +22,7 @@ def pages(
     """
     found = []
     for entry, path in zip(asked, readable, strict=True):
-        frame = tables.read(path, readings.READINGS)
+        frame = tables.read(path, schemas.READINGS)
         for experiment, rows in frame.groupby("experiment", sort=True):
             found.append(_page(entry["study"], entry["model"], str(experiment), rows, path, cost))
     return found

@@ -79,3 +79,17 @@ SCORES = DataFrameSchema(
     coerce=True,
     name="scores",
 )
+
+# Replies as a study read them, for the pages of replies.
+READINGS = DataFrameSchema(
+    {
+        "experiment": Column(str),
+        "condition": Column(str),  # what distinguishes the prompt within its experiment
+        "prompt": Column(str),  # chat turns as text, each after its role; or the bare text
+        "reply": Column(str),
+        "read_as": Column(str),  # what the study took the reply for; "" if it was not read
+        "failure": Column(str),  # why it was not read; "" if it was
+    },
+    coerce=True,
+    name="readings",
+)

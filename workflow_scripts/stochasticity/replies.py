@@ -16,7 +16,7 @@ from workflow_scripts.stochasticity.draw_table import CONDITIONS
 
 
 def read(paths: Mapping[str, str], _: Mapping[str, Any]) -> pd.DataFrame:
-    """One row per reply (`readings.READINGS`): the numbers that it gave."""
+    """One row per reply (`schemas.READINGS`): the numbers that it gave."""
     requests = tables.read(paths["requests"], schemas.REQUESTS)
     responses = tables.read(paths["responses"], schemas.RESPONSES)
     asked = requests.set_index("request_id").loc[responses["request_id"]].reset_index()
@@ -28,7 +28,7 @@ def read(paths: Mapping[str, str], _: Mapping[str, Any]) -> pd.DataFrame:
     read_as = parts.groupby(unit).agg(", ".join).mask(none_read, "")
     failures = drawn["failure"].groupby(unit).first().where(none_read, "")
     turns = zip(asked["messages"], asked["prompt"], strict=True)
-    return readings.READINGS.validate(
+    return schemas.READINGS.validate(
         pd.DataFrame(
             {
                 "experiment": asked["experiment"],

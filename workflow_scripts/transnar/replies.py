@@ -1,11 +1,13 @@
 """E4: scores of language models' replies to the decoders' prompts, per algorithm and size."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from workflow_scripts.shared import scores
+from workflow_scripts.inference import readings
+from workflow_scripts.shared import schemas, scores, tables
 from workflow_scripts.shared.intervals import SHARE
 from workflow_scripts.shared.scores import Row
 from workflow_scripts.transnar import metrics
@@ -13,6 +15,26 @@ from workflow_scripts.transnar.across import scopes
 
 EXPERIMENT = "E4"
 METRICS = ("clrs_score", "shape_score", "parse_score", "exact")
+
+
+def read(paths: Mapping[str, str], _: Mapping[str, Any]) -> pd.DataFrame:
+    """One row per reply (`schemas.READINGS`): the answer in it, if it has the shape of one."""
+    responses = tables.read(paths["responses"], schemas.RESPONSES)
+    frame = graded(tables.read(paths["requests"]), responses)
+    turns = zip(frame["messages"], frame["prompt"], strict=True)
+    formed = frame["shape_score"] > 0
+    return schemas.READINGS.validate(
+        pd.DataFrame(
+            {
+                "experiment": EXPERIMENT,
+                "condition": readings.conditions(frame, ["algorithm", "nodes"]),
+                "prompt": [readings.prompt(*each) for each in turns],
+                "reply": frame["text"],
+                "read_as": frame["text"].map(answer).where(formed, ""),
+                "failure": np.where(formed, "", "not the shape of the answer"),
+            }
+        )
+    )
 
 
 def answer(reply: str) -> str:
