@@ -10,6 +10,8 @@ from tests.end_to_end import project
 from workflow_scripts.publish import explain
 from workflow_scripts.shared.fingerprint import ROOT
 
+# What `publish_replies` imports by the name of a study.
+READER = re.compile(r"workflow_scripts/(?!inference|publish)\w+/replies\.py")
 MODULES = sorted(path.relative_to(ROOT) for path in (ROOT / "workflow_scripts").rglob("*.py"))
 
 
@@ -61,6 +63,8 @@ def rules_of(scripts):
             script = re.search(r'script:\s*"\.\./(.+?)"', body)
             if script and script[1] in scripts:
                 found.add(rule)
+    if any(READER.fullmatch(script) for script in scripts):
+        found.add("publish_replies")
     return found
 
 
