@@ -18,7 +18,7 @@ MAY_IMPORT = {
     "models": {"models", "shared"},
     "inference": {"inference", "models", "shared"},
     "clrs": {"clrs", "shared"},
-    "publish": {"publish", "inference", "models", "shared"},
+    "publish": {"publish", "clrs", "inference", "models", "shared"},
 } | {study: {study, *SERVING} for study in STUDIES}
 HEAVY = {"torch", "transformers", "matplotlib", "scipy", "statsmodels", "sklearn", "pandera"}
 MODULES = sorted((ROOT / PACKAGE).rglob("*.py"))

@@ -56,6 +56,7 @@ def train_reasoners(data, _):
 def train_decoders(data, reasoner):
     settings = {"steps": STEPS, "batch": 4, "learning_rate": 1e-3, "warmup_steps": 2}
     settings |= {"final_rate": 0.1, "max_grad_norm": 1.0, "checkpoint_every": EVERY}
+    settings |= {"pass_tokens": 10**6, "recompute": False, "precision": "float32"}
     common = {"width": 16, "layers": 1, "heads": 2, "mlp": 32, "position_range": 128}
     common |= {"labels": 8, "gate": 1.0}
     polynomial = str(ROOT / "resources/published/softmax_adaptive_temperature_polynomial.csv")

@@ -19,7 +19,6 @@ from workflow_scripts.clrs.size import KB, STEPS
 from workflow_scripts.publish.workloads import Asked
 from workflow_scripts.shared.fingerprint import ROOT
 from workflow_scripts.shared.workload import Part
-from workflow_scripts.softmax.evaluate import set_count
 
 COSTS = ROOT / "resources" / "costs.csv"
 # How many times as fast as one core of the reference machine a GPU is. Assumed, not measured, as is
@@ -69,7 +68,8 @@ def _softmax_train(config: Config, of: Mapping[str, str]) -> float:
 
 def _items(config: Config, own: Config) -> float:
     sizes = own.get("sizes", config["softmax"]["sizes"])
-    return sum(n * set_count(n, own["sets"], own["total_items"]) for n in sizes)
+    # As many sets of a size as hold `total_items` (`set_count` in softmax/evaluate.py).
+    return sum(max(n, min(n * own["sets"], own["total_items"])) for n in sizes)
 
 
 def _softmax_evaluate(config: Config, of: Mapping[str, str]) -> float:
