@@ -48,6 +48,7 @@ for study in studies_of(config):
     include: f"rules/{study}.smk"
 
 
+include: "rules/publish_common.smk"
 include: "rules/publish.smk"
 include: "rules/decidable.smk"
 

@@ -219,3 +219,14 @@ def reply_tables(study, name):
         elif own or path.name == "requests.parquet":
             tables.append(str(path))
     return tables
+
+
+def claims_arguments(study):
+    """What the script of a study's claims is given, beside the scores: settings, published numbers."""
+    own = getattr(rules, f"{study}_claims")
+    inputs = {
+        name: str(value) if isinstance(value, str) else list(map(str, value))
+        for name, value in own.input.items()
+        if name != "scores"
+    }
+    return inputs | {name: value for name, value in own.params.items() if name != "code"}

@@ -10,17 +10,6 @@ localrules:
     publish_decidable,
 
 
-def claims_arguments(study):
-    """What the study's rule of claims gives to its script: settings, and files of published numbers."""
-    own = getattr(rules, f"{study}_claims")
-    inputs = {
-        name: str(value) if isinstance(value, str) else list(map(str, value))
-        for name, value in own.input.items()
-        if name != "scores"
-    }
-    return inputs | {name: value for name, value in own.params.items() if name != "code"}
-
-
 rule publish_decidable:
     output:
         decidable="results/decidable.json",

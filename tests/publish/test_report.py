@@ -121,6 +121,7 @@ def reply_tables(study, name):
     return ["results/tiny/requests/mine.parquet"]
 
 
+include: "rules/publish_common.smk"
 include: "rules/publish.smk"
 """
 
@@ -175,7 +176,8 @@ def tree(folder):
     for name in ("publish", "analysis"):  # recorded, never used
         (folder / "envs" / f"{name}.yaml").write_text("dependencies: []\n")
     (folder / "rules").mkdir()
-    shutil.copy(ROOT / "rules" / "publish.smk", folder / "rules")
+    for name in ("publish_common.smk", "publish.smk"):
+        shutil.copy(ROOT / "rules" / name, folder / "rules")
     config = {
         "scale": "test scale",
         "seed": 1,

@@ -86,6 +86,7 @@ def reply_tables(study, name):
     return []
 
 
+include: "rules/publish_common.smk"
 include: "rules/publish.smk"
 
 
@@ -200,7 +201,8 @@ def make(folder):
     (folder / "workflow_scripts" / "tiny" / "simulate.py").write_text(SIMULATE)
     (folder / "workflow_scripts" / "tiny" / "claims.py").write_text(CLAIMS)
     (folder / "rules").mkdir()
-    shutil.copy(ROOT / "rules" / "publish.smk", folder / "rules")
+    for name in ("publish_common.smk", "publish.smk"):
+        shutil.copy(ROOT / "rules" / name, folder / "rules")
     shutil.copytree(ROOT / "envs", folder / "envs")
     for name in ("CITATION.cff", "LICENSE", "README.md", ".gitignore"):
         shutil.copy(ROOT / name, folder / name)
