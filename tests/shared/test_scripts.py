@@ -122,10 +122,12 @@ def test_claims_are_judged_on_the_scores_of_the_rule(run):
         ]
 
     given = {"scores": "scores.parquet", "known": "known.csv"}
-    claims.run(run("x_claims", given, {"claims": "claims.json"}, {"width": 2}), all_claims)
+    claims_rule = run("x_claims", given, {"claims": "claims.json"}, {"width": 2})
+    claims.run(claims_rule, all_claims, {"bars": ["X1"], "pies": ["X2"]})
     (entry,) = files.read_json("claims.json")["claims"]
     assert (entry["verdict"], entry["published"]["value"]) == ("supported", 5.0)
     assert entry["measured"]["n"] == 10
+    assert entry["trace"]["figures"] == ["bars"]
 
 
 def test_every_declared_figure_is_drawn_by_the_function_of_its_name(run):
@@ -151,8 +153,8 @@ def test_every_declared_figure_is_drawn_by_the_function_of_its_name(run):
 def test_no_two_models_share_a_colour():
     colours = [figures.model_colour(place) for place in range(40)]
     assert len(set(colours)) == 40
-    assert not set(colours) & {figures.COLOURS["black"], figures.COLOURS["grey"], "#FFFFFF"}
-    assert colours[0] == figures.COLOURS["blue"]
+    assert not set(colours) & {*figures.COLOURS.values(), "#FFFFFF"}
+    assert colours[0] == figures.MODEL_HUES[0]
 
 
 def test_rows_are_picked_as_the_caller_states():

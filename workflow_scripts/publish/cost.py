@@ -236,11 +236,11 @@ def show(
         "jobs",
         "CPU-h",
         "GPU-h",
-        "at most CPU-h",
-        "at most GPU-h",
+        "at most\nCPU-h",
+        "at most\nGPU-h",
         "measured",
-        "peak GB",
-        "disk GB",
+        "peak\nGB",
+        "disk\nGB",
     ):
         table.add_column(name, justify="left" if name == "rule" else "right", no_wrap=True)
     for row in rows.to_dict("records"):
