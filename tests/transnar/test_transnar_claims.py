@@ -137,7 +137,9 @@ def test_without_their_arms_they_say_what_to_add(judged):
 def test_further_arms_change_no_other_claim(judged):
     few, more = judged(DEFAULT), judged(DEFAULT | OTHERS)
     new = ["N9a", "N9b", "N10"]
-    assert few.drop(index=new).equals(more.drop(index=new))
+    # Rows of more arms stand between those that the trace counts.
+    few, more = (found.drop(index=new, columns="trace") for found in (few, more))
+    assert few.equals(more)
 
 
 def test_lines_of_one_claim_differ_by_condition(judged):
