@@ -267,7 +267,7 @@ def gpu_hours(cpu_s: float, operations_per_s: float, reached: Reached) -> tuple[
 
 
 def model_hours(billions: float, read: float, written: float) -> tuple[float, float]:
-    """GPU-hours of a model, least and most, for these numbers of prompt and reply tokens."""
+    """Lower and upper estimate of a model's GPU-hours, from its prompt and reply tokens."""
     each = 2e9 * billions
     parts = [gpu_hours(1.0, each * n, r) for n, r in ((read, READING), (written, WRITING))]
     least, most = (sum(ends) for ends in zip(*parts, strict=True))
