@@ -65,6 +65,8 @@ def choose(
     Raises `FloatingPointError` for NaN or +inf among the logits.
     """
     greedy = temperature == 0
+    if bool(greedy.all()):  # converting the logits would change no comparison
+        return likeliest(logits)
     u = uniform(keys, steps)
     heat = temperature.clamp(min=COLDEST)
     few = (top_k > 0) & (top_k < logits.shape[-1]) & ~greedy
