@@ -5,16 +5,19 @@ from pathlib import Path
 from workflow_scripts.inference import kinds, readings
 from workflow_scripts.models.registry import models_of, studies_of, studies_with
 
+
+def replies_by_study(name):
+    """A model's tables of requests and replies, by study."""
+    return {study: reply_tables(study, name) for study in studies_with(config, name)}
+
+
 # The models of a study that the workflow did not train: the claims hold for them or fail.
 ANSWERED = [
     name
     for name, spec in config["models"].items()
     if spec["source"] != "train" and studies_with(config, name)
 ]
-ANSWERED_REPLIES = {
-    name: {study: reply_tables(study, name) for study in studies_with(config, name)}
-    for name in ANSWERED
-}
+ANSWERED_REPLIES = {name: replies_by_study(name) for name in ANSWERED}
 # What each model was asked for in text, by the studies that do so.
 TEXTS = [
     {"study": study, "model": name}
@@ -44,11 +47,8 @@ def texts_of_models(wildcards):
 
 def tables_by_model(wildcards):
     """Each model's tables of requests and replies by study; what they cost is on the first page."""
-    return {
-        name: {study: reply_tables(study, name) for study in studies_with(config, name)}
-        for name in config["models"]
-        if studies_with(config, name)
-    }
+    found = {name: replies_by_study(name) for name in config["models"]}
+    return {name: tables for name, tables in found.items() if tables}
 
 
 def report_texts(wildcards):
