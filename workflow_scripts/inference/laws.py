@@ -10,7 +10,7 @@ setting are not followed; their probability is unresolved, and bounds the error 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import torch
@@ -190,15 +190,16 @@ class _Walk:
     def _read(self, nodes: _Nodes, logits: torch.Tensor) -> _Nodes:
         """Add what ends after these sequences; return those that go on."""
         mass = np.array(nodes.mass)  # (n, settings)
-        count, going = len(mass), np.zeros((len(self.settings), len(mass), len(self.candidates)))
+        going = np.zeros((len(self.settings), len(mass), len(self.candidates)))
+        ended = np.zeros((len(self.settings), len(mass)))
         for number, (temperature, top_p, top_k) in enumerate(self.settings):
             found = sampling.law(logits, temperature, top_k, top_p).cpu().numpy()
-            ended = found[:, self.ends].sum(axis=1)
+            ended[number] = mass[:, number] * found[:, self.ends].sum(axis=1)
             going[number] = mass[:, number, None] * found[:, self.candidates]
-            other = np.clip(1 - ended - found[:, self.candidates].sum(axis=1), 0, None)
-            self.outside[number] += mass[:, number] @ other
-            for row in range(count):
-                self._end(nodes.texts[row], number, mass[row, number] * ended[row])
+            other = mass[:, number] - ended[number] - going[number].sum(axis=1)
+            self.outside[number] += np.clip(other, 0, None).sum()
+        for text, own in zip(nodes.texts, ended.T, strict=True):
+            self._end(text, own)
         most = going.max(axis=0)
         read = (most >= self.least * READ) & (most > 0)
         self.unresolved += going[:, ~read].sum(axis=1)
@@ -208,7 +209,9 @@ class _Walk:
             for row, column in zip(rows.tolist(), columns.tolist(), strict=True)
         ]
         following = _Nodes()
-        texts = self.model.tokenizer.batch_decode(sequences, skip_special_tokens=True)
+        if not sequences:
+            return following
+        texts = _texts(self.model.tokenizer, sequences)
         masses = going[:, rows, columns].T
         for row, tokens, text, own in zip(rows.tolist(), sequences, texts, masses, strict=True):
             self._sort(following, nodes.above[row], tokens, text, own)
@@ -225,8 +228,7 @@ class _Walk:
         """Put a sequence where it belongs: ended, outside, unresolved, or one that goes on."""
         stopped = [at for stop in self.stop if (at := text.find(stop)) >= 0]
         if stopped:
-            for number, each in enumerate(mass):
-                self._end(text[: min(stopped)], number, each)
+            self._end(text[: min(stopped)], mass)
         elif len(tokens) >= self.limit or not self._opens(text):
             self.outside += mass
         elif mass.max() < self.least:
@@ -237,13 +239,13 @@ class _Walk:
             following.mass.append(mass)
             following.above.append(above)
 
-    def _end(self, text: str, number: int, mass: float) -> None:
-        """Add the mass of replies that end with this text under setting `number`."""
+    def _end(self, text: str, mass: NDArray) -> None:
+        """Add the mass of replies that end with this text, shape (settings,)."""
         answer = self.support.answer(text)
         if answer is None:
-            self.outside[number] += mass
+            self.outside += mass
         else:
-            self.answers[number, answer] += mass
+            self.answers[:, answer] += mass
 
     def _opens(self, text: str) -> bool:
         """Whether an answer can follow: also within a stop string that has begun."""
@@ -258,6 +260,14 @@ class _Walk:
 
 def _part(nodes: _Nodes, start: int, end: int) -> _Nodes:
     return _Nodes(*(getattr(nodes, name)[start:end] for name in vars(nodes)))
+
+
+def _texts(tokenizer: Any, sequences: list[tuple[int, ...]]) -> list[str]:
+    """The text of each sequence, as `Encoder.text` gives it."""
+    if tokenizer.is_fast and not tokenizer.clean_up_tokenization_spaces:
+        # The underlying library: the wrapper takes several times as long and does nothing else.
+        return tokenizer.backend_tokenizer.decode_batch(sequences, skip_special_tokens=True)
+    return tokenizer.batch_decode(sequences, skip_special_tokens=True)
 
 
 def _candidates(model: LocalModel, stops: Sequence[str], support: Support) -> NDArray:

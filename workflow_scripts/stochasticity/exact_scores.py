@@ -93,12 +93,8 @@ def law_scores(frame: pd.DataFrame) -> Iterator[Row]:
 
 
 def _of_one(row: Row, law: Law, support: Support) -> Iterator[Row]:
-    s, r = law.inside, law.unresolved
-    found = Interval(s, s, min(s + r, 1.0), law.sequences)
-    if r:
-        yield scores.interval(metric="support_mass", found=found, units=UNITS, **row)
-    else:
-        yield scores.exact(metric="support_mass", value=s, n=law.sequences, units=UNITS, **row)
+    s, r = min(law.inside, 1.0), law.unresolved  # a sum of rounded numbers
+    yield bounded("support_mass", s, r, law, (s, 1), **row)
     if s == 0:
         note = "no reply of the support has a probability"
         yield scores.absent(metric="law_tv", note=note, units=UNITS, **row)
@@ -153,8 +149,8 @@ def draw_scores(
     Each reply of S1 to S3 and S14 that ends by itself is an answer if its text is one of the
     support; all others are outside. So counts and law have the same K + 1 cells, and no reply is
     left out. `draws_excess` is the total variation between both beyond the mean of as many draws
-    from the law, a mean over conditions; `law_saving` the tokens of 1,024 draws per condition over
-    those of the laws of the same prompts.
+    from the law, a mean over conditions; `law_saving` the tokens of 1,024 draws under each setting
+    of the laws, at the mean length of the prompt's replies, over the tokens of the laws.
     """
     laws = read(frame)
     asked = requests[requests["experiment"].isin(SAMPLED)]
@@ -162,7 +158,6 @@ def draw_scores(
     drawn = ended.merge(asked[[*CONDITIONS, "request_id"]], on="request_id")
     drawn["model"] = model = str(frame["model"].iloc[0])
     excesses: list[float] = []
-    spent, errors, passed = 0.0, 0.0, {}
     key: Any
     rng = np.random.default_rng(seed)
     for key, replies in drawn.groupby([*PROMPT, *SETTING, "experiment"], sort=True):
@@ -180,26 +175,31 @@ def draw_scores(
         row |= {"experiment": EXPERIMENT, "cell": key[6], "units": "draws", "n": n}
         yield scores.number(metric="draws_tv_excess", value=excess, **row)
         yield scores.number(metric="draws_p", value=_fit(counts, shares), **row)
-        tokens = replies["completion_tokens"].to_numpy(dtype=float)
-        spent += metrics.PAPER_DRAWS * tokens.mean()
-        errors += metrics.PAPER_DRAWS**2 * tokens.var(ddof=1) / n if n > 1 else 0.0
-        passed[key[:3]] = law.tokens
     row = UNFILTERED | {"experiment": EXPERIMENT, "model": model, "batch": 1}
     if not excesses:
         note = "no condition with draws has a law"
         yield scores.absent(metric="draws_excess", note=note, units="conditions", **row)
         return
     yield scores.mean(metric="draws_excess", values=excesses, units="conditions", **row)
-    total = sum(passed.values())
-    off = 1.96 * errors**0.5
-    ends = [(spent + sign * off) / total for sign in (0, -1, 1)]
-    found = Interval(ends[0], ends[1], ends[2], len(excesses))
-    if off:
-        yield scores.interval(metric="law_saving", found=found, units="conditions", **row)
-    else:  # all replies have the same number of tokens
-        yield scores.number(
-            metric="law_saving", value=ends[0], n=len(excesses), units="conditions", **row
-        )
+    yield _saving(drawn, laws, row)
+
+
+def _saving(drawn: pd.DataFrame, laws: Mapping[Key, Mapping[Setting, Law]], row: Row) -> Row:
+    """How many times the tokens of the laws 1,024 draws under each of their settings take."""
+    spent, error, passed, prompts = 0.0, 0.0, 0, 0
+    key: Any
+    for key, replies in drawn.groupby(PROMPT):
+        if own := laws.get(key):
+            tokens = replies["completion_tokens"].to_numpy(dtype=float)
+            draws = metrics.PAPER_DRAWS * len(own)
+            spent += draws * tokens.mean()
+            error += draws**2 * tokens.var(ddof=1) / tokens.size if tokens.size > 1 else 0.0
+            passed += next(iter(own.values())).tokens
+            prompts += 1
+    value, off = spent / passed, 1.96 * error**0.5 / passed
+    ends = (value - off, value + off) if off else (np.nan, np.nan)  # all replies equally long
+    found = Interval(value, *ends, prompts)
+    return scores.interval(metric="law_saving", found=found, units="prompts", **row)
 
 
 def _counts(replies: pd.DataFrame, support: Support) -> NDArray:
