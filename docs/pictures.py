@@ -161,7 +161,7 @@ def scorecard(
 ) -> None:
     """Draw the verdicts by study, and some claims with their published and measured values.
 
-    Controls, misreadings, extensions and errata are left out.
+    Controls, misreadings, extensions, claims of our own and errata are left out.
     """
     import matplotlib.pyplot as plt
 

@@ -5,6 +5,7 @@ STOCHASTICITY_THINKERS = [name for name in STOCHASTICITY_MODELS if kinds.switcha
 STOCHASTICITY_CODERS = [
     name for name in STOCHASTICITY_MODELS if kinds.asked(config, "stochasticity", name)["programs"]
 ]
+STOCHASTICITY_LOCAL = shown_inside(config["models"], STOCHASTICITY_MODELS)
 STOCHASTICITY_FIGURES = [
     "histograms",
     "styles",
@@ -18,6 +19,7 @@ STOCHASTICITY_FIGURES = [
     "letters",
     "discrete",
     "power",
+    "exact",
 ]
 
 
@@ -158,6 +160,34 @@ rule stochasticity_programs:
         "../workflow_scripts/stochasticity/programs.py"
 
 
+rule stochasticity_exact:
+    input:
+        model_files=model_files,
+    output:
+        laws_table="results/stochasticity/exact/{model}.parquet",
+    log:
+        "logs/stochasticity_exact/{model}.log",
+    benchmark:
+        "logs/benchmarks/stochasticity_exact/{model}.tsv"
+    conda:
+        model_environment
+    resources:
+        mem_mb=growing(asked_mb(config)),
+        runtime=growing(config["inference"]["runtime_min"]),
+        gpu=model_gpus,
+    params:
+        code=fingerprint("workflow_scripts/stochasticity/exact.py"),
+        spec=serving_in("stochasticity"),
+        checkpoint=model_checkpoint,
+        batch_tokens=config["inference"]["batch_tokens"],
+        settings=config["stochasticity"]["exact"],
+        decoding=config["stochasticity"]["decoding"],
+        discrete=config["stochasticity"]["discrete"],
+        asked=asked_in("stochasticity"),
+    script:
+        "../workflow_scripts/stochasticity/exact.py"
+
+
 rule stochasticity_controls:
     output:
         draw_table="results/stochasticity/controls/draws.parquet",
@@ -198,6 +228,7 @@ rule stochasticity_scores:
             *expand(rules.stochasticity_reasoning.output.draw_table, model=STOCHASTICITY_THINKERS),
             *expand(rules.stochasticity_programs.output.draw_table, model=STOCHASTICITY_CODERS),
         ],
+        laws=expand(rules.stochasticity_exact.output.laws_table, model=STOCHASTICITY_LOCAL),
         rates=rules.stochasticity_controls.output.rates,
     output:
         scores="results/stochasticity/scores.parquet",

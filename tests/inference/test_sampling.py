@@ -6,7 +6,7 @@ import torch
 from scipy import stats
 from transformers import TopKLogitsWarper, TopPLogitsWarper
 
-from workflow_scripts.inference import noise, sampling
+from workflow_scripts.inference import filters, noise, sampling
 
 LOGITS = torch.tensor([2.0, 1.0, 0.5, 0.0, -0.5, -1.0, -3.0, 1.5])
 # Sizes around one block and several, ends included.
@@ -212,11 +212,11 @@ def test_partial_selection_is_a_stable_sort(size):
     logits = logits.nan_to_num(nan=-torch.inf, neginf=-torch.inf)
     logits[:, 0] = 1.0
     order = torch.sort(logits, dim=-1, descending=True, stable=True).indices
-    peaks = sampling._by_block(logits, "amax")
+    peaks = filters.by_block(logits, "amax")
     for least in (1.0, 0.5, 0.0, -1.0, torch.finfo(torch.float32).min):
-        row, ids = sampling._reaching(logits, peaks, torch.full((4,), least))
+        row, ids = filters.reaching(logits, peaks, torch.full((4,), least))
         found = logits[row, ids]
-        ranked, values = sampling._by_rank(row, ids, found, found, torch.nan)
+        ranked, values = filters.by_rank(row, ids, found, found, torch.nan)
         for number in range(4):
             kept = int((logits[number] >= least).sum())
             assert torch.equal(ranked[number, :kept], order[number, :kept])
@@ -238,6 +238,45 @@ def test_a_nucleus_of_any_size_is_the_exact_one(spread, top_p):
     assert probabilities[drawn].min() > 0
     shares = np.bincount(drawn, minlength=3000) / 400
     assert np.abs(shares - probabilities).max() < 2 / 400
+
+
+SETTINGS = [
+    (1.0, 0, 1.0),
+    (0.5, 0, 1.0),
+    (2.0, 0, 0.9),
+    (1.0, 20, 1.0),
+    (0.6, 20, 0.95),
+    (1.3, 5000, 0.5),
+]
+
+
+@pytest.mark.parametrize("settings", SETTINGS)
+@pytest.mark.parametrize("size", [8, 300, 5000])
+def test_the_law_is_that_of_the_warpers_of_transformers(settings, size):
+    """Rows with wide and narrow nuclei, and impossible tokens."""
+    generator = torch.Generator().manual_seed(size)
+    logits = torch.randn(40, size, generator=generator) * torch.logspace(-1, 1, 40)[:, None]
+    logits[:, ::7] = -torch.inf
+    found = sampling.law(logits, *settings)
+    temperature, top_k, top_p = settings
+    for row, probabilities in zip(logits, found, strict=True):
+        expected = exact(row, temperature, min(top_k, size), top_p)
+        assert np.abs(probabilities.numpy() - expected).max() < 1e-6
+        assert ((probabilities.numpy() > 1e-30) == (expected > 1e-30)).all()
+
+
+def test_the_law_of_a_greedy_draw_is_its_token():
+    found = sampling.law(LOGITS[None], 0.0, 0, 1.0)
+    assert found.tolist() == [[1.0, *[0.0] * 7]]
+
+
+@pytest.mark.parametrize("bad", [torch.nan, torch.inf])
+@pytest.mark.parametrize("settings", [(1.0, 0, 1.0), (1.0, 3, 1.0), (1.0, 0, 0.8), (0.0, 0, 1.0)])
+def test_there_is_no_law_of_logits_that_are_not_finite(settings, bad):
+    logits = LOGITS.clone()
+    logits[3] = bad
+    with pytest.raises(FloatingPointError, match="expected finite logits"):
+        sampling.law(logits[None], *settings)
 
 
 def test_the_top_token_survives_any_nucleus():

@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 
 from workflow_scripts.shared.claims import Claim, Verdict
 from workflow_scripts.shared.fingerprint import ROOT
-from workflow_scripts.shared.scores import table
-from workflow_scripts.stochasticity import claims, maps, scores, targets
+from workflow_scripts.shared.scores import interval, table
+from workflow_scripts.shared.statistics import Interval
+from workflow_scripts.stochasticity import claims, exact, exact_scores, maps, scores, targets
 from workflow_scripts.stochasticity.draw_table import CONDITIONS, DRAWS, UNFILTERED
 
 PUBLISHED = ROOT / "resources/published/stochasticity_scalars.csv"
@@ -137,6 +138,42 @@ def letters(rng: np.random.Generator, shares: Sequence[float], n: int = 1024) ->
     return drawn("S12", "letter", keys, "gemini")
 
 
+def digit_laws(
+    by_setting: Mapping[tuple[float, float, int], float], unresolved: float = 0.0, **columns: Any
+) -> pd.DataFrame:
+    """Laws of a digit at a total variation from the target, by setting; no other reply occurs."""
+    rows = []
+    for (temperature, top_p, top_k), far in by_setting.items():
+        # Half of the digits are likelier than 0.1, half of them less likely.
+        masses = (0.1 + far / 5 * np.repeat([1, -1], 5)) * (1 - unresolved)
+        parts = {"outside": 0.0, "unresolved": unresolved}
+        setting = {"temperature": temperature, "top_p": top_p, "top_k": top_k}
+        common = setting | {"experiment": "exact", "target": "digit", "style": "plain", "batch": 1}
+        common |= {"model": "large", "sequences": 11, "tokens": 30} | columns
+        rows += [common | {"part": p, "answer": "", "probability": m} for p, m in parts.items()]
+        rows += [
+            common | {"part": "answer", "answer": str(digit), "probability": mass}
+            for digit, mass in enumerate(masses)
+        ]
+    return exact.LAWS.validate(pd.DataFrame(rows))
+
+
+def law_scored(laws: pd.DataFrame) -> pd.DataFrame:
+    """The scores of exact laws."""
+    return table([list(exact_scores.law_scores(laws))], [*CONDITIONS[1:], "cell"], texts=("cell",))
+
+
+def of_laws(metric: str, value: float, margin: float) -> pd.DataFrame:
+    """One row of scores about all laws of a model."""
+    found = Interval(value, value - margin, value + margin, 20)
+    row = UNFILTERED | {"experiment": "exact", "model": "large", "batch": 1, "units": "conditions"}
+    rows = [interval(metric=metric, found=found, **row)]
+    return table([rows], [*CONDITIONS[1:], "cell"], texts=("cell",))
+
+
+PLAIN, VENDOR = (1.0, 1.0, 0), (0.6, 0.95, 20)
+
+
 def world(claim: str, verdict: Verdict) -> pd.DataFrame:
     """Scores that give this claim this verdict."""
     rng = np.random.default_rng(5)
@@ -231,5 +268,18 @@ def world(claim: str, verdict: Verdict) -> pd.DataFrame:
                 for model, share in zip(STAGES, (first, last), strict=True)
             ]
             return scored(*frames, stages=[STAGES])
+        case "X1", _:
+            value, margin = {YES: (0.0, 0.01), NO: (0.2, 0.01), OPEN: (0.0, 0.1)}[verdict]
+            return of_laws("draws_excess", value, margin)
+        case "X2", _:
+            value, margin = {YES: (60, 1), NO: (10, 1), OPEN: (20, 5)}[verdict]
+            return of_laws("law_saving", value, margin)
+        case (("X3" | "X4"), _):
+            far, unresolved = {YES: (0.2, 1e-4), NO: (0.01, 1e-4), OPEN: (0.04, 0.1)}[verdict]
+            return law_scored(digit_laws({PLAIN: far}, unresolved))
+        case "X5", _:
+            far, unresolved = {YES: (0.4, 1e-4), NO: (0.1, 1e-4), OPEN: (0.2, 0.1)}[verdict]
+            laws = {PLAIN: 0.1, (0.6, 1.0, 0): 0.1, VENDOR: far}
+            return law_scored(digit_laws(laws, unresolved))
         case _:
             return scored(drawn("S1", "digit", DIGIT.draw(rng, 64)))

@@ -1,26 +1,19 @@
-"""The next token of many rows at once, from one random number per row.
+"""The next token of many rows at once, from one random number per row, and the law that it follows.
 
 A token is drawn by inversion: it is the first one at which the cumulative probability exceeds the
 row's random number, which `noise` defines. The order of summation is fixed: the sums of blocks of
-`BLOCK` consecutive token ids, then the tokens of one block. So a token depends on its own row only.
-For top_k and top_p, only tokens above a threshold are sorted, and only blocks whose maximum reaches
-it are searched. Which threshold is tried changes no token.
+`filters.BLOCK` consecutive token ids, then the tokens of one block. So a token depends on its own
+row only.
 """
 
 from collections.abc import Callable, Sequence
 
 import torch
 
-from workflow_scripts.inference import noise
+from workflow_scripts.inference import filters, noise
 
-BLOCK = 128  # tokens
 CHUNK = 1 << 21  # logits handled at once: more leave the caches, fewer show the cost of calls
-# Shares of the mass outside a nucleus, with which tokens are tried for a place in it; 0 tries all.
-SHARES = (2.0**-6, 2.0**-10, 2.0**-14, 0.0)
-MARGIN = 1 + 1e-9  # for sums in another order
-SMALL = 2048  # vocabulary up to which a search by blocks saves nothing
 COLDEST = 1e-30  # lower temperatures give the same token, but logits / temperature overflows
-LAST = (1 << 31) - 1
 
 Draw = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 
@@ -90,29 +83,57 @@ def choose(
     return tokens
 
 
+def law(logits: torch.Tensor, temperature: float, top_k: int, top_p: float) -> torch.Tensor:
+    """The probability of every token under `choose`: float64, shape (rows, vocabulary).
+
+    `logits` have shape (rows, vocabulary), and all rows the same settings, which mean what they do
+    in `choose`. Raises `FloatingPointError` for NaN or +inf among the logits.
+    """
+    mass = torch.zeros(logits.shape, dtype=torch.float64, device=logits.device)
+    if temperature == 0:
+        return mass.scatter_(1, likeliest(logits)[:, None], 1.0)
+    rows = max(1, CHUNK // logits.shape[-1])
+    for part, found in zip(logits.split(rows), mass.split(rows), strict=True):
+        each = torch.ones(len(part), device=logits.device)
+        heat, share = each * max(temperature, COLDEST), each.double() * top_p
+        if 0 < top_k < logits.shape[-1]:
+            most = torch.full((len(part),), top_k, device=logits.device)
+            ids, kept = filters.of_top_k(part.float(), heat, most, share)
+            found.scatter_add_(1, ids, kept)
+        elif top_p < 1:
+            for number, ids, kept in filters.of_nucleus(part.float(), heat, share):
+                found[number] = found[number].scatter_add(1, ids, kept)
+        else:
+            found.copy_(filters.probabilities(part.float(), heat))
+    total = mass.sum(-1, keepdim=True)
+    if not bool(total.isfinite().all()):
+        raise filters.not_finite()
+    return mass.div_(total)
+
+
 def likeliest(logits: torch.Tensor) -> torch.Tensor:
     """The first of each row's largest logits, shape (rows,), from shape (rows, vocabulary).
 
     Equals `argmax`, whose CPU code takes several times as long. Raises `FloatingPointError` for
     NaN, which counts as the largest, and for an infinite maximum.
     """
-    if logits.shape[-1] <= SMALL:
+    if logits.shape[-1] <= filters.SMALL:
         best = logits.argmax(-1, keepdim=True)
         most = logits.gather(1, best)
     else:
-        block = _by_block(logits, "amax").argmax(-1, keepdim=True)
-        ids, values = _inside(logits, block, -torch.inf)
+        block = filters.by_block(logits, "amax").argmax(-1, keepdim=True)
+        ids, values = filters.inside(logits, block, -torch.inf)
         place = values.argmax(-1, keepdim=True)
         best, most = ids.gather(1, place), values.gather(1, place)
     if not bool(most.isfinite().all()):
-        raise _not_finite()
+        raise filters.not_finite()
     return best[:, 0]
 
 
 def _of_all(logits: torch.Tensor, heat: torch.Tensor, u: torch.Tensor) -> torch.Tensor:
-    mass = _probabilities(logits, heat)
-    block, rest = _invert(_by_block(mass, "sum").double(), u)
-    ids, inside = _inside(mass, block[:, None], 0.0)
+    mass = filters.probabilities(logits, heat)
+    block, rest = _invert(filters.by_block(mass, "sum").double(), u)
+    ids, inside = filters.inside(mass, block[:, None], 0.0)
     return _taken(ids, inside.double(), rest)
 
 
@@ -123,138 +144,16 @@ def _of_top_k(
     top_p: torch.Tensor,
     u: torch.Tensor,
 ) -> torch.Tensor:
-    peaks = _by_block(logits, "amax")
-    if not bool(peaks.amax(-1).isfinite().all()):
-        raise _not_finite()
-    # As many tokens as there are peaks reach the smallest peak among the k largest.
-    most = int(top_k.max())
-    among = peaks if most <= peaks.shape[1] else logits
-    least = among.topk(most).values.gather(1, top_k[:, None] - 1)[:, 0]
-    row, ids = _reaching(logits, peaks, least.clamp(min=torch.finfo(logits.dtype).min))
-    found = logits[row, ids]
-    ids, values = _by_rank(row, ids, found, found.double(), -torch.inf)
-    mass = ((values - values[:, :1]) / heat[:, None]).exp()
-    rank = torch.arange(ids.shape[1], device=ids.device)
-    mass = mass.masked_fill(rank >= top_k[:, None], 0.0)
-    return _taken(ids, _cut(mass, top_p, mass.cumsum(-1)[:, -1]), u)
+    return _taken(*filters.of_top_k(logits, heat, top_k, top_p), u)
 
 
 def _of_nucleus(
     logits: torch.Tensor, heat: torch.Tensor, top_p: torch.Tensor, u: torch.Tensor
 ) -> torch.Tensor:
-    every = _probabilities(logits, heat)
-    total = _by_block(every, "sum").double().cumsum(-1)[:, -1]
-    if not bool(total.isfinite().all()):
-        raise _not_finite()
-    peaks = _by_block(every, "amax")
-    goal = top_p * total
     tokens = torch.empty_like(u, dtype=torch.int64)
-    left = torch.ones_like(u, dtype=torch.bool)
-    for share in SHARES:
-        # At a share of 1 / vocabulary, the tokens below have less mass together than the nucleus
-        # leaves out, so those above hold the nucleus. A larger share often does, with fewer tokens.
-        least = ((total - goal) * share).float().clamp(min=torch.finfo(every.dtype).tiny)
-        row, ids = _reaching(every, peaks, torch.where(left, least, torch.inf))
-        mass = every[row, ids].double()
-        reached = torch.zeros_like(goal).index_add_(0, row, mass) > goal * MARGIN
-        done = left & reached if share else left
-        number = done.nonzero()[:, 0]
-        if len(number):
-            use = done[row]
-            row, ids, mass = (done.cumsum(0) - 1)[row[use]], ids[use], mass[use]
-            ids, mass = _by_rank(row, ids, logits[number[row], ids], mass, 0.0)
-            tokens[number] = _taken(ids, _cut(mass, top_p[number], total[number]), u[number])
-            left = left & ~done
-        if not bool(left.any()):
-            break
+    for number, ids, mass in filters.of_nucleus(logits, heat, top_p):
+        tokens[number] = _taken(ids, mass, u[number])
     return tokens
-
-
-def _probabilities(logits: torch.Tensor, heat: torch.Tensor) -> torch.Tensor:
-    """Softmax of logits / heat, float32; torch computes it row by row."""
-    scaled = logits if bool((heat == 1).all()) else logits / heat[:, None].float()
-    return torch.softmax(scaled, dim=-1)
-
-
-def _by_block(values: torch.Tensor, how: str) -> torch.Tensor:
-    """The sum or maximum ("amax") of each block, shape (rows, blocks); the last may be shorter."""
-    full = values.shape[-1] // BLOCK * BLOCK
-    parts = []
-    if full:
-        parts.append(getattr(values[:, :full].unflatten(1, (-1, BLOCK)), how)(-1))
-    if full < values.shape[-1]:
-        parts.append(getattr(values[:, full:], how)(-1, keepdim=True))
-    return torch.cat(parts, dim=-1) if len(parts) > 1 else parts[0]
-
-
-def _inside(
-    values: torch.Tensor, blocks: torch.Tensor, beyond: float
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Token ids of `blocks`, shape (rows, k), and their values, shape (rows, k BLOCK) each.
-
-    Ids beyond the vocabulary have the value `beyond`.
-    """
-    size = values.shape[-1]
-    width = min(BLOCK, size)
-    ids = (blocks[:, :, None] * BLOCK + torch.arange(width, device=blocks.device)).flatten(1)
-    if size % width == 0:
-        return ids, values.gather(1, ids)
-    found = values.gather(1, ids.clamp(max=size - 1))
-    return ids, found.masked_fill_(ids >= size, beyond)
-
-
-def _reaching(
-    values: torch.Tensor, peaks: torch.Tensor, least: torch.Tensor
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Rows and token ids of the values of at least `least`, (rows,), in order of row and id.
-
-    `values` have shape (rows, vocabulary), their `peaks` by block (rows, blocks). `least` > -inf.
-    """
-    size = values.shape[1]
-    if size <= SMALL:
-        row, ids = (values >= least[:, None]).nonzero(as_tuple=True)
-        return row, ids
-    row, block = (peaks >= least[:, None]).nonzero(as_tuple=True)
-    if size % BLOCK == 0:
-        inside = values.reshape(-1, BLOCK).index_select(0, row * peaks.shape[1] + block)
-    else:
-        every = block[:, None] * BLOCK + torch.arange(BLOCK, device=block.device)
-        inside = values[row[:, None], every.clamp(max=size - 1)]
-        inside.masked_fill_(every >= size, -torch.inf)
-    pair, place = (inside >= least[row][:, None]).nonzero(as_tuple=True)
-    return row[pair], block[pair] * BLOCK + place
-
-
-def _by_rank(
-    row: torch.Tensor, ids: torch.Tensor, logits: torch.Tensor, values: torch.Tensor, empty: float
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Token ids and their `values`, shape (rows, k), each row's in the order of its logits.
-
-    The arguments have shape (tokens,); `row` ascends and names every row. k is the largest number
-    of tokens in a row; other rows end in places with id 0 and the value `empty`.
-    """
-    # Row, logit from high to low, id: rows x vocabulary is about `CHUNK`, so 63 bits are enough.
-    bits = (logits + 0.0).view(torch.int32)  # -0.0 becomes 0.0
-    ascending = (bits ^ ((bits >> 31) & LAST)).long()
-    width = int(ids.max()).bit_length()
-    keys = (((row << 32) + LAST - ascending) << width) | ids
-    rank = keys.sort().indices
-    counts = torch.bincount(row)
-    place = torch.arange(len(row), device=row.device) - (counts.cumsum(0) - counts)[row]
-    shape = (len(counts), int(counts.max()))
-    ranked_ids = torch.zeros(shape, dtype=ids.dtype, device=row.device)
-    ranked_ids[row, place] = ids[rank]
-    ranked = torch.full(shape, empty, dtype=values.dtype, device=row.device)
-    ranked[row, place] = values[rank]
-    return ranked_ids, ranked
-
-
-def _cut(mass: torch.Tensor, top_p: torch.Tensor, total: torch.Tensor) -> torch.Tensor:
-    """`mass`, shape (rows, k), in descending order, with 0 outside the top_p nucleus."""
-    before = mass.cumsum(-1) - mass
-    dropped = (before >= (top_p * total)[:, None]) & (top_p < 1)[:, None]
-    dropped[:, 0] = False  # the likeliest token always stays
-    return mass.masked_fill(dropped, 0.0)
 
 
 def _taken(ids: torch.Tensor, mass: torch.Tensor, u: torch.Tensor) -> torch.Tensor:
@@ -273,19 +172,13 @@ def _invert(mass: torch.Tensor, u: torch.Tensor) -> tuple[torch.Tensor, torch.Te
     sums = mass.cumsum(-1)
     total = sums[:, -1]
     if not bool(((total > 0) & (total < torch.inf)).all()):
-        raise _not_finite()
+        raise filters.not_finite()
     target = torch.minimum(u * total, torch.nextafter(total, torch.zeros_like(total)))[:, None]
     index = torch.searchsorted(sums, target, right=True)
     above = sums.gather(1, index)
     before = torch.where(index > 0, sums.gather(1, (index - 1).clamp(min=0)), 0.0)
     rest = ((target - before) / (above - before)).clamp(0.0, 1.0)
     return index[:, 0], rest[:, 0]
-
-
-def _not_finite() -> FloatingPointError:
-    return FloatingPointError(
-        "expected finite logits, found NaN or +inf; give the model dtype float32 or bfloat16"
-    )
 
 
 def stop_table(texts: Sequence[str], stops: Sequence[str]) -> torch.Tensor:

@@ -17,7 +17,7 @@ TEMPLATES = ROOT / "resources" / "templates"
 VERDICTS = [str(verdict) for verdict in Verdict]
 MODEL_EVIDENCE = {Evidence.OTHER_MODEL, Evidence.PAPER_MODEL}
 PLURALS = {"control": "controls", "misreading": "misreadings", "extension": "extensions"}
-PLURALS |= {"claim": "claims", "erratum": "errata"}
+PLURALS |= {"claim": "claims", "ours": "claims of our own", "erratum": "errata"}
 
 
 class ClaimsError(ValueError):
@@ -119,8 +119,8 @@ def about(row: Mapping[str, Any]) -> str:
 NOTE = (
     "A stand-in is a small model that this workflow trained. Its numbers show that a measurement "
     "works; they decide nothing about the papers' models. A claim that is measured on several "
-    "models or conditions has one verdict for each. Controls, misreadings, extensions and errata "
-    "are not claims of a paper and are counted apart."
+    "models or conditions has one verdict for each. Controls, misreadings, extensions, claims of "
+    "our own and errata are not claims of a paper and are counted apart."
 )
 
 

@@ -23,7 +23,10 @@ class Kind(StrEnum):
     PAPER = "claim"
     CONTROL = "control"  # a check of our measurement
     MISREADING = "misreading"  # a tempting reading, or the claim without one of its assumptions
-    EXTENSION = "extension"  # our own question, or one that the paper discusses and does not test
+    EXTENSION = (
+        "extension"  # a question beside the paper's, or one that it discusses and does not test
+    )
+    OURS = "ours"  # what an instrument of ours finds; no paper says anything of the kind
     ERRATUM = "erratum"  # a slip in print
 
 

@@ -28,7 +28,7 @@ from workflow_scripts.shared.claims import (
     Region,
 )
 from workflow_scripts.shared.measurements import untested
-from workflow_scripts.stochasticity import measurements
+from workflow_scripts.stochasticity import claims_exact, measurements
 from workflow_scripts.stochasticity.measurements import (
     extreme_condition,
     of_mean,
@@ -65,6 +65,7 @@ FIGURES = {
     "seeds": ("7", "8"),
     "letters": ("9",),
     "power": ("1",),
+    "exact": ("X1", "X3", "X4", "X5"),
 }
 
 
@@ -299,6 +300,7 @@ def all_claims(
             region=Region(),
             test=partial(untested, "a proposal of the authors, not an experiment"),
         ),
+        *claims_exact.all_claims(),
     ]
 
 

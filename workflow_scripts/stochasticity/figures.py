@@ -9,7 +9,12 @@ import pandas as pd
 from workflow_scripts.models.corpora import sampling_words as words
 from workflow_scripts.shared import figures, schemas, tables
 from workflow_scripts.shared.figures import COLOURS, PAGE_IN, Models, line, margins
-from workflow_scripts.stochasticity import figures_maps, figures_sequences, targets
+from workflow_scripts.stochasticity import (
+    figures_exact,
+    figures_maps,
+    figures_sequences,
+    targets,
+)
 from workflow_scripts.stochasticity.draw_table import RIGGED, TRUE
 from workflow_scripts.stochasticity.figures_common import (
     TITLES,
@@ -227,7 +232,7 @@ def read(scores: str, models: dict[str, dict[str, Any]]) -> Data:
     return Data(tables.read(scores, schemas.SCORES), Models.of(models))
 
 
-TOPICS = (figures_maps, figures_sequences)
+TOPICS = (figures_exact, figures_maps, figures_sequences)
 
 if __name__ == "__main__":
     figures.run(snakemake, read, sys.modules[__name__], *TOPICS)

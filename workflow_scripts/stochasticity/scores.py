@@ -8,14 +8,16 @@ import pandas as pd
 from workflow_scripts.shared import job, schemas, seeds, tables
 from workflow_scripts.shared.scores import Row, absent, table
 from workflow_scripts.shared.statistics import holm
-from workflow_scripts.stochasticity import parsing
+from workflow_scripts.stochasticity import exact_scores, parsing
 from workflow_scripts.stochasticity.condition_scores import condition_scores
 from workflow_scripts.stochasticity.draw_table import CONDITIONS, DRAWS, RIGGED, TRUE, UNFILTERED
+from workflow_scripts.stochasticity.exact import EXPERIMENT, LAWS
 
 CONTROLS = (TRUE, RIGGED)
 REASONS = {
     "S4": "kind {kind}: the model has no thoughts that can be switched off and on",
     "S11": "kind {kind}: the model is not asked for programs (`programs` in section kinds)",
+    EXPERIMENT: "kind {kind}: the model's engine does not give the logits of all tokens",
     "S13": "not listed under stochasticity.stages: no other checkpoints of its training",
 }
 
@@ -70,6 +72,7 @@ def main(
     requests: Sequence[str],
     responses: Sequence[str],
     draw_tables: Sequence[str],
+    laws: Sequence[str],
     rates: str,
     scores: str,
     models: Mapping[str, str],
@@ -81,15 +84,19 @@ def main(
 
     Draws are read from the `responses` of each model to its `requests`, and from the `draw_tables`
     of other rules: controls, chains and long replies (S5 to S8), reasoning (S4), programs (S11).
-    `models` maps each model to its kind.
+    `laws` are the exact laws of the models that have some. `models` maps each model to its kind.
     """
-    frames = [
-        parsing.draws(tables.read(asked, schemas.REQUESTS), tables.read(file, schemas.RESPONSES))
-        for asked, file in zip(requests, responses, strict=True)
-    ]
-    frames += [tables.read(file, DRAWS) for file in draw_tables]
-    rows: list[Row] = []
+    known = {str(law["model"].iloc[0]): law for law in (tables.read(file, LAWS) for file in laws)}
     ran = {("S13", model) for family in stages for model in family}
+    ran |= {(EXPERIMENT, model) for model in known}
+    rows: list[Row] = [row for law in known.values() for row in exact_scores.law_scores(law)]
+    frames = []
+    for asked, file in zip(requests, responses, strict=True):
+        sent, told = tables.read(asked, schemas.REQUESTS), tables.read(file, schemas.RESPONSES)
+        frames.append(parsing.draws(sent, told))
+        if (law := known.get(str(told["model"].iloc[0]))) is not None:
+            rows += exact_scores.draw_scores(law, sent, told, seed)
+    frames += [tables.read(file, DRAWS) for file in draw_tables]
     for drawn in frames:
         rows += all_scores(drawn, seed)
         ran |= set(zip(drawn["experiment"], drawn["model"], strict=True))

@@ -6,8 +6,17 @@ from typing import Any
 from workflow_scripts.inference import kinds
 from workflow_scripts.models.chat import assistant, user
 from workflow_scripts.models.corpora import sampling_words as words
+from workflow_scripts.models.registry import shown_inside
 from workflow_scripts.shared.workload import Count, Part, added, asked, records
-from workflow_scripts.stochasticity import code_tool, long_replies, reasoning, requests, sequential
+from workflow_scripts.stochasticity import (
+    code_tool,
+    exact,
+    long_replies,
+    reasoning,
+    requests,
+    sequential,
+    supports,
+)
 from workflow_scripts.stochasticity.asking import Manner
 
 REPLY = "7"  # stands for a reply; templates treat empty ones in ways of their own
@@ -29,6 +38,8 @@ def workload(config: dict[str, Any], name: str, count: Count) -> list[Part]:
             rounds=study["sequential"]["rounds"]
         ),
     ]
+    if shown_inside(config["models"], [name]):
+        parts.append(_laws(manner, study, count))
     if kinds.switchable(config, name):
         with_thoughts = Manner(told | {"thinks": True}, count.text, lambda: count.context)
         rows = records(reasoning.table(with_thoughts, draws, seed))
@@ -38,6 +49,14 @@ def workload(config: dict[str, Any], name: str, count: Count) -> list[Part]:
         rows = records(code_tool.table(manner, programs, draws, seed))
         parts.append(asked("stochasticity_code_tool", rows, count))
     return parts
+
+
+def _laws(manner: Manner, study: dict[str, Any], count: Count) -> Part:
+    """Exact laws: each prompt once, and each beginning of an answer as one token, at most."""
+    prompts = list(exact.prompts(manner, study["exact"], study["discrete"]))
+    beginnings = sum(len(supports.of(each["target"]).beginnings) for each in prompts)
+    read = sum(map(count.request, prompts))
+    return Part("stochasticity_exact", len(prompts), len(prompts), scored_tokens=read + beginnings)
 
 
 def _chains(rule: str, first: list[dict[str, Any]], count: Count) -> Part:
