@@ -237,7 +237,7 @@ def test_parts_of_a_state_need_messages_of_its_width():
     assert text == "not defined: messages have width 3, states 2"
     rows = certificate.rows("attention", found, None)
     broken = [row for row in rows if row.get("kind") == "increments"]
-    assert [row["metric"] for row in broken] == ["broken", "broken"]
+    assert [row["metric"] for row in broken] == ["undefined", "undefined"]
 
 
 def test_weights_of_a_file_are_those_that_are_certified(tmp_path):

@@ -28,12 +28,12 @@ def cell(rows: pd.DataFrame, name: str, freedom: str) -> tuple[int, str]:
     """How a module fares with a freedom, and what is written there."""
     own = pick(rows, layer=name, kind=freedom)
     values = own.pivot(index="metric", columns="variant", values="value")
+    if "undefined" in values.index:
+        return BROKEN, "not defined"
     if not values.loc["broken", "bits"]:
         return KEPT, "kept"
     if not values.loc["broken", "rounding"]:
         return ROUNDING, "rounding"
-    if "counterexample_nodes" not in values.index:
-        return BROKEN, "not defined"
     place = values["rounding"]
     nodes, edges = (int(place[f"counterexample_{part}"]) for part in ("nodes", "edges"))
     words = f"{nodes} node{'s' if nodes > 1 else ''}, {edges} edge{'s' if edges > 1 else ''}"
