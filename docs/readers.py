@@ -44,6 +44,12 @@ MORE_MODELS: dict[str, Any] = {
     },
     "hub": {"source": "owner/model", "revision": "0" * 40, "kind": "reasoning"},
 }
+EMBEDDER = {
+    "source": "owner/embedder",
+    "revision": "0" * 40,
+    "pooling": "last",
+    "max_tokens": 8192,
+}
 SERVED = {"stochasticity", "parallel_sequential", "change_of_mind"}  # studies that can ask a server
 # These read the whole config: what the archive says about the run.
 WHOLE_CONFIG = frozenset({"archive", "publish_archive"})
@@ -71,7 +77,12 @@ class Readers:
             for study, names in studies.items()
             if study in workload.studies()
         }
-        self.more = {"models": MORE_MODELS, "studies": queried}
+        # A list of models without any is changed to one with "other" (`configuration.other`).
+        self.more = {
+            "models": MORE_MODELS | {"other": MORE_MODELS["hub"]},
+            "studies": queried,
+            "parallel_sequential": {"embedder": EMBEDDER},
+        }
         self._parsed: dict[Any, Any] = {}
         self._read: dict[Any, Any] = {}
         self._fingerprint = functools.cache(fingerprints.fingerprint)
