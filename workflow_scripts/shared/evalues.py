@@ -10,7 +10,7 @@ likelihood in it, which no member exceeds (universal inference, Wasserman, Ramda
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -18,7 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 
 MOST_CELLS = 16  # a test of a distance looks at each of their 2^K subsets
 LEVEL = 0.05
-RUNS = 200  # simulated runs per planned number
+RUNS = 100  # simulated runs per planned number
 
 FAR, NEAR = "far", "near"
 FIRST, SECOND, EQUAL = "first", "second", "equal"
@@ -55,9 +55,8 @@ class Distance:
 
     @cached_property
     def _subsets(self) -> tuple[NDArray, NDArray]:
-        """All subsets of cells, shape (subsets, K), and their borders p(S) + tolerance below 1."""
-        number = np.arange(2**self.probabilities.size)
-        subsets = ((number[:, None] >> np.arange(self.probabilities.size)) & 1).astype(float)
+        """Sets of cells that can hold their p + tolerance, shape (sets, K), and that border."""
+        subsets = _sets(self.probabilities.size)
         border = subsets @ self.probabilities + self.tolerance
         return subsets[border < 1], border[border < 1]
 
@@ -74,6 +73,24 @@ class Distance:
         if max(against_near, against_far) < border:
             return None
         return FAR if against_near >= against_far else NEAR
+
+    def interval(self, counts: ArrayLike) -> tuple[float, float]:
+        """Ends of an interval of the total variation that holds at all times, from counts (K,).
+
+        Its ends are the largest tolerance that is exceeded, and the smallest that is kept to. Each
+        is wrong at any time with a probability of at most `level`.
+        """
+        c, border = np.asarray(counts, dtype=float), math.log(1 / self.level)
+
+        def end(side: int) -> float:
+            low, high = 0.0, 1.0
+            for _ in range(20):
+                middle = 0.5 * (low + high)
+                passed = Distance(self.probabilities, middle, self.level).log_e(c)[side] >= border
+                low, high = (middle, high) if passed == (side == 0) else (low, middle)
+            return low if side == 0 else high
+
+        return end(0), end(1)
 
     def plan(
         self, distances: Sequence[float], step: int, most: int, power: float, seed: int
@@ -131,6 +148,8 @@ class Distance:
         if n == 0 or 0.5 * np.abs(c / n - self.probabilities).sum() >= self.tolerance:
             return best
         subsets, border = self._subsets
+        if border.size == 0:  # no sampler is that far away
+            return -math.inf
         share = subsets @ c / n
         lost = _binary_kl(share, border)
         return best - n * float(np.where(share >= border, 0.0, lost).min())
@@ -187,6 +206,12 @@ def shifted(p: NDArray, far: float) -> NDArray:
     if gain == 0:
         raise ValueError("shifted: expected two cells or more with a part of the probability")
     return np.where(first, p * (1 - moved / p[first].sum()), p * (1 + moved / gain))
+
+
+@cache
+def _sets(k: int) -> NDArray:
+    """All sets of k cells but the empty one, shape (2^k - 1, k)."""
+    return ((np.arange(1, 2**k)[:, None] >> np.arange(k)) & 1).astype(float)
 
 
 def _log_likelihood(c: NDArray, q: NDArray) -> float:
