@@ -17,6 +17,7 @@ import yaml
 from scaling_fit import Fit, slope
 from snakemake.utils import update_config
 
+from workflow_scripts.publish.pricing import GPU_FLOPS
 from workflow_scripts.shared.fingerprint import ROOT
 
 Config = dict[str, Any]
@@ -35,7 +36,7 @@ class Reached(NamedTuple):
 
 
 # An H100, as published by its vendor: dense bfloat16, and float32 without tensor cores.
-BFLOAT16, FLOAT32 = 989e12, 67e12
+BFLOAT16, FLOAT32 = GPU_FLOPS, 67e12
 # Networks of width 128 and less are bound by launching kernels: a step of a reasoner on 16 nodes
 # has 1.5e3 of them, of 5 to 10 microseconds each, for 5e9 operations.
 SMALL = Reached(FLOAT32, 0.005, 0.02)

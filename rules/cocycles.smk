@@ -5,6 +5,7 @@ COCYCLES_SETTINGS = (  # of one training run
     *("width", "steps", "batch", "learning_rate", "max_grad_norm", "chunk_steps"),
     *("validate_every", "inverted_pointers"),
 )
+COCYCLES_DOMAIN = ("nodes", "values", "states")  # what the certificate searches
 COCYCLES_PROTOCOL = (  # what the claims compare with the paper's
     *("algorithms", "processors", "steps", "seeds", "width", "batch", "learning_rate"),
     *("max_grad_norm", "inverted_pointers"),
@@ -25,7 +26,13 @@ COCYCLES_FIGURES = [
     "degrees",
     "rules",
     "convergence",
+    "certificate",
 ]
+COCYCLES_MODULES = {  # one that is null is left out
+    name: entry
+    for name, entry in config["cocycles"]["certificate"]["modules"].items()
+    if entry is not None
+}
 
 
 rule cocycles_algebra:
@@ -86,6 +93,35 @@ rule cocycles_messages:
         seed=config["seed"],
     script:
         "../workflow_scripts/cocycles/messages.py"
+
+
+rule cocycles_certificate:
+    input:
+        sources=[project_file(entry["file"]) for entry in COCYCLES_MODULES.values()],
+        weights=[
+            project_file(entry["weights"])
+            for entry in COCYCLES_MODULES.values()
+            if entry.get("weights")
+        ],
+    output:
+        table="results/cocycles/certificate.parquet",
+        report="results/cocycles/certificate.md",
+    log:
+        "logs/cocycles_certificate/certificate.log",
+    benchmark:
+        "logs/benchmarks/cocycles_certificate/certificate.tsv"
+    conda:
+        "../envs/models.yaml"
+    resources:
+        mem_mb=growing(2000),
+        runtime=growing(120),
+    params:
+        code=fingerprint("workflow_scripts/cocycles/certificate.py"),
+        modules=COCYCLES_MODULES,
+        settings={key: config["cocycles"]["certificate"][key] for key in COCYCLES_DOMAIN},
+        seed=config["seed"],
+    script:
+        "../workflow_scripts/cocycles/certificate.py"
 
 
 rule cocycles_train:
@@ -152,6 +188,7 @@ rule cocycles_scores:
         algebra="results/cocycles/algebra.parquet",
         schedules="results/cocycles/schedules.parquet",
         messages="results/cocycles/messages.parquet",
+        certificate="results/cocycles/certificate.parquet",
         trained=expand(
             "results/cocycles/trained/{algorithm}.parquet",
             algorithm=config["cocycles"]["training"]["algorithms"],

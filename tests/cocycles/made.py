@@ -21,6 +21,7 @@ COUNTS = (  # of exceptions
 LAYERS = ("sum_relu", "ordinary", "max_max", "logarithmic", "log_throughout")
 LAYERS += ("tropical", "tropical_path", "tropical_integers")
 KINDS = ("delivery", "updates", "duplicates", "resent", "increments", "everything")
+CERTIFIED = {"sum_relu": (0, 1), "max_max": (2, 2), "logarithmic": (2, 2), "tropical": (3, 3)}
 INEXACT = {("max_max", "increments"): 0.4, ("logarithmic", "increments"): 0.02}
 
 
@@ -65,6 +66,11 @@ def theory():
             found.append(shared.number("schedules", metric, 0, 500, **place))
     place = {"nodes": 1000, "family": "random", "way": "at once", "units": "graphs"}
     found.append(shared.number("messages", "ends_unlike_rounds", 0, 4, **place))
+    for layer, levels in CERTIFIED.items():
+        for variant, level in zip(("bits", "rounding"), levels, strict=True):
+            place = {"layer": layer, "variant": variant, "units": "cases"}
+            found.append(shared.exact("certificate", "level", level, 1000, **place))
+            found.append(shared.exact("certificate", "known_level", level, 1, **place))
     return [row | {"model": "theory"} for row in found]
 
 

@@ -10,9 +10,11 @@ import yaml
 from tests.cocycles import made, verdicts
 from workflow_scripts.cocycles import (
     algebra,
+    certificate,
     claims,
     claims_trained,
     figures_trained,
+    known_layers,
     measurements,
     messages,
     protocols,
@@ -29,6 +31,7 @@ from workflow_scripts.shared.fingerprint import ROOT
 from workflow_scripts.shared.schemas import SCORES
 
 FIGURE_2 = verdicts.FIGURE_2
+PARTS = ("algebra", "schedules", "messages", "certificate")
 SCHEDULES = {
     "nodes": 5,
     "width": 4,
@@ -43,11 +46,21 @@ SCHEDULES = {
 @pytest.fixture(scope="module")
 def table(tmp_path_factory):
     folder = tmp_path_factory.mktemp("cocycles")
-    paths = [str(folder / f"{name}.parquet") for name in ("algebra", "schedules", "messages")]
+    paths = [str(folder / f"{name}.parquet") for name in PARTS]
     algebra.main(paths[0], {"order": 2, "states": 2, "largest": 3, "cases": 20}, 1, {})
     schedules.main(paths[1], SCHEDULES, 1, {})
     sizes = {"sizes": [16], "graphs": 2, "rule_nodes": 8, "rule_runs": 2}
     messages.main(paths[2], sizes, 1, {})
+    known = {
+        name: {"file": known_layers.__file__, "class": entry}
+        for name, entry in (
+            ("sum_relu", "SumRelu"),
+            ("logarithmic", "LogarithmicMax"),
+            ("tropical", "Tropical"),
+        )
+    }
+    sources, domain = [known_layers.__file__] * 3, {"nodes": 3, "values": [-1, 0, 1], "states": 9}
+    certificate.main(sources, [], paths[3], str(folder / "c.md"), known, domain, 1, {})
     scores.main(*paths, [], str(folder / "scores.parquet"), {})
     return tables.read(folder / "scores.parquet", SCORES)
 

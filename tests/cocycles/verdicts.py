@@ -54,6 +54,9 @@ CHANGES = {
     "C15a": ({"metric": "map_largest_gap", "layer": "logarithmic", "aggregator": "max"}, 0.0),
     "C15b": ({"metric": "map_largest_gap", "layer": "logarithmic", "aggregator": "logsumexp"}, 0.1),
     "C15c": ({"metric": "map_largest_gap", "layer": "tropical", "aggregator": "max"}, 1e-9),
+    "C17a": ({"metric": "level", "layer": "max_max", "variant": "bits"}, 3),
+    "C17b": ({"metric": "level", "layer": "logarithmic", "variant": "bits"}, 3),
+    "C17c": ({"metric": "level", "layer": "sum_relu", "variant": "bits"}, 1),
 }
 # The number whose 0 would support what is contradicted.
 MENDED = {

@@ -11,6 +11,8 @@ import os
 import runpy
 import subprocess
 import sys
+import threading
+from multiprocessing.connection import wait
 from typing import Any
 
 LIBRARIES = [
@@ -47,14 +49,20 @@ def main(arguments: list[str]) -> None:
 
     processes = multiprocessing.get_context("forkserver")
     processes.set_forkserver_preload(LIBRARIES)
+    # `start` looks for processes that have ended. If it finds one that another thread is joining,
+    # one of the two reads the exit status, and the other takes the job for failed (255).
+    one_at_a_time = threading.Lock()
 
     def execute_script(self: Any, fname: str, edit: bool = False) -> None:
         variables = dict(os.environ) | {
             name: str(self.threads) for name in os.environ if name.endswith("_NUM_THREADS")
         }
         job = processes.Process(target=run, args=(str(fname), os.getcwd(), variables))
-        job.start()
+        with one_at_a_time:
+            job.start()
         with benchmarked(job.pid, self.bench_record):
+            wait([job.sentinel])
+        with one_at_a_time:
             job.join()
         if job.exitcode:
             raise subprocess.CalledProcessError(job.exitcode, str(fname))

@@ -168,3 +168,12 @@ def test_a_claim_points_to_the_lines_that_write_it_down_and_measure_it():
     assert claim_view.source(place | {"first": at, "last": at}).strip() == text[at - 1].strip()
     missing = place | {"file": "workflow_scripts/none.py"}
     assert claim_view.source(missing) == ""
+
+
+def test_a_study_lists_what_our_instruments_found_under_a_heading_of_its_own():
+    paper, extension, ours = ({"kind": kind} for kind in ("claim", "extension", "ours"))
+    assert study_view.lists([paper, ours, extension]) == [
+        ("Claims", [paper, extension]),
+        ("Ours, beyond the paper", [ours]),
+    ]
+    assert study_view.lists([paper]) == [("Claims", [paper])]

@@ -82,6 +82,19 @@ def test_what_is_no_claim_of_the_paper_is_counted_apart(card):
     assert "*misreading*:" in line
 
 
+def test_what_our_instruments_find_is_in_a_section_of_its_own(card):
+    card.loc[0, "kind"] = "ours"
+    assert [entry[:2] for entry in scorecard.counted(card)] == [
+        ("softmax", 2),
+        ("all studies: claims of our own", 1),
+    ]
+    papers, ours = scorecard.markdown(card).split("\n## Ours\n")
+    assert ["**S1**" in text for text in (papers, ours)] == [False, True]
+    assert ["**S2**" in text for text in (papers, ours)] == [True, False]
+    card.loc[0, "kind"] = "claim"
+    assert "## Ours" not in scorecard.markdown(card)
+
+
 def test_lines_of_one_claim_show_their_condition():
     lines = [
         entry("S1", measured=entry("x")["measured"] | {"condition": condition})

@@ -11,7 +11,16 @@ from typing import Any
 
 from workflow_scripts.cocycles import claims_trained, measurements
 from workflow_scripts.shared import claims
-from workflow_scripts.shared.claims import ALL, NONE, POSITIVE, THEORY, Claim, Kind, rounding
+from workflow_scripts.shared.claims import (
+    ALL,
+    NONE,
+    POSITIVE,
+    THEORY,
+    Claim,
+    Kind,
+    around,
+    rounding,
+)
 from workflow_scripts.shared.measurements import exact
 
 ROUNDING = rounding(1.0e-12)
@@ -44,6 +53,7 @@ FIGURES = {
         "C14b",
     ),
     "asynchrony": ("C15a", "C15b", "C16a", "C16b"),
+    "certificate": ("C17a", "C17b", "C17c"),
 }
 
 
@@ -290,9 +300,38 @@ def layers() -> Iterator[Claim]:
     )
 
 
+def certificate() -> Iterator[Claim]:
+    """What the asynchrony certificate finds (C17): of an instrument of ours, not of the paper."""
+    ours = partial(theory, kind=Kind.OURS, source="docs/certificate.md")
+    yield ours(
+        id="C17a",
+        statement="The certificate finds the level of each layer whose level is known.",
+        quantity="levels, to the last bit or up to rounding, that differ from the known one",
+        region=NONE,
+        test=measurements.misjudged,
+    )
+    yield ours(
+        id="C17b",
+        statement="The paper's level-3 layer, log-bilinear with max, keeps level 2 and no more; "
+        "with max in place of logsumexp it keeps level 3.",
+        quantity="levels kept by the tropical layer beyond those of the log-bilinear one",
+        region=around(1.0, 0.0),
+        test=measurements.levels_gained,
+    )
+    yield ours(
+        id="C17c",
+        statement="A level kept up to rounding need not be kept to the last bit: sums depend on "
+        "the order of their terms.",
+        quantity="modules that lose a level to rounding",
+        region=POSITIVE,
+        test=measurements.lost_to_rounding,
+    )
+
+
 def all_claims(figure_2: str | Path, settings: dict[str, Any]) -> list[Claim]:
     """All claims; `figure_2` is the file of published numbers, `settings` are of the training."""
-    return [*propositions(), *layers(), *claims_trained.trained(figure_2, settings)]
+    trained = claims_trained.trained(figure_2, settings)
+    return [*propositions(), *layers(), *trained, *certificate()]
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from workflow_scripts.cocycles import figures_schematic, figures_trained
+from workflow_scripts.cocycles import figures_certificate, figures_schematic, figures_trained
 from workflow_scripts.cocycles.figures_common import Data
 from workflow_scripts.cocycles.measurements import pick
 from workflow_scripts.shared import figures
@@ -165,7 +165,7 @@ def rules(data: Data) -> "Figure":
     return figure
 
 
-TOPICS = (figures_schematic, figures_trained)
+TOPICS = (figures_schematic, figures_trained, figures_certificate)
 
 if __name__ == "__main__":
     figures.run(snakemake, Data.read, sys.modules[__name__], *TOPICS)

@@ -22,6 +22,10 @@ pick = partial(select, seeds="pooled", undefined="drop")
 
 RESOLUTION = 0.005  # of values read off figure 2
 DUST = 1.0e-12
+TOO_SMALL = (
+    "cocycles.certificate lacks the known layers, or searches less than 3 nodes with all states of "
+    "the entries -1, 0 and 1, which they need"
+)
 
 
 def counterexamples(scores: pd.DataFrame, _: EvidenceOf) -> Found:
@@ -95,6 +99,51 @@ def map_violations(layer: str, aggregator: str, scores: pd.DataFrame, _: Evidenc
     if layer == "logarithmic" and aggregator == "max":
         note += f"; bound log k = {one(rows, metric='map_gap_bound')['value']:.2f}"
     return [measured(row, Evidence.THEORY, note)]
+
+
+def levels(scores: pd.DataFrame, metric: str = "level") -> pd.DataFrame:
+    """Levels that the certificate found, or those that are known: modules by arithmetic."""
+    rows = pick(scores, experiment="certificate", metric=metric)
+    return rows.pivot(index="layer", columns="variant", values="value")
+
+
+def runs_compared(scores: pd.DataFrame) -> int:
+    """Runs that the certificate compared, over all modules."""
+    return int(pick(scores, experiment="certificate", metric="level")["n"].sum())
+
+
+def misjudged(scores: pd.DataFrame, _: EvidenceOf) -> Found:
+    """Known levels that the certificate misses."""
+    known = levels(scores, "known_level")
+    if known.empty:
+        return NotMeasured(TOO_SMALL)
+    found = levels(scores).loc[known.index, known.columns]
+    note = f"{len(known)} layers, {runs_compared(scores):,} runs; " + "; ".join(
+        f"{name} {int(row['bits'])}, {int(row['rounding'])}" for name, row in found.iterrows()
+    )
+    return counted((found != known).to_numpy().sum(), known.size, note)
+
+
+def levels_gained(scores: pd.DataFrame, _: EvidenceOf) -> Found:
+    """Level to the last bit of the tropical layer less that of the paper's log-bilinear one."""
+    if not {"logarithmic", "tropical"} <= set(levels(scores, "known_level").index):
+        return NotMeasured(TOO_SMALL)
+    bits = levels(scores)["bits"]
+    rows = pick(scores, experiment="certificate", layer="logarithmic", variant="bits")
+    example = pick(rows, metric="counterexample_gap", kind="increments")
+    note = f"logarithmic {int(bits['logarithmic'])}, tropical {int(bits['tropical'])}"
+    if len(example):
+        note += f"; smallest counterexample off by {example['value'].iloc[0]:.2g}"
+    return counted(bits["tropical"] - bits["logarithmic"], runs_compared(scores), note)
+
+
+def lost_to_rounding(scores: pd.DataFrame, _: EvidenceOf) -> Found:
+    """Modules with a higher level up to rounding than to the last bit."""
+    if levels(scores, "known_level").empty:
+        return NotMeasured(TOO_SMALL)
+    found = levels(scores)
+    lost = found.index[found["rounding"] > found["bits"]]
+    return counted(len(lost), len(found), ", ".join(lost) or "none")
 
 
 def _trained(

@@ -61,12 +61,13 @@ def main(
     algebra: str,
     schedules: str,
     messages: str,
+    certificate: str,
     trained: list[str],
     table: str,
     provenance: dict[str, Any],
 ) -> None:
     """Join the computed tables and those of each algorithm in `trained`, and write `table`."""
-    computed = (algebra, schedules, messages)
+    computed = (algebra, schedules, messages, certificate)
     parts = [tables.read(path).assign(model="theory") for path in computed]
     if trained:
         learned = pd.concat([tables.read(path) for path in trained], ignore_index=True)

@@ -51,7 +51,7 @@ def collect(claims: Mapping[str, list[dict[str, Any]]], scale: str) -> pd.DataFr
 
 
 def markdown(scorecard: pd.DataFrame, left_out: Sequence[str] = ()) -> str:
-    """The scorecard as Markdown: counts first, then one table per study.
+    """The scorecard as Markdown: counts, then one table per study, then what our instruments found.
 
     `left_out` are the studies that are not part of the run.
     """
@@ -62,11 +62,19 @@ def markdown(scorecard: pd.DataFrame, left_out: Sequence[str] = ()) -> str:
     for name, number, counts in counted(scorecard):
         numbers = " | ".join(str(counts[verdict]) for verdict in VERDICTS)
         lines.append(f"| {name} | {number} | {numbers} |")
-    for study, rows in scorecard.groupby("study", sort=False):
-        lines += ["", f"## {study}", ""]
-        lines += ["| claim | published | measured | evidence | verdict |", "|---|---|---|---|---|"]
-        lines += [_markdown_line(row) for row in records(rows)]
+    ours = scorecard["kind"] == Kind.OURS
+    for study, rows in scorecard[~ours].groupby("study", sort=False):
+        lines += ["", f"## {study}", "", *_table(rows)]
+    if ours.any():
+        lines += ["", "## Ours", "", OURS]
+    for study, rows in scorecard[ours].groupby("study", sort=False):
+        lines += ["", f"### {study}: ours", "", *_table(rows)]
     return "\n".join(lines) + "\n"
+
+
+def _table(rows: pd.DataFrame) -> list[str]:
+    head = ["| claim | published | measured | evidence | verdict |", "|---|---|---|---|---|"]
+    return head + [_markdown_line(row) for row in records(rows)]
 
 
 def counted(scorecard: pd.DataFrame) -> list[tuple[str, int, dict[str, int]]]:
@@ -121,6 +129,10 @@ NOTE = (
     "works; they decide nothing about the papers' models. A claim that is measured on several "
     "models or conditions has one verdict for each. Controls, misreadings, extensions, claims of "
     "our own and errata are not claims of a paper and are counted apart."
+)
+OURS = (
+    "What instruments of this project find beyond the papers. It decides no claim of a paper and "
+    "is counted under no study."
 )
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from workflow_scripts.publish import embedded, overview
 from workflow_scripts.publish.claim_view import anchor
+from workflow_scripts.shared.claims import Kind
 from workflow_scripts.shared.fingerprint import ROOT
 
 CAPTIONS = ROOT / "resources/captions"
@@ -35,11 +36,18 @@ def studies(
                 "counts": overview.counts(claim for claim in own if claim["of_paper"]),
                 "evidence": evidence(own),
                 "reduced": reduced(own),
-                "claims": own,
+                "lists": lists(own),
                 "figures": [figure(path, own, config) for path in drawn],
             }
         )
     return found
+
+
+def lists(claims: Sequence[Mapping[str, Any]]) -> list[tuple[str, list[Mapping[str, Any]]]]:
+    """The claims under their headings: those about the paper, then what our instruments found."""
+    ours = [claim for claim in claims if claim["kind"] == Kind.OURS]
+    papers = [claim for claim in claims if claim["kind"] != Kind.OURS]
+    return [("Claims", papers)] + ([("Ours, beyond the paper", ours)] if ours else [])
 
 
 def about(study: str) -> tuple[str, list[tuple[str, str]]]:
