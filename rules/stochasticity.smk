@@ -5,6 +5,7 @@ STOCHASTICITY_THINKERS = [name for name in STOCHASTICITY_MODELS if kinds.switcha
 STOCHASTICITY_CODERS = [
     name for name in STOCHASTICITY_MODELS if kinds.asked(config, "stochasticity", name)["programs"]
 ]
+STOCHASTICITY_STOPPED = STOCHASTICITY_MODELS if config["stochasticity"]["stopping"] else []
 STOCHASTICITY_LOCAL = shown_inside(config["models"], STOCHASTICITY_MODELS)
 STOCHASTICITY_FIGURES = [
     "histograms",
@@ -48,6 +49,7 @@ rule stochasticity_requests:
                 "external_maps",
                 "self_made_maps",
                 "discrete",
+                "stopping",
             )
         },
         seed=config["seed"],
@@ -160,6 +162,33 @@ rule stochasticity_programs:
         "../workflow_scripts/stochasticity/programs.py"
 
 
+rule stochasticity_stopping:
+    input:
+        model_files=model_files,
+    output:
+        rounds="results/stochasticity/stopping/{model}.parquet",
+    log:
+        "logs/stochasticity_stopping/{model}.log",
+    benchmark:
+        "logs/benchmarks/stochasticity_stopping/{model}.tsv"
+    conda:
+        model_environment
+    resources:
+        mem_mb=growing(asked_mb(config)),
+        runtime=growing(config["inference"]["runtime_min"]),
+        gpu=model_gpus,
+    params:
+        code=fingerprint("workflow_scripts/stochasticity/stopping.py"),
+        spec=serving_in("stochasticity"),
+        checkpoint=model_checkpoint,
+        batch_tokens=config["inference"]["batch_tokens"],
+        settings=config["stochasticity"]["stopping"],
+        asked_as=asked_in("stochasticity"),
+        seed=config["seed"],
+    script:
+        "../workflow_scripts/stochasticity/stopping.py"
+
+
 rule stochasticity_exact:
     input:
         model_files=model_files,
@@ -229,6 +258,7 @@ rule stochasticity_scores:
             *expand(rules.stochasticity_programs.output.draw_table, model=STOCHASTICITY_CODERS),
         ],
         laws=expand(rules.stochasticity_exact.output.laws_table, model=STOCHASTICITY_LOCAL),
+        rounds=expand(rules.stochasticity_stopping.output.rounds, model=STOCHASTICITY_STOPPED),
         rates=rules.stochasticity_controls.output.rates,
     output:
         scores="results/stochasticity/scores.parquet",
@@ -245,6 +275,7 @@ rule stochasticity_scores:
         code=fingerprint("workflow_scripts/stochasticity/scores.py"),
         models={name: kinds.kind(config, name) for name in STOCHASTICITY_MODELS},
         stages=config["stochasticity"]["stages"],
+        draws=config["stochasticity"]["draws"],
         seed=config["seed"],
     script:
         "../workflow_scripts/stochasticity/scores.py"

@@ -14,7 +14,15 @@ from workflow_scripts.shared.claims import Claim, Verdict
 from workflow_scripts.shared.fingerprint import ROOT
 from workflow_scripts.shared.scores import interval, table
 from workflow_scripts.shared.statistics import Interval
-from workflow_scripts.stochasticity import claims, exact, exact_scores, maps, scores, targets
+from workflow_scripts.stochasticity import (
+    claims,
+    exact,
+    exact_scores,
+    maps,
+    scores,
+    stopping,
+    targets,
+)
 from workflow_scripts.stochasticity.draw_table import CONDITIONS, DRAWS, UNFILTERED
 
 PUBLISHED = ROOT / "resources/published/stochasticity_scalars.csv"
@@ -171,6 +179,16 @@ def of_laws(metric: str, value: float, margin: float) -> pd.DataFrame:
     return table([rows], [*CONDITIONS[1:], "cell"], texts=("cell",))
 
 
+def stopped(values: NDArray) -> pd.DataFrame:
+    """The scores of digits that were asked for in one round."""
+    settings = {"tolerance": 0.03, "level": 0.05}
+    row = stopping.of_draws("digit", drawn("S1", "digit", values), settings)
+    rounds = pd.DataFrame([row | {"model": "large", "draws": len(values)}])
+    rounds = stopping.ROUNDS.validate(rounds.reindex(columns=list(stopping.ROUNDS.columns)))
+    rows = stopping.round_scores(rounds, 1024)
+    return table([rows], [*CONDITIONS[1:], "cell"], texts=("cell",))
+
+
 PLAIN, VENDOR = (1.0, 1.0, 0), (0.6, 0.95, 20)
 
 
@@ -274,6 +292,9 @@ def world(claim: str, verdict: Verdict) -> pd.DataFrame:
         case "X2", _:
             value, margin = {YES: (60, 1), NO: (10, 1), OPEN: (20, 5)}[verdict]
             return of_laws("law_saving", value, margin)
+        case "X6", _:
+            share, n = {YES: (0.4, 500), NO: (0.0, 30_000), OPEN: (0.0, 64)}[verdict]
+            return stopped(favourite(rng, n, share))
         case (("X3" | "X4"), _):
             far, unresolved = {YES: (0.2, 1e-4), NO: (0.01, 1e-4), OPEN: (0.04, 0.1)}[verdict]
             return law_scored(digit_laws({PLAIN: far}, unresolved))

@@ -28,7 +28,7 @@ from workflow_scripts.shared.claims import (
     Region,
 )
 from workflow_scripts.shared.measurements import untested
-from workflow_scripts.stochasticity import claims_exact, measurements
+from workflow_scripts.stochasticity import claims_ours, measurements
 from workflow_scripts.stochasticity.measurements import (
     extreme_condition,
     of_mean,
@@ -300,7 +300,7 @@ def all_claims(
             region=Region(),
             test=partial(untested, "a proposal of the authors, not an experiment"),
         ),
-        *claims_exact.all_claims(),
+        *claims_ours.all_claims(),
     ]
 
 

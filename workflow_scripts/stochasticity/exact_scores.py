@@ -198,7 +198,7 @@ def _saving(drawn: pd.DataFrame, laws: Mapping[Key, Mapping[Setting, Law]], row:
             prompts += 1
     value, off = spent / passed, 1.96 * error**0.5 / passed
     ends = (value - off, value + off) if off else (np.nan, np.nan)  # all replies equally long
-    found = Interval(value, *ends, prompts)
+    found = Interval(value, ends[0], ends[1], prompts)
     return scores.interval(metric="law_saving", found=found, units="prompts", **row)
 
 

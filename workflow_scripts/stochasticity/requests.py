@@ -111,8 +111,13 @@ def discrete(manner: Manner, settings: dict[str, Any], draws: int, seed: int) ->
 def every(
     manner: Manner, settings: dict[str, Any], spec: dict[str, Any], draws: int, seed: int
 ) -> Iterator[Request]:
-    """All requests; `settings` has sections of the study's config, without `decoding` no S3."""
-    yield from styles(manner, draws, seed)
+    """All requests; `settings` has sections of the study's config, without `decoding` no S3.
+
+    With `stopping`, S1 is asked elsewhere (`stopping.py`).
+    """
+    for request in styles(manner, draws, seed):
+        if request["experiment"] != "S1" or not settings.get("stopping"):
+            yield request
     if "decoding" in settings:
         yield from decoding(manner, settings["decoding"], spec, draws, seed)
     yield from external(manner, settings["external_maps"], draws, seed)

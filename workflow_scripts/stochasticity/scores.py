@@ -8,15 +8,17 @@ import pandas as pd
 from workflow_scripts.shared import job, schemas, seeds, tables
 from workflow_scripts.shared.scores import Row, absent, table
 from workflow_scripts.shared.statistics import holm
-from workflow_scripts.stochasticity import exact_scores, parsing
+from workflow_scripts.stochasticity import exact_scores, parsing, stopping
 from workflow_scripts.stochasticity.condition_scores import condition_scores
 from workflow_scripts.stochasticity.draw_table import CONDITIONS, DRAWS, RIGGED, TRUE, UNFILTERED
 from workflow_scripts.stochasticity.exact import EXPERIMENT, LAWS
 
 CONTROLS = (TRUE, RIGGED)
 REASONS = {
+    "S1": "asked until it is decided (stochasticity.stopping): see claim X6",
     "S4": "kind {kind}: the model has no thoughts that can be switched off and on",
     "S11": "kind {kind}: the model is not asked for programs (`programs` in section kinds)",
+    stopping.EXPERIMENT: "stochasticity.stopping is off in this run",
     EXPERIMENT: "kind {kind}: the model's engine does not give the logits of all tokens",
     "S13": "not listed under stochasticity.stages: no other checkpoints of its training",
 }
@@ -73,10 +75,12 @@ def main(
     responses: Sequence[str],
     draw_tables: Sequence[str],
     laws: Sequence[str],
+    rounds: Sequence[str],
     rates: str,
     scores: str,
     models: Mapping[str, str],
     stages: Sequence[Sequence[str]],
+    draws: int,
     seed: int,
     provenance: dict[str, Any] | None = None,
 ) -> None:
@@ -84,12 +88,17 @@ def main(
 
     Draws are read from the `responses` of each model to its `requests`, and from the `draw_tables`
     of other rules: controls, chains and long replies (S5 to S8), reasoning (S4), programs (S11).
-    `laws` are the exact laws of the models that have some. `models` maps each model to its kind.
+    `laws` are the exact laws of the models that have some, `rounds` what was asked with stopping,
+    in place of `draws` of S1. `models` maps each model to its kind.
     """
     known = {str(law["model"].iloc[0]): law for law in (tables.read(file, LAWS) for file in laws)}
     ran = {("S13", model) for family in stages for model in family}
     ran |= {(EXPERIMENT, model) for model in known}
     rows: list[Row] = [row for law in known.values() for row in exact_scores.law_scores(law)]
+    for file in rounds:
+        told = tables.read(file, stopping.ROUNDS)
+        rows += stopping.round_scores(told, draws)
+        ran.add((stopping.EXPERIMENT, str(told["model"].iloc[0])))
     frames = []
     for asked, file in zip(requests, responses, strict=True):
         sent, told = tables.read(asked, schemas.REQUESTS), tables.read(file, schemas.RESPONSES)

@@ -1,4 +1,4 @@
-"""Claims of our own about the exact laws of answers: no paper makes them, any model decides them.
+"""Claims of our own, about exact laws and tests that stop: no paper makes them, any model decides.
 
 A claim about a law needs replies of the support: below `READ` of them, a law says little about the
 model's draws, and nothing is decided.
@@ -19,23 +19,25 @@ from workflow_scripts.shared.claims import (
     Region,
 )
 from workflow_scripts.shared.measurements import EvidenceOf, Found, by_model, extreme, measured
+from workflow_scripts.stochasticity import stopping
 from workflow_scripts.stochasticity.draw_table import UNFILTERED
 from workflow_scripts.stochasticity.exact import EXPERIMENT
 from workflow_scripts.stochasticity.exact_scores import PROMPT, SETTING, UNITS
-from workflow_scripts.stochasticity.measurements import READ, of_models, pick
+from workflow_scripts.stochasticity.measurements import READ, of_models, pick, unread
 from workflow_scripts.stochasticity.metrics import TOLERATED
 
 CHEAPER = 20  # times
 DISTANCE = "total variation between the exact law and the target"
 MISSED = f"(missed: more than {TOLERATED})"
 
-ours = partial(Claim, kind=Kind.OURS, decided_by=ANY_MODEL, source="ours (exact laws)")
+ours = partial(Claim, kind=Kind.OURS, decided_by=ANY_MODEL)
+law = partial(ours, source="ours (exact laws)")
 
 
 def all_claims() -> list[Claim]:
     """The claims about exact laws."""
     return [
-        ours(
+        law(
             id="X1",
             statement="The law computed from a model's logits is the law of its draws",
             quantity="total variation between draws and their law, less that of as many draws from "
@@ -43,21 +45,21 @@ def all_claims() -> list[Claim]:
             region=Region(high=TOLERATED),
             test=partial(_of_model, "draws_excess", "draws of S1 to S3 and S14"),
         ),
-        ours(
+        law(
             id="X2",
             statement=f"A law costs less than a {CHEAPER}th of 1,024 draws under each setting",
             quantity="tokens of the draws over tokens of the laws of the same prompts",
             region=Region(low=CHEAPER),
             test=partial(_of_model, "law_saving", "tokens that pass through the model"),
         ),
-        ours(
+        law(
             id="X3",
             statement="However often it is asked, a model as it is misses some stated target",
             quantity=f"{DISTANCE} at temperature 1 without filters, largest over targets {MISSED}",
             region=Region(low=TOLERATED),
             test=partial(_of_laws, "largest", "law_tv", style="plain", **UNFILTERED),
         ),
-        ours(
+        law(
             id="X4",
             statement="No wording and no setting of the decoder brings all targets within reach",
             quantity=f"{DISTANCE}, least over wordings and settings with bare answers, largest "
@@ -65,7 +67,7 @@ def all_claims() -> list[Claim]:
             region=Region(low=TOLERATED),
             test=best_ways,
         ),
-        ours(
+        law(
             id="X5",
             statement="At a vendor's recommended setting, the decoder adds more to the distance "
             "than the model has",
@@ -73,7 +75,28 @@ def all_claims() -> list[Claim]:
             region=Region(low=0.0),
             test=decoder_part,
         ),
+        ours(
+            id="X6",
+            source="ours (tests that stop)",
+            statement="Asked until it is decided, a model misses some stated target",
+            quantity="total variation of direct draws from the target, interval at all times, "
+            f"largest over targets {MISSED}",
+            region=Region(low=TOLERATED),
+            test=stopped,
+        ),
     ]
+
+
+def stopped(scores: pd.DataFrame, evidence: EvidenceOf) -> Found:
+    """Claim X6: the largest distance, by the rounds of `stopping.py`."""
+    found = []
+    for model, rows in by_model(of_models(scores, "tv_at_all_times", stopping.EXPERIMENT)):
+        failed = of_models(scores, "failure_rate", stopping.EXPERIMENT, model=model)
+        row = extreme(rows, "largest")
+        note = "; ".join(f"{each['target']}: {each['note']}" for _, each in rows.iterrows())
+        reason = unread(1 - float(failed["value"].max()))
+        found.append(measured(row, evidence(model), note, model=model, reason=reason))
+    return found or NotMeasured("stochasticity.stopping is off in this run")
 
 
 def _of_model(metric: str, note: str, scores: pd.DataFrame, evidence: EvidenceOf) -> Found:
