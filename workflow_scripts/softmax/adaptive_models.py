@@ -64,7 +64,7 @@ def atlas(seen: Seen, asked: Sets) -> pd.DataFrame:
     frames = []
     for (task, items), values in seen.items():
         means = values.mean(0)
-        index = pd.MultiIndex.from_product(map(range, means.shape[:2]), names=["layer", "head"])
+        index = pd.MultiIndex.from_product([*map(range, means.shape[:2])], names=["layer", "head"])
         frame = pd.DataFrame(
             means.reshape(len(index), -1), index, list(asked_lists.MEASURES)
         ).reset_index()
@@ -194,14 +194,16 @@ def main(
     }
     layers, width = next(iter(seen.values())).shape[1:3]
     entropies = {
-        place: float(values[..., 0].mean())
-        for place, values in observed(net, fitted, settings["fit_prompts"], first).items()
+        key: float(values[..., 0].mean())
+        for key, values in observed(net, fitted, settings["fit_prompts"], first).items()
     }
     grid = np.geomspace(*(settings["betas"][key] for key in ("least", "most", "count")))
     points = adaptive_fits.points(net, fitted, candidates, entropies, grid)
     for each in points.to_dict("records"):
-        value, n = each.pop(adaptive_fits.BEST), each.pop("prompts")
-        rows.append(scores.number("adaptive", "best_beta", value, n, units="prompts", **each))
+        place: Row = {key: each[key] for key in ("task", "items", "entropy_nats")}
+        place |= {"units": "prompts"}
+        best, n = each[adaptive_fits.BEST], each["prompts"]
+        rows.append(scores.number("adaptive", "best_beta", best, n, **place))
     fit = adaptive_fits.polynomial(points, settings["degree"])
     if fit:
         low, high = fit["entropy_range_nats"]

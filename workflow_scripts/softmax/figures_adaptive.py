@@ -1,6 +1,6 @@
 """Figures of adaptive temperature in language models: retrieval, and the atlas of dispersion."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -44,7 +44,8 @@ def adaptive(data: Data) -> "Figure":
         for axes, (task, label) in zip(panels, TASKS.items(), strict=False):
             for way, (text, colour) in WAYS.items():
                 line = pick(own, task=task, inference=way).sort_values("items")
-                style = {"label": text, "color": COLOURS[colour], "marker": "o", "markersize": 2.5}
+                style: dict[str, Any] = {"label": text, "color": COLOURS[colour]}
+                style |= {"marker": "o", "markersize": 2.5}
                 figures.line(axes, line, "items", band=way == "plain", **style)
             axes.axhline(0.1, color=COLOURS["grey"], linestyle=":", linewidth=1)
             axes.set_xscale("log", base=2)
@@ -69,8 +70,8 @@ def _layers(axes: "Axes", data: Data, model: str) -> None:
     rows = pick(rows, model=model, metric="log_likelihood_gain_over_plain")
     for task, label in TASKS.items():
         own = pick(rows, task=task).sort_values("layer")
-        style = {"label": label, "color": COLOURS[TASK_COLOURS[task]], "marker": "o"}
-        figures.line(axes, own, "layer", markersize=2.5, **style)
+        colour = COLOURS[TASK_COLOURS[task]]
+        figures.line(axes, own, "layer", label=label, color=colour, marker="o", markersize=2.5)
     axes.axhline(0, color=COLOURS["grey"], linewidth=0.6)
     axes.set_xlabel("the one layer that adapts")
     axes.set_ylabel("gain, nats")
@@ -107,7 +108,7 @@ def atlas(data: Data) -> "Figure":
     return figure
 
 
-def _heads(axes: "Axes", rows: pd.DataFrame, measure: str) -> "object":
+def _heads(axes: "Axes", rows: pd.DataFrame, measure: str) -> Any:
     values = rows.pivot(index="layer", columns="head", values=measure).to_numpy()
     axes.grid(False)
     return axes.imshow(values, cmap="Blues", vmin=0, vmax=1, aspect="auto", rasterized=True)
