@@ -73,6 +73,7 @@ def _layers(axes: "Axes", data: Data, model: str) -> None:
         colour = COLOURS[TASK_COLOURS[task]]
         figures.line(axes, own, "layer", label=label, color=colour, marker="o", markersize=2.5)
     axes.axhline(0, color=COLOURS["grey"], linewidth=0.6)
+    axes.xaxis.get_major_locator().set_params(integer=True)
     axes.set_xlabel("the one layer that adapts")
     axes.set_ylabel("gain, nats")
     axes.set_title("published, one layer", fontsize=7)
@@ -92,7 +93,7 @@ def atlas(data: Data) -> "Figure":
         for axes in grid.flat:
             missing(axes)
         return figure
-    for panels, frame in zip(grid, found, strict=True):
+    for place, (panels, frame) in enumerate(zip(grid, found, strict=True)):
         longest = frame[frame["task"] == "needle"]
         longest = longest[longest["items"] == longest["items"].max()]
         keys = longest["keys"].iloc[0]
@@ -100,7 +101,7 @@ def atlas(data: Data) -> "Figure":
         for axes, (measure, label) in zip(panels, MEASURES.items(), strict=True):
             image = _heads(axes, longest, measure)
             axes.set_xlabel("head")
-            if panels is grid[0]:
+            if place == 0:
                 axes.set_title(label, fontsize=7)
         model = data.models.label(str(frame["model"].iloc[0]))
         panels[0].set_ylabel(f"{model}\nlayer ({keys:.0f} keys)")
@@ -111,4 +112,6 @@ def atlas(data: Data) -> "Figure":
 def _heads(axes: "Axes", rows: pd.DataFrame, measure: str) -> Any:
     values = rows.pivot(index="layer", columns="head", values=measure).to_numpy()
     axes.grid(False)
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.get_major_locator().set_params(integer=True)
     return axes.imshow(values, cmap="Blues", vmin=0, vmax=1, aspect="auto", rasterized=True)
