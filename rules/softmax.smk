@@ -6,7 +6,10 @@ wildcard_constraints:
     normaliser="[a-z0-9]+",
 
 
-SOFTMAX_FIGURES = ["accuracy", "gain", "maps", "temperature", "entropy", "spread", "normalisers"]
+SOFTMAX_FIGURES = [
+    *("accuracy", "gain", "maps", "temperature", "entropy", "spread", "normalisers"),
+    *("adaptive", "atlas"),
+]
 SOFTMAX_PUBLISHED = project_file("resources/published")
 
 
@@ -163,6 +166,34 @@ rule softmax_models:
         "../workflow_scripts/softmax/models.py"
 
 
+rule softmax_adaptive_models:
+    input:
+        model_files=model_files,
+        published=f"{SOFTMAX_PUBLISHED}/softmax_adaptive_temperature_polynomial.csv",
+    output:
+        table="results/softmax/adaptive/{model}.parquet",
+        atlas_file="results/softmax/atlas/{model}.parquet",
+        fits="results/softmax/adaptive/{model}.json",
+    log:
+        "logs/softmax_adaptive_models/{model}.log",
+    benchmark:
+        "logs/benchmarks/softmax_adaptive_models/{model}.tsv"
+    conda:
+        "../envs/models.yaml"
+    resources:
+        mem_mb=growing(asked_mb(config)),
+        runtime=growing(120),
+        gpu=model_gpus,
+    params:
+        code=fingerprint("workflow_scripts/softmax/adaptive_models.py"),
+        spec=serving_in("softmax"),
+        checkpoint=model_checkpoint,
+        settings=config["softmax"]["adaptive"],
+        seed=config["seed"],
+    script:
+        "../workflow_scripts/softmax/adaptive_models.py"
+
+
 rule softmax_scores:
     input:
         theory="results/softmax/theory.parquet",
@@ -178,6 +209,9 @@ rule softmax_scores:
         fit="results/softmax/temperature.json",
         published=f"{SOFTMAX_PUBLISHED}/softmax_adaptive_temperature_polynomial.csv",
         models=expand("results/softmax/models/{model}.parquet", model=models_of(config, "softmax")),
+        adaptive=expand(
+            "results/softmax/adaptive/{model}.parquet", model=models_of(config, "softmax")
+        ),
     output:
         table="results/softmax/scores.parquet",
     log:
@@ -227,6 +261,7 @@ rule softmax_figures:
     input:
         scores="results/softmax/scores.parquet",
         maps="results/softmax/maps.parquet",
+        atlas=expand("results/softmax/atlas/{model}.parquet", model=models_of(config, "softmax")),
         accuracy=f"{SOFTMAX_PUBLISHED}/softmax_table1_max_retrieval.csv",
         spread=f"{SOFTMAX_PUBLISHED}/softmax_logit_spread.csv",
     output:

@@ -4,8 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from tests.softmax import verdicts
 from tests.softmax.verdicts import MODELS, SETTINGS, SPREAD, TABLE, comparison, heads, table
-from workflow_scripts.shared import adaptive_temperature, claims
+from workflow_scripts.shared import adaptive_temperature, claims, statistics
 from workflow_scripts.shared import scores as shared_scores
 from workflow_scripts.shared.claims import Evidence, Kind, ModelEvidence, Verdict
 from workflow_scripts.shared.fingerprint import ROOT
@@ -30,12 +31,13 @@ def test_published_numbers_come_from_the_files():
     assert found["S6c"].value == 0.0
     assert found["S6d"].value == 1.6  # outside the claim's region: it is a misreading
     assert found["S9a"].value == 5.69
-    assert {int(name[1:].rstrip("abcd")) for name in found} == set(range(1, 12))
+    assert {int(name[1:].rstrip("abcd")) for name in found} == set(range(1, 15))
 
 
 def test_what_the_paper_does_not_test_is_no_claim_of_it():
     kinds = {claim.id: claim.kind for claim in ours.all_claims(TABLE, SPREAD, SETTINGS)}
     assert kinds["S11"] == kinds["S5b"] == Kind.EXTENSION
+    assert kinds["S12"] == kinds["S13"] == kinds["S14"] == Kind.OURS
     assert kinds["S6d"] == Kind.MISREADING
     assert kinds["S6a"] == Kind.PAPER
 
@@ -185,3 +187,14 @@ def test_blocks_agree_with_the_exact_form_and_the_guard_does_not():
     worst = rows.pivot(index="items", columns="metric", values="value")
     assert worst["streaming_error"].max() < 1e-12
     assert 1e-6 < worst.loc[16384, "log_guard_error"] < 1e-3
+
+
+def test_a_model_that_does_not_retrieve_decides_no_gain():
+    frame = verdicts.adaptive("S13", Verdict.SUPPORTED)
+    short = (frame["metric"] == "accuracy") & (frame["items"] == 2)
+    found = statistics.proportion(5, 50)
+    frame.loc[short, ["value", "ci_low", "ci_high"]] = [found.value, found.low, found.high]
+    (entry,) = judged("S13", frame)
+    assert entry["reading"] == Verdict.SUPPORTED
+    assert entry["verdict"] == Verdict.NOT_TESTED
+    assert "right in 10 % of lists of 2, which may be chance" in entry["reason"]

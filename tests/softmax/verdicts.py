@@ -149,6 +149,8 @@ def world(claim_id: str, verdict: Verdict) -> pd.DataFrame:
         place = {"units": "heads", "normaliser": "softmax", "inference": "refit_accuracy"}
         name = "held_out_explained_variance"
         return table(heads(), shared_scores.mean("E3", name, explained, **place))
+    if claim_id in ("S12", "S13", "S14"):
+        return adaptive(claim_id, verdict)
     if claim_id in UNTESTED:
         return table(heads())
     if claim_id == "S11":
@@ -163,6 +165,33 @@ def world(claim_id: str, verdict: Verdict) -> pd.DataFrame:
         "S7": (heads(), heads(weight_at_16=0.1), heads(weight_at_16=0.5, spread=0.5)),
     }[claim_id]
     return table(chosen(verdict, *frames))
+
+
+def adaptive(claim_id: str, verdict: Verdict) -> pd.DataFrame:
+    """Scores of one language model that finds 40 of 50 letters in lists of 2, on one task."""
+    place: dict[str, Any] = {"task": "needle", "model": "tiny"}
+    if claim_id == "S12":
+        slope = around(chosen(verdict, -0.5, 0.5, 0.0), 0.1)
+        name = "largest_content_weight_slope"
+        return table(heads(), shared_scores.mean("atlas", name, slope, units="heads", **place))
+    way, metric = {"S13": ("published", "accuracy"), "S14": ("per_head", "log_likelihood")}[
+        claim_id
+    ]
+    place |= {"units": "prompts"}
+    gain = around(chosen(verdict, 0.2, -0.2, 0.0), 0.1)
+    more = [
+        shared_scores.share("adaptive", "accuracy", 40, 50, items=2, inference="plain", **place),
+        shared_scores.mean(
+            "adaptive", f"{metric}_gain_over_plain", gain, items=64, inference=way, **place
+        ),
+        *(
+            shared_scores.mean(
+                "adaptive", metric, around(0.4, 0.1), items=64, inference=each, **place
+            )
+            for each in ("plain", way)
+        ),
+    ]
+    return table(heads(), *more)
 
 
 def comparison(verdict: Verdict) -> pd.DataFrame:

@@ -36,8 +36,7 @@ def cell(rows: pd.DataFrame, name: str, freedom: str) -> tuple[int, str]:
         return ROUNDING, "rounding"
     place = values["rounding"]
     nodes, edges = (int(place[f"counterexample_{part}"]) for part in ("nodes", "edges"))
-    words = f"{nodes} node{'s' if nodes > 1 else ''}, {edges} edge{'s' if edges > 1 else ''}"
-    return BROKEN, f"{words}: {place['counterexample_gap']:.2g}"
+    return BROKEN, f"{place['counterexample_gap']:.2g}  ({nodes}, {edges})"
 
 
 def certificate(data: Data) -> "Figure":

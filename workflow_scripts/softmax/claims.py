@@ -27,7 +27,7 @@ from workflow_scripts.shared.claims import (
 )
 from workflow_scripts.shared.measurements import exact, untested
 from workflow_scripts.shared.protocol import Protocol, Setting
-from workflow_scripts.softmax import measurements
+from workflow_scripts.softmax import claims_adaptive, measurements
 from workflow_scripts.softmax.measurements import published_gain
 from workflow_scripts.softmax.scores import IN_DISTRIBUTION
 
@@ -39,6 +39,8 @@ LARGEST = 16384  # items, the last row of table 1
 
 # What each figure shows, by the ids of claims.
 FIGURES = {
+    "adaptive": ("S13", "S14"),
+    "atlas": ("S12",),
     "accuracy": ("S6a", "S6b", "S6c", "S6d"),
     "entropy": ("S1b", "S2", "S7", "S10b"),
     "gain": ("S6a", "S6b", "S6c", "S6d"),
@@ -285,6 +287,7 @@ def all_claims(accuracy: str, spread: str, settings: dict[str, Any]) -> list[Cla
             region=POSITIVE,
             test=partial(measurements.way_out, table, runs),
         ),
+        *claims_adaptive.adaptive(),
     ]
 
 

@@ -9,7 +9,7 @@ import pandas as pd
 from workflow_scripts.shared import figures
 from workflow_scripts.shared.figures import COLOURS, PAGE_IN, PUBLISHED, legend_below, panel_letters
 from workflow_scripts.shared.measurements import one
-from workflow_scripts.softmax import figures_models
+from workflow_scripts.softmax import figures_adaptive, figures_models
 from workflow_scripts.softmax.figures_common import WAYS, Data, items_axis, over_items
 from workflow_scripts.softmax.measurements import percent, pick
 
@@ -170,7 +170,7 @@ def normalisers(data: Data) -> "Figure":
     return figure
 
 
-TOPICS = (figures_models,)
+TOPICS = (figures_models, figures_adaptive)
 
 if __name__ == "__main__":
     figures.run(snakemake, Data.read, sys.modules[__name__], *TOPICS)

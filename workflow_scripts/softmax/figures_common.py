@@ -22,22 +22,30 @@ WAYS = {
 
 @dataclass(frozen=True)
 class Data:
-    """Our scores, the attention maps, the published tables and the models' colours."""
+    """Our scores, attention maps, atlases by model, published tables and the models' colours."""
 
     scores: pd.DataFrame
     maps: pd.DataFrame
+    atlas: list[pd.DataFrame]
     accuracy: pd.DataFrame
     spread: pd.DataFrame
     models: figures.Models
 
     @classmethod
     def read(
-        cls, scores: str, maps: str, accuracy: str, spread: str, models: dict[str, Any]
+        cls,
+        scores: str,
+        maps: str,
+        atlas: list[str],
+        accuracy: str,
+        spread: str,
+        models: dict[str, Any],
     ) -> "Data":
         """Read the tables that the figures are drawn from."""
         return cls(
             tables.read(scores, SCORES),
             tables.read(maps),
+            [tables.read(path) for path in atlas],
             pd.read_csv(accuracy),
             pd.read_csv(spread),
             figures.Models.of(models),

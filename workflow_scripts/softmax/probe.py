@@ -19,18 +19,29 @@ NAME = "faultlines_probe"
 # Most entries (heads x queries x keys) of the attention weights that are held at once: 64 MB.
 BLOCK = 1 << 24
 
+# (layer, logits (batch, heads, queries, keys) in float32 with masked keys at -inf, learned sinks
+# (heads,) or None) to attention weights of the logits' shape.
+Weigh = Callable[[int, Tensor, Tensor | None], Tensor]
+
 # (layer, logits, visible): logits (heads, rows, keys) in float32; visible has the same shape and is
 # False for keys that are masked for the query.
 Watcher = Callable[[int, Tensor, Tensor], None]
 
 
+def plain(_layer: int, logits: Tensor, sinks: Tensor | None) -> Tensor:
+    """The softmax of the model itself; shapes as in `Weigh`."""
+    return attention.weights(logits, sinks)
+
+
 @contextmanager
-def watching(model: Any, rows: Sequence[int], watcher: Watcher) -> Iterator[None]:
+def watching(
+    model: Any, rows: Sequence[int], watcher: Watcher, weigh: Weigh = plain
+) -> Iterator[None]:
     """Within the block, call `watcher` from every attention layer of `model`, for one prompt.
 
-    It gets the logits of the queries at the positions `rows`. The model's outputs stay those of its
-    eager attention, computed a block of queries at a time. Raises `TypeError` for a model whose
-    attention cannot be replaced.
+    It gets the logits of the queries at the positions `rows`. `weigh` turns logits into weights, a
+    block of queries at a time; by default the model's outputs stay those of its eager attention.
+    Raises `TypeError` for a model whose attention cannot be replaced.
     """
     from transformers import AttentionInterface, AttentionMaskInterface
     from transformers.masking_utils import eager_mask
@@ -57,12 +68,13 @@ def watching(model: Any, rows: Sequence[int], watcher: Watcher) -> Iterator[None
             return row_logits(query, key, attention_mask, at, scaling, softcap)
 
         logits, visible = of(wanted.to(query.device))
-        watcher(cast(int, module.layer_idx), logits[0], visible[0])
+        layer = cast(int, module.layer_idx)
+        watcher(layer, logits[0], visible[0])
         groups = query.shape[1] // value.shape[1]
         value = value.repeat_interleave(groups, 1)
         size = max(1, BLOCK // (query.shape[1] * key.shape[2]))
         places = torch.arange(query.shape[2], device=query.device).split(size)
-        mixed = [mix(*of(at), value, s_aux) for at in places]
+        mixed = [mix(layer, *of(at), value, s_aux, weigh) for at in places]
         return torch.cat(mixed, 2).transpose(1, 2).contiguous(), None
 
     AttentionInterface.register(NAME, attend)
@@ -88,11 +100,11 @@ def row_logits(
     scaling: float | None,
     softcap: float | None,
 ) -> tuple[Tensor, Tensor]:
-    """Logits in float32 and which of them are visible, (1, heads, rows, keys) each.
+    """Logits in float32 and which of them are visible, (batch, heads, rows, keys) each.
 
-    `query` is (1, heads, queries, width), `key` (1, key heads, keys, width); groups of query heads
-    share a key head. `at`, shape (rows,), are the positions of the queries that are wanted. A mask
-    is additive (0 where visible) or boolean; without one, attention is causal.
+    `query` is (batch, heads, queries, width), `key` (batch, key heads, keys, width); groups of
+    query heads share a key head. `at`, shape (rows,), are the positions of the queries that are
+    wanted. A mask is additive (0 where visible) or boolean; without one, attention is causal.
     """
     groups = query.shape[1] // key.shape[1]
     scale = query.shape[-1] ** -0.5 if scaling is None else scaling
@@ -107,13 +119,20 @@ def row_logits(
     return logits, visible.expand(logits.shape)
 
 
-def mix(logits: Tensor, visible: Tensor, value: Tensor, sinks: Tensor | None) -> Tensor:
-    """Values (1, heads, keys, width) mixed by the softmax of the logits (1, heads, rows, keys).
+def mix(
+    layer: int,
+    logits: Tensor,
+    visible: Tensor,
+    value: Tensor,
+    sinks: Tensor | None,
+    weigh: Weigh,
+) -> Tensor:
+    """Values (batch, heads, keys, width) mixed by the weights of logits (batch, heads, rows, keys).
 
     `sinks`, shape (heads,), are learned logits without a value, as in GPT-OSS.
     """
     hidden = logits.masked_fill_(~visible, -torch.inf)
-    return attention.weights(hidden, sinks).to(value.dtype) @ value
+    return weigh(layer, hidden, sinks).to(value.dtype) @ value
 
 
 def row_spread(logits: Tensor, visible: Tensor) -> Tensor:

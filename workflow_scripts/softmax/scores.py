@@ -14,7 +14,7 @@ from workflow_scripts.shared.scores import Row
 from workflow_scripts.shared.statistics import holm, paired_t, seed_interval, without_spread
 
 PLACE = ["normaliser", "inference", "items"]  # what a head's metric is measured under
-CONDITIONS = [*PLACE, "layer", "entropy_nats", "spread", "power"]
+CONDITIONS = [*PLACE, "task", "layer", "entropy_nats", "spread", "power"]
 HEAD = "max-retrieval head"
 ROUNDING = 1.0e-5  # of float32 in a ratio
 IN_DISTRIBUTION = 16  # items, the largest set in training
@@ -219,6 +219,7 @@ def main(
     fit: str,
     published: str,
     models: list[str],
+    adaptive: list[str],
     table: str,
     betas: dict[str, float],
     retrieval_steps: int,
@@ -245,7 +246,7 @@ def main(
     parts = [
         pd.DataFrame(heads).assign(model=HEAD),
         tables.read(theory).assign(model="theory"),
-        *(tables.read(path) for path in models),
+        *(tables.read(path) for path in (*models, *adaptive)),
     ]
     frame = scores.table(parts, CONDITIONS, whole=("items", "layer", "power"))
     tables.write(frame, table, SCORES, provenance)
