@@ -1,10 +1,12 @@
-"""The next token of many rows at once, from one random number per row.
+"""The next token of many rows at once, from the random numbers of each row.
 
 A token is drawn by inversion: it is the first one at which the cumulative probability exceeds the
 row's random number, which `noise` defines. The order of summation is fixed: the sums of blocks of
-`BLOCK` consecutive token ids, then the tokens of one block. So a token depends on its own row only.
-For top_k and top_p, only tokens above a threshold are sorted, and only blocks whose maximum reaches
-it are searched. Which threshold is tried changes no token.
+128 consecutive token ids, then the tokens of one block. So a token depends on its own row only.
+For top_k, only tokens above a threshold are sorted, and only blocks whose maximum reaches it are
+searched. For top_p, a token is drawn from all tokens, and again with the next random number as long
+as it is outside the nucleus; this needs only the mass of the tokens that are likelier than it. A
+row whose first `TRIES` tokens are outside is sorted as for top_k.
 """
 
 from collections.abc import Callable, Sequence
@@ -12,15 +14,22 @@ from collections.abc import Callable, Sequence
 import torch
 
 from workflow_scripts.inference import noise
+from workflow_scripts.inference.selection import (
+    SMALL,
+    by_block,
+    by_rank,
+    inside,
+    reaching,
+    where_set,
+)
 
-BLOCK = 128  # tokens
 CHUNK = 1 << 21  # logits handled at once: more leave the caches, fewer show the cost of calls
+TRIES = 3  # tokens drawn from all before a nucleus is sorted
 # Shares of the mass outside a nucleus, with which tokens are tried for a place in it; 0 tries all.
 SHARES = (2.0**-6, 2.0**-10, 2.0**-14, 0.0)
 MARGIN = 1 + 1e-9  # for sums in another order
-SMALL = 2048  # vocabulary up to which a search by blocks saves nothing
 COLDEST = 1e-30  # lower temperatures give the same token, but logits / temperature overflows
-LAST = (1 << 31) - 1
+LOWEST = torch.finfo(torch.float32).min
 
 Draw = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 
@@ -67,7 +76,8 @@ def choose(
     greedy = temperature == 0
     if bool(greedy.all()):  # converting the logits would change no comparison
         return likeliest(logits)
-    u = uniform(keys, steps)
+    us = torch.stack([uniform(keys, steps + (number << 32)) for number in range(TRIES + 1)])
+    u = us[0]
     heat = temperature.clamp(min=COLDEST)
     few = (top_k > 0) & (top_k < logits.shape[-1]) & ~greedy
     nucleus = (top_p < 1) & ~few & ~greedy
@@ -75,7 +85,7 @@ def choose(
     ways: list[tuple[torch.Tensor, Draw]] = [
         (greedy, lambda x, _: likeliest(x)),
         (few, lambda x, at: _of_top_k(x, heat[at], top_k[at], top_p[at], u[at])),
-        (nucleus, lambda x, at: _of_nucleus(x, heat[at], top_p[at], u[at])),
+        (nucleus, lambda x, at: _of_nucleus(x, heat[at], top_p[at], us[:, at])),
         (free, lambda x, at: _of_all(x, heat[at], u[at])),
     ]
     tokens = torch.empty(len(logits), dtype=torch.int64, device=logits.device)
@@ -100,8 +110,8 @@ def likeliest(logits: torch.Tensor) -> torch.Tensor:
         best = logits.argmax(-1, keepdim=True)
         most = logits.gather(1, best)
     else:
-        block = _by_block(logits, "amax").argmax(-1, keepdim=True)
-        ids, values = _inside(logits, block, -torch.inf)
+        block = by_block(logits, "amax").argmax(-1, keepdim=True)
+        ids, values = inside(logits, block, -torch.inf)
         place = values.argmax(-1, keepdim=True)
         best, most = ids.gather(1, place), values.gather(1, place)
     if not bool(most.isfinite().all()):
@@ -111,9 +121,14 @@ def likeliest(logits: torch.Tensor) -> torch.Tensor:
 
 def _of_all(logits: torch.Tensor, heat: torch.Tensor, u: torch.Tensor) -> torch.Tensor:
     mass = _probabilities(logits, heat)
-    block, rest = _invert(_by_block(mass, "sum").double(), u)
-    ids, inside = _inside(mass, block[:, None], 0.0)
-    return _taken(ids, inside.double(), rest)
+    return _of_mass(mass, by_block(mass, "sum").double(), u)
+
+
+def _of_mass(mass: torch.Tensor, sums: torch.Tensor, u: torch.Tensor) -> torch.Tensor:
+    """Token ids, shape (rows,), from `mass`, (rows, vocabulary), and its `sums` by block."""
+    block, rest = _invert(sums, u)
+    ids, found = inside(mass, block[:, None], 0.0)
+    return _taken(ids, found.double(), rest)
 
 
 def _of_top_k(
@@ -123,16 +138,15 @@ def _of_top_k(
     top_p: torch.Tensor,
     u: torch.Tensor,
 ) -> torch.Tensor:
-    peaks = _by_block(logits, "amax")
+    peaks = by_block(logits, "amax")
     if not bool(peaks.amax(-1).isfinite().all()):
         raise _not_finite()
     # As many tokens as there are peaks reach the smallest peak among the k largest.
     most = int(top_k.max())
     among = peaks if most <= peaks.shape[1] else logits
     least = among.topk(most).values.gather(1, top_k[:, None] - 1)[:, 0]
-    row, ids = _reaching(logits, peaks, least.clamp(min=torch.finfo(logits.dtype).min))
-    found = logits[row, ids]
-    ids, values = _by_rank(row, ids, found, found.double(), -torch.inf)
+    ids, ranked = by_rank(*reaching(logits, peaks, least.clamp(min=LOWEST)), -torch.inf)
+    values = ranked.double()
     mass = ((values - values[:, :1]) / heat[:, None]).exp()
     rank = torch.arange(ids.shape[1], device=ids.device)
     mass = mass.masked_fill(rank >= top_k[:, None], 0.0)
@@ -140,13 +154,50 @@ def _of_top_k(
 
 
 def _of_nucleus(
-    logits: torch.Tensor, heat: torch.Tensor, top_p: torch.Tensor, u: torch.Tensor
+    logits: torch.Tensor, heat: torch.Tensor, top_p: torch.Tensor, us: torch.Tensor
 ) -> torch.Tensor:
-    every = _probabilities(logits, heat)
-    total = _by_block(every, "sum").double().cumsum(-1)[:, -1]
-    if not bool(total.isfinite().all()):
-        raise _not_finite()
-    peaks = _by_block(every, "amax")
+    """Token ids, shape (rows,), from the nucleus; `us` has shape (TRIES + 1, rows)."""
+    mass = _probabilities(logits, heat)
+    sums, peaks = by_block(mass, "sum").double(), by_block(mass, "amax")
+    goal = top_p * sums.cumsum(-1)[:, -1]
+    tokens = torch.empty_like(heat, dtype=torch.int64)
+    left = torch.arange(len(tokens), device=tokens.device)
+    for u in us[:TRIES]:
+        drawn = _of_mass(mass, sums, u[left])
+        before = _mass_before(mass, peaks, drawn)
+        kept = (before < goal[left]) | (before == 0)  # the likeliest token always stays
+        tokens[left] = drawn
+        outside = (~kept).nonzero()[:, 0]
+        left = left[outside]
+        if not len(left):
+            return tokens
+        mass, sums, peaks = mass[outside], sums[outside], peaks[outside]
+    tokens[left] = _of_nucleus_by_rank(mass, sums, peaks, top_p[left], us[TRIES, left])
+    return tokens
+
+
+def _mass_before(mass: torch.Tensor, peaks: torch.Tensor, drawn: torch.Tensor) -> torch.Tensor:
+    """Mass of the tokens that rank before the `drawn` one, float64, shape (rows,).
+
+    `mass` has shape (rows, vocabulary), its `peaks` by block (rows, blocks).
+    """
+    own = mass.gather(1, drawn[:, None])[:, 0]
+    row, ids, found = reaching(mass, peaks, own)
+    ranks_before = (found > own[row]) | (ids < drawn[row])
+    return torch.zeros_like(own, dtype=torch.float64).index_add_(
+        0, row, (found * ranks_before).double()
+    )
+
+
+def _of_nucleus_by_rank(
+    every: torch.Tensor,
+    sums: torch.Tensor,
+    peaks: torch.Tensor,
+    top_p: torch.Tensor,
+    u: torch.Tensor,
+) -> torch.Tensor:
+    """Token ids, shape (rows,), by sorting the likeliest tokens of `every`, (rows, vocabulary)."""
+    total = sums.cumsum(-1)[:, -1]
     goal = top_p * total
     tokens = torch.empty_like(u, dtype=torch.int64)
     left = torch.ones_like(u, dtype=torch.bool)
@@ -154,16 +205,17 @@ def _of_nucleus(
         # At a share of 1 / vocabulary, the tokens below have less mass together than the nucleus
         # leaves out, so those above hold the nucleus. A larger share often does, with fewer tokens.
         least = ((total - goal) * share).float().clamp(min=torch.finfo(every.dtype).tiny)
-        row, ids = _reaching(every, peaks, torch.where(left, least, torch.inf))
-        mass = every[row, ids].double()
-        reached = torch.zeros_like(goal).index_add_(0, row, mass) > goal * MARGIN
+        row, ids, mass = reaching(every, peaks, torch.where(left, least, torch.inf))
+        reached = torch.zeros_like(goal).index_add_(0, row, mass.double()) > goal * MARGIN
         done = left & reached if share else left
         number = done.nonzero()[:, 0]
         if len(number):
-            use = done[row]
-            row, ids, mass = (done.cumsum(0) - 1)[row[use]], ids[use], mass[use]
-            ids, mass = _by_rank(row, ids, logits[number[row], ids], mass, 0.0)
-            tokens[number] = _taken(ids, _cut(mass, top_p[number], total[number]), u[number])
+            if len(number) < int(left.sum()):
+                use = where_set(done[row])
+                row, ids, mass = row[use], ids[use], mass[use]
+            ids, ranked = by_rank((done.cumsum(0) - 1)[row], ids, mass, 0.0)
+            kept = _cut(ranked.double(), top_p[number], total[number])
+            tokens[number] = _taken(ids, kept, u[number])
             left = left & ~done
         if not bool(left.any()):
             break
@@ -174,79 +226,6 @@ def _probabilities(logits: torch.Tensor, heat: torch.Tensor) -> torch.Tensor:
     """Softmax of logits / heat, float32; torch computes it row by row."""
     scaled = logits if bool((heat == 1).all()) else logits / heat[:, None].float()
     return torch.softmax(scaled, dim=-1)
-
-
-def _by_block(values: torch.Tensor, how: str) -> torch.Tensor:
-    """The sum or maximum ("amax") of each block, shape (rows, blocks); the last may be shorter."""
-    full = values.shape[-1] // BLOCK * BLOCK
-    parts = []
-    if full:
-        parts.append(getattr(values[:, :full].unflatten(1, (-1, BLOCK)), how)(-1))
-    if full < values.shape[-1]:
-        parts.append(getattr(values[:, full:], how)(-1, keepdim=True))
-    return torch.cat(parts, dim=-1) if len(parts) > 1 else parts[0]
-
-
-def _inside(
-    values: torch.Tensor, blocks: torch.Tensor, beyond: float
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Token ids of `blocks`, shape (rows, k), and their values, shape (rows, k BLOCK) each.
-
-    Ids beyond the vocabulary have the value `beyond`.
-    """
-    size = values.shape[-1]
-    width = min(BLOCK, size)
-    ids = (blocks[:, :, None] * BLOCK + torch.arange(width, device=blocks.device)).flatten(1)
-    if size % width == 0:
-        return ids, values.gather(1, ids)
-    found = values.gather(1, ids.clamp(max=size - 1))
-    return ids, found.masked_fill_(ids >= size, beyond)
-
-
-def _reaching(
-    values: torch.Tensor, peaks: torch.Tensor, least: torch.Tensor
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Rows and token ids of the values of at least `least`, (rows,), in order of row and id.
-
-    `values` have shape (rows, vocabulary), their `peaks` by block (rows, blocks). `least` > -inf.
-    """
-    size = values.shape[1]
-    if size <= SMALL:
-        row, ids = (values >= least[:, None]).nonzero(as_tuple=True)
-        return row, ids
-    row, block = (peaks >= least[:, None]).nonzero(as_tuple=True)
-    if size % BLOCK == 0:
-        inside = values.reshape(-1, BLOCK).index_select(0, row * peaks.shape[1] + block)
-    else:
-        every = block[:, None] * BLOCK + torch.arange(BLOCK, device=block.device)
-        inside = values[row[:, None], every.clamp(max=size - 1)]
-        inside.masked_fill_(every >= size, -torch.inf)
-    pair, place = (inside >= least[row][:, None]).nonzero(as_tuple=True)
-    return row[pair], block[pair] * BLOCK + place
-
-
-def _by_rank(
-    row: torch.Tensor, ids: torch.Tensor, logits: torch.Tensor, values: torch.Tensor, empty: float
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Token ids and their `values`, shape (rows, k), each row's in the order of its logits.
-
-    The arguments have shape (tokens,); `row` ascends and names every row. k is the largest number
-    of tokens in a row; other rows end in places with id 0 and the value `empty`.
-    """
-    # Row, logit from high to low, id: rows x vocabulary is about `CHUNK`, so 63 bits are enough.
-    bits = (logits + 0.0).view(torch.int32)  # -0.0 becomes 0.0
-    ascending = (bits ^ ((bits >> 31) & LAST)).long()
-    width = int(ids.max()).bit_length()
-    keys = (((row << 32) + LAST - ascending) << width) | ids
-    rank = keys.sort().indices
-    counts = torch.bincount(row)
-    place = torch.arange(len(row), device=row.device) - (counts.cumsum(0) - counts)[row]
-    shape = (len(counts), int(counts.max()))
-    ranked_ids = torch.zeros(shape, dtype=ids.dtype, device=row.device)
-    ranked_ids[row, place] = ids[rank]
-    ranked = torch.full(shape, empty, dtype=values.dtype, device=row.device)
-    ranked[row, place] = values[rank]
-    return ranked_ids, ranked
 
 
 def _cut(mass: torch.Tensor, top_p: torch.Tensor, total: torch.Tensor) -> torch.Tensor:
