@@ -54,8 +54,8 @@ rule clrs_train:
         gpu=config["clrs"]["train"]["gpu"],
     params:
         code=fingerprint("workflow_scripts/clrs/train.py"),
-        algorithms=lookup("clrs/reasoners/{reasoner}/algorithms", within=config),
-        steps=lookup("clrs/reasoners/{reasoner}/steps", within=config),
+        algorithms=lookup("{reasoner}/algorithms", within=config["clrs"]["reasoners"]),
+        steps=lookup("{reasoner}/steps", within=config["clrs"]["reasoners"]),
         training={
             key: value
             for key, value in config["clrs"]["train"].items()
@@ -84,7 +84,7 @@ rule clrs_evaluate:
         gpu=config["clrs"]["train"]["gpu"],
     params:
         code=fingerprint("workflow_scripts/clrs/evaluate.py"),
-        algorithms=lookup("clrs/reasoners/{reasoner}/algorithms", within=config),
+        algorithms=lookup("{reasoner}/algorithms", within=config["clrs"]["reasoners"]),
         batch=config["clrs"]["test_batch"],
     script:
         "../workflow_scripts/clrs/evaluate.py"

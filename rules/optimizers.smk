@@ -73,8 +73,8 @@ rule optimizers_tune:
         gpu=config["optimizers"]["gpu"],
     params:
         code=fingerprint("workflow_scripts/optimizers/tune.py"),
-        settings=lookup("optimizers/optimizers/{optimizer}/settings", within=config),
-        rate_range=lookup("optimizers/optimizers/{optimizer}/rates", within=config),
+        settings=lookup("{optimizer}/settings", within=config["optimizers"]["optimizers"]),
+        rate_range=lookup("{optimizer}/rates", within=config["optimizers"]["optimizers"]),
         training=optimizers_settings("hidden", "batch", "steps", "tasks"),
         tuning=config["optimizers"]["tuning"],
         streams=optimizers_streams,
@@ -101,7 +101,7 @@ rule optimizers_continual:
         gpu=config["optimizers"]["gpu"],
     params:
         code=fingerprint("workflow_scripts/optimizers/continual.py"),
-        settings=lookup("optimizers/optimizers/{optimizer}/settings", within=config),
+        settings=lookup("{optimizer}/settings", within=config["optimizers"]["optimizers"]),
         training=optimizers_settings(
             "hidden", "batch", "steps", "tasks", "seeds", "probe_every", "fixed_rates"
         ),
@@ -131,7 +131,7 @@ rule optimizers_matched:
         gpu=config["optimizers"]["gpu"],
     params:
         code=fingerprint("workflow_scripts/optimizers/matched.py"),
-        settings=lookup("optimizers/optimizers/{optimizer}/settings", within=config),
+        settings=lookup("{optimizer}/settings", within=config["optimizers"]["optimizers"]),
         training=optimizers_settings("hidden", "batch", "seeds"),
         solutions=OPTIMIZERS_SOLUTIONS,
         pruning=config["optimizers"]["pruning"],

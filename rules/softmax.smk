@@ -52,8 +52,8 @@ rule softmax_train:
         gpu=config["softmax"]["gpu"],
     params:
         code=fingerprint("workflow_scripts/softmax/train.py"),
-        steps=lookup("softmax/{training}/steps", within=config),
-        seed_count=lookup("softmax/{training}/seeds", within=config),
+        steps=lookup("{training}/steps", within=config["softmax"]),
+        seed_count=lookup("{training}/seeds", within=config["softmax"]),
         settings=config["softmax"]["heads"],
         seed=config["seed"],
     script:
@@ -106,8 +106,8 @@ rule softmax_evaluate:
         runtime=growing(240),
     params:
         code=fingerprint("workflow_scripts/softmax/evaluate.py"),
-        sets=lookup("softmax/{training}/sets", within=config),
-        total_items=lookup("softmax/{training}/total_items", within=config),
+        sets=lookup("{training}/sets", within=config["softmax"]),
+        total_items=lookup("{training}/total_items", within=config["softmax"]),
         sizes=config["softmax"]["sizes"],
         top_k=config["softmax"]["heads"]["top_k"],
         block_items=config["softmax"]["block_items"],

@@ -6,11 +6,12 @@ import torch
 from scipy import stats
 from transformers import TopKLogitsWarper, TopPLogitsWarper
 
-from workflow_scripts.inference import filters, noise, sampling
+from workflow_scripts.inference import filters, noise, sampling, selection
 
 LOGITS = torch.tensor([2.0, 1.0, 0.5, 0.0, -0.5, -1.0, -3.0, 1.5])
 # Sizes around one block and several, ends included.
 SIZES = (1, 2, 127, 128, 129, 300, 2049)
+TURNS = sampling.TRIES + 1
 
 
 def keys_of(count, seed=5):
@@ -18,13 +19,13 @@ def keys_of(count, seed=5):
     return torch.randint(-(2**62), 2**62, (count,), generator=generator)
 
 
-def draw(logits, count, temperature=1.0, top_k=0, top_p=1.0):
+def draw(logits, count, temperature=1.0, top_k=0, top_p=1.0, seed=5):
     return sampling.choose(
         logits.expand(count, -1),
         torch.full((count,), temperature),
         torch.full((count,), top_k),
         torch.full((count,), top_p, dtype=torch.float64),
-        keys_of(count),
+        keys_of(count, seed),
         torch.zeros(count, dtype=torch.int64),
     )
 
@@ -58,7 +59,7 @@ def fits(counts, probabilities):
         ((0.5, 0, 1.0), 200_000),
         ((2.0, 0, 1.0), 200_000),
         ((1.0, 3, 1.0), 200_000),
-        ((1.0, 0, 0.8), 200_000),
+        ((1.0, 0, 0.8), 2_000_000),
         ((1.3, 5, 0.9), 200_000),
     ],
 )
@@ -120,7 +121,8 @@ def test_no_random_number_draws_an_impossible_token(size):
         rows = logits.expand(len(u), -1)
         for drawn in (
             sampling._of_all(rows, heat, u),
-            sampling._of_nucleus(rows, heat, torch.full_like(u, 0.999999), u),
+            sampling._of_nucleus(rows, heat, torch.full_like(u, 0.999999), u.expand(TURNS, -1)),
+            by_rank(rows, torch.full_like(u, 0.999999), u),
             sampling._of_top_k(rows, heat, torch.full((len(u),), size), torch.ones_like(u), u),
         ):
             assert int(drawn.max()) < size
@@ -212,11 +214,11 @@ def test_partial_selection_is_a_stable_sort(size):
     logits = logits.nan_to_num(nan=-torch.inf, neginf=-torch.inf)
     logits[:, 0] = 1.0
     order = torch.sort(logits, dim=-1, descending=True, stable=True).indices
-    peaks = filters.by_block(logits, "amax")
+    peaks = selection.by_block(logits, "amax")
     for least in (1.0, 0.5, 0.0, -1.0, torch.finfo(torch.float32).min):
-        row, ids = filters.reaching(logits, peaks, torch.full((4,), least))
-        found = logits[row, ids]
-        ranked, values = filters.by_rank(row, ids, found, found, torch.nan)
+        row, ids, found = selection.reaching(logits, peaks, torch.full((4,), least))
+        assert torch.equal(found, logits[row, ids])
+        ranked, values = selection.by_rank(row, ids, found, torch.nan)
         for number in range(4):
             kept = int((logits[number] >= least).sum())
             assert torch.equal(ranked[number, :kept], order[number, :kept])
@@ -232,12 +234,41 @@ def test_a_nucleus_of_any_size_is_the_exact_one(spread, top_p):
     logits = torch.randn(3000, generator=generator) * spread
     probabilities = exact(logits, 1.0, 0, top_p)
     u = (torch.arange(400, dtype=torch.float64) + 0.5) / 400
-    drawn = sampling._of_nucleus(
-        logits.expand(400, -1), torch.ones(400), torch.full_like(u, top_p), u
-    )
+    rows, nucleus = logits.expand(400, -1), torch.full_like(u, top_p)
+    drawn = by_rank(rows, nucleus, u)
     assert probabilities[drawn].min() > 0
     shares = np.bincount(drawn, minlength=3000) / 400
     assert np.abs(shares - probabilities).max() < 2 / 400
+    # The first random number decides, unless its token is outside the nucleus.
+    first = sampling._of_all(rows, torch.ones(400), u)
+    turns = torch.cat([u.expand(sampling.TRIES, -1), u.flip(0)[None]])
+    drawn = sampling._of_nucleus(rows, torch.ones(400), nucleus, turns)
+    inside = torch.from_numpy(probabilities[first] > 0)
+    assert torch.equal(drawn[inside], first[inside])
+    assert torch.equal(drawn[~inside], by_rank(rows, nucleus, u.flip(0))[~inside])
+
+
+def by_rank(logits, top_p, u):
+    mass = torch.softmax(logits, -1)
+    sums = selection.by_block(mass, "sum").double()
+    peaks = selection.by_block(mass, "amax")
+    tokens = torch.zeros(len(logits), dtype=torch.int64)
+    for number, ids, kept in filters.of_nucleus(mass, sums, peaks, top_p):
+        tokens[number] = sampling._taken(ids, kept, u[number])
+    return tokens
+
+
+@pytest.mark.parametrize("top_p", [0.02, 0.3, 0.9])
+def test_draws_from_a_large_nucleus_follow_the_exact_distribution(top_p):
+    """In a vocabulary of many blocks; a nucleus of 0.02 is left to the sort in nearly every row."""
+    logits = torch.randn(3000, generator=torch.Generator().manual_seed(8))
+    probabilities = exact(logits, 1.0, 0, top_p)
+    counts = sum(
+        np.bincount(draw(logits, 4000, top_p=top_p, seed=seed), minlength=3000) for seed in range(4)
+    )
+    assert counts[probabilities == 0].sum() == 0
+    kept = probabilities > 0
+    assert fits(counts[kept], probabilities[kept]) > 1e-3
 
 
 SETTINGS = [

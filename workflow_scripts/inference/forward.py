@@ -8,17 +8,19 @@ from torch.nn import functional
 from workflow_scripts.inference import attention
 from workflow_scripts.inference.attention import CURRENT, Pass
 from workflow_scripts.inference.cache import MIN_ROWS, Prompts, Rows, up
+from workflow_scripts.inference.packing import Packed
 from workflow_scripts.inference.tasks import EngineError
 
 HIDDEN = 1 << 30  # position of a padded key: after every query
 
 
 class Forward:
-    """Logits at chosen places only. Has no state between calls."""
+    """Logits at chosen places only. Between calls it keeps nothing but packed weights."""
 
     def __init__(self, model: Any):
         self.model = model
         self.device = model.device
+        self.packed = Packed(model)
         self._wanted: torch.Tensor | None = None
         self._config = model.config.get_text_config()
         head = model.get_output_embeddings()
@@ -60,12 +62,13 @@ class Forward:
         self._config._attn_implementation = attention.NAME
         before = CURRENT.set(sight)
         try:
-            output = self.model(
-                input_ids=tokens,
-                position_ids=positions + self.first if self.first else positions,
-                past_key_values=cache,
-                use_cache=True,
-            )
+            with self.packed.in_use():
+                output = self.model(
+                    input_ids=tokens,
+                    position_ids=positions + self.first if self.first else positions,
+                    past_key_values=cache,
+                    use_cache=True,
+                )
         finally:
             self._wanted = None
             CURRENT.reset(before)

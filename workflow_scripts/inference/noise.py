@@ -1,9 +1,10 @@
 """What a draw is: the one definition behind all engines and all choices drawn from probabilities.
 
 A sampled reply is a function of (model, request, sample). Its token number `step` is a function of
-the model's distribution at that step and of one random number, `uniform(key(...), step)`. Batch,
-order of requests, number of samples and progress of other replies do not enter. Engines with a
-sampler of their own (vLLM, servers) get `key(...)` as the seed of each sample.
+the model's distribution at that step and of one random number, `uniform(key(...), step)`. For top_p
+a step may need further ones, `uniform(key(...), step + (number << 32))`. Batch, order of requests,
+number of samples and progress of other replies do not enter. Engines with a sampler of their own
+(vLLM, servers) get `key(...)` as the seed of each sample.
 
 The model's part of the key (`model_of`) makes different models draw independently:
 

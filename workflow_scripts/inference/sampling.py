@@ -1,9 +1,11 @@
-"""The next token of many rows at once, from one random number per row, and the law that it follows.
+"""The next token of many rows at once, from the random numbers of each row, and its law.
 
 A token is drawn by inversion: it is the first one at which the cumulative probability exceeds the
 row's random number, which `noise` defines. The order of summation is fixed: the sums of blocks of
-`filters.BLOCK` consecutive token ids, then the tokens of one block. So a token depends on its own
-row only.
+128 consecutive token ids, then the tokens of one block. So a token depends on its own row only.
+For top_p, a token is drawn from all tokens, and again with the next random number as long as it is
+outside the nucleus; this needs only the mass of the tokens that are likelier than it. A row whose
+first `TRIES` tokens are outside is sorted, as for top_k (`filters`).
 """
 
 from collections.abc import Callable, Sequence
@@ -11,8 +13,10 @@ from collections.abc import Callable, Sequence
 import torch
 
 from workflow_scripts.inference import filters, noise
+from workflow_scripts.inference.selection import SMALL, by_block, inside, reaching
 
 CHUNK = 1 << 21  # logits handled at once: more leave the caches, fewer show the cost of calls
+TRIES = 3  # tokens drawn from all before a nucleus is sorted
 COLDEST = 1e-30  # lower temperatures give the same token, but logits / temperature overflows
 
 Draw = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
@@ -60,7 +64,8 @@ def choose(
     greedy = temperature == 0
     if bool(greedy.all()):  # converting the logits would change no comparison
         return likeliest(logits)
-    u = uniform(keys, steps)
+    us = torch.stack([uniform(keys, steps + (number << 32)) for number in range(TRIES + 1)])
+    u = us[0]
     heat = temperature.clamp(min=COLDEST)
     few = (top_k > 0) & (top_k < logits.shape[-1]) & ~greedy
     nucleus = (top_p < 1) & ~few & ~greedy
@@ -68,7 +73,7 @@ def choose(
     ways: list[tuple[torch.Tensor, Draw]] = [
         (greedy, lambda x, _: likeliest(x)),
         (few, lambda x, at: _of_top_k(x, heat[at], top_k[at], top_p[at], u[at])),
-        (nucleus, lambda x, at: _of_nucleus(x, heat[at], top_p[at], u[at])),
+        (nucleus, lambda x, at: _of_nucleus(x, heat[at], top_p[at], us[:, at])),
         (free, lambda x, at: _of_all(x, heat[at], u[at])),
     ]
     tokens = torch.empty(len(logits), dtype=torch.int64, device=logits.device)
@@ -101,7 +106,9 @@ def law(logits: torch.Tensor, temperature: float, top_k: int, top_p: float) -> t
             ids, kept = filters.of_top_k(part.float(), heat, most, share)
             found.scatter_add_(1, ids, kept)
         elif top_p < 1:
-            for number, ids, kept in filters.of_nucleus(part.float(), heat, share):
+            every = filters.probabilities(part.float(), heat)
+            sums, peaks = by_block(every, "sum").double(), by_block(every, "amax")
+            for number, ids, kept in filters.of_nucleus(every, sums, peaks, share):
                 found[number] = found[number].scatter_add(1, ids, kept)
         else:
             found.copy_(filters.probabilities(part.float(), heat))
@@ -117,12 +124,12 @@ def likeliest(logits: torch.Tensor) -> torch.Tensor:
     Equals `argmax`, whose CPU code takes several times as long. Raises `FloatingPointError` for
     NaN, which counts as the largest, and for an infinite maximum.
     """
-    if logits.shape[-1] <= filters.SMALL:
+    if logits.shape[-1] <= SMALL:
         best = logits.argmax(-1, keepdim=True)
         most = logits.gather(1, best)
     else:
-        block = filters.by_block(logits, "amax").argmax(-1, keepdim=True)
-        ids, values = filters.inside(logits, block, -torch.inf)
+        block = by_block(logits, "amax").argmax(-1, keepdim=True)
+        ids, values = inside(logits, block, -torch.inf)
         place = values.argmax(-1, keepdim=True)
         best, most = ids.gather(1, place), values.gather(1, place)
     if not bool(most.isfinite().all()):
@@ -132,9 +139,14 @@ def likeliest(logits: torch.Tensor) -> torch.Tensor:
 
 def _of_all(logits: torch.Tensor, heat: torch.Tensor, u: torch.Tensor) -> torch.Tensor:
     mass = filters.probabilities(logits, heat)
-    block, rest = _invert(filters.by_block(mass, "sum").double(), u)
-    ids, inside = filters.inside(mass, block[:, None], 0.0)
-    return _taken(ids, inside.double(), rest)
+    return _of_mass(mass, by_block(mass, "sum").double(), u)
+
+
+def _of_mass(mass: torch.Tensor, sums: torch.Tensor, u: torch.Tensor) -> torch.Tensor:
+    """Token ids, shape (rows,), from `mass`, (rows, vocabulary), and its `sums` by block."""
+    block, rest = _invert(sums, u)
+    ids, found = inside(mass, block[:, None], 0.0)
+    return _taken(ids, found.double(), rest)
 
 
 def _of_top_k(
@@ -148,12 +160,40 @@ def _of_top_k(
 
 
 def _of_nucleus(
-    logits: torch.Tensor, heat: torch.Tensor, top_p: torch.Tensor, u: torch.Tensor
+    logits: torch.Tensor, heat: torch.Tensor, top_p: torch.Tensor, us: torch.Tensor
 ) -> torch.Tensor:
-    tokens = torch.empty_like(u, dtype=torch.int64)
-    for number, ids, mass in filters.of_nucleus(logits, heat, top_p):
-        tokens[number] = _taken(ids, mass, u[number])
+    """Token ids, shape (rows,), from the nucleus; `us` has shape (TRIES + 1, rows)."""
+    mass = filters.probabilities(logits, heat)
+    sums, peaks = by_block(mass, "sum").double(), by_block(mass, "amax")
+    goal = top_p * sums.cumsum(-1)[:, -1]
+    tokens = torch.empty_like(heat, dtype=torch.int64)
+    left = torch.arange(len(tokens), device=tokens.device)
+    for u in us[:TRIES]:
+        drawn = _of_mass(mass, sums, u[left])
+        before = _mass_before(mass, peaks, drawn)
+        kept = (before < goal[left]) | (before == 0)  # the likeliest token always stays
+        tokens[left] = drawn
+        outside = (~kept).nonzero()[:, 0]
+        left = left[outside]
+        if not len(left):
+            return tokens
+        mass, sums, peaks = mass[outside], sums[outside], peaks[outside]
+    for number, ids, kept in filters.of_nucleus(mass, sums, peaks, top_p[left]):
+        tokens[left[number]] = _taken(ids, kept, us[TRIES, left[number]])
     return tokens
+
+
+def _mass_before(mass: torch.Tensor, peaks: torch.Tensor, drawn: torch.Tensor) -> torch.Tensor:
+    """Mass of the tokens that rank before the `drawn` one, float64, shape (rows,).
+
+    `mass` has shape (rows, vocabulary), its `peaks` by block (rows, blocks).
+    """
+    own = mass.gather(1, drawn[:, None])[:, 0]
+    row, ids, found = reaching(mass, peaks, own)
+    ranks_before = (found > own[row]) | (ids < drawn[row])
+    return torch.zeros_like(own, dtype=torch.float64).index_add_(
+        0, row, (found * ranks_before).double()
+    )
 
 
 def _taken(ids: torch.Tensor, mass: torch.Tensor, u: torch.Tensor) -> torch.Tensor:

@@ -17,6 +17,7 @@ from workflow_scripts.shared.sources import gguf_file, is_gguf
 BYTES = {"float64": 8, "float32": 4, "bfloat16": 2, "float16": 2}
 BYTES["auto"] = BYTES["float32"]  # at most; the job's machine decides
 MB = 1e6
+PACKED_BYTES = 2_000_000_000  # at most, for packed weights (`inference.packing`)
 GGUF_PARAMETERS = 2  # at most, per byte of a file: 4 bits each
 # Of what is measured, for what lies between measurements (docs/add_a_model.md).
 SPARE = 1.1
@@ -59,8 +60,8 @@ def memory_mb(config: Config, name: str, copies: float = 0) -> int:
     """Memory of a job that loads a model: the config's value and, where known, the model's size.
 
     `copies` is the number of float64 copies of the model that the job makes. The size is that of
-    the weights, and where no GPU holds them that of the copies and of the keys and values of two
-    batches: one that is read, one that grows.
+    the weights, and where no GPU holds them that of the copies, of the packed weights of engine
+    transformers, and of the keys and values of two batches: one that is read, one that grows.
     """
     spec, base = config["models"][name], config["inference"]["mem_mb"]
     count = parameters(config, name)
@@ -69,6 +70,7 @@ def memory_mb(config: Config, name: str, copies: float = 0) -> int:
     held = count * BYTES[spec.get("dtype", "float32")]
     if not gpus(config, name):
         tokens = spec.get("batch_tokens", config["inference"]["batch_tokens"])
+        held += min(held, PACKED_BYTES) if spec.get("engine") != "vllm" else 0
         held += count * copies * BYTES["float64"] + 2 * tokens * cache_bytes(config, name)
     return base + math.ceil(SPARE * held / MB)
 
