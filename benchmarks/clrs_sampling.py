@@ -64,7 +64,7 @@ def ours(algorithm: str, nodes: int, samples: int, seed: int) -> None:
 
 
 def work(which: str, arguments: argparse.Namespace, seed: int) -> dict[str, float]:
-    """Seconds of wall time for each algorithm, in this process."""
+    """Seconds of CPU time for each algorithm, in this process."""
     import torch
 
     from workflow_scripts.clrs import sampling
@@ -74,15 +74,14 @@ def work(which: str, arguments: argparse.Namespace, seed: int) -> dict[str, floa
     found = {}
     for algorithm in arguments.algorithms:
         {"theirs": theirs, "ours": ours}[which](algorithm, 8, BATCH, 0)  # caches, imports
-        start = time.perf_counter()
+        start = time.process_time()
         {"theirs": theirs, "ours": ours}[which](algorithm, arguments.nodes, arguments.samples, seed)
-        found[algorithm] = time.perf_counter() - start
+        found[algorithm] = time.process_time() - start
     return found
 
 
 def seconds(which: str, processes: int, arguments: argparse.Namespace) -> dict[str, float]:
-    """Wall seconds of each algorithm's samples, shared among processes that run at the same
-    time."""
+    """CPU seconds of each algorithm's samples, shared among processes that run at the same time."""
     command = [sys.executable, "-W", "ignore", __file__, "--samples", str(arguments.samples)]
     command += ["--nodes", str(arguments.nodes), "--algorithms", *arguments.algorithms]
     environment = os.environ | {"OMP_NUM_THREADS": "1", "TF_CPP_MIN_LOG_LEVEL": "3"}

@@ -48,7 +48,9 @@ def replies(_: Path, device: str, budget_s: float) -> Iterator[Row]:
         held = per_token * (prompt * length + rows * length * (length - 1) // 2)
         ways: dict[str, Callable[[], Any]] = {
             "runner": lambda: benchmark.ours(engine, table),
-            "generate": lambda: benchmark.plain_loop(engine, texts, rows, length, None, False),
+            "generate": lambda: benchmark.plain_loop(
+                engine, texts, rows, length, None, benchmark.GREEDY
+            ),
         }
         ours, theirs = benchmark.ours(engine, table)["text"], ways["generate"]()
         same = sum(a == b for a, b in zip(ours, theirs, strict=True))  # rounding breaks ties

@@ -1,31 +1,70 @@
-"""Tokens per second of the runner and of two baselines, on one model and the same requests.
+"""Tokens per second of the runner and of its peers, on one model and the same requests.
 
-    python benchmarks/runner.py [--model FOLDER] [--rounds 5] [--batch 64]
+    python benchmarks/runner.py [--model FOLDER | --random] [--rounds 5] [--batch 64] [--plain]
 
-The baselines are a plain loop of `model.generate` (batches in arrival order, left-padded, replies
-cut at their stop strings afterwards) and the `hf` backend of lm-evaluation-harness (dependency
-group `bench`). Every round runs all three. Only useful tokens count: those of a reply up to its
-stop. Replies and option scores are compared before anything is timed. One thread, wall time.
+The model is SmolLM2-135M-Instruct in float32 and bfloat16, or a small one with random weights where
+no package index has it. The peer is the `hf` backend of lm-evaluation-harness (dependency group
+`bench`), with `--plain` also a loop of `model.generate` (batches in arrival order, left-padded,
+replies cut at their stop strings afterwards). Every round runs all of them. Only useful tokens
+count: those of a reply up to its stop. Replies and option scores are compared before anything is
+timed. One thread, CPU time.
+
+`of_products` is the share of the machine's own rate of matrix products, measured in the same run.
+It counts what a case needs: each different prompt's tokens and each reply's once through the linear
+layers, and the output layer where its logits are used. Attention does not count.
 """
 
 import argparse
 import json
 import tempfile
-import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import comparison
 import numpy as np
+import real_model
 import torch
+from runner_peers import harness, harness_replies, harness_scores, plain_loop, plain_scores
 
 from tests.inference import tiny
 from workflow_scripts.inference import engines, requests, runner
 from workflow_scripts.shared import job
 
 SPEC = {"source": "a folder", "engine": "transformers", "dtype": "float32"}
+LETTERS, PHRASES = [" A", " B", " C", " D"], [" north of it", " south of the town", " under"]
+GREEDY = {"do_sample": False}
+DRAW = {"do_sample": True, "temperature": 1.0, "top_k": 0, "top_p": 1.0}
+NUCLEUS = DRAW | {"top_k": 20, "top_p": 0.95}
+SIDE = 1024  # of the products that measure the machine
+
+
+class Sizes(NamedTuple):
+    """Prompts, tokens of a reply, draws, tokens of a draw, scored texts, and what ends a reply."""
+
+    prompts: int
+    reply: int
+    draws: int
+    draw: int
+    scored: int
+    stop: str | None
+
+
+REAL = Sizes(48, 24, 192, 12, 96, None)
+RANDOM = Sizes(384, 64, 1024, 16, 384, "e")
+
+
+@dataclass
+class Case:
+    """A table of requests, our answers, their useful tokens and operations, and the peers."""
+
+    asked: Any
+    answers: Any
+    tokens: int
+    operations: int
+    peers: dict[str, Callable[[], Any]]
 
 
 def prompts(count: int, longest: int, seed: int) -> list[str]:
@@ -43,195 +82,171 @@ def ours(engine: Any, table: Any) -> Any:
         return runner.generate(table, engine, folder)
 
 
-def plain_loop(
-    engine: Any, texts: list[str], batch: int, max_tokens: int, stop: str | None, sample: bool
-) -> list[str]:
-    """What a short script would do: padded batches in arrival order."""
-    replies = []
-    settings = {"do_sample": sample, "top_k": 0} if sample else {"do_sample": False}
-    for start in range(0, len(texts), batch):
-        part = texts[start : start + batch]
-        inputs = engine.tokenizer(part, padding=True, return_tensors="pt").to(engine.model.device)
-        with torch.inference_mode():
-            output = engine.model.generate(
-                input_ids=inputs["input_ids"],
-                attention_mask=inputs["attention_mask"],
-                max_new_tokens=max_tokens,
-                pad_token_id=engine.tokenizer.pad_token_id,
-                **settings,
-            )
-        new = output[:, inputs["input_ids"].shape[1] :]
-        for reply in engine.tokenizer.batch_decode(new, skip_special_tokens=True):
-            replies.append(reply.split(stop)[0] if stop else reply)
-    return replies
+def weights(engine: Any) -> tuple[int, int]:
+    """Numbers of weights in the linear layers of the body, and in the output layer."""
+    head = engine.model.get_output_embeddings()
+    linear = (m for m in engine.model.modules() if isinstance(m, torch.nn.Linear))
+    return sum(m.weight.numel() for m in linear if m is not head), head.weight.numel()
 
 
-def plain_scores(
-    engine: Any, texts: list[str], options: list[str], batch: int
-) -> list[list[float]]:
-    """One padded pass over prompt and option per option."""
-    pairs = [(text, option) for text in texts for option in options]
-    scores = []
-    for start in range(0, len(pairs), batch):
-        part = pairs[start : start + batch]
-        whole = [engine.tokenizer(a + b)["input_ids"] for a, b in part]
-        heads = [len(engine.tokenizer(a)["input_ids"]) for a, _ in part]
-        width = max(map(len, whole))
-        ids = torch.zeros((len(part), width), dtype=torch.int64)
-        for row, tokens in enumerate(whole):
-            ids[row, : len(tokens)] = torch.tensor(tokens)
-        mask = torch.tensor([[i < len(tokens) for i in range(width)] for tokens in whole]).long()
-        with torch.inference_mode():
-            logp = engine.model(input_ids=ids, attention_mask=mask).logits.log_softmax(-1)
-        for row, tokens in enumerate(whole):
-            at = torch.arange(heads[row], len(tokens))
-            scores.append(float(logp[row, at - 1, ids[row, at]].sum()))
-    return [scores[i : i + len(options)] for i in range(0, len(scores), len(options))]
+def generation(
+    engine: Any, sizes: Sizes, asked: Any, texts: list[str], settings: dict[str, Any], batch: int
+) -> Case:
+    """A case that writes replies to `texts`; equal ones need one pass."""
+    answers = ours(engine, asked)
+    tokens = int(answers.completion_tokens.sum())
+    prompt_tokens = int(answers.drop_duplicates("request_id").prompt_tokens.sum())
+    body, head = weights(engine)
+    needed = 2 * (body * (prompt_tokens + tokens - len(answers)) + head * tokens)
+    most = sizes.reply if len(set(texts)) > 1 else sizes.draw
+    # Without a stop, a reply of ours ends as theirs do, where the model ends it.
+    stop = sizes.stop if settings is GREEDY else None
+    peers = {
+        "lm-eval": lambda peer: harness_replies(peer, texts, most, stop, settings),
+        "model.generate": lambda _: plain_loop(engine, texts, batch, most, stop, settings),
+    }
+    return Case(asked, answers, tokens, needed, peers)
 
 
-def harness(engine: Any, batch: int) -> Any:
-    """The wrapper of lm-evaluation-harness around the same weights."""
-    try:
-        from lm_eval.models.huggingface import HFLM
-    except ImportError as error:
-        raise SystemExit(
-            "the comparison needs lm-evaluation-harness: pip install 'lm-eval[hf]'"
-        ) from error
-    return HFLM(pretrained=engine.model, tokenizer=engine.tokenizer, batch_size=batch, device="cpu")
+def scores(engine: Any, texts: list[str], options: list[str], batch: int) -> Case:
+    """A case that scores the same options after each text."""
+    asked = requests.table(
+        requests.request(str(i), prompt=text, temperature=0, max_tokens=0, choices=options, seed=0)
+        for i, text in enumerate(texts)
+    )
+    answers = ours(engine, asked)
+    tokens = int(answers.prompt_tokens.sum())
+    more = sum(
+        len(option) - 1 for row in asked.to_dict("records") for option in engine.continuations(row)
+    )
+    body, head = weights(engine)
+    needed = 2 * (body * (tokens + more) + head * (len(texts) + more))
+    peers = {
+        "lm-eval": lambda peer: harness_scores(peer, texts, options),
+        "model.generate": lambda _: plain_scores(engine, texts, options, batch),
+    }
+    return Case(asked, answers, tokens, needed, peers)
 
 
-def harness_replies(
-    peer: Any, texts: list[str], max_tokens: int, stop: str | None, sample: bool
-) -> list[str]:
-    from lm_eval.api.instance import Instance
-
-    settings = {"until": [stop] if stop else [], "max_gen_toks": max_tokens, "do_sample": sample}
-    if sample:
-        settings |= {"temperature": 1.0, "top_k": 0}
-    asked = [
-        Instance("generate_until", {}, (text, dict(settings)), number)
-        for number, text in enumerate(texts)
-    ]
-    return peer.generate_until(asked, disable_tqdm=True)
-
-
-def harness_scores(peer: Any, texts: list[str], options: list[str]) -> list[list[float]]:
-    from lm_eval.api.instance import Instance
-
-    asked = [
-        Instance("loglikelihood", {}, (text, option), number)
-        for number, (text, option) in enumerate((t, o) for t in texts for o in options)
-    ]
-    found = [value for value, _ in peer.loglikelihood(asked, disable_tqdm=True)]
-    return [found[i : i + len(options)] for i in range(0, len(found), len(options))]
-
-
-def main(model: str | None, rounds: int, batch: int, batch_tokens: int) -> None:
-    job.set_threads(1)
-    if model is None:
-        model = tempfile.mkdtemp()
-        tiny.save(
-            Path(model), hidden=128, layers=4, vocabulary=500, num_key_value_heads=4, head_dim=32
-        )
-    engine = engines.load("bench", SPEC, model, batch_tokens=batch_tokens)
-    peer = harness(engine, batch)
-    size = sum(weight.numel() for weight in engine.model.parameters())
-    print(f"{size / 1e6:.2f} M parameters, vocabulary {engine.vocabulary}, peers' batch {batch}")
-
-    texts = prompts(384, 60, seed=1)
-    stop, longest = "e", 64
+def cases(engine: Any, sizes: Sizes, batch: int) -> dict[str, Callable[[], Case]]:
+    texts = prompts(sizes.prompts, 60, seed=1)
     ragged = requests.table(
         requests.request(
-            str(i), prompt=text, temperature=0, max_tokens=longest, stop=[stop], seed=0
+            str(i),
+            prompt=text,
+            temperature=0,
+            max_tokens=sizes.reply,
+            stop=[sizes.stop] if sizes.stop else [],
+            seed=0,
         )
         for i, text in enumerate(texts)
     )
     one = prompts(1, 60, seed=2)[0]
-    draws = requests.table(
-        [requests.request("one", prompt=one, n=1024, temperature=1, max_tokens=16, seed=0)]
-    )
-    letters, phrases = [" A", " B", " C", " D"], [" north of it", " south of the town", " under"]
-    choice = {
-        name: requests.table(
-            requests.request(
-                str(i), prompt=text, temperature=0, max_tokens=0, choices=options, seed=0
-            )
-            for i, text in enumerate(texts)
-        )
-        for name, options in (("letters", letters), ("phrases", phrases))
-    }
+    how = {"prompt": one, "n": sizes.draws, "temperature": 1, "max_tokens": sizes.draw, "seed": 0}
+    draws = requests.table([requests.request("one", **how)])
+    likely = requests.table([requests.request("one", top_k=20, top_p=0.95, **how)])
+    scored = prompts(sizes.scored, 60, seed=1)
     header = prompts(1, 100, seed=3)[0] + "\n"
-    choice["letters, one header"] = requests.table(
-        requests.request(
-            str(i), prompt=header + text, temperature=0, max_tokens=0, choices=letters, seed=0
-        )
-        for i, text in enumerate(texts)
-    )
-    kinds = {
-        "letters": (texts, letters),
-        "phrases": (texts, phrases),
-        "letters, one header": ([header + text for text in texts], letters),
+    generate, score = partial(generation, engine, sizes), partial(scores, engine)
+    ones = [one] * sizes.draws
+    return {
+        f"{sizes.prompts} ragged prompts, greedy": lambda: generate(ragged, texts, GREEDY, batch),
+        f"{sizes.draws} draws of one prompt": lambda: generate(draws, ones, DRAW, batch),
+        "draws, top_p 0.95 and top_k 20": lambda: generate(likely, ones, NUCLEUS, batch),
+        "options, letters": lambda: score(scored, LETTERS, batch),
+        "options, phrases": lambda: score(scored, PHRASES, batch),
+        "letters after one header": lambda: score([header + x for x in scored], LETTERS, batch),
     }
-    cases: dict[str, tuple[int, dict[str, Callable[[], Any]]]] = {}
-    replies = ours(engine, ragged)
-    print(f"ragged replies: {replies.completion_tokens.describe().round(1).to_dict()}")
-    same = list(replies["text"])
-    for name, other in (
-        ("model.generate", plain_loop(engine, texts, batch, longest, stop, False)),
-        ("lm-eval", harness_replies(peer, texts, longest, stop, False)),
-    ):
-        equal = sum(a == b for a, b in zip(same, other, strict=True))
-        print(f"greedy replies equal to {name}'s: {equal} of {len(same)}")
-    useful = int(replies.completion_tokens.sum())
-    cases["generate, ragged, stop"] = (
-        useful,
-        {
-            "ours": lambda: ours(engine, ragged),
-            "model.generate": lambda: plain_loop(engine, texts, batch, longest, stop, False),
-            "lm-eval": lambda: harness_replies(peer, texts, longest, stop, False),
-        },
-    )
-    drawn = int(ours(engine, draws).completion_tokens.sum())
-    cases["1,024 draws of one prompt"] = (
-        drawn,
-        {
-            "ours": lambda: ours(engine, draws),
-            "model.generate": lambda: plain_loop(engine, [one] * 1024, batch, 16, None, True),
-            "lm-eval": lambda: harness_replies(peer, [one] * 1024, 16, None, True),
-        },
-    )
-    for name, (asked, options) in kinds.items():
-        mine = [json.loads(row) for row in ours(engine, choice[name]).choice_logprobs]
-        for other, theirs in (
-            ("a plain loop", plain_scores(engine, asked, options, batch)),
-            ("lm-eval", harness_scores(peer, asked, options)),
-        ):
-            worst = np.abs(np.array(mine) - np.array(theirs)).max()
-            print(f"options ({name}): largest difference from {other} {worst:.1e} nats")
-        counted = sum(len(engine.tokenizer(text)["input_ids"]) for text in asked)
-        cases[f"options, {name}"] = (
-            counted,
-            {
-                "ours": partial(ours, engine, choice[name]),
-                "model.generate": partial(plain_scores, engine, asked, options, batch),
-                "lm-eval": partial(harness_scores, peer, asked, options),
-            },
-        )
 
-    found: list[dict[str, Any]] = []
-    notes = {"peers_batch": batch, "batch_tokens": batch_tokens, "parameters": size}
-    for case, (tokens, runs) in cases.items():
-        taken = comparison.in_turns(runs, rounds, warm_up=0, clock=time.perf_counter)
-        for row in comparison.rows(case, taken, tokens=tokens, **notes):
-            found.append(row | {"ours_tokens_per_s": round(1000 * tokens / row["ours_ms"])})
-    comparison.report("runner", found)
+
+def compare(name: str, case: Case, others: dict[str, Any]) -> dict[str, Any]:
+    """Notes on greedy replies equal to a peer's, or on the largest difference of scores in nats."""
+    answers = case.answers
+    notes: dict[str, Any] = {}
+    for peer, theirs in others.items():
+        if "greedy" in name:
+            equal = sum(a == b for a, b in zip(answers["text"], theirs(), strict=True))
+            notes[peer] = f"{equal} of {len(answers)} replies equal"
+        elif "draws" not in name:
+            mine = np.array([json.loads(row) for row in answers.choice_logprobs])
+            notes[peer] = f"at most {np.abs(mine - np.array(theirs())).max():.1e} nats apart"
+    return notes
+
+
+def products(dtype: str) -> float:
+    """Operations per second of the machine's fastest product of this type, torch's or oneDNN's."""
+    a, b = (torch.randn(SIDE, SIDE).to(getattr(torch, dtype)) for _ in range(2))
+    packed = torch.ops.mkldnn._reorder_linear_weight(b, SIDE)
+    taken = comparison.in_turns(
+        {
+            "torch": lambda: a @ b,
+            "oneDNN": lambda: torch.ops.mkldnn._linear_pointwise(a, packed, None, "none", [], ""),
+        },
+        rounds=20,
+    )
+    return 2 * SIDE**3 / min(map(min, taken.values()))
+
+
+def measured(
+    engine: Any, sizes: Sizes, rounds: int, batch: int, plain: bool, only: list[str]
+) -> None:
+    """Every case of one engine, each reported as soon as it has ended."""
+    peer = harness(engine, batch)
+    size = sum(weight.numel() for weight in engine.model.parameters())
+    print(f"{size / 1e6:.2f} M parameters, vocabulary {engine.vocabulary}, {engine.dtype}")
+    for name, prepared in cases(engine, sizes, batch).items():
+        if only and not any(part in name for part in only):
+            continue
+        case = prepared()
+        others = {
+            other: partial(run, peer)
+            for other, run in case.peers.items()
+            if plain or other != "model.generate"
+        }
+        notes = compare(name, case, others)
+        own = products(engine.dtype)
+        runs = {"ours": partial(ours, engine, case.asked), **others}
+        taken = comparison.in_turns(runs, rounds, warm_up=0)
+        own = max(own, products(engine.dtype))
+        found = []
+        for row in comparison.rows(f"{name}, {engine.dtype}", taken):
+            seconds = row["ours_ms"] / 1000
+            found.append(
+                row
+                | {
+                    "ours_tokens_per_s": round(case.tokens / seconds),
+                    "of_products": round(case.operations / seconds / own, 3),
+                    "product_gflops": round(own / 1e9),
+                    "compared": notes.get(row["peer"]),
+                    "peers_batch": batch,
+                    "parameters": size,
+                }
+            )
+        comparison.report("runner", found)
+
+
+def main(arguments: argparse.Namespace) -> None:
+    job.set_threads(1)
+    folder = arguments.model or (None if arguments.random else real_model.folder())
+    sizes = REAL if folder else RANDOM
+    if folder is None:
+        folder = tempfile.mkdtemp()
+        shape = {"hidden": 128, "layers": 4, "vocabulary": 500}
+        tiny.save(Path(folder), num_key_value_heads=4, head_dim=32, **shape)
+    for dtype in arguments.dtypes:
+        spec = SPEC | {"dtype": dtype}
+        engine = engines.load("bench", spec, folder, batch_tokens=arguments.batch_tokens)
+        measured(engine, sizes, arguments.rounds, arguments.batch, arguments.plain, arguments.cases)
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--model", help="a model folder; without it, a model with random weights")
+    parser.add_argument("--model", help="a model folder")
+    parser.add_argument("--random", action="store_true", help="a small model with random weights")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--batch", type=int, default=64, help="batch size of the peers")
     parser.add_argument("--batch-tokens", type=int, default=16384)
-    given = parser.parse_args()
-    main(given.model, given.rounds, given.batch, given.batch_tokens)
+    parser.add_argument("--plain", action="store_true", help="also a loop of model.generate")
+    parser.add_argument("--dtypes", nargs="+", default=["float32", "bfloat16"])
+    parser.add_argument("--cases", nargs="+", default=[], help="parts of their names")
+    main(parser.parse_args())

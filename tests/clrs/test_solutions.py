@@ -107,9 +107,9 @@ def values(text):
 def as_text(algorithm, nodes, count):
     """(question, answer, inputs, outputs) of the same draws."""
     drawn = sampling.sampler(algorithm, nodes, 11, options(algorithm), decimals=3)
-    stream = sampling.trajectories(drawn)
+    stream = sampling.probes(drawn)
     for _ in range(count):
-        inputs, outputs, hints = next(stream)
+        inputs, outputs, hints = sampling.points(next(stream), drawn)
         feedback = samplers.Feedback(samplers.Features(inputs, hints, None), outputs)
         question, answer = clrs_utils.format_clrs_example(algorithm, feedback)
         arrays = [{point.name: point.data[0] for point in part} for part in (inputs, outputs)]

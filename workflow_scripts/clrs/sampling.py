@@ -5,6 +5,7 @@ outputs are stacked and hints are concatenated, in the smallest type that holds 
 """
 
 import inspect
+import itertools
 import warnings
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 from workflow_scripts.clrs import specs
 from workflow_scripts.clrs.specs import Feature, Location, Stage, Type
 
+BLOCK = 64  # samples
 STRING_NODES = 20  # of a string matcher in training: text and needle together
 TEST_SEED = 3  # of the package's own test set (`clrs.CLRS30["test"]`)
 STORED = {
@@ -28,6 +30,7 @@ STORED = {
 
 Column = NDArray[Any]
 Columns = dict[str, Column]
+Probes = dict[str, Any]  # the package's: stage, location, name, then "type_" and "data"
 
 
 def package() -> Any:
@@ -97,27 +100,29 @@ def sampler(
     )
     if isinstance(drawn, samplers.ConvexHullSampler):
         drawn._sample_data = _hull_sampler(drawn)
+    if algorithm == "floyd_warshall":
+        drawn._algorithm = _floyd_warshall
     return drawn
 
 
-def trajectories(drawn: Any) -> Iterator[tuple[list[Any], list[Any], list[Any]]]:
-    """Endless stream of (inputs, outputs, hints) of a sampler, as data points of one sample."""
-    _, _, samplers = package()
+def probes(drawn: Any) -> Iterator[Probes]:
+    """Endless stream of what the algorithm records of a sampler's draws, one draw each."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         while True:
-            data = drawn._trunc_array(drawn._sample_data(*drawn._args, **drawn._kwargs))
-            _, probes = drawn._algorithm(*data)
-            yield samplers.probing.split_stages(probes, drawn._spec)
+            data = drawn._sample_data(*drawn._args, **drawn._kwargs)
+            if drawn._truncate_decimals:
+                data = drawn._trunc_array(data)
+            yield drawn._algorithm(*data)[1]
 
 
-def spec_of(algorithm: str, points: list[Any]) -> specs.Spec:
-    """The package's spec of an algorithm, with the number of categories of a sample's points."""
+def spec_of(algorithm: str, columns: Columns) -> specs.Spec:
+    """The package's spec of an algorithm, with the number of categories of its columns."""
     clrs, _, _ = package()
-    width = {point.name: point.data.shape[-1] for point in points}
     features = []
     for name, (stage, location, kind) in clrs.SPECS[algorithm].items():
-        categories = width[name] if kind == Type.CATEGORICAL else 1
+        width = columns[f"{stage}/{name}"].shape[-1]
+        categories = width if kind == Type.CATEGORICAL else 1
         features.append(Feature(name, Stage(stage), Location(location), Type(kind), categories))
     return tuple(features)
 
@@ -128,37 +133,51 @@ def draw(drawn: Any, algorithm: str, count: int) -> tuple[specs.Spec, Columns]:
     Inputs and outputs have shape (count, ...); the concatenated hints have shape
     (sum of lengths, ...).
     """
-    return _columns(
-        algorithm, (points for points, _ in zip(trajectories(drawn), range(count), strict=False))
-    )
+    return _columns(algorithm, itertools.islice(probes(drawn), count))
 
 
-def _columns(
-    algorithm: str, samples: Iterable[tuple[list[Any], list[Any], list[Any]]]
-) -> tuple[specs.Spec, Columns]:
+def _columns(algorithm: str, samples: Iterable[Probes]) -> tuple[specs.Spec, Columns]:
     """The spec and the columns of samples, shaped as by `draw`.
 
-    A sample is held in the types of the file: the package's own, float64, take up to eight times as
-    much memory.
+    `BLOCK` samples at a time are checked and converted to the types of the file: the package's own,
+    float64, take up to eight times as much memory.
     """
     parts: dict[str, list[Column]] = {}
-    lengths = []
-    spec: specs.Spec = ()
-    types: dict[str, Any] = {}
-    for inputs, outputs, hints in samples:
-        if not spec:
-            spec = spec_of(algorithm, [*inputs, *outputs, *hints])
-            types = {f"{feature.stage}/{feature.name}": feature.type for feature in spec}
-        lengths.append(hints[0].data.shape[0])
-        found = [
-            *((f"input/{point.name}", point.data) for point in inputs),
-            *((f"output/{point.name}", point.data) for point in outputs),
-            *((f"hint/{point.name}", point.data[:, 0]) for point in hints),
-        ]
-        for key, data in found:
-            parts.setdefault(key, []).append(data.astype(STORED[types[key]]))
+    kinds: dict[str, Any] = {}
+    lengths: list[int] = []
+    remaining = iter(samples)
+    while block := list(itertools.islice(remaining, BLOCK)):
+        raw: dict[str, list[Column]] = {}
+        for found in block:
+            length = 0
+            for stage, places in found.items():
+                for name, feature in itertools.chain(*(place.items() for place in places.values())):
+                    data, key = feature["data"], f"{stage}/{name}"
+                    if stage == Stage.HINT:
+                        length = len(data)
+                    else:
+                        data = data[None]
+                    raw.setdefault(key, []).append(data)
+                    kinds[key] = feature["type_"]
+            lengths.append(length)
+        for key, arrays in raw.items():
+            column = np.concatenate(arrays)
+            _check(key, kinds[key], column)
+            parts.setdefault(key, []).append(column.astype(STORED[kinds[key]]))
     columns = {key: np.concatenate(parts.pop(key)) for key in list(parts)}
+    spec = spec_of(algorithm, columns) if columns else ()
     return spec, columns | {"lengths": np.asarray(lengths, dtype=np.int32)}
+
+
+def _check(key: str, kind: Any, column: Column) -> None:
+    """The checks of the package's `split_stages`, for many samples at once. Raises `ValueError`."""
+    if kind not in (Type.MASK, Type.MASK_ONE, Type.CATEGORICAL):
+        return
+    size = np.abs(column)
+    if not ((size == 0) | (size == 1)).all():
+        raise ValueError(f"{key}: expected a mask of -1, 0 and 1, found other numbers")
+    if kind != Type.MASK and not (size.sum(-1) == 1).all():
+        raise ValueError(f"{key}: expected one node or category per row, found none or several")
 
 
 def draw_pairs(
@@ -171,14 +190,14 @@ def draw_pairs(
     """
     texts: list[tuple[str, str]] = []
 
-    def new() -> Iterator[tuple[list[Any], list[Any], list[Any]]]:
-        for points, _ in zip(trajectories(drawn), range(tries), strict=False):
-            question, answer = text(algorithm, *points)
+    def new() -> Iterator[Probes]:
+        for found in itertools.islice(probes(drawn), tries):
+            question, answer = text(algorithm, found, drawn)
             if question in seen:
                 continue
             seen.add(question)
             texts.append((question, answer))
-            yield points
+            yield found
             if len(texts) == count:
                 return
 
@@ -189,13 +208,19 @@ def draw_pairs(
     }
 
 
-def text(
-    algorithm: str, inputs: list[Any], outputs: list[Any], hints: list[Any]
-) -> tuple[str, str]:
-    """CLRS-Text of one sample, without hints: prompt and answer."""
+def points(found: Probes, drawn: Any) -> tuple[list[Any], list[Any], list[Any]]:
+    """Inputs, outputs and hints of one draw of a sampler, as data points of one sample."""
+    _, _, samplers = package()
+    inputs, outputs, hints = samplers.probing.split_stages(found, drawn._spec)
+    return inputs, outputs, hints
+
+
+def text(algorithm: str, found: Probes, drawn: Any) -> tuple[str, str]:
+    """CLRS-Text of one draw of a sampler, without hints: prompt and answer."""
     _, _, samplers = package()
     from clrs._src.clrs_text import clrs_utils
 
+    inputs, outputs, hints = points(found, drawn)
     lengths = np.array([hints[0].data.shape[0]])
     sample = samplers.Feedback(samplers.Features(inputs, hints, lengths), outputs)
     question, answer = clrs_utils.format_clrs_example(algorithm, sample)
@@ -232,6 +257,36 @@ def _hull_sampler(drawn: Any) -> Any:
         )
 
     return sample_data
+
+
+def _floyd_warshall(weights: Column) -> tuple[Column, Probes]:
+    """All shortest paths and what the package records of them, for `weights` of shape (n, n).
+
+    The package tests every pair of nodes in a Python loop. All pairs at once give the same numbers,
+    bit by bit, since a row or column of the node in between never changes while it is in between:
+    no weight is negative.
+    """
+    clrs, _, samplers = package()
+    probing, size = samplers.probing, len(weights)
+    found = probing.initialize(clrs.SPECS["floyd_warshall"])
+    known = probing.graph(weights.copy())
+    first = {"pos": np.arange(size) / size, "A": weights.copy(), "adj": known.copy()}
+    probing.push(found, Stage.INPUT.value, next_probe=first)
+    length = weights.copy()
+    before = np.repeat(np.arange(size, dtype=float)[:, None], size, axis=1)
+    for node in range(size):
+        state = {"Pi_h": before.copy(), "D": length.copy(), "msk": known.copy()}
+        state["k"] = probing.mask_one(node, size)
+        probing.push(found, Stage.HINT.value, next_probe=state)
+        joined = (known[:, node, None] > 0) & (known[None, node] > 0)
+        around = length[:, node, None] + length[None, node]
+        shorter = joined & ((known == 0) | (around < length))
+        before = np.where(shorter, before[None, node], before)
+        length = np.where(shorter, around, length)
+        known = np.where(joined, 1.0, known)
+    probing.push(found, Stage.OUTPUT.value, next_probe={"Pi": before.copy()})
+    probing.finalize(found)
+    return before, found
 
 
 def _on_a_line(xs: Column, ys: Column, tolerance: float) -> bool:

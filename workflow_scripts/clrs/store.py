@@ -6,6 +6,7 @@ zip, so only the requested columns are read.
 """
 
 import json
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from workflow_scripts.clrs import specs
 from workflow_scripts.shared import files
 
 Columns = dict[str, NDArray[Any]]
+LEVEL = 1  # of zlib: a quarter of the time of its usual level
 
 
 class StoreError(ValueError):
@@ -38,8 +40,15 @@ def write(
     }
     for (split, nodes), columns in sets.items():
         arrays |= {f"{split}/{nodes}/{key}": column for key, column in columns.items()}
-    with files.atomic(path) as temporary, temporary.open("wb") as stream:
-        np.savez_compressed(stream, allow_pickle=False, **arrays)
+    # As `np.savez_compressed` writes them, at a level of compression that it does not offer.
+    with (
+        files.atomic(path) as temporary,
+        zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED, compresslevel=LEVEL) as archive,
+    ):
+        for name, array in arrays.items():
+            # By name: such an entry has a fixed time and the archive's level.
+            with archive.open(f"{name}.npy", "w", force_zip64=True) as stream:
+                np.lib.format.write_array(stream, np.asanyarray(array), allow_pickle=False)
 
 
 def read_spec(path: str | Path) -> specs.Spec:
