@@ -189,6 +189,15 @@ def test_a_prompt_without_room_for_a_reply_is_refused(model):
         laws.law(model, [3] * 64, 4, (), SUPPORT, SETTINGS, 0.0)
 
 
+def test_logits_that_are_not_finite_are_refused(model, monkeypatch):
+    def broken(*_):
+        raise FloatingPointError
+
+    monkeypatch.setattr(laws.sampling, "law", broken)
+    with pytest.raises(engines.EngineError, match="spelled"):
+        laws.law(model, PROMPT, 4, (), SUPPORT, SETTINGS, 0.0)
+
+
 @pytest.mark.long
 @pytest.mark.parametrize("setting", SETTINGS, ids=lambda each: "-".join(map(str, each)))
 def test_100_000_draws_agree_with_the_law(model, setting):

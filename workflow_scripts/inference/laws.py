@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from workflow_scripts.inference import prefill, sampling
 from workflow_scripts.inference.attention import Pass, layout, side_by_side
 from workflow_scripts.inference.cache import Prompts
+from workflow_scripts.inference.checkpoint import not_finite
 from workflow_scripts.inference.forward import HIDDEN
 from workflow_scripts.inference.local_model import LocalModel
 from workflow_scripts.inference.tasks import EngineError
@@ -102,7 +103,7 @@ def law(
 
     A reply ends with an end token or before the first of the `stop` strings. Sequences with a
     probability below `least` under every setting are not followed. Raises `EngineError` if the
-    prompt does not fit the model's context, `FloatingPointError` for logits that are not finite.
+    prompt does not fit the model's context, and for logits that are not finite.
     """
     limit = min(max_tokens, model.context - len(prompt))
     if limit < 1:
@@ -110,7 +111,10 @@ def law(
             f"{model.name}: a prompt of {len(prompt)} tokens leaves no room in its context of "
             f"{model.context} tokens"
         )
-    return _Walk(model, prompt, limit, stop, support, settings, least).run()
+    try:
+        return _Walk(model, prompt, limit, stop, support, settings, least).run()
+    except FloatingPointError as error:
+        raise EngineError(not_finite(model.name, model.dtype)) from error
 
 
 class _Walk:
