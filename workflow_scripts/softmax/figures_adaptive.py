@@ -73,7 +73,7 @@ def _layers(axes: "Axes", data: Data, model: str) -> None:
         colour = COLOURS[TASK_COLOURS[task]]
         figures.line(axes, own, "layer", label=label, color=colour, marker="o", markersize=2.5)
     axes.axhline(0, color=COLOURS["grey"], linewidth=0.6)
-    axes.xaxis.get_major_locator().set_params(integer=True)
+    axes.locator_params(axis="x", integer=True)
     axes.set_xlabel("the one layer that adapts")
     axes.set_ylabel("gain, nats")
     axes.set_title("published, one layer", fontsize=7)
@@ -112,6 +112,5 @@ def atlas(data: Data) -> "Figure":
 def _heads(axes: "Axes", rows: pd.DataFrame, measure: str) -> Any:
     values = rows.pivot(index="layer", columns="head", values=measure).to_numpy()
     axes.grid(False)
-    for axis in (axes.xaxis, axes.yaxis):
-        axis.get_major_locator().set_params(integer=True)
+    axes.locator_params(integer=True)
     return axes.imshow(values, cmap="Blues", vmin=0, vmax=1, aspect="auto", rasterized=True)
