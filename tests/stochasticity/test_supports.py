@@ -5,6 +5,7 @@ import itertools
 import numpy as np
 import pytest
 
+from workflow_scripts.models.corpora import sampling_words as words
 from workflow_scripts.stochasticity import parsing, supports, targets
 
 NAMES = ["digit", "uniform", "normal", "bernoulli-30", "categorical-40-30-20-10"]
@@ -69,3 +70,11 @@ def test_probabilities_of_decimals_are_those_of_rounded_draws(name):
 def test_sizes():
     sizes = {name: supports.of(name).size for name in [*NAMES, "die"]}
     assert list(sizes.values()) == [10, 1001, 1999, 2, 4, 6]
+
+
+@pytest.mark.parametrize("weights", [(70, 30), (50, 30, 20), (40, 30, 20, 10)])
+def test_letters_have_as_many_weights_as_the_schema_allows(weights):
+    name = "categorical-" + "-".join(map(str, weights))
+    asked = words.categorical(weights).split("probabilities ")[1].split(".")[0].split(", ")
+    told = zip(supports.of(name).answers, weights, strict=True)
+    assert asked == [f"{letter} {weight}%" for letter, weight in told]

@@ -160,8 +160,9 @@ def bernoulli(percent: int) -> str:
 
 
 def categorical(percents: tuple[int, ...]) -> str:
-    """S14: letters with stated weights in %, which add to 100."""
-    weights = ", ".join(f"{a} {p}%" for a, p in zip(LETTERS, percents, strict=True))
+    """S14: letters with stated weights in %, which add to 100; at most four of them."""
+    letters = LETTERS[: len(percents)]
+    weights = ", ".join(f"{a} {p}%" for a, p in zip(letters, percents, strict=True))
     return f"Draw one letter with probabilities {weights}. Reply with the letter only."
 
 
