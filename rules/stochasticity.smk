@@ -21,6 +21,7 @@ STOCHASTICITY_FIGURES = [
     "discrete",
     "power",
     "exact",
+    "collisions",
 ]
 
 

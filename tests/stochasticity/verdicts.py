@@ -16,6 +16,7 @@ from workflow_scripts.shared.scores import interval, table
 from workflow_scripts.shared.statistics import Interval
 from workflow_scripts.stochasticity import (
     claims,
+    collision_scores,
     exact,
     exact_scores,
     maps,
@@ -171,6 +172,12 @@ def law_scored(laws: pd.DataFrame) -> pd.DataFrame:
     return table([list(exact_scores.law_scores(laws))], [*CONDITIONS[1:], "cell"], texts=("cell",))
 
 
+def collided(*laws: pd.DataFrame) -> pd.DataFrame:
+    """The scores of collisions from exact laws."""
+    rows = list(collision_scores.law_scores(laws))
+    return table([rows], [*CONDITIONS[1:], "cell"], texts=("cell",))
+
+
 def of_laws(metric: str, value: float, margin: float) -> pd.DataFrame:
     """One row of scores about all laws of a model."""
     found = Interval(value, value - margin, value + margin, 20)
@@ -298,6 +305,17 @@ def world(claim: str, verdict: Verdict) -> pd.DataFrame:
         case (("X3" | "X4"), _):
             far, unresolved = {YES: (0.2, 1e-4), NO: (0.01, 1e-4), OPEN: (0.04, 0.1)}[verdict]
             return law_scored(digit_laws({PLAIN: far}, unresolved))
+        case (("X7" | "X9" | "X10"), _):
+            far, unresolved = {YES: (0.4, 1e-4), NO: (0.01, 1e-5), OPEN: (0.1, 0.1)}[verdict]
+            return collided(digit_laws({PLAIN: far}, unresolved))
+        case "X8", _:
+            far, unresolved = {YES: (0.4, 1e-5), NO: (0.0, 1e-5), OPEN: (0.1, 0.1)}[verdict]
+            laws = [digit_laws({PLAIN: d}, unresolved) for d in (far, -far)]
+            return collided(pd.concat([laws[0], laws[1].assign(style="formula")]))
+        case "X11", _:
+            far, unresolved = {YES: (0.4, 1e-4), NO: (0.01, 1e-4), OPEN: (0.1, 0.1)}[verdict]
+            pair = [digit_laws({PLAIN: far}, unresolved, model=m) for m in ("small", "large")]
+            return collided(*pair)
         case "X5", _:
             far, unresolved = {YES: (0.4, 1e-4), NO: (0.1, 1e-4), OPEN: (0.2, 0.1)}[verdict]
             laws = {PLAIN: 0.1, (0.6, 1.0, 0): 0.1, VENDOR: far}

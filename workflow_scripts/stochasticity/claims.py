@@ -28,7 +28,7 @@ from workflow_scripts.shared.claims import (
     Region,
 )
 from workflow_scripts.shared.measurements import untested
-from workflow_scripts.stochasticity import claims_ours, measurements
+from workflow_scripts.stochasticity import claims_collisions, claims_ours, measurements
 from workflow_scripts.stochasticity.measurements import (
     extreme_condition,
     of_mean,
@@ -66,6 +66,7 @@ FIGURES = {
     "letters": ("9",),
     "power": ("1",),
     "exact": ("X1", "X3", "X4", "X5"),
+    "collisions": ("X7", "X8", "X9", "X10", "X11"),
 }
 
 
@@ -301,6 +302,7 @@ def all_claims(
             test=partial(untested, "a proposal of the authors, not an experiment"),
         ),
         *claims_ours.all_claims(),
+        *claims_collisions.all_claims(),
     ]
 
 

@@ -10,6 +10,7 @@ from workflow_scripts.models.corpora import sampling_words as words
 from workflow_scripts.shared import figures, schemas, tables
 from workflow_scripts.shared.figures import COLOURS, PAGE_IN, Models, line, margins
 from workflow_scripts.stochasticity import (
+    figures_collisions,
     figures_exact,
     figures_maps,
     figures_sequences,
@@ -232,7 +233,7 @@ def read(scores: str, models: dict[str, dict[str, Any]]) -> Data:
     return Data(tables.read(scores, schemas.SCORES), Models.of(models))
 
 
-TOPICS = (figures_exact, figures_maps, figures_sequences)
+TOPICS = (figures_collisions, figures_exact, figures_maps, figures_sequences)
 
 if __name__ == "__main__":
     figures.run(snakemake, read, sys.modules[__name__], *TOPICS)

@@ -8,7 +8,7 @@ import pandas as pd
 from workflow_scripts.shared import job, schemas, seeds, tables
 from workflow_scripts.shared.scores import Row, absent, table
 from workflow_scripts.shared.statistics import holm
-from workflow_scripts.stochasticity import exact_scores, parsing, stopping
+from workflow_scripts.stochasticity import collision_scores, exact_scores, parsing, stopping
 from workflow_scripts.stochasticity.condition_scores import condition_scores
 from workflow_scripts.stochasticity.draw_table import CONDITIONS, DRAWS, RIGGED, TRUE, UNFILTERED
 from workflow_scripts.stochasticity.exact import EXPERIMENT, LAWS
@@ -109,6 +109,8 @@ def main(
     for drawn in frames:
         rows += all_scores(drawn, seed)
         ran |= set(zip(drawn["experiment"], drawn["model"], strict=True))
+    rows += collision_scores.law_scores(known.values())
+    rows += collision_scores.draw_scores(frames)
     rows += [*by_stage(rows, stages), *adjusted(rows), *not_run(models, ran)]
     frame = table([rows, tables.read(rates)], [*CONDITIONS[1:], "cell"], texts=("cell",))
     tables.write(frame, scores, schemas.SCORES, provenance)
