@@ -98,6 +98,7 @@ def scored(folder, gaps: pd.DataFrame) -> pd.DataFrame:
         str(folder / "theory.parquet"),
         str(folder / "collapse.parquet"),
         [str(folder / "gaps.parquet")],
+        [],
         str(folder / "scores.parquet"),
         ["made"],
         {"made": 60},
@@ -153,6 +154,7 @@ def test_each_claim_about_a_model_names_it_and_what_is_no_claim_of_the_paper_is_
     assert kinds[shared.Kind.EXTENSION] == {
         "G5b", "G11c", "G13c", "G15a", "G15b", "G16a", "G16b", "G16c",
     }  # fmt: skip
+    assert kinds[shared.Kind.OURS] == {"G17a", "G17b"}
 
 
 @pytest.mark.parametrize(
