@@ -33,6 +33,7 @@ GLASSES_FIGURES = [
     "equal",
     "sensitivity",
     "cures",
+    "budget",
 ]
 
 
@@ -131,11 +132,38 @@ rule glasses_models:
         "../workflow_scripts/glasses/models.py"
 
 
+rule glasses_budget:
+    input:
+        model_files=model_files,
+    output:
+        table="results/glasses/budget/{model}.parquet",
+    log:
+        "logs/glasses_budget/{model}.log",
+    benchmark:
+        "logs/benchmarks/glasses_budget/{model}.tsv"
+    conda:
+        "../envs/models.yaml"
+    resources:
+        # A copy in float32 with gradients, and one in the format.
+        mem_mb=growing(asked_mb(config, copies=2)),
+        runtime=growing(config["inference"]["runtime_min"]),
+        gpu=model_gpus,
+    params:
+        code=fingerprint("workflow_scripts/glasses/budget.py"),
+        spec=serving_in("glasses"),
+        checkpoint=model_checkpoint,
+        asked=asked_in("glasses"),
+        settings=config["glasses"]["budget"],
+    script:
+        "../workflow_scripts/glasses/budget.py"
+
+
 rule glasses_scores:
     input:
         theory=rules.glasses_theory.output.table,
         collapse=rules.glasses_collapse.output.table,
         models_inside=expand("results/glasses/models/{model}.parquet", model=GLASSES_MODELS),
+        budgets=expand("results/glasses/budget/{model}.parquet", model=GLASSES_MODELS),
         requests=expand(rules.glasses_requests.output.requests, model=GLASSES_MODELS),
         responses=expand("results/glasses/responses/{model}.parquet", model=GLASSES_MODELS),
     output:

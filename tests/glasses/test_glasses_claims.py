@@ -98,6 +98,7 @@ def scored(folder, gaps: pd.DataFrame) -> pd.DataFrame:
         str(folder / "theory.parquet"),
         str(folder / "collapse.parquet"),
         [str(folder / "gaps.parquet")],
+        [],
         str(folder / "scores.parquet"),
         ["made"],
         {"made": 60},
@@ -130,7 +131,7 @@ def verdicts(name, *given):
 
 def test_every_claim_is_there_with_its_published_number():
     found = {claim.id: claim for claim in all_claims()}
-    assert {int(name[1:].rstrip("abcde")) for name in found} == set(range(1, 17))
+    assert {int(name[1:].rstrip("abcde")) for name in found} == set(range(1, 18))
     published = {name: c.published.value for name, c in found.items() if c.published}
     assert published["G4"] == 0.924234
     assert published["G11a"] == 50
@@ -153,6 +154,7 @@ def test_each_claim_about_a_model_names_it_and_what_is_no_claim_of_the_paper_is_
     assert kinds[shared.Kind.EXTENSION] == {
         "G5b", "G11c", "G13c", "G15a", "G15b", "G16a", "G16b", "G16c",
     }  # fmt: skip
+    assert kinds[shared.Kind.OURS] == {"G17a", "G17b"}
 
 
 @pytest.mark.parametrize(

@@ -316,6 +316,28 @@ def of_fit(experiment: str, metric: str, verdict: Verdict) -> list[Row]:
     return [interval(experiment, metric, found, units="seeds")]
 
 
+def of_budget(verdict: Verdict) -> list[Row]:
+    """Twelve formats that lose a count at 10, whose intervals hold that length or do not.
+
+    Each also loses a safe reply if the verdict is `C`.
+    """
+    hits = {S: 12, C: 0, INC: 6}[verdict]
+    rows = []
+    for number in range(12):
+        where = {"task": "count", "precision": "float32", "cache": f"format {number}"}
+        where |= {"units": "replies"}
+        ends = (10.0, 8.0, 12.0) if number < hits else (20.0, 15.0, 25.0)
+        rows += [
+            interval("budget", "predicted_length", Interval(*ends, 24), **where),
+            exact("budget", "lost_length", 10, 24, **where),
+            exact("budget", "safe_replies", 4, 24, **where),
+            exact("budget", "safe_lost", int(verdict == C), 4, **where),
+            exact("budget", "losses", 2, 24, **where),
+            exact("budget", "expected_losses", 1.5, 24, **where),
+        ]
+    return rows
+
+
 THEOREMS: dict[str, tuple[str, str, dict[str, Any], float, float]] = {
     # claim: experiment, metric, conditions, a value that supports it, one that contradicts it
     "G1a": ("G1", "violations", {}, 0, 1),
@@ -327,7 +349,7 @@ THEOREMS: dict[str, tuple[str, str, dict[str, Any], float, float]] = {
     "G7a": ("G7", "ratio_gap_linf", {"encoding": "bidirectional"}, 1e-15, 0.1),
     "G7b": ("G7", "ratio_gap_linf", {"encoding": "causal"}, 1e-15, 0.1),
 }
-EXACT = {*THEOREMS, "G5b", "G5d"}
+EXACT = {*THEOREMS, "G5b", "G5d", "G17a"}
 ARMS: dict[str, Answerer] = {
     "G9a": lambda row, _: row["experiment"] == "E1a" and row["task"] == "first",
     "G9c": lambda row, _: row["experiment"] == "E1b" and row["task"] == "last",
@@ -380,6 +402,8 @@ MADE: dict[str, tuple[str, Callable[[Verdict], list[Row]]]] = {
     "G15b": ("random stack", lambda v: of_window("digits", v)),
     "G16a": ("theory", lambda v: of_u("varying", v)),
     "G16c": ("theory", lambda v: of_u("bound", v)),
+    "G17a": ("embedded-s", of_budget),
+    "G17b": ("embedded-s", of_budget),
 }  # fmt: skip
 
 

@@ -5,7 +5,7 @@ computes what the library's eager attention computes, with the changes of `Chang
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -32,6 +32,7 @@ class Change:
     window: int | None = None
     sink: bool = False
     cache_bits: int | None = None
+    stored: Callable[[Tensor], Tensor] | None = None
     fixed: list[Tensor] | None = None
     keep: bool = False
     kept: list[Tensor] = field(default_factory=list)
@@ -104,6 +105,8 @@ def changed(model: Any, how: Change) -> Iterator[None]:
         attention.refuse(module, options)
         if how.cache_bits is not None:
             key, value = quantised(key, how.cache_bits), quantised(value, how.cache_bits)
+        if how.stored is not None:
+            key, value = how.stored(key), how.stored(value)
         groups = query.shape[1] // key.shape[1]
         key, value = key.repeat_interleave(groups, 1), value.repeat_interleave(groups, 1)
         if how.fixed is not None:

@@ -1,4 +1,4 @@
-"""The sixteen claims of the paper: what our scores say about each.
+"""The sixteen claims of the paper and one of ours: what our scores say about each.
 
 Random decoders follow the paper's own synthetic protocol where the label says so; they represent no
 particular model. Language models decide a claim about Gemini or Gemma only where they are that
@@ -7,7 +7,7 @@ model and were asked as in the paper.
 
 from typing import Any
 
-from workflow_scripts.glasses import claims_experiments, claims_theory
+from workflow_scripts.glasses import claims_budget, claims_experiments, claims_theory
 from workflow_scripts.glasses.measurements import Asked, Protocols
 from workflow_scripts.glasses.metrics import NOISE, PREFIX
 from workflow_scripts.glasses.published import Numbers
@@ -23,6 +23,7 @@ FIGURES = {
     "precision": ("G8", "G13c"),
     "equal": ("G8", "G11c", "G13c"),
     "cures": ("G12", "G15a", "G15b"),
+    "budget": ("G17a", "G17b"),
     "gaps": ("G11a", "G11b", "G11d"),
     "layers": ("G11a", "G11d"),
     "copying": ("G9a", "G9b", "G9c", "G9d", "G9e", "G14a", "G14b"),
@@ -103,6 +104,7 @@ def all_claims(
     return [
         *claims_theory.claims(numbers, followed),
         *claims_experiments.claims(numbers, followed, questions(numbers, asked, wordings)),
+        *claims_budget.claims(),
     ]
 
 

@@ -22,6 +22,8 @@ def problems(config: dict[str, Any]) -> Iterator[str]:
         room = forms.budget(asked, asked["reply_tokens"])
         needs = {
             "gaps.lengths": max(section["gaps"]["lengths"]) * 4 // 3,
+            "budget.lengths": 2 * max(section["budget"]["lengths"])
+            + section["budget"]["reply_tokens"],
             "tasks.copy_lengths": max(tasks["copy_lengths"]) + room,
             "tasks.order_lengths": max(tasks["order_lengths"]) + room,
             "tasks.count_lengths": 2 * max(tasks["count_lengths"]) - 1 + room,

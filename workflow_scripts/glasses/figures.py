@@ -5,7 +5,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from workflow_scripts.glasses import figures_collapse, figures_models, figures_theory
+from workflow_scripts.glasses import (
+    figures_budget,
+    figures_collapse,
+    figures_models,
+    figures_theory,
+)
 from workflow_scripts.glasses.answers import EXACT_TASKS
 from workflow_scripts.glasses.figures_common import Data, diamonds, model_grid, numbers, read
 from workflow_scripts.shared import figures
@@ -196,7 +201,7 @@ def histograms(data: Data) -> "Figure":
     return figure
 
 
-TOPICS = (figures_collapse, figures_models, figures_theory)
+TOPICS = (figures_budget, figures_collapse, figures_models, figures_theory)
 
 if __name__ == "__main__":
     figures.run(snakemake, read, sys.modules[__name__], *TOPICS)

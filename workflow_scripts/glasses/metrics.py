@@ -7,18 +7,21 @@ from numpy.typing import ArrayLike, NDArray
 
 from workflow_scripts.shared.statistics import Interval, seed_interval
 
-# Explicit mantissa bits. The last three compute in float32 on rounded weights or caches.
+# Explicit mantissa bits. Those of int8 and int4 compute in float32 on rounded weights or caches.
 MANTISSA_BITS = {
     "float64": 52,
     "float32": 23,
     "float16": 10,
     "bfloat16": 7,
+    "float8_e4m3fn": 3,
+    "float8_e5m2": 2,
     "int8_weights": 23,
     "int8_cache": 23,
     "int4_cache": 23,
 }
 
-LEAST_EXPONENTS = {"float64": -1022, "float16": -14}  # of normal numbers; all others as float32
+# Of normal numbers; all others as float32.
+LEAST_EXPONENTS = {"float64": -1022, "float16": -14, "float8_e4m3fn": -6, "float8_e5m2": -14}
 FLOAT32_LEAST = -126
 
 # One unit in the last place of bfloat16 between 1 and 2: the line drawn in figures 5, 8, 10 and 12.

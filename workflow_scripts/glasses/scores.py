@@ -7,7 +7,18 @@ import pandas as pd
 from workflow_scripts.glasses import answers
 from workflow_scripts.shared import job, schemas, scores, tables
 
-TEXTS = ["task", "prompting", "family", "panel", "cure", "encoding", "part", "precision", "place"]
+TEXTS = [
+    "task",
+    "prompting",
+    "family",
+    "panel",
+    "cure",
+    "encoding",
+    "part",
+    "precision",
+    "cache",
+    "place",
+]
 WHOLE = ["depth", "layer", "head", "position", "length", "answer"]
 CONDITIONS = [*TEXTS, *WHOLE]
 
@@ -18,6 +29,7 @@ def main(
     theory: str,
     collapse: str,
     models_inside: list[str],
+    budgets: list[str],
     table: str,
     models: list[str],
     trained: dict[str, int],
@@ -30,7 +42,7 @@ def main(
     `requests` and `responses` are in the order of `models`. `trained` maps each stand-in to the
     greatest count it was trained on, `thinking` each model to whether it thinks before it answers.
     """
-    parts = [tables.read(path) for path in (theory, collapse, *models_inside)]
+    parts = [tables.read(path) for path in (theory, collapse, *models_inside, *budgets)]
     for model, questions, replies in zip(models, requests, responses, strict=True):
         asked = tables.read(questions, schemas.REQUESTS)
         read = answers.read(asked, tables.read(replies, schemas.RESPONSES), thinking)

@@ -1,4 +1,7 @@
-"""What the study asks of a model: requests (E1, E2, E5), and what passes through it (E4)."""
+"""What the study asks of a model: requests (E1, E2, E5), and what passes through it.
+
+That is what E4 and the precision budget read.
+"""
 
 from typing import Any
 
@@ -14,12 +17,16 @@ JACOBIANS = 25
 
 
 def workload(config: dict[str, Any], name: str, count: Count) -> list[Part]:
-    """The requests, and the prompts read in every precision."""
+    """The requests, the prompts read in every precision, and those of the budget."""
     from workflow_scripts.glasses.requests import rows
 
     settings, told = config["glasses"], kinds.asked(config, "glasses", name)
     requests = rows(settings["tasks"], told, config["seed"])
-    return [asked("inference_generate", requests, count), _inside(settings, told, count)]
+    return [
+        asked("inference_generate", requests, count),
+        _inside(settings, told, count),
+        budget(settings, told, count),
+    ]
 
 
 def _inside(settings: dict[str, Any], told: dict[str, Any], count: Count) -> Part:
@@ -52,3 +59,24 @@ def _inside(settings: dict[str, Any], told: dict[str, Any], count: Count) -> Par
         read += tokens * (count.width if exact else model_sensitivity.PROJECTIONS) * JACOBIANS
         number += heard["prompts"]
     return Part("glasses_models", number, number, scored_tokens=read)
+
+
+def budget(settings: dict[str, Any], told: dict[str, Any], count: Count) -> Part:
+    """Counts and copies with their replies, as often as they pass through the model.
+
+    All are taken to be right. Once to reply, once forwards and `steps` times backwards at twice
+    the cost, once per format.
+    """
+    from workflow_scripts.glasses import budget as own
+    from workflow_scripts.glasses import model_gaps
+
+    asked, words = settings["budget"], model_gaps.WORDINGS[told["wording"]]
+    passes = 2 + 2 * asked["steps"] + len(asked["formats"])
+    read = 0
+    for task in own.TASKS:
+        for length in asked["lengths"]:
+            shown = model_gaps.sequence("ones", length, None)
+            turns = [{"role": "user", "content": words[task].format(shown)}]
+            read += count.turns(turns) + (length if task == "copy" else 0)
+    number = len(own.TASKS) * len(asked["lengths"])
+    return Part("glasses_budget", number, number, scored_tokens=passes * read)
