@@ -166,7 +166,8 @@ def joint_drawn(first: NDArray, second: NDArray | None) -> NDArray:
 
 def information(pairs: NDArray) -> float:
     """Mutual information of a joint law, shape (K, K), in bits."""
-    return divergence(pairs, np.outer(pairs.sum(axis=1), pairs.sum(axis=0)))
+    found = divergence(pairs, np.outer(pairs.sum(axis=1), pairs.sum(axis=0)))
+    return max(found, 0.0)  # rounding
 
 
 def divergence(law: NDArray, other: NDArray) -> float:
