@@ -118,3 +118,16 @@ def test_bounds_hold_wherever_the_unresolved_mass_belongs():
         whole = (1 - weights) * laws + weights * spread
         assert low <= collisions.information(collisions.joint(whole, whole)) <= high
         assert near[1] - 1e-12 <= whole[0] @ whole[0] <= near[2] + 1e-12
+
+
+def test_rounding_takes_no_value_out_of_its_range():
+    """Sums of many probabilities near 1 exceed it by rounding; tables refuse such rows."""
+    random = np.random.default_rng(3)
+    for law in random.dirichlet(np.full(4, 0.05), size=2000):
+        assert 0 <= collisions.majority(law, 5) <= 1
+        assert 1 <= collisions.distinct(law, 5) <= 5
+        counts = np.round(law * 1000).astype(int)
+        found = collisions.majority_drawn(counts, 5)
+        assert found.low <= found.value <= found.high
+        value, low, high = collisions.information_bounds(law[None], law[None], (1e-9, 1e-9))
+        assert low <= value <= high

@@ -35,12 +35,14 @@ def match(first: NDArray, second: NDArray, slacks: tuple[float, float]) -> tuple
 
 def distinct(law: NDArray, agents: int) -> float:
     """Expected number of different choices of k agents, from 1 to k."""
-    return float((1 - (1 - law) ** agents).sum())
+    found = float((1 - (1 - law) ** agents).sum())
+    return float(np.clip(found, 1, agents))  # rounding
 
 
 def majority(law: NDArray, agents: int) -> float:
     """Probability that more than half of k agents choose the same."""
-    return float(stats.binom.sf(agents // 2, agents, np.clip(law, 0, 1)).sum())
+    found = float(stats.binom.sf(agents // 2, agents, np.clip(law, 0, 1)).sum())
+    return min(found, 1.0)  # rounding
 
 
 def coupled(slack: float, agents: int) -> float:
@@ -137,6 +139,7 @@ def _wilson(
     number of sets that share no draw, `sets[0]`, and at most that of all sets.
     """
     low, high = bounds
+    value = float(np.clip(value, low, high))  # rounding
     share = (value - low) / (high - low)
     size = share * (1 - share) / variance * (high - low) ** 2 if variance > 0 else sets[0]
     size = float(np.clip(size, max(sets[0], 1), max(sets[1], 1)))
@@ -208,7 +211,8 @@ def information_bounds(
     t = coupled(max(e, f), 2)
     low = (1 - t) * float((pairs * np.log2(ratio)).sum()) + t * float(np.log2(ratio.min()))
     low -= np.log2((1 - t) * float((product * ratio).sum()) + t * float(ratio.max()))
-    return value, max(low, 0.0), min(high, float(np.log2(size)))
+    # One of the two bounds may be the value itself, up to rounding.
+    return value, min(max(low, 0.0), value), max(min(high, float(np.log2(size))), value)
 
 
 def information_drawn(first: NDArray, second: NDArray | None) -> Interval:
