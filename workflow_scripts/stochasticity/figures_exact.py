@@ -53,7 +53,7 @@ def exact(data: Data) -> "Figure":
         panel.set_title(TITLES.get(target, "die"))
     for panel in axes[-1][:-1]:
         panel.set_xlabel("temperature")
-    axes[0][-1].set_title("parts, vendor's setting")
+    axes[0][-1].set_title("vendor's setting")
     legend(figure, axes[0][0])
     return figure
 
