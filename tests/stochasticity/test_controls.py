@@ -41,7 +41,9 @@ def folder(tmp_path_factory):
     questions = {name: SETTINGS[name] for name in SETTINGS if name != "decoding"}
     controls.main(*paths, CHAINS, LONG, questions, CONTROLS, DRAWS, 1)
     models = {"m": "chat", "r": "reasoning"}
-    scores.main([], [], [paths[0]], paths[1], folder / "scores.parquet", models, [], 1)
+    scores.main(
+        [], [], [paths[0]], [], [], paths[1], folder / "scores.parquet", models, [], DRAWS, 1
+    )
     return folder
 
 
@@ -133,7 +135,10 @@ def test_a_model_that_is_not_run_has_a_reason(scored):
     for model, kind in (("m", "chat"), ("r", "reasoning")):
         rows = scored[(scored["model"] == model) & (scored["metric"] == "draws")]
         notes = rows.set_index("experiment")["note"]
-        assert set(notes.index) == {"S4", "S11", "S13"}
+        assert set(notes.index) == {"S1", "S4", "S11", "S13", "exact", "stopping"}
+        assert "stochasticity.stopping" in notes["S1"]
+        assert notes["exact"].startswith(f"kind {kind}: ")
+        assert notes["stopping"] == "stochasticity.stopping is off in this run"
         assert notes["S4"].startswith(f"kind {kind}: ")
         assert notes["S11"].startswith(f"kind {kind}: ")
         assert "stages" in notes["S13"]

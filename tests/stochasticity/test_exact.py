@@ -12,7 +12,14 @@ from workflow_scripts.inference import requests as inference
 from workflow_scripts.inference.laws import Setting
 from workflow_scripts.models.corpora import sampling_words as words
 from workflow_scripts.shared import schemas, tables
-from workflow_scripts.stochasticity import asking, exact, exact_scores, requests, supports
+from workflow_scripts.stochasticity import (
+    asking,
+    exact,
+    exact_scores,
+    law_table,
+    requests,
+    supports,
+)
 
 DECODING = {
     "temperatures": [0.6, 1.0],
@@ -51,7 +58,7 @@ def laws(tmp_path_factory):
     path = folder / "laws.parquet"
     more = {"settings": SETTINGS, "decoding": DECODING, "discrete": DISCRETE, "asked": ASKED}
     exact.main(str(path), "tiny", tiny.SPEC, str(checkpoint), 4096, **more)
-    return tables.read(path, exact.LAWS)
+    return tables.read(path, law_table.LAWS)
 
 
 def test_every_law_of_a_small_model_adds_to_one(laws):

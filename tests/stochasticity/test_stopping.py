@@ -10,7 +10,7 @@ from tests.stochasticity.verdicts import drawn, favourite
 from workflow_scripts.inference import engines, runner
 from workflow_scripts.inference import requests as inference
 from workflow_scripts.shared import tables
-from workflow_scripts.stochasticity import asking, requests, stopping, targets
+from workflow_scripts.stochasticity import asking, requests, stopping, stopping_scores, targets
 
 SETTINGS = {
     "targets": ["digit"],
@@ -39,7 +39,7 @@ def test_rounds_of_a_small_model_stop_and_share_the_draws_of_s1(tmp_path, monkey
     checkpoint = tiny.save(tmp_path / "model")
     arguments = ["tiny", tiny.SPEC, str(checkpoint), 4096]
     stopping.main("rounds.parquet", *arguments, SETTINGS, ASKED, 1)
-    found = tables.read("rounds.parquet", stopping.ROUNDS)
+    found = tables.read("rounds.parquet", stopping_scores.ROUNDS)
     rounds = found[found["part"] == "asked"]
     assert rounds["draws"].tolist() == list(range(16, 16 * len(rounds) + 1, 16))
     assert (rounds["decision"].iloc[:-1] == stopping.OPEN).all()
@@ -84,8 +84,10 @@ def test_unread_draws_count_as_asked_and_decide_nothing():
     assert row["read"] == 0
     assert row["decision"] == stopping.OPEN
     rounds = pd.DataFrame([row | {"model": "large", "draws": 50}])
-    rounds = stopping.ROUNDS.validate(rounds.reindex(columns=list(stopping.ROUNDS.columns)))
-    metrics = {each["metric"]: each["value"] for each in stopping.round_scores(rounds, 1000)}
+    rounds = stopping_scores.ROUNDS.validate(
+        rounds.reindex(columns=list(stopping_scores.ROUNDS.columns))
+    )
+    metrics = {each["metric"]: each["value"] for each in stopping_scores.round_scores(rounds, 1000)}
     assert metrics == {"failure_rate": 1.0, "draws_saved": 0.95}
 
 

@@ -17,11 +17,12 @@ from workflow_scripts.shared.statistics import Interval
 from workflow_scripts.stochasticity import (
     claims,
     collision_scores,
-    exact,
     exact_scores,
+    law_table,
     maps,
     scores,
     stopping,
+    stopping_scores,
     targets,
 )
 from workflow_scripts.stochasticity.draw_table import CONDITIONS, DRAWS, UNFILTERED
@@ -164,7 +165,7 @@ def digit_laws(
             common | {"part": "answer", "answer": str(digit), "probability": mass}
             for digit, mass in enumerate(masses)
         ]
-    return exact.LAWS.validate(pd.DataFrame(rows))
+    return law_table.LAWS.validate(pd.DataFrame(rows))
 
 
 def law_scored(laws: pd.DataFrame) -> pd.DataFrame:
@@ -191,8 +192,10 @@ def stopped(values: NDArray) -> pd.DataFrame:
     settings = {"tolerance": 0.03, "level": 0.05}
     row = stopping.of_draws("digit", drawn("S1", "digit", values), settings)
     rounds = pd.DataFrame([row | {"model": "large", "draws": len(values)}])
-    rounds = stopping.ROUNDS.validate(rounds.reindex(columns=list(stopping.ROUNDS.columns)))
-    rows = stopping.round_scores(rounds, 1024)
+    rounds = stopping_scores.ROUNDS.validate(
+        rounds.reindex(columns=list(stopping_scores.ROUNDS.columns))
+    )
+    rows = stopping_scores.round_scores(rounds, 1024)
     return table([rows], [*CONDITIONS[1:], "cell"], texts=("cell",))
 
 

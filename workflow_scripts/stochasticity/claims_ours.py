@@ -19,10 +19,10 @@ from workflow_scripts.shared.claims import (
     Region,
 )
 from workflow_scripts.shared.measurements import EvidenceOf, Found, by_model, extreme, measured
-from workflow_scripts.stochasticity import stopping
+from workflow_scripts.stochasticity import stopping_scores
 from workflow_scripts.stochasticity.draw_table import UNFILTERED
-from workflow_scripts.stochasticity.exact import EXPERIMENT
 from workflow_scripts.stochasticity.exact_scores import PROMPT, SETTING, UNITS
+from workflow_scripts.stochasticity.law_table import EXPERIMENT
 from workflow_scripts.stochasticity.measurements import READ, of_models, pick, unread
 from workflow_scripts.stochasticity.metrics import TOLERATED
 
@@ -90,8 +90,8 @@ def all_claims() -> list[Claim]:
 def stopped(scores: pd.DataFrame, evidence: EvidenceOf) -> Found:
     """Claim X6: the largest distance, by the rounds of `stopping.py`."""
     found = []
-    for model, rows in by_model(of_models(scores, "tv_at_all_times", stopping.EXPERIMENT)):
-        failed = of_models(scores, "failure_rate", stopping.EXPERIMENT, model=model)
+    for model, rows in by_model(of_models(scores, "tv_at_all_times", stopping_scores.EXPERIMENT)):
+        failed = of_models(scores, "failure_rate", stopping_scores.EXPERIMENT, model=model)
         row = extreme(rows, "largest")
         note = "; ".join(f"{each['target']}: {each['note']}" for _, each in rows.iterrows())
         reason = unread(1 - float(failed["value"].max()))

@@ -12,7 +12,6 @@ from itertools import product
 from typing import Any
 
 import pandas as pd
-from pandera.pandas import Check, Column, DataFrameSchema
 
 from workflow_scripts.inference import engines, laws
 from workflow_scripts.inference.laws import Setting
@@ -20,27 +19,12 @@ from workflow_scripts.models.corpora import sampling_words as words
 from workflow_scripts.shared import job, tables
 from workflow_scripts.stochasticity import asking, requests, supports
 from workflow_scripts.stochasticity.asking import Manner, Request, direct
-from workflow_scripts.stochasticity.draw_table import CONDITIONS, DRAWS, UNFILTERED
+from workflow_scripts.stochasticity.draw_table import CONDITIONS, UNFILTERED
+from workflow_scripts.stochasticity.law_table import EXPERIMENT, LAWS
 
 log = logging.getLogger(__name__)
 
-EXPERIMENT = "exact"
 DIE = f"Roll a fair die with {supports.SIDES} sides. Reply with the number only."
-
-# One row per answer of non-zero probability, and two for what is not an answer: the mass outside
-# the support, and the mass of spellings that were not followed.
-LAWS = DataFrameSchema(
-    {name: DRAWS.columns[name] for name in (*CONDITIONS, "model")}
-    | {
-        "part": Column(str, Check.isin(["answer", "outside", "unresolved"])),
-        "answer": Column(str),  # "" for the other parts
-        "probability": Column(float, Check.in_range(0, 1 + 1e-6)),
-        "sequences": Column(int, Check.ge(1)),  # of tokens that the prompt's walk read
-        "tokens": Column(int, Check.ge(1)),  # that passed through the model for it
-    },
-    coerce=True,
-    name="laws",
-)
 
 
 def settings_of(decoding: dict[str, Any]) -> list[Setting]:

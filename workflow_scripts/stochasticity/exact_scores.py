@@ -17,7 +17,7 @@ from workflow_scripts.shared.scores import Row
 from workflow_scripts.shared.statistics import Interval, chi_square
 from workflow_scripts.stochasticity import metrics, supports
 from workflow_scripts.stochasticity.draw_table import CONDITIONS, UNFILTERED
-from workflow_scripts.stochasticity.exact import EXPERIMENT
+from workflow_scripts.stochasticity.law_table import EXPERIMENT
 from workflow_scripts.stochasticity.supports import Support
 
 Key = tuple[str, str, str]  # model, target, style
@@ -62,7 +62,7 @@ def bounded(metric: str, value: float, slack: float, law: Law, limits: Any, **ro
 
 
 def read(frame: pd.DataFrame) -> dict[Key, dict[Setting, Law]]:
-    """The laws in a table (`exact.LAWS`): by model, target and style, then by setting."""
+    """The laws in a table (`law_table.LAWS`): by model, target and style, then by setting."""
     found: dict[Key, dict[Setting, Law]] = {}
     key: Any
     setting: Any

@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 
 from workflow_scripts.shared.figures import COLOURS, PAGE_IN
-from workflow_scripts.stochasticity.exact import EXPERIMENT
 from workflow_scripts.stochasticity.figures_common import TITLES, Data, legend
+from workflow_scripts.stochasticity.law_table import EXPERIMENT
 from workflow_scripts.stochasticity.metrics import TOLERATED
 
 if TYPE_CHECKING:

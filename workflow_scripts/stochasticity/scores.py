@@ -8,17 +8,17 @@ import pandas as pd
 from workflow_scripts.shared import job, schemas, seeds, tables
 from workflow_scripts.shared.scores import Row, absent, table
 from workflow_scripts.shared.statistics import holm
-from workflow_scripts.stochasticity import collision_scores, exact_scores, parsing, stopping
+from workflow_scripts.stochasticity import collision_scores, exact_scores, parsing, stopping_scores
 from workflow_scripts.stochasticity.condition_scores import condition_scores
 from workflow_scripts.stochasticity.draw_table import CONDITIONS, DRAWS, RIGGED, TRUE, UNFILTERED
-from workflow_scripts.stochasticity.exact import EXPERIMENT, LAWS
+from workflow_scripts.stochasticity.law_table import EXPERIMENT, LAWS
 
 CONTROLS = (TRUE, RIGGED)
 REASONS = {
     "S1": "asked until it is decided (stochasticity.stopping): see claim X6",
     "S4": "kind {kind}: the model has no thoughts that can be switched off and on",
     "S11": "kind {kind}: the model is not asked for programs (`programs` in section kinds)",
-    stopping.EXPERIMENT: "stochasticity.stopping is off in this run",
+    stopping_scores.EXPERIMENT: "stochasticity.stopping is off in this run",
     EXPERIMENT: "kind {kind}: the model's engine does not give the logits of all tokens",
     "S13": "not listed under stochasticity.stages: no other checkpoints of its training",
 }
@@ -96,9 +96,9 @@ def main(
     ran |= {(EXPERIMENT, model) for model in known}
     rows: list[Row] = [row for law in known.values() for row in exact_scores.law_scores(law)]
     for file in rounds:
-        told = tables.read(file, stopping.ROUNDS)
-        rows += stopping.round_scores(told, draws)
-        ran.add((stopping.EXPERIMENT, str(told["model"].iloc[0])))
+        told = tables.read(file, stopping_scores.ROUNDS)
+        rows += stopping_scores.round_scores(told, draws)
+        ran.add((stopping_scores.EXPERIMENT, str(told["model"].iloc[0])))
     frames = []
     for asked, file in zip(requests, responses, strict=True):
         sent, told = tables.read(asked, schemas.REQUESTS), tables.read(file, schemas.RESPONSES)
