@@ -158,7 +158,8 @@ def first_loss(lengths: Sequence[int], probability: Sequence[float]) -> Interval
     lost = 1 - np.cumprod(1 - np.asarray(probability, dtype=float))
     at = np.searchsorted(lost, QUANTILES)
     padded = np.append(np.asarray(lengths, dtype=float), np.nan)
-    return Interval(*padded[at].tolist(), len(lengths))
+    middle, low, high = padded[at].tolist()
+    return Interval(middle, low, high, len(lengths))
 
 
 def task_rows(own: pd.DataFrame, longest: int, **where: Any) -> list[Row]:

@@ -158,7 +158,7 @@ def predicted(
     start: int,
     formats: Sequence[Format],
     steps: int,
-    replaced: Callable[[Watched], AbstractContextManager[None]] = nullcontext,
+    replaced: Callable[[Watched], AbstractContextManager[Any]] = nullcontext,
 ) -> dict[Format, list[Errors]]:
     """Errors of the `steps` steps of the reply `tokens[start:]` with the least margin, per format.
 

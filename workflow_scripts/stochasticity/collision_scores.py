@@ -53,11 +53,11 @@ def law_scores(frames: Iterable[pd.DataFrame]) -> Iterator[Row]:
         for setting, law in own.items():
             if law.inside > 0:
                 alike[model, setting][target, style] = law
-    for (model, setting), own in alike.items():
-        at = ONE | dict(zip(SETTING, setting, strict=True)) | {"model": model}
-        for (target, style), law in own.items():
+    for (model, values), prompts in alike.items():
+        at = ONE | dict(zip(SETTING, values, strict=True)) | {"model": model}
+        for (target, style), law in prompts.items():
             yield from _of_law(at | {"target": target, "style": style}, law)
-        yield from _shared_laws(at, own, own)
+        yield from _shared_laws(at, prompts, prompts)
     models = dict.fromkeys(model for model, _ in alike if model != TRUE)
     for first, second in combinations(models, 2):
         for setting in dict.fromkeys(setting for model, setting in alike if model == first):
@@ -155,8 +155,8 @@ def draw_scores(frames: Iterable[pd.DataFrame]) -> Iterator[Row]:
                 note = f"fewer than {FEWEST} replies could be read"
                 at = _at(key[0], key[1], key[2])
                 yield scores.absent(metric="collision", note=note, units="draws", **at)
-    for model, own in read.items():
-        yield from _shared_draws(model, "", own, None)
+    for model, prompts in read.items():
+        yield from _shared_draws(model, "", prompts, None)
     models = [model for model in read if model not in (TRUE, RIGGED)]
     for first, second in combinations(models, 2):
         for target, style in sorted(read[first].keys() & read[second].keys()):
