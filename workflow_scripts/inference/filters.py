@@ -74,7 +74,7 @@ def of_nucleus(
 
 
 def probabilities(logits: torch.Tensor, heat: torch.Tensor) -> torch.Tensor:
-    """Softmax of logits / heat, float32; torch computes it row by row."""
+    """Softmax of logits / heat, float32, shape (rows, vocabulary); torch computes it row by row."""
     scaled = logits if bool((heat == 1).all()) else logits / heat[:, None].float()
     return torch.softmax(scaled, dim=-1)
 

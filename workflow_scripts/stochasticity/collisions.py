@@ -22,7 +22,7 @@ NORMAL = float(stats.norm.ppf((1 + LEVEL) / 2))
 
 
 def match(first: NDArray, second: NDArray, slacks: tuple[float, float]) -> tuple[float, ...]:
-    """Probability that a draw of each of two laws is the same: value, low, high.
+    """Probability that a draw of each of two laws, shape (K,), is the same: value, low, high.
 
     With the same law twice, the collision probability of two agents of one model.
     """
@@ -34,13 +34,13 @@ def match(first: NDArray, second: NDArray, slacks: tuple[float, float]) -> tuple
 
 
 def distinct(law: NDArray, agents: int) -> float:
-    """Expected number of different choices of k agents, from 1 to k."""
+    """Expected number of different choices of k agents, from 1 to k; `law` has shape (K,)."""
     found = float((1 - (1 - law) ** agents).sum())
     return float(np.clip(found, 1, agents))  # rounding
 
 
 def majority(law: NDArray, agents: int) -> float:
-    """Probability that more than half of k agents choose the same."""
+    """Probability that more than half of k agents choose the same; `law` has shape (K,)."""
     found = float(stats.binom.sf(agents // 2, agents, np.clip(law, 0, 1)).sum())
     return min(found, 1.0)  # rounding
 
@@ -51,7 +51,7 @@ def coupled(slack: float, agents: int) -> float:
 
 
 def matches_drawn(counts: NDArray) -> Interval:
-    """The collision probability of two agents, from draws."""
+    """The collision probability of two agents, from `counts` of draws, shape (K,)."""
     n = int(counts.sum())
 
     def found(own: NDArray) -> float:
@@ -61,7 +61,7 @@ def matches_drawn(counts: NDArray) -> Interval:
 
 
 def distinct_drawn(counts: NDArray, agents: int) -> Interval:
-    """Expected number of different choices of k agents, from draws (Hurlbert 1971)."""
+    """Expected different choices of k agents, from `counts`, shape (K,) (Hurlbert 1971)."""
 
     def found(own: NDArray) -> float:
         return float((1 - _chosen(own, agents, 0)).sum())
@@ -70,7 +70,7 @@ def distinct_drawn(counts: NDArray, agents: int) -> Interval:
 
 
 def majority_drawn(counts: NDArray, agents: int) -> Interval:
-    """Probability that more than half of k agents choose the same, from draws."""
+    """Probability that more than half of k agents choose the same, from `counts`, shape (K,)."""
 
     def found(own: NDArray) -> float:
         return float(
@@ -81,7 +81,7 @@ def majority_drawn(counts: NDArray, agents: int) -> Interval:
 
 
 def matches_between(first: NDArray, second: NDArray) -> Interval:
-    """Probability that a draw of each of two models is the same, from counts of both."""
+    """Probability that a draw of each of two models is the same, from counts, shape (K,) each."""
     n, m = int(first.sum()), int(second.sum())
     value = float(first @ second / (n * m))
     seen = np.repeat(second / m, first), np.repeat(first / n, second)  # by each draw
@@ -159,7 +159,7 @@ def joint(first: NDArray, second: NDArray) -> NDArray:
 
 
 def joint_drawn(first: NDArray, second: NDArray | None) -> NDArray:
-    """The same from counts by prompt; with `second` None, of two agents of one model."""
+    """The same from counts by prompt, shape (X, K); without `second` of two agents of one model."""
     n = first.sum(axis=1, keepdims=True)
     if second is not None:
         return joint(first / n, second / second.sum(axis=1, keepdims=True))
