@@ -153,7 +153,13 @@ rule glasses_budget:
         spec=serving_in("glasses"),
         checkpoint=model_checkpoint,
         asked=asked_in("glasses"),
-        settings=config["glasses"]["budget"],
+        # In one order: archives state the config with its keys sorted.
+        settings=config["glasses"]["budget"]
+        | {
+            "formats": [
+                dict(sorted(each.items())) for each in config["glasses"]["budget"]["formats"]
+            ]
+        },
     script:
         "../workflow_scripts/glasses/budget.py"
 

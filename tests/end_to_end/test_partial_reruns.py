@@ -174,5 +174,7 @@ def test_explain_says_for_each_planned_job_why_it_would_run(tree):
     assert said["models_corpus"] == "code changed"
     assert said["models_tokenizer"] == "follows models_corpus"
     assert said["stochasticity_controls"] == "forced by --forcerun or --force"
-    assert said["softmax_figures"] == "follows softmax_maps, softmax_scores"
+    assert said["softmax_figures"] == (
+        "follows softmax_adaptive_models, softmax_maps, softmax_scores"
+    )
     assert lines[-1] == f"{len(planned)} jobs would run."

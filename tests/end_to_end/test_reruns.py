@@ -144,6 +144,7 @@ def test_one_more_model_runs_its_own_jobs_and_what_joins_the_models(tree):
         "stochasticity_requests [embedded-xs]",
         "inference_generate [stochasticity, embedded-xs]",
         "stochasticity_sequential [embedded-xs]",
+        "stochasticity_exact [embedded-xs]",
         "stochasticity_scores",
         "stochasticity_claims",
         "stochasticity_figures",

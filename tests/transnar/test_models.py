@@ -140,7 +140,8 @@ def test_figures_draw_every_algorithm_and_model(path, tmp_path):
         heights = [bar.get_height() for bar in panel.patches]
         assert heights == pytest.approx([0.3, 0.3, 0.8, 0.8])
     panels = figures_algorithms.clrs_text(data).axes
-    assert [panel.get_title() for panel in panels[:2]] == ["bfs", "minimum"]
+    titles = [panel.get_title(loc="left") + panel.get_title() for panel in panels[:2]]
+    assert titles == ["bfs", "minimum"]
     _, labels = panels[0].get_legend_handles_labels()
     assert "mine" in labels
     assert sum("published" in label for label in labels) == 3
