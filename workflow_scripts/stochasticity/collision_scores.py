@@ -1,4 +1,4 @@
-"""Rows of scores about collisions: of two agents of a model, of two models, of votes and games.
+"""Score rows of collisions: two agents of one model, agents of two models, votes and games.
 
 Nothing is asked for this: `law_*` metrics come from the exact laws, the others from the draws of
 S1, S2 and S14. Both are of the answers that could be read. Decimals are the same answer if they
