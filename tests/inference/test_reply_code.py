@@ -30,7 +30,7 @@ URL = "http://127.0.0.1:48123/v1"  # nothing listens there now
 # REPLY_CODE. In any case write the new fingerprint here.
 LAST_SEEN = {
     openai_engine: ("dialect_calls", "ab558c1a210800cf"),
-    transformers_engine: ("transformers_engine", "bb2aa261b797b249"),
+    transformers_engine: ("transformers_engine", "0c0065e53561dcc4"),
     vllm_engine: ("vllm_worker", "c33def905700719e"),
 }
 

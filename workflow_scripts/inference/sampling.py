@@ -64,12 +64,13 @@ def choose(
     greedy = temperature == 0
     if bool(greedy.all()):  # converting the logits would change no comparison
         return likeliest(logits)
-    us = torch.stack([uniform(keys, steps + (number << 32)) for number in range(TRIES + 1)])
-    u = us[0]
     heat = temperature.clamp(min=COLDEST)
     few = (top_k > 0) & (top_k < logits.shape[-1]) & ~greedy
     nucleus = (top_p < 1) & ~few & ~greedy
     free = ~(greedy | few | nucleus)
+    turns = TRIES + 1 if bool(nucleus.any()) else 1
+    us = torch.stack([uniform(keys, steps + (number << 32)) for number in range(turns)])
+    u = us[0]
     ways: list[tuple[torch.Tensor, Draw]] = [
         (greedy, lambda x, _: likeliest(x)),
         (few, lambda x, at: _of_top_k(x, heat[at], top_k[at], top_p[at], u[at])),
