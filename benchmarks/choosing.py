@@ -1,18 +1,23 @@
 """Choosing the next token of many rows, compared with transformers' own warpers and `multinomial`.
 
-    python benchmarks/choosing.py [--rounds 5] [--rows 192] [--model FOLDER]
+    python benchmarks/choosing.py [--rounds 5] [--rows 192] [--model FOLDER | --qwen3]
 
 The logits are random: a few hundred likely tokens above a wide tail, as in a language model. With
 `--model`, they are those of a decode step of this model, whose time is measured too; `share` is the
-part of a step that choosing takes. One thread, process time, logits in float32 and bfloat16.
+part of a step that choosing takes. With `--qwen3`, the step is that of a model of Qwen3-0.6B's
+shape (vocabulary 151,936) with random weights, and the logits are random as without it. One thread,
+process time, logits in float32 and bfloat16.
 """
 
 import argparse
 import statistics
+import tempfile
 import time
+from pathlib import Path
 from typing import Any
 
 import comparison
+import gpu_replies
 import torch
 from transformers import TopKLogitsWarper, TopPLogitsWarper
 
@@ -93,13 +98,20 @@ def warped(logits: torch.Tensor, heat: float, top_k: int, top_p: float) -> torch
     return torch.multinomial(scores.softmax(-1), 1)[:, 0]
 
 
-def main(model: str | None, rounds: int, rows: int) -> None:
+def main(model: str | None, qwen3: bool, rounds: int, rows: int) -> None:
     job.set_threads(1)
     found = []
     for dtype in ("float32", "bfloat16"):
         if model:
             logits, step = of_steps(model, dtype, rows)
             given = {f"{dtype}, {logits.shape[1]:,} tokens": (logits, step * len(logits) / rows)}
+        elif qwen3:
+            with tempfile.TemporaryDirectory() as folder:
+                gpu_replies.random_model(Path(folder), dtype, tiny_shape=False)
+                logits, step = of_steps(folder, dtype, rows)
+            step *= len(logits) / rows
+            logits = like_a_model(*logits.shape).to(logits.dtype)
+            given = {f"{dtype}, {logits.shape[1]:,} tokens": (logits, step)}
         else:
             given = {
                 f"{dtype}, {size:,} tokens": (
@@ -129,7 +141,8 @@ def main(model: str | None, rounds: int, rows: int) -> None:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--model", help="a model folder; without it, random logits")
+    parser.add_argument("--qwen3", action="store_true", help="a step of Qwen3-0.6B's shape")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--rows", type=int, default=192)
     given = parser.parse_args()
-    main(given.model, given.rounds, given.rows)
+    main(given.model, given.qwen3, given.rounds, given.rows)

@@ -1,13 +1,16 @@
 """Tokens per second of the runner and of its peers, on one model and the same requests.
 
-    python benchmarks/runner.py [--model FOLDER | --random] [--rounds 5] [--batch 64] [--plain]
+    python benchmarks/runner.py [--model FOLDER | --random] [--rounds 5] [--batch 64]
+                                [--peers lm-eval model.generate vllm llama.cpp]
 
 The model is SmolLM2-135M-Instruct in float32 and bfloat16, or a small one with random weights where
-no package index has it. The peer is the `hf` backend of lm-evaluation-harness (dependency group
-`bench`), with `--plain` also a loop of `model.generate` (batches in arrival order, left-padded,
-replies cut at their stop strings afterwards). Every round runs all of them. Only useful tokens
-count: those of a reply up to its stop. Replies and option scores are compared before anything is
-timed. One thread, CPU time.
+no package index has it. Peers are the `hf` backend of lm-evaluation-harness (dependency group
+`bench`); a loop of `model.generate` (batches in arrival order, left-padded, replies cut at their
+stop strings afterwards); vLLM's offline call (`make vllm`); and llama.cpp's server with the 4-bit
+weights of the same model, over HTTP on loopback, prompts not cached between rounds. The last two do
+not score options. Every round runs all of them. Only useful tokens count: those of a reply up to
+its stop. Replies and option scores are compared before anything is timed. One thread each; CPU
+time, that of the peers' own processes included.
 
 `of_products` is the share of the machine's own rate of matrix products, measured in the same run.
 It counts what a case needs: each different prompt's tokens and each reply's once through the linear
@@ -17,6 +20,7 @@ layers, and the output layer where its logits are used. Attention does not count
 import argparse
 import json
 import tempfile
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -27,10 +31,11 @@ import comparison
 import numpy as np
 import real_model
 import torch
+from other_processes import CONTEXT, LlamaCpp, Vllm, cpu_s
 from runner_peers import harness, harness_replies, harness_scores, plain_loop, plain_scores
 
 from tests.inference import tiny
-from workflow_scripts.inference import engines, requests, runner
+from workflow_scripts.inference import engines, requests, runner, vllm_engine
 from workflow_scripts.shared import job
 
 SPEC = {"source": "a folder", "engine": "transformers", "dtype": "float32"}
@@ -39,6 +44,9 @@ GREEDY = {"do_sample": False}
 DRAW = {"do_sample": True, "temperature": 1.0, "top_k": 0, "top_p": 1.0}
 NUCLEUS = DRAW | {"top_k": 20, "top_p": 0.95}
 SIDE = 1024  # of the products that measure the machine
+LM_EVAL, GENERATE, VLLM, LLAMA_CPP = "lm-eval", "model.generate", "vllm", "llama.cpp"
+# Nothing but temperature: the server's own defaults cut the distribution.
+NO_FILTERS = {"top_k": 0, "top_p": 1.0, "min_p": 0.0, "repeat_penalty": 1.0}
 
 
 class Sizes(NamedTuple):
@@ -101,9 +109,23 @@ def generation(
     most = sizes.reply if len(set(texts)) > 1 else sizes.draw
     # Without a stop, a reply of ours ends as theirs do, where the model ends it.
     stop = sizes.stop if settings is GREEDY else None
+    heat = settings.get("temperature", 0.0)
+    filters = {name: settings[name] for name in ("top_k", "top_p") if name in settings}
+    ids = [engine.encode(prompt=text) for text in texts]
+    ends = [int(token) for token in engine.ends.nonzero()[0]]
+    common = {"temperature": heat, "max_tokens": most, "stop_token_ids": ends} | filters
+    params = [common | {"seed": number} for number in range(len(texts))]
+    served = NO_FILTERS | {"temperature": heat, "n_predict": most} | filters
+    # Different prompts are computed anew in every round; equal ones share what one round keeps.
+    served |= {"cache_prompt": len(set(texts)) == 1, "stop": [stop] if stop else []}
     peers = {
-        "lm-eval": lambda peer: harness_replies(peer, texts, most, stop, settings),
-        "model.generate": lambda _: plain_loop(engine, texts, batch, most, stop, settings),
+        LM_EVAL: lambda peer: harness_replies(peer, texts, most, stop, settings),
+        GENERATE: lambda _: plain_loop(engine, texts, batch, most, stop, settings),
+        VLLM: lambda peer: [
+            engine.text([token for token in reply if token not in ends])
+            for reply in peer.ask(ids, params)["tokens"]
+        ],
+        LLAMA_CPP: lambda peer: peer.ask(texts, served),
     }
     return Case(asked, answers, tokens, needed, peers)
 
@@ -122,8 +144,8 @@ def scores(engine: Any, texts: list[str], options: list[str], batch: int) -> Cas
     body, head = weights(engine)
     needed = 2 * (body * (tokens + more) + head * (len(texts) + more))
     peers = {
-        "lm-eval": lambda peer: harness_scores(peer, texts, options),
-        "model.generate": lambda _: plain_scores(engine, texts, options, batch),
+        LM_EVAL: lambda peer: harness_scores(peer, texts, options),
+        GENERATE: lambda _: plain_scores(engine, texts, options, batch),
     }
     return Case(asked, answers, tokens, needed, peers)
 
@@ -187,11 +209,26 @@ def products(dtype: str) -> float:
     return 2 * SIDE**3 / min(map(min, taken.values()))
 
 
+def opened(names: list[str], engine: Any, folder: str, batch: int) -> dict[str, Any]:
+    """The peers by name, ready to be asked."""
+    ways: dict[str, Callable[[], Any]] = {
+        LM_EVAL: lambda: harness(engine, batch),
+        GENERATE: lambda: None,
+        VLLM: lambda: Vllm(vllm_engine.interpreter("bench", {}), folder, engine.dtype, CONTEXT),
+        LLAMA_CPP: lambda: LlamaCpp(real_model.SOURCE),
+    }
+    return {name: ways[name]() for name in names}
+
+
 def measured(
-    engine: Any, sizes: Sizes, rounds: int, batch: int, plain: bool, only: list[str]
+    engine: Any, sizes: Sizes, rounds: int, batch: int, peers: dict[str, Any], only: list[str]
 ) -> None:
     """Every case of one engine, each reported as soon as it has ended."""
-    peer = harness(engine, batch)
+    outside = [peer.process.pid for peer in peers.values() if hasattr(peer, "process")]
+
+    def clock() -> float:
+        return time.process_time() + sum(map(cpu_s, outside))
+
     size = sum(weight.numel() for weight in engine.model.parameters())
     print(f"{size / 1e6:.2f} M parameters, vocabulary {engine.vocabulary}, {engine.dtype}")
     for name, prepared in cases(engine, sizes, batch).items():
@@ -199,14 +236,14 @@ def measured(
             continue
         case = prepared()
         others = {
-            other: partial(run, peer)
-            for other, run in case.peers.items()
-            if plain or other != "model.generate"
+            other: partial(case.peers[other], peer)
+            for other, peer in peers.items()
+            if other in case.peers
         }
         notes = compare(name, case, others)
         own = products(engine.dtype)
         runs = {"ours": partial(ours, engine, case.asked), **others}
-        taken = comparison.in_turns(runs, rounds, warm_up=0)
+        taken = comparison.in_turns(runs, rounds, warm_up=0, clock=clock)
         own = max(own, products(engine.dtype))
         found = []
         for row in comparison.rows(f"{name}, {engine.dtype}", taken):
@@ -236,7 +273,13 @@ def main(arguments: argparse.Namespace) -> None:
     for dtype in arguments.dtypes:
         spec = SPEC | {"dtype": dtype}
         engine = engines.load("bench", spec, folder, batch_tokens=arguments.batch_tokens)
-        measured(engine, sizes, arguments.rounds, arguments.batch, arguments.plain, arguments.cases)
+        peers = opened(arguments.peers, engine, folder, arguments.batch)
+        try:
+            measured(engine, sizes, arguments.rounds, arguments.batch, peers, arguments.cases)
+        finally:
+            for peer in peers.values():
+                if hasattr(peer, "close"):
+                    peer.close()
 
 
 if __name__ == "__main__":
@@ -246,7 +289,8 @@ if __name__ == "__main__":
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--batch", type=int, default=64, help="batch size of the peers")
     parser.add_argument("--batch-tokens", type=int, default=16384)
-    parser.add_argument("--plain", action="store_true", help="also a loop of model.generate")
+    known = [LM_EVAL, GENERATE, VLLM, LLAMA_CPP]
+    parser.add_argument("--peers", nargs="+", default=[LM_EVAL], choices=known)
     parser.add_argument("--dtypes", nargs="+", default=["float32", "bfloat16"])
     parser.add_argument("--cases", nargs="+", default=[], help="parts of their names")
     main(parser.parse_args())

@@ -11,68 +11,20 @@ on the machine. Replies are compared before anything is timed. Needs `make vllm`
 """
 
 import argparse
-import json
 import os
 import statistics
-import subprocess
 import tempfile
 import time
 from pathlib import Path
 from typing import Any
 
 import comparison
+from other_processes import Vllm, cpu_s
 from runner import prompts
 
 from tests.inference import tiny
 from workflow_scripts.inference import engines, requests, runner, vllm_engine
-from workflow_scripts.inference.vllm_model import CPU_VARIABLES, VARIABLES
 from workflow_scripts.shared import job, seeds
-
-# Settings of the engine that affect speed are those of `vllm_model._engine`.
-PEER = """
-import json, os, sys, time
-answers = os.fdopen(os.dup(1), "w")
-os.dup2(2, 1)
-from vllm import LLM, SamplingParams
-model = LLM(model=sys.argv[1], dtype="float32", max_model_len=int(sys.argv[2]) + 1, seed=0,
-            enforce_eager=True, enable_chunked_prefill=False, kv_cache_memory_bytes=1 << 30,
-            generation_config="vllm")
-for line in sys.stdin:
-    asked = json.loads(line)
-    prompts = [{"prompt_token_ids": ids} for ids in asked["ids"]]
-    params = [SamplingParams(**each) for each in asked["params"]]
-    wall, cpu = time.perf_counter(), time.process_time()
-    made = model.generate(prompts, params, use_tqdm=False)
-    took = {"wall": time.perf_counter() - wall, "cpu": time.process_time() - cpu}
-    tokens = [list(each.outputs[0].token_ids) for each in made]
-    print(json.dumps({"took": took, "tokens": tokens}), file=answers, flush=True)
-"""
-
-
-class Peer:
-    """A process with the model loaded."""
-
-    def __init__(self, python: str, model: str, context: int):
-        self.process = subprocess.Popen(
-            [python, "-c", PEER, model, str(context)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            env=os.environ | VARIABLES | CPU_VARIABLES,
-        )
-
-    def ask(self, asked: str) -> dict[str, Any]:
-        assert self.process.stdin
-        assert self.process.stdout
-        self.process.stdin.write(asked + "\n")
-        self.process.stdin.flush()
-        return json.loads(self.process.stdout.readline())
-
-
-def cpu_s(process: int) -> float:
-    """CPU seconds of another process, over all its threads."""
-    fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def main(model: str | None, rounds: int, count: int) -> None:
@@ -84,7 +36,7 @@ def main(model: str | None, rounds: int, count: int) -> None:
     spec = {"source": model, "engine": "vllm", "dtype": "float32", "max_context": context}
     engine = engines.load("bench", spec, model)
     reader = engines.load("reader", spec | {"engine": "transformers"}, model, batch_tokens=16384)
-    peer = Peer(vllm_engine.interpreter("bench", spec), model, context)
+    peer = Vllm(vllm_engine.interpreter("bench", spec), model, "float32", context)
     texts = prompts(count, 60, seed=1)
     cases = {"greedy": 0.0, "sampled": 1.0}
     found_rows: list[dict[str, Any]] = []
@@ -102,13 +54,12 @@ def main(model: str | None, rounds: int, count: int) -> None:
             for name in table["request_id"]
         ]
         ids = [reader.encode(prompt=text) for text in texts]
-        asked = json.dumps({"ids": ids, "params": params})
 
         def ours(table: Any = table) -> Any:
             with tempfile.TemporaryDirectory() as folder:
                 return runner.generate(table, engine, folder)
 
-        mine, theirs = ours(), peer.ask(asked)["tokens"]
+        mine, theirs = ours(), peer.ask(ids, params)["tokens"]
         texts_of = [
             reader.text([token for token in tokens if token not in ends]) for tokens in theirs
         ]
@@ -124,7 +75,7 @@ def main(model: str | None, rounds: int, count: int) -> None:
                 "wall": time.perf_counter() - wall,
                 "cpu": time.process_time() + cpu_s(child) - cpu,
             }
-            other = peer.ask(asked)["took"]
+            other = peer.ask(ids, params)["took"]
             walls["ours"].append(took["wall"])
             walls["peer"].append(other["wall"])
             for kind, found in ratios.items():
@@ -142,8 +93,7 @@ def main(model: str | None, rounds: int, count: int) -> None:
         found_rows.append(row | notes)
     comparison.report("vllm_runner", found_rows)
     engine.close()
-    peer.process.kill()
-    peer.process.wait()
+    peer.close()
 
 
 if __name__ == "__main__":
