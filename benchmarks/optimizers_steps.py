@@ -47,7 +47,7 @@ class Together:
     def __call__(self) -> None:
         training, step = self.training, self.at
         rows = training.rows
-        x, y = training.stream.batch(0, rows, self.index[rows, step])
+        x, y = training.stream.batch(0, rows, self.index[:, step])
         refresh = step % training.optimizer.refresh_every == 0
         training.advance(x, y, self.noise[rows, step], refresh)
         self.at += 1
@@ -74,7 +74,7 @@ class Modules:
     def __call__(self) -> None:
         t = self.together
         rows = t.training.rows
-        x, y = t.training.stream.batch(0, rows, t.index[rows, self.at])
+        x, y = t.training.stream.batch(0, rows, t.index[:, self.at])
         for row, (network, optimiser) in enumerate(
             zip(self.networks, self.optimisers, strict=True)
         ):

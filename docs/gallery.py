@@ -1,9 +1,11 @@
 """Write what the documentation shows of a default run, from the results in the current folder.
 
-    .venv/bin/python docs/gallery.py
+    .venv/bin/python docs/gallery.py            # after a default run
+    .venv/bin/python docs/gallery.py overnight  # after a run of preset overnight, or a part
 
-It writes docs/figures/ (small copies of figures), docs/gallery.md, docs/reference_scorecard.md, and
-in each page of docs/studies/ the part between the marks `result` and `end`.
+The first writes docs/figures/ (small copies of figures), docs/gallery.md,
+docs/reference_scorecard.md, and in each page of docs/studies/ the part between the marks `result`
+and `end`. The second writes a page docs/overnight/<study>.md for each study that was run.
 """
 
 import re
@@ -138,8 +140,31 @@ def reference(table: pd.DataFrame) -> str:
     )
 
 
+def overnight(study: str, rows: pd.DataFrame) -> str:
+    """The page of one study of an overnight run: all its claims, and its first figure."""
+    figure = STUDIES[study].figures[0]
+    body = lines.markdown(rows).partition("\n")[2].strip()
+    return (
+        f"# Overnight: {study}\n\nEvery claim of the study in a run of preset "
+        f"[overnight](../../presets/overnight.yaml) on two cores; "
+        "[what came out](../results.md#overnight), [how to read the columns](../scorecard.md).\n\n"
+        f"![{study}, {figure}]({study}.png)\n\n{body}\n"
+    )
+
+
+def write_overnight(run: Path = Path("results")) -> None:
+    """Write a page for each study of the run in `run`. Raises `FileNotFoundError`."""
+    table = tables.read(run / "scorecard.parquet")
+    for study, rows in table.groupby("study", sort=False):
+        page = DOCS / f"overnight/{study}.md"
+        page.parent.mkdir(exist_ok=True)
+        drawn = run / study / f"figures/{STUDIES[study].figures[0]}.png"
+        pictures.small(drawn, page.with_suffix(".png"), WIDTH_PX / PAGE_PX)
+        write_page(page, overnight(study, rows))
+
+
 def main(run: Path = Path("results")) -> None:
-    """Write all of it from the results in `run`. Raises `FileNotFoundError`."""
+    """Write what a default run in `run` shows. Raises `FileNotFoundError`."""
     table = tables.read(run / "scorecard.parquet")
     shutil.rmtree(DOCS / "figures", ignore_errors=True)
     for study, shown in STUDIES.items():
@@ -153,4 +178,4 @@ def main(run: Path = Path("results")) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    write_overnight() if sys.argv[1:] == ["overnight"] else main()

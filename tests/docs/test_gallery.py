@@ -73,6 +73,25 @@ def test_the_result_replaces_what_is_between_the_marks(tmp_path):
         gallery.write_result(page, "")
 
 
+def test_an_overnight_page_holds_all_claims_of_its_study(tmp_path, monkeypatch):
+    run, docs = tmp_path / "results", tmp_path / "docs"
+    card = made()[lambda table: table["study"].isin(["softmax", "perplexity"])]
+    for study in ("softmax", "perplexity"):
+        figures = run / study / "figures"
+        figures.mkdir(parents=True)
+        Image.new("RGB", (400, 200)).save(figures / f"{STUDIES[study].figures[0]}.png")
+    docs.mkdir()
+    monkeypatch.setattr(gallery, "DOCS", docs)
+    monkeypatch.setattr(gallery.tables, "read", lambda path: card)
+    gallery.write_overnight(run)
+    assert {path.name for path in (docs / "overnight").iterdir()} == {
+        *("softmax.md", "softmax.png", "perplexity.md", "perplexity.png")
+    }
+    text = (docs / "overnight/softmax.md").read_text()
+    assert all(f"**{name}**" in text for name in STUDIES["softmax"].claims)
+    assert "C1b" not in text
+
+
 def test_every_study_page_has_the_marks():
     for study in STUDIES:
         text = (ROOT / f"docs/studies/{study}.md").read_text(encoding="utf-8")

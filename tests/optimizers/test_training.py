@@ -66,7 +66,7 @@ def test_a_step_agrees_with_torch_modules():
                 layer.bias.copy_(start[name][row, :, -1])
         optimiser = torch.optim.SGD(module.parameters(), lr=0.1, momentum=0.9)
         for step in range(5):
-            x, y = vectorised.stream.batch(0, torch.tensor([row]), index[[row], step])
+            x, y = vectorised.stream.batch(0, torch.tensor([row]), index[:, step])
             optimiser.zero_grad()
             torch.nn.functional.cross_entropy(module(x[0].double()), y[0]).backward()
             optimiser.step()
@@ -92,6 +92,45 @@ def test_kfac_factors_are_the_fisher_of_a_softmax():
     torch.testing.assert_close(s[0], exact, rtol=0, atol=4e-3)
     with_one = torch.cat([x[0], torch.ones(len(p), 1)], 1)
     torch.testing.assert_close(a[0], with_one.mT @ with_one / len(p))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_replicas_that_rest_early_are_left_behind_and_change_nothing(name):
+    """Four of five end after 3, 5 or 7 of 12 steps; all take the paths they take alone."""
+    optimizer = registry.optimizer(name, SETTINGS.get(name, {}))
+    limits = [3, 12, 5, 7, 3]
+    replicas = [Replica(row % 3, 0.01 / (row + 1)) for row in range(len(limits))]
+    together = training(optimizer, replicas)
+    seen = []
+    for task in range(2):
+        together.train_task(
+            *(task, 12, 16, 0),
+            after_step=lambda step: seen.append(together.parameters["layer1"][1].clone()),
+            limits=torch.tensor(limits),
+            read_at=range(8, 13),
+        )
+    assert together.steps.tolist() == limits
+    for index, (replica, limit) in enumerate(zip(replicas, limits, strict=True)):
+        alone = training(optimizer, [replica])
+        paths = []
+        for task in range(2):
+            alone.train_task(
+                *(task, 12, 16, 0),
+                after_step=lambda _, one=alone, path=paths: path.append(
+                    one.parameters["layer1"][0]
+                ),
+                limits=torch.tensor([limit]),
+                read_at=range(1, 13),
+            )
+        for layer, tensor in alone.parameters.items():
+            mine = together.parameters[layer][index : index + 1]
+            torch.testing.assert_close(mine, tensor, rtol=1e-7, atol=1e-8)
+            for key, value in alone.state[layer].items():
+                state = together.state[layer][key][index : index + 1]
+                torch.testing.assert_close(state, value, rtol=1e-6, atol=1e-7)
+        if index == 1:  # `read_at` are the last steps of both tasks
+            for step in (*range(7, 12), *range(19, 24)):
+                torch.testing.assert_close(seen[step], paths[step], rtol=1e-7, atol=1e-8)
 
 
 def test_replicas_stop_exactly_at_their_loss():
@@ -237,6 +276,19 @@ def test_streams():
     drawn = permuted.draws(1, 4, 6)[0]
     assert torch.equal(drawn, permuted.draws(1, 4, 6)[0])
     assert not torch.equal(drawn[0], drawn[1])
+
+
+def test_networks_turned_to_stored_pixels_answer_as_on_the_tasks_order():
+    run = training(registry.optimizer("sgd", {}), [Replica(row, 0.1) for row in (1, 0, 2)])
+    for task in range(2):
+        x, _ = run.stream.whole("test", task, run.rows)
+        each = [
+            network.forward({n: t[row] for n, t in run.parameters.items()}, x[row].double())
+            for row in range(3)
+        ]
+        logits, _, hidden = run.outputs("test", task)
+        torch.testing.assert_close(logits, torch.stack([one[0] for one in each]))
+        torch.testing.assert_close(hidden[0], torch.stack([one[1][0] for one in each]))
 
 
 def test_tuning_takes_the_best_rate_that_does_not_diverge():

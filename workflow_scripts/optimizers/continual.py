@@ -168,20 +168,24 @@ class Experiment:
             [k["protocol"] == "steps" and k["state"] == "kept" for k in record.keys]
         )
 
+        name = self.stream.name
+        steps, most = s.steps[name], max(s.steps[name], s.most_steps[name])
+        probed = range(s.probe_every, steps + 1, s.probe_every) if self.done == PROBED_TASK else ()
+
         def probe(step: int) -> None:
-            if self.done == PROBED_TASK and step % s.probe_every == 0 and step <= steps:
+            if step in probed:
                 distance = squared_distance(training.parameters, before).sqrt()
                 record.add("probe_distance", distance, plain, index=step)
                 for on in (0, PROBED_TASK):
                     accuracy = training.accuracy("test", on)
                     record.add("probe_accuracy", accuracy, plain, index=step, of_task=on + 1)
 
-        name = self.stream.name
-        steps, most = s.steps[name], max(s.steps[name], s.most_steps[name])
         limits = torch.tensor(
             [steps if key["protocol"] == "steps" else s.most_steps[name] for key in record.keys]
         )
-        training.train_task(self.done, most, s.batch, s.loss_examples, s.check_every, probe, limits)
+        training.train_task(
+            self.done, most, s.batch, s.loss_examples, s.check_every, probe, limits, probed
+        )
         self.done += 1
         place: Key = {"task": self.done}
         record.add("steps", training.steps, **place)

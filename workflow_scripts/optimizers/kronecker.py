@@ -20,6 +20,12 @@ def moving(state: State, name: str, new: Tensor, decay: float) -> Tensor:
     return decay * state[name] + (1 - decay if decay < 1 else 1.0) * new
 
 
+def moving_gram(state: State, name: str, factor: Tensor, decay: float) -> Tensor:
+    """`moving` of F F', shape (R, n, n), for F of shape (R, n, m), in one product."""
+    new = 1 - decay if decay < 1 else 1.0
+    return torch.baddbmm(state[name], factor, factor.mT, beta=decay, alpha=new)
+
+
 def both_sides(w: Tensor, name: str) -> State:
     """Zero statistics and identity matrices `name` for both sides of `w`, shape (R, out, in)."""
     state = {}
@@ -51,8 +57,8 @@ class Shampoo(Optimizer):
     def step(self, g: Tensor, w: Tensor, state: State, moment: Moment) -> tuple[Tensor, State]:
         """Momentum of the preconditioned gradient; shapes as in `Optimizer`."""
         new = dict(state)
-        for side, gram in (("left", g @ g.mT), ("right", g.mT @ g)):
-            new[side] = moving(state, side, gram, self.decay)
+        for side, factor in (("left", g), ("right", g.mT)):
+            new[side] = moving_gram(state, side, factor, self.decay)
             if moment.refresh:
                 gathered = new[side]
                 if self.decay < 1:
@@ -104,8 +110,8 @@ class Soap(Optimizer):
     def step(self, g: Tensor, w: Tensor, state: State, moment: Moment) -> tuple[Tensor, State]:
         """Adam's direction in the eigenbasis, turned back; shapes as in `Optimizer`."""
         new = dict(state)
-        for side, gram, axis in (("left", g @ g.mT, -2), ("right", g.mT @ g, -1)):
-            new[side] = moving(state, side, gram, self.decay)
+        for side, factor, axis in (("left", g, -2), ("right", g.mT, -1)):
+            new[side] = moving_gram(state, side, factor, self.decay)
             if moment.refresh:
                 clear = without_ties(new[side])
                 basis, second = self._followed(clear, state[f"{side}_basis"], new, axis)

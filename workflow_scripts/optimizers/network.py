@@ -1,20 +1,21 @@
 """Multi-layer perceptrons, many at once: every tensor carries a leading axis of R replicas.
 
 A layer is one matrix, shape (R, out, in + 1), whose last column is the bias. Every optimiser thus
-sees the same matrices and nothing else. Gradients come from `torch.func`.
+sees the same matrices and nothing else.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from math import sqrt
 
 import torch
 from torch import Tensor
-from torch.func import grad, grad_and_value, vmap
+from torch.func import grad, vmap
 from torch.nn.functional import cross_entropy, linear
 
 Parameters = dict[str, Tensor]
 # Standard deviation of a standard normal truncated at ±2; the initial scale is divided by it.
 TRUNCATED_SD = 0.87962566103423978
+HALVINGS = 14  # of a segment: the place where it crosses a loss is exact to 1e-4 of its length
 
 
 def layer_names(layers: int) -> list[str]:
@@ -60,8 +61,46 @@ def loss(parameters: Parameters, x: Tensor, y: Tensor) -> Tensor:
     return cross_entropy(forward(parameters, x)[0], y)
 
 
-gradients_and_losses = vmap(grad_and_value(loss))
-losses = vmap(loss)
+def forward_all(parameters: Parameters, x: Tensor) -> tuple[Tensor, list[Tensor]]:
+    """Logits (R, N, 10) and ReLU layers (R, N, width) of all networks, matrices (R, out, in + 1).
+
+    `x` has shape (R, N, D), or (N, D) where all networks see the same examples. Equals `forward`
+    of each; a constant input carries the bias, so that a matrix enters one product as a whole.
+    """
+    hidden: list[Tensor] = []
+    *inner, last = parameters.values()
+    for matrix in inner:
+        x = torch.matmul(_with_one(x), matrix.mT).relu()
+        hidden.append(x)
+    return torch.matmul(_with_one(x), last.mT), hidden
+
+
+def _with_one(x: Tensor) -> Tensor:
+    """`x`, shape (..., D), with a last input of 1, shape (..., D + 1)."""
+    return torch.cat([x, torch.ones_like(x[..., :1])], -1)
+
+
+def losses(parameters: Parameters, x: Tensor, y: Tensor) -> Tensor:
+    """Mean cross-entropy in nats of each network, shape (R,).
+
+    `x` as in `forward_all`; labels `y` have shape (R, N), or (N,) where `x` has shape (N, D).
+    """
+    logits = forward_all(parameters, x)[0]
+    labels = y.expand(logits.shape[:-1])
+    nats = cross_entropy(logits.flatten(0, 1), labels.flatten(), reduction="none")
+    return nats.view(labels.shape).mean(1)
+
+
+def gradients_and_losses(parameters: Parameters, x: Tensor, y: Tensor) -> tuple[Parameters, Tensor]:
+    """Gradient of each network's own loss, matrices (R, out, in + 1), and the losses (R,).
+
+    `x` has shape (R, N, D), `y` (R, N). The gradient of the sum is that of each, since networks
+    share nothing.
+    """
+    leaves = {name: matrix.detach().requires_grad_() for name, matrix in parameters.items()}
+    nats = losses(leaves, x, y)
+    gradients = torch.autograd.grad(nats.sum(), list(leaves.values()))
+    return dict(zip(leaves, gradients, strict=True)), nats.detach()
 
 
 def _probed_loss(probes: list[Tensor], parameters: Parameters, x: Tensor, y: Tensor) -> Tensor:
@@ -83,7 +122,7 @@ def kronecker_factors(
     true Fisher matrix, not the empirical one. `x` has shape (R, N, D); `noise`, uniform on [0, 1]
     of shape (R, N), selects the labels.
     """
-    logits, hidden = vmap(forward)(parameters, x)
+    logits, hidden = forward_all(parameters, x)
     cumulative = logits.softmax(-1).cumsum(-1)
     labels = (noise[..., None] > cumulative).sum(-1).clamp(max=logits.shape[-1] - 1)
     probes = [
@@ -94,7 +133,7 @@ def kronecker_factors(
     examples = x.shape[1]
     factors = {}
     for name, inputs, delta in zip(parameters, [x, *hidden], deltas, strict=True):
-        with_one = torch.cat([inputs, torch.ones_like(inputs[..., :1])], -1)
+        with_one = _with_one(inputs)
         factors[name] = (with_one.mT @ with_one / examples, delta.mT @ delta / examples)
     return factors
 
@@ -117,3 +156,25 @@ def unflatten(vectors: Tensor, like: Parameters) -> Parameters:
         name: part.reshape(len(vectors), *like[name].shape[1:])
         for name, part in zip(like, parts, strict=True)
     }
+
+
+def blend(start: Parameters, end: Parameters, share: Tensor) -> Parameters:
+    """Points at `share`, shape (R,), of the way from `start` to `end`, shapes (R, n, m)."""
+    column = share[:, None, None]
+    return {name: torch.lerp(start[name], end[name], column) for name in start}
+
+
+def crossing(
+    start: Parameters, end: Parameters, losses: Callable[[Parameters], Tensor], nats: Tensor
+) -> Parameters:
+    """Where the segment from `start` (loss above `nats`) to `end` (loss at most `nats`) crosses it.
+
+    Matrices have shape (R, out, in + 1), `nats` (R,); `losses` gives those of R networks, (R,).
+    """
+    low = torch.zeros_like(nats, dtype=next(iter(start.values())).dtype)
+    high = torch.ones_like(low)
+    for _ in range(HALVINGS):
+        middle = (low + high) / 2
+        above = losses(blend(start, end, middle)) > nats
+        low, high = torch.where(above, middle, low), torch.where(above, high, middle)
+    return blend(start, end, high)

@@ -11,12 +11,11 @@ from typing import Any
 import pandas as pd
 import torch
 from torch import Tensor
-from torch.func import vmap
 
 from workflow_scripts.optimizers import metrics, network
 from workflow_scripts.optimizers.data import Split, load
-from workflow_scripts.optimizers.network import Parameters
-from workflow_scripts.optimizers.training import CHUNK, blend
+from workflow_scripts.optimizers.network import Parameters, blend
+from workflow_scripts.optimizers.training import CHUNK
 from workflow_scripts.shared import devices, job, progress, tables
 
 
@@ -35,8 +34,7 @@ def read_solutions(path: str) -> tuple[Parameters, Parameters, Tensor]:
 
 def logits(parameters: Parameters, x: Tensor) -> Tensor:
     """Predictions (R, N, 10) on one set of inputs (N, D)."""
-    run = vmap(network.forward, in_dims=(0, None))
-    return torch.cat([run(parameters, part)[0] for part in x.split(CHUNK)], 1)
+    return torch.cat([network.forward_all(parameters, part)[0] for part in x.split(CHUNK)], 1)
 
 
 def losses(parameters: Parameters, x: Tensor, y: Tensor) -> Tensor:

@@ -55,7 +55,7 @@ def train(
     with progress.bar(settings.steps, form, "step") as bar:
         bar.update(done)
         for step in range(done, settings.steps):
-            x, y = stream.batch(0, training.rows, index[training.rows, step])
+            x, y = stream.batch(0, training.rows, index[:, step])
             training.advance(x, y, noise[training.rows, step], refresh=True)
             bar.update()
             if (step + 1) % every == 0:

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from workflow_scripts.optimizers.data import CLASSES, Split
+from workflow_scripts.optimizers.network import Parameters
 from workflow_scripts.shared import devices, seeds
 
 PAIRS = tuple((first, first + 1) for first in range(0, CLASSES, 2))
@@ -46,6 +47,7 @@ class Stream:
         self.y = {part: torch.from_numpy(split.y).to(self.device) for part, split in parts.items()}
         self.at = {part: self._examples(split) for part, split in parts.items()}
         self.order = self._orders(self.x["train"].shape[1])
+        self.place = None if self.order is None else self.order.argsort(-1)  # of each pixel
 
     def _examples(self, split: Split) -> list[Tensor]:
         """Indices of each task's examples, shape (N_task,) each."""
@@ -78,17 +80,39 @@ class Stream:
         return torch.stack(index).to(self.device), torch.stack(noise).to(self.device)
 
     def batch(self, task: int, rows: Tensor, index: Tensor) -> tuple[Tensor, Tensor]:
-        """Training inputs (R, B, D) and labels (R, B) at `index`, shape (R, B)."""
-        examples = self.at["train"][task][index]
-        return self._ordered(self.x["train"][examples], task, rows), self.y["train"][examples]
+        """Training inputs (R, B, D) and labels (R, B) at `index`, shape (seeds, B)."""
+        used, which = rows.unique(return_inverse=True)
+        examples = self.at["train"][task][index[used]]
+        x = self._ordered(self.x["train"][examples], task, used)
+        return x[which], self.y["train"][examples][which]
+
+    def examples(self, part: str, task: int, most: int | None = None) -> tuple[Tensor, Tensor]:
+        """Inputs (N, D) and labels (N,) of a task's part, or its first `most`, as they are stored.
+
+        The task's order of pixels is that of `turned`.
+        """
+        at = self.at[part][task][:most]
+        return self.x[part][at], self.y[part][at]
+
+    def turned(self, parameters: Parameters, task: int, rows: Tensor) -> Parameters:
+        """Networks that answer on stored pixels as `parameters` do on the task's order of them.
+
+        Matrices have shape (R, out, in + 1). Turning a matrix is much cheaper than turning images.
+        """
+        if self.place is None or task == 0:
+            return parameters
+        name, matrix = next(iter(parameters.items()))
+        place = self.place[rows, task][:, None, :].expand_as(matrix[..., :-1])
+        first = torch.cat([matrix[..., :-1].gather(2, place), matrix[..., -1:]], -1)
+        return {**parameters, name: first}
 
     def whole(
         self, part: str, task: int, rows: Tensor, most: int | None = None
     ) -> tuple[Tensor, Tensor]:
         """All inputs (R, N, D) and labels (R, N) of a task's part, or its first `most`."""
-        examples = self.at[part][task][:most]
-        x = self.x[part][examples].expand(len(rows), -1, -1)
-        return self._ordered(x, task, rows), self.y[part][examples].expand(len(rows), -1)
+        x, y = self.examples(part, task, most)
+        x = self._ordered(x.expand(len(rows), -1, -1), task, rows)
+        return x, y.expand(len(rows), -1)
 
     def _ordered(self, x: Tensor, task: int, rows: Tensor) -> Tensor:
         """`x`, shape (R, N, D), with the pixels in the task's order."""

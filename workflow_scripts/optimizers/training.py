@@ -1,29 +1,32 @@
-"""Training of many networks in one vectorised run, on `torch.func`.
+"""Training of many networks in one vectorised run.
 
 A replica has a seed (its start, tasks and batches), a learning rate, a loss at which it stops, and
 a flag that resets the optimiser's state between tasks. Replicas do not interact: each takes the
 path that it would take alone.
 """
 
-from collections.abc import Callable, Sequence
+import copy
+from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
-from torch.func import vmap
 
 from workflow_scripts.optimizers import network
-from workflow_scripts.optimizers.network import Parameters
+from workflow_scripts.optimizers.network import Parameters, crossing
 from workflow_scripts.optimizers.streams import Stream
 from workflow_scripts.optimizers.updates import Moment, Optimizer, State
 from workflow_scripts.shared import files, seeds
 
 DIVERGED_NATS = 1000.0  # a batch loss above this, or NaN, ends a replica
 GRADIENT_LIMIT = 1.0e6  # a gradient of this norm, too
-HALVINGS = 14  # of the last step: the stopping point is exact to 1e-4 of that step
 CHUNK = 2000  # examples evaluated at once
+SHRINK = 0.8  # a smaller share of replicas that still train leaves the others behind
+# Tensors of a training with one entry per replica, beside its weights and its optimiser's state.
+PER_REPLICA = ("rows", "rates", "stops", "resets", "alive", "moving", "resting", "steps", "count")
 
 
 @dataclass(frozen=True)
@@ -110,10 +113,12 @@ class Training:
         check_every: int = 1,
         after_step: Callable[[int], object] | None = None,
         limits: Tensor | None = None,
+        read_at: Container[int] = (),
     ) -> None:
         """Train on one task for `steps`, or for each replica's own number `limits`, shape (R,).
 
-        `after_step(step)` is called after each step, from 1 on.
+        `after_step(step)` is called after each step, from 1 on; this training is up to date when
+        the step is in `read_at`, and at the end.
 
         Every `check_every` steps, and at a replica's last step, the loss over the task's first
         `loss_examples` training examples is taken. A replica that has reached its stopping loss
@@ -124,22 +129,54 @@ class Training:
         index, noise = self.stream.draws(task, steps, batch)
         ends = {steps} | (set() if limits is None else set(limits.tolist()))
         stopping = bool((self.stops > 0).any())
-        trail = [self._moment()]  # since the last check
+        run, kept = self, torch.arange(len(self.rows), device=self.rows.device)
+        trail = [run._moment()]  # since the last check
         for step in range(steps):
-            if not self.active.any():
+            active = run.active
+            if not active.any():
                 break
-            x, y = self.stream.batch(task, self.rows, index[self.rows, step])
+            if len(trail) == 1 and active.sum() <= SHRINK * len(active):
+                self._put_back(kept, run)
+                kept = kept[active]
+                run = self._only(kept)
+                trail = [run._moment()]
+            x, y = self.stream.batch(task, run.rows, index[:, step])
             refresh = step % self.optimizer.refresh_every == 0
-            self.advance(x.to(self.dtype), y, noise[self.rows, step], refresh)
+            run.advance(x.to(self.dtype), y, noise[run.rows, step], refresh)
             if stopping:
-                trail.append(self._moment())
+                trail.append(run._moment())
                 if (step + 1) % check_every == 0 or step + 1 in ends:
-                    self._stop(task, loss_examples, trail)
-                    trail = [self._moment()]
-            if after_step is not None:
-                after_step(step + 1)
+                    run._stop(task, loss_examples, trail)
+                    trail = [run._moment()]
+            else:
+                trail = [run._moment()]
             if limits is not None:
-                self.resting = self.steps >= limits.to(self.steps.device)
+                run.resting = run.steps >= limits.to(kept.device)[kept]
+            if after_step is not None:
+                if step + 1 in read_at:
+                    self._put_back(kept, run)
+                after_step(step + 1)
+        self._put_back(kept, run)
+
+    def _only(self, kept: Tensor) -> "Training":
+        """The replicas `kept`, shape (k,), as a training of their own."""
+        part = copy.copy(self)
+        for name in PER_REPLICA:
+            setattr(part, name, getattr(self, name)[kept])
+        part.parameters = {name: tensor[kept] for name, tensor in self.parameters.items()}
+        part.state = {
+            layer: {name: tensor[kept] for name, tensor in own.items()}
+            for layer, own in self.state.items()
+        }
+        return part
+
+    def _put_back(self, kept: Tensor, part: "Training") -> None:
+        """Take over what `part` has of the replicas `kept`, shape (k,)."""
+        if part is self:
+            return
+        for name in PER_REPLICA:
+            setattr(self, name, getattr(self, name).index_copy(0, kept, getattr(part, name)))
+        self._take(kept, part.parameters, part.state)
 
     @property
     def active(self) -> Tensor:
@@ -171,7 +208,7 @@ class Training:
             direction, new_state[name] = self.optimizer.step(
                 gradients[name], w, self.state[name], moment
             )
-            new_parameters[name] = w - self.rates * direction
+            new_parameters[name] = torch.addcmul(w, self.rates, direction, value=-1)
         if not everyone:
             new_parameters = chosen(active, new_parameters, self.parameters)
             new_state = {n: chosen(active, new_state[n], self.state[n]) for n in new_state}
@@ -188,49 +225,58 @@ class Training:
 
         `trail` holds the moments from the last check to now, at least two.
         """
-        arrived = self.active & (self.stops > 0)
-        if not arrived.any():
+        able = (self.active & (self.stops > 0)).nonzero()[:, 0]
+        if not len(able):
             return
-        x, y = self.stream.whole("train", task, self.rows, examples)
+        x, y = self.stream.examples("train", task, examples)
         x = x.to(self.dtype)
-        arrived &= network.losses(self.parameters, x, y) <= self.stops
-        if not arrived.any():
+
+        def nats(weights: Parameters, rows: Tensor) -> Tensor:
+            return network.losses(self.stream.turned(weights, task, self.rows[rows]), x, y)
+
+        now = {name: tensor[able] for name, tensor in self.parameters.items()}
+        some = able[nats(now, able) <= self.stops[able]]
+        if not len(some):
             return
-        some = arrived.nonzero()[:, 0]
-        x, y, stops = x[some], y[some], self.stops[some]
         path = [{n: t[some] for n, t in moment.parameters.items()} for moment in trail]
-        below = torch.stack([network.losses(point, x, y) <= stops for point in path])
+        below = torch.stack([nats(point, some) <= self.stops[some] for point in path])
         first = below.int().argmax(0)  # 0 where the task's start has the loss already
         for at in first.unique().tolist():
             mine = first == at
             rows = some[mine]
             start, end = ({n: t[mine] for n, t in path[i].items()} for i in (max(at - 1, 0), at))
-            stop = crossing(start, end, x[mine], y[mine], stops[mine]) if at else end
-            self._go_back(rows, trail[at], stop)
-        self.moving = self.moving & ~arrived
+            stop = end
+            if at:
+                stop = crossing(start, end, partial(nats, rows=rows), self.stops[rows])
+            moment = trail[at]
+            state = {
+                layer: {name: tensor[rows] for name, tensor in own.items()}
+                for layer, own in moment.state.items()
+            }
+            self._take(rows, stop, state)
+            self.count = self.count.index_copy(0, rows, moment.count[rows])
+            self.steps = self.steps.index_copy(0, rows, moment.steps[rows])
+        self.moving = self.moving.index_fill(0, some, False)
 
-    def _go_back(self, rows: Tensor, moment: Snapshot, weights: Parameters) -> None:
-        """Give replicas `rows` (k,) the `weights` (k, out, in + 1), and the rest of `moment`."""
+    def _take(self, rows: Tensor, weights: Parameters, state: dict[str, State]) -> None:
+        """Give replicas `rows` (k,) the `weights` and `state`, whose tensors have k replicas."""
         now = self.parameters.items()
         self.parameters = {name: t.index_copy(0, rows, weights[name]) for name, t in now}
         self.state = {
-            layer: {n: t.index_copy(0, rows, moment.state[layer][n][rows]) for n, t in own.items()}
+            layer: {name: t.index_copy(0, rows, state[layer][name]) for name, t in own.items()}
             for layer, own in self.state.items()
         }
-        self.count = self.count.index_copy(0, rows, moment.count[rows])
-        self.steps = self.steps.index_copy(0, rows, moment.steps[rows])
 
     def outputs(
         self, part: str, task: int, most: int | None = None
     ) -> tuple[Tensor, Tensor, list[Tensor]]:
         """Logits (R, N, 10), labels (R, N) and hidden layers (R, N, width) on a task's part."""
-        x, y = self.stream.whole(part, task, self.rows, most)
-        pieces = [
-            vmap(network.forward)(self.parameters, p.to(self.dtype)) for p in x.split(CHUNK, 1)
-        ]
+        x, y = self.stream.examples(part, task, most)
+        turned = self.stream.turned(self.parameters, task, self.rows)
+        pieces = [network.forward_all(turned, p.to(self.dtype)) for p in x.split(CHUNK)]
         logits = torch.cat([piece[0] for piece in pieces], 1)
         hidden = [torch.cat(layers, 1) for layers in zip(*(p[1] for p in pieces), strict=True)]
-        return logits, y, hidden
+        return logits, y.expand(len(logits), -1), hidden
 
     def accuracy(self, part: str, task: int) -> Tensor:
         """Share of correct answers on a task's part, shape (R,)."""
@@ -239,11 +285,11 @@ class Training:
 
     def task_loss(self, task: int, examples: int) -> Tensor:
         """Mean training loss in nats over the task's first `examples`, shape (R,)."""
-        x, y = self.stream.whole("train", task, self.rows, examples)
+        x, y = self.stream.examples("train", task, examples)
+        turned = self.stream.turned(self.parameters, task, self.rows)
         losses = [
-            network.losses(self.parameters, some.to(self.dtype), labels)
-            * (some.shape[1] / y.shape[1])
-            for some, labels in zip(x.split(CHUNK, 1), y.split(CHUNK, 1), strict=True)
+            network.losses(turned, some.to(self.dtype), labels) * (len(some) / len(y))
+            for some, labels in zip(x.split(CHUNK), y.split(CHUNK), strict=True)
         ]
         return torch.stack(losses).sum(0)
 
@@ -265,23 +311,3 @@ class Training:
 def chosen(mask: Tensor, yes: dict[str, Tensor], no: dict[str, Tensor]) -> dict[str, Tensor]:
     """The tensors of `yes` where `mask`, shape (R,), holds, else of `no`; shapes (R, n, m)."""
     return {name: torch.where(mask[:, None, None], yes[name], no[name]) for name in yes}
-
-
-def blend(start: Parameters, end: Parameters, share: Tensor) -> Parameters:
-    """Points at `share`, shape (R,), of the way from `start` to `end`, shapes (R, n, m)."""
-    column = share[:, None, None]
-    return {name: torch.lerp(start[name], end[name], column) for name in start}
-
-
-def crossing(start: Parameters, end: Parameters, x: Tensor, y: Tensor, nats: Tensor) -> Parameters:
-    """Where the segment from `start` (loss above `nats`) to `end` (loss at most `nats`) crosses it.
-
-    Matrices have shape (R, out, in + 1), x (R, N, D), y (R, N), nats (R,).
-    """
-    low = torch.zeros(len(nats), dtype=x.dtype, device=x.device)
-    high = torch.ones_like(low)
-    for _ in range(HALVINGS):
-        middle = (low + high) / 2
-        above = network.losses(blend(start, end, middle), x, y) > nats
-        low, high = torch.where(above, middle, low), torch.where(above, high, middle)
-    return blend(start, end, high)

@@ -74,7 +74,7 @@ class Sgd(Optimizer):
 
     def step(self, g: Tensor, w: Tensor, state: State, moment: Moment) -> tuple[Tensor, State]:
         """The gradient plus the decayed last direction; shapes as in `Optimizer`."""
-        direction = self.momentum * state["momentum"] + g
+        direction = torch.add(g, state["momentum"], alpha=self.momentum)
         return direction, {"momentum": direction}
 
 
@@ -94,10 +94,12 @@ class Adam(Optimizer):
     def step(self, g: Tensor, w: Tensor, state: State, moment: Moment) -> tuple[Tensor, State]:
         """The first moment over the root of the second; shapes as in `Optimizer`."""
         first = torch.lerp(state["first"], g, 1 - self.beta1)
-        second = torch.lerp(state["second"], g**2, 1 - self.beta2)
-        scale = corrected(second, self.beta2, moment.count).sqrt() + self.epsilon
-        direction = corrected(first, self.beta1, moment.count) / scale
-        return direction + self.weight_decay * w, {"first": first, "second": second}
+        second = (self.beta2 * state["second"]).addcmul_(g, g, value=1 - self.beta2)
+        scale = corrected(second, self.beta2, moment.count).sqrt_().add_(self.epsilon)
+        direction = corrected(first, self.beta1, moment.count).div_(scale)
+        if self.weight_decay:
+            direction.add_(w, alpha=self.weight_decay)
+        return direction, {"first": first, "second": second}
 
 
 @dataclass(frozen=True)
@@ -118,8 +120,9 @@ class Adagrad(Optimizer):
 
     def step(self, g: Tensor, w: Tensor, state: State, moment: Moment) -> tuple[Tensor, State]:
         """Momentum of the scaled gradient; shapes as in `Optimizer`."""
-        squares = state["squares"] + g**2
-        direction = self.momentum * state["momentum"] + g / (squares + self.epsilon).sqrt()
+        squares = torch.addcmul(state["squares"], g, g)
+        scaled = g / (squares + self.epsilon).sqrt_()
+        direction = torch.add(scaled, state["momentum"], alpha=self.momentum)
         return direction, {"squares": squares, "momentum": direction}
 
 

@@ -140,8 +140,10 @@ def _tune(config: Config, of: Mapping[str, str]) -> float:
 
 def _continual(config: Config, of: Mapping[str, str]) -> float:
     own = config["optimizers"]
-    # All conditions of a stream run until the slowest has reached its training loss.
-    return own["seeds"] * _stream_steps(own, own["matched"]["most_steps"]) * _own_step(config, of)
+    # Two conditions take `steps`, and one runs until its training loss, at most `most_steps`.
+    steps = 2 * _stream_steps(own, own["steps"])
+    steps += _stream_steps(own, own["matched"]["most_steps"])
+    return own["seeds"] * steps * _own_step(config, of)
 
 
 def _matched(config: Config, of: Mapping[str, str]) -> float:
