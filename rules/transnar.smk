@@ -1,5 +1,12 @@
 """Study `transnar`: "Transformers meet Neural Algorithmic Reasoners" (2406.09308)."""
 
+from workflow_scripts.transnar.arm_names import PRETRAINED, named
+from workflow_scripts.transnar.size import (
+    pretrained_answers_mb,
+    pretrained_train,
+    pretrained_train_mb,
+)
+
 
 wildcard_constraints:
     arm="[a-z_]+",
@@ -32,6 +39,16 @@ TRANSNAR_DECODERS = expand(
     "results/transnar/decoders/{{arm}}/{index}.safetensors",
     index=range(config["transnar"]["train"]["seeds"]),
 )
+TRANSNAR_PRETRAINED = config["transnar"]["pretrained"]
+TRANSNAR_START = {
+    key: TRANSNAR_PRETRAINED[key] for key in ("trained", "every", "positions", "position_range")
+}
+TRANSNAR_TUNING = pretrained_train(config)
+TRANSNAR_TUNED = expand(
+    "results/transnar/pretrained/{{model}}/{{arm}}/{index}.safetensors",
+    index=range(TRANSNAR_TUNING["seeds"]),
+)
+TRANSNAR_TUNED_ARMS = [(name, arm) for name in TRANSNAR_PRETRAINED["models"] for arm in PRETRAINED]
 # What the claims compare with the papers' protocols.
 TRANSNAR_SETTINGS = {
     **{key: config["transnar"][key] for key in ("algorithms", "data", "sizes", "reasoner")},
@@ -43,6 +60,12 @@ TRANSNAR_SETTINGS = {
         key: config["transnar"]["train"][key]
         for key in ("steps", "seeds", "batch", "learning_rate")
     },
+    "pretrained": {
+        **TRANSNAR_START,
+        "train": {
+            key: TRANSNAR_TUNING[key] for key in ("steps", "seeds", "batch", "learning_rate")
+        },
+    },
     "reasoners": config["clrs"]["reasoners"],
     "reasoner_data": config["clrs"]["data"],
     "reasoner_train": {
@@ -53,6 +76,15 @@ TRANSNAR_SETTINGS = {
         )
     },
 }
+
+
+def tuned(table):
+    """A table of each arm of the pretrained decoders."""
+    return [
+        f"results/transnar/pretrained/{name}/{arm}/{table}.parquet"
+        for name, arm in TRANSNAR_TUNED_ARMS
+    ]
+
 
 TRANSNAR_GPU = config["transnar"]["train"]["gpu"]
 TRANSNAR_MB = 3000 + text_mb(config["transnar"]["algorithms"])
@@ -121,6 +153,83 @@ rule transnar_evaluate:
         "../workflow_scripts/transnar/evaluate.py"
 
 
+def transnar_tuning_mb(wildcards):
+    """Memory of a job that trains the wildcard's pretrained decoder."""
+    text = 3000 + text_mb(config["transnar"]["algorithms"])
+    on_cpu = not TRANSNAR_TUNING["gpu"]
+    return text + (pretrained_train_mb(config, wildcards.model) if on_cpu else 0)
+
+
+def transnar_tuned_mb(wildcards):
+    """Memory of a job that asks the wildcard's pretrained decoder."""
+    on_cpu = not TRANSNAR_TUNING["gpu"]
+    return 3000 + (pretrained_answers_mb(config, wildcards.model) if on_cpu else 0)
+
+
+rule transnar_pretrained_train:
+    input:
+        model_files=model_files,
+        data=TRANSNAR_DATA,
+        reasoners=TRANSNAR_REASONERS,
+    output:
+        decoders=TRANSNAR_TUNED,
+        curve="results/transnar/pretrained/{model}/{arm}/curve.parquet",
+    log:
+        "logs/transnar_pretrained_train/{model}/{arm}.log",
+    benchmark:
+        "logs/benchmarks/transnar_pretrained_train/{model}/{arm}.tsv"
+    conda:
+        "../envs/models.yaml"
+    resources:
+        mem_mb=growing(transnar_tuning_mb),
+        runtime=growing(TRANSNAR_TUNING["runtime_min"]),
+        gpu=TRANSNAR_TUNING["gpu"],
+    params:
+        code=fingerprint("workflow_scripts/transnar/pretrained_train.py"),
+        algorithms=config["transnar"]["algorithms"],
+        spec=serving_in("transnar"),
+        checkpoint=model_checkpoint,
+        start=TRANSNAR_START,
+        training={
+            key: value
+            for key, value in TRANSNAR_TUNING.items()
+            if key not in ("runtime_min", "gpu", "seeds")
+        },
+        seed=config["seed"],
+    script:
+        "../workflow_scripts/transnar/pretrained_train.py"
+
+
+rule transnar_pretrained_evaluate:
+    input:
+        model_files=model_files,
+        decoders=TRANSNAR_TUNED,
+        data=TRANSNAR_DATA,
+        reasoners=TRANSNAR_REASONERS,
+    output:
+        table="results/transnar/pretrained/{model}/{arm}/answers.parquet",
+    log:
+        "logs/transnar_pretrained_evaluate/{model}/{arm}.log",
+    benchmark:
+        "logs/benchmarks/transnar_pretrained_evaluate/{model}/{arm}.tsv"
+    conda:
+        "../envs/models.yaml"
+    resources:
+        mem_mb=growing(transnar_tuned_mb),
+        runtime=growing(TRANSNAR_TUNING["runtime_min"]),
+        gpu=TRANSNAR_TUNING["gpu"],
+    params:
+        code=fingerprint("workflow_scripts/transnar/pretrained_evaluate.py"),
+        algorithms=config["transnar"]["algorithms"],
+        spec=serving_in("transnar"),
+        checkpoint=model_checkpoint,
+        start=TRANSNAR_START,
+        batch=config["transnar"]["test_batch"],
+        seed=config["seed"],
+    script:
+        "../workflow_scripts/transnar/pretrained_evaluate.py"
+
+
 rule transnar_requests:
     input:
         data=TRANSNAR_DATA,
@@ -145,7 +254,10 @@ rule transnar_requests:
 
 rule transnar_scores:
     input:
-        answers=expand("results/transnar/answers/{arm}.parquet", arm=TRANSNAR_ARMS),
+        answers=[
+            *expand("results/transnar/answers/{arm}.parquet", arm=TRANSNAR_ARMS),
+            *tuned("answers"),
+        ],
         reasoners=expand("results/clrs/tests/{reasoner}.parquet", reasoner=TRAINED_REASONERS),
         requests=expand("results/transnar/requests/{model}.parquet", model=TRANSNAR_MODELS),
         responses=expand("results/transnar/responses/{model}.parquet", model=TRANSNAR_MODELS),
@@ -188,6 +300,7 @@ rule transnar_claims:
     params:
         code=fingerprint("workflow_scripts/transnar/claims.py"),
         settings=TRANSNAR_SETTINGS,
+        models={name: config["models"][name] for name in TRANSNAR_PRETRAINED["models"]},
     script:
         "../workflow_scripts/transnar/claims.py"
 
@@ -195,7 +308,10 @@ rule transnar_claims:
 rule transnar_figures:
     input:
         scores="results/transnar/scores.parquet",
-        curves=expand("results/transnar/decoders/{arm}/curve.parquet", arm=TRANSNAR_ARMS),
+        curves=[
+            *expand("results/transnar/decoders/{arm}/curve.parquet", arm=TRANSNAR_ARMS),
+            *tuned("curve"),
+        ],
         clrs_text=project_file(f"{TRANSNAR_PUBLISHED}/transnar_clrs_text.csv"),
     output:
         png=figure_pngs("transnar", TRANSNAR_FIGURES),
@@ -209,7 +325,7 @@ rule transnar_figures:
         runtime=growing(10),
     params:
         code=fingerprint("workflow_scripts/transnar/figures.py"),
-        arms=TRANSNAR_ARMS,
+        arms=[*TRANSNAR_ARMS, *[named(arm, name) for name, arm in TRANSNAR_TUNED_ARMS]],
         sizes=config["transnar"]["sizes"],
         models=figure_models("transnar"),
     script:

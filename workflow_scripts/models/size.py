@@ -43,17 +43,23 @@ def parameters(config: Config, name: str) -> int | None:
 
 def cache_bytes(config: Config, name: str) -> int:
     """Bytes of a model's keys and values per token; 0 if its config is not on this machine."""
-    path = _file(config, name, "config.json")
-    if path is None:
-        return 0
-    found = json.loads(path.read_text(encoding="utf-8"))
-    found = found.get("text_config", found)
+    found = text_config(config, name) or {}
     layers, heads = found.get("num_hidden_layers"), found.get("num_attention_heads")
     if not layers or not heads:
         return 0
     width = found.get("head_dim") or found["hidden_size"] // heads
     kept = found.get("num_key_value_heads") or heads
     return 2 * layers * kept * width * BYTES[config["models"][name].get("dtype", "float32")]
+
+
+def text_config(config: Config, name: str) -> Config | None:
+    """The decoder's part of a model's config.json; None if that is not on this machine."""
+    path = _file(config, name, "config.json")
+    if path is None:
+        return None
+    found = json.loads(path.read_text(encoding="utf-8"))
+    own: Config = found.get("text_config", found)
+    return own
 
 
 def memory_mb(config: Config, name: str, copies: float = 0) -> int:
