@@ -1,7 +1,6 @@
 """Pretrained decoders: they start as the model, learn from the reasoner, and leave it alone."""
 
 import hashlib
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +21,7 @@ from workflow_scripts.transnar import (
     training,
     weights,
 )
-from workflow_scripts.transnar.arms import ARMS, of
+from workflow_scripts.transnar.arms import ARMS
 from workflow_scripts.transnar.batches import IGNORED, Pairs
 from workflow_scripts.transnar.decoder import Graph
 
@@ -219,6 +218,9 @@ def test_a_hybrid_learns_what_the_text_does_not_say(folders, monkeypatch):
         nodes = told[:, None].expand(-1, 3, -1)
         return Graph(nodes, torch.zeros(len(indices), 3, 3, LETTERS), labels)
 
+    def of_all(labels):
+        return graph(None, None, np.arange(SAMPLES), labels)
+
     monkeypatch.setattr(batches, "graph", graph)
     settings = made.settings(steps=60, batch=32, learning_rate=1e-2, warmup_steps=5)
     right = {}
@@ -226,15 +228,8 @@ def test_a_hybrid_learns_what_the_text_does_not_say(folders, monkeypatch):
         network = models.load(folders["qwen3"], arm, width=LETTERS)
         given = [pairs], {"bfs": Oracle()}, ARMS[arm], network.shape, settings, 1, network
         done, _ = training.train(training.Training(*given))
-        indices = np.arange(SAMPLES)
-        found = generate.answers(
-            done,
-            pairs.questions,
-            pairs.answers,
-            3,
-            lambda labels: graph(None, None, indices, labels),
-            np.random.default_rng(1),
-        )
+        asked = done, pairs.questions, pairs.answers, 3
+        found = generate.answers(*asked, of_all, np.random.default_rng(1))
         right[arm] = np.mean([a == t.strip() for a, t in zip(found, pairs.answers, strict=True)])
     most = np.bincount(digits).max() / SAMPLES
     assert right["hybrid"] == 1.0
@@ -268,33 +263,35 @@ def digest(folder):
 def test_the_rules_scripts_train_and_ask_an_arm(given, folders, tmp_path, monkeypatch, trained):
     monkeypatch.chdir(tmp_path)
     before, start = digest(folders["qwen3"]), models.START | {"trained": trained}
-    tasks = {}
-    for arm in ("text", "hybrid"):
-        own = given | {"arm": arm, "start": start}
-        pretrained_train.main(**own, curve=f"{arm}.parquet", training=TRAINING)
-        stored, about = weights.weights.read("0.safetensors", "decoders", "decoder")
-        kept = {name for name in stored if name.startswith("decoder.")}
-        assert bool(kept) == (trained == "all" or arm == "text")
-        assert about["decoder"]["arm"] == f"{arm}:tiny"
-        curve = tables.read(f"{arm}.parquet")
-        assert set(curve["seed"]) == {0, 1}
-        assert curve["loss_nats"].notna().all()
-        pretrained_evaluate.main(**own, table=f"{arm}-answers.parquet", batch=5)
-        tasks[arm] = tables.read(f"{arm}-answers.parquet")
-        assert set(tasks[arm]["arm"]) == {f"{arm}:tiny"}
+    arm = "hybrid" if trained == "couplings" else "text"
+    own = given | {"arm": arm, "start": start}
+    pretrained_train.main(**own, curve="curve.parquet", training=TRAINING)
+    stored, about = weights.weights.read("0.safetensors", "decoders", "decoder")
+    assert {name.split(".")[0] for name in stored} == {
+        "all": {"decoder"},
+        "couplings": {"couplings", "source_norm"},
+    }[trained]
+    assert about["decoder"]["arm"] == f"{arm}:tiny"
+    curve = tables.read("curve.parquet")
+    assert set(curve["seed"]) == {0, 1}
+    assert curve["loss_nats"].notna().all()
+    pretrained_evaluate.main(**own, table="answers.parquet", batch=5)
+    answers = tables.read("answers.parquet")
+    assert set(answers["arm"]) == {f"{arm}:tiny"}
+    ways = {"text": {"plain"}, "hybrid": {"plain", "shuffled"}}[arm]
+    assert set(answers["inference"]) == ways
+    assert (answers["inference"] == "plain").sum() == 2 * 2 * 8  # seeds, forms, prompts
     assert digest(folders["qwen3"]) == before
     assert not list(Path("work").rglob("*.pt"))
-    hybrid, text = tasks["hybrid"], tasks["text"]
-    assert set(hybrid["inference"]) == {"plain", "shuffled"}
-    assert set(text["inference"]) == {"plain"}
-    plain = hybrid[hybrid["inference"] == "plain"]
-    assert (plain["question"].to_numpy() == text["question"].to_numpy()).all()
-    assert len(plain) == 2 * 2 * 8  # seeds, forms, prompts
-    assert of("hybrid:tiny") == ARMS["hybrid"]
-    network = models.load(folders["qwen3"], trained=trained)
+
+
+def test_weights_of_another_decoder_are_refused(folders, tmp_path):
+    network = models.load(folders["qwen3"], trained="couplings")
+    weights.write(tmp_path / "0.safetensors", network, "hybrid:tiny", {})
     with pytest.raises(ValueError, match=r"expected the weights of text:tiny, found hybrid:tiny"):
-        weights.into("0.safetensors", network, "text:tiny")
-    other = {name: value for name, value in network.trained().items() if "gate" not in name}
+        weights.into(tmp_path / "0.safetensors", network, "text:tiny")
     with pytest.raises(ValueError, match="found others"):
-        network.restore(other)
-    assert replace(network.shape, reasoner_width=0).gate == 0.0
+        models.load(folders["qwen3"]).restore(network.trained())
+    torch.nn.init.constant_(network.couplings[0].gate, 0.5)
+    weights.into(tmp_path / "0.safetensors", network, "hybrid:tiny")
+    assert network.couplings[0].gate == 0.0
