@@ -156,14 +156,12 @@ rule transnar_evaluate:
 def transnar_tuning_mb(wildcards):
     """Memory of a job that trains the wildcard's pretrained decoder."""
     text = 3000 + text_mb(config["transnar"]["algorithms"])
-    on_cpu = not TRANSNAR_TUNING["gpu"]
-    return text + (pretrained_train_mb(config, wildcards.model) if on_cpu else 0)
+    return text + pretrained_train_mb(config, wildcards.model)
 
 
 def transnar_tuned_mb(wildcards):
     """Memory of a job that asks the wildcard's pretrained decoder."""
-    on_cpu = not TRANSNAR_TUNING["gpu"]
-    return 3000 + (pretrained_answers_mb(config, wildcards.model) if on_cpu else 0)
+    return 3000 + pretrained_answers_mb(config, wildcards.model)
 
 
 rule transnar_pretrained_train:

@@ -6,6 +6,7 @@ Read from headers and configs, without loading anything: rules ask before a job 
 import json
 import math
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,9 @@ PACKED_BYTES = 2_000_000_000  # at most, for packed weights (`inference.packing`
 GGUF_PARAMETERS = 2  # at most, per byte of a file: 4 bits each
 # Of what is measured, for what lies between measurements (docs/add_a_model.md).
 SPARE = 1.1
+
+SIZE_IN_NAME = re.compile(r"(\d+(?:\.\d+)?)([bBmM])\b")
+UNITS = {"b": 1, "m": 1000}  # per billion
 
 Config = dict[str, Any]
 
@@ -39,6 +43,12 @@ def parameters(config: Config, name: str) -> int | None:
     if is_gguf(spec) and (file := gguf_file(spec)) and os.path.isfile(file):
         return GGUF_PARAMETERS * os.path.getsize(file)
     return None
+
+
+def billions(source: str) -> float | None:
+    """Parameters of a hub model in billions, as its name says; None if it does not."""
+    found = SIZE_IN_NAME.findall(source)
+    return float(found[-1][0]) / UNITS[found[-1][1].lower()] if found else None
 
 
 def cache_bytes(config: Config, name: str) -> int:

@@ -125,7 +125,9 @@ def prices(jobs: Iterable[Job], config: Config, asked: Sequence[Asked]) -> list[
     brought = {entry.model for entry in asked}
     found = []
     for job in jobs:
-        if job.model in brought:
+        if job.rule in pricing.PRETRAINED:
+            found.append(pricing.of_pretrained(job.rule, job.wildcards, job.gpus, config))
+        elif job.model in brought:
             known = parts.get((job.rule, job.study, job.model))
             spec = config["models"][job.model]
             dtype = spec.get("dtype", "float32")

@@ -37,8 +37,8 @@ def main(
 
     `arm` is one of `arm_names.PRETRAINED`. `model` is the entry of the config with settings `spec`,
     loaded from `checkpoint`; `start` are the fields of `pretrained.Start`, `training` those of
-    `Settings` with `checkpoint_every`. `data` has one file per algorithm. Finished decoders are kept
-    while later ones train.
+    `Settings` with `checkpoint_every`. `data` has one file per algorithm. Finished decoders are
+    kept while later ones train.
     """
     sets = batches.read_all(data, algorithms, SPLIT)
     settings = Settings(**{key: training[key] for key in Settings.__annotations__})

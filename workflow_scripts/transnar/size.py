@@ -3,7 +3,7 @@
 import math
 from typing import Any
 
-from workflow_scripts.models.size import parameters, text_config
+from workflow_scripts.models.size import billions, parameters, text_config
 
 BYTES = 4  # of a number in float32
 # Numbers per token, block and unit of width that the backward pass keeps, measured with hidden
@@ -41,7 +41,7 @@ LOGITS = 3  # copies of them: as computed, in float32, and their gradients
 # Where the model's files are not here: a decoder of the paper's size.
 UNKNOWN = {"num_hidden_layers": 6, "hidden_size": 640, "intermediate_size": 2560}
 UNKNOWN |= {"vocab_size": 50_304}
-MILLIONS = 70e6
+SMALL = 0.07  # billions of parameters
 
 Config = dict[str, Any]
 
@@ -53,19 +53,27 @@ def pretrained_train(config: Config) -> Config:
     return found
 
 
-def pretrained_parameters(config: Config, name: str) -> float:
+def pretrained_parameters(config: Config, name: str) -> int:
     """Parameters of a pretrained decoder with its cross-attentions; a guess for unknown models."""
     shape, source = _shape(config, name), config["clrs"]["train"]["width"]
     width, count = shape["width"], shape["layers"] // config["transnar"]["pretrained"]["every"]
     # Per stream maps of queries, keys and values; the merge of both, and the MLP.
     each = 2 * (width**2 + 2 * width * source) + 2 * width**2 + 4 * width**2
-    own = parameters(config, name)
-    return (MILLIONS if own is None else own) + count * each
+    own, source = parameters(config, name), config["models"][name]["source"]
+    if own is None:
+        said = billions(source) if isinstance(source, str) else None
+        own = round(1e9 * (said or SMALL))
+    return own + count * each
 
 
 def pretrained_train_mb(config: Config, name: str) -> int:
-    """MB of the weights, gradients and activations of a pretrained decoder in training."""
+    """MB of the weights, gradients and activations of a pretrained decoder in training.
+
+    A GPU has all of them in its own memory, apart from the weights when they are loaded and stored.
+    """
     train, shape = pretrained_train(config), _shape(config, name)
+    if train["gpu"]:
+        return math.ceil(PACKED * pretrained_parameters(config, name) * BYTES / 1e6)
     shape["position_range"] = longest(config, "text_train")
     tokens = min(train["pass_tokens"], train["batch"] * shape["position_range"])
     logits = LOGITS * ANSWERED * tokens * shape["vocabulary"]
@@ -74,19 +82,34 @@ def pretrained_train_mb(config: Config, name: str) -> int:
 
 
 def pretrained_answers_mb(config: Config, name: str) -> int:
-    """MB of the weights, activations and cache of a pretrained decoder that answers prompts."""
+    """MB of the weights, activations and cache of a pretrained decoder that answers prompts.
+
+    A GPU has all of them in its own memory, apart from the weights when they are loaded.
+    """
     shape = _shape(config, name) | {"position_range": longest(config, "text_test")}
-    weights = PACKED * pretrained_parameters(config, name) * BYTES / 1e6
-    return math.ceil(weights) + answers_mb(shape, config["transnar"]["test_batch"])
+    weights = math.ceil(PACKED * pretrained_parameters(config, name) * BYTES / 1e6)
+    if pretrained_train(config)["gpu"]:
+        return weights
+    return weights + answers_mb(shape, config["transnar"]["test_batch"])
 
 
 def longest(config: Config, split: str) -> int:
     """Characters of the longest text of a split: its tokens, in any vocabulary, are fewer."""
+    return max(_lengths(config, split))
+
+
+def mean_length(config: Config, split: str) -> float:
+    """Mean over algorithms and sizes of the characters of the longest text of each."""
+    found = _lengths(config, split)
+    return sum(found) / len(found)
+
+
+def _lengths(config: Config, split: str) -> list[int]:
     from workflow_scripts.transnar.workload import characters
 
     own = config["transnar"]
     sizes = own["data"][split]["sizes"]
-    return max(characters(name, nodes) for name in own["algorithms"] for nodes in sizes)
+    return [characters(name, nodes) for name in own["algorithms"] for nodes in sizes]
 
 
 def _shape(config: Config, name: str) -> dict[str, int]:
