@@ -156,7 +156,7 @@ def test_figures_4_to_6_have_pretrained_and_untrained_models_side_by_side(tmp_pa
         edges = [(bar.get_x(), bar.get_x() + bar.get_width()) for bar in bars]
         assert all(a[1] <= b[0] + 1e-9 for a, b in pairwise(edges))
     labels = drawn.axes[0].get_legend_handles_labels()[1]
-    assert labels[2:] == [f"mine, pretrained: {LOOK[arm].label}" for arm in PRETRAINED]
+    assert labels[2:] == [f"mine: {LOOK[arm].label}" for arm in PRETRAINED]
     lines = figures.scores(data).axes[0].get_legend_handles_labels()[1]
     assert set(labels) <= set(lines)
     assert list(looks(["hybrid:b", "text", "text:a"])) == ["text", "hybrid:b", "text:a"]

@@ -123,7 +123,7 @@ def prices(jobs: Iterable[Job], config: Config, asked: Sequence[Asked]) -> list[
     """What each job costs before anything ran; None where nothing is known of it."""
     base, parts = config_files.merged([]), pricing.of_models(config, asked)
     brought = {entry.model for entry in asked}
-    found = []
+    found: list[Price | None] = []
     for job in jobs:
         if job.rule in pricing.PRETRAINED:
             found.append(pricing.of_pretrained(job.rule, job.wildcards, job.gpus, config))

@@ -14,6 +14,7 @@ from workflow_scripts.transnar import (
     figures_algorithms,
     figures_architecture,
 )
+from workflow_scripts.transnar.arm_names import models_of
 from workflow_scripts.transnar.figures_common import LOOK, SMALL, TOP, VARIANTS, Data, looks
 from workflow_scripts.transnar.measurements import AS_TRAINED, PUBLISHED_STEPS, pick
 
@@ -69,7 +70,7 @@ def scores(data: Data) -> "Figure":
         axes.set_ylim(-0.03, TOP)
     panels[0].set_ylabel("score, mean over prompts")
     figure_text.note(figure, SMALL)
-    figures.legend_below(figure, panels[1], 4)
+    figures.legend_below(figure, panels[1], 3 if models_of(data.arms) else 4)
     return figure
 
 

@@ -60,7 +60,7 @@ def looks(arms: Iterable[str]) -> dict[str, Look]:
         for kind in PRETRAINED:
             own = LOOK[kind]._replace(
                 marker=MARKERS[kind],
-                label=f"{model}, pretrained: {LOOK[kind].label}",
+                label=f"{model}: {LOOK[kind].label}",
                 line=LINES[place],
                 hatch=HATCHES[place],
             )
