@@ -1,11 +1,7 @@
 """Study `transnar`: "Transformers meet Neural Algorithmic Reasoners" (2406.09308)."""
 
 from workflow_scripts.transnar.arm_names import PRETRAINED, named
-from workflow_scripts.transnar.size import (
-    pretrained_answers_mb,
-    pretrained_train,
-    pretrained_train_mb,
-)
+from workflow_scripts.transnar.size import pretrained_train
 
 
 wildcard_constraints:
@@ -48,7 +44,11 @@ TRANSNAR_TUNED = expand(
     "results/transnar/pretrained/{{model}}/{{arm}}/{index}.safetensors",
     index=range(TRANSNAR_TUNING["seeds"]),
 )
-TRANSNAR_TUNED_ARMS = [(name, arm) for name in TRANSNAR_PRETRAINED["models"] for arm in PRETRAINED]
+TRANSNAR_TUNED_FOLDERS = expand(
+    "results/transnar/pretrained/{model}/{arm}",
+    model=TRANSNAR_PRETRAINED["models"],
+    arm=PRETRAINED,
+)
 # What the claims compare with the papers' protocols.
 TRANSNAR_SETTINGS = {
     **{key: config["transnar"][key] for key in ("algorithms", "data", "sizes", "reasoner")},
@@ -76,14 +76,6 @@ TRANSNAR_SETTINGS = {
         )
     },
 }
-
-
-def tuned(table):
-    """A table of each arm of the pretrained decoders."""
-    return [
-        f"results/transnar/pretrained/{name}/{arm}/{table}.parquet"
-        for name, arm in TRANSNAR_TUNED_ARMS
-    ]
 
 
 TRANSNAR_GPU = config["transnar"]["train"]["gpu"]
@@ -153,17 +145,6 @@ rule transnar_evaluate:
         "../workflow_scripts/transnar/evaluate.py"
 
 
-def transnar_tuning_mb(wildcards):
-    """Memory of a job that trains the wildcard's pretrained decoder."""
-    text = 3000 + text_mb(config["transnar"]["algorithms"])
-    return text + pretrained_train_mb(config, wildcards.model)
-
-
-def transnar_tuned_mb(wildcards):
-    """Memory of a job that asks the wildcard's pretrained decoder."""
-    return 3000 + pretrained_answers_mb(config, wildcards.model)
-
-
 rule transnar_pretrained_train:
     input:
         model_files=model_files,
@@ -179,7 +160,7 @@ rule transnar_pretrained_train:
     conda:
         "../envs/models.yaml"
     resources:
-        mem_mb=growing(transnar_tuning_mb),
+        mem_mb=growing(pretrained_mb),
         runtime=growing(TRANSNAR_TUNING["runtime_min"]),
         gpu=TRANSNAR_TUNING["gpu"],
     params:
@@ -213,7 +194,7 @@ rule transnar_pretrained_evaluate:
     conda:
         "../envs/models.yaml"
     resources:
-        mem_mb=growing(transnar_tuned_mb),
+        mem_mb=growing(pretrained_test_mb),
         runtime=growing(TRANSNAR_TUNING["runtime_min"]),
         gpu=TRANSNAR_TUNING["gpu"],
     params:
@@ -254,7 +235,7 @@ rule transnar_scores:
     input:
         answers=[
             *expand("results/transnar/answers/{arm}.parquet", arm=TRANSNAR_ARMS),
-            *tuned("answers"),
+            *expand("{arm}/answers.parquet", arm=TRANSNAR_TUNED_FOLDERS),
         ],
         reasoners=expand("results/clrs/tests/{reasoner}.parquet", reasoner=TRAINED_REASONERS),
         requests=expand("results/transnar/requests/{model}.parquet", model=TRANSNAR_MODELS),
@@ -308,7 +289,7 @@ rule transnar_figures:
         scores="results/transnar/scores.parquet",
         curves=[
             *expand("results/transnar/decoders/{arm}/curve.parquet", arm=TRANSNAR_ARMS),
-            *tuned("curve"),
+            *expand("{arm}/curve.parquet", arm=TRANSNAR_TUNED_FOLDERS),
         ],
         clrs_text=project_file(f"{TRANSNAR_PUBLISHED}/transnar_clrs_text.csv"),
     output:
@@ -323,7 +304,10 @@ rule transnar_figures:
         runtime=growing(10),
     params:
         code=fingerprint("workflow_scripts/transnar/figures.py"),
-        arms=[*TRANSNAR_ARMS, *[named(arm, name) for name, arm in TRANSNAR_TUNED_ARMS]],
+        arms=[
+            *TRANSNAR_ARMS,
+            *[named(arm, name) for name in TRANSNAR_PRETRAINED["models"] for arm in PRETRAINED],
+        ],
         sizes=config["transnar"]["sizes"],
         models=figure_models("transnar"),
     script:
