@@ -82,6 +82,7 @@ class Readers:
             "models": MORE_MODELS | {"other": MORE_MODELS["hub"]},
             "studies": queried,
             "parallel_sequential": {"embedder": EMBEDDER},
+            "transnar": {"pretrained": {"models": ["hub"]}},
         }
         self._parsed: dict[Any, Any] = {}
         self._read: dict[Any, Any] = {}

@@ -12,6 +12,7 @@ from workflow_scripts.shared.job import growing, project_file
 from workflow_scripts.shared.snakemake_internals import SettingError, typed_settings
 from workflow_scripts.shared.sources import gguf_file
 from workflow_scripts.transnar.size import answers_mb, pass_mb
+from workflow_scripts.transnar.size import pretrained_answers_mb, pretrained_train_mb
 
 try:
     typed_settings(config, workflow.config_settings.config or {})
@@ -164,6 +165,17 @@ def export_mb(wildcards):
     """Memory of a job that draws all sets of the wildcard's algorithm: each twice, to join it."""
     own = [wildcards.algorithm]
     return 2000 + 2 * (sets_mb(own, config["clrs"]["data"]["train"]) + text_mb(own))
+
+
+def pretrained_mb(wildcards):
+    """Memory of a job that trains the wildcard's pretrained decoder on CLRS-Text."""
+    text = text_mb(config["transnar"]["algorithms"])
+    return 3000 + text + pretrained_train_mb(config, wildcards.model)
+
+
+def pretrained_test_mb(wildcards):
+    """Memory of a job that asks the wildcard's pretrained decoder."""
+    return 3000 + pretrained_answers_mb(config, wildcards.model)
 
 
 def perplexity_minutes(part):

@@ -1,5 +1,8 @@
 """Study `transnar`: "Transformers meet Neural Algorithmic Reasoners" (2406.09308)."""
 
+from workflow_scripts.transnar.arm_names import PRETRAINED, named
+from workflow_scripts.transnar.size import pretrained_train
+
 
 wildcard_constraints:
     arm="[a-z_]+",
@@ -32,6 +35,20 @@ TRANSNAR_DECODERS = expand(
     "results/transnar/decoders/{{arm}}/{index}.safetensors",
     index=range(config["transnar"]["train"]["seeds"]),
 )
+TRANSNAR_PRETRAINED = config["transnar"]["pretrained"]
+TRANSNAR_START = {
+    key: TRANSNAR_PRETRAINED[key] for key in ("trained", "every", "positions", "position_range")
+}
+TRANSNAR_TUNING = pretrained_train(config)
+TRANSNAR_TUNED = expand(
+    "results/transnar/pretrained/{{model}}/{{arm}}/{index}.safetensors",
+    index=range(TRANSNAR_TUNING["seeds"]),
+)
+TRANSNAR_TUNED_FOLDERS = expand(
+    "results/transnar/pretrained/{model}/{arm}",
+    model=TRANSNAR_PRETRAINED["models"],
+    arm=PRETRAINED,
+)
 # What the claims compare with the papers' protocols.
 TRANSNAR_SETTINGS = {
     **{key: config["transnar"][key] for key in ("algorithms", "data", "sizes", "reasoner")},
@@ -43,6 +60,12 @@ TRANSNAR_SETTINGS = {
         key: config["transnar"]["train"][key]
         for key in ("steps", "seeds", "batch", "learning_rate")
     },
+    "pretrained": {
+        **TRANSNAR_START,
+        "train": {
+            key: TRANSNAR_TUNING[key] for key in ("steps", "seeds", "batch", "learning_rate")
+        },
+    },
     "reasoners": config["clrs"]["reasoners"],
     "reasoner_data": config["clrs"]["data"],
     "reasoner_train": {
@@ -53,6 +76,7 @@ TRANSNAR_SETTINGS = {
         )
     },
 }
+
 
 TRANSNAR_GPU = config["transnar"]["train"]["gpu"]
 TRANSNAR_MB = 3000 + text_mb(config["transnar"]["algorithms"])
@@ -121,6 +145,70 @@ rule transnar_evaluate:
         "../workflow_scripts/transnar/evaluate.py"
 
 
+rule transnar_pretrained_train:
+    input:
+        model_files=model_files,
+        data=TRANSNAR_DATA,
+        reasoners=TRANSNAR_REASONERS,
+    output:
+        decoders=TRANSNAR_TUNED,
+        curve="results/transnar/pretrained/{model}/{arm}/curve.parquet",
+    log:
+        "logs/transnar_pretrained_train/{model}/{arm}.log",
+    benchmark:
+        "logs/benchmarks/transnar_pretrained_train/{model}/{arm}.tsv"
+    conda:
+        "../envs/models.yaml"
+    resources:
+        mem_mb=growing(pretrained_mb),
+        runtime=growing(TRANSNAR_TUNING["runtime_min"]),
+        gpu=TRANSNAR_TUNING["gpu"],
+    params:
+        code=fingerprint("workflow_scripts/transnar/pretrained_train.py"),
+        algorithms=config["transnar"]["algorithms"],
+        spec=serving_in("transnar"),
+        checkpoint=model_checkpoint,
+        start=TRANSNAR_START,
+        training={
+            key: value
+            for key, value in TRANSNAR_TUNING.items()
+            if key not in ("runtime_min", "gpu", "seeds")
+        },
+        seed=config["seed"],
+    script:
+        "../workflow_scripts/transnar/pretrained_train.py"
+
+
+rule transnar_pretrained_evaluate:
+    input:
+        model_files=model_files,
+        decoders=TRANSNAR_TUNED,
+        data=TRANSNAR_DATA,
+        reasoners=TRANSNAR_REASONERS,
+    output:
+        table="results/transnar/pretrained/{model}/{arm}/answers.parquet",
+    log:
+        "logs/transnar_pretrained_evaluate/{model}/{arm}.log",
+    benchmark:
+        "logs/benchmarks/transnar_pretrained_evaluate/{model}/{arm}.tsv"
+    conda:
+        "../envs/models.yaml"
+    resources:
+        mem_mb=growing(pretrained_test_mb),
+        runtime=growing(TRANSNAR_TUNING["runtime_min"]),
+        gpu=TRANSNAR_TUNING["gpu"],
+    params:
+        code=fingerprint("workflow_scripts/transnar/pretrained_evaluate.py"),
+        algorithms=config["transnar"]["algorithms"],
+        spec=serving_in("transnar"),
+        checkpoint=model_checkpoint,
+        start=TRANSNAR_START,
+        batch=config["transnar"]["test_batch"],
+        seed=config["seed"],
+    script:
+        "../workflow_scripts/transnar/pretrained_evaluate.py"
+
+
 rule transnar_requests:
     input:
         data=TRANSNAR_DATA,
@@ -145,7 +233,10 @@ rule transnar_requests:
 
 rule transnar_scores:
     input:
-        answers=expand("results/transnar/answers/{arm}.parquet", arm=TRANSNAR_ARMS),
+        answers=[
+            *expand("results/transnar/answers/{arm}.parquet", arm=TRANSNAR_ARMS),
+            *expand("{arm}/answers.parquet", arm=TRANSNAR_TUNED_FOLDERS),
+        ],
         reasoners=expand("results/clrs/tests/{reasoner}.parquet", reasoner=TRAINED_REASONERS),
         requests=expand("results/transnar/requests/{model}.parquet", model=TRANSNAR_MODELS),
         responses=expand("results/transnar/responses/{model}.parquet", model=TRANSNAR_MODELS),
@@ -188,6 +279,7 @@ rule transnar_claims:
     params:
         code=fingerprint("workflow_scripts/transnar/claims.py"),
         settings=TRANSNAR_SETTINGS,
+        models={name: config["models"][name] for name in TRANSNAR_PRETRAINED["models"]},
     script:
         "../workflow_scripts/transnar/claims.py"
 
@@ -195,7 +287,10 @@ rule transnar_claims:
 rule transnar_figures:
     input:
         scores="results/transnar/scores.parquet",
-        curves=expand("results/transnar/decoders/{arm}/curve.parquet", arm=TRANSNAR_ARMS),
+        curves=[
+            *expand("results/transnar/decoders/{arm}/curve.parquet", arm=TRANSNAR_ARMS),
+            *expand("{arm}/curve.parquet", arm=TRANSNAR_TUNED_FOLDERS),
+        ],
         clrs_text=project_file(f"{TRANSNAR_PUBLISHED}/transnar_clrs_text.csv"),
     output:
         png=figure_pngs("transnar", TRANSNAR_FIGURES),
@@ -209,7 +304,10 @@ rule transnar_figures:
         runtime=growing(10),
     params:
         code=fingerprint("workflow_scripts/transnar/figures.py"),
-        arms=TRANSNAR_ARMS,
+        arms=[
+            *TRANSNAR_ARMS,
+            *[named(arm, name) for name in TRANSNAR_PRETRAINED["models"] for arm in PRETRAINED],
+        ],
         sizes=config["transnar"]["sizes"],
         models=figure_models("transnar"),
     script:

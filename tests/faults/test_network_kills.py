@@ -6,6 +6,7 @@ records which steps are repeated.
 
 import os
 import signal
+from pathlib import Path
 
 import pytest
 import safetensors.torch
@@ -13,12 +14,13 @@ import torch
 from safetensors.torch import load_file
 
 from tests.faults import children
-from tests.transnar import made
+from tests.transnar import made, pretrained_models
 from workflow_scripts.clrs import export, store, weights
 from workflow_scripts.clrs import train as reasoners
 from workflow_scripts.clrs import training as reasoners_training
 from workflow_scripts.shared import tables
 from workflow_scripts.shared.fingerprint import ROOT
+from workflow_scripts.transnar import pretrained_train as pretrained
 from workflow_scripts.transnar import train as decoders
 from workflow_scripts.transnar import training as decoders_training
 
@@ -64,9 +66,22 @@ def train_decoders(data, reasoner):
     decoders.main(*given, common, settings, 1, NOTED)
 
 
+def train_pretrained(data, reasoner):
+    checkpoint = data.replace("bfs.npz", "model")
+    if not os.path.isdir(checkpoint):
+        pretrained_models.save(Path(checkpoint))
+    settings = {"steps": STEPS, "batch": 4, "learning_rate": 1e-3, "warmup_steps": 2}
+    settings |= {"final_rate": 0.1, "max_grad_norm": 1.0, "checkpoint_every": EVERY}
+    settings |= {"pass_tokens": 10**6, "recompute": False, "precision": "float32"}
+    model = pretrained_models.MODEL, pretrained_models.SPEC, checkpoint
+    given = [data], [reasoner], MODELS, CURVE, "hybrid", *model, ["bfs"]
+    pretrained.main(*given, pretrained_models.START, settings, 1, NOTED)
+
+
 RULES = {
     "clrs_train": (train_reasoners, reasoners_training),
     "transnar_train": (train_decoders, decoders_training),
+    "transnar_pretrained_train": (train_pretrained, decoders_training),
 }
 
 

@@ -82,6 +82,7 @@ def test_a_gpu_is_faster_and_mnist_slower_than_digits(reference, base):
         ("google/gemma-3-27b-it", 27),
         ("allenai/OLMo-2-1124-7B-SFT", 7),
         ("deepseek-ai/DeepSeek-R1-Distill-Qwen-7B", 7),
+        ("EleutherAI/pythia-70m", 0.07),
         ("owner/model", None),
     ],
 )

@@ -63,7 +63,7 @@ def mb(job: Job) -> float:
         return 1.5 * (sets_mb([algorithm], train) + sets_mb([algorithm], text))
     if job.rule in ("cocycles_train", "cocycles_trained"):
         return sets_mb([algorithm], train)
-    if job.rule == "transnar_train":
+    if job.rule in ("transnar_train", "transnar_pretrained_train"):
         return sets_mb(PAPER["transnar"]["algorithms"], text)
     if job.rule == "optimizers_sparsity":
         own = PAPER["optimizers"]["sparsity"]
@@ -88,6 +88,8 @@ RESUMED = {
     "perplexity_parity",
     "softmax_train",
     "transnar_evaluate",
+    "transnar_pretrained_evaluate",
+    "transnar_pretrained_train",
     "transnar_train",
 }
 
@@ -97,6 +99,7 @@ def test_three_attempts_hold_the_memory_of_every_job(jobs):
     assert not [(job, n) for job, n in need if n > ATTEMPTS[-1] * job.mb]
     # What follows from settings fits at the first attempt.
     sized = {"clrs_train", "clrs_export", "cocycles_train", "cocycles_trained", "transnar_train"}
+    sized.add("transnar_pretrained_train")
     assert not [(job, n) for job, n in need if job.rule in sized and n > job.mb]
 
 

@@ -9,7 +9,7 @@ from tests.transnar import verdicts
 from workflow_scripts.clrs.specs import ALGORITHMS
 from workflow_scripts.shared import claims as shared
 from workflow_scripts.shared import tables
-from workflow_scripts.shared.claims import Evidence, Verdict
+from workflow_scripts.shared.claims import Answer, Evidence, Verdict
 from workflow_scripts.shared.fingerprint import ROOT
 from workflow_scripts.transnar import across, claims, protocols, scores
 from workflow_scripts.transnar.published import FAMILY, MULTI_TASK, SINGLE_TASK, mean_pct
@@ -46,9 +46,9 @@ def default_settings():
     }
 
 
-def entries(table, run):
+def entries(table, run, models=None):
     known = claims.all_claims(verdicts.TABLE_2, verdicts.FIGURE_3, run)
-    evidence = shared.ModelEvidence({}, "transnar")
+    evidence = shared.ModelEvidence(models or {}, "transnar")
     return pd.DataFrame([e for c in known for e in shared.judge(c, table, evidence)]).set_index(
         "id"
     )
@@ -56,7 +56,7 @@ def entries(table, run):
 
 @pytest.fixture
 def judged(tmp_path):
-    def judge(arms, run=None, shapes=None):
+    def judge(arms, run=None, shapes=None, models=None):
         rows = [
             {
                 "arm": arm,
@@ -83,7 +83,7 @@ def judged(tmp_path):
         scores.main(
             [path], [], [], [], verdicts.TABLE_2, verdicts.FIGURE_3, made, {}, SIZES, [], {}
         )
-        return entries(tables.read(made), run or settings())
+        return entries(tables.read(made), run or settings(), models)
 
     return judge
 
@@ -139,6 +139,38 @@ def test_further_arms_change_no_other_claim(judged):
     new = ["N9a", "N9b", "N10"]
     # Rows of more arms stand between those that the trace counts.
     few, more = (found.drop(index=new, columns="trace") for found in (few, more))
+    assert few.equals(more)
+
+
+PRETRAINED = {"text:mine": 0.5, "hybrid:mine": 0.7, "text:ours": 0.6, "hybrid:ours": 0.6}
+MODELS = {"mine": {"source": "owner/mine"}, "ours": {"source": "train"}}
+
+
+def test_a_pretrained_model_answers_for_itself_and_not_for_the_papers(judged):
+    found = judged(DEFAULT | PRETRAINED, models=MODELS).loc[["N3"]].set_index("evidence")
+    assert values(found) == {"hybrid:mine minus text:mine": 0.2, "hybrid:ours minus text:ours": 0.0}
+    mine, ours = (found.loc[[kind]] for kind in (Evidence.OTHER_MODEL, Evidence.STAND_IN))
+    assert {entry["model"] for entry in mine["measured"]} == {"mine"}
+    assert set(mine["answer"]) == {Answer.HOLDS}
+    assert ours["answer"].isna().all()
+    assert set(found["verdict"]) == {Verdict.NOT_TESTED}
+    assert set(mine["reason"]) == {"another model cannot decide it; needs Chinchilla 70M"}
+
+
+def test_the_papers_model_decides_by_the_papers_training_only(judged):
+    theirs = {"mine": verdicts.MODELS["theirs"]}
+    arms = DEFAULT | {name: PRETRAINED[name] for name in ("text:mine", "hybrid:mine")}
+    assert set(judged(arms, models=theirs).loc[["N3"], "verdict"]) == {Verdict.SUPPORTED}
+    few = settings() | {"pretrained": verdicts.SETTINGS["pretrained"] | {"train": {"steps": 100}}}
+    found = judged(arms, few, models=theirs).loc[["N3"]]
+    assert set(found["verdict"]) == {Verdict.NOT_TESTED}
+    assert all("steps 100 of 34,450" in entry["note"] for entry in found["measured"])
+
+
+def test_pretrained_arms_change_no_other_claim(judged):
+    few, more = judged(DEFAULT), judged(DEFAULT | PRETRAINED, models=MODELS)
+    # The models' answers are those on N3 alone.
+    few, more = (found.drop(index="N3", columns=["trace", "answer"]) for found in (few, more))
     assert few.equals(more)
 
 

@@ -23,6 +23,8 @@ SETTINGS = {
     "sizes": SIZES,
     "decoder": {"width": 640, "layers": 6, "position_range": 8192, "labels": 0},
     "train": {"steps": 34450, "seeds": 4, "batch": 256, "learning_rate": 1.0e-4},
+    "pretrained": {"trained": "all", "every": 1, "positions": "randomised"}
+    | {"position_range": 8192, "train": {}},
     "reasoner": "all",
     "reasoners": {
         "all": {"algorithms": list(ALGORITHMS), "steps": 10000},
@@ -35,9 +37,9 @@ SETTINGS = {
     "reasoner_train": {"width": 128, "batch": 32, "learning_rate": 1.0e-3, "max_grad_norm": 1.0}
     | {"processor": "triplet_gmpnn", "chunk_steps": 16, "validate_every": 50, "seeds": 10},
 }
-MODELS = {}
+MODELS = {"theirs": {"source": "owner/theirs", "paper_model_of": {"transnar": claims.CHINCHILLA}}}
 EXACT = set()
-UNTESTED = {"N3": "needs pretraining on MassiveText, which is not public"}
+UNTESTED = {}
 
 NAMES = (*claims.UNHELPED, *claims.NEAR_ZERO)  # of four families
 SEEDS, PROMPTS = 4, 12
@@ -62,6 +64,7 @@ for _id, _pairs, _border, _side in (
     ("N10", contrasts.OTHER_MERGES, claims.MARGIN, -1),
     ("X2", contrasts.REASONER_TRAINED, 0.0, 1),
     ("X5", contrasts.ADAPTIVE, 0.0, 1),
+    ("N3", contrasts.pretrained(["hybrid:theirs"]), 0.0, 1),
 ):
     _first, _second = ((arm, PLAIN) for arm in _pairs[0])
     DIFFERENCES[_id] = ("clrs_score", _first, _second, FREE, _border, _side)

@@ -23,6 +23,7 @@ from workflow_scripts.glasses.changed_attention import Change, changed, int8_wei
 from workflow_scripts.glasses.gap_scores import gap_rows
 from workflow_scripts.inference import chat, digits, placement
 from workflow_scripts.inference.engines import EngineError
+from workflow_scripts.inference.layers import layer_list
 from workflow_scripts.shared import progress
 from workflow_scripts.shared.scores import Row, absent, exact, interval, number
 from workflow_scripts.shared.statistics import Interval
@@ -108,18 +109,6 @@ class Reader:
             for hook in hooks:
                 hook.remove()
         return torch.stack(kept).numpy()
-
-
-def layer_list(model: Any, count: int) -> torch.nn.ModuleList:
-    """The model's `count` decoder layers. Raises `EngineError` where they are not found."""
-    # Only the decoder's: a vision tower may have as many.
-    for module in model.get_decoder().modules():
-        if isinstance(module, torch.nn.ModuleList) and len(module) == count:
-            return module
-    raise EngineError(
-        f"{type(model).__name__}: expected a list of {count} layers, found none; take the model "
-        "out of studies.glasses"
-    )
 
 
 class Prompts:

@@ -20,8 +20,8 @@ from scipy.stats import chi2
 from torch import Tensor
 
 from workflow_scripts.glasses.changed_attention import Change, changed
-from workflow_scripts.glasses.model_gaps import layer_list
 from workflow_scripts.inference import placement
+from workflow_scripts.inference.layers import layer_list
 from workflow_scripts.shared import progress
 
 log = logging.getLogger(__name__)

@@ -6,6 +6,7 @@ Read from headers and configs, without loading anything: rules ask before a job 
 import json
 import math
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,9 @@ PACKED_BYTES = 2_000_000_000  # at most, for packed weights (`inference.packing`
 GGUF_PARAMETERS = 2  # at most, per byte of a file: 4 bits each
 # Of what is measured, for what lies between measurements (docs/add_a_model.md).
 SPARE = 1.1
+
+SIZE_IN_NAME = re.compile(r"(\d+(?:\.\d+)?)([bBmM])\b")
+UNITS = {"b": 1, "m": 1000}  # per billion
 
 Config = dict[str, Any]
 
@@ -41,19 +45,31 @@ def parameters(config: Config, name: str) -> int | None:
     return None
 
 
+def billions(source: str) -> float | None:
+    """Parameters of a hub model in billions, as its name says; None if it does not."""
+    found = SIZE_IN_NAME.findall(source)
+    return float(found[-1][0]) / UNITS[found[-1][1].lower()] if found else None
+
+
 def cache_bytes(config: Config, name: str) -> int:
     """Bytes of a model's keys and values per token; 0 if its config is not on this machine."""
-    path = _file(config, name, "config.json")
-    if path is None:
-        return 0
-    found = json.loads(path.read_text(encoding="utf-8"))
-    found = found.get("text_config", found)
+    found = text_config(config, name) or {}
     layers, heads = found.get("num_hidden_layers"), found.get("num_attention_heads")
     if not layers or not heads:
         return 0
     width = found.get("head_dim") or found["hidden_size"] // heads
     kept = found.get("num_key_value_heads") or heads
     return 2 * layers * kept * width * BYTES[config["models"][name].get("dtype", "float32")]
+
+
+def text_config(config: Config, name: str) -> Config | None:
+    """The decoder's part of a model's config.json; None if that is not on this machine."""
+    path = _file(config, name, "config.json")
+    if path is None:
+        return None
+    found = json.loads(path.read_text(encoding="utf-8"))
+    own: Config = found.get("text_config", found)
+    return own
 
 
 def memory_mb(config: Config, name: str, copies: float = 0) -> int:

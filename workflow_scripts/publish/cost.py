@@ -123,9 +123,11 @@ def prices(jobs: Iterable[Job], config: Config, asked: Sequence[Asked]) -> list[
     """What each job costs before anything ran; None where nothing is known of it."""
     base, parts = config_files.merged([]), pricing.of_models(config, asked)
     brought = {entry.model for entry in asked}
-    found = []
+    found: list[Price | None] = []
     for job in jobs:
-        if job.model in brought:
+        if job.rule in pricing.PRETRAINED:
+            found.append(pricing.of_pretrained(job.rule, job.wildcards, job.gpus, config))
+        elif job.model in brought:
             known = parts.get((job.rule, job.study, job.model))
             spec = config["models"][job.model]
             dtype = spec.get("dtype", "float32")

@@ -7,7 +7,6 @@ the ratio of its work in this config and in config.yaml. How work grows is writt
 """
 
 import math
-import re
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from itertools import pairwise
@@ -16,9 +15,11 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from workflow_scripts.clrs.size import KB, STEPS
+from workflow_scripts.models.size import billions
 from workflow_scripts.publish.workloads import Asked
 from workflow_scripts.shared.fingerprint import ROOT
 from workflow_scripts.shared.workload import Part
+from workflow_scripts.transnar import size as transnar
 
 COSTS = ROOT / "resources" / "costs.csv"
 # How many times as fast as one core of the reference machine a GPU is. Assumed, not measured, as is
@@ -28,12 +29,12 @@ GPU_SPEED_LARGE = 400.0  # a decoder of tens of millions of parameters
 LARGE_WIDTH = 512
 GPU_FLOPS = 989e12  # dense bfloat16 of an H100, as published by its vendor
 SHARE_READING, SHARE_WRITING = 0.4, 0.05  # of them that a language model reaches
+SHARE_TRAINING = 0.2
 CPU_FLOPS = 104e9  # one core of the reference machine, measured on a float32 product
 # Of one network's step in study optimizers: from the table of its README, and a trial on MNIST.
 STEP_S, STEP_FLOPS = 0.2e-3, 25e9
 EIGENDECOMPOSITION = 25  # times n^3
 NODES_POWER, TOKENS_POWER = 1.59, 1.58  # of transnar_train and glasses_collapse
-BILLIONS = re.compile(r"(\d+(?:\.\d+)?)[bB]\b")  # a model's size, in its name
 
 Config = dict[str, Any]
 Work = Callable[[Config, Mapping[str, str]], float]
@@ -322,12 +323,6 @@ def _of_reference(of: Mapping[str, str], base: Config) -> list[dict[str, str]]:
     return [{**of, name: value} for name in of if name in known for value in known[name]]
 
 
-def billions(source: str) -> float | None:
-    """Parameters of a hub model in billions, as its name says; None if it does not."""
-    found = BILLIONS.findall(source)
-    return float(found[-1]) if found else None
-
-
 def download_gb(spec: Mapping[str, Any]) -> float:
     """Size of a hub model's weights, as its name says; published in two bytes per parameter."""
     return 2 * (billions(spec["source"]) or 0.0)
@@ -344,6 +339,30 @@ def of_model(part: Part, size: float, dtype: str, gpus: int) -> Price:
     seconds = 2e9 * size * (read / shares[0] + part.reply_tokens / shares[1]) / flops
     weights = size * {"float64": 8, "float32": 4}.get(dtype, 2)
     return Price(seconds / 3600, weights + 2, 0.0)
+
+
+PRETRAINED = {"transnar_pretrained_train", "transnar_pretrained_evaluate"}
+WAYS = {"text": 2, "hybrid": 3}  # in which an arm answers each prompt
+
+
+def of_pretrained(rule: str, of: Mapping[str, str], gpus: int, config: Config) -> Price:
+    """The price of a job of `PRETRAINED`: operations per parameter and token of its texts.
+
+    Six of them in training, and two more where activations are computed again. A token has at least
+    a character and here has one, so that the estimate is an upper one.
+    """
+    own, train = config["transnar"], transnar.pretrained_train(config)
+    size = transnar.pretrained_parameters(config, of["model"])
+    if rule == "transnar_pretrained_train":
+        rows, each = train["steps"] * train["batch"], 6 + 2 * train["recompute"]
+        split, share, disk = "text_train", SHARE_TRAINING, train["seeds"] * size * 4e-9
+    else:
+        tested = own["data"]["text_test"]
+        rows = len(own["algorithms"]) * len(tested["sizes"]) * tested["samples"]
+        each, split, share, disk = 2 * WAYS[of["arm"]], "text_test", SHARE_WRITING, 0.0
+    tokens = train["seeds"] * rows * transnar.mean_length(config, split)
+    flops = GPU_FLOPS * share * gpus if gpus else CPU_FLOPS
+    return Price(each * size * tokens / flops / 3600, math.nan, disk)
 
 
 def of_models(

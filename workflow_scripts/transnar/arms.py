@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from workflow_scripts.transnar.arm_names import kind_of, model_of
 from workflow_scripts.transnar.decoder import STREAMS
 
 
@@ -33,6 +34,11 @@ ARMS = {
 }
 
 
+def of(name: str) -> Arm:
+    """An arm, by its name in tables."""
+    return ARMS[kind_of(name)]
+
+
 @dataclass(frozen=True)
 class Inference:
     """One way to run a trained model."""
@@ -56,6 +62,8 @@ INFERENCES = {
 
 def inferences(arm: str) -> list[str]:
     """The names in `INFERENCES` that apply to an arm."""
+    if model_of(arm):
+        return ["plain", "shuffled"] if of(arm).reasoner != "none" else ["plain"]
     if arm == "hybrid":
         return list(INFERENCES)
     return ["plain", "adaptive"] if arm == "text" else ["plain"]

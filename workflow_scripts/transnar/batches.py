@@ -11,8 +11,8 @@ from torch import Tensor
 from workflow_scripts.clrs import store, trajectories
 from workflow_scripts.clrs.reasoner import Reasoner
 from workflow_scripts.clrs.trajectories import Trajectories
-from workflow_scripts.transnar import tokens
 from workflow_scripts.transnar.decoder import Graph, Shape, Text
+from workflow_scripts.transnar.tokens import OWN, Words
 
 IGNORED = -100  # target without loss
 
@@ -99,6 +99,7 @@ def text(
     random: np.random.Generator,
     shape: Shape,
     spare: int = 0,
+    words: Words = OWN,
 ) -> tuple[Text, Tensor, Tensor]:
     """Prompts with answers, padded on the left; labels (B, N + 1); later positions (B, spare).
 
@@ -109,14 +110,14 @@ def text(
     rows = [prompt + answer for prompt, answer in zip(prompts, answers, strict=True)]
     width = max(map(len, rows))
     size = (len(rows), width)
-    ids = np.full(size, tokens.PAD_ID)
+    ids = np.full(size, words.pad)
     attended = np.zeros(size, np.int64)
     places, indices = np.zeros((*size, 2), np.int64), np.zeros((*size, 2), np.int64)
     for index, row in enumerate(rows):
         start, end = width - len(row), width - len(row) + len(prompts[index])
         ids[index, start:] = row
         attended[index, start:] = 1
-        places[index, start:] = np.transpose(tokens.structure(row))
+        places[index, start:] = np.transpose(words.places(row))
         indices[index, start:end] = places[index, start:end] + 1
     drawn = draw_sorted(random, len(rows), width + spare, shape.position_range)
     if shape.plain_positions:  # after the draw, so that labels are the same as in the other arms
@@ -132,15 +133,19 @@ def text(
 
 
 def training_batch(
-    pairs: Pairs, indices: NDArray[np.int64], random: np.random.Generator, shape: Shape
+    pairs: Pairs,
+    indices: NDArray[np.int64],
+    random: np.random.Generator,
+    shape: Shape,
+    words: Words = OWN,
 ) -> Batch:
     """Prompts with answers, of the samples at `indices`, shape (B,).
 
     Only tokens of the answer are targets, its end included.
     """
-    questions = [tokens.encode(pairs.questions[index]) for index in indices]
-    answers = [tokens.encode(pairs.answers[index].rstrip("\n") + tokens.END) for index in indices]
-    made, label, _ = text(questions, answers, pairs.nodes, random, shape)
+    questions = [words.prompt(pairs.questions[index]) for index in indices]
+    answers = [words.answer(pairs.answers[index]) for index in indices]
+    made, label, _ = text(questions, answers, pairs.nodes, random, shape, words=words)
     targets = torch.full_like(made.ids, IGNORED)
     for row, answer in enumerate(answers):
         targets[row, -len(answer) - 1 : -1] = torch.tensor(answer)

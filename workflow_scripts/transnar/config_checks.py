@@ -3,6 +3,8 @@
 from collections.abc import Iterator
 from typing import Any
 
+from workflow_scripts.models.registry import INSIDE, shown_inside
+
 
 def problems(config: dict[str, Any]) -> Iterator[str]:
     """Problems with the reasoner, and sizes for which no data are drawn."""
@@ -26,5 +28,23 @@ def problems(config: dict[str, Any]) -> Iterator[str]:
     size, trained = settings["sizes"]["trained"], settings["data"]["text_train"]["sizes"]
     if size not in trained:
         yield f"transnar.sizes.trained: found {size}, allowed: one of text_train.sizes = {trained}"
+    yield from _pretrained(settings["pretrained"], config["models"])
     for split in set(config["clrs"]["data"]) & set(settings["data"]):
         yield f"transnar.data.{split}: clrs.data has a split of this name; rename one"
+
+
+def _pretrained(own: dict[str, Any], models: dict[str, dict[str, Any]]) -> Iterator[str]:
+    """Problems with the pretrained decoders: unknown models, and engines that cannot train."""
+    for name in own["models"]:
+        if name not in models:
+            yield f"transnar.pretrained.models: no entry {name!r} in models"
+        elif not shown_inside(models, [name]):
+            yield (
+                f"transnar.pretrained.models: {name!r} runs on engine {models[name]['engine']}; "
+                f"only engine {INSIDE} trains a model further"
+            )
+        elif models[name].get("devices", 1) > 1:
+            yield (
+                f"transnar.pretrained.models: {name!r} has devices: {models[name]['devices']}; a "
+                "decoder is trained on one"
+            )

@@ -1,5 +1,9 @@
 """Pairs of arms that claims compare: the first minus the second."""
 
+from collections.abc import Iterable
+
+from workflow_scripts.transnar.arm_names import models_of, named
+
 Pairs = tuple[tuple[str, str], ...]
 
 HYBRID: Pairs = (("hybrid", "text"),)
@@ -10,3 +14,8 @@ OTHER_MERGES: Pairs = tuple(
 )
 RANDOMISED: Pairs = tuple((name, f"{name}_plain_positions") for name in ("text", "hybrid"))
 NOT_RANDOMISED: Pairs = (("hybrid_plain_positions", "text_plain_positions"),)
+
+
+def pretrained(arms: Iterable[str]) -> Pairs:
+    """The hybrid and the text arm of each pretrained model among the arms."""
+    return tuple((named("hybrid", name), named("text", name)) for name in models_of(sorted(arms)))

@@ -6,6 +6,7 @@ The graph never attends to the text. Paper: section 3; the gate has the form of 
 et al. 2022).
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -17,6 +18,7 @@ from torch.utils.checkpoint import checkpoint
 from workflow_scripts.transnar import merges, tokens
 
 STREAMS = ("nodes", "edges")
+TIED = "decoder.lm_head.weight"  # the embedding
 PLACES = ("row_label", "column_label", "row_index", "column_index")
 NODE_PLACES = tuple(
     f"{name}_{kind}" for name in ("node", "sender", "receiver") for kind in ("label", "index")
@@ -119,42 +121,31 @@ class Coupling(nn.Module):
         return found.transpose(1, 2).flatten(2)
 
 
-class Model(nn.Module):
-    """A text decoder, coupled to a reasoner unless its shape has `reasoner_width` 0."""
+class Coupled(nn.Module):
+    """A decoder of transformers, coupled to a reasoner unless its shape has `reasoner_width` 0."""
 
-    def __init__(self, shape: Shape, attention: str = "sdpa") -> None:
+    decoder: Any  # the causal language model
+    words: tokens.Words
+    # Whether training needs logits at answers only: those of a large vocabulary fill the memory.
+    wide = False
+
+    def __init__(self, shape: Shape) -> None:
         super().__init__()
-        from transformers import LlamaConfig, LlamaForCausalLM
-
         self.shape = shape
-        config = LlamaConfig(
-            vocab_size=len(tokens.VOCABULARY),
-            hidden_size=shape.width,
-            intermediate_size=shape.mlp,
-            num_hidden_layers=shape.layers,
-            num_attention_heads=shape.heads,
-            max_position_embeddings=shape.position_range,
-            tie_word_embeddings=True,
-            bos_token_id=None,
-            eos_token_id=tokens.END_ID,
-            pad_token_id=tokens.PAD_ID,
-        )
-        config._attn_implementation = attention
-        self.decoder = LlamaForCausalLM(config)
-        names: tuple[str, ...] = PLACES if shape.labels else ()
-        self.places = nn.ModuleDict({n: _embedding(shape, shape.width, 0.02) for n in names})
-        self.couplings = nn.ModuleList()
         self.sources: dict[str, Tensor] = {}
-        if shape.reasoner_width:
-            self.couplings.extend(Coupling(shape) for _ in range(shape.layers))
-            self.source_norm = nn.LayerNorm(shape.reasoner_width)
-            names = NODE_PLACES if shape.labels else ()
-            self.index = nn.ModuleDict(
-                {name: _embedding(shape, shape.reasoner_width, 1.0) for name in names}
-            )
-            layers = self.decoder.model.layers
-            for layer, coupling in zip(layers, self.couplings, strict=True):
-                layer.register_forward_hook(_after(self, cast(Coupling, coupling)))
+
+    def couple(self, layers: Sequence[nn.Module]) -> None:
+        """Add a cross-attention after each of these layers of the decoder, if there are any."""
+        self.couplings = nn.ModuleList(Coupling(self.shape) for _ in layers)
+        if not layers:
+            return
+        self.source_norm = nn.LayerNorm(self.shape.reasoner_width)
+        names = NODE_PLACES if self.shape.labels else ()
+        self.index = nn.ModuleDict(
+            {name: _embedding(self.shape, self.shape.reasoner_width, 1.0) for name in names}
+        )
+        for layer, coupling in zip(layers, self.couplings, strict=True):
+            layer.register_forward_hook(_after(self, cast(Coupling, coupling)))
 
     def recompute(self) -> None:
         """Keep only the input of each block, with its coupling, for the backward pass.
@@ -162,6 +153,10 @@ class Model(nn.Module):
         The rest is computed again there: less memory, and a third more operations.
         """
         self.decoder.activation_checkpointing_enable()
+
+    def attend(self, adaptive: bool) -> None:
+        """Set self-attention to the adaptive temperature, or to plain softmax."""
+        raise NotImplementedError
 
     def look(self, graph: Graph | None, streams: tuple[str, ...] = STREAMS) -> None:
         """Set the embeddings of the cross-attentions for the next calls; None: they add nothing.
@@ -183,20 +178,81 @@ class Model(nn.Module):
         found = {"nodes": nodes, "edges": edges.flatten(1, 2)}
         self.sources = {stream: found[stream] for stream in streams}
 
-    def forward(self, text: Text, cache: Any = None) -> Tensor:
-        """Logits, shape (B, T, vocabulary). `text.attended` also covers the tokens in the cache."""
+    def forward(self, text: Text, cache: Any = None, last: int = 0) -> Tensor:
+        """Logits (B, T, vocabulary), or those of the `last` places only.
+
+        `text.attended` also covers the tokens in the cache.
+        """
+        raise NotImplementedError
+
+    def trained(self) -> dict[str, Tensor]:
+        """The tensors that training changes, by name, each once."""
+        raise NotImplementedError
+
+    def restore(self, trained: dict[str, Tensor]) -> None:
+        """Take over tensors that `trained` of an equal model has returned."""
+        raise NotImplementedError
+
+
+class Model(Coupled):
+    """A text decoder with random weights, of our own tokens."""
+
+    words = tokens.OWN
+
+    def __init__(self, shape: Shape, attention: str = "sdpa") -> None:
+        super().__init__(shape)
+        from transformers import LlamaConfig, LlamaForCausalLM
+
+        config = LlamaConfig(
+            vocab_size=len(tokens.VOCABULARY),
+            hidden_size=shape.width,
+            intermediate_size=shape.mlp,
+            num_hidden_layers=shape.layers,
+            num_attention_heads=shape.heads,
+            max_position_embeddings=shape.position_range,
+            tie_word_embeddings=True,
+            bos_token_id=None,
+            eos_token_id=tokens.END_ID,
+            pad_token_id=tokens.PAD_ID,
+        )
+        config._attn_implementation = attention
+        self.decoder = LlamaForCausalLM(config)
+        names: tuple[str, ...] = PLACES if shape.labels else ()
+        self.places = nn.ModuleDict({n: _embedding(shape, shape.width, 0.02) for n in names})
+        self.couple(self.decoder.model.layers if shape.reasoner_width else ())
+
+    def attend(self, adaptive: bool) -> None:
+        """Set self-attention to the adaptive temperature, or to plain softmax."""
+        from workflow_scripts.transnar import attention
+
+        self.decoder.set_attn_implementation(attention.NAME if adaptive else attention.PLAIN)
+
+    def forward(self, text: Text, cache: Any = None, last: int = 0) -> Tensor:
+        """Logits (B, T, vocabulary), or those of the `last` places only.
+
+        `text.attended` also covers the tokens in the cache.
+        """
         embedded = self.decoder.model.embed_tokens(text.ids)
         if self.shape.labels:
             for axis, name in enumerate(("row", "column")):
                 embedded = embedded + self.places[f"{name}_label"](text.labels[..., axis])
                 embedded = embedded + self.places[f"{name}_index"](text.indices[..., axis])
-        return self.decoder(
+        logits: Tensor = self.decoder(
             inputs_embeds=embedded,
             position_ids=text.positions,
             attention_mask=text.attended,
             past_key_values=cache,
             use_cache=cache is not None,
         ).logits
+        return logits[:, -last:]
+
+    def trained(self) -> dict[str, Tensor]:
+        """All tensors. The output layer is the embedding, so it is there once."""
+        return {name: value for name, value in self.state_dict().items() if name != TIED}
+
+    def restore(self, trained: dict[str, Tensor]) -> None:
+        """Take over tensors that `trained` of an equal model has returned."""
+        self.load_state_dict(trained | {TIED: trained["decoder.model.embed_tokens.weight"]})
 
 
 def _embedding(shape: Shape, width: int, deviation: float) -> nn.Embedding:
@@ -206,16 +262,28 @@ def _embedding(shape: Shape, width: int, deviation: float) -> nn.Embedding:
     return table
 
 
-def _after(model: Model, coupling: Coupling) -> Any:
-    """A hook that applies a coupling to the hidden states (B, T, D) after a decoder block."""
+def _after(model: Coupled, coupling: Coupling) -> Any:
+    """A hook that applies a coupling to the hidden states (B, T, D) after a decoder block.
 
-    def hook(module: nn.Module, inputs: Any, hidden: Tensor) -> Tensor:
+    Some architectures return them first in a tuple.
+    """
+
+    def hook(module: nn.Module, inputs: Any, output: Any) -> Any:
         if not model.sources:
-            return hidden
+            return output
+        hidden, *others = output if isinstance(output, tuple) else (output,)
+        if hidden.ndim != 3:
+            raise ValueError(
+                f"{type(module).__name__}: expected a layer that returns hidden states (rows, "
+                f"tokens, width), found shape {tuple(hidden.shape)}; take the model out of "
+                "transnar.pretrained.models"
+            )
         # transformers computes a layer again without its hooks.
         if module.training and getattr(module, "gradient_checkpointing", False):
-            return cast(Tensor, checkpoint(coupling, hidden, model.sources, use_reentrant=False))
-        return coupling(hidden, model.sources)
+            found = checkpoint(coupling, hidden, model.sources, use_reentrant=False)
+        else:
+            found = coupling(hidden, model.sources)
+        return (found, *others) if isinstance(output, tuple) else found
 
     return hook
 

@@ -28,9 +28,9 @@ from workflow_scripts.shared import (
     tables,
 )
 from workflow_scripts.transnar import attention, batches, generate, metrics, weights
-from workflow_scripts.transnar.arms import ARMS, INFERENCES, Inference, inferences
+from workflow_scripts.transnar.arms import ARMS, INFERENCES, Inference, inferences, of
 from workflow_scripts.transnar.batches import Pairs
-from workflow_scripts.transnar.decoder import Graph, Model
+from workflow_scripts.transnar.decoder import Coupled, Graph
 from workflow_scripts.transnar.train import reasoner_of
 
 SPLIT = "text_test"
@@ -45,7 +45,7 @@ def computed(name: str, compute: Answers) -> list[str]:
 
 
 def ask(
-    model: Model,
+    model: Coupled,
     reasoner: Reasoner | None,
     inference: Inference,
     pairs: Pairs,
@@ -77,7 +77,7 @@ def ask(
 
 
 def rows_of(
-    model: Model,
+    model: Coupled,
     reasoner: Reasoner | None,
     arm: str,
     sets: list[Pairs],
@@ -91,8 +91,7 @@ def rows_of(
     """
     for name in inferences(arm):
         inference = INFERENCES[name]
-        adaptive = ARMS[arm].adaptive or inference.adaptive
-        model.decoder.set_attn_implementation(attention.NAME if adaptive else attention.PLAIN)
+        model.attend(of(arm).adaptive or inference.adaptive)
         forms = ("free", "given") if inference.free else ("given",)
         for pairs in progress.track(sets, description=f"{arm}, {name}", unit="set"):
             for form in forms:
@@ -107,7 +106,7 @@ def rows_of(
 
 
 def ask_set(
-    model: Model,
+    model: Coupled,
     reasoner: Reasoner | None,
     inference: Inference,
     pairs: Pairs,
@@ -189,7 +188,7 @@ def main(
         reasoner = None
         if ARMS[arm].reasoner != "none":
             reasoner = reasoner_of(ARMS[arm], reasoners, index, seed).to(device)
-        kept = partial(_of_network, work, index)
+        kept = partial(of_network, work, index)
         found = pd.DataFrame(rows_of(model, reasoner, arm, sets, batch, seed, kept))
         tables_of.append(found.assign(arm=arm, seed=index))
         if arm == "hybrid" and reasoner is not None and index < len(reasoners):
@@ -199,7 +198,8 @@ def main(
     work.clear()
 
 
-def _of_network(work: parts.Parts, index: int, name: str, compute: Answers) -> list[str]:
+def of_network(work: parts.Parts, index: int, name: str, compute: Answers) -> list[str]:
+    """The answers of one decoder to the set `name`: as an earlier job stored them, or computed."""
     return list(work.get(f"{index}-{name}", compute))
 
 

@@ -14,7 +14,8 @@ from workflow_scripts.transnar import (
     figures_algorithms,
     figures_architecture,
 )
-from workflow_scripts.transnar.figures_common import LOOK, SMALL, TOP, VARIANTS, Data
+from workflow_scripts.transnar.arm_names import models_of
+from workflow_scripts.transnar.figures_common import LOOK, SMALL, TOP, VARIANTS, Data, looks
 from workflow_scripts.transnar.measurements import AS_TRAINED, PUBLISHED_STEPS, pick
 
 if TYPE_CHECKING:
@@ -51,15 +52,17 @@ def scores(data: Data) -> "Figure":
     figure, panels = figures.panel_grid(4, PAGE_IN, 2.5, sharey=True)
     for axes, (metric, form, title) in zip(panels, PANELS, strict=True):
         rows = data.whole(metric=metric, form=form, inference=["plain", "alone"])
-        for shift, arm in enumerate(name for name in LOOK if name in set(rows["arm"])):
+        shown = looks(name for name in rows["arm"].unique() if name not in VARIANTS)
+        for shift, (arm, look) in enumerate(shown.items()):
             own = rows[rows["arm"] == arm].sort_values("nodes")
             axes.errorbar(
                 own["nodes"].astype(float) + 0.06 * shift,
                 own["value"],
                 margins(own),
-                color=LOOK[arm].colour,
-                marker=LOOK[arm].marker,
-                label=LOOK[arm].label,
+                color=look.colour,
+                marker=look.marker,
+                label=look.label,
+                linestyle=look.line,
             )
         axes.set_title(title)
         axes.set_xlabel(f"nodes ({data.sizes['trained']} in training)")
@@ -67,7 +70,7 @@ def scores(data: Data) -> "Figure":
         axes.set_ylim(-0.03, TOP)
     panels[0].set_ylabel("score, mean over prompts")
     figure_text.note(figure, SMALL)
-    figures.legend_below(figure, panels[1], 4)
+    figures.legend_below(figure, panels[1], 3 if models_of(data.arms) else 4)
     return figure
 
 
@@ -145,8 +148,9 @@ def curves(data: Data) -> "Figure":
 
     few = len(data.curves) <= 4
     figure, axes = plt.subplots(figsize=(figures.COLUMN_IN, 2.4) if few else (PAGE_IN, 3.2))
+    shown = looks(data.curves)
     for arm, curve in data.curves.items():
-        look = (LOOK | VARIANTS)[arm]
+        look = shown[arm]
         for number, (_, own) in enumerate(curve.groupby("seed")):
             axes.plot(
                 own["step"],

@@ -6,7 +6,8 @@ import numpy as np
 
 from workflow_scripts.shared import figure_text, figures
 from workflow_scripts.shared.figures import COLOURS, COLUMN_IN, PAGE_IN, margins
-from workflow_scripts.transnar.figures_common import LOOK, SMALL, TOP, Data
+from workflow_scripts.transnar.contrasts import pretrained
+from workflow_scripts.transnar.figures_common import LOOK, SMALL, TOP, Data, looks
 from workflow_scripts.transnar.measurements import AS_TRAINED, pick
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ PUBLISHED = {
     "Gemini 1.5 Flash (Base)": ("Gemini 1.5 Flash", ":"),
 }
 FEW = 6  # algorithms whose names fit without turning them
-BAR = 0.38
+BARS = 0.76  # width of all bars of an algorithm
 
 
 def clrs_scores(data: Data) -> "Figure":
@@ -41,24 +42,28 @@ def parse_scores(data: Data) -> "Figure":
 def _by_algorithm(data: Data, metric: str, label: str) -> "Figure":
     import matplotlib.pyplot as plt
 
-    rows = pick(data.scores, **AS_TRAINED, metric=metric, arm=list(PAIR))
+    shown = looks([*PAIR, *sorted(name for pair in pretrained(data.arms) for name in pair)])
+    rows = pick(data.scores, **AS_TRAINED, metric=metric, arm=list(shown))
     rows = rows[rows["algorithm"] != "all"]
+    width = BARS / len(shown)
     names = sorted(rows["algorithm"].unique())
     few = len(names) <= FEW
     size_in = (PAGE_IN, 2.0) if few else (PAGE_IN, 1.5 * len(data.sizes) + 1.0)
     grid = (1, len(data.sizes)) if few else (len(data.sizes), 1)
     figure, panels = plt.subplots(*grid, figsize=size_in, sharey=True, sharex=True, squeeze=False)
     for axes, (role, nodes) in zip(panels.flat, data.sizes.items(), strict=True):
-        for shift, arm in zip((-BAR / 2, BAR / 2), PAIR, strict=True):
+        for place, (arm, look) in enumerate(shown.items()):
             own = rows[(rows["arm"] == arm) & (rows["role"] == role)]
             own = own.set_index("algorithm").reindex(names)
             axes.bar(
-                np.arange(len(names)) + shift,
+                np.arange(len(names)) + (place + 0.5) * width - BARS / 2,
                 own["value"],
-                BAR,
+                width,
                 yerr=margins(own),
-                color=LOOK[arm].colour,
-                label=LOOK[arm].label,
+                color=look.colour,
+                label=look.label,
+                hatch=look.hatch,
+                edgecolor="white" if look.hatch else None,
                 ecolor=COLOURS["grey"],
             )
         axes.set_title(f"{nodes} nodes ({role})")

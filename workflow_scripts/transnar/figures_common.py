@@ -1,5 +1,6 @@
 """Data and look that the study's figures share."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -7,6 +8,7 @@ import pandas as pd
 
 from workflow_scripts.shared.figures import COLOURS as C
 from workflow_scripts.shared.figures import Models
+from workflow_scripts.transnar.arm_names import PRETRAINED, models_of, named
 from workflow_scripts.transnar.measurements import WHOLE, pick
 
 SMALL = "small decoders"  # note of a figure
@@ -20,6 +22,7 @@ class Look(NamedTuple):
     marker: str
     label: str
     line: Any = "-"
+    hatch: str | None = None  # of a bar
 
 
 LOOK = {
@@ -42,6 +45,29 @@ VARIANTS = {
 }
 
 
+# Pretrained decoders have the colours of those with random weights; models differ in these.
+HATCHES = ("////", "....", "xxxx", "++++")
+LINES = ((0, (4, 1)), (0, (1, 1)), (0, (4, 1, 1, 1)), (0, (6, 3)))
+MARKERS = {"text": "D", "hybrid": "d"}
+
+
+def looks(arms: Iterable[str]) -> dict[str, Look]:
+    """How arms are drawn, in the order of `LOOK`; those of pretrained models come last."""
+    names = list(arms)
+    found = {name: look for name, look in (LOOK | VARIANTS).items() if name in names}
+    for number, model in enumerate(models_of(names)):
+        place = number % len(HATCHES)
+        for kind in PRETRAINED:
+            own = LOOK[kind]._replace(
+                marker=MARKERS[kind],
+                label=f"{model}: {LOOK[kind].label}",
+                line=LINES[place],
+                hatch=HATCHES[place],
+            )
+            found[named(kind, model)] = own
+    return {name: look for name, look in found.items() if name in names}
+
+
 @dataclass(frozen=True)
 class Data:
     """Scores, learning curves by arm, the sizes in nodes by role, and what CLRS-Text shows.
@@ -54,6 +80,11 @@ class Data:
     sizes: dict[str, int]
     clrs_text: pd.DataFrame
     models: Models
+
+    @property
+    def arms(self) -> list[str]:
+        """The names of all arms with scores."""
+        return [str(name) for name in self.scores["arm"].dropna().unique()]
 
     def whole(self, **wanted: Any) -> pd.DataFrame:
         """Pooled scores of decoders, means over all algorithms."""

@@ -5,15 +5,17 @@ interpolation, trained, extrapolation.
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
 import pandas as pd
 
-from workflow_scripts.shared.claims import Measured, NotMeasured
+from workflow_scripts.shared.claims import Evidence, Measured, NotMeasured
 from workflow_scripts.shared.measurements import EvidenceOf, Found, measured, select
 from workflow_scripts.shared.protocol import Protocol
-from workflow_scripts.transnar.contrasts import Pairs
+from workflow_scripts.transnar.arm_names import model_of
+from workflow_scripts.transnar.contrasts import Pairs, pretrained
 
 ROLES = ("interpolation", "trained", "extrapolation")
 BEYOND = ("interpolation", "extrapolation")
@@ -109,6 +111,29 @@ def gain(
     known = set(scores["arm"])
     lacking = dict.fromkeys(arm for pair in pairs for arm in pair if arm not in known)
     return found or NotMeasured(f"not in this run: {', '.join(lacking)}; add to transnar.arms")
+
+
+def pretrained_gain(run: Protocol, scores: pd.DataFrame, evidence: EvidenceOf) -> Found:
+    """Hybrid minus text on each pretrained model, free answers, all algorithms, per untrained size.
+
+    The paper's own model decides by the paper's protocol only.
+    """
+    found: list[Measured] = []
+    rows = pick(scores, **AS_TRAINED | WHOLE, metric="clrs_score_difference")
+    for arm, other in pretrained(scores["arm"].dropna()):
+        model = str(model_of(arm))
+        kind = evidence(model)
+        if kind is Evidence.PAPER_MODEL and run.reduced:
+            kind = Evidence.REDUCED
+        own = pick(rows, arm=arm, other=other)
+        found += [
+            replace(one, model=model, evidence=kind)
+            for one in _differences(scores, own, BEYOND, run, "clrs_score", f"{arm} minus {other}")
+        ]
+    return found or NotMeasured(
+        "no pretrained decoder was trained; name a model in transnar.pretrained.models (a "
+        "substitute: MassiveText, on which the paper's was pretrained, is not public)"
+    )
 
 
 def inference_change(

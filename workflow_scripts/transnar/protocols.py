@@ -5,6 +5,7 @@ no schedule, gate, loss mask or number of test prompts; Ibarz et al. draw new sa
 where a run here has a fixed set (a known difference of the data, not a setting).
 """
 
+from collections.abc import Iterator
 from typing import Any
 
 from workflow_scripts.clrs.specs import ALGORITHMS
@@ -13,7 +14,7 @@ from workflow_scripts.transnar.published import MULTI_TASK, SINGLE_TASK
 
 Settings = dict[str, Any]
 
-IBARZ = "Ibarz et al. 2022, appendix A.2"
+FOUR, IBARZ = "section 4", "Ibarz et al. 2022, appendix A.2"
 STEPS = 10_000  # of a reasoner, per algorithm
 SIZES = [4, 7, 11, 13, 16]  # nodes
 PROCESSORS = {SINGLE_TASK: "triplet_gmpnn", MULTI_TASK: "triplet_mpnn"}  # gates hurt in multi-task
@@ -22,48 +23,71 @@ PROCESSORS = {SINGLE_TASK: "triplet_gmpnn", MULTI_TASK: "triplet_mpnn"}  # gates
 def decoders(settings: Settings) -> Protocol:
     """The evidence of this run's decoders.
 
-    `settings` has the sections `data`, `sizes`, `decoder` and `train` of `transnar`, its
-    `algorithms`, the name of its `reasoner`, and `reasoners`, `reasoner_train` and `reasoner_data`
-    of `clrs`.
+    `settings` has the sections `data`, `sizes`, `decoder`, `train` and `pretrained` of `transnar`,
+    its `algorithms`, the name of its `reasoner`, and `reasoners`, `reasoner_train` and
+    `reasoner_data` of `clrs`.
     """
-    data, decoder, train = (settings[name] for name in ("data", "decoder", "train"))
-    reasoner = settings["reasoners"][settings["reasoner"]]
-    trained = settings["reasoner_train"]
-    four = "section 4"
+    own = settings["decoder"]
     return evidence(
-        Setting("algorithms", len(settings["algorithms"]), len(ALGORITHMS), "at least", four),
-        Setting("training sizes", sorted(data["text_train"]["sizes"]), [4, 5, 6, 7, 8, 12]),
-        # 70 % of 10,000.
-        Setting("training samples per size", data["text_train"]["samples"], 7000, "at least", four),
-        Setting("test sizes", sorted(settings["sizes"].values()), [10, 12, 14], source=four),
-        Setting("layers", decoder["layers"], 6, source=four),
+        *_data(settings),
+        Setting("layers", own["layers"], 6, source=FOUR),
         # Follows from 70 million weights and 6 layers, with 32,000 tokens.
-        Setting("width", decoder["width"], 640, "at least", four),
-        Setting("range of positions", decoder["position_range"], 8192, source=four),
-        Setting("structural labels", decoder["labels"], 0),
-        Setting("batch", train["batch"], 256, source=four),
-        Setting("learning rate", train["learning_rate"], 1.0e-4, source=four),
-        # 7 epochs of 30 x 6 x 7,000 samples.
-        Setting("steps", train["steps"], 34_450, "at least", four),
-        Setting("seeds", train["seeds"], 4, "at least", "figure 4, caption"),
-        Setting("algorithms of the reasoner", len(reasoner["algorithms"]), len(ALGORITHMS)),
-        Setting("steps of the reasoner", reasoner["steps"], STEPS, "at least", IBARZ),
-        Setting("sizes of the reasoner", settings["reasoner_data"]["train"]["sizes"], SIZES),
-        # Section 3 names it, with gates, although Ibarz et al. use none in multi-task training.
-        Setting(
-            "processor of the reasoner", trained["processor"], "triplet_gmpnn", source="section 3"
-        ),
-        *(
-            Setting(f"{name} of the reasoner", trained[key], paper, source=IBARZ)
-            for name, key, paper in (
-                ("width", "width", 128),
-                ("batch", "batch", 32),
-                ("learning rate", "learning_rate", 1.0e-3),
-                ("gradient norm", "max_grad_norm", 1.0),
-            )
-        ),
-        Setting("selection of its weights", trained["validate_every"] > 0, True, source=IBARZ),
+        Setting("width", own["width"], 640, "at least", FOUR),
+        Setting("range of positions", own["position_range"], 8192, source=FOUR),
+        Setting("structural labels", own["labels"], 0),
+        *_training(settings["train"]),
+        *_reasoner(settings),
     )
+
+
+def pretrained(settings: Settings) -> Protocol:
+    """The evidence of this run's pretrained decoders, apart from the model; see `decoders`."""
+    own = settings["pretrained"]
+    return evidence(
+        *_data(settings),
+        Setting("randomised positions", own["positions"] == "randomised", True, source=FOUR),
+        Setting("range of positions", own["position_range"], 8192, source=FOUR),
+        Setting("all weights trained", own["trained"] == "all", True, source=FOUR),
+        Setting("layers per cross-attention", own["every"], 1, source=FOUR),
+        *_training(settings["train"] | own["train"]),
+        *_reasoner(settings),
+    )
+
+
+def _data(settings: Settings) -> Iterator[Setting]:
+    data = settings["data"]
+    yield Setting("algorithms", len(settings["algorithms"]), len(ALGORITHMS), "at least", FOUR)
+    yield Setting("training sizes", sorted(data["text_train"]["sizes"]), [4, 5, 6, 7, 8, 12])
+    samples = data["text_train"]["samples"]  # 70 % of 10,000
+    yield Setting("training samples per size", samples, 7000, "at least", FOUR)
+    yield Setting("test sizes", sorted(settings["sizes"].values()), [10, 12, 14], source=FOUR)
+
+
+def _training(train: Settings) -> Iterator[Setting]:
+    yield Setting("batch", train["batch"], 256, source=FOUR)
+    yield Setting("learning rate", train["learning_rate"], 1.0e-4, source=FOUR)
+    # 7 epochs of 30 x 6 x 7,000 samples.
+    yield Setting("steps", train["steps"], 34_450, "at least", FOUR)
+    yield Setting("seeds", train["seeds"], 4, "at least", "figure 4, caption")
+
+
+def _reasoner(settings: Settings) -> Iterator[Setting]:
+    own = settings["reasoners"][settings["reasoner"]]
+    train = settings["reasoner_train"]
+    yield Setting("algorithms of the reasoner", len(own["algorithms"]), len(ALGORITHMS))
+    yield Setting("steps of the reasoner", own["steps"], STEPS, "at least", IBARZ)
+    yield Setting("sizes of the reasoner", settings["reasoner_data"]["train"]["sizes"], SIZES)
+    # Section 3 names it, with gates, although Ibarz et al. use none in multi-task training.
+    processor, known = train["processor"], "triplet_gmpnn"
+    yield Setting("processor of the reasoner", processor, known, source="section 3")
+    for name, key, paper in (
+        ("width", "width", 128),
+        ("batch", "batch", 32),
+        ("learning rate", "learning_rate", 1.0e-3),
+        ("gradient norm", "max_grad_norm", 1.0),
+    ):
+        yield Setting(f"{name} of the reasoner", train[key], paper, source=IBARZ)
+    yield Setting("selection of its weights", train["validate_every"] > 0, True, source=IBARZ)
 
 
 def reasoner(settings: Settings, name: str, training: str) -> Protocol:

@@ -27,7 +27,14 @@ from workflow_scripts.transnar.across import (
     row_of,
     scopes,
 )
-from workflow_scripts.transnar.contrasts import ADAPTIVE, NOT_RANDOMISED, OTHER_MERGES, RANDOMISED
+from workflow_scripts.transnar.arm_names import model_of
+from workflow_scripts.transnar.contrasts import (
+    ADAPTIVE,
+    NOT_RANDOMISED,
+    OTHER_MERGES,
+    RANDOMISED,
+    pretrained,
+)
 from workflow_scripts.transnar.published import FAMILY, MULTI_TASK, SINGLE_TASK, mean_pct
 
 METRICS = {"clrs": "clrs_score", "shape": "shape_score", "parse": "parse_score", "exact": "exact"}
@@ -70,7 +77,7 @@ def pooled(table: dict[Place, Cell], roles: dict[int, str]) -> Iterator[Row]:
     """
     for (arm, inference, form, nodes, metric), cell in table.items():
         place = {"arm": arm, "inference": inference, "form": form, "nodes": nodes}
-        place["role"] = roles.get(nodes, "other")
+        place |= {"role": roles.get(nodes, "other"), "model": model_of(arm) or DECODERS}
         for scope, names in scopes(list(cell)):
             found = intervals.mean(average(cell, names), bounds=SHARE)
             yield row_of(metric, found, **place, **scope)
@@ -79,13 +86,14 @@ def pooled(table: dict[Place, Cell], roles: dict[int, str]) -> Iterator[Row]:
 def comparisons(table: dict[Place, Cell]) -> Iterator[tuple[Place, Place, str]]:
     """Places to compare, the first minus the second, and the name of the second.
 
-    Arms as trained are compared with `text`, with `untrained`, and as in `contrasts.py`; inference
-    conditions of an arm with its plain one.
+    Arms as trained are compared with `text`, with `untrained`, and as in `contrasts.py`, those of a
+    pretrained model with each other; inference conditions of an arm with its plain one.
     """
-    arms = {arm for arm, *_ in table if arm != "reasoner"}
+    known = {arm for arm, *_ in table if arm != "reasoner"}
+    arms = {arm for arm in known if not model_of(arm)}
     pairs = [(arm, other) for other in ("text", "untrained") for arm in sorted(arms)]
-    pairs += [*ADAPTIVE, *OTHER_MERGES, *RANDOMISED, *NOT_RANDOMISED]
-    wanted = {pair for pair in pairs if arms.issuperset(pair) and pair[0] != pair[1]}
+    pairs += [*ADAPTIVE, *OTHER_MERGES, *RANDOMISED, *NOT_RANDOMISED, *pretrained(known)]
+    wanted = {pair for pair in pairs if known.issuperset(pair) and pair[0] != pair[1]}
     for place in table:
         arm, inference, form, nodes, metric = place
         if inference == "plain":
@@ -107,7 +115,7 @@ def compared(table: dict[Place, Cell], roles: dict[int, str]) -> Iterator[Row]:
         arm, inference, form, nodes, metric = first
         gap = less(table[first], table[second])
         place = {"arm": arm, "inference": inference, "form": form, "nodes": nodes, "other": other}
-        place["role"] = roles.get(nodes, "other")
+        place |= {"role": roles.get(nodes, "other"), "model": model_of(arm) or DECODERS}
         for scope, names in scopes(list(gap)):
             found = intervals.mean(average(gap, names), bounds=DIFFERENCE)
             yield row_of(f"{metric}_difference", found, **place, **scope)
@@ -119,7 +127,7 @@ def singles(table: dict[Place, Cell], roles: dict[int, str]) -> Iterator[Row]:
         for algorithm, values in cell.items():
             place = {"arm": arm, "inference": inference, "form": form, "nodes": nodes}
             place |= {"role": roles.get(nodes, "other"), "algorithm": algorithm}
-            place |= {"family": FAMILY[algorithm], "model": DECODERS}
+            place |= {"family": FAMILY[algorithm], "model": model_of(arm) or DECODERS}
             for seed, value in enumerate(values.mean(1)):
                 count = values.shape[1]
                 yield scores.number("E1", metric, value, count, units="prompts", seed=seed, **place)

@@ -6,8 +6,12 @@ byte-pair vocabularies, and so are the names of algorithms and features.
 
 import re
 from collections.abc import Sequence
+from typing import TYPE_CHECKING, Protocol
 
 from workflow_scripts.clrs.specs import ALGORITHMS
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 # Names of inputs and outputs in the texts of the 30 algorithms.
 FIELDS = (
@@ -68,3 +72,79 @@ def structure(ids: Sequence[int]) -> tuple[list[int], list[int]]:
             depth, column = depth - 1, 0
             row = row + 1 if depth > 0 else 0
     return rows, columns
+
+
+class Words(Protocol):
+    """How a decoder reads and writes CLRS-Text: these tokens, or a pretrained model's.
+
+    `pad` is the id of padding, `ends` are the ids of tokens that end an answer.
+    """
+
+    pad: int
+    ends: frozenset[int]
+
+    def prompt(self, text: str) -> list[int]:
+        """Token ids of a prompt."""
+        ...
+
+    def answer(self, text: str) -> list[int]:
+        """Token ids of a true answer and its end."""
+        ...
+
+    def read(self, ids: Sequence[int]) -> str:
+        """The answer that token ids spell, without its end."""
+        ...
+
+    def places(self, ids: Sequence[int]) -> tuple[list[int], list[int]]:
+        """Row and column of each token in its brackets; zeros where a model has no labels."""
+        ...
+
+    def alike(self) -> "Tensor":
+        """Classes of tokens that differ in their digits only, shape (vocabulary,); -1: no digit."""
+        ...
+
+
+def digits_apart(texts: Sequence[str]) -> list[int]:
+    """For each token's text a class, equal where texts differ in their digits only; -1: no digit.
+
+    Names with digits in them, such as `string1`, are in no class.
+    """
+    classes: dict[str, int] = {}
+    found = []
+    for text in texts:
+        form = re.sub(r"[0-9]", "0", text)
+        numeric = "0" in form and not any(map(str.isalpha, form))
+        found.append(classes.setdefault(form, len(classes)) if numeric else -1)
+    return found
+
+
+class OwnWords:
+    """The tokens of this module."""
+
+    pad = PAD_ID
+    ends = frozenset({END_ID})
+
+    def prompt(self, text: str) -> list[int]:
+        """Token ids of a prompt."""
+        return encode(text)
+
+    def answer(self, text: str) -> list[int]:
+        """Token ids of a true answer and its end."""
+        return encode(text.rstrip("\n") + END)
+
+    def read(self, ids: Sequence[int]) -> str:
+        """The answer that token ids spell, without its end."""
+        return decode(ids).removesuffix(END)
+
+    def places(self, ids: Sequence[int]) -> tuple[list[int], list[int]]:
+        """Row and column of each token in its brackets."""
+        return structure(ids)
+
+    def alike(self) -> "Tensor":
+        """Classes of tokens that differ in their digits only, shape (vocabulary,); -1: no digit."""
+        import torch
+
+        return torch.tensor(digits_apart(VOCABULARY))
+
+
+OWN = OwnWords()

@@ -24,7 +24,7 @@ from workflow_scripts.shared import devices, files, seeds
 from workflow_scripts.transnar import attention, batches
 from workflow_scripts.transnar.arms import Arm
 from workflow_scripts.transnar.batches import IGNORED, Batch, Pairs
-from workflow_scripts.transnar.decoder import Graph, Model, Shape
+from workflow_scripts.transnar.decoder import Coupled, Graph, Model, Shape
 
 CURVE_POINTS = 50
 AUTO, FLOAT32, BFLOAT16 = "auto", "float32", "bfloat16"
@@ -48,7 +48,8 @@ class Settings:
 class Training:
     """The state of a training at some step.
 
-    `reasoners` maps each algorithm in `sets` to its frozen reasoner.
+    `reasoners` maps each algorithm in `sets` to its frozen reasoner. `model` is a pretrained
+    decoder of that shape; without, one with random weights is made.
     """
 
     def __init__(
@@ -59,18 +60,19 @@ class Training:
         shape: Shape,
         settings: Settings,
         seed: int,
+        model: Coupled | None = None,
     ) -> None:
         self.sets, self.arm = sets, arm
         self.settings, self.seed, self.step = settings, seed, 0
         self.device = devices.for_tensors()
         self.precision = precision_on(self.device, settings.precision)
         self.reasoners = {name: own.to(self.device) for name, own in reasoners.items()}
-        self.model = initial(shape, arm, seed).to(self.device)
+        start: Coupled = initial(shape, arm, seed) if model is None else model
+        self.model = start.to(self.device)
         if settings.recompute:
             self.model.recompute()
-        self.optimiser = torch.optim.Adam(
-            self.model.parameters(), lr=settings.learning_rate, fused=True
-        )
+        learned = [each for each in self.model.parameters() if each.requires_grad]
+        self.optimiser = torch.optim.Adam(learned, lr=settings.learning_rate, fused=True)
         self.curve: list[dict[str, Any]] = []
 
     def rate(self) -> float:
@@ -87,7 +89,8 @@ class Training:
         pairs = self.sets[self.step % len(self.sets)]
         random = seeds.generator(self.seed, "batch", self.step)
         indices = random.integers(0, len(pairs), self.settings.batch)
-        batch = batches.training_batch(pairs, indices, random, self.model.shape)
+        shape, words = self.model.shape, self.model.words
+        batch = batches.training_batch(pairs, indices, random, shape, words)
         graph = None
         if self.arm.reasoner != "none":
             reasoner = self.reasoners[pairs.algorithm]
@@ -130,12 +133,15 @@ class Training:
     def _loss(self, part: Batch, graph: Graph | None) -> Tensor:
         """The sum of the losses in nats over the targets of a part."""
         enabled = self.precision == BFLOAT16
+        targets = part.targets
+        if self.model.wide:  # the columns on the right in which a row has an answer
+            targets = targets[:, int((targets != IGNORED).any(0).int().argmax()) :]
         with torch.autocast(self.device, torch.bfloat16, enabled=enabled):
             self.model.look(graph, self.arm.streams)
-            logits = self.model(part.text)
+            logits = self.model(part.text, last=targets.shape[1])
         return functional.cross_entropy(
             logits.float().flatten(0, 1),
-            part.targets.flatten(),
+            targets.flatten(),
             ignore_index=IGNORED,
             reduction="sum",
         )
@@ -144,7 +150,7 @@ class Training:
         """Write a checkpoint."""
         state = {
             "step": self.step,
-            "model": self.model.state_dict(),
+            "model": self.model.trained(),
             "optimiser": self.optimiser.state_dict(),
             "curve": self.curve,
         }
@@ -154,7 +160,7 @@ class Training:
     def restore(self, path: Path) -> None:
         """Continue from a checkpoint that `save` has written."""
         state = torch.load(path, weights_only=True, map_location=self.device)
-        self.model.load_state_dict(state["model"])
+        self.model.restore(state["model"])
         self.optimiser.load_state_dict(state["optimiser"])
         self.step, self.curve = state["step"], state["curve"]
 
@@ -175,7 +181,7 @@ def initial(shape: Shape, arm: Arm, seed: int) -> Model:
 
 def train(
     training: Training, checkpoint: Path | None = None, checkpoint_every: int = 100
-) -> tuple[Model, pd.DataFrame]:
+) -> tuple[Coupled, pd.DataFrame]:
     """Finish a training; return its model on the CPU, and its learning curve.
 
     `checkpoint` and `checkpoint_every` as for `finish`.

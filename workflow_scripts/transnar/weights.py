@@ -7,15 +7,13 @@ from typing import Any
 from workflow_scripts.shared import weights
 from workflow_scripts.transnar import attention
 from workflow_scripts.transnar.arms import ARMS
-from workflow_scripts.transnar.decoder import Model, Shape
+from workflow_scripts.transnar.decoder import Coupled, Model, Shape
 
 
-def write(path: str | Path, model: Model, arm: str, provenance: dict[str, Any]) -> None:
-    """Write a decoder's weights, shape and arm."""
-    # The output layer is the embedding, so it is stored once.
-    tied = "decoder.lm_head.weight"
-    tensors = {name: value for name, value in model.state_dict().items() if name != tied}
-    weights.write(path, tensors, provenance, decoder={"arm": arm, "shape": asdict(model.shape)})
+def write(path: str | Path, model: Coupled, arm: str, provenance: dict[str, Any]) -> None:
+    """Write the weights that training changed, with the decoder's shape and arm."""
+    about = {"arm": arm, "shape": asdict(model.shape)}
+    weights.write(path, model.trained(), provenance, decoder=about)
 
 
 def read(path: str | Path) -> Model:
@@ -25,7 +23,19 @@ def read(path: str | Path) -> Model:
     shape = content["shape"] | {"streams": tuple(content["shape"]["streams"])}
     adaptive = ARMS[content["arm"]].adaptive
     model = Model(Shape(**shape), attention.NAME if adaptive else attention.PLAIN)
-    model.load_state_dict(
-        tensors | {"decoder.lm_head.weight": tensors["decoder.model.embed_tokens.weight"]}
-    )
+    model.restore(tensors)
     return model.eval()
+
+
+def into(path: str | Path, model: Coupled, arm: str) -> None:
+    """Put the trained weights of a pretrained decoder into that model.
+
+    Raises `ValueError` naming a file that has none, or those of another arm.
+    """
+    tensors, about = weights.read(path, "decoders", "decoder")
+    if about["decoder"]["arm"] != arm:
+        raise ValueError(
+            f"{path}: expected the weights of {arm}, found {about['decoder']['arm']}; delete it "
+            "and run again"
+        )
+    model.restore(tensors)
