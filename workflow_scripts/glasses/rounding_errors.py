@@ -242,17 +242,21 @@ def shared_variance(moved: Tensor, numbers: Tensor, units: Tensor) -> float:
     The n `numbers` of a coordinate are rounded to multiples of `units`, and an error of a whole
     unit moves the sum by `moved`. Those with units of different magnitude are independent.
     """
+    if int((moved != 0).flatten(0, -3).any(0).any(-1).sum()) < 2:
+        return 0.0  # one token alone
     used = units > 0
-    phase = torch.where(used, numbers / units.where(used, torch.ones_like(units)), 0.0)
+    units = units.where(used, torch.ones_like(units))
+    phase = torch.where(used, numbers / units, 0.0)
     turn = torch.polar(torch.ones_like(phase), 2 * math.pi * (phase - phase.round()))
-    magnitude = units.where(used, torch.ones_like(units)).log2().floor()
-    found = 0.0
-    for each in magnitude.unique():
-        parts = torch.where(used & (magnitude == each), moved, 0.0)
-        alone, wave = (parts**2).sum(), parts.to(turn.dtype)
-        for k in range(1, HARMONICS + 1):
-            wave = wave * turn
-            found += float((wave.sum(-2).abs() ** 2).sum() - alone) / (2 * (math.pi * k) ** 2)
+    magnitude = units.log2().floor().long()
+    magnitude -= magnitude.min()
+    sums = moved.new_zeros((*moved.shape[:-2], int(magnitude.max()) + 1, moved.shape[-1]))
+    wave, alone, found = torch.where(used, moved, 0.0).to(turn.dtype), float((moved**2).sum()), 0.0
+    for k in range(1, HARMONICS + 1):
+        wave = wave * turn
+        parts = (sums.scatter_add(-2, magnitude, part) for part in (wave.real, wave.imag))
+        together = sum(float((part**2).sum()) for part in parts)
+        found += (together - alone) / (2 * (math.pi * k) ** 2)
     return found
 
 
