@@ -257,7 +257,9 @@ rule parallel_sequential_scores:
             model=PARALLEL_SEQUENTIAL_COPIERS,
         ),
         similarity=(
-            [] if PARALLEL_SEQUENTIAL_STOPPING else [rules.parallel_sequential_similarity.output.table]
+            []
+            if PARALLEL_SEQUENTIAL_STOPPING
+            else [rules.parallel_sequential_similarity.output.table]
         ),
     output:
         scores="results/parallel_sequential/scores.parquet",

@@ -140,7 +140,10 @@ def repeated(count: int) -> list[list[int]]:
     """A few tokens and then one token many times."""
     rng = np.random.default_rng(3)
     return [
-        [*rng.integers(10, 300, 3).tolist(), *[int(rng.integers(10, 300))] * int(rng.integers(10, 40))]
+        [
+            *rng.integers(10, 300, 3).tolist(),
+            *[int(rng.integers(10, 300))] * int(rng.integers(10, 40)),
+        ]
         for _ in range(count)
     ]
 

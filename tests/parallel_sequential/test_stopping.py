@@ -228,5 +228,3 @@ def test_the_job_plans_asks_and_writes_what_the_scores_read(tmp_path, monkeypatc
     assert {"answered_share", "failed_share", "planned_questions", "questions_saved"} <= set(
         found["metric"]
     )
-
-

@@ -68,7 +68,12 @@ def world(claim: str, verdict: Verdict, model: str = "the paper's") -> pd.DataFr
         count = QUESTIONS[rows.domain]
         spread = np.linspace(-1, 1, count) * 0.1  # its mean is 0
         for more in conditions:
-            rows.mean("stopping" if claim == "8" else "P", metric, border + DISTANCE[verdict] + spread, **more)
+            rows.mean(
+                "stopping" if claim == "8" else "P",
+                metric,
+                border + DISTANCE[verdict] + spread,
+                **more,
+            )
         for cell in "124":
             rows.number("P3", "padding_to_history", float(cell), 480, "attempts", cell=cell)
     return table([rows.made])

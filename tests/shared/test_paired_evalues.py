@@ -87,7 +87,7 @@ def test_intervals_agree_with_the_decision(first_only, second_only, n):
     assert (low > 0.5) == (found[FIRST] >= test.border)
     assert (high < 0.5) == (found[SECOND] >= test.border)
     low, high = test.difference(first_only, second_only, n)
-    assert (-0.1 < low and high < 0.1) == (found[EQUAL] >= test.border)
+    assert (low > -0.1 and high < 0.1) == (found[EQUAL] >= test.border)
     assert low <= (first_only - second_only) / n <= high
 
 
@@ -112,7 +112,10 @@ def test_intervals_hold_at_all_times(first, second):
             more = rng.multinomial(20, [first, second, 1 - first - second])
             a, b = a + int(more[0]), b + int(more[1])
             for at, (ends, truth) in enumerate(
-                [(test.share(a, b), first / (first + second)), (test.difference(a, b, n), first - second)]
+                [
+                    (test.share(a, b), first / (first + second)),
+                    (test.difference(a, b, n), first - second),
+                ]
             ):
                 out[at] |= not ends[0] - 1e-5 <= truth <= ends[1] + 1e-5
         missed += out

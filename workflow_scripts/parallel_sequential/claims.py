@@ -315,7 +315,7 @@ def decided(pair: Sequence[str], at: str) -> Claim:
         decided_by=ANY_MODEL,
         source="ours (tests that stop)",
         statement=f"Asked until it is decided, {first} is right more often than {second}.",
-        quantity=f"of the questions that only one of the two solves, the share that {first} solves, "
+        quantity=f"of the questions that only one of the two solves, the share of {first}, "
         f"{at}, main aggregator, interval at all times",
         region=MOST,
         test=measurements.stopped,

@@ -33,7 +33,9 @@ def stopping(data: Data) -> "Figure":
             at, values = rows["k"].to_numpy(float), rows["value"].to_numpy(float)
             panel.plot(at, values, color=COLOURS[colour], marker=marker, markersize=3, label=label)
         border = data.pick("log_e_border", experiment=EXPERIMENT, **own)["value"].iloc[0]
-        panel.axhline(border, color=COLOURS["black"], linestyle="--", linewidth=0.8, label="decides")
+        panel.axhline(
+            border, color=COLOURS["black"], linestyle="--", linewidth=0.8, label="decides"
+        )
         low, high = panel.get_ylim()
         panel.set_ylim(max(low, -3 * border), max(high, 1.2 * border))
         panel.set_xlabel("questions asked")

@@ -132,7 +132,7 @@ def _models(scores: pd.DataFrame) -> set[str]:
 
 
 def stopped(scores: pd.DataFrame, evidence: EvidenceOf) -> Found:
-    """The first arm's share of the questions that only one solves, by the rounds of `stopping.py`."""
+    """Claim 8: the first arm's share of the questions that only one solves, after all rounds."""
     found = []
     for _, row in pick(scores, metric="share_at_all_times", experiment=EXPERIMENT).iterrows():
         where = {"model": str(row["model"]), "condition": NAMES[row["domain"]]}

@@ -22,7 +22,9 @@ ROUNDS = DataFrameSchema(
         "second": Column(str),
         "available": Column(int),  # questions in the run
         "truth": Column(float, nullable=True),  # of a plan: the difference that is simulated
-        "questions": Column("Int64", nullable=True),  # so far; of a plan null if too few are allowed
+        "questions": Column(
+            "Int64", nullable=True
+        ),  # so far; of a plan null if too few are allowed
         "read": Column("Int64", nullable=True),  # of the questions, those whose grades are known
         "first_only": Column("Int64", nullable=True),  # questions that only this arm solves
         "second_only": Column("Int64", nullable=True),

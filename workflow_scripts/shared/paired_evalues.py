@@ -55,7 +55,7 @@ class Paired:
         return math.log(2 / self.level)
 
     def share(self, first_only: int, second_only: int) -> tuple[float, float]:
-        """Ends of an interval at all times: of the questions that one way solves, the first's share.
+        """Ends of an interval at all times: the first's share of the questions that one way solves.
 
         It misses the truth at any time with a probability of at most `level`, and lies on one side
         of a half as soon as the e-value for that side decides.
