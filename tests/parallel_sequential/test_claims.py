@@ -323,6 +323,14 @@ def test_without_stopping_the_claim_about_rounds_says_so():
     assert entry["reason"] == "parallel_sequential.stopping is off in this run"
 
 
+def test_rounds_without_a_difference_say_so_by_model_and_domain():
+    rounds = Rows(PAPER_MODEL, "math", 1)
+    rounds.number("stopping", "questions_saved", 0.5, 4, "questions", note="silent after 4")
+    (entry,) = judged(rounds.made)["8"]
+    assert entry["measured"] is None
+    assert entry["reason"] == "the paper's, mathematics: silent after 4"
+
+
 def test_rounds_draw_their_figure():
     found = Rows("a model", "math", 1)
     for k in (2, 4):

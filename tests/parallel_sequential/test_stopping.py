@@ -1,6 +1,7 @@
 """Rounds that end: arms of known accuracy, through the rule's own loop."""
 
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -186,10 +187,8 @@ def test_votes_that_tie_are_right_as_often_as_their_share(monkeypatch):
     """One random number per question: no arm gains, and equal accuracies are never discordant."""
     values = iter([np.full(2000, 0.5), np.full(2000, 0.25)])
 
-    class Given:
-        questions = [str(n) for n in range(2000)]
-
-    monkeypatch.setattr(stopping, "sets_of", lambda *_: Given)
+    given = SimpleNamespace(questions=[str(n) for n in range(2000)])
+    monkeypatch.setattr(stopping, "sets_of", lambda *_: given)
     monkeypatch.setitem(stopping.AGGREGATORS, "majority", lambda *_: next(values))
     frame = pd.DataFrame({"domain": ["math"], "arm": ["parallel"]})
     found = stopping.outcomes(frame, [PARALLEL, SEQUENTIAL], 3, 1)

@@ -38,6 +38,7 @@ def stopping(data: Data) -> "Figure":
         )
         low, high = panel.get_ylim()
         panel.set_ylim(max(low, -3 * border), max(high, 1.2 * border))
+        panel.locator_params(axis="x", integer=True)
         panel.set_xlabel("questions asked")
     figure.axes[0].set_ylabel("natural log of the e-value")
     legend_below(figure, figure.axes, 4)

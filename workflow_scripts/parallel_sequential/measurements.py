@@ -137,8 +137,11 @@ def stopped(scores: pd.DataFrame, evidence: EvidenceOf) -> Found:
     for _, row in pick(scores, metric="share_at_all_times", experiment=EXPERIMENT).iterrows():
         where = {"model": str(row["model"]), "condition": NAMES[row["domain"]]}
         found.append(measured(row, evidence(where["model"]), row["note"], **where))
-    notes = scores.loc[scores["experiment"] == EXPERIMENT, "note"].unique()
-    reason = "; ".join(note for note in notes if note)
+    ends = scores[scores["metric"].isin(["questions_saved", "share_at_all_times"])]
+    reason = "; ".join(
+        f"{model}, {NAMES[domain]}: {own['note'].iloc[-1]}"
+        for (model, domain), own in ends.groupby(["model", "domain"], sort=False)
+    )
     return found or NotMeasured(reason or "parallel_sequential.stopping is off in this run")
 
 
