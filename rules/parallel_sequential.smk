@@ -16,11 +16,16 @@ PARALLEL_SEQUENTIAL_FIGURES = [
     "feedback",
     "controls",
 ]
+# Two arms in rounds until it is decided which is better; then no other arm is asked.
+PARALLEL_SEQUENTIAL_STOPPING = config["parallel_sequential"]["stopping"]
+PARALLEL_SEQUENTIAL_STOPPED = PARALLEL_SEQUENTIAL_MODELS if PARALLEL_SEQUENTIAL_STOPPING else []
+PARALLEL_SEQUENTIAL_WHOLE = [] if PARALLEL_SEQUENTIAL_STOPPING else PARALLEL_SEQUENTIAL_MODELS
+PARALLEL_SEQUENTIAL_FIGURES += ["stopping"] if PARALLEL_SEQUENTIAL_STOPPING else []
 # The settings that the attempts depend on: the section without those that only other rules read.
 PARALLEL_SEQUENTIAL_ARMS = {
     key: value
     for key, value in config["parallel_sequential"].items()
-    if key not in ("copying", "embedder")
+    if key not in ("copying", "embedder", "stopping")
 }
 PARALLEL_SEQUENTIAL_FILES = [
     config["parallel_sequential"][domain]["file"]
@@ -93,6 +98,36 @@ rule parallel_sequential_attempts:
         seed=config["seed"],
     script:
         "../workflow_scripts/parallel_sequential/attempts.py"
+
+
+rule parallel_sequential_stopping:
+    input:
+        model_files=model_files,
+        questions=rules.parallel_sequential_questions.output.questions,
+    output:
+        rounds_table="results/parallel_sequential/rounds/{model}.parquet",
+        stopped="results/parallel_sequential/stopped/{model}.parquet",
+    log:
+        "logs/parallel_sequential_stopping/{model}.log",
+    benchmark:
+        "logs/benchmarks/parallel_sequential_stopping/{model}.tsv"
+    conda:
+        model_environment
+    resources:
+        mem_mb=growing(asked_mb(config)),
+        runtime=growing(config["inference"]["runtime_min"]),
+        gpu=model_gpus,
+    params:
+        code=fingerprint("workflow_scripts/parallel_sequential/stopping.py"),
+        spec=serving_in("parallel_sequential"),
+        checkpoint=model_checkpoint,
+        batch_tokens=config["inference"]["batch_tokens"],
+        asked=asked_in("parallel_sequential"),
+        settings=PARALLEL_SEQUENTIAL_ARMS,
+        stopping=PARALLEL_SEQUENTIAL_STOPPING,
+        seed=config["seed"],
+    script:
+        "../workflow_scripts/parallel_sequential/stopping.py"
 
 
 rule parallel_sequential_foreign:
@@ -201,18 +236,31 @@ rule parallel_sequential_similarity:
 
 rule parallel_sequential_scores:
     input:
-        attempts=PARALLEL_SEQUENTIAL_ATTEMPTS,
+        attempts=expand(
+            "results/parallel_sequential/attempts/{model}.parquet", model=PARALLEL_SEQUENTIAL_WHOLE
+        ),
         choices=expand(
-            rules.parallel_sequential_attempts.output.choices, model=PARALLEL_SEQUENTIAL_MODELS
+            rules.parallel_sequential_attempts.output.choices, model=PARALLEL_SEQUENTIAL_WHOLE
         ),
         foreign=expand(
-            "results/parallel_sequential/foreign/{model}.parquet", model=PARALLEL_SEQUENTIAL_MODELS
+            "results/parallel_sequential/foreign/{model}.parquet", model=PARALLEL_SEQUENTIAL_WHOLE
+        ),
+        stopped=expand(
+            rules.parallel_sequential_stopping.output.stopped, model=PARALLEL_SEQUENTIAL_STOPPED
+        ),
+        rounds=expand(
+            rules.parallel_sequential_stopping.output.rounds_table,
+            model=PARALLEL_SEQUENTIAL_STOPPED,
         ),
         copying=expand(
             rules.parallel_sequential_copying.output.table,
             model=PARALLEL_SEQUENTIAL_COPIERS,
         ),
-        similarity=rules.parallel_sequential_similarity.output.table,
+        similarity=(
+            []
+            if PARALLEL_SEQUENTIAL_STOPPING
+            else [rules.parallel_sequential_similarity.output.table]
+        ),
     output:
         scores="results/parallel_sequential/scores.parquet",
     log:
@@ -258,6 +306,7 @@ rule parallel_sequential_claims:
             domain: config["parallel_sequential"][domain]["file"] is not None
             for domain in ("math", "code")
         },
+        stopping=PARALLEL_SEQUENTIAL_STOPPING,
     script:
         "../workflow_scripts/parallel_sequential/claims.py"
 

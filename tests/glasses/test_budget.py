@@ -136,6 +136,19 @@ def attending(net):
     return lambda seen: changed(net, Change(stored=seen.keep))
 
 
+def repeated(count: int) -> list[list[int]]:
+    """A few tokens and then one token many times."""
+    rng = np.random.default_rng(3)
+    return [
+        [
+            *rng.integers(10, 300, 3).tolist(),
+            *[int(rng.integers(10, 300))] * int(rng.integers(10, 40)),
+        ]
+        for _ in range(count)
+    ]
+
+
+@pytest.mark.parametrize("asked", [prompts, repeated])
 @pytest.mark.parametrize(
     ("each", "least", "most"),
     [
@@ -145,9 +158,11 @@ def attending(net):
         (Format("bfloat16", "bfloat16"), 0.7, 1.6),
     ],
 )
-def test_the_predicted_spread_is_that_of_the_errors_that_a_format_makes(net, each, least, most):
+def test_the_predicted_spread_is_that_of_the_errors_that_a_format_makes(
+    net, each, least, most, asked
+):
     told, scaled = [], []
-    for prompt in prompts(40):
+    for prompt in asked(40):
         tokens, start = replied(net, prompt), len(prompt)
         found = rounding_errors.predicted(net, tokens, start, [each], 1, replaced=attending(net))
         with torch.inference_mode():
@@ -180,6 +195,30 @@ def test_the_shift_is_what_rounding_the_weights_alone_does(net):
         pairs.append((errors.shift, float(there[tokens[-1]] - there[rival]) - errors.margin))
     shifts, moved = np.array(pairs).T
     assert np.abs(shifts - moved).max() < 0.1 * np.abs(moved).max()
+
+
+@pytest.mark.parametrize("apart", [0.0, 0.1, 0.4, 3.25])
+def test_numbers_at_known_distances_are_rounded_alike(apart):
+    """Three numbers `apart` units from each other, at a place between two units that is random."""
+    slopes = torch.tensor([1.0, 0.5, -0.3]).double()
+    numbers = torch.arange(3).double() * apart
+    drawn = numbers + torch.rand(50_000, 1, generator=torch.Generator().manual_seed(2)).double()
+    variance = float(((drawn.round() - drawn) @ slopes).var())
+    shape = (1, 3, 1)
+    own = (slopes.view(shape), (numbers + 0.3).view(shape), torch.ones(shape).double())
+    told = float((slopes**2).sum()) / 12 + rounding_errors.shared_variance(*own)
+    assert told == pytest.approx(variance, rel=0.1, abs=0.005)
+
+
+def test_numbers_with_other_units_are_rounded_independently():
+    slopes, numbers = torch.ones(1, 2, 1).double(), torch.ones(1, 2, 1).double()
+    units = torch.tensor([1.0, 2.0]).double().view(1, 2, 1)
+    assert rounding_errors.shared_variance(slopes, numbers, units) == pytest.approx(0)
+    assert rounding_errors.shared_variance(slopes, numbers, torch.ones(1, 2, 1).double()) > 0.1
+
+
+def test_equal_tokens_are_found():
+    assert rounding_errors.equal([5, 7, 5, 9, 7, 5]) == [[0, 2, 5], [1, 4]]
 
 
 def test_a_cache_rounds_only_what_has_more_bits():

@@ -59,7 +59,7 @@ def test_every_claim_has_an_entry_whatever_ran():
     silent.number("P1", "answered_share", 0.5, 10, "attempts")
     entries = judged(silent.made)
     assert {entry["verdict"] for each in entries.values() for entry in each} == {Verdict.NOT_TESTED}
-    assert {name[0] for name in entries} == set("1234567")
+    assert {name[0] for name in entries} == set("12345678")
 
 
 @pytest.mark.parametrize("model", ["a stand-in", "another"])
@@ -306,3 +306,40 @@ def test_every_figure_draws_with_one_model_in_two_domains_and_no_look_inside(tok
         figure = drawing(name, figures.TOPICS)(data)
         assert figure.axes, name
         plt.close(figure)
+
+
+def test_with_stopping_other_claims_say_why_they_are_not_measured():
+    scores = verdicts.world("8", Verdict.SUPPORTED)
+    found = judged(scores)
+    assert found["8"][0]["verdict"] == Verdict.SUPPORTED
+    assert found["8"][0]["kind"] == "ours"
+    for claim in ("1a", "2", "3a", "4a", "4c", "6a", "7"):
+        assert found[claim][0]["measured"] is None
+        assert "parallel_sequential.stopping" in found[claim][0]["reason"]
+
+
+def test_without_stopping_the_claim_about_rounds_says_so():
+    (entry,) = judged(verdicts.world("1a", Verdict.SUPPORTED))["8"]
+    assert entry["reason"] == "parallel_sequential.stopping is off in this run"
+
+
+def test_rounds_without_a_difference_say_so_by_model_and_domain():
+    rounds = Rows(PAPER_MODEL, "math", 1)
+    rounds.number("stopping", "questions_saved", 0.5, 4, "questions", note="silent after 4")
+    (entry,) = judged(rounds.made)["8"]
+    assert entry["measured"] is None
+    assert entry["reason"] == "the paper's, mathematics: silent after 4"
+
+
+def test_rounds_draw_their_figure():
+    found = Rows("a model", "math", 1)
+    for k in (2, 4):
+        for place, cell in enumerate(("parallel", "sequential", "equal")):
+            found.number("stopping", "log_e", k * (1.0 - place), k, "questions", cell=cell, k=k)
+    found.number("stopping", "log_e_border", 3.7, 4, "questions")
+    models = {"a model": {"place": 0, "stand_in": False}}
+    figure = drawing("stopping", figures.TOPICS)(Data(table([found.made]), Models.of(models), N))
+    (panel,) = figure.axes
+    assert [line.get_label() for line in panel.lines][-1] == "decides"
+    assert len(panel.lines) == 4
+    plt.close(figure)

@@ -39,6 +39,7 @@ ROWS: dict[str, tuple[str, list[dict[str, Any]], float]] = {
     "5c": ("copying_lost_beyond_random", [{}], 0.0),
     "6d": ("gain_from_feedback", [{"arm": "oracle", "k": N, "cell": ""}], 0.0),
     "7": ("gain_over_sequential", [{"arm": "resample", "aggregator": "majority", "k": N}], 0.0),
+    "8": ("share_at_all_times", [{}], 0.5),
 }
 DISTANCE = {Verdict.SUPPORTED: 0.1, Verdict.CONTRADICTED: -0.1, Verdict.INCONCLUSIVE: 0.0}
 CAUSES = {
@@ -67,7 +68,12 @@ def world(claim: str, verdict: Verdict, model: str = "the paper's") -> pd.DataFr
         count = QUESTIONS[rows.domain]
         spread = np.linspace(-1, 1, count) * 0.1  # its mean is 0
         for more in conditions:
-            rows.mean("P", metric, border + DISTANCE[verdict] + spread, **more)
+            rows.mean(
+                "stopping" if claim == "8" else "P",
+                metric,
+                border + DISTANCE[verdict] + spread,
+                **more,
+            )
         for cell in "124":
             rows.number("P3", "padding_to_history", float(cell), 480, "attempts", cell=cell)
     return table([rows.made])

@@ -8,7 +8,7 @@ import pytest
 from scipy import optimize, stats
 
 from workflow_scripts.shared import evalues
-from workflow_scripts.shared.evalues import EQUAL, FAR, FIRST, NEAR, SECOND, Distance, Paired
+from workflow_scripts.shared.evalues import FAR, NEAR, Distance
 
 TARGETS = [np.full(4, 0.25), np.array([0.4, 0.3, 0.2, 0.1]), np.array([0.5, 0.3, 0.2])]
 
@@ -169,63 +169,3 @@ def test_shifted_targets_lie_at_their_distance(p, far):
 def test_targets_that_it_cannot_test_are_refused(p, tolerance):
     with pytest.raises(ValueError, match="expected at most 16 cells"):
         Distance(p, tolerance)
-
-
-@pytest.mark.parametrize("counts", [(5, 9, 86), (0, 0, 20), (30, 25, 45), (3, 0, 0), (0, 7, 0)])
-def test_the_likeliest_accuracies_with_a_margin(counts):
-    more, less, same = counts
-    margin = 0.1
-    x = np.linspace(1e-9, (1 - margin) / 2 - 1e-9, 400_001)
-    best = np.max(
-        more * np.log(x + margin)
-        + (less * np.log(x) if less else 0)
-        + (same * np.log(1 - margin - 2 * x) if same else 0)
-    )
-    n = sum(counts)
-    if more - less >= margin * n:
-        best = log_likelihood(counts, np.array(counts) / n)
-    assert evalues._log_apart(*counts, margin) == pytest.approx(best, abs=1e-4)
-
-
-@pytest.mark.parametrize("n", [1, 4, 8])
-def test_paired_e_values_are_at_most_one_on_average_under_their_hypotheses(n):
-    test = Paired(0.1)
-    nulls = {
-        FIRST: [(0.2, 0.2), (0.1, 0.3), (0.0, 0.5)],
-        SECOND: [(0.2, 0.2), (0.3, 0.1)],
-        EQUAL: [(0.3, 0.2), (0.1, 0.4), (0.15, 0.05)],
-    }
-    for answer, truths in nulls.items():
-        for first, second in truths:
-            total = 0.0
-            for a in range(n + 1):
-                for b in range(n + 1 - a):
-                    p = [first, second, 1 - first - second]
-                    mass = stats.multinomial.pmf([a, b, n - a - b], n, p)
-                    total += mass * math.exp(test.log_e(a, b, n)[answer])
-            assert total <= 1 + 1e-9, (answer, first, second)
-
-
-@pytest.mark.parametrize(
-    ("first", "second", "right"),
-    [(0.2, 0.2, {EQUAL}), (0.3, 0.2, {FIRST}), (0.1, 0.25, {SECOND}), (0.22, 0.2, {FIRST, EQUAL})],
-)
-def test_paired_answers_under_optional_stopping_are_as_rarely_wrong_as_stated(first, second, right):
-    test, rng, wrong = Paired(0.1, 0.1), np.random.default_rng(4), 0
-    for _ in range(RUNS):
-        a = b = 0
-        for n in range(5, 250, 5):
-            more = rng.multinomial(5, [first, second, 1 - first - second])
-            a, b = a + int(more[0]), b + int(more[1])
-            if (found := test.decision(a, b, n)) is not None:
-                wrong += found not in right
-                break
-    assert wrong <= stats.binom.ppf(0.999, RUNS, 0.1)
-
-
-def test_paired_answers():
-    test = Paired(0.1)
-    assert test.decision(40, 2, 100) == FIRST
-    assert test.decision(2, 40, 100) == SECOND
-    assert test.decision(5, 5, 2000) == EQUAL
-    assert test.decision(3, 1, 20) is None

@@ -14,10 +14,16 @@ from numpy.typing import NDArray
 
 from workflow_scripts.parallel_sequential import metrics
 from workflow_scripts.parallel_sequential.dialogue import FAILURES, INSTRUCTIONS
-from workflow_scripts.parallel_sequential.metrics import AGGREGATORS, ANY, RANDOM, Sets, primary
+from workflow_scripts.parallel_sequential.metrics import (
+    AGGREGATORS,
+    ANY,
+    MAIN,
+    RANDOM,
+    Sets,
+    primary,
+)
 from workflow_scripts.parallel_sequential.rows import UNITS, Rows
 
-MAIN = ("parallel", "sequential")
 NO_LOGPROBS = "no log-probabilities of the replies: the server gives none, or reply_logprobs is off"
 Arms = dict[str, Sets]
 

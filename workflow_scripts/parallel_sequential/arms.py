@@ -54,6 +54,7 @@ CONDITIONED = {
     "resample": Arm(repeats="resample"),
     "ban": Arm(repeats="ban"),
 }
+EVERY = (PARALLEL, *CONDITIONED)
 
 
 def tests_of(arm: str) -> int:
@@ -99,7 +100,8 @@ class Rounds:
 
     `dialogues` and `sampling` are by domain. A chain has `attempts` attempts, each of at most
     `tries` draws where repeats are redrawn. The model chooses among its answers at temperature
-    `choosing_at`: greedily, where its server can.
+    `choosing_at`: greedily, where its server can. Only `arms` are asked. A domain in `able` goes on
+    whether or not a reply of round 0 has an answer.
     """
 
     grader: Grader
@@ -108,6 +110,13 @@ class Rounds:
     attempts: int
     tries: int
     choosing_at: float = 0.0
+    arms: tuple[str, ...] = EVERY
+    able: frozenset[str] = frozenset()
+
+    @property
+    def conditioned(self) -> list[str]:
+        """Those of the arms that see earlier answers."""
+        return [arm for arm in self.arms if arm in CONDITIONED]
 
     def first(self, questions: pd.DataFrame, chains: int) -> pd.DataFrame:
         """Round 0: all parallel attempts, and the first attempt of each chain."""
@@ -117,9 +126,9 @@ class Rounds:
             messages = self.dialogues[domain].question(asked["text"])
             for chain in range(chains):
                 for arm, n in ((PARALLEL, self.attempts), (START, 1)):
-                    rows.append(
-                        self.sampling[domain].request(domain, question, arm, chain, messages, n=n)
-                    )
+                    if self.conditioned if arm == START else arm in self.arms:
+                        place = (domain, question, arm, chain, messages)
+                        rows.append(self.sampling[domain].request(*place, n=n))
         return inference.table(rows)
 
     def follow(
@@ -131,9 +140,9 @@ class Rounds:
         """
         rows: list[dict[str, Any]] = []
         replies = list(self.graded(requests, responses))
-        able = self._able(replies) if number == 0 else set(requests["domain"])
+        able = self.able | self._able(replies) if number == 0 else set(requests["domain"])
         for request, reply, graded in replies:
-            for name in CONDITIONED if request["arm"] == START else [request["arm"]]:
+            for name in self.conditioned if request["arm"] == START else [request["arm"]]:
                 if name in CONDITIONED:
                     rows += self._next(name, request, reply, graded)
         rows = [row for row in rows if row["domain"] in able]

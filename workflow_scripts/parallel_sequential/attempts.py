@@ -72,7 +72,7 @@ def rows_of(
                 "shown": earlier[-1] if earlier else None,
             }
         )
-        shared = CONDITIONED if domain in able else [SEQUENTIAL]
+        shared = plan.conditioned if domain in able else plan.conditioned[:1]
         for name in shared if arm == START else [arm]:
             again = name in CONDITIONED and plan.rejected(
                 name, (domain, request["question"]), retry, graded.answer, earlier

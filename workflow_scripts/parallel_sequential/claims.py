@@ -13,9 +13,10 @@ from typing import Any
 
 from workflow_scripts.parallel_sequential import measurements, power
 from workflow_scripts.parallel_sequential.dialogue import CODE, MATH
-from workflow_scripts.parallel_sequential.metrics import ANY, MAJORITY, primary
+from workflow_scripts.parallel_sequential.metrics import ANY, MAIN, MAJORITY, primary
 from workflow_scripts.shared import claims
 from workflow_scripts.shared.claims import (
+    ANY_MODEL,
     MOST,
     PAPER_MODEL,
     POSITIVE,
@@ -50,6 +51,7 @@ FIGURES = {
     "induction": ("5a", "5b", "5c"),
     "feedback": ("6a", "6b", "6c", "6d"),
     "controls": ("7",),
+    "stopping": ("8",),
 }
 
 
@@ -59,11 +61,13 @@ def all_claims(
     questions: Mapping[str, int],
     lengths: Sequence[float],
     files: Mapping[str, bool],
+    stopping: Mapping[str, Any] | None = None,
 ) -> list[Claim]:
     """The claims, at N = `set_size` attempts in each of `chains` chains.
 
     `questions` counts the questions of each domain; `lengths` are those of the unrelated text;
-    `files` says for each domain whether its questions come from a file or are generated.
+    `files` says for each domain whether its questions come from a file or are generated; `stopping`
+    is the config's section, or None.
     """
     at = f"N = {set_size}"
     above = Published("parallel above sequential", "published", "abstract")
@@ -298,8 +302,26 @@ def all_claims(
             ),
             published=Published("recommended", SECOND, "secondary digest H"),
         ),
+        decided(stopping["pair"] if stopping else MAIN, at),
     ]
 
 
+def decided(pair: Sequence[str], at: str) -> Claim:
+    """The claim of our own about two arms that are asked until it is known which is better."""
+    first, second = (f"arm `{arm}`" for arm in pair)
+    return Claim(
+        id="8",
+        kind=Kind.OURS,
+        decided_by=ANY_MODEL,
+        source="ours (tests that stop)",
+        statement=f"Asked until it is decided, {first} is right more often than {second}.",
+        quantity=f"of the questions that only one of the two solves, the share of {first}, "
+        f"{at}, main aggregator, interval at all times",
+        region=MOST,
+        test=measurements.stopped,
+    )
+
+
 if __name__ == "__main__":
-    claims.run(snakemake, all_claims, FIGURES)
+    drawn = {name: ids for name, ids in FIGURES.items() if name != "stopping"}
+    claims.run(snakemake, all_claims, FIGURES if snakemake.params.stopping else drawn)

@@ -114,9 +114,9 @@ class Grader:
 
         A reply is its question, its text, and whether it is finished.
         """
-        speech = self.dialogues[CODE]
         found = dict.fromkeys(
-            (question, speech.answer(text, finished)) for question, text, finished in replies
+            (question, self.dialogues[CODE].answer(text, finished))
+            for question, text, finished in replies
         )
 
         def one(program: tuple[str, str | None]) -> None:

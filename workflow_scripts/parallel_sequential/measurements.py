@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from workflow_scripts.parallel_sequential.dialogue import CODE, MATH
+from workflow_scripts.parallel_sequential.stopping_scores import EXPERIMENT
 from workflow_scripts.shared.claims import Evidence, Measured, NotMeasured
 from workflow_scripts.shared.measurements import (
     EvidenceOf,
@@ -44,7 +45,7 @@ def every(
         for _, row in pick(scores, domain=domain, **columns).iterrows():
             condition = _condition(wanted, domain, row["cell"] if levels else "")
             found.append(_one(row, note, evidence, reason, condition))
-    return found or NotMeasured(absent or absence(scores, list(wanted)))
+    return found or NotMeasured(asked_in_rounds(scores) or absent or absence(scores, list(wanted)))
 
 
 def least(
@@ -130,8 +131,31 @@ def _models(scores: pd.DataFrame) -> set[str]:
     return set(scores.loc[scores["metric"] == "answered_share", "model"])
 
 
+def stopped(scores: pd.DataFrame, evidence: EvidenceOf) -> Found:
+    """Claim 8: the first arm's share of the questions that only one solves, after all rounds."""
+    found = []
+    for _, row in pick(scores, metric="share_at_all_times", experiment=EXPERIMENT).iterrows():
+        where = {"model": str(row["model"]), "condition": NAMES[row["domain"]]}
+        found.append(measured(row, evidence(where["model"]), row["note"], **where))
+    ends = scores[scores["metric"].isin(["questions_saved", "share_at_all_times"])]
+    reason = "; ".join(
+        f"{model}, {NAMES[domain]}: {own['note'].iloc[-1]}"
+        for (model, domain), own in ends.groupby(["model", "domain"], sort=False)
+    )
+    return found or NotMeasured(reason or "parallel_sequential.stopping is off in this run")
+
+
+def asked_in_rounds(scores: pd.DataFrame) -> str:
+    """Why most arms were not asked in a run with stopping; "" in others."""
+    if not (scores["experiment"] == EXPERIMENT).any():
+        return ""
+    return "two arms were asked until it was decided (parallel_sequential.stopping): see claim 8"
+
+
 def absence(scores: pd.DataFrame, domains: Sequence[str]) -> str:
     """Why no model has a measurement in these domains."""
+    if reason := asked_in_rounds(scores):
+        return reason
     answered = pick(scores, metric="answered_share", domain=domains)
     silent = answered[answered["note"] != ""]
     if len(silent):

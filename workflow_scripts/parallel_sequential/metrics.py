@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from workflow_scripts.parallel_sequential.contracts import KEY
 from workflow_scripts.parallel_sequential.dialogue import CODE
 
+MAIN = ("parallel", "sequential")  # the arms that the paper compares
 MAJORITY, ANY, RANDOM = "majority", "any", "random"
 SUBSETS = 200  # random subsets of pooled attempts; their error is small beside that over questions
 

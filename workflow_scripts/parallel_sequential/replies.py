@@ -19,10 +19,11 @@ CONDITION = ["question", "level", "chain", "attempt"]
 
 def read(paths: Mapping[str, str], _: Mapping[str, Any]) -> pd.DataFrame:
     """One row per attempt (`schemas.READINGS`): its answer, and whether it is right."""
-    attempts = tables.read(paths["attempts"], ATTEMPTS)
+    path = paths.get("attempts") or paths["stopped"]
+    attempts = tables.read(path, ATTEMPTS)
     # Arms share attempts.
     attempts = attempts.drop_duplicates(["request_id", "sample"]).reset_index(drop=True)
-    questions = tables.read(Path(paths["attempts"]).parents[1] / "questions.parquet", QUESTIONS)
+    questions = tables.read(Path(path).parents[1] / "questions.parquet", QUESTIONS)
     texts = questions.set_index(["domain", "question"])["text"].to_dict()
     keys = zip(attempts["domain"], attempts["question"], strict=True)
     found = zip(attempts["answer"], attempts["correct"], attempts["failure"], strict=True)

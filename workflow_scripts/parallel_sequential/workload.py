@@ -12,8 +12,8 @@ from workflow_scripts.parallel_sequential.dialogue import MATH
 from workflow_scripts.shared.workload import Count, Part, added, asked, records
 
 REPLY = "7"  # stands for a reply; templates treat empty ones in ways of their own
-ATTEMPTS, FOREIGN, COPYING = (
-    f"parallel_sequential_{rule}" for rule in ("attempts", "foreign", "copying")
+ATTEMPTS, FOREIGN, COPYING, STOPPING = (
+    f"parallel_sequential_{rule}" for rule in ("attempts", "foreign", "copying", "stopping")
 )
 
 
@@ -28,10 +28,13 @@ def workload(config: dict[str, Any], name: str, count: Count) -> list[Part]:
     starts = [row for row in first if row["arm"] == START]
     others = len(models_of(config, "parallel_sequential")) > 1
     donors = (study["chains"] > 1) + others
-    parts = [
-        added([asked(ATTEMPTS, first, count), *_attempts(starts, plan, study, count)]),
-        _foreign(starts, plan, donors, count),
-    ]
+    if study["stopping"]:
+        parts = [_in_rounds(first, plan, study["stopping"], count)]
+    else:
+        parts = [
+            added([asked(ATTEMPTS, first, count), *_attempts(starts, plan, study, count)]),
+            _foreign(starts, plan, donors, count),
+        ]
     if shown_inside(config["models"], [name]):
         parts.append(_copying(starts, study["copying"], count))
     return parts
@@ -59,6 +62,27 @@ def _attempts(
     own = asked(ATTEMPTS, choices, count, examples=0)
     parts += [own] * (2 * len(ks(plan.attempts)))
     return parts
+
+
+def _in_rounds(
+    first: list[dict[str, Any]], plan: Rounds, settings: dict[str, Any], count: Count
+) -> Part:
+    """Both arms at as many questions as are allowed: no decision ends the rounds."""
+    questions = dict.fromkeys((row["domain"], row["question"]) for row in first)
+    kept = [
+        place
+        for domain in dict.fromkeys(domain for domain, _ in questions)
+        for place in [each for each in questions if each[0] == domain][: settings["most"]]
+    ]
+    rows = [row for row in first if (row["domain"], row["question"]) in kept]
+    starts = [row for row in rows if row["arm"] == START]
+    conditioned = [CONDITIONED[arm] for arm in settings["pair"] if arm in CONDITIONED]
+    asked_first = [row for row in rows if row["arm"] in settings["pair"]]
+    parts = [asked(STOPPING, asked_first + (starts if conditioned else []), count)]
+    for arm in conditioned:
+        tries = plan.tries if arm.repeats == "resample" else 1
+        parts += [_again(STOPPING, starts, plan, arm.instruction, count)] * tries
+    return added(parts)
 
 
 def _again(

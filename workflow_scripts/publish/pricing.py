@@ -241,6 +241,7 @@ WORK: dict[str, Work] = {
     "parallel_sequential_attempts": _attempts,
     "parallel_sequential_foreign": _attempts,
     "parallel_sequential_grades": _attempts,
+    "parallel_sequential_stopping": _attempts,
     "change_of_mind_ask": _asked,
     "perplexity_copiers": _copiers,
     "perplexity_copies": _copies,

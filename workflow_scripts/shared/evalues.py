@@ -21,7 +21,6 @@ LEVEL = 0.05
 RUNS = 100  # simulated runs per planned number
 
 FAR, NEAR = "far", "near"
-FIRST, SECOND, EQUAL = "first", "second", "equal"
 
 
 class Plan(NamedTuple):
@@ -103,18 +102,9 @@ class Distance:
         return [self._planned(far, step, most, power, seed) for far in distances]
 
     def _planned(self, far: float, step: int, most: int, power: float, seed: int) -> Plan:
-        rng = np.random.default_rng(seed)
         truth = shifted(self.probabilities, far)
         decides = FAR if far > self.tolerance else NEAR
-        counts = np.zeros((RUNS, truth.size))
-        open_ones = np.ones(RUNS, dtype=bool)
-        for n in range(step, most + 1, step):
-            counts[open_ones] += rng.multinomial(step, truth, int(open_ones.sum()))
-            for run in np.flatnonzero(open_ones):
-                open_ones[run] = self.decision(counts[run]) is None
-            if open_ones.mean() <= 1 - power:
-                return Plan(far, decides, n)
-        return Plan(far, decides, None)
+        return Plan(far, decides, deciding(self.decision, truth, step, most, power, seed))
 
     def _numerator(self, c: NDArray) -> float:
         """Half the target itself, half the mixture of all samplers by Jeffreys's prior."""
@@ -155,43 +145,29 @@ class Distance:
         return best - n * float(np.where(share >= border, 0.0, lost).min())
 
 
-@dataclass(frozen=True)
-class Paired:
-    """Which of two ways is right more often on the same questions, or whether neither is, by much.
+def deciding(
+    decision: Callable[[NDArray], str | None],
+    truth: NDArray,
+    step: int,
+    most: int,
+    power: float,
+    seed: int,
+) -> int | None:
+    """How many observations decide in a share `power` of `RUNS` simulated runs; None: over `most`.
 
-    Only the questions count on which exactly one is right (McNemar 1947). `EQUAL` means that the
-    accuracies differ by less than `margin`. Whatever the accuracies, a wrong answer is ever given
-    with a probability of at most `level`: each of three answers takes half of it, and at most two
-    are wrong at once.
+    Observations fall into K cells with probabilities `truth`, shape (K,). The counts of a run,
+    shape (K,), are shown to `decision` after every `step` of them.
     """
-
-    margin: float
-    level: float = LEVEL
-
-    def log_e(self, first_only: int, second_only: int, n: int) -> dict[str, float]:
-        """Natural logarithms of the e-values for each answer, from n questions so far.
-
-        `first_only` and `second_only` count those on which only that way was right.
-        """
-        same = n - first_only - second_only
-        sides = {
-            FIRST: _log_side(first_only, second_only),
-            SECOND: _log_side(second_only, first_only),
-        }
-        counts = np.array([first_only, second_only, same], dtype=float)
-        tied = _log_tied(first_only + second_only, same)
-        top = float(np.logaddexp(tied, _log_dirichlet(counts))) - math.log(2)
-        apart = max(
-            _log_apart(first_only, second_only, same, self.margin),
-            _log_apart(second_only, first_only, same, self.margin),
-        )
-        return sides | {EQUAL: top - apart}
-
-    def decision(self, first_only: int, second_only: int, n: int) -> str | None:
-        """The answer with the largest e-value, once it is large enough; else None."""
-        found = self.log_e(first_only, second_only, n)
-        answer = max(found, key=lambda name: found[name])
-        return answer if found[answer] >= math.log(2 / self.level) else None
+    rng = np.random.default_rng(seed)
+    counts = np.zeros((RUNS, truth.size))
+    open_ones = np.ones(RUNS, dtype=bool)
+    for n in range(step, most + 1, step):
+        counts[open_ones] += rng.multinomial(step, truth, int(open_ones.sum()))
+        for run in np.flatnonzero(open_ones):
+            open_ones[run] = decision(counts[run]) is None
+        if open_ones.mean() <= 1 - power:
+            return n
+    return None
 
 
 def shifted(p: NDArray, far: float) -> NDArray:
@@ -244,39 +220,3 @@ def _binary_kl(share: NDArray, border: NDArray) -> NDArray:
         xlogy(share, share) - xlogy(share, border)
         + xlogy(1 - share, 1 - share) - xlogy(1 - share, 1 - border)
     )  # fmt: skip
-
-
-def _log_side(hits: int, misses: int) -> float:
-    """Against "at most half of the discordant questions": the mixture over larger shares."""
-    from scipy.special import betaln
-    from scipy.stats import beta
-
-    above = float(beta.logsf(0.5, hits + 0.5, misses + 0.5))
-    mixed = float(betaln(hits + 0.5, misses + 0.5) - betaln(0.5, 0.5))
-    return math.log(2) + mixed + above + (hits + misses) * math.log(2)
-
-
-def _log_tied(discordant: int, same: int) -> float:
-    """Log-likelihood under equal accuracies, mixed over the share of discordant questions."""
-    from scipy.special import betaln
-
-    mixed = float(betaln(discordant + 0.5, same + 0.5) - betaln(0.5, 0.5))
-    return mixed - discordant * math.log(2)
-
-
-def _log_apart(more: int, less: int, same: int, margin: float) -> float:
-    """The largest log-likelihood where the first is right at least `margin` more often."""
-    c = np.array([more, less, same], dtype=float)
-    n = c.sum()
-    if n == 0 or more - less >= margin * n:
-        return _log_likelihood(c, c / max(n, 1))
-    # At the border p, p - margin, rest: the derivative falls in the second probability.
-    low, high = 0.0, (1 - margin) / 2
-    for _ in range(200):
-        x = 0.5 * (low + high)
-        slope = more / (x + margin) + (less / x if less else 0.0)
-        rest = 1 - margin - 2 * x
-        slope -= 2 * same / rest if same else 0.0
-        low, high = (x, high) if slope > 0 else (low, x)
-    x = 0.5 * (low + high)
-    return _log_likelihood(c, np.array([x + margin, x, 1 - margin - 2 * x]))

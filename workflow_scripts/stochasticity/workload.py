@@ -38,6 +38,11 @@ def workload(config: dict[str, Any], name: str, count: Count) -> list[Part]:
             rounds=study["sequential"]["rounds"]
         ),
     ]
+    if stopping := study["stopping"]:
+        styles = requests.styles(manner, stopping["most"], seed)
+        rows = [each for each in styles if each["experiment"] == "S1"]
+        rows = [each for each in rows if each["target"] in stopping["targets"]]
+        parts.append(asked("stochasticity_stopping", rows, count))
     if shown_inside(config["models"], [name]):
         parts.append(_laws(manner, study, count))
     if kinds.switchable(config, name):
