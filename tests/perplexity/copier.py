@@ -1,8 +1,7 @@
 """A copier in closed form, with blind spots where they are planted.
 
-It reads the last digits of the question and gives each the probability 1 - `DOUBT`; the other
-tokens share the rest. At a planted place it writes what it writes everywhere of a string of one
-bit, and elsewhere the digit that is one lower: it does not see the symbol there.
+It gives what it writes the probability 1 - `DOUBT` and the other tokens equal shares of the rest.
+At a planted place of a string it writes a zero, whatever stands there.
 """
 
 import re
@@ -43,9 +42,11 @@ class Copier:
         for tokens in input_ids.tolist():
             text = "".join(TOKENS[token] for token in tokens)
             question = text[: text.index(END)]
-            writes = written(question, self.planted)
+            # A recalled value follows the beginning of the reply and a blank.
+            lead = " " if "What is" in question else ""
+            writes = lead + written(question, self.planted)
             logs = torch.full((len(tokens), VOCABULARY), float(np.log(1 / VOCABULARY)))
-            start = len(question)
+            start = len(question) + (4 if lead else 0)
             for step in range(len(tokens) - start):
                 if step < len(writes):
                     logs[start + step] = float(np.log(REST))
@@ -55,10 +56,7 @@ class Copier:
 
 
 def written(question: str, planted: tuple[int, ...]) -> str:
-    """The copier's answer: the string that is shown, but at the planted places.
-
-    A one is not seen there, so that zeros are copied and a flipped bit is not.
-    """
+    """The copier's answer: the string that is shown, with zeros at the planted places."""
     asked = re.search(r"What is ([A-Z])", question)
     if asked:
         return re.search(rf"{asked[1]} is (\d)", question)[1]

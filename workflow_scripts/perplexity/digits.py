@@ -65,14 +65,19 @@ def _begun(reply: str) -> dict[str, str]:
     return {"role": "assistant", "content": reply}
 
 
-def opened(engine: Any, turns: list[dict[str, str]]) -> list[int]:
-    """Tokens of a question up to where the reply begins.
+def opened(engine: Any, turns: list[dict[str, str]], lead: str = "") -> list[int]:
+    """Tokens of a question up to where the answer begins; `lead` is the reply before it.
 
     A template may close an empty thought before a reply that has begun. Plain text needs no
     beginning: the blank before the reply may be part of its first token.
     """
-    begun = chat.templated(engine.spec)
-    return list(engine.encode(messages=[*turns, _begun("")] if begun else turns))
+    begun = bool(lead) or chat.templated(engine.spec)
+    return list(engine.encode(messages=[*turns, _begun(lead)] if begun else turns))
+
+
+def answered(lead: str, digits: Sequence[int], way: str) -> str:
+    """A reply: its `lead`, if there is one, a blank, and the digits."""
+    return f"{lead} {text(digits, way)}" if lead else text(digits, way)
 
 
 def replied(engine: Any, turns: list[dict[str, str]], reply: str) -> list[int]:
@@ -90,17 +95,17 @@ def spelling(engine: Any, wording: str, bits: Sequence[int], way: str) -> Spelli
 
 
 def spelt(
-    engine: Any, turns: list[dict[str, str]], size: int, digits: int, way: str
+    engine: Any, turns: list[dict[str, str]], size: int, digits: int, way: str, lead: str = ""
 ) -> Spelling | None:
     """Tokens of a question and of an answer of `size` of the first `digits` digits, or None.
 
-    None if the answers that repeat one digit do not all have equally many tokens, which differ
+    A reply begins with `lead`, which belongs to the question's tokens. None if the answers that repeat one digit do not all have equally many tokens, which differ
     from each other in one token per digit.
     """
-    prompt = opened(engine, turns)
+    prompt = opened(engine, turns, lead)
     found = []
     for digit in range(digits):
-        whole = replied(engine, turns, text([digit] * size, way))
+        whole = replied(engine, turns, answered(lead, [digit] * size, way))
         if whole[: len(prompt)] != prompt:
             return None
         found.append(whole[len(prompt) :])

@@ -61,26 +61,28 @@ def turns(engine: Any, prompt: Prompt, wording: str, way: str) -> list[dict[str,
 
 def way_of(engine: Any, wording: str, prompt: Prompt) -> str | None:
     """The first way of writing digits in which each symbol of the answer is a token of its own."""
-    count, size = ALPHABETS[prompt.task], len(prompt.answer)
-    for way in digits.WAYS:
-        if digits.spelt(engine, turns(engine, prompt, wording, way), size, count, way):
-            return way
-    return None
+    return next((way for way in digits.WAYS if _framed(engine, prompt, wording, way)), None)
 
 
 def spelt(engine: Any, prompt: Prompt, wording: str, way: str) -> Spelling | None:
     """Tokens of a prompt and of the frame of its answer; None where symbols are merged."""
-    asked = turns(engine, prompt, wording, way)
-    found = digits.spelt(engine, asked, len(prompt.answer), ALPHABETS[prompt.task], way)
+    found = _framed(engine, prompt, wording, way)
     if found is None:
         return None
-    whole = digits.replied(engine, asked, digits.text(prompt.answer, way))
+    reply = digits.answered(prompt.lead, prompt.answer, way)
+    whole = digits.replied(engine, turns(engine, prompt, wording, way), reply)
     return found if found.prompt + found.written(prompt.answer) == whole else None
+
+
+def _framed(engine: Any, prompt: Prompt, wording: str, way: str) -> Spelling | None:
+    """Tokens of a prompt and of the frame of its answer, whatever its symbols."""
+    asked, count = turns(engine, prompt, wording, way), ALPHABETS[prompt.task]
+    return digits.spelt(engine, asked, len(prompt.answer), count, way, prompt.lead)
 
 
 def edited(engine: Any, base: Spelling, prompt: Prompt, wording: str, way: str) -> Spelling | None:
     """The spelling of an edited prompt; None unless exactly one token differs from `base`."""
-    tokens = digits.opened(engine, turns(engine, prompt, wording, way))
+    tokens = digits.opened(engine, turns(engine, prompt, wording, way), prompt.lead)
     if len(tokens) != len(base.prompt):
         return None
     apart = sum(one != other for one, other in zip(tokens, base.prompt, strict=True))

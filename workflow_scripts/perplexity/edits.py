@@ -52,6 +52,11 @@ class Prompt:
             return copying.prompt("last", shown)
         return f"{self.aside}. {wording.format(shown)}"
 
+    @property
+    def lead(self) -> str:
+        """How the reply begins before the answer; nothing where models are trained to reply bare."""
+        return f"{ascii_uppercase[self.asked]} is" if self.task == "recall" else ""
+
     def at(self, place: int) -> int:
         """The symbol at one place, or the digit before."""
         return self.aside if place == ASIDE else self.symbols[place]
