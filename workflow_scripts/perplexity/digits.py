@@ -99,8 +99,9 @@ def spelt(
 ) -> Spelling | None:
     """Tokens of a question and of an answer of `size` of the first `digits` digits, or None.
 
-    A reply begins with `lead`, which belongs to the question's tokens. None if the answers that repeat one digit do not all have equally many tokens, which differ
-    from each other in one token per digit.
+    A reply begins with `lead`, which counts to the question's tokens. None if the answers that
+    repeat one digit do not all have equally many tokens, which differ from each other in one token
+    per digit.
     """
     prompt = opened(engine, turns, lead)
     found = []

@@ -54,7 +54,7 @@ class Prompt:
 
     @property
     def lead(self) -> str:
-        """How the reply begins before the answer; nothing where models are trained to reply bare."""
+        """How the reply begins before the answer; "" where the answer is the whole reply."""
         return f"{ascii_uppercase[self.asked]} is" if self.task == "recall" else ""
 
     def at(self, place: int) -> int:
