@@ -26,7 +26,7 @@ class Copier:
         self.name, self.context, self.spec = "copier", context, {"chat_template": True}
         self.device = torch.device("cpu")
         self.vocabulary, self.pass_tokens = VOCABULARY, 2048
-        self.calls = 0
+        self.tokens = 0  # that have passed through the model
 
     def encode(self, messages: list[dict[str, str]]) -> list[int]:
         """A token per character; the question ends with `END`."""
@@ -37,7 +37,7 @@ class Copier:
         self, input_ids: torch.Tensor, use_cache: bool, logits_to_keep: int
     ) -> SimpleNamespace:
         """Log-probabilities (rows, tokens, vocabulary) of the last tokens."""
-        self.calls += 1
+        self.tokens += input_ids.numel()
         rows = []
         for tokens in input_ids.tolist():
             text = "".join(TOKENS[token] for token in tokens)

@@ -19,6 +19,7 @@ from workflow_scripts.perplexity import (
     edits,
     measurements_blind,
     scores,
+    workload,
 )
 from workflow_scripts.perplexity.edits import CHANGE, CONTROL, COPIES, Prompt
 from workflow_scripts.shared import scores as shared_scores
@@ -249,6 +250,25 @@ def test_claims_read_the_rows_of_the_rule(written):
     none = table[table["experiment"] != "blind"]
     for test in (reads.blind, reads.slope, reads.gain, reads.excess, reads.broken):
         assert isinstance(test(none, lambda _: Evidence.THEORY), NotMeasured)
+
+
+def test_the_workload_is_what_passes_through_the_model():
+    """With the same edits; a copier that writes everything rightly needs one pass per edit."""
+    model = Copier()
+    settings = SETTINGS | {"sizes": [4, 8], "edits": 3}
+    asked = {"seed": 1, "perplexity": {"blind_spots": settings}}
+    count = SimpleNamespace(
+        context=None,
+        turns=lambda turns: len(model.encode(turns)),
+        text=len,
+    )
+    part = workload.edited(asked, WORDING, model, "plain", count)
+    for task in settings["tasks"]:
+        for size in settings["sizes"]:
+            edited(model, task, size, most=3)
+    passes = (part.scored_tokens / model.tokens - 1 / 7) / (1 - 1 / 7)
+    assert passes == pytest.approx(workload.PASSES, rel=0.05)  # one of seven passes is a prompt's
+    assert part.requests == 5 * 2 * 6 * 7
 
 
 def test_a_model_that_answers_nothing_rightly_has_no_edits(monkeypatch, tmp_path):

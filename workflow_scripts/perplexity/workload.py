@@ -67,12 +67,14 @@ def edited(config: dict[str, Any], wording: str, model: Any, way: str, count: Co
             if most is not None and size > most:
                 continue
             prompts = edits.drawn(task, size, settings["prompts"], rng)
-            turns = digits.asked(model, prompts[0].text(wording, way))
-            length = count.turns(turns) + count.text(digits.text(prompts[0].answer, way))
+            first = prompts[0]
+            turns = digits.asked(model, first.text(wording, way))
+            reply = digits.answered(first.lead, first.answer, way)
+            length = count.turns(turns) + count.text(reply)
             if count.context is not None and length > count.context:
                 continue
             changed = sum(
-                len(edits.chosen(prompts[0], kind, settings["edits"], rng)) for kind in edits.KINDS
+                len(edits.chosen(first, kind, settings["edits"], rng)) for kind in edits.KINDS
             )
             number += len(prompts) * (1 + changed)
             tokens += len(prompts) * (1 + PASSES * changed) * length
