@@ -4,6 +4,7 @@ Intervals are over base prompts: the edits of one prompt are not independent.
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -57,7 +58,7 @@ def _rows(
     distances: Sequence[float],
     seed: int,
     curves: Sequence[str],
-    **place: object,
+    **place: Any,
 ) -> list[Row]:
     """Errors, curves and blind spots of the edits of one task, or of one of its sizes."""
     found: list[Row] = []
@@ -89,7 +90,7 @@ def _rows(
     return found
 
 
-def at_size(own: pd.DataFrame, **place: object) -> list[Row]:
+def at_size(own: pd.DataFrame, **place: Any) -> list[Row]:
     """The distance of wrong answers to changed prompts of one size, and the bound of the lemma."""
     changed = own[own["edit"] == CHANGE]
     other = own["other"].groupby([own["size"], own["item"]]).mean()
@@ -121,7 +122,7 @@ def middle(bad: pd.DataFrame) -> pd.Series:
     return apart.groupby([bad[name] for name in ITEM]).median()
 
 
-def slopes(own: pd.DataFrame, seed: int, **place: object) -> list[Row]:
+def slopes(own: pd.DataFrame, seed: int, **place: Any) -> list[Row]:
     """Log-log slope of the distance of wrong answers against the size, over base prompts.
 
     Of copies only: an answer of one symbol is averaged over nothing.
@@ -181,7 +182,7 @@ def excess(own: pd.DataFrame, seed: int) -> Interval:
     return bootstrap(tuple(columns), statistic, seed, bounds=DIFFERENCE)
 
 
-def areas(changed: pd.DataFrame, seed: int, **place: object) -> list[Row]:
+def areas(changed: pd.DataFrame, seed: int, **place: Any) -> list[Row]:
     """Areas under the curve by which each score tells right from wrong answers to edits.
 
     1 where every wrong answer has a higher score than every right one. `auc_gain` is that of the

@@ -86,8 +86,8 @@ class Asker:
                 expected = [each.prompt.answer for each in changed]
                 after, _ = edited_answers.answers(self.engine, tokens, expected, reference)
                 found = edit_rows(prompt, before, changed, after, self.floor)
-                text = {"item": item, "prompt": prompt.text(self.wording, way)}
-                frames.append(pd.DataFrame(found).assign(**text))
+                text = prompt.text(self.wording, way)
+                frames.append(pd.DataFrame(found).assign(item=item, prompt=text))
         place: Row = {"task": task, "size": size}
         asked = [
             scores.share("blind", "prompt_right", right, len(prompts), units="prompts", **place),

@@ -1,5 +1,7 @@
 """What the claims on blind spots read from the scores."""
 
+from typing import Any
+
 import pandas as pd
 
 from workflow_scripts.perplexity.measurements import pick
@@ -12,7 +14,7 @@ ABSENT = (
 )
 
 
-def of_tasks(scores: pd.DataFrame, metric: str, **wanted: object) -> list[pd.Series]:
+def of_tasks(scores: pd.DataFrame, metric: str, **wanted: Any) -> list[pd.Series]:
     """The rows of a metric over all sizes, one per model and task."""
     rows = pick(scores, experiment="blind", metric=metric, size=None, **wanted)
     return [row for _, own in by_model(rows) for _, row in own.iterrows()]
