@@ -16,7 +16,15 @@ import pandas as pd
 from workflow_scripts.inference import engines
 from workflow_scripts.perplexity import blind_scores, bounds, edited_answers, edits
 from workflow_scripts.perplexity.edited_answers import Answer
-from workflow_scripts.perplexity.edits import ASIDE, CHANGE, COPIES, KINDS, Edit, Prompt
+from workflow_scripts.perplexity.edits import (
+    ASIDE,
+    CHANGE,
+    CONTROL,
+    COPIES,
+    KINDS,
+    Edit,
+    Prompt,
+)
 from workflow_scripts.shared import files, job, progress, scores, seeds, tables
 from workflow_scripts.shared.scores import Row
 
@@ -62,38 +70,55 @@ class Asker:
             return pd.DataFrame(), []
         prompts = edits.drawn(task, size, self.prompts, rng)
         way = edited_answers.way_of(self.engine, self.wording, prompts[0])
-        if way is None or self._overlong(prompts[0], way):
+        if way is None or self._overlong(prompts[0].asked_for(CONTROL), way):
             return pd.DataFrame(), []
-        frames, right, used, unusable = [], 0, 0, 0
+        right, unusable = dict.fromkeys(KINDS, 0), 0
+        rows: list[dict[str, Any]] = []
         for item, prompt in enumerate(prompts):
-            base = edited_answers.spelt(self.engine, prompt, self.wording, way)
-            if base is None:
-                unusable += 1
-                continue
-            (before,), reference = edited_answers.answers(self.engine, [base], [prompt.answer])
-            if before.given != prompt.answer:
-                continue
-            right += 1
-            drawn = [each for kind in KINDS for each in edits.chosen(prompt, kind, self.edits, rng)]
-            spelt = [
-                edited_answers.edited(self.engine, base, each.prompt, self.wording, way)
-                for each in drawn
-            ]
-            pairs = [(e, s) for e, s in zip(drawn, spelt, strict=True) if s is not None]
-            used, unusable = used + len(pairs), unusable + len(drawn) - len(pairs)
-            if pairs:
-                changed, tokens = zip(*pairs, strict=True)
-                expected = [each.prompt.answer for each in changed]
-                after, _ = edited_answers.answers(self.engine, tokens, expected, reference)
-                found = edit_rows(prompt, before, changed, after, self.floor)
-                text = prompt.text(self.wording, way)
-                frames.append(pd.DataFrame(found).assign(item=item, prompt=text))
+            for kind in KINDS:
+                shown = prompt.asked_for(kind)
+                before, found, left_out = self._edited(shown, kind, way, rng)
+                right[kind] += before
+                unusable += left_out
+                text = {"item": item, "prompt": shown.text(self.wording, way)}
+                rows += [each | text for each in found]
         place: Row = {"task": task, "size": size}
         asked = [
-            scores.share("blind", "prompt_right", right, len(prompts), units="prompts", **place),
-            scores.exact("blind", "unusable", unusable, used + unusable, units="edits", **place),
+            scores.share(
+                "blind", "prompt_right", hits, len(prompts), units="prompts", edit=kind, **place
+            )
+            for kind, hits in right.items()
         ]
-        return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(), asked
+        total = len(rows) + unusable
+        asked.append(scores.exact("blind", "unusable", unusable, total, units="edits", **place))
+        return pd.DataFrame(rows), asked
+
+    def _edited(
+        self, prompt: Prompt, kind: str, way: str, rng: np.random.Generator
+    ) -> tuple[bool, list[dict[str, Any]], int]:
+        """Whether a prompt is answered rightly, its `edit_rows`, and how many edits are no use.
+
+        A prompt whose symbols the tokenizer merges counts as one such edit.
+        """
+        base = edited_answers.spelt(self.engine, prompt, self.wording, way)
+        if base is None:
+            return False, [], 1
+        (before,), reference = edited_answers.answers(self.engine, [base], [prompt.answer])
+        if before.given != prompt.answer:
+            return False, [], 0
+        drawn = edits.chosen(prompt, kind, self.edits, rng)
+        spelt = [
+            edited_answers.edited(self.engine, base, each.prompt, self.wording, way)
+            for each in drawn
+        ]
+        pairs = [(e, s) for e, s in zip(drawn, spelt, strict=True) if s is not None]
+        if not pairs:
+            return True, [], len(drawn)
+        changed, tokens = zip(*pairs, strict=True)
+        expected = [each.prompt.answer for each in changed]
+        after, _ = edited_answers.answers(self.engine, tokens, expected, reference)
+        found = edit_rows(prompt, before, changed, after, self.floor)
+        return True, found, len(drawn) - len(pairs)
 
     def _overlong(self, prompt: Prompt, way: str) -> bool:
         base = edited_answers.spelt(self.engine, prompt, self.wording, way)

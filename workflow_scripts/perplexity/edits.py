@@ -27,14 +27,15 @@ CHANGE, CONTROL = KINDS = ("change", "control")  # of edits: the right answer ch
 class Prompt:
     """What a question shows: `symbols` (n,), and which of them is asked for.
 
-    `aside` is a digit before a question to copy, which is not part of what is asked; the other
-    tasks do not show it.
+    `aside` is a digit before a question to copy, which is not part of what is asked, shown if
+    `marked`.
     """
 
     task: str
     symbols: tuple[int, ...]
     asked: int = 0
     aside: int = 0
+    marked: bool = False
 
     @property
     def answer(self) -> tuple[int, ...]:
@@ -50,7 +51,12 @@ class Prompt:
         shown = digits.text(self.symbols, way)
         if self.task == "last":
             return copying.prompt("last", shown)
-        return f"{self.aside}. {wording.format(shown)}"
+        before = f"{self.aside}. " if self.marked else ""
+        return before + wording.format(shown)
+
+    def asked_for(self, kind: str) -> "Prompt":
+        """The prompt that edits of a `kind` start from: controls of copies have a digit before."""
+        return replace(self, marked=True) if kind == CONTROL and self.task in COPIES else self
 
     @property
     def lead(self) -> str:
@@ -94,7 +100,8 @@ def drawn(task: str, size: int, count: int, rng: np.random.Generator) -> list[Pr
             symbols = rng.integers(0, ALPHABETS[task], size).tolist()
         asked = {"last": size - 1, "recall": int(rng.integers(size))}.get(task, 0)
         aside = int(rng.integers(ASIDES)) if task in COPIES else 0
-        found[Prompt(task, tuple(symbols), asked, aside)] = None
+        # There are two strings of one bit, and more prompts only with a digit before them.
+        found[Prompt(task, tuple(symbols), asked, aside, task == "constant")] = None
         if len(found) == count:
             break
     return list(found)
@@ -103,8 +110,8 @@ def drawn(task: str, size: int, count: int, rng: np.random.Generator) -> list[Pr
 def every(prompt: Prompt, kind: str) -> Iterator[Edit]:
     """All edits of one symbol that change the right answer, or all that leave it as it is.
 
-    Those that leave it change a symbol that is not asked for: the digit before a copy, another
-    digit or another key's value.
+    Those that leave it change a symbol that is not asked for: the digit before a copy (see
+    `Prompt.asked_for`), another digit or another key's value.
     """
     places = range(len(prompt.symbols))
     if prompt.task in COPIES:

@@ -76,6 +76,7 @@ def edited(config: dict[str, Any], wording: str, model: Any, way: str, count: Co
             changed = sum(
                 len(edits.chosen(first, kind, settings["edits"], rng)) for kind in edits.KINDS
             )
-            number += len(prompts) * (1 + changed)
-            tokens += len(prompts) * (1 + PASSES * changed) * length
+            # Each kind of edits starts from a prompt of its own.
+            number += len(prompts) * (len(edits.KINDS) + changed)
+            tokens += len(prompts) * (len(edits.KINDS) + PASSES * changed) * length
     return Part("perplexity_blind_spots", number, number, scored_tokens=tokens)
