@@ -13,6 +13,7 @@ PERPLEXITY_FIGURES = [
     "correlation",
     "theory",
     "selection",
+    "blind_spots",
 ]
 PERPLEXITY_SHAPE = ["width", "layers", "heads"]  # settings of the small decoders
 PERPLEXITY_TRAINING = ["steps", "learning_rate", "warmup_steps", "final_rate", "weight_decay"]
@@ -182,6 +183,41 @@ rule perplexity_models:
         "../workflow_scripts/perplexity/models.py"
 
 
+rule perplexity_blind_spots:
+    input:
+        model_files=model_files,
+    output:
+        table="results/perplexity/blind_spots/{model}.parquet",
+        edited="results/perplexity/blind_spots/{model}.edits.parquet",
+        csv=report(
+            "results/perplexity/blind_spots/{model}.csv",
+            caption="../resources/captions/perplexity/blind_spots_table.rst",
+            category="perplexity",
+            labels={"model": "{model}", "shows": "blind spots"},
+        ),
+    log:
+        "logs/perplexity_blind_spots/{model}.log",
+    benchmark:
+        "logs/benchmarks/perplexity_blind_spots/{model}.tsv"
+    conda:
+        "../envs/models.yaml"
+    resources:
+        mem_mb=growing(asked_mb(config)),
+        runtime=growing(config["inference"]["runtime_min"]),
+        gpu=model_gpus,
+    params:
+        code=fingerprint("workflow_scripts/perplexity/blind_spots.py"),
+        spec=serving_in("perplexity"),
+        checkpoint=model_checkpoint,
+        batch_tokens=config["inference"]["batch_tokens"],
+        asked=asked_in("perplexity"),
+        settings=config["perplexity"]["blind_spots"],
+        floor=config["perplexity"]["floor"],
+        seed=config["seed"],
+    script:
+        "../workflow_scripts/perplexity/blind_spots.py"
+
+
 rule perplexity_selection:
     input:
         copies=expand("results/perplexity/copies/{copier}.parquet", copier=PERPLEXITY_COPIERS),
@@ -222,6 +258,9 @@ rule perplexity_scores:
         copies=expand("results/perplexity/copies/{copier}.parquet", copier=PERPLEXITY_COPIERS),
         checkpoints="results/perplexity/parity/checkpoints.parquet",
         models=expand("results/perplexity/models/{model}.parquet", model=PERPLEXITY_MODELS),
+        blind_spots=expand(
+            "results/perplexity/blind_spots/{model}.parquet", model=PERPLEXITY_MODELS
+        ),
         selection="results/perplexity/selection.parquet",
     output:
         table="results/perplexity/scores.parquet",
@@ -294,5 +333,6 @@ rule perplexity:
     input:
         scores=rules.perplexity_scores.output.table,
         table=rules.perplexity_selection.output.csv,
+        blind_spots=expand(rules.perplexity_blind_spots.output.csv, model=PERPLEXITY_MODELS),
         figures=rules.perplexity_figures.output,
         claims=rules.perplexity_claims.output.claims,

@@ -37,12 +37,13 @@ def judged(name: str, frame: pd.DataFrame, **parity: object) -> list[dict]:
 
 def test_every_claim_is_there_with_its_published_number_and_kind():
     found = {claim.id: claim for claim in claims.all_claims(PUBLISHED, 16, PARITY)}
-    assert {int(name[1:].rstrip("abcdef")) for name in found} == set(range(1, 13))
+    assert {int(name[1:].rstrip("abcdef")) for name in found} == set(range(1, 14))
     near, far = found["C11a"].published, found["C11b"].published
     assert (near.value, near.tag) == (-0.94, "published")
     assert (far.value, far.tag) == (0.31, "published-2nd")
     assert found["C1b"].kind == found["C6b"].kind == Kind.ERRATUM
     assert found["C12a"].kind == Kind.EXTENSION
+    assert {found[f"C13{part}"].kind for part in "abcd"} == {Kind.OURS}
 
 
 def test_the_published_correlations_need_the_paper_s_steps():

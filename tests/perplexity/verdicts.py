@@ -11,6 +11,7 @@ from workflow_scripts.shared import scores as shared_scores
 from workflow_scripts.shared.claims import Claim, Verdict
 from workflow_scripts.shared.fingerprint import ROOT
 from workflow_scripts.shared.scores import Row
+from workflow_scripts.shared.statistics import Interval
 
 PUBLISHED = str(ROOT / "resources/published/perplexity_parity_correlation.csv")
 PARITY: dict[str, Any] = {"longest": 16, "steps": 5000, "keep_every": 100, "sizes": [16, 128]}
@@ -37,7 +38,14 @@ EXACT_VALUES = {  # experiment, metric, a value that supports, one that contradi
     "C9d": ("C9", "critical_accuracy_at_end", 0.996, 0.9),
     "C10a": ("C10", "least_dip", 0.01, -0.01),
 }
-EXACT = {"C1a", "C1b", "C1d", "C5c", *COUNTS, *EXACT_VALUES}
+EXACT = {"C1a", "C1b", "C1d", "C5c", "C13e", *COUNTS, *EXACT_VALUES}
+# Claims on blind spots: metric, and ends of an interval that supports it and that contradicts it.
+BLIND = {
+    "C13a": ("prompt_blind", (0.7, 0.9), (0.0, 0.2)),
+    "C13b": ("slope", (-1.2, -0.8), (0.1, 0.4)),
+    "C13c": ("auc_gain", (0.1, 0.3), (-0.3, -0.1)),
+    "C13d": ("excess_within", (0.1, 0.3), (-0.3, -0.1)),
+}
 UNTESTED = {"C12c": "a reader: it is a statement about the paper, not about models"}
 
 
@@ -128,7 +136,8 @@ def table(frame: pd.DataFrame, e2: pd.DataFrame | None = None, *more: Row) -> pd
         pd.DataFrame(scores.model_curves(e2, 16)),
         list(more),
     ]
-    return shared_scores.table(parts, scores.CONDITIONS, whole=["size", "step"], texts=["wording"])
+    whole = ["size", "step"]
+    return shared_scores.table(parts, scores.CONDITIONS, whole=whole, texts=scores.TEXTS)
 
 
 def checkpoints(
@@ -174,7 +183,8 @@ def of_parity(frame: pd.DataFrame, pools: int = 40) -> pd.DataFrame:
         pd.DataFrame(correlation.best_ranks(frame)).assign(model=scores.PARITY),
         pd.DataFrame(chosen).assign(model="pool"),
     ]
-    return shared_scores.table(parts, scores.CONDITIONS, whole=["size", "step"], texts=["wording"])
+    whole = ["size", "step"]
+    return shared_scores.table(parts, scores.CONDITIONS, whole=whole, texts=scores.TEXTS)
 
 
 def checked(experiment: str, metric: str, value: float, **place: Any) -> Row:
@@ -197,6 +207,8 @@ def world(claim_id: str, verdict: Verdict) -> pd.DataFrame:
         form = {"C1a": "corrected", "C1b": "printed"}[claim_id]
         count = checked("C1", "bound_broken", 3.0 if wrong else 0.0, form=form)
         return table(copies(), None, count, checked("C1", "bound_negative", 100, form="printed"))
+    if claim_id.startswith("C13"):
+        return table(copies(), None, *of_edits(claim_id, verdict))
     if claim_id.startswith("C11") or claim_id.startswith("C12"):
         return parity_world(claim_id, verdict)
     half = tuple(seed % 2 == 0 for seed in range(8))
@@ -214,6 +226,32 @@ def world(claim_id: str, verdict: Verdict) -> pd.DataFrame:
         "C7d": (copies(), copies(limit=0.2), copies(limit=0.01, noise=0.3)),
     }[claim_id]
     return table({Verdict.SUPPORTED: yes, Verdict.CONTRADICTED: no}.get(verdict, unclear))
+
+
+def of_edits(claim_id: str, verdict: Verdict) -> list[Row]:
+    """Rows of `blind_scores`, of one task of one model, under which a claim ends in `verdict`."""
+    place: Row = {"model": "tiny", "task": "bits"}
+    if claim_id == "C13e":
+        count = 3 if verdict == Verdict.CONTRADICTED else 0
+        return [
+            shared_scores.exact(
+                "blind", "bound_broken", count, 40, units="edits", size=size, **place
+            )
+            for size in (8, 16)
+        ]
+    metric, yes, no = BLIND[claim_id]
+    unclear = (min(*yes, *no), max(*yes, *no))
+    low, high = {Verdict.SUPPORTED: yes, Verdict.CONTRADICTED: no}.get(verdict, unclear)
+    found = Interval((low + high) / 2, low, high, 12)
+    at: Row = place | {"distance": 0.1}
+    areas: Row = place | {"units": "prompts"}
+    score = "given" if metric == "auc_gain" else "right"
+    return [
+        shared_scores.interval("blind", metric, found, units="prompts", score=score, **at),
+        shared_scores.exact("blind", "blind_spots", 3, 40, units="edits", score="right", **at),
+        shared_scores.number("blind", "auc", 0.9, 12, score="least_given", **areas),
+        shared_scores.number("blind", "auc", 0.7, 12, score="given", **areas),
+    ]
 
 
 def broken(metric: str) -> pd.DataFrame:

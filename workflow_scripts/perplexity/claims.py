@@ -1,4 +1,4 @@
-"""The twelve claims of the paper and what our scores say about each.
+"""The twelve claims of the paper and one of ours: what our scores say about each.
 
 Nearly nothing is known of the paper's copier, so any copier that copies decides what the theory
 says of all of them. The published correlations need the paper's 5,000 steps; the claims about
@@ -8,7 +8,7 @@ Gemma 3 4B need that model, or a copier.
 from functools import partial
 from typing import Any, NamedTuple
 
-from workflow_scripts.perplexity import measurements
+from workflow_scripts.perplexity import claims_blind, measurements
 from workflow_scripts.perplexity.claims_theory import section_3, section_4
 from workflow_scripts.shared import claims, protocol
 from workflow_scripts.shared.claims import (
@@ -40,6 +40,7 @@ FIGURES = {
     "parity": ("C11a", "C11b", "C11c", "C11d", "C11e"),
     "correlation": ("C11a", "C11b", "C11c"),
     "selection": ("C12a", "C12b"),
+    "blind_spots": ("C13a", "C13b", "C13c", "C13d", "C13e"),
 }
 
 
@@ -80,6 +81,7 @@ def all_claims(published: str, copying_longest: int, parity: dict[str, Any]) -> 
         *figure_2(runs.copiers),
         *section_4(),
         *parity_claims(known, parity["longest"], runs.parity),
+        *claims_blind.claims(),
     ]
 
 

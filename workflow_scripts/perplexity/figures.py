@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from workflow_scripts.perplexity import figures_parity, figures_theory
+from workflow_scripts.perplexity import figures_blind, figures_parity, figures_theory
 from workflow_scripts.perplexity.figures_common import Data, over_sizes, sizes_axis
 from workflow_scripts.perplexity.measurements import pick
 from workflow_scripts.shared import figures
@@ -125,7 +125,7 @@ def _line_styles(axes: "Axes", texts: tuple[str, str], place: str) -> None:
     axes.legend(handles, texts, loc=place, fontsize=6)  # type: ignore[call-overload]
 
 
-TOPICS = (figures_parity, figures_theory)
+TOPICS = (figures_blind, figures_parity, figures_theory)
 
 if __name__ == "__main__":
     figures.run(snakemake, Data.read, sys.modules[__name__], *TOPICS)

@@ -16,7 +16,9 @@ CONDITIONS = [
     *("encoding", "target", "size", "flip", "step", "string", "form", "panel"),
     *("base_accuracy", "gamma", "delta_share", "theta", "floor", "xi"),
     *("pool", "measured_on", "criterion", "wording"),
+    *("task", "edit", "score", "distance"),
 ]
+TEXTS = ("wording", "task", "edit", "score")
 COPIER, PARITY = "small copier", "parity model"
 # Metrics whose power of the length is a claim.
 SLOPES = ("nats_beta", "gradient_beta", "size_times_gradient_beta")
@@ -196,6 +198,7 @@ def main(
     copies: list[str],
     checkpoints: str,
     models: list[str],
+    blind_spots: list[str],
     selection: str,
     table: str,
     copying_longest: int,
@@ -230,8 +233,9 @@ def main(
         e4.assign(model=PARITY),
         pd.DataFrame(over_checkpoints).assign(model=PARITY),
         tables.read(selection).assign(model="pool"),
+        *(tables.read(path) for path in blind_spots),
     ]
-    frame = scores.table(parts, CONDITIONS, whole=("size", "step"), texts=("wording",))
+    frame = scores.table(parts, CONDITIONS, whole=("size", "step"), texts=TEXTS)
     tables.write(frame, table, SCORES, provenance)
 
 

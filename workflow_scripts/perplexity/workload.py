@@ -1,10 +1,11 @@
-"""What the study asks of a model: free copies, and strings that pass through it (E2, E4)."""
+"""What the study asks of a model: copies, strings (E2, E4) and edits that pass through it."""
 
 from types import SimpleNamespace
 from typing import Any
 
 from workflow_scripts.inference import forms, kinds, requests
 from workflow_scripts.perplexity import digits
+from workflow_scripts.shared import seeds
 from workflow_scripts.shared.workload import Count, Part, asked
 
 PASSES = 2  # of a string through the model: one if it is copied, else one per change and one more
@@ -48,5 +49,34 @@ def workload(config: dict[str, Any], name: str, count: Count) -> list[Part]:
             requests=part.requests + number,
             prompts=part.prompts + number,
             scored_tokens=pairs + random,
-        )
+        ),
+        edited(config, wordings[0], model, way, count),
     ]
+
+
+def edited(config: dict[str, Any], wording: str, model: Any, way: str, count: Count) -> Part:
+    """Prompts and their edits for blind spots, with their answers; all are taken to be right."""
+    from workflow_scripts.perplexity import edits
+
+    settings = config["perplexity"]["blind_spots"]
+    rng = seeds.generator(config["seed"], "perplexity", "blind spots", "workload")
+    number = tokens = 0
+    for task in settings["tasks"]:
+        for size in settings["sizes"]:
+            most = edits.longest(task)
+            if most is not None and size > most:
+                continue
+            prompts = edits.drawn(task, size, settings["prompts"], rng)
+            first = prompts[0]
+            turns = digits.asked(model, first.text(wording, way))
+            reply = digits.answered(first.lead, first.answer, way)
+            length = count.turns(turns) + count.text(reply)
+            if count.context is not None and length > count.context:
+                continue
+            changed = sum(
+                len(edits.chosen(first, kind, settings["edits"], rng)) for kind in edits.KINDS
+            )
+            # Each kind of edits starts from a prompt of its own.
+            number += len(prompts) * (len(edits.KINDS) + changed)
+            tokens += len(prompts) * (len(edits.KINDS) + PASSES * changed) * length
+    return Part("perplexity_blind_spots", number, number, scored_tokens=tokens)
