@@ -139,8 +139,8 @@ def stopped(scores: pd.DataFrame, evidence: EvidenceOf) -> Found:
         found.append(measured(row, evidence(where["model"]), row["note"], **where))
     ends = scores[scores["metric"].isin(["questions_saved", "share_at_all_times"])]
     reason = "; ".join(
-        f"{model}, {NAMES[domain]}: {own['note'].iloc[-1]}"
-        for (model, domain), own in ends.groupby(["model", "domain"], sort=False)
+        f"{key[0]}, {NAMES[str(key[1])]}: {own['note'].iloc[-1]}"
+        for key, own in ends.groupby(["model", "domain"], sort=False)
     )
     return found or NotMeasured(reason or "parallel_sequential.stopping is off in this run")
 

@@ -117,7 +117,8 @@ def main(
         found += of_attempts([*attempts, *foreign], choices, similarity, set_size, seed)
     for path in stopped:
         for key, own in tables.read(path, ATTEMPTS).groupby(["model", "domain"], sort=False):
-            rows = Rows(*key, seeds.derive(seed, "scores", *key))
+            model, domain = map(str, key)
+            rows = Rows(model, domain, seeds.derive(seed, "scores", model, domain))
             stopping_scores.answered(rows, own)
             accuracy.failures(rows, own)
             found.append(rows.made)

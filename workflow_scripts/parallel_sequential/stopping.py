@@ -111,6 +111,11 @@ def of_outcomes(found: NDArray, settings: Mapping[str, Any]) -> Row:
     return row | {"decision": named(test.decision(a, b, n), settings["pair"])}
 
 
+def by_domain(questions: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """The rows of each domain, in the order of their first questions."""
+    return {str(domain): own for domain, own in questions.groupby("domain", sort=False)}
+
+
 def in_rounds(
     questions: pd.DataFrame,
     chains: int,
@@ -127,8 +132,8 @@ def in_rounds(
     pair, step = list(settings["pair"]), settings["step"]
     plan = replace(plan, arms=tuple(arm for arm in EVERY if arm in pair))
     waiting = {
-        str(domain): own.iloc[seeds.generator(seed, "order", domain).permutation(len(own))]
-        for domain, own in questions.groupby("domain", sort=False)
+        domain: own.iloc[seeds.generator(seed, "order", domain).permutation(len(own))]
+        for domain, own in by_domain(questions).items()
     }
     rows: list[Row] = []
     parts: list[pd.DataFrame] = []
@@ -189,7 +194,7 @@ def main(
     `parallel_sequential.stopping`.
     """
     wanted = tables.read(questions, QUESTIONS)
-    available = wanted["domain"].value_counts(sort=False).to_dict()
+    available = {domain: len(own) for domain, own in by_domain(wanted).items()}
     rows = planned(stopping, available, seed)
     engine = engines.load(model, spec, checkpoint, batch_tokens=batch_tokens)
     store = runner.store_of(engine, "attempts")  # that of `attempts.py`

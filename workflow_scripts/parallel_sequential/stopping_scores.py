@@ -86,8 +86,8 @@ def _last(last: pd.Series, common: Row) -> list[Row]:
     for name, count in (("share", ones), ("difference", int(last["read"]))):
         metric = f"{name}_at_all_times"
         if count:
-            ends = (float(last[f"{name}{end}"]) for end in ("", "_low", "_high"))
-            rows.append(interval(metric=metric, found=Interval(*ends, count), **row))
+            value, low, high = (float(last[f"{name}{end}"]) for end in ("", "_low", "_high"))
+            rows.append(interval(metric=metric, found=Interval(value, low, high, count), **row))
         else:
             why = f"{row['note']}: none of them is solved by one arm only"
             rows.append(absent(metric=metric, **row | {"note": why}))
