@@ -24,7 +24,7 @@ from workflow_scripts.glasses import metrics
 from workflow_scripts.glasses.changed_attention import quantised
 
 REFERENCE = "float32"
-HARMONICS = 8  # of that series: 93 % of the variance; the rest is taken as independent
+HARMONICS = 5  # of that series: 89 % of the variance; the rest is taken as independent
 
 
 class Format(NamedTuple):
@@ -172,7 +172,7 @@ def predicted(
     """
     with watching(model) as found, replaced(found):
         logits = run(model, tokens)
-    kept, groups = found.kept, equal(tokens)
+    kept, kind = found.kept, kinds(tokens)
     margin, rivals = margins(logits, tokens, start)
     weights = list(model.parameters())
     result: dict[Format, list[Errors]] = {each: [] for each in formats}
@@ -186,15 +186,15 @@ def predicted(
         cached = _used(kept, slopes[split[0] : split[1]])
         stored = _used(weights, slopes[split[1] :])
         last = [pair for pair in computed if pair[0] is found.last]
-        per_type = {name: _sums(computed, name, groups) for name in {f.dtype for f in formats}}
-        per_cache = {name: _sums(cached, name, groups) for name in {f.cache for f in formats}}
+        per_type = {name: _sums(computed, name, kind) for name in {f.dtype for f in formats}}
+        per_cache = {name: _sums(cached, name, kind) for name in {f.cache for f in formats}}
         shifts = {name: _shift(stored, name) for name in per_type}
         for each in formats:
             bound, variance = per_type[each.dtype]
             if coarser(each.cache, each.dtype):
                 more = per_cache[each.cache]
                 bound, variance = bound + more[0], variance + more[1]
-            whole = 2 * _sums(last, each.dtype, [])[0]
+            whole = 2 * _sums(last, each.dtype)[0]
             own = float(value.detach())
             units = own / whole if whole else math.inf
             found_here = Errors(own, shifts[each.dtype], math.sqrt(variance), bound, units)
@@ -210,51 +210,49 @@ def _used(tensors: Sequence[Tensor], slopes: Sequence[Tensor | None]) -> Pairs:
     return [(tensor, slope) for tensor, slope in pairs if slope is not None]
 
 
-def equal(tokens: Sequence[int]) -> list[list[int]]:
-    """The places of each token that occurs more than once."""
-    places: dict[int, list[int]] = {}
-    for place, token in enumerate(tokens):
-        places.setdefault(token, []).append(place)
-    return [each for each in places.values() if len(each) > 1]
+def kinds(tokens: Sequence[int]) -> Tensor:
+    """The number of each token among the different ones, int64, shape (n,)."""
+    return torch.tensor(list(tokens)).unique(return_inverse=True)[1]
 
 
-def _sums(pairs: Pairs, name: str, groups: Sequence[list[int]]) -> tuple[float, float]:
+def _sums(pairs: Pairs, name: str, kind: Tensor | None = None) -> tuple[float, float]:
     """The largest error of the margin, and its variance, from units in the last place.
 
-    `groups` are the places of equal tokens, along the last axis but one of a tensor.
+    Tensors with one row per token, along the last axis but one, share the errors of equal tokens;
+    `kind`, shape (n,), says which are equal.
     """
     bound = variance = 0.0
+    shared = name != REFERENCE and kind is not None and int(kind.max()) + 1 < len(kind)
     for tensor, slope in pairs:
         units = unit(tensor.detach(), name)
         moved = (slope * units).double()
         bound += float(moved.abs().sum()) / 2
         variance += float((moved**2).sum()) / 12
-        for at in groups if name != REFERENCE else ():  # far too small to matter
-            if tensor.dim() > 2 and max(at) < tensor.shape[-2]:
-                own = (each[..., at, :].double() for each in (moved, tensor.detach(), units))
-                variance += shared_variance(*own)
+        if kind is not None and shared and tensor.dim() > 2 and tensor.shape[-2] == len(kind):
+            variance += shared_variance(moved.float(), tensor.detach(), units, kind)
     return bound, variance
 
 
-def shared_variance(moved: Tensor, numbers: Tensor, units: Tensor) -> float:
+def shared_variance(moved: Tensor, numbers: Tensor, units: Tensor, kind: Tensor) -> float:
     """What the variance of a sum of errors has from their correlation, for tensors (..., n, d).
 
-    The n `numbers` of a coordinate are rounded to multiples of `units`, and an error of a whole
-    unit moves the sum by `moved`. Those with units of different magnitude are independent.
+    The `numbers` of a coordinate are rounded to multiples of `units`, and an error of a whole unit
+    moves the sum by `moved`. Only rows of one `kind`, shape (n,), are correlated, and of these
+    those with units of the same magnitude.
     """
-    if int((moved != 0).flatten(0, -3).any(0).any(-1).sum()) < 2:
-        return 0.0  # one token alone
     used = units > 0
     units = units.where(used, torch.ones_like(units))
     phase = torch.where(used, numbers / units, 0.0)
     turn = torch.polar(torch.ones_like(phase), 2 * math.pi * (phase - phase.round()))
     magnitude = units.log2().floor().long()
     magnitude -= magnitude.min()
-    sums = moved.new_zeros((*moved.shape[:-2], int(magnitude.max()) + 1, moved.shape[-1]))
+    kind = kind.to(moved.device)
+    place = magnitude + (int(magnitude.max()) + 1) * kind[:, None]
+    sums = moved.new_zeros((*moved.shape[:-2], int(place.max()) + 1, moved.shape[-1]))
     wave, alone, found = torch.where(used, moved, 0.0).to(turn.dtype), float((moved**2).sum()), 0.0
     for k in range(1, HARMONICS + 1):
         wave = wave * turn
-        parts = (sums.scatter_add(-2, magnitude, part) for part in (wave.real, wave.imag))
+        parts = (sums.scatter_add(-2, place, part) for part in (wave.real, wave.imag))
         together = sum(float((part**2).sum()) for part in parts)
         found += (together - alone) / (2 * (math.pi * k) ** 2)
     return found
