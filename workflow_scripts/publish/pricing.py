@@ -6,6 +6,7 @@ the ratio of its work in this config and in config.yaml. How work grows is writt
 `WORK`; exponents are the fits of docs/scaling.md. Rules that are not listed do not grow.
 """
 
+import importlib
 import math
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
@@ -17,9 +18,8 @@ import pandas as pd
 from workflow_scripts.clrs.size import KB, STEPS
 from workflow_scripts.models.size import billions
 from workflow_scripts.publish.workloads import Asked
-from workflow_scripts.shared.fingerprint import ROOT
+from workflow_scripts.shared.fingerprint import PACKAGE, ROOT
 from workflow_scripts.shared.workload import Part
-from workflow_scripts.transnar import size as transnar
 
 COSTS = ROOT / "resources" / "costs.csv"
 # How many times as fast as one core of the reference machine a GPU is. Assumed, not measured, as is
@@ -352,6 +352,7 @@ def of_pretrained(rule: str, of: Mapping[str, str], gpus: int, config: Config) -
     Six of them in training, and two more where activations are computed again. A token has at least
     a character and here has one, so that the estimate is an upper one.
     """
+    transnar = importlib.import_module(f"{PACKAGE}.transnar.size")
     own, train = config["transnar"], transnar.pretrained_train(config)
     size = transnar.pretrained_parameters(config, of["model"])
     if rule == "transnar_pretrained_train":
