@@ -79,7 +79,7 @@ def test_an_overnight_page_holds_all_claims_of_its_study(tmp_path, monkeypatch):
     for study in ("softmax", "perplexity"):
         figures = run / study / "figures"
         figures.mkdir(parents=True)
-        Image.new("RGB", (400, 200)).save(figures / f"{STUDIES[study].figures[0]}.png")
+        Image.new("RGB", (400, 200)).save(figures / f"{gallery.OVERNIGHT[study]}.png")
     docs.mkdir()
     monkeypatch.setattr(gallery, "DOCS", docs)
     monkeypatch.setattr(gallery.tables, "read", lambda path: card)
