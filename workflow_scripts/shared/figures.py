@@ -2,6 +2,7 @@
 
 import colorsys
 import re
+import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -66,6 +67,7 @@ STYLE = {
 
 COLUMN_IN = 3.4  # one column of a two-column paper
 PAGE_IN = 7.0  # both columns
+MISSING_CHARACTERS = 26  # in a line of a panel that is empty; panels may be a third of a page wide
 
 
 def use_style() -> None:
@@ -294,6 +296,7 @@ def panel_letters(panels: "Sequence[Axes]", titles: Sequence[str]) -> None:
 
 def missing(axes: "Axes", text: str = "not measured in this run") -> None:
     """State in an empty panel why it is empty."""
+    text = "\n".join(textwrap.fill(line, MISSING_CHARACTERS) for line in text.splitlines())
     axes.text(0.5, 0.5, text, transform=axes.transAxes, ha="center", va="center", fontsize=7)
     axes.set_xticks([])
     axes.set_yticks([])
