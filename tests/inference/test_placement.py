@@ -13,6 +13,7 @@ from workflow_scripts.inference.engines import EngineError
 from workflow_scripts.inference.tasks import Draw, Score
 from workflow_scripts.inference.transformers_engine import TransformersEngine
 from workflow_scripts.parallel_sequential import heads
+from workflow_scripts.perplexity import digits
 from workflow_scripts.perplexity import models as copies
 from workflow_scripts.softmax import models as dispersion
 from workflow_scripts.softmax import probe
@@ -105,7 +106,7 @@ def test_the_checks_of_a_model_run_on_its_devices(engine, spread):
 
 
 def test_log_probabilities_of_a_copy_are_the_same(engine, spread):
-    spelt = copies.Spelling(IDS, [10] * 4, [0, 1, 2, 3], [10] * 4, [11] * 4)
+    spelt = digits.Spelling(IDS, [10] * 4, [0, 1, 2, 3], [[10, 11]] * 4)
     found, wanted = (copies.distributions(one, spelt, [0, 1, 0, 1]) for one in (spread, engine))
     assert found.device == FIRST
     assert torch.equal(found.cpu(), wanted)

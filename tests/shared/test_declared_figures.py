@@ -16,10 +16,10 @@ STUDIES = list(yaml.safe_load((ROOT / "config.yaml").read_text())["studies"])
 
 
 def declared(study):
-    """Names in the list `<STUDY>_FIGURES` of the study's rules."""
+    """Names in the list `<STUDY>_FIGURES` of the study's rules, with those under a condition."""
     text = (ROOT / f"rules/{study}.smk").read_text()
-    listed = re.search(rf"^{study.upper()}_FIGURES = \[(.*?)\]", text, re.MULTILINE | re.DOTALL)
-    return re.findall(r'"(\w+)"', listed[1])
+    listed = re.findall(rf"^{study.upper()}_FIGURES \+?= \[(.*?)\]", text, re.MULTILINE | re.DOTALL)
+    return re.findall(r'"(\w+)"', ",".join(listed))
 
 
 @pytest.mark.parametrize("study", STUDIES)

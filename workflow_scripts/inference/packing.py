@@ -8,7 +8,9 @@ gain nothing, since oneDNN needs longer to start. `docs/benchmarks.md` has the n
 
 Sums stay in float32: on processors with AMX, oneDNN would round float32 to bfloat16 if torch's
 global setting asked for it, so the setting is "ieee" while a model computes. The bits of a row are
-the same in every batch of at least two rows; `cache.MIN_ROWS` rows are the fewest that occur.
+the same in every batch of at least two rows; `cache.MIN_ROWS` rows are the fewest that occur. On
+processors with AMX that holds in float32 only: there oneDNN adds a row's products in bfloat16 in
+an order that depends on the number of rows up to some 40 rows, with packing and without.
 """
 
 import platform
