@@ -40,7 +40,7 @@ def stopping(data: Data) -> "Figure":
         panel.set_ylim(max(low, -3 * border), max(high, 1.2 * border))
         panel.locator_params(axis="x", integer=True)
         panel.set_xlabel("questions asked")
-        panel.xaxis.get_major_locator().set_params(integer=True)
+        panel.locator_params(axis="x", integer=True)
     figure.axes[0].set_ylabel("natural log of the e-value")
     legend_below(figure, figure.axes, 4)
     return figure
