@@ -1,7 +1,9 @@
 """What re-runs in the real workflow after a change, by dry-runs of the real rules and scripts."""
 
 import ast
+import functools
 import re
+from collections import defaultdict
 
 import pytest
 import yaml
@@ -36,23 +38,31 @@ def test_comments_docstrings_and_formatting_re_run_nothing(tree):
     assert project.plan(tree) == []
 
 
+@functools.cache
+def importers():
+    """Which modules import a module, by its path, found by a search of the text."""
+    found = defaultdict(set)
+    for path in map(str, MODULES):
+        text = re.sub(
+            r"\(\s*\n([^)]*)\)", lambda m: " ".join(m[1].split()), (ROOT / path).read_text()
+        )
+        for package, names in re.findall(
+            r"^\s*from (workflow_scripts[\w.]*) import (.+)$", text, re.M
+        ):
+            for name in ("", *re.findall(r"\w+", names)):
+                found[f"{package}.{name}".rstrip(".").replace(".", "/") + ".py"].add(path)
+    return found
+
+
 def scripts_reaching(module):
-    """Scripts that import a module, through any number of steps, found by a search of the text."""
-    texts = {}
-    for path in MODULES:
-        text = (ROOT / path).read_text()
-        texts[str(path)] = re.sub(r"\(\s*\n([^)]*)\)", lambda m: " ".join(m[1].split()), text)
-    reached = {f"workflow_scripts/{module}"}
-    while True:
-        more = set(reached)
-        for name in (path.removesuffix(".py").replace("/", ".") for path in reached):
-            package, stem = name.rsplit(".", 1)
-            either = rf"{re.escape(name)} import |{re.escape(package)} import .*\b{stem}\b"
-            imports = re.compile(rf"^\s*from ({either})", re.MULTILINE)
-            more |= {path for path, text in texts.items() if imports.search(text)}
-        if more == reached:
-            return reached
-        reached = more
+    """Scripts that import a module, through any number of steps."""
+    reached, waiting = set(), [f"workflow_scripts/{module}"]
+    while waiting:
+        path = waiting.pop()
+        if path not in reached:
+            reached.add(path)
+            waiting += importers()[path]
+    return reached
 
 
 def rules_of(scripts):
