@@ -47,25 +47,11 @@ def stack(networks: Sequence[Parameters]) -> Parameters:
 
 
 def forward(parameters: Parameters, x: Tensor) -> tuple[Tensor, list[Tensor]]:
-    """Logits (N, 10), ReLU layers (N, width) of one network; x (N, D), matrices (out, in + 1)."""
-    hidden: list[Tensor] = []
-    *inner, last = parameters.values()
-    for matrix in inner:
-        x = linear(x, matrix[:, :-1], matrix[:, -1]).relu()
-        hidden.append(x)
-    return linear(x, last[:, :-1], last[:, -1]), hidden
+    """Logits (R, N, 10) and ReLU layers (R, N, width) of R networks, matrices (R, out, in + 1).
 
-
-def loss(parameters: Parameters, x: Tensor, y: Tensor) -> Tensor:
-    """Mean cross-entropy in nats of one network; matrices (out, in + 1), x (N, D), y (N,)."""
-    return cross_entropy(forward(parameters, x)[0], y)
-
-
-def forward_all(parameters: Parameters, x: Tensor) -> tuple[Tensor, list[Tensor]]:
-    """Logits (R, N, 10) and ReLU layers (R, N, width) of all networks, matrices (R, out, in + 1).
-
-    `x` has shape (R, N, D), or (N, D) where all networks see the same examples. Equals `forward`
-    of each; a constant input carries the bias, so that a matrix enters one product as a whole.
+    `x` has shape (R, N, D), or (N, D) where all networks see the same examples. Of one network
+    without the replica axis, all shapes lack it. A constant input carries the bias, so that a
+    matrix enters one product as a whole.
     """
     hidden: list[Tensor] = []
     *inner, last = parameters.values()
@@ -73,6 +59,11 @@ def forward_all(parameters: Parameters, x: Tensor) -> tuple[Tensor, list[Tensor]
         x = torch.matmul(_with_one(x), matrix.mT).relu()
         hidden.append(x)
     return torch.matmul(_with_one(x), last.mT), hidden
+
+
+def loss(parameters: Parameters, x: Tensor, y: Tensor) -> Tensor:
+    """Mean cross-entropy in nats of one network; matrices (out, in + 1), x (N, D), y (N,)."""
+    return cross_entropy(forward(parameters, x)[0], y)
 
 
 def _with_one(x: Tensor) -> Tensor:
@@ -83,9 +74,9 @@ def _with_one(x: Tensor) -> Tensor:
 def losses(parameters: Parameters, x: Tensor, y: Tensor) -> Tensor:
     """Mean cross-entropy in nats of each network, shape (R,).
 
-    `x` as in `forward_all`; labels `y` have shape (R, N), or (N,) where `x` has shape (N, D).
+    `x` as in `forward`; labels `y` have shape (R, N), or (N,) where `x` has shape (N, D).
     """
-    logits = forward_all(parameters, x)[0]
+    logits = forward(parameters, x)[0]
     labels = y.expand(logits.shape[:-1])
     nats = cross_entropy(logits.flatten(0, 1), labels.flatten(), reduction="none")
     return nats.view(labels.shape).mean(1)
@@ -122,7 +113,7 @@ def kronecker_factors(
     true Fisher matrix, not the empirical one. `x` has shape (R, N, D); `noise`, uniform on [0, 1]
     of shape (R, N), selects the labels.
     """
-    logits, hidden = forward_all(parameters, x)
+    logits, hidden = forward(parameters, x)
     cumulative = logits.softmax(-1).cumsum(-1)
     labels = (noise[..., None] > cumulative).sum(-1).clamp(max=logits.shape[-1] - 1)
     probes = [

@@ -34,7 +34,7 @@ def read_solutions(path: str) -> tuple[Parameters, Parameters, Tensor]:
 
 def logits(parameters: Parameters, x: Tensor) -> Tensor:
     """Predictions (R, N, 10) on one set of inputs (N, D)."""
-    return torch.cat([network.forward_all(parameters, part)[0] for part in x.split(CHUNK)], 1)
+    return torch.cat([network.forward(parameters, part)[0] for part in x.split(CHUNK)], 1)
 
 
 def losses(parameters: Parameters, x: Tensor, y: Tensor) -> Tensor:

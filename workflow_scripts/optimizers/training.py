@@ -130,16 +130,16 @@ class Training:
         ends = {steps} | (set() if limits is None else set(limits.tolist()))
         stopping = bool((self.stops > 0).any())
         run, kept = self, torch.arange(len(self.rows), device=self.rows.device)
-        trail = [run._moment()]  # since the last check
+        trail = [run._moment()] if stopping else []  # since the last check
         for step in range(steps):
             active = run.active
             if not active.any():
                 break
-            if len(trail) == 1 and active.sum() <= SHRINK * len(active):
+            if len(trail) < 2 and active.sum() <= SHRINK * len(active):
                 self._put_back(kept, run)
                 kept = kept[active]
                 run = self._only(kept)
-                trail = [run._moment()]
+                trail = [run._moment()] if stopping else []
             x, y = self.stream.batch(task, run.rows, index[:, step])
             refresh = step % self.optimizer.refresh_every == 0
             run.advance(x.to(self.dtype), y, noise[run.rows, step], refresh)
@@ -148,8 +148,6 @@ class Training:
                 if (step + 1) % check_every == 0 or step + 1 in ends:
                     run._stop(task, loss_examples, trail)
                     trail = [run._moment()]
-            else:
-                trail = [run._moment()]
             if limits is not None:
                 run.resting = run.steps >= limits.to(kept.device)[kept]
             if after_step is not None:
@@ -163,11 +161,8 @@ class Training:
         part = copy.copy(self)
         for name in PER_REPLICA:
             setattr(part, name, getattr(self, name)[kept])
-        part.parameters = {name: tensor[kept] for name, tensor in self.parameters.items()}
-        part.state = {
-            layer: {name: tensor[kept] for name, tensor in own.items()}
-            for layer, own in self.state.items()
-        }
+        part.parameters = picked(self.parameters, kept)
+        part.state = {layer: picked(own, kept) for layer, own in self.state.items()}
         return part
 
     def _put_back(self, kept: Tensor, part: "Training") -> None:
@@ -234,25 +229,21 @@ class Training:
         def nats(weights: Parameters, rows: Tensor) -> Tensor:
             return network.losses(self.stream.turned(weights, task, self.rows[rows]), x, y)
 
-        now = {name: tensor[able] for name, tensor in self.parameters.items()}
-        some = able[nats(now, able) <= self.stops[able]]
+        some = able[nats(picked(self.parameters, able), able) <= self.stops[able]]
         if not len(some):
             return
-        path = [{n: t[some] for n, t in moment.parameters.items()} for moment in trail]
+        path = [picked(moment.parameters, some) for moment in trail]
         below = torch.stack([nats(point, some) <= self.stops[some] for point in path])
         first = below.int().argmax(0)  # 0 where the task's start has the loss already
         for at in first.unique().tolist():
             mine = first == at
             rows = some[mine]
-            start, end = ({n: t[mine] for n, t in path[i].items()} for i in (max(at - 1, 0), at))
+            start, end = (picked(path[i], mine) for i in (max(at - 1, 0), at))
             stop = end
             if at:
                 stop = crossing(start, end, partial(nats, rows=rows), self.stops[rows])
             moment = trail[at]
-            state = {
-                layer: {name: tensor[rows] for name, tensor in own.items()}
-                for layer, own in moment.state.items()
-            }
+            state = {layer: picked(own, rows) for layer, own in moment.state.items()}
             self._take(rows, stop, state)
             self.count = self.count.index_copy(0, rows, moment.count[rows])
             self.steps = self.steps.index_copy(0, rows, moment.steps[rows])
@@ -273,7 +264,7 @@ class Training:
         """Logits (R, N, 10), labels (R, N) and hidden layers (R, N, width) on a task's part."""
         x, y = self.stream.examples(part, task, most)
         turned = self.stream.turned(self.parameters, task, self.rows)
-        pieces = [network.forward_all(turned, p.to(self.dtype)) for p in x.split(CHUNK)]
+        pieces = [network.forward(turned, p.to(self.dtype)) for p in x.split(CHUNK)]
         logits = torch.cat([piece[0] for piece in pieces], 1)
         hidden = [torch.cat(layers, 1) for layers in zip(*(p[1] for p in pieces), strict=True)]
         return logits, y.expand(len(logits), -1), hidden
@@ -306,6 +297,11 @@ class Training:
         for name, value in content.items():
             setattr(self, name, value)
         return extra
+
+
+def picked(tensors: dict[str, Tensor], rows: Tensor) -> dict[str, Tensor]:
+    """The replicas `rows`, indices (k,) or a mask (R,), of tensors of shape (R, ...)."""
+    return {name: tensor[rows] for name, tensor in tensors.items()}
 
 
 def chosen(mask: Tensor, yes: dict[str, Tensor], no: dict[str, Tensor]) -> dict[str, Tensor]:
