@@ -1,13 +1,16 @@
 """Write what the documentation shows of a default run, from the results in the current folder.
 
-    .venv/bin/python docs/gallery.py            # after a default run
-    .venv/bin/python docs/gallery.py overnight  # after a run of preset overnight, or a part
+    .venv/bin/python docs/gallery.py              # after a default run
+    .venv/bin/python docs/gallery.py overnight    # after a run of preset overnight, or a part
+    .venv/bin/python docs/gallery.py instruments  # after a run of preset real, or a part
 
 The first writes docs/figures/ (small copies of figures), docs/gallery.md,
 docs/reference_scorecard.md, and in each page of docs/studies/ the part between the marks `result`
-and `end`. The second writes a page docs/overnight/<study>.md for each study that was run.
+and `end`. The second writes a page docs/overnight/<study>.md for each study that was run. The third
+copies the figures of our own instruments that the run has drawn to docs/instruments/.
 """
 
+import argparse
 import re
 import shutil
 import sys
@@ -60,6 +63,17 @@ OVERNIGHT = {
     "perplexity": "correlation",
     "optimizers": "forgetting",
     "cocycles": "tasks",
+}
+
+# Page of an instrument of ours -> its study and figure.
+INSTRUMENTS = {
+    "exact_laws": ("stochasticity", "exact"),
+    "stopping": ("parallel_sequential", "stopping"),
+    "adaptive": ("softmax", "adaptive"),
+    "precision_budget": ("glasses", "budget"),
+    "certificate": ("cocycles", "certificate"),
+    "blind_spots": ("perplexity", "blind_spots"),
+    "collisions": ("stochasticity", "collisions"),
 }
 
 
@@ -172,6 +186,24 @@ def write_overnight(run: Path = Path("results")) -> None:
         write_page(page, overnight(str(study), rows))
 
 
+def write_instruments(run: Path = Path("results")) -> None:
+    """Copy the figures of the instruments that the run in `run` has drawn.
+
+    Raises `FileNotFoundError` if it has none.
+    """
+    drawn = {
+        page: path
+        for page, (study, figure) in INSTRUMENTS.items()
+        if (path := run / study / f"figures/{figure}.png").is_file()
+    }
+    if not drawn:
+        wanted = ", ".join(f"{study}/figures/{figure}" for study, figure in INSTRUMENTS.values())
+        raise FileNotFoundError(f"{run}: expected a figure among {wanted}, found none")
+    (DOCS / "instruments").mkdir(exist_ok=True)
+    for page, path in drawn.items():
+        pictures.small(path, DOCS / f"instruments/{page}.png", WIDTH_PX / PAGE_PX)
+
+
 def main(run: Path = Path("results")) -> None:
     """Write what a default run in `run` shows. Raises `FileNotFoundError`."""
     table = tables.read(run / "scorecard.parquet")
@@ -187,4 +219,9 @@ def main(run: Path = Path("results")) -> None:
 
 
 if __name__ == "__main__":
-    write_overnight() if sys.argv[1:] == ["overnight"] else main()
+    written = {"default": main, "overnight": write_overnight, "instruments": write_instruments}
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument("run", nargs="?", choices=written, default="default")
+    written[parser.parse_args().run]()

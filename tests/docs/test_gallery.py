@@ -92,6 +92,29 @@ def test_an_overnight_page_holds_all_claims_of_its_study(tmp_path, monkeypatch):
     assert "C1b" not in text
 
 
+def test_every_instrument_has_a_page_that_shows_its_figure():
+    assert all((ROOT / f"docs/{page}.md").is_file() for page in gallery.INSTRUMENTS)
+    for page, (study, figure) in gallery.INSTRUMENTS.items():
+        assert (ROOT / f"resources/captions/{study}/{figure}.rst").is_file()
+        assert f"](instruments/{page}.png)" in (ROOT / f"docs/{page}.md").read_text()
+
+
+def test_the_figures_of_instruments_come_from_the_run(tmp_path, monkeypatch):
+    run, docs = tmp_path / "results", tmp_path / "docs"
+    docs.mkdir()
+    monkeypatch.setattr(gallery, "DOCS", docs)
+    with pytest.raises(
+        FileNotFoundError, match=r"expected a figure among .*softmax/figures/adaptive"
+    ):
+        gallery.write_instruments(run)
+    (run / "softmax/figures").mkdir(parents=True)
+    Image.new("RGB", (1400, 700)).save(run / "softmax/figures/adaptive.png")
+    gallery.write_instruments(run)
+    assert [path.name for path in (docs / "instruments").iterdir()] == ["adaptive.png"]
+    with Image.open(docs / "instruments/adaptive.png") as image:
+        assert image.size == (1000, 500)
+
+
 def test_every_study_page_has_the_marks():
     for study in STUDIES:
         text = (ROOT / f"docs/studies/{study}.md").read_text(encoding="utf-8")

@@ -12,9 +12,11 @@ import runpy
 import subprocess
 import sys
 import threading
+from collections.abc import Sequence
 from multiprocessing.connection import wait
 from typing import Any
 
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 LIBRARIES = [
     "torch",
     "transformers",
@@ -28,6 +30,22 @@ LIBRARIES = [
     "jsonschema",
     "tqdm",
 ]
+WITHOUT_JOBS = ["snakemake.cli", "snakemake.dag", "snakemake.report", "pulp"]
+
+
+def without_jobs(arguments: Sequence[str], folder: str, output: str) -> None:
+    """Call Snakemake in that folder without running a job; what it prints goes to a file.
+
+    The project's modules are those of the folder, so this module imports none.
+    """
+    os.chdir(folder)
+    os.environ.pop("PYTHONPATH", None)
+    sys.path[:] = [folder, *(path for path in sys.path if path not in ("", ROOT))]
+    with open(output, "wb") as file:
+        for stream in (1, 2):
+            os.dup2(file.fileno(), stream)
+    sys.argv = ["snakemake", *arguments]
+    runpy.run_module("snakemake", run_name="__main__")
 
 
 def run(script: str, folder: str, variables: dict[str, str]) -> None:

@@ -107,7 +107,7 @@ def test_results_copied_without_their_records_need_one_touch(tree):
     shutil.rmtree(tree / ".snakemake")
     for folder in ("results", "logs", "resources"):
         shuffle_times(tree / folder, seed=3)
-    project.snakemake(tree, "--touch", "--forceall")
+    project.without_jobs(tree, "--touch", "--forceall")
     assert rules(tree) == set()
     # Touched results are not regarded as current from then on.
     (tree / "mine.yaml").write_text("softmax: {theory: {cases: 201}}")
@@ -137,7 +137,7 @@ def must_run(ran, targets, missing):
 def test_with_half_of_the_results_deleted_exactly_those_needed_are_made_again(tree):
     records = jobs.read_records(tree)
     # The default target's inputs, as listed by a dry-run.
-    text = project.snakemake(tree, "-n", "--forceall")
+    text = project.without_jobs(tree, "-n", "--forceall")
     targets = text.split("rule all:")[1].split("input: ")[1].splitlines()[0].split(", ")
     ran = jobs.behind(targets, records)
     outputs = sorted(output for job in ran for output in job.outputs)
@@ -148,7 +148,7 @@ def test_with_half_of_the_results_deleted_exactly_those_needed_are_made_again(tr
     expected = must_run(ran, targets, missing)
     assert expected
     logs = {job.name: job.log for job in ran}
-    planned = project.snakemake(tree, "-n")
+    planned = project.without_jobs(tree, "-n")
     assert {name for name, log in logs.items() if f"log: {log}\n" in planned} == expected
     project.make_up_to_date(tree)
     assert all((tree / target).exists() for target in targets)
