@@ -228,7 +228,8 @@ def small(png: Path, path: Path, share: float) -> None:
     with Image.open(png) as image:
         size = (round(image.width * share), round(image.height * share))
         less = image.convert("RGB").resize(size, Image.Resampling.LANCZOS)
-        less = less.quantize(64, dither=Image.Dither.NONE)
+        # By default Pillow spends colours where most pixels are, and merges those of thin lines.
+        less = less.quantize(128, Image.Quantize.MAXCOVERAGE, kmeans=1, dither=Image.Dither.NONE)
     with files.atomic(path) as temporary:
         less.save(temporary, format="png", optimize=True)
 

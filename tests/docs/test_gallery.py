@@ -6,10 +6,11 @@ The pages themselves come from a run; tests/docs/test_pages.py checks their link
 import re
 import sys
 
+import numpy as np
 import pandas as pd
 import pytest
 import yaml
-from PIL import Image
+from PIL import Image, ImageDraw
 
 from workflow_scripts.shared.fingerprint import ROOT
 
@@ -126,7 +127,23 @@ def test_a_small_picture_has_the_share_of_the_size_and_few_colours(tmp_path):
     gallery.pictures.small(tmp_path / "large.png", tmp_path / "small.png", 0.5)
     with Image.open(tmp_path / "small.png") as image:
         assert image.size == (128, 128)
-        assert len(image.getcolors()) <= 64
+        assert len(image.getcolors()) <= 128
+
+
+def test_lines_keep_their_colours_in_a_small_picture(tmp_path):
+    colours = [(0, 114, 178), (0, 158, 115), (213, 94, 0), (230, 159, 0)]  # of Okabe and Ito
+    large = Image.new("RGB", (1400, 700), "white")
+    shades = Image.linear_gradient("L").resize((1400, 300))  # much of the picture, as bands are
+    large.paste(Image.merge("RGB", (shades, shades.rotate(180), shades)), (0, 400))
+    drawing = ImageDraw.Draw(large)
+    for number, colour in enumerate(colours):
+        drawing.line([(50, 90 * number + 40), (1350, 90 * number + 60)], fill=colour, width=4)
+    large.save(tmp_path / "large.png")
+    gallery.pictures.small(tmp_path / "large.png", tmp_path / "small.png", 0.5)
+    with Image.open(tmp_path / "small.png") as image:
+        found = np.array(image.convert("RGB")).reshape(-1, 3).astype(int)
+    for colour in colours:
+        assert np.abs(found - colour).max(axis=1).min() <= 20, colour
 
 
 def test_all_pictures_together_are_small():

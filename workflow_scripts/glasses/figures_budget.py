@@ -69,3 +69,4 @@ def _formats(axes: "Axes", rows: pd.DataFrame, formats: pd.DataFrame) -> None:
     axes.set_ylim(len(names) - 0.5, -0.5)
     axes.axvline(known.max(), color=COLOURS["grey"], linewidth=0.6, linestyle=":")
     axes.set_xlim(0, 1.08 * beyond)
+    axes.locator_params(axis="x", integer=True)

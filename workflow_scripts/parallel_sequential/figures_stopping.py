@@ -38,9 +38,9 @@ def stopping(data: Data) -> "Figure":
         )
         low, high = panel.get_ylim()
         panel.set_ylim(max(low, -3 * border), max(high, 1.2 * border))
-        panel.locator_params(axis="x", integer=True)
         panel.set_xlabel("questions asked")
-        panel.locator_params(axis="x", integer=True)
+        # One tick is enough where a domain has a single round.
+        panel.locator_params(axis="x", integer=True, min_n_ticks=1)
     figure.axes[0].set_ylabel("natural log of the e-value")
     legend_below(figure, figure.axes, 4)
     return figure
