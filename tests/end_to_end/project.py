@@ -51,7 +51,9 @@ def without_jobs(folder: Path, *arguments: str) -> str:
     """Output of a call that runs no job and must succeed."""
     with tempfile.NamedTemporaryFile() as output:
         every = ("--cores", "2", *arguments)
-        process = _forks().Process(target=forked.without_jobs, args=(every, str(folder), output.name))
+        process = _forks().Process(
+            target=forked.without_jobs, args=(every, str(folder), output.name)
+        )
         process.start()
         process.join()
         text = output.read().decode()
