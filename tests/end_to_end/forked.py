@@ -16,7 +16,6 @@ from collections.abc import Sequence
 from multiprocessing.connection import wait
 from typing import Any
 
-ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 LIBRARIES = [
     "torch",
     "transformers",
@@ -33,14 +32,15 @@ LIBRARIES = [
 WITHOUT_JOBS = ["snakemake.cli", "snakemake.dag", "snakemake.report", "pulp"]
 
 
-def without_jobs(arguments: Sequence[str], folder: str, output: str) -> None:
+def without_jobs(arguments: Sequence[str], folder: str, root: str, output: str) -> None:
     """Call Snakemake in that folder without running a job; what it prints goes to a file.
 
-    The project's modules are those of the folder, so this module imports none.
+    The project's modules are those of the folder and not those in `root`, the caller's, so this
+    module imports none.
     """
     os.chdir(folder)
     os.environ.pop("PYTHONPATH", None)
-    sys.path[:] = [folder, *(path for path in sys.path if path not in ("", ROOT))]
+    sys.path[:] = [folder, *(path for path in sys.path if path not in ("", root))]
     with open(output, "wb") as file:
         for stream in (1, 2):
             os.dup2(file.fileno(), stream)

@@ -52,7 +52,7 @@ def without_jobs(folder: Path, *arguments: str) -> str:
     with tempfile.NamedTemporaryFile() as output:
         every = ("--cores", "2", *arguments)
         process = _forks().Process(
-            target=forked.without_jobs, args=(every, str(folder), output.name)
+            target=forked.without_jobs, args=(every, str(folder), str(ROOT), output.name)
         )
         process.start()
         process.join()
