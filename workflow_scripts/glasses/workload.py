@@ -11,9 +11,9 @@ from workflow_scripts.inference import kinds
 from workflow_scripts.shared.workload import Count, Part, asked, sampled
 
 CURES = 2
-# Time of a sensitivity per token and row of two Jacobians, in tokens that are read: backward passes,
-# and norms. Exact ones are in float64, projections in float32. Measured on a model of width 576 that
-# reads in bfloat16 on a CPU.
+# Time of a sensitivity per token and row of two Jacobians, in tokens that are read: backward
+# passes, and norms. Exact ones are in float64, projections in float32. Measured on a model of width
+# 576 that reads in bfloat16 on a CPU.
 EXACT, PROJECTED = 25, 9
 
 
