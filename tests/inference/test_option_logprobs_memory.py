@@ -1,10 +1,10 @@
-"""Scoring builds the rows of one batch at a time, however many tasks there are."""
+"""However many tasks there are, prompts are tokenized in parts and rows built batch by batch."""
 
 import weakref
 
 import pytest
 
-from workflow_scripts.inference import option_logprobs
+from workflow_scripts.inference import encoding, option_logprobs
 from workflow_scripts.inference.requests import request, table
 from workflow_scripts.inference.tasks import Score
 
@@ -36,3 +36,27 @@ def test_rows_are_held_for_one_batch_only(engine, alive, count, monkeypatch):
         found += [record["request_id"] for record in batch]
     assert sorted(found) == sorted(task.request["request_id"] for task in tasks)
     assert max(held) <= 16 < count
+
+
+def test_requests_are_tokenized_in_parts(engine, monkeypatch):
+    fields = {"temperature": 0.0, "max_tokens": 0, "seed": 0, "choices": ["a", " b", "many"]}
+    texts = [f"word {i} of many" for i in range(17)]
+    rows = table(request(text, prompt=text, **fields) for text in texts).to_dict("records")
+    sizes, real = [], engine._batch_ids
+
+    def counted(texts, special):
+        sizes.append(len(texts))
+        return real(texts, special)
+
+    monkeypatch.setattr(encoding, "READ_AT_ONCE", 5)
+    monkeypatch.setattr(engine, "_batch_ids", counted)
+    engine.read(rows)
+    assert max(sizes) == 5 * len(fields["choices"])
+    for text, row in zip(texts, rows, strict=True):
+        prompt = engine.encode(prompt=text)
+        assert engine.tokens_of(row) == prompt
+        after = [engine.encode(prompt=text + option)[len(prompt) :] for option in fields["choices"]]
+        assert engine.continuations(row)[1] == after[1]
+    engine.read(rows[:1])
+    with pytest.raises(KeyError):
+        engine.tokens_of(rows[1])

@@ -2,11 +2,17 @@
 
 import hashlib
 import json
+from array import array
 from collections.abc import Iterable, Sequence
+from itertools import islice
 from typing import Any
 
 from workflow_scripts.inference import chat
 from workflow_scripts.inference.tasks import EngineError, Record
+
+# Requests that are tokenized at once. The library keeps some kilobytes per prompt until all of a
+# call are done.
+READ_AT_ONCE = 1 << 10
 
 
 class Encoder:
@@ -15,7 +21,7 @@ class Encoder:
     def __init__(self, tokenizer: Any, spec: dict[str, Any]):
         self.tokenizer = tokenizer
         self.spec = spec
-        self._tokens: dict[str, list[int]] = {}
+        self._tokens: dict[str, array[int]] = {}  # a list takes nine times the memory
         self._options: dict[str, list[list[int]]] = {}
         self._marks: dict[str, str] = {}
 
@@ -29,27 +35,29 @@ class Encoder:
         return self._ids([self._rendered(messages, prompt)])[0]
 
     def read(self, requests: Iterable[dict[str, Any]]) -> None:
-        """Tokenize the prompts and options of all requests, in one call each.
+        """Tokenize the prompts and options of all requests.
 
         An option's tokens come from tokenizing prompt and option together if that leaves the
         prompt's tokens unchanged; if tokens merge across the boundary, from the option alone.
         Raises `EngineError` for a prompt without tokens.
         """
-        requests = list({request["request_id"]: request for request in requests}.values())
+        self._tokens, self._options, self._marks = {}, {}, {}
+        different = iter({request["request_id"]: request for request in requests}.values())
+        while part := list(islice(different, READ_AT_ONCE)):
+            self._read(part)
+
+    def _read(self, requests: list[dict[str, Any]]) -> None:
         texts = [self._rendered(*_prompt(request)) for request in requests]
         prompts = self._ids(texts)
-        self._tokens = {}
-        self._marks = {
-            request["request_id"]: mark(text)
-            for request, (text, _) in zip(requests, texts, strict=True)
-        }
-        for request, tokens in zip(requests, prompts, strict=True):
+        for request, (text, _), tokens in zip(requests, texts, prompts, strict=True):
             if not tokens:
                 raise EngineError(f"request {request['item']!r}: its prompt has no tokens")
-            self._tokens[request["request_id"]] = tokens
+            name = request["request_id"]
+            self._tokens[name] = array("i", tokens)
+            self._options[name] = []
+            self._marks[name] = mark(text)
         options = [json.loads(request["choices"]) for request in requests]
         pairs = [(i, option) for i, group in enumerate(options) for option in group]
-        self._options = {name: [] for name in self._tokens}
         if not pairs:
             return
         joined = self._ids([(texts[i][0] + option, texts[i][1]) for i, option in pairs])
@@ -59,7 +67,7 @@ class Encoder:
 
     def tokens_of(self, request: dict[str, Any]) -> list[int]:
         """Token ids of the prompt of a request given to `read`."""
-        return self._tokens[request["request_id"]]
+        return self._tokens[request["request_id"]].tolist()
 
     def continuations(self, request: dict[str, Any]) -> list[list[int]]:
         """Token ids of each option after the prompt of a request given to `read`."""
