@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from tests.cocycles import breadth
+from workflow_scripts.clrs import reasoner_scores
 from workflow_scripts.clrs.features import EdgeMap, Edges
 from workflow_scripts.clrs.reasoner import Reasoner
 from workflow_scripts.clrs.trajectories import Trajectories
@@ -140,11 +141,39 @@ def test_freedoms_beyond_a_level_change_the_result(name, kind, data):
 
 def test_a_run_of_degree_zero_is_the_synchronous_one(data):
     reasoner = network("l1", data)
-    expected = asynchrony.states(reasoner, data)
+    expected = asynchrony.run(reasoner, data)[1]
     for kind in asynchrony.KINDS:
         reasoner.processor.freedom = Freedom(kind, 0.0, torch.Generator())
-        for a, b in zip(asynchrony.states(reasoner, data), expected, strict=True):
+        for a, b in zip(asynchrony.run(reasoner, data)[1], expected, strict=True):
             torch.testing.assert_close(a, b)
+
+
+def test_a_run_keeps_the_states_after_every_step(data):
+    reasoner = network("l2", data)
+    score, states = asynchrony.run(reasoner, data)
+    latents = list(asynchrony.latents(reasoner, data))
+    for state, latent in zip(states, latents, strict=True):
+        torch.testing.assert_close(state, latent.nodes[..., -16:], rtol=0, atol=0)
+    assert score == reasoner_scores.score(reasoner, data)["score"]
+    assert not reasoner.processor._forward_hooks
+
+
+def test_batches_of_large_graphs_are_small_on_a_cpu(data, monkeypatch):
+    reasoner = network("l2", data)
+    expected, _ = reasoner_scores.predictions(reasoner, data, 8)
+    sizes, real = [], reasoner.predict
+
+    def counted(batch):
+        sizes.append(len(batch.lengths))
+        return real(batch)
+
+    monkeypatch.setattr(reasoner, "predict", counted)
+    monkeypatch.setattr(reasoner_scores, "MOST_NUMBERS", 4 * 8 * 8 * 16)
+    found, truth = reasoner_scores.predictions(reasoner, data, 8)
+    assert sizes == [4, 2]
+    for name, values in expected.items():
+        np.testing.assert_array_equal(found[name], values)
+        assert len(truth[name]) == 6
 
 
 def test_the_first_trajectories_are_whole(data):

@@ -51,10 +51,14 @@ def latents(network: Reasoner, data: Trajectories) -> Iterator[Latent]:
         yield from network.latents(batch.to(device))
 
 
-@torch.inference_mode()
-def states(network: Reasoner, data: Trajectories) -> list[Tensor]:
-    """Hidden states after every message step of every batch, shape (B, N, W) each."""
-    return [latent.nodes[..., -network.width :] for latent in latents(network, data)]
+def run(network: Reasoner, data: Trajectories) -> tuple[float, list[Tensor]]:
+    """The score, and the hidden states after every message step of every batch, (B, N, W) each."""
+    states: list[Tensor] = []
+    hook = processor(network).register_forward_hook(lambda *call: states.append(call[-1][0]))
+    try:
+        return reasoner_scores.score(network, data, BATCH)["score"], states
+    finally:
+        hook.remove()
 
 
 def runs(network: Reasoner, data: Trajectories, degrees: list[float], seed: int) -> Iterator[Row]:
@@ -62,11 +66,10 @@ def runs(network: Reasoner, data: Trajectories, degrees: list[float], seed: int)
 
     The error is Euclidean over all steps, trajectories and nodes. Degree 0 is the synchronous run.
     """
-    plain = reasoner_scores.score(network, data, BATCH)["score"]
+    plain, expected = run(network, data)
     for kind in KINDS:
         yield {"kind": kind, "degree": 0.0, "metric": "relative_error", "value": 0.0}
         yield {"kind": kind, "degree": 0.0, "metric": "ood_score", "value": plain}
-    expected = states(network, data)
     scale = math.sqrt(sum(float((state**2).sum()) for state in expected))
     for kind in KINDS:
         for degree in degrees:
@@ -75,8 +78,7 @@ def runs(network: Reasoner, data: Trajectories, degrees: list[float], seed: int)
             random.manual_seed(seeds.derive(seed, "cocycles", "asynchrony", kind, str(degree)))
             try:
                 processor(network).freedom = Freedom(kind, degree, random)
-                found = states(network, data)
-                score = reasoner_scores.score(network, data, BATCH)["score"]
+                score, found = run(network, data)
             finally:
                 processor(network).freedom = None
             gap = math.sqrt(
