@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from workflow_scripts.clrs import export, sampling
+from workflow_scripts.clrs import export, sampling, size
 
 
 def test_validation_shares_no_sample_with_training_or_testing():
@@ -30,3 +30,10 @@ def test_algorithms_with_one_output_per_sample_have_more_samples_outside_trainin
         for split in ("train", "valid", "test")
     }
     assert counts == {"train": 2, "valid": 2 * factor, "test": 2 * factor}
+
+
+def test_the_factors_that_prices_use_are_the_packages():
+    assert {name: size.SAMPLES.get(name, 1) for name in size.STEPS} == {
+        name: sampling.multiplier(name) for name in size.STEPS
+    }
+    assert set(size.SAMPLES) <= set(size.STEPS)

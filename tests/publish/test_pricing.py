@@ -65,6 +65,19 @@ def test_an_algorithm_that_the_reference_run_lacks_costs_more_if_it_is_longer(re
     assert hours("bridges") / hours("bfs") == pytest.approx(13.65 * 3 / (1 + 1.24 + 1.18))
 
 
+def test_tests_of_algorithms_with_one_output_per_sample_cost_more(reference, base, monkeypatch):
+    row = {"rule": "cocycles_trained", "job": "bfs", "cpu_s": 360.0, "peak_mb": 1.0, "disk_mb": 1.0}
+    monkeypatch.setattr(pricing, "reference", lambda: pd.DataFrame([row]))
+
+    def hours(algorithm):
+        return price("cocycles_trained", algorithm, {"algorithm": algorithm}, base, base).hours
+
+    # As many steps as 1.18 of breadth-first search, of 4 x 64 trajectories and 7 runs of 8.
+    assert hours("binary_search") / hours("bellman_ford") == pytest.approx(
+        1.18 * (4 * 64 + 7 * 8) / (1.24 * (4 + 7 * 8))
+    )
+
+
 def test_a_gpu_is_faster_and_mnist_slower_than_digits(reference, base):
     config = copy.deepcopy(base)
     config["optimizers"]["data"]["source"] = "data/mnist"

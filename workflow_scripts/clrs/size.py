@@ -39,6 +39,19 @@ KB = {
     "topological_sort": 4.2,
 }
 
+# The package's factors on the numbers of validation and test samples: these have one output each.
+SAMPLES = dict.fromkeys(
+    (
+        "binary_search",
+        "kmp_matcher",
+        "minimum",
+        "naive_string_matcher",
+        "quickselect",
+        "segments_intersect",
+    ),
+    64,
+) | {"find_maximum_subarray_kadane": 32}
+
 # Message steps of a trajectory over those of breadth-first search, at 16 nodes, mean of 4, drawn
 # with dm-clrs 2.0.3 (`benchmarks/scaling.py --lengths`).
 STEPS = {

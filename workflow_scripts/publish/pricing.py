@@ -15,12 +15,13 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from workflow_scripts.clrs.size import KB, STEPS
+from workflow_scripts.clrs.size import KB, SAMPLES, STEPS
 from workflow_scripts.models.size import billions
 from workflow_scripts.publish.workloads import Asked
 from workflow_scripts.shared.fingerprint import PACKAGE, ROOT
 from workflow_scripts.shared.workload import Part
 
+FREEDOMS = 3  # `cocycles.asynchrony.KINDS`, which would import torch
 COSTS = ROOT / "resources" / "costs.csv"
 # How many times as fast as one core of the reference machine a GPU is. Assumed, not measured, as is
 # all of the following: small networks wait for their kernels to start.
@@ -183,9 +184,12 @@ def _cocycles_train(config: Config, of: Mapping[str, str]) -> float:
 
 
 def _cocycles_trained(config: Config, of: Mapping[str, str]) -> float:
-    own, samples = config["cocycles"]["training"], config["clrs"]["data"]["test"]["samples"]
+    own, algorithm = config["cocycles"]["training"], of["algorithm"]
     networks = own["seeds"] * len(own["processors"])
-    return networks * own["width"] * samples * STEPS[of["algorithm"]]
+    # Those of a synchronous run, of all samples, and of a run per freedom and degree.
+    trajectories = config["clrs"]["data"]["test"]["samples"] * SAMPLES.get(algorithm, 1)
+    trajectories += (1 + FREEDOMS * len(own["degrees"])) * own["samples"]
+    return networks * own["width"] * trajectories * STEPS[algorithm]
 
 
 def _export(config: Config, of: Mapping[str, str]) -> float:
@@ -205,7 +209,7 @@ def _clrs_train(config: Config, of: Mapping[str, str]) -> float:
 
 def _clrs_evaluate(config: Config, of: Mapping[str, str]) -> float:
     reasoner = config["clrs"]["reasoners"][of["reasoner"]]
-    lengths = sum(STEPS[name] for name in reasoner["algorithms"])
+    lengths = sum(STEPS[name] * SAMPLES.get(name, 1) for name in reasoner["algorithms"])
     return config["clrs"]["train"]["seeds"] * config["clrs"]["data"]["test"]["samples"] * lengths
 
 
