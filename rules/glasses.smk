@@ -116,7 +116,7 @@ rule glasses_models:
     conda:
         "../envs/models.yaml"
     resources:
-        # Two copies in float64: the precision of the reference, and the Jacobians.
+        # Two copies in float64: the reference, and the Jacobians of a narrow model.
         mem_mb=growing(asked_mb(config, copies=2)),
         runtime=growing(config["inference"]["runtime_min"]),
         gpu=model_gpus,

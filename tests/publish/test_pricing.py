@@ -6,6 +6,7 @@ import math
 import pandas as pd
 import pytest
 
+from workflow_scripts.cocycles import asynchrony
 from workflow_scripts.publish import pricing, workloads
 from workflow_scripts.shared.config import merged
 from workflow_scripts.shared.fingerprint import ROOT
@@ -76,6 +77,10 @@ def test_tests_of_algorithms_with_one_output_per_sample_cost_more(reference, bas
     assert hours("binary_search") / hours("bellman_ford") == pytest.approx(
         1.18 * (4 * 64 + 7 * 8) / (1.24 * (4 + 7 * 8))
     )
+
+
+def test_a_trained_network_runs_with_each_freedom():
+    assert len(asynchrony.KINDS) == pricing.FREEDOMS
 
 
 def test_a_gpu_is_faster_and_mnist_slower_than_digits(reference, base):

@@ -1,5 +1,6 @@
 """Scores of a reasoner on a whole set of trajectories."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -8,7 +9,7 @@ from numpy.typing import NDArray
 
 from workflow_scripts.clrs import metrics
 from workflow_scripts.clrs.reasoner import Reasoner
-from workflow_scripts.clrs.trajectories import Trajectories
+from workflow_scripts.clrs.trajectories import Batch, Trajectories
 
 Arrays = dict[str, NDArray[Any]]
 
@@ -16,6 +17,14 @@ Arrays = dict[str, NDArray[Any]]
 # mapped anew by the system at every step: batches of 32 graphs of 64 nodes take three times as long
 # per graph as batches of 4.
 MOST_NUMBERS = 1 << 21
+
+
+def batches(trajectories: Trajectories, batch: int) -> Iterator[tuple[NDArray[np.int64], Batch]]:
+    """All trajectories, longest first, `batch` at a time: their indices, and the batch."""
+    order = np.argsort(-trajectories.lengths, kind="stable")
+    for start in range(0, len(order), batch):
+        indices = order[start : start + batch]
+        yield indices, trajectories.batch(indices)
 
 
 def predictions(
@@ -29,13 +38,10 @@ def predictions(
     device = next(reasoner.parameters()).device
     if device.type == "cpu":
         batch = min(batch, max(1, MOST_NUMBERS // (trajectories.nodes**2 * reasoner.width)))
-    order = np.argsort(-trajectories.lengths, kind="stable")
     guesses: dict[str, list[torch.Tensor]] = {}
     truths: dict[str, list[torch.Tensor]] = {}
     rows = []
-    for start in range(0, len(order), batch):
-        indices = order[start : start + batch]
-        drawn = trajectories.batch(indices)
+    for indices, drawn in batches(trajectories, batch):
         rows.append(indices[drawn.order.numpy()])
         for found, tensors in (
             (guesses, reasoner.predict(drawn.to(device))),

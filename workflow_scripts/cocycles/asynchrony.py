@@ -3,14 +3,13 @@
 import math
 from collections.abc import Iterator
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from workflow_scripts.clrs import reasoner_scores
 from workflow_scripts.clrs.decoders import Latent
 from workflow_scripts.clrs.reasoner import Reasoner
-from workflow_scripts.clrs.trajectories import Batch, Trajectories
+from workflow_scripts.clrs.trajectories import Trajectories
 from workflow_scripts.cocycles.processors import Freedom, Logarithmic, Processor
 from workflow_scripts.shared import seeds
 from workflow_scripts.shared.scores import Row
@@ -37,17 +36,10 @@ def first(data: Trajectories, count: int) -> Trajectories:
     return Trajectories(data.algorithm, data.package_spec, columns)
 
 
-def batches(data: Trajectories) -> Iterator[Batch]:
-    """Batches of all trajectories, longest first."""
-    order = np.argsort(-data.lengths, kind="stable")
-    for start in range(0, len(order), BATCH):
-        yield data.batch(order[start : start + BATCH])
-
-
 def latents(network: Reasoner, data: Trajectories) -> Iterator[Latent]:
     """What the network computes at every message step of every batch, on its device."""
     device = next(network.parameters()).device
-    for batch in batches(data):
+    for _, batch in reasoner_scores.batches(data, BATCH):
         yield from network.latents(batch.to(device))
 
 

@@ -33,7 +33,7 @@ EXACT_WIDTH = 256  # at 576, 48 projections take a twelfth of the time of all ro
 PROJECTIONS = 48  # rows; the ends of an interval are then a fifth from an estimate at least
 CONFIDENCE = 0.95  # of the interval of one norm
 # Of Lanczos' method up to `EXACT_WIDTH` and beyond: the error of a squared norm, as a share of it.
-TOLERANCE, COARSE = 1.0e-10, 1.0e-3
+TOLERANCE, COARSE = 1.0e-10, 1.0e-4
 CHECK_EVERY = 8  # steps
 PARTS = ("input_layernorm", "self_attn", "post_attention_layernorm", "mlp")
 
