@@ -32,6 +32,32 @@ def test_known_preconditioner():
     torch.testing.assert_close(power.preconditioner(theta, 1.0), torch.ones(3))
 
 
+def test_powers_of_each_network_are_those_of_its_exponent():
+    exponents = [0.0, 0.5, 1.0, 4 / 3, 1.5, 1.6, 2.0, 3.5, 4.0, 4.5, 7.0]
+    base = np.random.default_rng(0).exponential(size=(len(exponents), 3, 5))
+    base[:, 0, 0] = 0
+    found = power.powers(torch.from_numpy(base), torch.tensor(exponents, dtype=torch.float64))
+    wanted = base ** np.array(exponents)[:, None, None]
+    np.testing.assert_allclose(found.numpy(), wanted, rtol=1e-14)
+
+
+@pytest.mark.parametrize("form", power.FORMS)
+def test_a_step_is_the_formula_with_exponent_1_for_biases(form):
+    generator = torch.Generator().manual_seed(0)
+    w, g = torch.randn(2, 5, 3, 4, generator=generator, dtype=torch.float64)
+    alphas, rate = torch.tensor([1.0, 2.0, 2.5, 3.0, 5.0]), 0.1
+    optimizer = power.optimizer(form, alphas, rate)
+    direction, _ = optimizer.step(g, w, optimizer.start(w), None)
+    alpha = alphas.double()[:, None, None].repeat(1, 3, 4)
+    alpha[..., -1] = 1
+    if form == "preconditioned":
+        wanted = power.preconditioner(w, alpha) * g
+    else:
+        phi = power.rooted(w, alpha)
+        wanted = (w - power.powered(phi - rate * power.slope(phi, alpha) * g, alpha)) / rate
+    torch.testing.assert_close(direction, wanted)
+
+
 def test_a_zero_stays_zero_in_both_forms():
     w = torch.tensor([[[0.0, 0.3, 0.1]]], dtype=torch.float64)
     g = torch.ones_like(w)
