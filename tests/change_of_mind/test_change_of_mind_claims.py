@@ -159,7 +159,7 @@ def weighed(own, questions, calibration, draws, seed):
     """Readings of claims 6a to 6c, and the scores, for an answerer with parameters `own`."""
     given, fitted = made.hidden_trials(own, questions, calibration, draws, seed)
     rng = np.random.default_rng(seed)
-    rows = list(resample.estimate("E1", given, fitted, metrics.advice_weights, rng))
+    rows = list(resample.estimate("E1", given, fitted, [(metrics.advice_weights, rng)]))
     frame = pd.DataFrame(rows).assign(model="12b", seed=None, variant="", parameter="", note="")
     evidence = ModelEvidence(SPECS, "change_of_mind")
     readings = [shared.judge(claim, frame, evidence)[0]["reading"] for claim in ON_WEIGHTS]

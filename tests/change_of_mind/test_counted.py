@@ -92,7 +92,9 @@ def estimates(own, seed, questions=160, resamples=0):
         return {key: found[key] for key in KEYS.values()}
 
     rng = np.random.default_rng(seed)
-    rows = {row["metric"]: row for row in resample.estimate("E1", given, fitted, statistic, rng)}
+    rows = {
+        row["metric"]: row for row in resample.estimate("E1", given, fitted, [(statistic, rng)])
+    }
     truth = {name: of(own, before, after, given) for name, of in TRUTHS.items()}
     errors = {"temperature": fitted.value - truth["temperature"]}
     errors |= {name: rows[key[0]]["value"] - truth[name] for name, key in KEYS.items()}

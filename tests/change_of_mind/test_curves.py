@@ -103,7 +103,7 @@ def test_the_bootstrap_has_the_textbook_error_of_a_clustered_mean():
         changed = given.final != given.first
         return {("rate", "", "", "", ""): float((changed * weights).sum() / weights.sum())}
 
-    (row,) = resample.estimate("E1", given, fitted, statistic, rng)
+    (row,) = resample.estimate("E1", given, fitted, [(statistic, rng)])
     changed = (given.final != given.first).astype(float)
     means = np.bincount(given.cluster, changed) / np.bincount(given.cluster)
     error = means.std(ddof=1) / np.sqrt(given.clusters)
@@ -162,7 +162,7 @@ def test_an_unknown_temperature_widens_the_interval():
     for draws in (np.full(300, 2.0), spread):
         fitted = resample.Temperatures(2.0, draws)
         rng = np.random.default_rng(5)
-        rows = resample.estimate("E1", given, fitted, metrics.means, rng)
+        rows = resample.estimate("E1", given, fitted, [(metrics.means, rng)])
         row = made.rows(
             pd.DataFrame(rows), metric="confidence_before", display="hidden", advice="all"
         ).iloc[0]

@@ -6,7 +6,7 @@ Where choices were sampled, confidences are those of `counted`, fitted again in 
 """
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from types import MappingProxyType
@@ -256,17 +256,24 @@ def temperatures(
     return Temperatures(fit(np.ones(len(right))), np.array(draws))
 
 
-def first_confidence(first: pd.DataFrame, temperature: float, weights: Floats) -> Floats:
-    """Confidence in the chosen option of first answers, shape (n,), as is `weights`."""
+def first_confidence(first: pd.DataFrame) -> Callable[[float, Floats], Floats]:
+    """The confidence in the chosen option of first answers, at a temperature and with weights.
+
+    The weights and the result have shape (n,).
+    """
     chosen = first["first"].to_numpy(int)
     sampled = counts(first["first_counts"])
-    if sampled is None:
-        found = confidence.probabilities(matrix(first["first_logprobs"]), temperature)
-        return found[np.arange(len(chosen)), chosen]
+    logprobs = matrix(first["first_logprobs"])
     rows = np.arange(len(chosen))
-    return counted.measure(
-        sampled, chosen, np.zeros_like(rows), temperature, weights, rows
-    ).confidence()
+
+    def found(temperature: float, weights: Floats) -> Floats:
+        if sampled is None:
+            return confidence.probabilities(logprobs, temperature)[rows, chosen]
+        return counted.measure(
+            sampled, chosen, np.zeros_like(rows), temperature, weights, rows
+        ).confidence()
+
+    return found
 
 
 def percentiles(
@@ -303,23 +310,29 @@ def estimate(
     experiment: str,
     given: Sample,
     fitted: Temperatures,
-    statistic: Statistic,
-    rng: np.random.Generator,
+    wanted: Sequence[tuple[Statistic, np.random.Generator]],
     bounds: Mapping[str, Bounds] = MappingProxyType({}),
 ) -> Iterator[Row]:
-    """One score per quantity of `statistic`, with its bootstrap interval over places.
+    """One score per quantity of each statistic, with its bootstrap interval over places.
 
-    `statistic` takes the sample, its confidences and the trials' weights, shape (n,). `bounds`
-    maps a metric to the range that one place's value can take.
+    A statistic takes the sample, its confidences and the trials' weights, shape (n,), which its
+    generator draws. `bounds` maps a metric to the range that one place's value can take.
     """
     every = np.ones(len(given.first))
-    point = statistic(given, seen(given, fitted.value, every), every)
-    draws = np.full((len(fitted.draws), len(point)), np.nan)
+    at = seen(given, fitted.value, every)
+    points = [statistic(given, at, every) for statistic, _ in wanted]
+    draws = [np.full((len(fitted.draws), len(point)), np.nan) for point in points]
     for number, temperature in enumerate(fitted.draws):
-        weights = draw_weights(given.cluster, rng)
-        found = statistic(given, seen(given, float(temperature), weights), weights)
-        draws[number] = [found.get(key, np.nan) for key in point]
-    for column, ((metric, display, advice, accuracy, bin_), value) in enumerate(point.items()):
-        result = percentiles(value, draws[:, column], given.clusters, DEFINED, bounds.get(metric))
-        where = {"display": display, "advice": advice, "accuracy": accuracy, "bin": bin_}
-        yield scores.interval(experiment, metric, result, units="places", **where)
+        # Confidences depend on the weights only where choices are counted.
+        common = seen(given, float(temperature)) if given.first_counts is None else None
+        for (statistic, rng), point, drawn in zip(wanted, points, draws, strict=True):
+            weights = draw_weights(given.cluster, rng)
+            at = common or seen(given, float(temperature), weights)
+            found = statistic(given, at, weights)
+            drawn[number] = [found.get(key, np.nan) for key in point]
+    for point, drawn in zip(points, draws, strict=True):
+        for column, ((metric, display, advice, accuracy, bin_), value) in enumerate(point.items()):
+            own = drawn[:, column]
+            result = percentiles(value, own, given.clusters, DEFINED, bounds.get(metric))
+            where = {"display": display, "advice": advice, "accuracy": accuracy, "bin": bin_}
+            yield scores.interval(experiment, metric, result, units="places", **where)

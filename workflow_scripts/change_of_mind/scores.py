@@ -1,7 +1,6 @@
 """All measurements of the study as one table of scores: one row per number."""
 
 from collections.abc import Iterator
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -32,7 +31,7 @@ def calibration(
     tested = first[(first["part"] == "main") & first["question"].str.startswith("latitude/")]
     hit = (tested["first"] == tested["right"]).to_numpy().astype(np.float64)
     cluster, places = pd.factorize(tested["cluster"])
-    confidence = partial(resample.first_confidence, tested)
+    confidence = resample.first_confidence(tested)
     for variant in ("calibrated", "raw"):
         scaled = variant == "calibrated"
         own = confidence(fitted.value if scaled else 1.0, np.ones(len(hit)))
@@ -133,9 +132,11 @@ def experiment_scores(
     if experiment == "E1":
         wanted += [metrics.ideal_bins(IDEAL_EDGES), metrics.update_bins(bins)]
     wanted.append(metrics.advice_weights)
-    for place, statistic in enumerate(wanted):
-        rng = seeds.generator(seed, "bootstrap", experiment, place)
-        yield from resample.estimate(experiment, given, fitted, statistic, rng, metrics.BOUNDS)
+    drawn = [
+        (statistic, seeds.generator(seed, "bootstrap", experiment, place))
+        for place, statistic in enumerate(wanted)
+    ]
+    yield from resample.estimate(experiment, given, fitted, drawn, metrics.BOUNDS)
     yield from curves.logistic(experiment, given, at)
 
 
