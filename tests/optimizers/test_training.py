@@ -293,9 +293,8 @@ def test_networks_turned_to_stored_pixels_answer_as_on_the_tasks_order():
 
 def test_tuning_takes_the_best_rate_that_does_not_diverge():
     def row(rate, accuracy, loss, diverged=False):
-        return {"stream": "s", "rate": rate, "accuracy": accuracy, "loss_nats": loss} | {
-            "diverged": diverged
-        }
+        key = {"stream": "s", "rate": rate, "seed": 0, "task": 0}
+        return key | {"accuracy": accuracy, "loss_nats": loss, "diverged": diverged}
 
     table = pd.DataFrame([row(0.1, 0.9, 0.3), row(0.2, 0.9, 0.2), row(0.3, 0.99, 0.1, True)])
     assert tune.chosen(table, "s") == 0.2
@@ -305,12 +304,30 @@ def test_tuning_takes_the_best_rate_that_does_not_diverge():
 
 def test_a_rate_that_diverges_on_a_later_task_is_not_the_tuned_rate():
     rows = [
-        {"stream": "s", "rate": rate, "task": task, "accuracy": accuracy, "loss_nats": 0.1}
-        | {"diverged": rate == 0.3 and task == 4}
+        {"stream": "s", "rate": rate, "seed": 0, "task": task, "accuracy": accuracy}
+        | {"loss_nats": 0.1, "diverged": rate == 0.3 and task == 4}
         for rate, accuracy in ((0.1, 0.9), (0.3, 0.99))
         for task in range(5)
     ]
     assert tune.chosen(pd.DataFrame(rows), "s") == 0.1
+
+
+def test_of_rates_that_the_images_cannot_tell_apart_that_of_the_smallest_loss_is_tuned():
+    def accuracies(values, loss, rate):
+        return [
+            {"stream": "s", "rate": rate, "seed": cell % 2, "task": cell // 2, "accuracy": value}
+            | {"loss_nats": loss, "diverged": False}
+            for cell, value in enumerate(values)
+        ]
+
+    # Of 300 images in each of six cells: one more is right in one cell and one fewer in none, two
+    # more in each cell, and many fewer in each.
+    right = np.array([296, 295, 297, 296, 294, 297])
+    barely = accuracies((right + np.eye(6)[0]) / 300, 4.2, 1.0)
+    rows = [*accuracies(right / 300, 0.04, 0.02), *accuracies((right - 30) / 300, 0.01, 0.001)]
+    assert tune.chosen(pd.DataFrame([*rows, *barely]), "s") == 0.02
+    clearly = accuracies((right + 2) / 300, 4.2, 1.0)
+    assert tune.chosen(pd.DataFrame([*rows, *clearly]), "s") == 1.0
 
 
 def test_tuning_gives_every_rate_the_same_budget():
