@@ -40,6 +40,13 @@ def test_equal_within_and_apart():
     assert "4 measurements in both: 1 equal, 1 within their intervals, 1 apart" in line
 
 
+def test_exact_numbers_that_differ_by_rounding_or_below_the_digits_shown_are_equal():
+    first = card([0.35052, 2.0e-15, 0.3505, 3.0e-7], half=0.0, exact=True)
+    second = card([0.35054, 9.0e-15, 0.3515, 1.0e-7], half=0.0, exact=True)
+    both = compare.side_by_side(first, second)
+    assert both["relation"].tolist() == ["equal", "equal", "apart", "apart"]
+
+
 def test_a_study_of_one_run_only_is_named_and_its_lines_are_not_missing():
     whole = pd.concat([card([1.0]), card([2.0, 3.0], study="glasses")], ignore_index=True)
     line = compare.summary(compare.side_by_side(card([1.0]), whole), card([1.0]), whole)

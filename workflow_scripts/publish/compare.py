@@ -8,6 +8,7 @@ second.
 """
 
 import argparse
+import math
 import sys
 from enum import StrEnum
 from pathlib import Path
@@ -24,7 +25,8 @@ from workflow_scripts.shared.fingerprint import ROOT
 KEY = ["study", "id", "model", "condition"]
 NUMBERS = ["value", "ci_low", "ci_high"]
 COLUMNS = [*KEY, "quantity", *NUMBERS, "exact", "n", "units", "verdict", "scale"]
-TOLERANCE = 1.0e-6  # relative: the same number, computed in another order
+# The same number, computed in another order: relative, and for errors that are 0 but for rounding.
+TOLERANCE, ROUNDING = 1.0e-6, 1.0e-12
 REFERENCE = ROOT / "resources/reference/default.csv"  # of a default run, kept in the repository
 MOST_LINES = 20
 
@@ -32,7 +34,7 @@ MOST_LINES = 20
 class Relation(StrEnum):
     """How two measurements of one quantity lie to each other."""
 
-    EQUAL = "equal"
+    EQUAL = "equal"  # to the digits that the scorecard shows
     WITHIN = "within their intervals"
     APART = "apart"
     UNKNOWN = "no interval"
@@ -81,7 +83,8 @@ def side_by_side(
 
 def _relation(row: dict[str, Any]) -> Relation:
     a, b = float(row["value_a"]), float(row["value_b"])
-    if abs(a - b) <= TOLERANCE * max(abs(a), abs(b)):
+    shown = [measured_text(_own(row, side)) for side in ("_a", "_b")]
+    if shown[0] == shown[1] or math.isclose(a, b, rel_tol=TOLERANCE, abs_tol=ROUNDING):
         return Relation.EQUAL
     ends = [row[f"{end}_{side}"] for side in "ab" for end in ("ci_low", "ci_high")]
     if any(end is None for end in ends):
@@ -137,8 +140,12 @@ def show(both: pd.DataFrame, console: Console) -> None:
         console.print(f"  … and {len(far) - MOST_LINES} more")
 
 
+def _own(row: dict[str, Any], side: str) -> dict[str, Any]:
+    return {name: row[f"{name}{side}"] for name in (*NUMBERS, "exact", "n", "units", "verdict")}
+
+
 def _side(row: dict[str, Any], side: str) -> str:
-    own = {name: row[f"{name}{side}"] for name in (*NUMBERS, "exact", "n", "units", "verdict")}
+    own = _own(row, side)
     return f"{measured_text(own)}, {own['verdict']}"
 
 
