@@ -12,7 +12,7 @@ import yaml
 
 from tests.inference import tiny
 from tests.inference.test_digits import merging
-from workflow_scripts.glasses import model_gaps, models, prompts, requests
+from workflow_scripts.glasses import model_gaps, model_sensitivity, models, prompts, requests
 from workflow_scripts.glasses.changed_attention import Change
 from workflow_scripts.inference import engines, forms
 from workflow_scripts.inference.engines import EngineError
@@ -302,5 +302,30 @@ def test_sensitivity_is_measured_or_left_out_with_its_reason(engine, caplog):
     broken = rows[rows["metric"] == "bound_violations_fixed"]
     assert broken["value"].item() == 0
     assert (broken["n"].item(), broken["units"].item()) == (2 * rows["position"].max(), "tokens")
+    assert not rows["metric"].str.startswith("interval_factor").any()
     assert models.sensitivity(engine, settings | {"widest": 8}, "short", 0) == []
     assert "models.tiny: no sensitivity, its width is 64" in caplog.text
+
+
+def test_counts_of_violations_have_an_interval_only_where_estimated_norms_leave_them_open(
+    engine, monkeypatch
+):
+    monkeypatch.setattr(model_sensitivity, "EXACT_WIDTH", 8)  # the norms are then estimated
+    settings = {"widest": 1024, "digits": 4, "prompts": 2}
+
+    def counts():
+        rows = pd.DataFrame(models.sensitivity(engine, settings, "short", 0))
+        assert rows["metric"].str.startswith("interval_factor").sum() == 2
+        return rows[rows["metric"] == "bound_violations_fixed"].iloc[0]
+
+    assert counts()["exact"]
+    usual = model_sensitivity.norms
+
+    def on_the_border(own, ids):
+        found = usual(own, ids)
+        return found._replace(bound=found.fixed)
+
+    monkeypatch.setattr(model_sensitivity, "norms", on_the_border)
+    open_count = counts()
+    assert not open_count["exact"]
+    assert (open_count["ci_low"], open_count["ci_high"]) == (0, open_count["n"])

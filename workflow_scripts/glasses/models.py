@@ -31,17 +31,17 @@ def sensitivity(engine: Any, settings: dict[str, Any], wording: str, seed: int) 
         samples.append(model_sensitivity.norms(own, prompts.tokens("last", shown)[0]))
     norms = stacked([sample.by_kind() for sample in samples])
     rows = profile("model_sensitivity", norms, "prompts")
-    estimated = any((sample.most["fixed"] > sample.least["fixed"]).any() for sample in samples)
+    ends = [stacked([getattr(each, end) for each in samples]) for end in ("least", "most")]
     for kind in ("fixed", "varying"):
         metric, n = f"bound_violations_{kind}", norms[kind].size
-        if not estimated:
-            number = violations(norms, kind)
+        number = violations(norms, kind)
+        low, high = (violations(end | {"bound": norms["bound"]}, kind) for end in ends)
+        if low == high:  # no error of an estimated norm, if any is estimated, changes the count
             rows.append(exact("model_sensitivity", metric, number, n, units="tokens"))
         else:
-            ends = [stacked([getattr(each, end) for each in samples]) for end in ("least", "most")]
-            low, high = (violations(end | {"bound": norms["bound"]}, kind) for end in ends)
-            broken = Interval(violations(norms, kind), low, high, n)
+            broken = Interval(number, low, high, n)
             rows.append(interval("model_sensitivity", metric, broken, units="tokens"))
+        if any((each.most[kind] > each.least[kind]).any() for each in samples):
             factors = [float(np.median(each.most[kind] / each.least[kind])) for each in samples]
             metric = f"interval_factor_{kind}"
             rows.append(mean("model_sensitivity", metric, factors, units="prompts"))
