@@ -77,6 +77,66 @@ def test_a_bootstrap_interval_covers_the_true_distance():
     assert stats.binomtest(covered, 200, 0.95).pvalue > 1e-4
 
 
+MEASURES = {
+    "tv": (metrics.total_variation, (0.0, 1.0)),
+    "kl_bits": (metrics.kl_bits, (0.0, 4.0)),
+    "entropy_bits": (metrics.entropy_bits, (0.0, 4.0)),
+}
+
+
+@pytest.mark.parametrize("excess", [0.0, 0.03, 0.1])
+@pytest.mark.parametrize("name", MEASURES)
+@pytest.mark.parametrize("cells", [2, 10])
+def test_intervals_cover_the_measure_of_a_sampler_at_its_target_and_off_it(name, cells, excess):
+    even = np.full(cells, 1 / cells)
+    shares = even + excess * (np.eye(cells)[0] - (1 - np.eye(cells)[0]) / (cells - 1))
+    measure, bounds = MEASURES[name]
+    truth, generator = measure(shares, even), rng(7)
+    found = [
+        metrics.over_counts(generator.multinomial(512, shares), measure, even, i, bounds, even)
+        for i in range(60)
+    ]
+    covered = sum(each.low - 1e-9 <= truth <= each.high + 1e-9 for each in found)
+    assert stats.binom.cdf(covered, 60, 0.93) > 1e-3
+    assert all(each.low < each.high for each in found)
+
+
+def test_shares_that_are_those_of_the_target_leave_a_distance_open():
+    half = np.full(2, 0.5)
+    found = metrics.over_counts([511, 511], metrics.entropy_bits, half, 1, (0, 1), half)
+    assert found.high == 1
+    # The standard error of a share is .0156; half of all samplers at the target are off by .0105.
+    most = 0.0105 + 1.96 * 0.0156
+    assert found.low == pytest.approx(stats.entropy([0.5 + most, 0.5 - most], base=2), abs=5e-4)
+    distance = metrics.over_counts([511, 511], metrics.total_variation, half, 1, (0, 1))
+    assert (distance.low, distance.high) == pytest.approx((0, most), abs=2e-3)
+
+
+@pytest.mark.parametrize("repeats", [0.0, 0.7])
+def test_an_interval_over_chains_covers_the_distance_however_alike_their_draws_are(repeats):
+    generator, even, covered = rng(8), np.full(10, 0.1), 0
+    for i in range(60):
+        chains = generator.integers(10, size=(24, 32))
+        again = generator.random(chains.shape) < repeats
+        for step in range(1, 32):
+            chains[:, step] = np.where(again[:, step], chains[:, step - 1], chains[:, step])
+        table = np.stack([(chains == cell).sum(axis=1) for cell in range(10)], axis=1)
+        found = metrics.over_chains(table, metrics.total_variation, even, i, (0, 1))
+        covered += found.low <= 1e-9
+    assert stats.binom.cdf(covered, 60, 0.95) > 1e-3
+
+
+@pytest.mark.parametrize("shift", [0.0, 0.05, 0.3])
+def test_the_interval_of_a_wasserstein_distance_covers_it_at_0_too(shift):
+    target, generator = targets.of("normal"), rng(9)
+    found = [
+        metrics.wasserstein_1(generator.normal(shift, 1, 400).round(2), target, i)
+        for i in range(60)
+    ]
+    covered = sum(each.low <= shift <= each.high for each in found)
+    assert stats.binom.cdf(covered, 60, 0.95) > 1e-3
+
+
 def test_draws_that_all_agree_leave_the_others_of_the_population_anywhere():
     p, counts = targets.of("digit").probabilities, np.eye(10, dtype=int)[7]
     one = metrics.over_counts(counts, metrics.total_variation, p, 1, (0, 1))

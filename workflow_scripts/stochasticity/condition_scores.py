@@ -113,15 +113,16 @@ def fit(condition: Row, drawn: pd.DataFrame, seed: int) -> Iterator[Row]:
     np.add.at(by_chain, (chain, in_cell), 1)
     p = target.probabilities
     bits = float(np.log2(target.size))
-    for name, measure, bounds in (
-        ("tv", metrics.total_variation, (0.0, 1.0)),
-        ("kl_bits", metrics.kl_bits, (0.0, float(-np.log2(p.min())))),
-        ("entropy_bits", metrics.entropy_bits, (0.0, bits)),
+    even = np.full(target.size, 1 / target.size)
+    for name, measure, bounds, centre in (
+        ("tv", metrics.total_variation, (0.0, 1.0), p),
+        ("kl_bits", metrics.kl_bits, (0.0, float(-np.log2(p.min()))), p),
+        ("entropy_bits", metrics.entropy_bits, (0.0, bits), even),
     ):
         if chained is None:
-            found = metrics.over_counts(by_chain.sum(axis=0), measure, p, seed, bounds)
+            found = metrics.over_counts(by_chain.sum(axis=0), measure, p, seed, bounds, centre)
         else:
-            found = metrics.over_chains(by_chain, measure, p, seed, bounds)
+            found = metrics.over_chains(by_chain, measure, p, seed, bounds, centre)
         yield interval(metric=name, found=found)
     yield number(metric="tv_of_true_draws", value=metrics.expected_distance(target, n))
     if target.ppf is not None:

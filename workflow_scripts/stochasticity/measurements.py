@@ -188,7 +188,8 @@ def marginal_gain(scores: pd.DataFrame, evidence: EvidenceOf) -> Found:
 def _near_floor(scores: pd.DataFrame, row: pd.Series) -> Interval:
     """A total variation with margins of at least those of as many true draws.
 
-    A bootstrap is too narrow for a sampler near its target, where the distance is almost all noise.
+    Near the target, where noise increases the measured distance, the interval may end there; in a
+    difference that is no error of 0.
     """
     value, low, high, n = _interval(row)
     keys = {key: row[key] for key in (*CONDITIONS, "model")}

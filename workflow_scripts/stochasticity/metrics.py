@@ -26,6 +26,7 @@ from workflow_scripts.shared.statistics import (
 from workflow_scripts.stochasticity.targets import Target
 
 RESAMPLES = 1000
+BISECTIONS = 12  # of a distance: its ends are exact to 2^-12 of the largest
 LEVEL = 0.05  # of every test
 PAPER_DRAWS = 1024  # draws per condition in the paper
 # The largest total variation at which chi-square on 1,024 draws rejects at most half of the runs,
@@ -63,15 +64,18 @@ def over_counts(
     probabilities: NDArray,
     seed: int,
     bounds: Bounds,
+    centre: NDArray | None = None,
 ) -> Interval:
-    """`measure` of the cell shares, with a bias-corrected bootstrap interval over the draws.
+    """`measure` of the cell shares, with an interval over the draws by inverted tests.
 
     `counts` and `probabilities` have shape (K,); the draws are independent. `bounds` is the range
-    of the measure. Plain percentiles are biased: resampling adds noise, which increases every
-    resampled distance. Fewer than 10 draws get the jackknife interval of `over_chains`. Where all
-    draws lie in one cell, an unseen share of the population may lie in one other cell, or in all
-    others as the target or evenly; the interval holds the measure of each. Raises `ValueError`
-    without draws.
+    of the measure, `centre`, by default `probabilities`, the shares at which it has an extreme. A
+    bootstrap never covers the measure of a sampler at its target: there, noise increases every
+    distance, also the measured one. So samplers on the line from the centre through the measured
+    shares are simulated (`inverted`). Fewer than 10 draws get the jackknife interval of
+    `over_chains`. Where all draws lie in one cell, an unseen share of the population may lie in one
+    other cell, or in all others as the target or evenly; the interval holds the measure of each.
+    Raises `ValueError` without draws.
     """
     observed = np.asarray(counts, dtype=int)
     n = int(observed.sum())
@@ -92,9 +96,63 @@ def over_counts(
     if n < FEWEST_RESAMPLED:
         rows = np.repeat(np.eye(shares.size, dtype=int), observed, axis=0)
         return over_chains(rows, measure, probabilities, seed, bounds)
-    resampled = np.random.default_rng(seed).multinomial(n, shares, RESAMPLES) / n
-    low, high = bias_corrected(measure(resampled, probabilities), estimate)
+    low, high = _on_the_line(shares, n, measure, probabilities, seed, centre)
     return Interval(estimate, low, high, n)
+
+
+def _on_the_line(
+    shares: NDArray,
+    n: int,
+    measure: Callable[[NDArray, NDArray], NDArray],
+    probabilities: NDArray,
+    seed: int,
+    centre: NDArray | None,
+) -> tuple[float, float]:
+    """Ends of the interval of `over_counts` for measured `shares`, (K,), of `n` draws."""
+    estimate = float(measure(shares, probabilities))
+    start = probabilities if centre is None else centre
+    away = shares - start
+    if np.abs(away).max() < 0.5 / n:  # no draw off the centre: any direction
+        away = np.eye(shares.size)[start.argmin()] - start
+    away /= total_variation(start + away, start)
+    most = float((start[away < 0] / -away[away < 0]).min())
+    extreme = float(measure(start, probabilities))
+
+    def simulated(distance: float) -> NDArray:
+        rng = np.random.default_rng(seed)
+        chance = np.clip(start + distance * away, 0, None)
+        drawn = rng.multinomial(n, chance / chance.sum(), RESAMPLES) / n
+        return np.abs(measure(drawn, probabilities) - extreme)
+
+    ends = inverted(simulated, abs(estimate - extreme), most)
+    found = measure(start + np.array(ends)[:, None] * away, probabilities)
+    return float(min(*found, estimate)), float(max(*found, estimate))
+
+
+def inverted(
+    simulated: Callable[[float], NDArray], observed: float, most: float, level: float = 0.95
+) -> tuple[float, float]:
+    """The least and the largest distance, up to `most`, that `observed` does not reject.
+
+    `simulated` gives the statistic, shape (B,), of B samplers' draws at a distance; it grows with
+    the distance. Each end is that of a one-sided test (Neyman 1937), which holds at distance 0,
+    too. Draws that lie closer than half of those at distance 0 do not lower the largest distance
+    further (a power-constrained limit, Cowan et al. 2011): that would reward luck.
+    """
+    tail = (1 - level) / 2
+    usual = max(observed, float(np.median(simulated(0.0))))
+
+    def end(rejects: Callable[[float], bool], rejected: float, kept: float) -> float:
+        if not rejects(rejected):
+            return rejected
+        for _ in range(BISECTIONS):
+            middle = (rejected + kept) / 2
+            rejected, kept = (middle, kept) if rejects(middle) else (rejected, middle)
+        return rejected
+
+    low = end(lambda d: bool(np.mean(simulated(d) >= observed) <= tail), 0.0, most)
+    high = end(lambda d: bool(np.mean(simulated(d) <= usual) <= tail), most, low)
+    return low, high
 
 
 def over_chains(
@@ -103,17 +161,32 @@ def over_chains(
     probabilities: NDArray,
     seed: int,
     bounds: Bounds,
+    centre: NDArray | None = None,
 ) -> Interval:
-    """`measure` of the shares of all draws, with a bootstrap interval over whole chains.
+    """`measure` of the shares of all draws, with an interval over whole chains.
 
-    `counts` has shape (chains, K), `probabilities` (K,). `bounds` is the range of the measure.
+    `counts` has shape (chains, K), `probabilities` (K,). `bounds` is the range of the measure. The
+    interval is that of `over_counts` for as many independent draws as have the variance of the
+    chains' shares, the first-order correction of Rao and Scott (1981), but no more than there are.
+    Fewer than 10 chains, or draws in one cell only, get that of `bootstrap`.
     """
+    table = np.asarray(counts)
+    totals, chains = table.sum(axis=0), len(table)
+    n = int(totals.sum())
+    if chains >= FEWEST_RESAMPLED and totals.max() < n:
+        shares = totals / n
+        apart = table - table.sum(axis=1, keepdims=True) * shares
+        variance = chains / (chains - 1) * np.square(apart).sum() / n**2
+        effect = variance / ((shares * (1 - shares)).sum() / n)
+        alike = max(round(n / max(effect, 1.0)), 2)
+        low, high = _on_the_line(shares, alike, measure, probabilities, seed, centre)
+        return Interval(float(measure(shares, probabilities)), low, high, chains)
 
     def statistic(*columns: NDArray, axis: int) -> NDArray:
         totals = np.stack([column.sum(axis=axis) for column in columns], axis=-1)
         return measure(totals / totals.sum(axis=-1, keepdims=True), probabilities)
 
-    return bootstrap(tuple(np.asarray(counts).T), statistic, seed, bounds=bounds)
+    return bootstrap(tuple(table.T), statistic, seed, bounds=bounds)
 
 
 def ratio(
@@ -190,8 +263,10 @@ def wasserstein_1(
     """Wasserstein-1 distance of real draws, shape (n,), to their target, in units of a draw.
 
     The mean distance between sorted draws and the target's mid-quantiles, exact up to O(1/n). The
-    interval is over the draws or, with the number of each draw's chain, shape (n,), over chains:
-    bias-corrected percentiles, or for fewer than 10 of them the jackknife with Student's t.
+    interval is over the draws or, with the number of each draw's chain, shape (n,), over chains. A
+    bootstrap of the distance never covers 0; but by the triangle inequality the distance errs by
+    at most that of the draws from their population, of which a bootstrap has the 95 % quantile.
+    Fewer than 10 units get the jackknife with Student's t.
     """
     assert target.ppf is not None
     ppf = target.ppf
@@ -214,14 +289,22 @@ def wasserstein_1(
         half = float(stats.t.ppf(0.975, number - 1) * _jackknife_error(left_out))
         return Interval(estimate, max(estimate - half, 0.0), estimate + half, number)
     rng = np.random.default_rng(seed)
-    runs = RESAMPLES // 2
+    picked = rng.integers(number, size=(RESAMPLES // 2, number))
+    own = np.sort(numbers)
+
+    def from_own(sample: NDArray) -> NDArray:
+        n = sample.shape[-1]
+        at = ((np.arange(n) + 0.5) / n * own.size).astype(int)
+        return np.abs(np.sort(sample) - own[at]).mean(axis=-1)
+
     if chains is None:
-        resampled = distance(numbers[rng.integers(number, size=(runs, number))])
+        moved = from_own(numbers[picked])
     else:
-        picked = rng.integers(number, size=(runs, number))
-        resampled = np.array([distance(np.concatenate([groups[i] for i in p])) for p in picked])
-    low, high = bias_corrected(resampled, estimate)
-    return Interval(estimate, low, high, number)
+        moved = np.array([from_own(np.concatenate([groups[i] for i in p])) for p in picked])
+    if np.ptp(moved) == 0:
+        return Interval(estimate, np.nan, np.nan, number)
+    error = float(np.quantile(moved, 0.95))
+    return Interval(estimate, max(estimate - error, 0.0), estimate + error, number)
 
 
 def goodness_of_fit(values: ArrayLike, target: Target, seed: int) -> dict[str, Test]:
