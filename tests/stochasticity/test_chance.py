@@ -93,6 +93,16 @@ def test_independent_chains_repel_at_the_nominal_rate():
     assert found < TOO_MANY
 
 
+def test_errors_that_leave_the_distribution_alone_are_no_distance_of_images():
+    generator, above = rng(), 0
+    for seed in range(60):
+        true = generator.integers(10, size=1024).astype(float)
+        errs = generator.random(1024) < 0.1
+        found = np.where(errs, generator.integers(10, size=1024), true)
+        above += metrics.image_distance(found, true, DIGIT, seed).low > 0
+    assert stats.binom.sf(above - 1, 60, 0.025) > 1e-3
+
+
 def test_perfect_images_always_pass_and_wrong_ones_never():
     """u is known, so nothing depends on the luck of the draw."""
     for seed in range(20):
