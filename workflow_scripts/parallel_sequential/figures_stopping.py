@@ -26,6 +26,7 @@ def stopping(data: Data) -> "Figure":
     arms = [cell for cell in rounds["cell"].unique() if cell != EQUAL]
     names = {cell: f"{cell} is better" for cell in arms} | {EQUAL: "equal, up to the margin"}
     styles = dict(zip(names, (*STYLES, ("green", "^")), strict=False))
+    borders = []
     for panel, own in drawn:
         for cell, label in names.items():
             colour, marker = styles[cell]
@@ -36,11 +37,13 @@ def stopping(data: Data) -> "Figure":
         panel.axhline(
             border, color=COLOURS["black"], linestyle="--", linewidth=0.8, label="decides"
         )
-        low, high = panel.get_ylim()
-        panel.set_ylim(max(low, -3 * border), max(high, 1.2 * border))
         panel.set_xlabel("questions asked")
         # One tick is enough where a domain has a single round.
         panel.locator_params(axis="x", integer=True, min_n_ticks=1)
+        borders.append(border)
+    # The panels share this axis, so its ends are those of all their points.
+    low, high = figure.axes[0].get_ylim()
+    figure.axes[0].set_ylim(max(low, -3 * max(borders)), max(high, 1.2 * max(borders)))
     figure.axes[0].set_ylabel("natural log of the e-value")
     legend_below(figure, figure.axes, 4)
     return figure

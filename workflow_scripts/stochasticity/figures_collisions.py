@@ -32,7 +32,11 @@ def collisions(data: Data) -> "Figure":
         rows = data.pick(metric="majority", **wanted)
         data.points(axes[1], name, rows["cell"].astype(float) + shift, rows, fmt="o", ms=3)
         laws = data.pick(metric="law_majority", **wanted)
-        axes[1].plot(laws["cell"].astype(float), laws["value"], "-", color=data.colour(name), lw=1)
+        agents, colour = laws["cell"].astype(float), data.colour(name)
+        axes[1].plot(agents, laws["value"], "-", color=colour, lw=1)
+        axes[1].fill_between(
+            agents, laws["ci_low"], laws["ci_high"], color=colour, alpha=0.2, linewidth=0
+        )
     axes[1].set_xticks(AGENTS)
     axes[1].set_xlabel("agents that vote for a digit")
     axes[1].set_title("a majority forms")
@@ -49,14 +53,12 @@ def collisions(data: Data) -> "Figure":
 
 
 def _by_target(panel: "Axes", data: Data, metric: str, wanted: dict[str, object]) -> None:
-    """Dots with intervals: draws; dashes: exact laws."""
+    """Dots: draws, dashes: exact laws; with intervals, those of a law for what it leaves open."""
     place = np.arange(len(SHOWN))
     for name, shift in apart(data.names(TRUE, RIGGED), 0.2):
         for kind in ("", "law_"):
             rows = data.pick(metric=kind + metric, model=name, **wanted)
             rows = rows.set_index("target").reindex(list(SHOWN))
-            if kind:
-                panel.plot(place + shift, rows["value"], "_", color=data.colour(name), ms=8)
-            else:
-                data.points(panel, name, place + shift, rows, fmt="o", ms=3)
+            marker = {"fmt": "_", "ms": 8, "capsize": 0} if kind else {"fmt": "o", "ms": 3}
+            data.points(panel, name, place + shift, rows, **marker)
     panel.set_xticks(place, SHOWN)

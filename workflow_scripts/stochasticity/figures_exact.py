@@ -74,6 +74,8 @@ def _distances(panel: "Axes", laws: pd.DataFrame) -> None:
         line = line.sort_values("temperature")
         panel.plot(line["temperature"], line["value"], "-", color=COLOURS["blue"], alpha=shade,
                    lw=1, label=f"top-p {top_p:g}")  # fmt: skip
+        panel.fill_between(line["temperature"], line["ci_low"], line["ci_high"],
+                           color=COLOURS["blue"], alpha=0.2 * shade, lw=0)  # fmt: skip
     vendor = laws[laws["top_k"] > 0]
     panel.plot(vendor["temperature"], vendor["value"], "*", color=COLOURS["vermilion"], ms=5,
                label="vendor's setting")  # fmt: skip
