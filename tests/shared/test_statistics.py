@@ -221,3 +221,10 @@ def test_calibration_of_a_calibrated_forecaster_and_of_a_liar():
     assert statistics.auroc(confidence, correct) == pytest.approx(5 / 6, abs=0.005)
     assert statistics.expected_calibration_error([1.0, 1.0], [0, 0]) == 1.0
     assert math.isnan(statistics.auroc([0.2, 0.9], [1, 1]))
+
+
+@pytest.mark.parametrize(("start", "end"), [(0.0, 2.0), (2.0, 0.0)])
+def test_bisection_finds_the_last_number_that_passes_from_either_side(start, end):
+    found = statistics.last_passing(lambda x: (x * x < 2) == (start == 0), start, end, 40)
+    assert found == pytest.approx(np.sqrt(2), abs=1e-11)
+    assert (found * found < 2) == (start == 0)

@@ -47,11 +47,10 @@ def powers(base: Tensor, exponents: Tensor) -> Tensor:
         if exponent not in HALVES:
             torch.pow(entries, exponent, out=out)
             continue
-        whole, rest = divmod(int(2 * exponent), 2)
-        factors = [entries] * whole + [entries.sqrt()] * rest
-        out.copy_(factors[0]) if factors else out.fill_(1)
-        for factor in factors[1:]:
-            out.mul_(factor)
+        whole, half = divmod(int(2 * exponent), 2)
+        out.copy_(entries.sqrt() if half else torch.ones_like(entries))
+        for _ in range(whole):
+            out.mul_(entries)
     return found
 
 

@@ -5,15 +5,15 @@ only the first way was right, on `second_only` only the second, on the rest both
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from workflow_scripts.shared.evalues import LEVEL, Plan, deciding
+from workflow_scripts.shared.statistics import last_passing
 
 FIRST, SECOND, EQUAL = "first", "second", "equal"
-HALVINGS = 20  # of an interval in which an end of a reported interval lies
 TINY = 1e-300  # in place of probability 0
 
 
@@ -61,8 +61,8 @@ class Paired:
         of a half as soon as the e-value for that side decides.
         """
         counts = first_only, second_only
-        low = _last(lambda p: _log_side(*counts, p) >= self.border, 0.0, 1.0)
-        other = _last(lambda p: _log_side(*counts[::-1], p) >= self.border, 0.0, 1.0)
+        low = last_passing(lambda p: _log_side(*counts, p) >= self.border, 0.0, 1.0)
+        other = last_passing(lambda p: _log_side(*counts[::-1], p) >= self.border, 0.0, 1.0)
         return low, 1 - other
 
     def difference(self, first_only: int, second_only: int, n: int) -> tuple[float, float]:
@@ -76,7 +76,9 @@ class Paired:
 
         def below(more: int, less: int) -> float:
             """The largest d of which it is known that the accuracies differ by more."""
-            return _last(lambda d: top - _log_apart(less, more, same, -d) >= self.border, -1.0, 1.0)
+            return last_passing(
+                lambda d: top - _log_apart(less, more, same, -d) >= self.border, -1.0, 1.0
+            )
 
         return below(first_only, second_only), -below(second_only, first_only)
 
@@ -106,14 +108,6 @@ class Paired:
             decides = EQUAL if abs(d) < self.margin else FIRST if d > 0 else SECOND
             found.append(Plan(d, decides, deciding(decide, truth, step, most, power, seed)))
         return found
-
-
-def _last(passes: Callable[[float], bool], low: float, high: float) -> float:
-    """Where `passes`, which holds up to some number between `low` and `high`, ceases to."""
-    for _ in range(HALVINGS):
-        middle = 0.5 * (low + high)
-        low, high = (middle, high) if passes(middle) else (low, middle)
-    return low
 
 
 def _log_side(hits: int, misses: int, border: float = 0.5) -> float:

@@ -242,6 +242,19 @@ def _clipped(found: Interval, bounds: Bounds | None) -> Interval:
     return found._replace(low=max(found.low, bounds[0]), high=min(found.high, bounds[1]))
 
 
+def last_passing(
+    passes: Callable[[float], bool], start: float, end: float, halvings: int = 20
+) -> float:
+    """Where `passes`, which holds from `start` on and not at `end`, ceases to hold, by bisection.
+
+    `end` may lie below `start`. The result passes; it is exact to 2^-halvings of their distance.
+    """
+    for _ in range(halvings):
+        middle = 0.5 * (start + end)
+        start, end = (middle, end) if passes(middle) else (start, middle)
+    return start
+
+
 def proportion(successes: int, n: int, level: float = 0.95) -> Interval:
     """A share with Wilson's interval; NaN if `n` is 0."""
     from statsmodels.stats.proportion import proportion_confint

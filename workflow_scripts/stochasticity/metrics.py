@@ -20,6 +20,7 @@ from workflow_scripts.shared.statistics import (
     bootstrap,
     chi_square,
     kolmogorov_smirnov,
+    last_passing,
     proportion,
     without_spread,
 )
@@ -140,18 +141,19 @@ def inverted(
     further (a power-constrained limit, Cowan et al. 2011): that would reward luck.
     """
     tail = (1 - level) / 2
-    usual = max(observed, float(np.median(simulated(0.0))))
+    centred, low, high = simulated(0.0), 0.0, most
+    usual = max(observed, float(np.median(centred)))
 
-    def end(rejects: Callable[[float], bool], rejected: float, kept: float) -> float:
-        if not rejects(rejected):
-            return rejected
-        for _ in range(BISECTIONS):
-            middle = (rejected + kept) / 2
-            rejected, kept = (middle, kept) if rejects(middle) else (rejected, middle)
-        return rejected
+    def too_near(drawn: NDArray) -> bool:
+        return bool(np.mean(drawn >= observed) <= tail)
 
-    low = end(lambda d: bool(np.mean(simulated(d) >= observed) <= tail), 0.0, most)
-    high = end(lambda d: bool(np.mean(simulated(d) <= usual) <= tail), most, low)
+    def too_far(drawn: NDArray) -> bool:
+        return bool(np.mean(drawn <= usual) <= tail)
+
+    if too_near(centred):
+        low = last_passing(lambda d: too_near(simulated(d)), 0.0, most, BISECTIONS)
+    if too_far(simulated(most)):
+        high = last_passing(lambda d: too_far(simulated(d)), most, low, BISECTIONS)
     return low, high
 
 
@@ -258,9 +260,9 @@ def wasserstein_1(
     units = np.arange(numbers.size) if chains is None else np.asarray(chains)
     groups = [numbers[units == unit] for unit in np.unique(units)] if chains is not None else []
 
-    def distance(sample: NDArray) -> NDArray:
+    def distance(sample: NDArray, quantile: Callable[[NDArray], NDArray] = ppf) -> NDArray:
         n = sample.shape[-1]
-        return np.abs(np.sort(sample) - ppf((np.arange(n) + 0.5) / n)).mean(axis=-1)
+        return np.abs(np.sort(sample) - quantile((np.arange(n) + 0.5) / n)).mean(axis=-1)
 
     estimate = float(distance(numbers))
     number = numbers.size if chains is None else len(groups)
@@ -276,15 +278,14 @@ def wasserstein_1(
     picked = rng.integers(number, size=(RESAMPLES // 2, number))
     own = np.sort(numbers)
 
-    def from_own(sample: NDArray) -> NDArray:
-        n = sample.shape[-1]
-        at = ((np.arange(n) + 0.5) / n * own.size).astype(int)
-        return np.abs(np.sort(sample) - own[at]).mean(axis=-1)
+    def own_quantile(at: NDArray) -> NDArray:
+        return own[(at * own.size).astype(int)]
 
     if chains is None:
-        moved = from_own(numbers[picked])
+        moved = distance(numbers[picked], own_quantile)
     else:
-        moved = np.array([from_own(np.concatenate([groups[i] for i in p])) for p in picked])
+        samples = (np.concatenate([groups[i] for i in p]) for p in picked)
+        moved = np.array([distance(sample, own_quantile) for sample in samples])
     if np.ptp(moved) == 0:
         return Interval(estimate, np.nan, np.nan, number)
     error = float(np.quantile(moved, 0.95))
