@@ -18,6 +18,7 @@ from workflow_scripts.inference import (
     noise,
     openai_payload,
     openai_replies,
+    refusals,
     runner,
     transport,
 )
@@ -191,11 +192,28 @@ def crowded(words):
 def test_a_reply_limit_beyond_the_context_becomes_what_is_left_of_it(folder, server, limit):
     with hostile.serving(crowded(BY_WORDS[server])) as running:
         found = ask(running, rows(4, 2, max_tokens=limit))
-        assert len(running.asked) <= 4 * 12
+        # One sample of a request looks for the limit, and the other waits.
+        assert len(running.asked) <= 4 * (1 + refusals.ROOMS + 2)
     left = f"{CONTEXT - PROMPT} words"
     assert found["text"].tolist() == [*[left] * 4, "", "", *[left] * 2]
     assert set(found["finish_reason"]) == {"context"}
     assert spent(folder)["completion_tokens"] == 6 * (CONTEXT - PROMPT)
+
+
+def test_samples_refused_at_the_same_time_look_for_the_limit_once(folder):
+    """Question 2 fits with no limit at all: each limit below its own is tried once."""
+    with hostile.serving(crowded(BY_WORDS["newer vLLM"]), work_s=0.05) as server:
+        found = ask(server, rows(3, 8, max_tokens=1000), concurrency=8)
+        asked = [body for _, _, body, *_ in server.asked]
+    assert len(found) == 3 * 8
+    for item in range(3):
+        lower = [
+            body["max_tokens"]
+            for body in asked
+            if f"question {item}" in body["messages"][0]["content"]
+            and body["max_tokens"] not in (1000, CONTEXT - PROMPT)
+        ]
+        assert len(lower) == len(set(lower)) <= refusals.ROOMS + 1
 
 
 def test_where_the_room_is_not_told_one_line_says_so_and_the_replies_are_kept(folder):

@@ -3,7 +3,7 @@
 import json
 import logging
 import threading
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
@@ -42,7 +42,8 @@ class Calls:
         self._lock = threading.Lock()
         self._replies: set[str] = set()
         self._sizes: dict[str, Counter[int]] = {}
-        self._rooms: dict[str, int] = {}  # highest limits of replies, where the context sets them
+        self._rooms: dict[str, int] = {}  # limits of replies set by the context; 0 for no room
+        self._measured: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
 
     def do(self, task: Task) -> Record:
         """Do the task and return its record. Raises what `Transport.call` raises."""
@@ -54,12 +55,26 @@ class Calls:
         request, sample = task
         if request["max_tokens"] == 0:
             return empty(request, sample, "length", 0)  # the prompt's length is not known
-        try:
-            if room := self._rooms.get(request["request_id"]):
-                return self._drawn(request, sample, room, "context")
+        key = request["request_id"]
+        while True:
+            room = self._rooms.get(key)
+            try:
+                return self._within(task, room)
+            except TooLong as error:
+                with self._lock:
+                    measured = self._measured[key]
+                with measured:  # samples that were refused at the same time wait for one of them
+                    if self._rooms.get(key) == room:
+                        return self._with_less(task, str(error))
+
+    def _within(self, task: Draw, room: int | None) -> Record:
+        """The reply within the `room` that the context leaves; None if that is not known."""
+        request, sample = task
+        if room is None:
             return self._drawn(request, sample, request["max_tokens"], "length")
-        except TooLong as error:
-            return self._with_less(task, str(error))
+        if room == 0:
+            return empty(request, sample, "context", 0)  # the prompt's length is not known
+        return self._drawn(request, sample, room, "context")
 
     def _with_less(self, task: Draw, words: str) -> Record:
         """The reply with the highest limit that the server takes beside the prompt.
@@ -78,6 +93,7 @@ class Calls:
             self._drawn(request, sample, 1, "context")
         except TooLong as error:
             self._does_not_fit(error)
+            self._rooms[request["request_id"]] = 0
             return empty(request, sample, "context", 0)  # the prompt's length is not known
         raise EngineError(
             f"models.{self.transport.name}: request {request['item']!r}: its prompt fits the "
