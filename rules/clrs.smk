@@ -22,7 +22,7 @@ rule clrs_export:
         "../envs/clrs.yaml"
     resources:
         mem_mb=growing(export_mb),
-        runtime=growing(60),
+        runtime=growing(240),
     params:
         code=fingerprint("workflow_scripts/clrs/export.py"),
         plain=config["clrs"]["data"],

@@ -131,6 +131,19 @@ def test_the_printed_cost_does_not_reassure(tmp_path, monkeypatch):
     assert "Time: not measured; run make try MODEL=mine with the same ARGS." in text
 
 
+def test_jobs_that_will_reach_their_time_limit_are_named(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    hours = {
+        f"logs/benchmarks/train/{name}.tsv": h for name, h in zip("abc", (3, 9, 1), strict=True)
+    }
+    jobs = [job("train", path, limit_h=2.0) for path in hours] + [job("claims")]
+    row = cost.estimate(jobs, hours).set_index("rule").loc["train"]
+    assert row[["over", "longest_h", "limit_h"]].tolist() == [2, 9, 2]
+    text = text_of(jobs, hours, [])
+    assert "train: 2 of 3 jobs; the longest is expected to take 9 h and asks for 2 h" in text
+    assert "longer than they ask for" not in text_of(jobs[2:], hours, [])
+
+
 def test_cost_reads_the_config_files_among_its_arguments(tmp_path):
     (tmp_path / "my.yaml").write_text("models: {mine: {source: /data/mine}}\n")
     config = cost.planned_config(["--configfile", str(tmp_path / "my.yaml"), "--cores", "2"])

@@ -148,9 +148,11 @@ def estimate(
 
     `asked` are the models that are not trained here; their benchmarks in `hours` count only at the
     `same_scale`. `priced`, if given, has the price of each job (`prices`). Columns: rule, jobs,
-    measured (jobs with a benchmark of their own), unknown (jobs without an estimate), cpu_h and
-    gpu_h (expected hours; missing if no job of the rule has an estimate), most_cpu_h, most_gpu_h
-    (sums of limits), memory_gb (the most of one job), disk_gb.
+    measured (jobs with a benchmark of their own), unknown (jobs without an estimate), over (jobs
+    expected to take longer than their limit), longest_h and its limit_h (of the job that exceeds
+    its limit by the largest factor; missing if `over` is 0), cpu_h and gpu_h (expected hours;
+    missing if no job of the rule has an estimate), most_cpu_h, most_gpu_h (sums of limits),
+    memory_gb (the most of one job), disk_gb.
     """
     table = pd.DataFrame([job._asdict() for job in jobs])
     if table.empty:
@@ -181,12 +183,15 @@ def estimate(
     for name, time_h in (("", expected), ("most_", table["limit_h"])):
         table[f"{name}cpu_h"] = time_h * table["threads"]
         table[f"{name}gpu_h"] = time_h * table["gpus"]
+    table["over"] = expected > table["limit_h"]
     groups = table.groupby("rule", sort=False)
-    sums = groups[["measured", "unknown", "most_cpu_h", "most_gpu_h"]].sum()
+    sums = groups[["measured", "unknown", "over", "most_cpu_h", "most_gpu_h"]].sum()
     expected_sums = groups[["cpu_h", "gpu_h", "disk_gb"]].sum(min_count=1)
     memory = groups["memory_gb"].max()
     count = groups.size().rename("jobs")
-    parts: list[Any] = [count, sums, expected_sums, memory]
+    beyond = table.assign(longest_h=expected, times=expected / table["limit_h"])[table["over"]]
+    longest = beyond.sort_values("times").groupby("rule")[["longest_h", "limit_h"]].last()
+    parts: list[Any] = [count, sums, longest, expected_sums, memory]
     rows = pd.concat(parts, axis=1).reset_index()
     return rows.sort_values(["most_gpu_h", "most_cpu_h"], ascending=False, ignore_index=True)
 
@@ -275,6 +280,7 @@ def show(
         console.print(f"Models from the hub: about {size_gb:.0f} GB to download.")
     if unknown:
         console.print(f"? : {unknown} jobs without a measurement that applies; not in the sum.")
+    _show_over(rows[rows["over"] > 0], console)
     if hours:
         console.print(f"Benchmarks of scale {measured_at}; this plan: scale {planned}.")
         if measured_at != planned:
@@ -283,6 +289,22 @@ def show(
                 "orders of magnitude."
             )
     workloads.show(asked, console)
+
+
+def _show_over(rows: pd.DataFrame, console: Console) -> None:
+    """Print the rules with jobs that are expected to reach their time limit."""
+    if rows.empty:
+        return
+    console.print(
+        "Jobs expected to take longer than they ask for. Slurm stops them at the limit. They are "
+        "submitted again with twice the time; what continues there, docs/cluster.md says. Ask for "
+        "more with --set-resources RULE:runtime=MINUTES or a runtime_min of the config."
+    )
+    for row in rows.to_dict("records"):
+        console.print(
+            f"  {row['rule']}: {row['over']} of {row['jobs']} jobs; the longest is expected to "
+            f"take {row['longest_h']:.3g} h and asks for {row['limit_h']:.3g} h"
+        )
 
 
 def _hours(value: float) -> str:
