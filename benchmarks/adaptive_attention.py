@@ -33,11 +33,11 @@ def inputs(keys: int) -> list[np.ndarray]:
 
 def ways(keys: int) -> comparison.Ways:
     query, key, value = inputs(keys)
-    tensors = [torch.from_numpy(array)[None] for array in (query, key, value)]
+    q, k, v = (torch.from_numpy(array)[None] for array in (query, key, value))
     sdpa = torch.nn.functional.scaled_dot_product_attention
     return {
         "streamed": lambda: streaming.streamed(query, key, value, COEFFICIENTS, BLOCK),
-        "sdpa": lambda: sdpa(*tensors, scale=1.0),
+        "sdpa": lambda: sdpa(q, k, v, scale=1.0),
         "all at once": lambda: streaming.direct(query, key, value, COEFFICIENTS),
     }
 

@@ -13,6 +13,7 @@ import argparse
 import statistics
 import tempfile
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -56,14 +57,14 @@ def of_steps(model: str, dtype: str, rows: int) -> tuple[torch.Tensor, float]:
     starts: list[float] = []
     choose = sampling.choose
 
-    def watched(logits: torch.Tensor, *settings: torch.Tensor) -> torch.Tensor:
+    def watched(logits: torch.Tensor, *settings: Any) -> torch.Tensor:
         starts.append(time.process_time())
         seen[:] = [logits]
         tokens = choose(logits, *settings)
         ends.append(time.process_time())
         return tokens
 
-    sampling.choose = watched
+    sampling.choose = watched  # type: ignore[assignment]
     try:
         for _ in engine.run([Draw(row, sample) for sample in range(rows)]):
             pass
@@ -102,6 +103,7 @@ def main(model: str | None, qwen3: bool, rounds: int, rows: int) -> None:
     job.set_threads(1)
     found = []
     for dtype in ("float32", "bfloat16"):
+        given: dict[str, tuple[torch.Tensor, float | None]]
         if model:
             logits, step = of_steps(model, dtype, rows)
             given = {f"{dtype}, {logits.shape[1]:,} tokens": (logits, step * len(logits) / rows)}
@@ -120,11 +122,12 @@ def main(model: str | None, qwen3: bool, rounds: int, rows: int) -> None:
                 )
                 for size in VOCABULARIES
             }
-        for case, (logits, step) in given.items():
-            for name, *settings in SETTINGS:
+        for case, (logits, step_s) in given.items():
+            for name, *how in SETTINGS:
+                settings: list[Any] = how
                 ways = {
-                    "ours": lambda at=logits, how=settings: ours(at, *how),
-                    "transformers": lambda at=logits, how=settings: warped(at, *how),
+                    "ours": partial(ours, logits, *settings),
+                    "transformers": partial(warped, logits, *settings),
                 }
                 taken = comparison.in_turns(ways, rounds)
                 middle = statistics.median(taken["ours"])
@@ -132,8 +135,8 @@ def main(model: str | None, qwen3: bool, rounds: int, rows: int) -> None:
                     "rows": len(logits),
                     "ns_per_logit": round(1e9 * middle / logits.numel(), 2),
                 }
-                if step:
-                    each["share"] = round(middle / (step + middle), 3)
+                if step_s:
+                    each["share"] = round(middle / (step_s + middle), 3)
                 found += comparison.rows(f"{case}, {name}", taken, **each)
     comparison.report("choosing", found)
 

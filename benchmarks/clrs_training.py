@@ -11,6 +11,7 @@ import os
 import time
 import warnings
 from collections.abc import Callable
+from typing import Any
 
 # Before XLA and torch start their pools: one thread each.
 os.environ["XLA_FLAGS"] = "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
@@ -45,7 +46,7 @@ def package_step(
         spec, batches = clrs.process_pred_as_input(spec, batches)
     feedback = next(batches)
     factory = processors.get_processor_factory(processor, use_ln=True, nb_triplet_fts=8, nb_heads=1)
-    model = baselines.BaselineModel(
+    model: Any = baselines.BaselineModel(
         spec=[spec],
         dummy_trajectory=[feedback],
         hidden_dim=arguments.width,

@@ -8,7 +8,7 @@ rounds. `history/` is not part of the project: each machine has its own.
 import json
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,13 +21,13 @@ Ways = dict[Any, Callable[[], Any]]
 
 
 def in_turns(
-    ways: Ways,
+    ways: Mapping[Any, Callable[[], Any]],
     rounds: int,
     warm_up: int = 1,
     clock: Callable[[], float] = time.process_time,
 ) -> dict[Any, list[float]]:
     """Seconds of each way in each round, after `warm_up` rounds that are not counted."""
-    taken: dict[str, list[float]] = {name: [] for name in ways}
+    taken: dict[Any, list[float]] = {name: [] for name in ways}
     for turn in range(warm_up + rounds):
         for name, way in ways.items():
             start = clock()

@@ -4,11 +4,13 @@ A row has the fastest and the median time of a step in milliseconds, the operati
 and, where memory limits it, the bytes that it must move.
 """
 
+import itertools
 import statistics
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import gpu_replies
 import operations
@@ -17,7 +19,7 @@ import training as embedded_training
 from gpu_rows import SEED, Row, small, steps
 from scaling_paper import config_of
 
-from workflow_scripts.shared import adaptive_temperature
+from workflow_scripts.shared import adaptive_temperature, devices
 from workflow_scripts.shared.fingerprint import ROOT
 
 ALGORITHMS = ("floyd_warshall", "bfs")  # the longest texts, and the common example
@@ -69,33 +71,35 @@ def embedded(_: Path, device: str, budget_s: float) -> Iterator[Row]:
         )
     fields = {k: v for k, v in own.items() if k in training.Settings.__annotations__}
     tokens, encoded = embedded_training.data(config)
-    model = architecture.build(tokens, spec, SEED).to(device).train()
+    model: Any = architecture.build(tokens, spec, SEED)
+    model.to(device).train()
     decoder = training._decoder(model)
+    precision = devices.dtype("auto")
+    mixed = precision == "bfloat16"
     sizes = (256,) if small(device) else (own["batch_tokens"], 16 * own["batch_tokens"])
     for size in sizes:
         settings = training.Settings(steps=spec["steps"], **(fields | {"batch_tokens": size}))
         schedule = batches.Schedule(encoded.lengths, size, SEED)
         drawn = [batches.gather(encoded, schedule.step(number)) for number in range(8)]
         step = embedded_training.stepper(
-            model, settings, lambda batch: training._loss(decoder, model, batch)
+            model, settings, lambda batch: training._loss(decoder, model, batch, mixed)
         )
-        turn = iter(range(10**9))
-        taken = operations.timed(
-            lambda step=step, drawn=drawn, turn=turn: step(drawn[next(turn) % len(drawn)]),
-            device,
-            budget_s / (len(sizes) + 1),
-            warm_up=len(drawn),
-        )
+
+        # One batch after another: `map` calls the step when its next result is asked for.
+        turns = map(step, itertools.cycle(drawn))
+        budget = budget_s / (len(sizes) + 1)
+        taken = operations.timed(partial(next, turns), device, budget, warm_up=len(drawn))
+
+        def forward_and_back(batch: batches.Batch) -> None:
+            training._loss(model.model, model, batch, mixed).backward()
+
         needed = statistics.mean(
-            operations.counted(
-                lambda batch=batch: training._loss(model.model, model, batch).backward(), device
-            )
-            for batch in drawn
+            operations.counted(partial(forward_and_back, batch), device) for batch in drawn
         )
         model.zero_grad()
         what = f"{size} tokens, {'compiled' if device == 'cuda' else 'not compiled'}"
         per_s = round(size / statistics.median(taken))
-        notes = {"precision": "bfloat16", "operations": needed, "tokens_per_s": per_s}
+        notes = {"precision": precision, "operations": needed, "tokens_per_s": per_s}
         yield steps("embedded training", taken, what=what, **notes)
 
 

@@ -38,7 +38,7 @@ def replies(_: Path, device: str, budget_s: float) -> Iterator[Row]:
     with tempfile.TemporaryDirectory() as folder:
         bytes_of_weights, per_token = random_model(Path(folder), dtype, small(device))
         spec = benchmark.SPEC | {"dtype": dtype, "max_context": 512}
-        engine = engines.load("bench", spec, folder, batch_tokens=131_072)
+        engine: Any = engines.load("bench", spec, folder, batch_tokens=131_072)
         texts = benchmark.prompts(rows, 60, seed=1)
         table = requests.table(
             requests.request(str(i), prompt=text, temperature=0, max_tokens=length, seed=0)
@@ -67,7 +67,7 @@ def random_model(folder: Path, dtype: str, tiny_shape: bool) -> tuple[int, int]:
     No reply ends early or leaves the tokenizer: the rows of other tokens are 0.
     """
     words = tiny.tokenizer()
-    shape = dict(QWEN3)
+    shape: dict[str, Any] = dict(QWEN3)
     if tiny_shape:
         shape |= {"hidden_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4}
         shape |= {"num_key_value_heads": 2, "head_dim": 16, "intermediate_size": 128}

@@ -10,6 +10,7 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.error import URLError
@@ -106,9 +107,9 @@ class LlamaCpp:
     def ask(self, texts: Sequence[str], settings: dict[str, Any]) -> list[str]:
         """Replies to `texts`; request i has seed i. `settings` are fields of `/completion`."""
         with ThreadPoolExecutor(SLOTS) as several:
-            return list(several.map(lambda at: self._one(*at, settings), enumerate(texts)))
+            return list(several.map(partial(self._one, settings), range(len(texts)), texts))
 
-    def _one(self, seed: int, text: str, settings: dict[str, Any]) -> str:
+    def _one(self, settings: dict[str, Any], seed: int, text: str) -> str:
         body = json.dumps({"prompt": text, "seed": seed} | settings).encode()
         headers = {"Content-Type": "application/json"}
         asked = Request(f"{self.url}/completion", body, headers)

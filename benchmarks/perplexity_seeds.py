@@ -25,8 +25,8 @@ def main(seeds: int, steps: int, rounds: int) -> None:
     job.set_threads(1)
     config = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))["perplexity"]
     options = config["copying"]
-    sizes = (options[name] for name in ("width", "layers", "heads"))
-    shape = Shape(copying.VOCABULARY, copying.BITS, *sizes, ENCODING)
+    width, layers, heads = (options[name] for name in ("width", "layers", "heads"))
+    shape = Shape(copying.VOCABULARY, copying.BITS, width, layers, heads, ENCODING)
     fields = {key: value for key, value in options.items() if key in Settings.__annotations__}
     settings = Settings(**(fields | {"steps": steps}))
 

@@ -72,7 +72,7 @@ class Case:
     answers: Any
     tokens: int
     operations: int
-    peers: dict[str, Callable[[], Any]]
+    peers: dict[str, Callable[[Any], Any]]
 
 
 def prompts(count: int, longest: int, seed: int) -> list[str]:
@@ -164,7 +164,13 @@ def cases(engine: Any, sizes: Sizes, batch: int) -> dict[str, Callable[[], Case]
         for i, text in enumerate(texts)
     )
     one = prompts(1, 60, seed=2)[0]
-    how = {"prompt": one, "n": sizes.draws, "temperature": 1, "max_tokens": sizes.draw, "seed": 0}
+    how: dict[str, Any] = {
+        "prompt": one,
+        "n": sizes.draws,
+        "temperature": 1,
+        "max_tokens": sizes.draw,
+        "seed": 0,
+    }
     draws = requests.table([requests.request("one", **how)])
     likely = requests.table([requests.request("one", top_k=20, top_p=0.95, **how)])
     scored = prompts(sizes.scored, 60, seed=1)
@@ -242,7 +248,7 @@ def measured(
         }
         notes = compare(name, case, others)
         own = products(engine.dtype)
-        runs = {"ours": partial(ours, engine, case.asked), **others}
+        runs: dict[str, Callable[[], Any]] = {"ours": partial(ours, engine, case.asked), **others}
         taken = comparison.in_turns(runs, rounds, warm_up=0, clock=clock)
         own = max(own, products(engine.dtype))
         found = []
@@ -268,7 +274,7 @@ def main(arguments: argparse.Namespace) -> None:
     sizes = REAL if folder else RANDOM
     if folder is None:
         folder = tempfile.mkdtemp()
-        shape = {"hidden": 128, "layers": 4, "vocabulary": 500}
+        shape: dict[str, Any] = {"hidden": 128, "layers": 4, "vocabulary": 500}
         tiny.save(Path(folder), num_key_value_heads=4, head_dim=32, **shape)
     for dtype in arguments.dtypes:
         spec = SPEC | {"dtype": dtype}

@@ -1,12 +1,13 @@
 """How each study's cost grows with its work, and the estimated cost of the paper preset.
 
-    python benchmarks/scaling.py              # measure (about 8 CPU minutes), fit, draw
+    python benchmarks/scaling.py                 # measure (about 25 CPU minutes), fit, draw
     python benchmarks/scaling.py --missing       # measure only points that are not in the history
     python benchmarks/scaling.py --shares        # measure what the training steps reach here
     python benchmarks/scaling.py --from-history  # fit and draw the latest measurements again
 
-Each point runs in its own process: CPU seconds and peak memory of one call of the rule's own code,
-after a call at the smallest size that loads what is loaded only once. One thread. Writes
+Each point runs in its own process: median CPU seconds of three calls of the rule's own code and
+peak memory of the first, after a call at the smallest size that loads what is loaded only once.
+Each call starts in an empty folder, so that it finds no work of the last one. One thread. Writes
 docs/scaling.png and prints the table of docs/scaling.md. The estimate's assumptions are in
 `scaling_paper.py`.
 """
@@ -19,6 +20,8 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -34,6 +37,7 @@ from workflow_scripts.shared import figures, job
 from workflow_scripts.shared.fingerprint import ROOT
 
 FIGURE = ROOT / "docs" / "scaling.png"
+CALLS = 3  # per point
 MATRIX = 1024  # side of the matrix product that gives this processor's speed
 
 Rows = list[dict[str, Any]]
@@ -45,20 +49,31 @@ def point(rule: str, size: int) -> dict[str, Any]:
     work, made = WORKLOADS[rule], Path.cwd()
     _enter(made, "loading")
     work.prepare(min(work.sizes))()
-    _enter(made, "timed")
-    call = work.prepare(size)
     noted: dict[str, float] = {}
-    taken: dict[str, float] = {}
+    seconds: list[float] = []
 
-    def timed() -> None:
+    def timed(call: Callable[[], Any]) -> None:
         start = time.process_time()
         result = call()
-        taken["cpu_s"] = time.process_time() - start
+        seconds.append(time.process_time() - start)
         if isinstance(result, dict):
             noted.update(result)
 
-    memory = comparison.peak_mb(timed)
-    return {"rule": rule, "size": size, **taken, "memory_mb": memory, **noted}
+    for number in range(CALLS):
+        _enter(made, f"timed{number}")
+        call = work.prepare(size)
+        if number:
+            timed(call)
+        else:
+            memory = comparison.peak_mb(partial(timed, call))
+    return {
+        "rule": rule,
+        "size": size,
+        "cpu_s": float(np.median(seconds)),
+        "cpu_s_range": [min(seconds), max(seconds)],
+        "memory_mb": memory,
+        **noted,
+    }
 
 
 # Rules that train networks, and the size at which their operations are counted.

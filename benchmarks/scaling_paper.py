@@ -283,10 +283,10 @@ def tokens(
     `measured` counts replies and prompt tokens of a run at `size`, and so gives a prompt's length.
     """
     prompt = measured["prompt_tokens"] / measured["replies"]
-    own = config[study]
+    own: Config = config[study]
     if study == "stochasticity":
-        replies = float(work.stochasticity_requests(config, own["draws"])["n"].sum())
-        return prompt * replies, draws_tokens(config)
+        draws = float(work.stochasticity_requests(config, own["draws"])["n"].sum())
+        return prompt * draws, draws_tokens(config)
     if study == "change_of_mind":
         return prompt * answers(own["questions"], len(own["accuracies"])), 0.0
     each = measured["replies"] / size * repetitions(config)
@@ -340,8 +340,8 @@ def table(rows: list[dict[str, Any]], fits: dict[str, Fit]) -> str:
         row = max((r for r in rows if r["rule"] == study), key=lambda r: r["size"])
         read, written = tokens(study, papers, row, row["size"])
         for model, billions in models.items():
-            hours = _range(model_hours(billions, read, written))
-            lines.append(f"| {study} | {model} | {read:.2g} | {written:.2g} | {hours} |")
+            asked = _range(model_hours(billions, read, written))
+            lines.append(f"| {study} | {model} | {read:.2g} | {written:.2g} | {asked} |")
     lines.append(f"\nThis processor: {flops / 1e9:.0f} GFLOP/s in float32 matrix products.")
     return "\n".join(lines)
 

@@ -50,8 +50,11 @@ def make(folder: Path) -> None:
     few = {name: 500 for name in settings["corpus"]["conversations"]}
     made = settings["corpus"] | {"conversations": few, "held_out": 40}
     paths = [folder / f"{name}.parquet" for name in ("train", "held_out", "places")]
-    corpus.main(*paths, SEED, made)
-    tokenizer.main(paths[0], folder / "tokenizer", settings["tokenizer"]["vocab_size"])
+    train, held_out, places = paths
+    corpus.main(train, held_out, places, SEED, made)
+    tokenizer.main(
+        train, [folder / "tokenizer/tokenizer.json"], settings["tokenizer"]["vocab_size"]
+    )
     training, model, tokens = _training(folder, TAUGHT_STEPS)
     training()
     model.eval().save_pretrained(folder / "model")
@@ -154,7 +157,7 @@ def stochasticity(draws: int) -> Call:
 
 def _counted(replies: Any) -> dict[str, float]:
     names = ("prompt_tokens", "completion_tokens")
-    return {"replies": len(replies)} | {name: int(replies[name].sum()) for name in names}
+    return {"replies": len(replies), **{name: int(replies[name].sum()) for name in names}}
 
 
 def parallel_sequential(questions: int) -> Call:

@@ -8,6 +8,7 @@ by step; process time.
 
 import argparse
 from collections.abc import Callable
+from typing import Any
 
 import comparison
 import torch
@@ -41,7 +42,11 @@ class Head(torch.nn.Module):
         self.query = self._mlp(1, s.width)
         self.q, self.k, self.v = (torch.nn.Linear(s.width, s.width) for _ in range(3))
         self.out = self._mlp(s.width, s.categories)
-        layers = {"item1": self.item[0], "item2": self.item[2], "query1": self.query[0]}
+        layers: dict[str, Any] = {
+            "item1": self.item[0],
+            "item2": self.item[2],
+            "query1": self.query[0],
+        }
         layers |= {"query2": self.query[2], "out1": self.out[0], "out2": self.out[2]}
         layers |= {"q": self.q, "k": self.k, "v": self.v}
         with torch.no_grad():
@@ -119,9 +124,10 @@ def one_after_another(seeds: int) -> Callable[[], None]:
 
     def step() -> None:
         sets = draw(training)
-        x = features(sets)
+        x, mask = features(sets), sets.mask
+        assert mask is not None
         for i, (head, adamw) in enumerate(zip(heads, adamws, strict=True)):
-            scores = head(x[i], sets.query[i], sets.mask[i])
+            scores = head(x[i], sets.query[i], mask[i])
             adamw.zero_grad()
             torch.nn.functional.cross_entropy(scores, sets.label[i]).backward()
             adamw.step()

@@ -22,6 +22,7 @@ import torch
 import yaml
 
 from workflow_scripts.models import architecture, batches, chat, corpus, tokenizer, training
+from workflow_scripts.shared import devices
 from workflow_scripts.shared.fingerprint import ROOT
 
 NOT_LEARNT = -100  # transformers' label for a token without a loss
@@ -56,12 +57,12 @@ def padded_loss(model: Any, encoded: batches.Encoded, chosen: np.ndarray) -> tor
 
 
 def stepper(
-    model: Any, settings: training.Settings, loss: Callable[[np.ndarray], torch.Tensor]
-) -> Callable[[np.ndarray], float]:
+    model: Any, settings: training.Settings, loss: Callable[[Any], torch.Tensor]
+) -> Callable[[Any], float]:
     """One step on the given conversations; returns its loss."""
     optimisers = training._optimisers(model, settings)
 
-    def step(chosen: np.ndarray) -> float:
+    def step(chosen: Any) -> float:
         value = loss(chosen)
         value.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), settings.max_grad_norm)
@@ -82,7 +83,7 @@ def main(name: str, steps: int) -> None:
     settings = training.Settings(steps=spec["steps"], **fields)
     tokens, encoded = data(config)
     ours, bf16, fp32 = (architecture.build(tokens, spec, 1).train() for _ in range(3))
-    decoder = training._decoder(ours)
+    decoder, mixed = training._decoder(ours), devices.has_bfloat16()
 
     def padded_bf16(chosen: np.ndarray) -> torch.Tensor:
         with torch.autocast("cpu", torch.bfloat16):
@@ -90,7 +91,9 @@ def main(name: str, steps: int) -> None:
 
     loops = {
         "ours": stepper(
-            ours, settings, lambda c: training._loss(decoder, ours, batches.gather(encoded, c))
+            ours,
+            settings,
+            lambda c: training._loss(decoder, ours, batches.gather(encoded, c), mixed),
         ),
         "plain loop, bfloat16": stepper(bf16, settings, padded_bf16),
         "plain loop, float32": stepper(fp32, settings, lambda c: padded_loss(fp32, encoded, c)),

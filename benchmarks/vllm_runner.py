@@ -34,8 +34,10 @@ def main(model: str | None, rounds: int, count: int) -> None:
         model = str(tiny.save(Path(tempfile.mkdtemp()), hidden=128, layers=4, head_dim=32))
     context, longest = 512, 64
     spec = {"source": model, "engine": "vllm", "dtype": "float32", "max_context": context}
-    engine = engines.load("bench", spec, model)
-    reader = engines.load("reader", spec | {"engine": "transformers"}, model, batch_tokens=16384)
+    engine: Any = engines.load("bench", spec, model)
+    reader: Any = engines.load(
+        "reader", spec | {"engine": "transformers"}, model, batch_tokens=16384
+    )
     peer = Vllm(vllm_engine.interpreter("bench", spec), model, "float32", context)
     texts = prompts(count, 60, seed=1)
     cases = {"greedy": 0.0, "sampled": 1.0}

@@ -34,6 +34,21 @@ def test_the_interval_covers_as_often_as_it_says():
     assert hits >= 85
 
 
+@pytest.mark.long
+def test_every_workload_runs_at_its_smallest_size(tmp_path, monkeypatch):
+    """Nobody runs the benchmark for months, while the code that it measures goes on."""
+    monkeypatch.chdir(tmp_path)
+    scaling_work.make(tmp_path)
+    for name, work in scaling_work.WORKLOADS.items():
+        (tmp_path / name).mkdir()
+        for made in tmp_path.glob("*.*"):
+            (tmp_path / name / made.name).symlink_to(made)
+        for made in ("tokenizer", "model"):
+            (tmp_path / name / made).symlink_to(tmp_path / made)
+        monkeypatch.chdir(tmp_path / name)
+        work.prepare(min(work.sizes))()
+
+
 def test_three_sizes_are_too_few():
     with pytest.raises(ValueError, match="3 sizes"):
         scaling_fit.power([1, 2, 3], [1.0, 2.0, 3.0])

@@ -1,6 +1,7 @@
 """Small models with random weights, saved like any other model."""
 
 from pathlib import Path
+from typing import Any
 
 import torch
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
@@ -91,7 +92,7 @@ def save(
         torch.manual_seed(seed)
         model = AutoModelForCausalLM.from_config(config)
     if words_only:
-        first = words.convert_tokens_to_ids("!")
+        first: Any = words.convert_tokens_to_ids("!")
         with torch.no_grad():
             model.get_input_embeddings().weight[first : first + 256] *= 0.1
     model.generation_config = GenerationConfig(

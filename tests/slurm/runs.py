@@ -154,4 +154,6 @@ def outputs(folder: Path) -> dict[str, bytes]:
 def first_percent(folder: Path, training: str, normaliser: str) -> int:
     """Number of steps that the last job of a training run found completed."""
     log = (folder / "logs/softmax_train" / training / f"{normaliser}.log").read_text()
-    return int(re.search(r"(\d+)%", log)[1])
+    found = re.search(r"(\d+)%", log)
+    assert found
+    return int(found[1])
