@@ -165,6 +165,32 @@ def test_rare_checks_stop_where_a_check_after_every_step_does(name):
             torch.testing.assert_close(coarse.state[layer][key], value, rtol=1e-6, atol=1e-7)
 
 
+@pytest.mark.parametrize("name", ["sgd", "shampoo"])
+def test_a_first_look_at_the_hardest_examples_changes_nothing_but_the_work(name, monkeypatch):
+    runs, looks = [], []
+    nats = network.nats
+
+    def counted(parameters, x, y):
+        looks[-1] += x.ndim == 2 and len(x) == 120  # all examples, and not a batch
+        return nats(parameters, x, y)
+
+    monkeypatch.setattr(network, "nats", counted)
+    for near in (Training._near, lambda self, weights, rows, x, y: rows):
+        monkeypatch.setattr(Training, "_near", near)
+        looks.append(0)
+        replicas = [Replica(row, 0.02, stop) for row, stop in ((0, 0.5), (1, 0.1), (2, 1.0))]
+        run = training(registry.optimizer(name, {}), replicas, "permuted")
+        for task in range(2):
+            run.train_task(task, 401, 32, 120)
+        runs.append(run)
+    first, every = runs
+    assert looks[0] < looks[1]
+    assert first.steps.tolist() == every.steps.tolist()
+    assert not first.moving.any()
+    for layer, tensor in every.parameters.items():
+        torch.testing.assert_close(first.parameters[layer], tensor, rtol=1e-7, atol=1e-8)
+
+
 def test_a_replica_that_starts_at_its_loss_does_not_move():
     run = training(registry.optimizer("sgd", {}), [Replica(0, 0.02, 50.0)], "single")
     start = run.parameters["layer1"]

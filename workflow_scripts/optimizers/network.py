@@ -71,15 +71,20 @@ def _with_one(x: Tensor) -> Tensor:
     return torch.cat([x, torch.ones_like(x[..., :1])], -1)
 
 
-def losses(parameters: Parameters, x: Tensor, y: Tensor) -> Tensor:
-    """Mean cross-entropy in nats of each network, shape (R,).
+def nats(parameters: Parameters, x: Tensor, y: Tensor) -> Tensor:
+    """Cross-entropy in nats of each network on each example, shape (R, N).
 
     `x` as in `forward`; labels `y` have shape (R, N), or (N,) where `x` has shape (N, D).
     """
     logits = forward(parameters, x)[0]
     labels = y.expand(logits.shape[:-1])
-    nats = cross_entropy(logits.flatten(0, 1), labels.flatten(), reduction="none")
-    return nats.view(labels.shape).mean(1)
+    each = cross_entropy(logits.flatten(0, 1), labels.flatten(), reduction="none")
+    return each.view(labels.shape)
+
+
+def losses(parameters: Parameters, x: Tensor, y: Tensor) -> Tensor:
+    """Mean cross-entropy in nats of each network, shape (R,); `x` and `y` as in `nats`."""
+    return nats(parameters, x, y).mean(1)
 
 
 def gradients_and_losses(parameters: Parameters, x: Tensor, y: Tensor) -> tuple[Parameters, Tensor]:
@@ -89,9 +94,9 @@ def gradients_and_losses(parameters: Parameters, x: Tensor, y: Tensor) -> tuple[
     share nothing.
     """
     leaves = {name: matrix.detach().requires_grad_() for name, matrix in parameters.items()}
-    nats = losses(leaves, x, y)
-    gradients = torch.autograd.grad(nats.sum(), list(leaves.values()))
-    return dict(zip(leaves, gradients, strict=True)), nats.detach()
+    own = losses(leaves, x, y)
+    gradients = torch.autograd.grad(own.sum(), list(leaves.values()))
+    return dict(zip(leaves, gradients, strict=True)), own.detach()
 
 
 def _probed_loss(probes: list[Tensor], parameters: Parameters, x: Tensor, y: Tensor) -> Tensor:

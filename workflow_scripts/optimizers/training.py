@@ -24,6 +24,8 @@ from workflow_scripts.shared import files, seeds
 DIVERGED_NATS = 1000.0  # a batch loss above this, or NaN, ends a replica
 GRADIENT_LIMIT = 1.0e6  # a gradient of this norm, too
 CHUNK = 2000  # examples evaluated at once
+FIRST_LOOK = 8  # the share of examples, 1 / 8, that may show that a loss is not reached
+ROUNDING = 1e-4  # relative; far more than sums of a loss in different orders differ by
 SHRINK = 0.8  # a smaller share of replicas that still train leaves the others behind
 # Tensors of a training with one entry per replica, beside its weights and its optimiser's state.
 PER_REPLICA = ("rows", "rates", "stops", "resets", "alive", "moving", "resting", "steps", "count")
@@ -81,6 +83,7 @@ class Training:
         self.moving = torch.ones(count, dtype=torch.bool, device=device)
         self.resting = torch.zeros(count, dtype=torch.bool, device=device)  # at its limit of steps
         self.steps = torch.zeros(count, dtype=torch.long, device=device)  # within the task
+        self.hardest: Tensor | None = None  # indices of examples, see `_near`
         self.state = self._fresh_state()
         self.count = torch.zeros(count, 1, 1, dtype=dtype, device=device)  # since a reset
 
@@ -98,6 +101,7 @@ class Training:
         self.moving = torch.ones_like(self.moving)
         self.resting = torch.zeros_like(self.resting)
         self.steps = torch.zeros_like(self.steps)
+        self.hardest = None
         if self.resets.any():
             keep = ~self.resets
             fresh = self._fresh_state()
@@ -226,10 +230,18 @@ class Training:
         x, y = self.stream.examples("train", task, examples)
         x = x.to(self.dtype)
 
-        def nats(weights: Parameters, rows: Tensor) -> Tensor:
-            return network.losses(self.stream.turned(weights, task, self.rows[rows]), x, y)
+        def turned(weights: Parameters, rows: Tensor) -> Parameters:
+            return self.stream.turned(weights, task, self.rows[rows])
 
-        some = able[nats(picked(self.parameters, able), able) <= self.stops[able]]
+        def nats(weights: Parameters, rows: Tensor) -> Tensor:
+            return network.losses(turned(weights, rows), x, y)
+
+        near = self._near(turned(picked(self.parameters, able), able), able, x, y)
+        if not len(near):
+            return
+        each = network.nats(turned(picked(self.parameters, near), near), x, y)
+        self.hardest = each.mean(0).topk(max(1, len(y) // FIRST_LOOK)).indices
+        some = near[each.mean(1) <= self.stops[near]]
         if not len(some):
             return
         path = [picked(moment.parameters, some) for moment in trail]
@@ -248,6 +260,18 @@ class Training:
             self.count = self.count.index_copy(0, rows, moment.count[rows])
             self.steps = self.steps.index_copy(0, rows, moment.steps[rows])
         self.moving = self.moving.index_fill(0, some, False)
+
+    def _near(self, weights: Parameters, rows: Tensor, x: Tensor, y: Tensor) -> Tensor:
+        """Which of the replicas `rows`, shape (k,), may have reached their stopping loss.
+
+        No example has a loss below 0, so a replica has not reached it if its summed loss on some
+        examples is too large already. The best ones to look at are those that were hardest when
+        all were last looked at. `weights` have k replicas; `x` (N, D) and `y` (N,).
+        """
+        if self.hardest is None:
+            return rows
+        least = network.nats(weights, x[self.hardest], y[self.hardest]).sum(1) / len(y)
+        return rows[least <= self.stops[rows] * (1 + ROUNDING)]
 
     def _take(self, rows: Tensor, weights: Parameters, state: dict[str, State]) -> None:
         """Give replicas `rows` (k,) the `weights` and `state`, whose tensors have k replicas."""
