@@ -177,6 +177,16 @@ def load(path: str | Path) -> dict[str, Split]:
         return {name: Split(archive[f"x_{name}"], archive[f"y_{name}"]) for name in SPLITS}
 
 
+def unit(parts: dict[str, Split]) -> dict[str, Split]:
+    """The sets with pixels from 0 to 1, the least and largest of the training set.
+
+    The official power-propagation notebook divides pixels by 255, so that an empty pixel is 0 and
+    its weights can be pruned for nothing.
+    """
+    least, largest = parts["train"].x.min(), parts["train"].x.max()
+    return {key: Split((part.x - least) / (largest - least), part.y) for key, part in parts.items()}
+
+
 def load_name(path: str | Path) -> str:
     """The name of the data that `main` wrote: `DIGITS`, `MNIST` or `OTHER`."""
     with np.load(path, allow_pickle=False) as archive:

@@ -58,6 +58,8 @@ def powers(base: Tensor, exponents: Tensor) -> Tensor:
 class Preconditioned(Optimizer):
     """SGD without momentum under the power-propagation preconditioner; `alphas` (R,)."""
 
+    elementwise = True
+
     alphas: Tensor
 
     def step(self, g: Tensor, w: Tensor, state: State, moment: Moment) -> tuple[Tensor, State]:
@@ -74,6 +76,8 @@ class Reparameterised(Optimizer):
 
     `alphas` and `rates` have shape (R,). Unlike in the other form, one step can change a sign.
     """
+
+    elementwise = True
 
     alphas: Tensor
     rates: Tensor

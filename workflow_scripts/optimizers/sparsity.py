@@ -1,7 +1,8 @@
 """E4: power-propagation in both forms, then magnitude pruning without retraining.
 
-The official notebook's protocol, by default with a smaller network and fewer steps: plain SGD at
-one rate for all exponents. All exponents and seeds are replicas of one run per form.
+The official notebook's protocol, by default with a smaller network and fewer steps: pixels from 0
+to 1, plain SGD at one rate for all exponents. All exponents and seeds are replicas of one run per
+form.
 """
 
 from dataclasses import asdict, dataclass
@@ -12,7 +13,7 @@ import pandas as pd
 import torch
 
 from workflow_scripts.optimizers import power_propagation
-from workflow_scripts.optimizers.data import CLASSES, Split, load
+from workflow_scripts.optimizers.data import CLASSES, Split, load, unit
 from workflow_scripts.optimizers.network import squared_distance
 from workflow_scripts.optimizers.power_propagation import FORMS
 from workflow_scripts.optimizers.pruning import record_sparsity
@@ -96,7 +97,7 @@ def main(
     provenance: dict[str, Any],
 ) -> None:
     """Train and prune networks under both forms, and write `table`."""
-    parts, settings = load(data), Settings(**sparsity, **pruning)
+    parts, settings = unit(load(data)), Settings(**sparsity, **pruning)
     work = files.work_folder(
         "optimizers_sparsity",
         code=provenance["code"],

@@ -185,6 +185,8 @@ class Training:
     def advance(self, x: Tensor, y: Tensor, noise: Tensor, refresh: bool) -> None:
         """One step on a batch: x (R, B, D), y (R, B), noise (R, B)."""
         gradients, loss = network.gradients_and_losses(self.parameters, x, y)
+        if self.optimizer.elementwise:  # they arrive transposed, where every use takes longer
+            gradients = {n: g.contiguous() for n, g in gradients.items()}
         norms = torch.stack([g.flatten(1).norm(dim=1) for g in gradients.values()]).amax(0)
         sound = (loss < DIVERGED_NATS) & (norms < GRADIENT_LIMIT)  # false for NaN
         self.alive = self.alive & (sound | ~self.active)

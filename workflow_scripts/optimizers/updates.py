@@ -32,6 +32,10 @@ class Moment:
 class Optimizer:
     """An optimiser: its first state for a matrix, and one step."""
 
+    # Whether an entry's step depends on that entry alone; products of matrices round otherwise
+    # where the gradient lies in memory in another order.
+    elementwise = False
+
     @property
     def needs_factors(self) -> bool:
         """Whether steps that refresh need K-FAC's factors."""
@@ -66,6 +70,8 @@ def identity(rows: int, like: Tensor) -> Tensor:
 class Sgd(Optimizer):
     """SGD with heavy-ball momentum, as `torch.optim.SGD`."""
 
+    elementwise = True
+
     momentum: float = 0.9
 
     def start(self, w: Tensor) -> State:
@@ -81,6 +87,8 @@ class Sgd(Optimizer):
 @dataclass(frozen=True)
 class Adam(Optimizer):
     """Adam (Kingma and Ba 2015); with decoupled weight decay AdamW (Loshchilov and Hutter 2019)."""
+
+    elementwise = True
 
     beta1: float = 0.9
     beta2: float = 0.999
@@ -110,6 +118,8 @@ class Adagrad(Optimizer):
     off-diagonal terms. Shampoo's two factors have exponent 1/4 each, together 1/2, so `epsilon`
     limits the gain to epsilon^-1/2 in both.
     """
+
+    elementwise = True
 
     momentum: float = 0.9
     epsilon: float = 1.0e-4
