@@ -6,7 +6,8 @@ import hashlib
 import numpy as np
 import pytest
 
-from workflow_scripts.optimizers import data
+from workflow_scripts.optimizers import data, sparsity
+from workflow_scripts.shared import config as config_files
 
 
 def idx(array, code=8):
@@ -106,6 +107,32 @@ def test_digits_are_split_without_overlap_and_scaled():
     assert len(np.unique(rows, axis=0)) == len(np.unique(load_digits().data, axis=0))
     assert parts["train"].x.mean() == pytest.approx(0, abs=1e-4)
     assert parts["train"].x.std() == pytest.approx(1, abs=1e-4)
+
+
+def test_sparsity_reads_pixels_from_0_to_1_as_the_official_notebook_does(tmp_path, monkeypatch):
+    source = folder(tmp_path, x_train=images(300), y_train=labels(300))
+    written = tmp_path / "data.npz"
+    data.main(str(written), source, 100, 0, 1)
+    raw, own_test = data.read(source)
+    seen = {}
+
+    class Seen(Exception):
+        pass
+
+    def train(form, settings, parts, seed, checkpoint):
+        seen.update(parts)
+        raise Seen
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sparsity, "train", train)
+    config = config_files.merged([])["optimizers"]
+    parts = (config["sparsity"], config["pruning"])
+    with pytest.raises(Seen):
+        sparsity.main(str(written), "table.parquet", *parts, 1, {"code": "any"})
+    assert raw.x.max() == 255
+    assert np.allclose(seen["test"].x, own_test.x / 255, atol=1e-6)
+    held = {row.tobytes() for row in np.round(seen["valid"].x * 255)}
+    assert held < {row.tobytes() for row in raw.x}
 
 
 def test_mnist_is_known_by_its_checksums_only(tmp_path, monkeypatch):

@@ -9,6 +9,7 @@ from workflow_scripts.optimizers import continual, network, registry, tune
 from workflow_scripts.optimizers.data import CLASSES, Split
 from workflow_scripts.optimizers.streams import Stream
 from workflow_scripts.optimizers.training import Replica, Training
+from workflow_scripts.optimizers.updates import Moment
 
 PIXELS = 12
 NAMES = list(registry.KINDS)
@@ -189,6 +190,20 @@ def test_a_first_look_at_the_hardest_examples_changes_nothing_but_the_work(name,
     assert not first.moving.any()
     for layer, tensor in every.parameters.items():
         torch.testing.assert_close(first.parameters[layer], tensor, rtol=1e-7, atol=1e-8)
+
+
+@pytest.mark.parametrize("name", ["sgd", "adam", "adamw", "adagrad", "shampoo", "muon"])
+def test_the_order_of_a_gradient_in_memory_changes_no_step_of_an_entry(name):
+    """Optimisers that are `elementwise` take the same step, to the last bit."""
+    optimizer = registry.optimizer(name, {})
+    generator = torch.Generator().manual_seed(1)
+    g, w = torch.randn(2, 3, 17, 33, generator=generator)
+    transposed = g.mT.contiguous().mT
+    moment = Moment(torch.ones(3, 1, 1), True)
+    steps = [optimizer.step(each, w, optimizer.start(w), moment)[0] for each in (g, transposed)]
+    if optimizer.elementwise:
+        assert torch.equal(*steps)
+    assert optimizer.elementwise == (name not in ("shampoo", "muon"))
 
 
 def test_a_replica_that_starts_at_its_loss_does_not_move():
