@@ -32,9 +32,14 @@ GPU_FLOPS = 989e12  # dense bfloat16 of an H100, as published by its vendor
 SHARE_READING, SHARE_WRITING = 0.4, 0.05  # of them that a language model reaches
 SHARE_TRAINING = 0.2
 CPU_FLOPS = 104e9  # one core of the reference machine, measured on a float32 product
-# Of one network's step in study optimizers: from the table of its README, and a trial on MNIST.
-STEP_S, STEP_FLOPS = 0.2e-3, 25e9
+# Of one network's step in study optimizers, fitted to tuning on digits and on MNIST, on one core: a
+# step; a refresh of a preconditioner; operations per second of small products, and of the products
+# and decompositions of preconditioners.
+STEP_S, REFRESH_S = 0.2e-3, 0.7e-3
+POWERS_S = 4e-9  # more per weight for power-propagation, whose weights enter powers
+STEP_FLOPS, PRECONDITIONER_FLOPS = 58e9, 200e9
 EIGENDECOMPOSITION = 25  # times n^3
+MNIST_TEST = 10_000  # images
 NODES_POWER, TOKENS_POWER = 1.59, 1.58  # of transnar_train and glasses_collapse
 
 Config = dict[str, Any]
@@ -122,16 +127,23 @@ def _collapse(config: Config, _: Mapping[str, str]) -> float:
     return own["seeds"] * own["depth"]["most"] ** TOKENS_POWER * sum(own["depth"]["layers"])
 
 
+def _layers(config: Config, hidden: list[int]) -> list[tuple[int, int]]:
+    """Inputs and outputs of each layer of a network of study optimizers."""
+    pixels = 64 if config["optimizers"]["data"]["source"] == "digits" else 784
+    return list(pairwise([pixels, *hidden, 10]))
+
+
 def _step_s(config: Config, optimizer: str, hidden: list[int], batch: int) -> float:
     """CPU seconds of one network's step under an optimiser."""
-    pixels = 64 if config["optimizers"]["data"]["source"] == "digits" else 784
-    pairs = list(pairwise([pixels, *hidden, 10]))
-    flops = 6.0 * batch * sum(a * b for a, b in pairs)
+    pairs = _layers(config, hidden)
+    seconds = STEP_S + 6.0 * batch * sum(a * b for a, b in pairs) / STEP_FLOPS
     entry = config["optimizers"]["optimizers"].get(optimizer) or {}
     if every := entry.get("settings", {}).get("refresh_every"):
+        seconds += REFRESH_S / every
         for a, b in pairs:
-            flops += 4 * a * b * (a + b) + EIGENDECOMPOSITION * (a**3 + b**3) / every
-    return STEP_S + flops / STEP_FLOPS
+            flops = 4 * a * b * (a + b) + EIGENDECOMPOSITION * (a**3 + b**3) / every
+            seconds += flops / PRECONDITIONER_FLOPS
+    return seconds
 
 
 def _tune(config: Config, of: Mapping[str, str]) -> float:
@@ -145,7 +157,21 @@ def _continual(config: Config, of: Mapping[str, str]) -> float:
     # Two conditions take `steps`, and one runs until its training loss, at most `most_steps`.
     steps = 2 * _stream_steps(own, own["steps"])
     steps += _stream_steps(own, own["matched"]["most_steps"])
-    return own["seeds"] * steps * _own_step(config, of)
+    return own["seeds"] * (steps * _own_step(config, of) + _evaluations_s(config))
+
+
+def _evaluations_s(config: Config) -> float:
+    """CPU seconds in which one network of each condition of a stream is evaluated."""
+    own = config["optimizers"]
+    digits = own["data"]["source"] == "digits"
+    weights = sum(a * b for a, b in _layers(config, own["hidden"]))
+    accuracies = (own["tasks"] + 1) * own["tasks"] + 2 * own["steps"]["permuted"] / own[
+        "probe_every"
+    ]
+    looks = own["tasks"] * own["matched"]["most_steps"]["permuted"] / own["matched"]["check_every"]
+    images = 3 * accuracies * (own["data"]["test"] if digits else MNIST_TEST)
+    images += looks * own["matched"]["loss_examples"]
+    return 2.0 * images * weights / STEP_FLOPS
 
 
 def _matched(config: Config, of: Mapping[str, str]) -> float:
@@ -165,6 +191,7 @@ def _own_step(config: Config, of: Mapping[str, str]) -> float:
 def _sparsity(config: Config, _: Mapping[str, str]) -> float:
     own = config["optimizers"]["sparsity"]
     step = _step_s(config, "sgd", own["hidden"], own["batch"])
+    step += POWERS_S * sum(a * b for a, b in _layers(config, own["hidden"]))
     return len(own["alphas"]) * own["seeds"] * own["steps"] * step
 
 
