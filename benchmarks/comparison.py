@@ -17,11 +17,11 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from workflow_scripts.shared import provenance  # noqa: E402
 
-Ways = dict[Any, Callable[[], Any]]
+Ways = Mapping[Any, Callable[[], Any]]
 
 
 def in_turns(
-    ways: Mapping[Any, Callable[[], Any]],
+    ways: Ways,
     rounds: int,
     warm_up: int = 1,
     clock: Callable[[], float] = time.process_time,

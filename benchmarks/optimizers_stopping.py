@@ -8,6 +8,7 @@ that the first look leaves to be looked at.
 """
 
 import argparse
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -33,8 +34,8 @@ def solved(name: str, config: dict[str, Any], parts: dict[str, Any], seeds: int)
     return matched.solve(optimizer, RATE[name], settings, parts, 1)
 
 
-def looked_at(way: Any) -> int:
-    """Examples of all networks on which the loss is taken, batches aside."""
+def watched(way: Callable[[], Training]) -> tuple[Training, int]:
+    """A training, and the examples of all networks on which its loss is taken, batches aside."""
     count, nats = 0, network.nats
 
     def counted(parameters: Any, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
@@ -44,8 +45,7 @@ def looked_at(way: Any) -> int:
         return found
 
     with mock.patch.object(network, "nats", counted):
-        way()
-    return count
+        return way(), count
 
 
 def main(arguments: argparse.Namespace) -> None:
@@ -61,11 +61,11 @@ def main(arguments: argparse.Namespace) -> None:
             with everyone:
                 return ours()
 
-        first, every = ours(), all_examples()
+        (first, few), (every, all_of_them) = watched(ours), watched(all_examples)
         assert first.steps.tolist() == every.steps.tolist()
         for layer, matrix in every.parameters.items():
             torch.testing.assert_close(first.parameters[layer], matrix)
-        notes = {"looked_at": round(looked_at(ours) / looked_at(all_examples), 2)}
+        notes = {"looked_at": round(few / all_of_them, 2)}
         ways: dict[str, Any] = {"ours": ours, "all examples": all_examples}
         taken = comparison.in_turns(ways, arguments.rounds, warm_up=0)
         case = f"{arguments.seeds * 2} networks, {name}, {Path(arguments.data).name}"

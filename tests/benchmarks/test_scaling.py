@@ -8,6 +8,7 @@ import pytest
 from workflow_scripts.shared.fingerprint import ROOT
 
 sys.path.insert(0, str(ROOT / "benchmarks"))
+import scaling
 import scaling_fit
 import scaling_paper
 import scaling_work
@@ -40,12 +41,7 @@ def test_every_workload_runs_at_its_smallest_size(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     scaling_work.make(tmp_path)
     for name, work in scaling_work.WORKLOADS.items():
-        (tmp_path / name).mkdir()
-        for made in tmp_path.glob("*.*"):
-            (tmp_path / name / made.name).symlink_to(made)
-        for made in ("tokenizer", "model"):
-            (tmp_path / name / made).symlink_to(tmp_path / made)
-        monkeypatch.chdir(tmp_path / name)
+        scaling._enter(tmp_path, name)
         work.prepare(min(work.sizes))()
 
 

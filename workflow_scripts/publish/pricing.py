@@ -127,9 +127,13 @@ def _collapse(config: Config, _: Mapping[str, str]) -> float:
     return own["seeds"] * own["depth"]["most"] ** TOKENS_POWER * sum(own["depth"]["layers"])
 
 
+def _on_digits(config: Config) -> bool:
+    return config["optimizers"]["data"]["source"] == "digits"
+
+
 def _layers(config: Config, hidden: list[int]) -> list[tuple[int, int]]:
     """Inputs and outputs of each layer of a network of study optimizers."""
-    pixels = 64 if config["optimizers"]["data"]["source"] == "digits" else 784
+    pixels = 64 if _on_digits(config) else 784
     return list(pairwise([pixels, *hidden, 10]))
 
 
@@ -163,14 +167,13 @@ def _continual(config: Config, of: Mapping[str, str]) -> float:
 def _evaluations_s(config: Config) -> float:
     """CPU seconds in which one network of each condition of a stream is evaluated."""
     own = config["optimizers"]
-    digits = own["data"]["source"] == "digits"
     weights = sum(a * b for a, b in _layers(config, own["hidden"]))
-    accuracies = (own["tasks"] + 1) * own["tasks"] + 2 * own["steps"]["permuted"] / own[
-        "probe_every"
-    ]
-    looks = own["tasks"] * own["matched"]["most_steps"]["permuted"] / own["matched"]["check_every"]
-    images = 3 * accuracies * (own["data"]["test"] if digits else MNIST_TEST)
-    images += looks * own["matched"]["loss_examples"]
+    tested = own["data"]["test"] if _on_digits(config) else MNIST_TEST
+    probes = own["steps"]["permuted"] / own["probe_every"]
+    images = 3 * ((own["tasks"] + 1) * own["tasks"] + 2 * probes) * tested  # three conditions
+    matched = own["matched"]
+    looks = own["tasks"] * matched["most_steps"]["permuted"] / matched["check_every"]
+    images += looks * matched["loss_examples"]
     return 2.0 * images * weights / STEP_FLOPS
 
 
