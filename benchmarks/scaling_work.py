@@ -43,7 +43,6 @@ class Workload(NamedTuple):
 
 def make(folder: Path) -> None:
     """Write what several workloads need to `folder`: a model, its world, trajectories of BFS."""
-    from workflow_scripts.clrs import export
     from workflow_scripts.models import corpus, tokenizer
 
     settings = CONFIG["embedded"]
@@ -59,6 +58,13 @@ def make(folder: Path) -> None:
     training()
     model.eval().save_pretrained(folder / "model")
     tokens.save_pretrained(folder / "model")
+    make_graphs(folder)
+
+
+def make_graphs(folder: Path) -> None:
+    """Write trajectories of breadth-first search to `folder`, and texts of some of them."""
+    from workflow_scripts.clrs import export
+
     plain = {"train": {"sizes": list(NODES), "samples": 32}}
     paired = {"text": {"sizes": list(TEXT_NODES), "samples": 64}}
     export.main(str(folder / "bfs.npz"), "bfs", plain, paired, ["bfs"], SEED, {})
@@ -248,17 +254,17 @@ def cocycles_messages(nodes: int) -> Call:
 def cocycles_train(nodes: int) -> Call:
     from workflow_scripts.cocycles.processors import PROCESSORS
 
-    return _reasoner_steps(nodes, PROCESSORS["l3"], CONFIG["cocycles"]["training"])
+    return reasoner_steps(nodes, PROCESSORS["l3"], CONFIG["cocycles"]["training"])
 
 
 def clrs_train(nodes: int) -> Call:
     from workflow_scripts.clrs.processors import PROCESSORS
 
     own = CONFIG["clrs"]["train"]
-    return _reasoner_steps(nodes, PROCESSORS[own["processor"]], own)
+    return reasoner_steps(nodes, PROCESSORS[own["processor"]], own)
 
 
-def _reasoner_steps(nodes: int, processor: Any, own: Config) -> Call:
+def reasoner_steps(nodes: int, processor: Any, own: Config) -> Call:
     """Training steps of a reasoner, without an end and without validation."""
     from workflow_scripts.clrs import trajectories
     from workflow_scripts.clrs.training import Settings, Training

@@ -83,7 +83,7 @@ def main(name: str, steps: int) -> None:
     settings = training.Settings(steps=spec["steps"], **fields)
     tokens, encoded = data(config)
     ours, bf16, fp32 = (architecture.build(tokens, spec, 1).train() for _ in range(3))
-    decoder, mixed = training._decoder(ours), devices.has_bfloat16()
+    decoder, mixed = training._decoder(ours), devices.prefers_bfloat16()
 
     def padded_bf16(chosen: np.ndarray) -> torch.Tensor:
         with torch.autocast("cpu", torch.bfloat16):

@@ -52,6 +52,17 @@ def test_the_log_semiring_map_is_logsumexp(calm_from):
     torch.testing.assert_close(layer(x), expected)
 
 
+def test_the_gradient_of_the_log_semiring_map_is_that_of_logsumexp():
+    torch.manual_seed(0)
+    layer = LogLinear(7, 6).double()
+    x = (20 * torch.randn(2, 5, 7, dtype=torch.float64)).requires_grad_()
+    drawn = torch.randn(2, 5, 6, dtype=torch.float64)
+    found = torch.autograd.grad((layer(x) * drawn).sum(), [x, layer.weight])
+    plain = torch.logsumexp(layer.weight + x[..., None, :], -1)
+    expected = torch.autograd.grad((plain * drawn).sum(), [x, layer.weight])
+    torch.testing.assert_close(found, expected)
+
+
 def test_calm_weights_keep_states_from_doubling_at_every_step():
     """The shifts of receiver and sender add up in each message: at equal weights states explode."""
     torch.manual_seed(0)

@@ -63,7 +63,7 @@ def test_packed_loss_is_that_of_conversations_one_by_one():
     ("flags", "dtype"),
     [("avx2 avx512f avx512_bf16", torch.bfloat16), ("sse4_2 avx2", torch.float32)],
 )
-def test_products_are_in_bfloat16_only_where_the_processor_computes_in_it(
+def test_products_are_in_bfloat16_only_where_the_processor_is_faster_in_it(
     tmp_path, monkeypatch, flags, dtype
 ):
     cpu = tmp_path / "cpuinfo"

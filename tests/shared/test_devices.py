@@ -61,12 +61,16 @@ def test_what_a_job_asks_for(resources, count):
     ("flags", "gpus", "chosen"),
     [
         ("fpu avx512f avx512_bf16", "", "bfloat16"),
+        ("fpu avx512f avx512_bf16\nvendor_id : AuthenticAMD", "", "bfloat16"),
+        ("fpu avx512f avx512_bf16\nvendor_id : GenuineIntel", "", "float32"),
+        ("fpu avx512_bf16 amx_bf16\nvendor_id : GenuineIntel", "", "bfloat16"),
+        ("asimd bf16", "", "bfloat16"),
         ("fpu avx2 avx512f", "", "float32"),
         ("fpu avx2", TWO, "bfloat16"),
         (None, "", "float32"),
     ],
 )
-def test_auto_is_bfloat16_where_the_device_computes_in_it(
+def test_auto_is_bfloat16_where_the_device_is_faster_in_it(
     machine, tmp_path, monkeypatch, flags, gpus, chosen
 ):
     machine(gpus)

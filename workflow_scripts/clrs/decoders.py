@@ -10,6 +10,7 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
+from workflow_scripts.clrs import maxima
 from workflow_scripts.clrs.features import Edges, truncated_normal
 from workflow_scripts.clrs.specs import Feature, Location, Spec, Stage, Type
 
@@ -97,16 +98,15 @@ class Decoders(nn.Module):
         if feature.location == Location.NODE:
             if not reads_edges(feature):
                 return _squeezed(feature, heads[0](latent.nodes))
-            senders = heads[1](latent.nodes)[:, :, None] + _edge(heads[2], latent)
-            both = torch.maximum(heads[0](latent.nodes)[:, :, None], senders.transpose(1, 2))
-            logits = heads[3](both)[..., 0]
+            logits = _pointed(heads, latent)
             if feature.type == Type.PERMUTATION_POINTER:
                 return log_sinkhorn(logits, STEPS, noise)
             return logits
         if feature.location == Location.GRAPH:
             return _squeezed(feature, heads[0](latent.nodes.amax(-2)) + heads[1](latent.graph))
-        pairs = _edge(heads[2], latent)
-        pairs = pairs + heads[0](latent.nodes)[:, :, None] + heads[1](latent.nodes)[:, None]
+        pairs = latent.edges.through(heads[2], heads[1](latent.nodes), heads[0](latent.nodes))
+        if (messages := _messages(heads[2], latent)) is not None:
+            pairs += messages
         if feature.type != Type.POINTER:
             return _squeezed(feature, pairs)
         targets = heads[3](latent.nodes)
@@ -132,15 +132,34 @@ def _squeezed(feature: Feature, prediction: Tensor) -> Tensor:
     return prediction if feature.type == Type.CATEGORICAL else prediction[..., 0]
 
 
-def _edge(linear: nn.Linear, latent: Latent) -> Tensor:
-    """`linear` of each edge and, if the layer is that wide, of its message: (B, N, N, out)."""
-    found = latent.edges.through(linear)
+def _messages(linear: nn.Linear, latent: Latent) -> Tensor | None:
+    """The part of `linear` that reads messages of edges, (B, N, N, out); None if it reads none."""
     width = latent.edges.map.weight.shape[1]
-    if linear.in_features > width:
-        if latent.messages is None:
-            raise ValueError("expected edge messages, found none; pass want_messages=True")
-        found = found + latent.messages @ linear.weight[:, width:].mT
-    return found
+    if linear.in_features == width:
+        return None
+    if latent.messages is None:
+        raise ValueError("expected edge messages, found none; pass want_messages=True")
+    return latent.messages @ linear.weight[:, width:].mT
+
+
+def _pointed(heads: list[nn.Linear], latent: Latent) -> Tensor:
+    """Logits that node i points at node k: the last head of a maximum, (B, N, N).
+
+    The maximum is over a map of node i, and a sum of maps of node k, the edge from k to i and its
+    message.
+    """
+    pointer, target, edge, last = heads
+    own = pointer(latent.nodes)
+    weight, bias = latent.edges.map.into(edge)
+    values, messages = latent.edges.values.transpose(1, 2), _messages(edge, latent)
+    return last(own)[..., 0, None] + maxima.rise(
+        values,
+        weight,
+        target(latent.nodes) + bias,
+        own,
+        last.weight[0],
+        None if messages is None else messages.transpose(1, 2),
+    )
 
 
 def _max_plus_head(pairs: Tensor, targets: Tensor, head: nn.Linear) -> Tensor:

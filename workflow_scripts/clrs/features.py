@@ -50,11 +50,27 @@ class Edges:
         """The latent vectors, (B, N, N, W)."""
         return self.values @ self.map.weight + self.map.bias
 
-    def through(self, linear: nn.Linear) -> Tensor:
-        """`linear` of the latent vectors, (B, N, N, out), bias included."""
+    def through(
+        self, linear: nn.Linear, receivers: Tensor | None = None, senders: Tensor | None = None
+    ) -> Tensor:
+        """`linear` of the latent vectors, (B, N, N, out), bias included.
+
+        Plus a vector per receiver and one per sender, (B, N, out) each. The result may be changed
+        in place.
+        """
         weight, bias = self.map.into(linear)
-        flat = torch.addmm(bias, self.values.flatten(0, 2), weight)
-        return flat.view(*self.values.shape[:3], -1)
+        # In place, since the gradient of a sum does not need its operands. What is changed must be
+        # no view for autograd, such as the result of `addmm` is in this shape: it would be copied.
+        found = self.values @ weight
+        found += bias if receivers is None else (receivers + bias)[:, None]
+        if senders is not None:
+            found += senders[:, :, None]
+        return found
+
+    def total(self, linear: nn.Linear) -> Tensor:
+        """`linear` of the latent vectors, summed over senders, (B, N, out), biases included."""
+        weight, bias = self.map.into(linear)
+        return self.values.sum(1) @ weight + self.values.shape[1] * bias
 
     def rows(self, which: slice) -> "Edges":
         """The edges of some samples: the same shapes with a smaller B."""

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from workflow_scripts.clrs.features import Edges, truncated_normal
+from workflow_scripts.clrs.maxima import max_plus, maximum
 
 FAR = -1.0e6  # value of a message along a missing edge
 
@@ -57,14 +58,13 @@ class MessagePassing(nn.Module):
     ) -> tuple[Tensor, Tensor | None]:
         """New hidden state (B, N, W) and edge messages; shapes as in the module's docstring."""
         z = torch.cat([nodes, hidden], -1)
-        # In place: the gradient of a sum does not need its operands.
-        pairs = edges.through(self.edge)
-        pairs += self.receiver(z)[:, None]
-        pairs += (self.sender(z) + self.graph(graph)[:, None])[:, :, None]
-        pairs = self.second(self.first(pairs.relu_()).relu_())
+        sent = self.sender(z) + self.graph(graph)[:, None]
+        pairs = edges.through(self.edge, self.receiver(z), sent)
+        inner = self.first(pairs.relu_().flatten(0, 2))  # flat: what is in place is no view
+        pairs = self.second(inner.relu_()).view(pairs.shape)
         if self.sparse and adjacency is not None:
             pairs = torch.where(adjacency[..., None] > 0, pairs, FAR)
-        arrived = pairs.amax(1)
+        arrived = maximum(pairs)
         new = self.norm((self.skip(z) + self.update(arrived)).relu())
         if self.gate is not None:
             new = self.gate(z, arrived, new, hidden)
@@ -105,21 +105,12 @@ class Triplets(nn.Module):
     def forward(self, z: Tensor, edges: Edges, graph: Tensor) -> Tensor:
         """Messages (B, N, N, W) from `z` (B, N, 2 W), the edges and `graph` (B, W)."""
         by_edge = cast("list[nn.Linear]", list(self.edge))
-        first = edges.through(by_edge[0]) + self.node[0](z)[:, :, None]
+        first = edges.through(by_edge[0], senders=self.node[0](z))
         second = edges.through(by_edge[1])
-        rest = edges.through(by_edge[2]) + self.node[2](z)[:, None]
-        rest = rest + (self.node[1](z) + self.graph(graph)[:, None])[:, :, None]
-        return self.out(max_plus(first, second) + rest).relu_()
-
-
-def max_plus(first: Tensor, second: Tensor) -> Tensor:
-    """Maximum over i of first[i, j] + second[i, k]; all have shape (B, N, N, F)."""
-    if torch.is_grad_enabled():
-        return (first[:, :, :, None] + second[:, :, None]).amax(1)
-    best = first[:, 0, :, None] + second[:, 0, None]
-    for node in range(1, first.shape[1]):
-        torch.maximum(best, first[:, node, :, None] + second[:, node, None], out=best)
-    return best
+        sent = self.node[1](z) + self.graph(graph)[:, None]
+        rest = edges.through(by_edge[2], self.node[2](z), sent)
+        found = self.out((max_plus(first, second) + rest).flatten(0, 2)).relu_()
+        return found.view(*rest.shape[:3], -1)
 
 
 class Attention(nn.Module):
@@ -157,8 +148,7 @@ class Attention(nn.Module):
         first, second = self.first(z), self.second(z)
         # The package's GAT and GATv2 differ in which of the two nodes comes first.
         rows, columns = (second, first) if self.dynamic else (first, second)
-        pairs = edges.through(self.edge) + columns[:, None]
-        pairs = pairs + (rows + self.graph(graph)[:, None])[:, :, None]
+        pairs = edges.through(self.edge, columns, rows + self.graph(graph)[:, None])
         pairs = nn.functional.leaky_relu(pairs)
         if self.dynamic:
             parts = pairs.unflatten(-1, (self.heads, -1)).unbind(-2)

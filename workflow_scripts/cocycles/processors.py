@@ -14,8 +14,10 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.autograd import Function
 
 from workflow_scripts.clrs.features import Edges, truncated_normal
+from workflow_scripts.clrs.maxima import maximum
 from workflow_scripts.clrs.processors import Factory
 
 NOTHING = -torch.inf
@@ -30,6 +32,29 @@ SMALLEST = torch.finfo(torch.float32).tiny
 def linear(inputs: int, outputs: int) -> nn.Linear:
     """A linear layer with the benchmark's truncated normal start."""
     return truncated_normal(nn.Linear(inputs, outputs))
+
+
+class _LogProduct(Function):
+    """log Σ_j exp(weight_ij + x_j), (…, I) -> (…, O); its gradient reads few large tensors."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weight: Tensor) -> Tensor:
+        shift, highest = x.amax(-1, keepdim=True), weight.amax(-1)
+        scaled = (x - shift.where(shift != NOTHING, 0.0)).exp_()
+        factors = torch.exp(weight - highest[:, None])
+        sums = (scaled @ factors.mT).clamp_min_(SMALLEST)
+        ctx.save_for_backward(scaled, factors, sums)
+        found = sums.log()
+        found += shift  # where all of x is -∞, so is the result
+        found += highest
+        return found
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor]:
+        scaled, factors, sums = ctx.saved_tensors
+        each = (gradients[0] / sums).flatten(0, -2)
+        to_weight = (each.mT @ scaled.flatten(0, -2)).mul_(factors)
+        return (each @ factors).view(scaled.shape).mul_(scaled), to_weight
 
 
 class LogLinear(nn.Module):
@@ -48,13 +73,8 @@ class LogLinear(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """The map of `x`, (…, I) -> (…, O), stable for large values and exact for -∞."""
-        shift = x.amax(-1, keepdim=True)
-        silent = shift == NOTHING
-        shift = shift.where(~silent, 0.0)
-        highest = self.weight.amax(-1)
-        sums = torch.exp(x - shift) @ torch.exp(self.weight - highest[:, None]).mT
-        found = sums.clamp_min(SMALLEST).log() + shift + highest
-        return found.where(~silent, NOTHING)
+        found: Tensor = _LogProduct.apply(x, self.weight)
+        return found
 
 
 @dataclass
@@ -107,6 +127,13 @@ class Processor(nn.Module):
         """⊕ over senders: (B, N, N, W) -> (B, N, W)."""
         raise NotImplementedError
 
+    def arrived(self, z: Tensor, edges: Edges, graph: Tensor) -> Tensor:
+        """⊕ over senders of ψ: `aggregate` of `message` in fewer operations, (B, N, W).
+
+        `z` are the arguments of all nodes, shape (B, N, 2W), and `graph` has shape (B, W).
+        """
+        raise NotImplementedError
+
     def start(self, nodes: Tensor, hidden: Tensor) -> Tensor:
         """The state to which φ is first applied, from features and last state, (B, N, W) each."""
         raise NotImplementedError
@@ -127,7 +154,7 @@ class Processor(nn.Module):
         """New states (B, N, W) from features `nodes` and states `hidden` (B, N, W)."""
         z = torch.cat([nodes, hidden], -1)
         if self.freedom is None:
-            arrived = self.aggregate(self.message(z, z, edges, graph))
+            arrived = self.arrived(z, edges, graph)
             return self.update(nodes, self.start(nodes, hidden), arrived), None
         return self._freely(self.freedom, nodes, edges, graph, hidden, z), None
 
@@ -183,6 +210,12 @@ class SumPhi(Processor):
         """The sum, in the shapes of `Processor`."""
         return messages.sum(1)
 
+    def arrived(self, z: Tensor, edges: Edges, graph: Tensor) -> Tensor:
+        """The sum, in the shapes of `Processor`: a sum of linear maps is the map of the sum."""
+        rest = self.receiver(z) + self.graph(graph)[:, None]
+        sent = self.sender(z).sum(1, keepdim=True)
+        return edges.total(self.edge) + sent + z.shape[1] * rest
+
     def start(self, nodes: Tensor, hidden: Tensor) -> Tensor:
         """The last state, in the shapes of `Processor`."""
         return hidden
@@ -201,6 +234,25 @@ class Maximum(Processor):
     def aggregate(self, messages: Tensor) -> Tensor:
         """The maximum, in the shapes of `Processor`."""
         return messages.amax(1)
+
+    def arrived(self, z: Tensor, edges: Edges, graph: Tensor) -> Tensor:
+        """The maximum, in the shapes of `Processor`: what all senders share is added last.
+
+        Rounding is monotone, so that the result is `aggregate` of `message` to the last bit.
+        """
+        argument = self.prepared(z)
+        rest = self.receiver(argument) + self.graph(graph)[:, None]
+        pairs = self.pairs(edges)
+        pairs += self.sender(argument)[:, :, None]  # in place, as its gradient needs no operands
+        return maximum(pairs) + rest
+
+    def pairs(self, edges: Edges) -> Tensor:
+        """The edges' part of ψ, shape (B, N, N, W)."""
+        return edges.through(self.edge)
+
+    def prepared(self, argument: Tensor) -> Tensor:
+        """A node's argument as the maps of ψ read it: here as it is."""
+        return argument
 
     def start(self, nodes: Tensor, hidden: Tensor) -> Tensor:
         """The features, in the shapes of `Processor`."""
@@ -245,7 +297,12 @@ class Logarithmic(Maximum):
         """ψ, in the shapes of `Processor`."""
         rest = self.receiver(self.prepared(receiver)) + self.graph(graph)[:, None]
         sent = self.sender(self.prepared(sender))
-        return self.edge(edges.dense()) + sent[:, :, None] + rest[:, None]
+        return self.pairs(edges) + sent[:, :, None] + rest[:, None]
+
+    def pairs(self, edges: Edges) -> Tensor:
+        """The edges' part of ψ, shape (B, N, N, W)."""
+        found: Tensor = self.edge(edges.dense())
+        return found
 
     def prepared(self, argument: Tensor) -> Tensor:
         """The argument (B, N, 2W) after the linear layer, if any, which reads 0 in place of -∞."""

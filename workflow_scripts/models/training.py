@@ -49,14 +49,13 @@ def fit(
     last row), `loss_<name>` of each table in `tests`, and cpu_s. State is saved in `folder` every
     `checkpoint_every_steps`; a later call resumes from it and ends with the weights of an
     uninterrupted run, bit for bit (on the same machine with the same number of threads). Matrix
-    products are in bfloat16 on GPUs and on processors that compute in it, else in float32. On a
+    products are in bfloat16 on GPUs and on processors that are faster in it, else in float32. On a
     GPU the decoder is compiled.
     """
     device = torch.device(devices.for_tensors())
     model.train().to(device)
     decoder = _decoder(model)
-    # A processor without it computes bfloat16 50 times slower than float32.
-    mixed = device.type == "cuda" or devices.has_bfloat16()
+    mixed = device.type == "cuda" or devices.prefers_bfloat16()
     optimisers = _optimisers(model, settings)
     schedule = batches.Schedule(train.lengths, settings.batch_tokens, seed)
     state = _resume(folder / STATE, model, optimisers)

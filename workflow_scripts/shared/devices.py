@@ -23,7 +23,9 @@ VISIBLE = "CUDA_VISIBLE_DEVICES"
 JOBS_PER_GPU = "FAULTLINES_JOBS_PER_GPU"
 DEV = Path("/dev")
 CPU = Path("/proc/cpuinfo")
-BFLOAT16 = {"avx512_bf16", "amx_bf16", "bf16"}  # as x86-64 and Arm processors call it
+# Instructions that multiply bfloat16, as x86-64 and Arm processors call them. Those of AVX-512 are
+# twice as fast as float32 on AMD's processors and half as fast on Intel's (docs/benchmarks.md).
+BFLOAT16, AVX512, INTEL = {"amx_bf16", "bf16"}, "avx512_bf16", "GenuineIntel"
 LIST_S = 60  # a driver that is not resident takes seconds to load
 POLL_S = 1.0
 
@@ -36,20 +38,21 @@ def asked(resources: Any) -> int:
 
 
 def dtype(wanted: str) -> str:
-    """`wanted`, or for `auto` bfloat16 where this job's device computes in it, else float32.
+    """`wanted`, or for `auto` bfloat16 where this job's device is faster in it, else float32.
 
     A processor without it computes bfloat16 50 times slower than float32.
     """
     if wanted != "auto":
         return wanted
-    return "bfloat16" if visible() or has_bfloat16() else "float32"
+    return "bfloat16" if visible() or prefers_bfloat16() else "float32"
 
 
-def has_bfloat16() -> bool:
-    """Whether the processor multiplies matrices of bfloat16; False where that is not known."""
+def prefers_bfloat16() -> bool:
+    """Whether the processor multiplies bfloat16 faster than float32; False where not known."""
     text = CPU.read_text() if CPU.exists() else ""
     found = re.search(r"^(?:flags|Features)\s*:(.*)$", text, re.M)
-    return bool(found and BFLOAT16 & set(found[1].split()))
+    flags = set(found[1].split()) if found else set()
+    return bool(flags & BFLOAT16) or (AVX512 in flags and INTEL not in text)
 
 
 def present() -> list[str]:

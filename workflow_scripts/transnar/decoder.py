@@ -126,8 +126,6 @@ class Coupled(nn.Module):
 
     decoder: Any  # the causal language model
     words: tokens.Words
-    # Whether training needs logits at answers only: those of a large vocabulary fill the memory.
-    wide = False
 
     def __init__(self, shape: Shape) -> None:
         super().__init__()
@@ -203,6 +201,8 @@ class Model(Coupled):
         super().__init__(shape)
         from transformers import LlamaConfig, LlamaForCausalLM
 
+        from workflow_scripts.transnar import last_block
+
         config = LlamaConfig(
             vocab_size=len(tokens.VOCABULARY),
             hidden_size=shape.width,
@@ -217,6 +217,7 @@ class Model(Coupled):
         )
         config._attn_implementation = attention
         self.decoder = LlamaForCausalLM(config)
+        last_block.put(self.decoder)
         names: tuple[str, ...] = PLACES if shape.labels else ()
         self.places = nn.ModuleDict({n: _embedding(shape, shape.width, 0.02) for n in names})
         self.couple(self.decoder.model.layers if shape.reasoner_width else ())
@@ -237,6 +238,7 @@ class Model(Coupled):
             for axis, name in enumerate(("row", "column")):
                 embedded = embedded + self.places[f"{name}_label"](text.labels[..., axis])
                 embedded = embedded + self.places[f"{name}_index"](text.indices[..., axis])
+        self.decoder.model.layers[-1].places = last
         logits: Tensor = self.decoder(
             inputs_embeds=embedded,
             position_ids=text.positions,

@@ -43,8 +43,6 @@ class Start:
 class Pretrained(Coupled):
     """A causal language model, coupled to a reasoner unless its shape has `reasoner_width` 0."""
 
-    wide = True
-
     def __init__(self, model: Any, words: Any, shape: Shape, every: int = 1) -> None:
         super().__init__(shape)
         self.decoder, self.words = without_dropout(model), words

@@ -133,9 +133,8 @@ class Training:
     def _loss(self, part: Batch, graph: Graph | None) -> Tensor:
         """The sum of the losses in nats over the targets of a part."""
         enabled = self.precision == BFLOAT16
-        targets = part.targets
-        if self.model.wide:  # the columns on the right in which a row has an answer
-            targets = targets[:, int((targets != IGNORED).any(0).int().argmax()) :]
+        answered = (part.targets != IGNORED).any(0)  # the columns on the right with an answer
+        targets = part.targets[:, int(answered.int().argmax()) :]
         with torch.autocast(self.device, torch.bfloat16, enabled=enabled):
             self.model.look(graph, self.arm.streams)
             logits = self.model(part.text, last=targets.shape[1])
