@@ -4,9 +4,9 @@
 # Expected: nn.ReLU(inplace=True) saves memory and time in Linear -> ReLU, for inputs of any shape.
 # Seen: with an input of more than two axes, the output of a linear layer with bias is a view of the
 # matrix that it computed. Autograd records an operation in place on a view as CopySlices, whose
-# gradient copies tensors of that size, here four times. Without
-# bias, or with a flattened input, the output is no view and nothing is copied. So the form that
-# everybody writes, (batch, tokens, width) with bias, is the one that loses by it.
+# gradient copies tensors of that size, here four times. Without bias, or with a flattened input, the
+# output is no view and nothing is copied. The most common form, (batch, tokens, width) with bias, is
+# the one that pays.
 # Exits with 0 while torch behaves like this, else with 1.
 set -euo pipefail
 folder=$(mktemp -d)
