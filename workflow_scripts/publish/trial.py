@@ -86,7 +86,7 @@ def name_of(text: str) -> str:
 
 
 def dtype_of(folder: Path | None) -> dict[str, str]:
-    """bfloat16 where the machine computes in it, unless the checkpoint itself is float32."""
+    """bfloat16 where the machine is faster in it, unless the checkpoint itself is float32."""
     if folder is not None:
         own = files.read_json(folder / "config.json")
         if (own.get("dtype") or own.get("torch_dtype")) == "float32":
