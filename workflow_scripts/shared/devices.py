@@ -24,7 +24,8 @@ JOBS_PER_GPU = "FAULTLINES_JOBS_PER_GPU"
 DEV = Path("/dev")
 CPU = Path("/proc/cpuinfo")
 # Instructions that multiply bfloat16, as x86-64 and Arm processors call them. Those of AVX-512 are
-# twice as fast as float32 on AMD's processors and half as fast on Intel's (docs/benchmarks.md).
+# twice as fast as float32 on AMD's Zen 4 and half as fast on Intel's Emerald Rapids, which has AMX
+# for the purpose, unless a virtual machine hides it (measured, docs/benchmarks.md).
 BFLOAT16, AVX512, INTEL = {"amx_bf16", "bf16"}, "avx512_bf16", "GenuineIntel"
 LIST_S = 60  # a driver that is not resident takes seconds to load
 POLL_S = 1.0
