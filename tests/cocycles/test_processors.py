@@ -63,6 +63,16 @@ def test_the_gradient_of_the_log_semiring_map_is_that_of_logsumexp():
     torch.testing.assert_close(found, expected)
 
 
+def test_the_log_semiring_map_has_no_gradient_where_its_sum_underflows():
+    layer = LogLinear(2, 3)
+    with torch.no_grad():
+        layer.weight.copy_(torch.tensor([[0.0, -200.0], [0.0, -200.0], [0.0, 0.0]]))
+    x = torch.tensor([[-200.0, 0.0]], requires_grad=True)
+    found = torch.autograd.grad(1000 * layer(x).sum(), [x, layer.weight])
+    assert found[0].tolist() == [[0.0, 1000.0]]
+    assert found[1].tolist() == [[0.0, 0.0], [0.0, 0.0], [0.0, 1000.0]]
+
+
 def test_calm_weights_keep_states_from_doubling_at_every_step():
     """The shifts of receiver and sender add up in each message: at equal weights states explode."""
     torch.manual_seed(0)

@@ -52,7 +52,10 @@ class _LogProduct(Function):
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor]:
         scaled, factors, sums = ctx.saved_tensors
-        each = (gradients[0] / sums).flatten(0, -2)
+        each = gradients[0] / sums
+        if sums.amin() <= SMALLEST:  # the gradient of a sum of 0 would be infinite
+            each = each.where(sums > SMALLEST, 0.0)
+        each = each.flatten(0, -2)
         to_weight = (each.mT @ scaled.flatten(0, -2)).mul_(factors)
         return (each @ factors).view(scaled.shape).mul_(scaled), to_weight
 
