@@ -121,10 +121,19 @@ class Processor(nn.Module):
     def message(self, receiver: Tensor, sender: Tensor, edges: Edges, graph: Tensor) -> Tensor:
         """ψ for all pairs: receiver and sender (B, N, 2W), graph (B, W) -> (B, N, N, W).
 
-        Here it is the sum of four linear maps.
+        It is the sum of four maps.
         """
-        rest = self.receiver(receiver) + self.graph(graph)[:, None]
-        return edges.through(self.edge) + self.sender(sender)[:, :, None] + rest[:, None]
+        rest = self.receiver(self.prepared(receiver)) + self.graph(graph)[:, None]
+        sent = self.sender(self.prepared(sender))
+        return self.pairs(edges) + sent[:, :, None] + rest[:, None]
+
+    def pairs(self, edges: Edges) -> Tensor:
+        """The edges' part of ψ, shape (B, N, N, W)."""
+        return edges.through(self.edge)
+
+    def prepared(self, argument: Tensor) -> Tensor:
+        """A node's argument (B, N, 2W) as the maps of ψ read it: here as it is."""
+        return argument
 
     def aggregate(self, messages: Tensor) -> Tensor:
         """⊕ over senders: (B, N, N, W) -> (B, N, W)."""
@@ -249,14 +258,6 @@ class Maximum(Processor):
         pairs += self.sender(argument)[:, :, None]  # in place, as its gradient needs no operands
         return maximum(pairs) + rest
 
-    def pairs(self, edges: Edges) -> Tensor:
-        """The edges' part of ψ, shape (B, N, N, W)."""
-        return edges.through(self.edge)
-
-    def prepared(self, argument: Tensor) -> Tensor:
-        """A node's argument as the maps of ψ read it: here as it is."""
-        return argument
-
     def start(self, nodes: Tensor, hidden: Tensor) -> Tensor:
         """The features, in the shapes of `Processor`."""
         return nodes
@@ -295,12 +296,6 @@ class Logarithmic(Maximum):
         self.receiver = LogLinear(inputs, width, calm_from)
         self.sender = LogLinear(inputs, width, calm_from)
         self.edge, self.graph = LogLinear(width, width), LogLinear(width, width)
-
-    def message(self, receiver: Tensor, sender: Tensor, edges: Edges, graph: Tensor) -> Tensor:
-        """ψ, in the shapes of `Processor`."""
-        rest = self.receiver(self.prepared(receiver)) + self.graph(graph)[:, None]
-        sent = self.sender(self.prepared(sender))
-        return self.pairs(edges) + sent[:, :, None] + rest[:, None]
 
     def pairs(self, edges: Edges) -> Tensor:
         """The edges' part of ψ, shape (B, N, N, W)."""
