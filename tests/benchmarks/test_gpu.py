@@ -3,17 +3,13 @@
 import sys
 import time
 
-import pytest
-import torch
-from torch.nn import functional
-
-from workflow_scripts.shared.fingerprint import ROOT
-
-sys.path.insert(0, str(ROOT / "benchmarks"))
 import gpu
 import gpu_cases
 import gpu_rows
 import operations
+import pytest
+import torch
+from torch.nn import functional
 
 SIDE = 8
 

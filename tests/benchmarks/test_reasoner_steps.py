@@ -1,9 +1,8 @@
 """The plain formulas of the benchmark give the training steps that the study takes."""
 
-import sys
-
 import numpy as np
 import pytest
+import reasoner_steps
 import torch
 
 from tests.cocycles import breadth
@@ -11,10 +10,6 @@ from workflow_scripts.clrs import processors
 from workflow_scripts.clrs.training import Settings, Training
 from workflow_scripts.clrs.trajectories import Trajectories
 from workflow_scripts.cocycles import processors as asynchronous
-from workflow_scripts.shared.fingerprint import ROOT
-
-sys.path.insert(0, str(ROOT / "benchmarks"))
-import reasoner_steps
 
 SETTINGS = Settings(8, 3, 4, 1.0e-3, 1.0, 16, 10**9, inverted_pointers=True)
 ALL = {**asynchronous.PROCESSORS, **processors.PROCESSORS}

@@ -1,13 +1,7 @@
 """The fits against known power laws, and the counts behind the estimate for the paper preset."""
 
-import sys
-
 import numpy as np
 import pytest
-
-from workflow_scripts.shared.fingerprint import ROOT
-
-sys.path.insert(0, str(ROOT / "benchmarks"))
 import scaling
 import scaling_fit
 import scaling_paper

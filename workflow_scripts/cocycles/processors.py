@@ -245,7 +245,7 @@ class Maximum(Processor):
 
     def aggregate(self, messages: Tensor) -> Tensor:
         """The maximum, in the shapes of `Processor`."""
-        return messages.amax(1)
+        return maximum(messages)
 
     def arrived(self, z: Tensor, edges: Edges, graph: Tensor) -> Tensor:
         """The maximum, in the shapes of `Processor`: what all senders share is added last.
@@ -256,7 +256,7 @@ class Maximum(Processor):
         rest = self.receiver(argument) + self.graph(graph)[:, None]
         pairs = self.pairs(edges)
         pairs += self.sender(argument)[:, :, None]  # in place, as its gradient needs no operands
-        return maximum(pairs) + rest
+        return self.aggregate(pairs) + rest
 
     def start(self, nodes: Tensor, hidden: Tensor) -> Tensor:
         """The features, in the shapes of `Processor`."""
