@@ -105,6 +105,14 @@ def test_padding_shows_whole_replies_without_thoughts_and_each_before_any_twice(
     assert dialogue.padding(THINKING, [("C", [])], 1000) == []
 
 
+def test_padding_reads_no_more_replies_than_it_shows(monkeypatch):
+    """Otherwise its cost grows with the square of the number of questions."""
+    read = []
+    monkeypatch.setattr(dialogue.replies, "history", lambda text: read.append(text) or text)
+    others = [(str(number), [f"reply {number}"] * 4) for number in range(1000)]
+    assert len(dialogue.padding(THINKING, others, 100)) == 2 * len(read)
+
+
 def test_a_finished_reply_of_another_model_is_shown_also_where_this_one_thinks():
     assert THINKING.shown(r"The answer is \boxed{2}.", True) == r"The answer is \boxed{2}."
     channels = (

@@ -9,8 +9,9 @@ answers only; a truncated attempt is an empty answer.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import cycle
 from typing import Any
 
 from workflow_scripts.inference import forms, replies
@@ -172,24 +173,26 @@ def padding(
     with its first reply, then once with its second, and so on; after the last replies the exchanges
     are repeated. Questions without a reply that can be shown are left out.
     """
-    shown = [
-        (text, [each for each in map(dialogue.spoken, replies) if each]) for text, replies in others
-    ]
-    rounds = max((len(replies) for _, replies in shown), default=0)
-    exchanges = [
-        [*dialogue.asking(text), {"role": "assistant", "content": replies[number]}]
-        for number in range(rounds)
-        for text, replies in shown
-        if number < len(replies)
-    ]
     turns: list[Turn] = []
-    size = number = 0
-    while size < characters and exchanges:
-        pair = exchanges[number % len(exchanges)]
-        turns += pair
-        size += sum(len(turn["content"]) for turn in pair)
-        number += 1
+    size, exchanges = 0, cycle(_exchanges(dialogue, others))
+    while size < characters and (exchange := next(exchanges, None)):
+        turns += exchange
+        size += sum(len(turn["content"]) for turn in exchange)
     return turns
+
+
+def _exchanges(
+    dialogue: Dialogue, others: Sequence[tuple[str, Sequence[str]]]
+) -> Iterator[list[Turn]]:
+    """The exchanges of `padding`, each once. Replies are read only as far as they are needed."""
+    left = [(text, filter(None, map(dialogue.spoken, given))) for text, given in others]
+    while left:
+        remaining = []
+        for text, shown in left:
+            if (reply := next(shown, None)) is not None:
+                yield [*dialogue.asking(text), {"role": "assistant", "content": reply}]
+                remaining.append((text, shown))
+        left = remaining
 
 
 def boxed(text: str) -> str | None:
