@@ -96,6 +96,16 @@ def test_a_reply_with_many_draws_counts_once_and_each_turn_of_a_chain(write):
     assert found["prompt_tokens"].isna().all()
 
 
+def test_draws_without_a_setting_are_told_apart_by_the_others(write):
+    condition = {"experiment": "S7", "target": "digit", "temperature": 1.0, "top_p": 1.0}
+    condition |= {"top_k": 0, "batch": 3, "position": 0, "finish_reason": "stop", "tokens": 6}
+    rows = [
+        condition | {"style": style, "unit": unit} for style in (None, "plain") for unit in (0, 1)
+    ]
+    found = table([write("draws", rows)], write("scores", [NONE]))
+    assert found.loc["S7", ["prompts", "replies", "completion_tokens"]].tolist() == [2, 4, 24]
+
+
 def test_a_study_without_replies_has_no_rows(write):
     inside = [{"metric": "spread", "value": 1.0, "model": "mine"}]
     assert table([write("inside", inside)], write("scores", [NONE])).empty

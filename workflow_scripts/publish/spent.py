@@ -128,9 +128,9 @@ def _draws(frame: pd.DataFrame) -> pd.DataFrame:
     """The replies of a table of draws; which of them could be read is in the scores."""
     condition = ["experiment", "target", "style", "temperature", "top_p", "top_k", "batch", "unit"]
     turn = frame["position"].where(frame["experiment"].isin(CHAINS), 0)
-    name = frame[condition].astype(str).agg("/".join, axis=1) + "/" + turn.astype(str)
+    name = _joined(frame.assign(turn=turn), [*condition, "turn"])
     sampled = ["experiment", "target", "style", "temperature", "top_p", "top_k", "batch"]
-    same_prompt = frame[sampled].astype(str).agg("/".join, axis=1)
+    same_prompt = _joined(frame, sampled)
     once = ~name.duplicated()
     return pd.DataFrame(
         {
@@ -144,6 +144,12 @@ def _draws(frame: pd.DataFrame) -> pd.DataFrame:
             "unread": float("nan"),
         }
     )[once]
+
+
+def _joined(frame: pd.DataFrame, columns: Sequence[str]) -> "pd.Series[str]":
+    """The columns' texts with slashes between them, column by column: tables have many rows."""
+    first, *others = (frame[name].astype(str) for name in columns)
+    return first.str.cat(others, sep="/", na_rep="")
 
 
 def _unread(scores: pd.DataFrame, model: str) -> "pd.Series[float]":
