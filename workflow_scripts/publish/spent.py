@@ -148,8 +148,8 @@ def _draws(frame: pd.DataFrame) -> pd.DataFrame:
 
 def _joined(frame: pd.DataFrame, columns: Sequence[str]) -> "pd.Series[str]":
     """The columns' texts with slashes between them, column by column: tables have many rows."""
-    first, *others = (frame[name].astype(str) for name in columns)
-    return first.str.cat(others, sep="/", na_rep="")
+    text = frame[list(columns)].astype(str)
+    return text[columns[0]].str.cat(text[list(columns[1:])], sep="/", na_rep="")
 
 
 def _unread(scores: pd.DataFrame, model: str) -> "pd.Series[float]":
