@@ -126,11 +126,10 @@ def _arm(frame: pd.DataFrame) -> "pd.Series[str] | None":
 
 def _draws(frame: pd.DataFrame) -> pd.DataFrame:
     """The replies of a table of draws; which of them could be read is in the scores."""
-    condition = ["experiment", "target", "style", "temperature", "top_p", "top_k", "batch", "unit"]
-    turn = frame["position"].where(frame["experiment"].isin(CHAINS), 0)
-    name = _joined(frame.assign(turn=turn), [*condition, "turn"])
     sampled = ["experiment", "target", "style", "temperature", "top_p", "top_k", "batch"]
-    same_prompt = _joined(frame, sampled)
+    same_prompt = _joined(frame[sampled])
+    turn = frame["position"].where(frame["experiment"].isin(CHAINS), 0)
+    name = _joined(pd.DataFrame({"prompt": same_prompt, "unit": frame["unit"], "turn": turn}))
     once = ~name.duplicated()
     return pd.DataFrame(
         {
@@ -146,10 +145,10 @@ def _draws(frame: pd.DataFrame) -> pd.DataFrame:
     )[once]
 
 
-def _joined(frame: pd.DataFrame, columns: Sequence[str]) -> "pd.Series[str]":
-    """The columns' texts with slashes between them, column by column: tables have many rows."""
-    text = frame[list(columns)].astype(str)
-    return text[columns[0]].str.cat(text[list(columns[1:])], sep="/", na_rep="")
+def _joined(frame: pd.DataFrame) -> "pd.Series[str]":
+    """Each row's texts with slashes between them, column by column: tables have many rows."""
+    text = frame.astype(str)
+    return text.iloc[:, 0].str.cat(text.iloc[:, 1:], sep="/", na_rep="")
 
 
 def _unread(scores: pd.DataFrame, model: str) -> "pd.Series[float]":
