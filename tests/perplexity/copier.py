@@ -5,7 +5,6 @@ At a planted place of a string it writes a zero, whatever stands there.
 """
 
 import re
-from types import SimpleNamespace
 
 import numpy as np
 import torch
@@ -33,26 +32,45 @@ class Copier:
         reply = messages[-1]["content"] if messages[-1]["role"] == "assistant" else ""
         return [KNOWN[each] for each in messages[0]["content"] + END + reply]
 
-    def model(
-        self, input_ids: torch.Tensor, use_cache: bool, logits_to_keep: int
-    ) -> SimpleNamespace:
-        """Log-probabilities (rows, tokens, vocabulary) of the last tokens."""
-        self.tokens += input_ids.numel()
-        rows = []
-        for tokens in input_ids.tolist():
-            text = "".join(TOKENS[token] for token in tokens)
-            question = text[: text.index(END)]
-            # A recalled value follows the beginning of the reply and a blank.
-            lead = " " if "What is" in question else ""
-            writes = lead + written(question, self.planted)
-            logs = torch.full((len(tokens), VOCABULARY), float(np.log(1 / VOCABULARY)))
-            start = len(question) + (4 if lead else 0)
-            for step in range(len(tokens) - start):
-                if step < len(writes):
-                    logs[start + step] = float(np.log(REST))
-                    logs[start + step, KNOWN[writes[step]]] = float(np.log1p(-DOUBT))
-            rows.append(logs)
-        return SimpleNamespace(logits=torch.stack(rows)[:, -logits_to_keep:])
+    def rewriting(self, rows: list[list[int]], fixed: int) -> "Rewriting":
+        """Rows whose answers are written anew."""
+        return Rewriting(self, rows, fixed)
+
+    def logs(self, tokens: list[int]) -> torch.Tensor:
+        """Log-probabilities (tokens, vocabulary) after each token."""
+        text = "".join(TOKENS[token] for token in tokens)
+        question = text[: text.index(END)]
+        # A recalled value follows the beginning of the reply and a blank.
+        lead = " " if "What is" in question else ""
+        writes = lead + written(question, self.planted)
+        logs = torch.full((len(tokens), VOCABULARY), float(np.log(1 / VOCABULARY)))
+        start = len(question) + (4 if lead else 0)
+        for step in range(len(tokens) - start):
+            if step < len(writes):
+                logs[start + step] = float(np.log(REST))
+                logs[start + step, KNOWN[writes[step]]] = float(np.log1p(-DOUBT))
+        return logs
+
+
+class Rewriting:
+    """As `inference.rewriting`, of a `Copier`."""
+
+    def __init__(self, copier: Copier, rows: list[list[int]], fixed: int):
+        self.copier, self.rows, self.fixed = copier, rows, fixed
+
+    def written(self, places: list[int]) -> torch.Tensor:
+        self.copier.tokens += sum(map(len, self.rows))
+        return torch.stack([self.copier.logs(row)[places] for row in self.rows])
+
+    def rewritten(
+        self, chosen: list[int], rows: list[list[int]], places: list[int]
+    ) -> torch.Tensor:
+        assert [row[: self.fixed] for row in rows] == [
+            self.rows[place][: self.fixed] for place in chosen
+        ]
+        assert min(places) >= self.fixed - 1
+        self.copier.tokens += sum(len(row) - self.fixed for row in rows)
+        return torch.stack([self.copier.logs(row)[places] for row in rows])
 
 
 def written(question: str, planted: tuple[int, ...]) -> str:

@@ -134,16 +134,17 @@ def test_answers_are_those_of_sequential_decoding(engine):
         edited_answers.edited(engine, base, each, WORDING, "spaced") for each in changed[1:]
     ]
     right = [each.answer for each in changed]
-    found, reference = edited_answers.answers(engine, spelt, right)
-    again, _ = edited_answers.answers(engine, spelt, right, reference)
-    assert again[0].gap < 1e-5 < again[1].gap
-    for each, answer, tokens in zip(changed, found, spelt, strict=True):
+    reference = torch.zeros(5, engine.vocabulary)
+    found = edited_answers.answers(engine, spelt, right, reference)
+    for place, (each, answer, tokens) in enumerate(zip(changed, found, spelt, strict=True)):
         ids = tokens.prompt + tokens.answer
         for step, slot in enumerate(tokens.slots):
             at = len(tokens.prompt) + slot
             with torch.inference_mode():
                 logits = engine.model(input_ids=torch.tensor([ids[:at]])).logits[0]
             logs = logits.float().log_softmax(-1)
+            if not place:
+                reference[step] = logs[-1].exp()
             own = logs[-1, tokens.tokens[step]]
             assert answer.given[step] == int(own.argmax())
             assert answer.log_given[step] == pytest.approx(float(own.max()), abs=1e-4)
@@ -154,6 +155,25 @@ def test_answers_are_those_of_sequential_decoding(engine):
         prompt_logs = logs[: len(prompt_ids)].gather(-1, prompt_ids)
         assert answer.prompt_nats == pytest.approx(-float(prompt_logs.mean()), abs=1e-4)
         assert answer.other == 1.0  # an untrained model prefers other tokens
+    again = edited_answers.answers(engine, spelt, right, reference)
+    assert again[0].gap < 1e-5 < again[1].gap
+
+
+def test_one_pass_tells_a_right_answer_from_a_wrong_one():
+    prompt = Prompt("bits", (0, 1, 0, 1))
+    for planted in ((), (1,), (3,)):
+        model = Copier(planted=planted)
+        base = edited_answers.spelt(model, prompt, WORDING, "plain")
+        found = edited_answers.right_answer(model, base, prompt.answer)
+        assert model.tokens == len(base.prompt) + len(base.answer)
+        if planted:
+            assert found is None
+            continue
+        answer, reference = found
+        (other,) = edited_answers.answers(model, [base], [prompt.answer], reference)
+        assert answer.given == other.given == prompt.answer
+        assert answer.nats(FLOOR) == other.nats(FLOOR)
+        assert other.gap == 0
 
 
 def test_a_prompt_beyond_the_context_is_left_out():
@@ -267,8 +287,12 @@ def test_the_workload_is_what_passes_through_the_model():
     for task in settings["tasks"]:
         for size in settings["sizes"]:
             edited(model, task, size, most=3)
-    passes = (part.scored_tokens / model.tokens - 2 / 8) / (1 - 2 / 8)
-    assert passes == pytest.approx(workload.PASSES, rel=0.05)  # two of eight are a prompt's
+    again = (workload.PASSES - 1) * 6 * 6 * sum(
+        len(edits.drawn(task, size, 1, np.random.default_rng(0))[0].answer)
+        for task in settings["tasks"]
+        for size in settings["sizes"]
+    )  # six edits of six prompts; only answers pass again
+    assert part.scored_tokens - model.tokens == pytest.approx(again, rel=0.2)
     assert part.requests == 5 * 2 * 6 * 8
 
 

@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from workflow_scripts.glasses import model_gaps, rounding_errors
+from workflow_scripts.glasses import half_products, model_gaps, rounding_errors
 from workflow_scripts.glasses.changed_attention import Change, changed
 from workflow_scripts.glasses.rounding_errors import REFERENCE, Errors, Format
 from workflow_scripts.inference import agreement, digits, engines, placement
@@ -86,7 +86,8 @@ def replies(engine: Any, model: Any, wording: str, settings: Mapping[str, Any]) 
 def in_format(model: Any, each: Format) -> Iterator[Any]:
     """A copy of the model that computes in `each.dtype` and keeps its cache in `each.cache`."""
     own = placement.copied(model).to(getattr(torch, each.dtype))
-    with changed(own, Change(stored=partial(rounding_errors.rounded, name=each.cache))):
+    how = Change(stored=partial(rounding_errors.rounded, name=each.cache))
+    with half_products.linear_layers(own), changed(own, how):
         yield own
 
 

@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from workflow_scripts.glasses.half_products import product
 from workflow_scripts.glasses.random_decoders import sunk
 from workflow_scripts.inference import attention
 
@@ -62,7 +63,7 @@ def changed_weights(
     smoothly. `sinks`, shape (heads,), are the logits of the model's own sinks, whose weight is not
     returned. The softmax is computed in float32 or float64.
     """
-    logits = attention.capped((query @ key.mT) * scaling, cap)
+    logits = attention.capped(product(query, key.mT) * scaling, cap)
     n = query.shape[2]
     places = torch.arange(n, device=query.device)
     distance = places[:, None] - places[None]
@@ -117,7 +118,7 @@ def changed(model: Any, how: Change) -> Iterator[None]:
         calls += 1
         if how.keep:
             how.kept.append(weights[0].detach())
-        return (weights @ value).transpose(1, 2).contiguous(), weights
+        return product(weights, value).transpose(1, 2).contiguous(), weights
 
     AttentionInterface.register(NAME, attend)
     AttentionMaskInterface.register(NAME, eager_mask)

@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from workflow_scripts.glasses import metrics
+from workflow_scripts.glasses import half_products, metrics
 from workflow_scripts.glasses.changed_attention import Change, changed, int8_weights
 from workflow_scripts.glasses.gap_scores import gap_rows
 from workflow_scripts.inference import chat, digits, placement
@@ -166,7 +166,7 @@ def in_precision(model: Any, precision: str, change: Change) -> Iterator[Any]:
     own = own.to(getattr(torch, precision, torch.float32))
     if precision == "int8_weights":
         change.rounded = int8_weights(own)
-    with changed(own, how):
+    with half_products.linear_layers(own), changed(own, how):
         yield own
 
 

@@ -21,6 +21,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from workflow_scripts.glasses import metrics
+from workflow_scripts.glasses.half_products import product
 
 ENCODINGS = ("none", "sinusoidal", "alibi", "rotary")
 CURES = ("none", "separators", "window", "sink")
@@ -69,16 +70,6 @@ def draw(generators: Sequence[torch.Generator], layers: int, width: int) -> Weig
         for generator in generators
     ]
     return Weights(*(torch.stack(each, 2) * width**-0.5))
-
-
-def product(left: Tensor, right: Tensor) -> Tensor:
-    """Matrix product of (..., m, k) and (..., k, n), rounded to their type; sums in float32 or 64.
-
-    That is what accelerators do; PyTorch's own float16 product on CPUs is many times slower.
-    """
-    if left.dtype == torch.float16 and left.device.type == "cpu":
-        return (left.float() @ right.float()).half()
-    return left @ right
 
 
 def norm(states: Tensor) -> Tensor:

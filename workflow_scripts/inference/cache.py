@@ -59,6 +59,15 @@ class Prompts(Cache):
             raise EngineError(OTHER_STATE)
         return self.keys[0].shape[2]
 
+    def first(self, chosen: torch.Tensor, slots: int) -> "Prompts":
+        """The first `slots` of the `chosen` prompts, shape (n,)."""
+        kept = Prompts(self.lay_out)
+        kept.keys, kept.values = (
+            [layer[:, :, :slots][chosen.to(layer.device)] for layer in layers]
+            for layers in (self.keys, self.values)
+        )
+        return kept
+
     def get_seq_length(self, layer_idx: int = 0) -> int:
         """Number of tokens before those of the forward pass."""
         return 0 if self.prefix is None else self.prefix.slots

@@ -1,5 +1,6 @@
 """A model loaded in this process: what sampling and scoring use of it."""
 
+from collections.abc import Sequence
 from importlib import metadata
 from typing import Any
 
@@ -9,6 +10,7 @@ import torch
 from workflow_scripts.inference.checkpoint import UNLIMITED, context, not_finite
 from workflow_scripts.inference.encoding import Encoder, end_tokens
 from workflow_scripts.inference.forward import Forward
+from workflow_scripts.inference.rewriting import Rewriting
 from workflow_scripts.inference.tasks import EngineError
 
 # Prompt tokens per pass on a CPU: more do not fit into its caches, fewer leave its kernels idle.
@@ -48,6 +50,10 @@ class LocalModel(Encoder):
         self.context: int = context(config, spec) or UNLIMITED
         self.ends = self._ends()
         self.token_texts = self._token_texts()
+
+    def rewriting(self, rows: Sequence[Sequence[int]], fixed: int) -> Rewriting:
+        """Rows whose tokens from number `fixed` on are written anew, several times."""
+        return Rewriting(self, rows, fixed)
 
     def _watch(self) -> None:
         """Let a study's own pass through the model raise `EngineError` for NaN or infinite states.

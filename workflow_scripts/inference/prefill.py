@@ -67,6 +67,33 @@ def run(
     if start:
         nothing = [(0, start - 1)]
         prefix, _ = run(forward, [rows[0][:start]], [range(start)], None, nothing, reuse=False)
+    return _passed(forward, rows, positions, segments, wanted, prefix)
+
+
+def resumed(
+    forward: Forward,
+    rows: Sequence[Sequence[int]],
+    wanted: Sequence[tuple[int, int]],
+    prefix: Prompts | None,
+) -> torch.Tensor:
+    """Logits as those of `run`, for rows of which `prefix` has the first tokens' keys and values.
+
+    It has one row for each, or one for all, and as many slots as it has tokens.
+    """
+    positions = [range(len(row)) for row in rows]
+    return _passed(forward, rows, positions, None, wanted, prefix)[1]
+
+
+def _passed(
+    forward: Forward,
+    rows: Sequence[Sequence[int]],
+    positions: Sequence[Sequence[int]],
+    segments: Sequence[Sequence[int]] | None,
+    wanted: Sequence[tuple[int, int]],
+    prefix: Prompts | None,
+) -> tuple[Prompts, torch.Tensor]:
+    """Pass the tokens after those of `prefix` through the model; as for `run`."""
+    start = 0 if prefix is None else prefix.slots
     lengths = [len(row) - start for row in rows]
     where = layout(lengths, forward.device)
     at = _pad([row[start:] for row in positions], where.width, HIDDEN)

@@ -103,9 +103,10 @@ class Asker:
         base = edited_answers.spelt(self.engine, prompt, self.wording, way)
         if base is None:
             return False, [], 1
-        (before,), reference = edited_answers.answers(self.engine, [base], [prompt.answer])
-        if before.given != prompt.answer:
+        asked = edited_answers.right_answer(self.engine, base, prompt.answer)
+        if asked is None:
             return False, [], 0
+        before, reference = asked
         drawn = edits.chosen(prompt, kind, self.edits, rng)
         spelt = [
             edited_answers.edited(self.engine, base, each.prompt, self.wording, way)
@@ -116,7 +117,7 @@ class Asker:
             return True, [], len(drawn)
         changed, tokens = zip(*pairs, strict=True)
         expected = [each.prompt.answer for each in changed]
-        after, _ = edited_answers.answers(self.engine, tokens, expected, reference)
+        after = edited_answers.answers(self.engine, tokens, expected, reference)
         found = edit_rows(prompt, before, changed, after, self.floor)
         return True, found, len(drawn) - len(pairs)
 

@@ -4,7 +4,7 @@ At each step the symbols of the task compete, as digits do in `models.py`. Proba
 the whole vocabulary.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -89,91 +89,112 @@ def edited(engine: Any, base: Spelling, prompt: Prompt, wording: str, way: str) 
     return replace(base, prompt=tokens) if apart == 1 else None
 
 
-@torch.inference_mode()
+def right_answer(
+    engine: Any, asked: Spelling, right: Sequence[int]
+) -> tuple[Answer, Tensor] | None:
+    """The greedy answer to a prompt and the probabilities (n, vocabulary) at its steps, if right.
+
+    None for a wrong answer, which one pass tells: after the right symbols before its first wrong
+    one, the model prefers that one.
+    """
+    _, prompt_nats, steps = _first(engine, [asked], [right])
+    if _preferred(asked, steps)[0] != list(right):
+        return None
+    return _answer(asked, steps[0], right, right, prompt_nats[0], None), steps[0].exp()
+
+
 def answers(
-    engine: Any,
-    asked: Sequence[Spelling],
-    right: Sequence[Sequence[int]],
-    reference: Tensor | None = None,
-) -> tuple[list[Answer], Tensor]:
+    engine: Any, asked: Sequence[Spelling], right: Sequence[Sequence[int]], reference: Tensor
+) -> list[Answer]:
     """Greedy answers to prompts of one length whose answers have one frame.
 
     `right` are the right symbols (prompts, n), `reference` the probabilities (n, vocabulary) from
-    which gaps are taken. Also returns the probabilities (n, vocabulary) of the first prompt's
-    answer. Symbols are written in parallel, from the right ones, until nothing changes (see
-    `copying.greedy`): each pass settles one more symbol at least.
+    which gaps are taken. Symbols are written in parallel, from the right ones, until nothing
+    changes (see `copying.greedy`): each pass settles one more symbol at least.
     """
-    frame = asked[0]
-    prompt_nats = np.full(len(asked), np.nan)
+    length = len(asked[0].prompt) + len(asked[0].answer)
+    most = max(1, min(engine.pass_tokens // length, LOGITS // (length * engine.vocabulary)))
+    found: list[Answer] = []
+    for start in range(0, len(asked), most):
+        part = slice(start, start + most)
+        found += _together(engine, asked[part], right[part], reference)
+    return found
+
+
+def _together(
+    engine: Any, asked: Sequence[Spelling], right: Sequence[Sequence[int]], reference: Tensor
+) -> list[Answer]:
+    """`answers` to prompts that pass through the model together."""
+    rewriting, prompt_nats, steps = _first(engine, asked, right)
     written = [list(each) for each in right]
     found: dict[int, Answer] = {}
-    first = torch.empty(0)
     active = list(range(len(asked)))
     for turn in range(len(right[0]) + 1):
         left = []
-        for places, logs in _passes(engine, asked, written, active, whole=turn == 0):
-            if turn == 0:
-                prompt_nats[places] = _prompt_nats(asked, places, logs)
-                logs = logs[:, len(frame.prompt) - 1 :]
-            at = torch.tensor(frame.slots, device=logs.device)
-            steps = logs[:, at]  # (rows, n, vocabulary)
-            symbols = torch.tensor(frame.tokens, device=logs.device)
-            own = steps.gather(-1, symbols.expand(len(places), -1, -1))  # (rows, n, symbols)
-            best = own.argmax(-1)
-            other = own.amax(-1) < steps.amax(-1)
-            for row, place in enumerate(places):
-                new = best[row].tolist()
-                if new != written[place] and turn < len(new):
-                    written[place] = new
-                    left.append(place)
-                    continue
-                gap = np.nan
-                if reference is not None:
-                    gap = float((steps[row].exp() - reference).abs().max())
-                if place == 0:
-                    first = steps[row].exp()
-                found[place] = Answer(
-                    tuple(written[place]),
-                    _chosen(own[row], right[place]),
-                    _chosen(own[row], written[place]),
-                    float(prompt_nats[place]),
-                    gap,
-                    float(other[row].double().mean()),
+        for row, new in enumerate(_preferred(asked[0], steps)):
+            place = active[row]
+            if new != written[place] and turn < len(new):
+                written[place] = new
+                left.append(place)
+            else:
+                found[place] = _answer(
+                    asked[0], steps[row], right[place], written[place], prompt_nats[place], reference
                 )
         active = left
-    return [found[place] for place in range(len(asked))], first
+        if not active:
+            break
+        rows = [asked[place].prompt + asked[place].written(written[place]) for place in active]
+        steps = rewriting.rewritten(active, rows, _steps(asked[0]))
+    return [found[place] for place in range(len(asked))]
 
 
-def _passes(
-    engine: Any,
-    asked: Sequence[Spelling],
-    written: Sequence[Sequence[int]],
-    active: Sequence[int],
-    whole: bool,
-) -> Iterator[tuple[list[int], Tensor]]:
-    """Log-probabilities (rows, tokens, vocabulary) after the tokens of some prompts and answers.
+def _steps(frame: Spelling) -> list[int]:
+    """The places of the tokens before those of the symbols of an answer, (n,)."""
+    return [len(frame.prompt) - 1 + slot for slot in frame.slots]
 
-    After every token of the prompt too if `whole`, else from its last one on.
+
+def _first(
+    engine: Any, asked: Sequence[Spelling], right: Sequence[Sequence[int]]
+) -> tuple[Any, NDArray[np.float64], Tensor]:
+    """The first pass, with the right answers.
+
+    What writes them anew, the log-perplexities of the prompts (prompts,), and log-probabilities at
+    the steps of the answers (prompts, n, vocabulary).
     """
-    if not active:
-        return
-    length = len(asked[0].prompt) + len(asked[0].answer)
-    keep = length if whole else len(asked[0].answer) + 1
-    vocabulary = engine.vocabulary
-    size = max(1, min(engine.pass_tokens // length, LOGITS // (keep * vocabulary)))
-    for start in range(0, len(active), size):
-        places = list(active[start : start + size])
-        rows = [asked[place].prompt + asked[place].written(written[place]) for place in places]
-        ids = torch.tensor(rows, device=engine.device)
-        logits = engine.model(input_ids=ids, use_cache=False, logits_to_keep=keep).logits
-        yield places, logits.float().log_softmax(-1)
+    rows = [one.prompt + one.written(each) for one, each in zip(asked, right, strict=True)]
+    size = len(asked[0].prompt)
+    rewriting = engine.rewriting(rows, size)
+    logs = rewriting.written([*range(size - 1), *_steps(asked[0])])
+    tokens = torch.tensor([each.prompt[1:] for each in asked], device=logs.device)
+    known = logs[:, : size - 1].gather(-1, tokens[..., None])[..., 0]
+    return rewriting, -known.double().mean(-1).cpu().numpy(), logs[:, size - 1 :]
 
 
-def _prompt_nats(asked: Sequence[Spelling], places: Sequence[int], logs: Tensor) -> NDArray:
-    """Log-perplexities (rows,) of the prompts at `places`, from logs (rows, tokens, vocabulary)."""
-    tokens = torch.tensor([asked[place].prompt[1:] for place in places], device=logs.device)
-    known = logs[:, : tokens.shape[1]].gather(-1, tokens[..., None])[..., 0]
-    return np.asarray(-known.double().mean(-1).cpu().numpy())
+def _preferred(frame: Spelling, steps: Tensor) -> list[list[int]]:
+    """The likeliest symbol at each step, (prompts, n), from logs (prompts, n, vocabulary)."""
+    return _of_symbols(frame, steps).argmax(-1).tolist()
+
+
+def _of_symbols(frame: Spelling, steps: Tensor) -> Tensor:
+    """Log-probabilities of all symbols (..., n, symbols), from those of tokens."""
+    symbols = torch.tensor(frame.tokens, device=steps.device)
+    return steps.gather(-1, symbols.expand(*steps.shape[:-2], -1, -1))
+
+
+def _answer(
+    frame: Spelling,
+    steps: Tensor,
+    right: Sequence[int],
+    given: Sequence[int],
+    prompt_nats: float,
+    reference: Tensor | None,
+) -> Answer:
+    """An answer from the log-probabilities at its steps, (n, vocabulary)."""
+    own = _of_symbols(frame, steps)
+    gap = np.nan if reference is None else float((steps.exp() - reference).abs().max())
+    other = (own.amax(-1) < steps.amax(-1)).double().mean()
+    logs = (_chosen(own, symbols) for symbols in (right, given))
+    return Answer(tuple(given), *logs, float(prompt_nats), gap, float(other))
 
 
 def _chosen(logs: Tensor, symbols: Sequence[int]) -> NDArray[np.float64]:

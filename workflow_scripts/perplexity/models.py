@@ -7,7 +7,7 @@ Free greedy replies from the runner are recorded too. The paper's prompt, varian
 not known.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -22,6 +22,7 @@ from workflow_scripts.perplexity.digits import Spelling
 from workflow_scripts.shared import job, progress, scores, seeds, tables
 from workflow_scripts.shared.scores import Row
 
+LOGITS = 1 << 25  # most entries of a tensor of logits: 128 MiB of float32
 SPARE_TOKENS = 8  # room in a free reply beyond its bits, to see whether it ends
 
 
@@ -47,15 +48,31 @@ def refuse_beyond_context(engine: Any, wording: str, way: str, sizes: list[int])
             )
 
 
-@torch.inference_mode()
-def distributions(engine: Any, spelt: Spelling, bits: list[int]) -> torch.Tensor:
-    """Log-probabilities at each bit of the answer after the bits before it, (n, vocabulary)."""
-    tokens = spelt.prompt + spelt.written(bits)
-    ids = torch.tensor([tokens], device=engine.device)
-    keep = len(spelt.answer) + 1
-    logits = engine.model(input_ids=ids, use_cache=False, logits_to_keep=keep).logits[0]
-    # The first kept row is the prompt's last token: it predicts the answer's first.
-    return logits[torch.tensor(spelt.slots, device=engine.device)].float().log_softmax(-1)
+def checked(engine: Any, wording: str, bits: Sequence[int], way: str) -> Spelling:
+    """Tokens of a question and its answer, of a size that `refuse_beyond_context` let pass."""
+    spelt = digits.spelling(engine, wording, bits, way)
+    assert spelt is not None
+    return spelt
+
+
+def steps_of(spelt: Spelling) -> list[int]:
+    """The places of the tokens before those of the bits, (n,)."""
+    return [len(spelt.prompt) - 1 + slot for slot in spelt.slots]
+
+
+def distributions(
+    engine: Any, spelt: Sequence[Spelling], bits: Sequence[Sequence[int]]
+) -> Iterator[torch.Tensor]:
+    """Log-probabilities at each bit of answers after the bits before it, (n, vocabulary) each.
+
+    All answers have n bits, and their prompts equally many tokens.
+    """
+    rows = [one.prompt + one.written(each) for one, each in zip(spelt, bits, strict=True)]
+    places = steps_of(spelt[0])
+    most = min(engine.pass_tokens // len(rows[0]), LOGITS // (len(places) * engine.vocabulary))
+    for start in range(0, len(rows), max(1, most)):
+        part = rows[start : start + max(1, most)]
+        yield from engine.rewriting(part, len(spelt[0].prompt)).written(places)
 
 
 def greedy(engine: Any, spelt: Spelling, start: list[int]) -> tuple[list[int], torch.Tensor]:
@@ -65,13 +82,15 @@ def greedy(engine: Any, spelt: Spelling, start: list[int]) -> tuple[list[int], t
     """
     rows = torch.arange(len(start), device=engine.device)
     zeros, ones = (torch.tensor(ids, device=engine.device) for ids in (spelt.zeros, spelt.ones))
-    written = start
-    for _ in range(len(start) + 1):
-        logs = distributions(engine, spelt, written)
+    places, written = steps_of(spelt), start
+    rewriting = engine.rewriting([spelt.prompt + spelt.written(start)], len(spelt.prompt))
+    (logs,) = rewriting.written(places)
+    for _ in start:
         new = (logs[rows, ones] > logs[rows, zeros]).long().tolist()
         if new == written:
             break
         written = new
+        (logs,) = rewriting.rewritten([0], [spelt.prompt + spelt.written(written)], places)
     return written, logs
 
 
@@ -94,8 +113,7 @@ def pair_rows(engine: Any, wording: str, way: str, size: int, floor: float) -> l
     found: dict[str, Any] = {}
     measured: dict[str, float] = {}
     for name, bits in strings(size).items():
-        spelt = digits.spelling(engine, wording, bits, way)
-        assert spelt is not None  # every size has been checked
+        spelt = checked(engine, wording, bits, way)
         written, logs = greedy(engine, spelt, bits)
         pair = both(logs, spelt)
         right = np.exp(pair[np.arange(size), bits])
@@ -129,8 +147,7 @@ def free_replies(engine: Any, wording: str, way: str, sizes: list[int], seed: in
     asked = []
     for size in sizes:
         for name, bits in strings(size).items():
-            spelt = digits.spelling(engine, wording, bits, way)
-            assert spelt is not None
+            spelt = checked(engine, wording, bits, way)
             asked.append(
                 requests.request(
                     f"{name} {size}",
@@ -171,10 +188,11 @@ def random_steps(
     rows = []
     for size in progress.track(sizes, description="random strings", unit="size"):
         rng = seeds.generator(seed, "perplexity", "models", "random", size)
-        for item, bits in enumerate(rng.integers(0, 2, (count, size)).tolist()):
-            spelt = digits.spelling(engine, wording, bits, way)
-            assert spelt is not None
-            pair = both(distributions(engine, spelt, bits), spelt)
+        drawn = rng.integers(0, 2, (count, size)).tolist()
+        spelt = [checked(engine, wording, bits, way) for bits in drawn]
+        found = distributions(engine, spelt, drawn)
+        for item, (bits, one, logs) in enumerate(zip(drawn, spelt, found, strict=True)):
+            pair = both(logs, one)
             for step in range(size):
                 rows.append(
                     {"size": size, "item": item, "step": step, "bit": bits[step]}

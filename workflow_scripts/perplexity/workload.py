@@ -8,7 +8,9 @@ from workflow_scripts.perplexity import digits
 from workflow_scripts.shared import seeds
 from workflow_scripts.shared.workload import Count, Part, asked
 
-PASSES = 2  # of a string through the model: one if it is copied, else one per change and one more
+# Of an answer through the model: one if it is right, else one per change and one more. Its question
+# passes once.
+PASSES = 2
 
 
 def workload(config: dict[str, Any], name: str, count: Count) -> list[Part]:
@@ -22,10 +24,10 @@ def workload(config: dict[str, Any], name: str, count: Count) -> list[Part]:
     # Where the tokenizer merges digits, bits are written with spaces between them.
     way = "plain" if count.text(digits.text([0] * longest, "plain")) >= longest else "spaced"
 
-    def read(wording: str, size: int) -> int:
+    def read(wording: str, size: int, passes: int = 1) -> int:
         bits = [0] * size
         turns = digits.question(model, wording, bits, way)
-        return count.turns(turns) + count.text(digits.text(bits, way))
+        return count.turns(turns) + passes * count.text(digits.text(bits, way))
 
     free = [
         requests.request(
@@ -39,7 +41,7 @@ def workload(config: dict[str, Any], name: str, count: Count) -> list[Part]:
         for size in settings["sizes"]
         for string, bits in strings(size).items()
     ]
-    pairs = sum(2 * PASSES * read(each, size) for each in wordings for size in settings["sizes"])
+    pairs = sum(2 * read(each, size, PASSES) for each in wordings for size in settings["sizes"])
     random_sizes = [size for sizes in settings["random_sizes"].values() for size in sizes]
     random = settings["strings"] * sum(read(wordings[0], size) for size in random_sizes)
     number = 2 * len(wordings) * len(settings["sizes"]) + settings["strings"] * len(random_sizes)
@@ -70,7 +72,8 @@ def edited(config: dict[str, Any], wording: str, model: Any, way: str, count: Co
             first = prompts[0]
             turns = digits.asked(model, first.text(wording, way))
             reply = digits.answered(first.lead, first.answer, way)
-            length = count.turns(turns) + count.text(reply)
+            answer = count.text(reply)
+            length = count.turns(turns) + answer
             if count.context is not None and length > count.context:
                 continue
             changed = sum(
@@ -78,5 +81,6 @@ def edited(config: dict[str, Any], wording: str, model: Any, way: str, count: Co
             )
             # Each kind of edits starts from a prompt of its own.
             number += len(prompts) * (len(edits.KINDS) + changed)
-            tokens += len(prompts) * (len(edits.KINDS) + PASSES * changed) * length
+            tokens += len(prompts) * (len(edits.KINDS) + changed) * length
+            tokens += len(prompts) * changed * (PASSES - 1) * answer
     return Part("perplexity_blind_spots", number, number, scored_tokens=tokens)
