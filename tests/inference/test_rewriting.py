@@ -24,19 +24,26 @@ def expected(engine, rows, places):
     return torch.stack(logs)[:, places]
 
 
-@pytest.mark.parametrize("fixed", [1, 16, 17, 45])
-def test_log_probabilities_are_those_of_whole_rows(engine, fixed):
-    random = np.random.default_rng(fixed)
+@pytest.mark.parametrize("same", [0, 1, 16, 17, 45])
+def test_log_probabilities_are_those_of_whole_rows(engine, same):
+    random = np.random.default_rng(same)
     rows = random.integers(5, 300, (ROWS, LENGTH)).tolist()
-    rewriting = engine.rewriting(rows, fixed)
-    every = [0, 3, fixed - 1, 58, 59]
+    rewriting = engine.rewriting(rows)
+    every = [0, 3, 30, 58, 59]
     found = rewriting.written(every)
     torch.testing.assert_close(found, expected(engine, rows, every), atol=1e-4, rtol=1e-4)
-    late = [fixed - 1, fixed, 50, 58]
-    for chosen in ([0, 1, 2, 3, 4], [3, 1], [4]):
-        ends = random.integers(5, 300, (len(chosen), LENGTH - fixed)).tolist()
-        new = [rows[place][:fixed] + end for place, end in zip(chosen, ends, strict=True)]
-        found = rewriting.rewritten(chosen, new, late)
+    # Fewer rows each time, and some that stay the same for longer and have other lengths.
+    for chosen, kept, length in (
+        ([0, 1, 2, 3, 4], same, 60),
+        ([3, 1], same, 50),
+        ([1], 49, 60),
+        ([1], 60, 70),
+    ):
+        for row in chosen:
+            rows[row] = rows[row][:kept] + random.integers(5, 300, length - kept).tolist()
+        late = [kept, length - 3, length - 1]
+        new = [rows[row] for row in chosen]
+        found = rewriting.rewritten(chosen, new, kept, late)
         torch.testing.assert_close(found, expected(engine, new, late), atol=1e-4, rtol=1e-4)
 
 
@@ -48,21 +55,21 @@ def test_only_ends_pass_the_model_again(tmp_path):
     vars(engine.forward).update(device=forward.device, windowed=forward.windowed)
     common = list(range(5, 45))
     rows = [common + [other] * 20 for other in range(50, 58)]
-    rewriting = engine.rewriting(rows, 50)
-    rewriting.written([49, 55])
+    rewriting = engine.rewriting(rows)
+    rewriting.written([0, 49, 55])
     assert passed == [32, 8 * 28]  # a common beginning once, in whole blocks
     passed.clear()
-    rewriting.rewritten([0, 1, 2, 3], rows[:4], [49, 55])
-    assert passed == [4 * 12]  # what follows the last whole block of the fixed part
+    rewriting.rewritten([0, 1, 2, 3], rows[:4], 49, [49, 55])
+    assert passed == [4 * 12]  # what follows the last whole block that is the same
 
 
 def test_logits_that_are_not_finite_are_an_error(tmp_path):
     engine = engines.load("tiny", tiny.SPEC, str(tiny.save(tmp_path / "model")))
-    rewriting = engine.rewriting([list(range(5, 35))], 20)
+    rewriting = engine.rewriting([list(range(5, 35))])
     rewriting.written([25])
     with torch.no_grad():
         engine.model.model.norm.weight[0] = torch.nan
     with pytest.raises(EngineError, match=r"models\.tiny"):
-        rewriting.rewritten([0], [list(range(5, 35))], [25])
+        rewriting.rewritten([0], [list(range(5, 35))], 20, [25])
     with pytest.raises(EngineError, match=r"models\.tiny"):
-        engine.rewriting([list(range(5, 35))], 20).written([25])
+        engine.rewriting([list(range(5, 35))]).written([25])

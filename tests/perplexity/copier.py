@@ -32,9 +32,9 @@ class Copier:
         reply = messages[-1]["content"] if messages[-1]["role"] == "assistant" else ""
         return [KNOWN[each] for each in messages[0]["content"] + END + reply]
 
-    def rewriting(self, rows: list[list[int]], fixed: int) -> "Rewriting":
+    def rewriting(self, rows: list[list[int]]) -> "Rewriting":
         """Rows whose answers are written anew."""
-        return Rewriting(self, rows, fixed)
+        return Rewriting(self, rows)
 
     def logs(self, tokens: list[int]) -> torch.Tensor:
         """Log-probabilities (tokens, vocabulary) after each token."""
@@ -55,21 +55,22 @@ class Copier:
 class Rewriting:
     """As `inference.rewriting`, of a `Copier`."""
 
-    def __init__(self, copier: Copier, rows: list[list[int]], fixed: int):
-        self.copier, self.rows, self.fixed = copier, rows, fixed
+    def __init__(self, copier: Copier, rows: list[list[int]]):
+        self.copier, self.last = copier, dict(enumerate(rows))
 
     def written(self, places: list[int]) -> torch.Tensor:
-        self.copier.tokens += sum(map(len, self.rows))
-        return torch.stack([self.copier.logs(row)[places] for row in self.rows])
+        self.copier.tokens += sum(map(len, self.last.values()))
+        return torch.stack([self.copier.logs(row)[places] for row in self.last.values()])
 
     def rewritten(
-        self, chosen: list[int], rows: list[list[int]], places: list[int]
+        self, chosen: list[int], rows: list[list[int]], same: int, places: list[int]
     ) -> torch.Tensor:
-        assert [row[: self.fixed] for row in rows] == [
-            self.rows[place][: self.fixed] for place in chosen
-        ]
-        assert min(places) >= self.fixed - 1
-        self.copier.tokens += sum(len(row) - self.fixed for row in rows)
+        for number, row in zip(chosen, rows, strict=True):
+            assert row[:same] == self.last[number][:same]
+        assert same <= min(places) <= max(places) < min(map(len, rows))
+        assert same <= min(len(self.last[number]) for number in chosen)  # else not in the cache
+        self.last = dict(zip(chosen, rows, strict=True))
+        self.copier.tokens += sum(len(row) - same for row in rows)
         return torch.stack([self.copier.logs(row)[places] for row in rows])
 
 

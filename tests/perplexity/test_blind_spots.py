@@ -287,10 +287,15 @@ def test_the_workload_is_what_passes_through_the_model():
     for task in settings["tasks"]:
         for size in settings["sizes"]:
             edited(model, task, size, most=3)
-    again = (workload.PASSES - 1) * 6 * 6 * sum(
-        len(edits.drawn(task, size, 1, np.random.default_rng(0))[0].answer)
-        for task in settings["tasks"]
-        for size in settings["sizes"]
+    again = (
+        (workload.PASSES - 1)
+        * 6
+        * 6
+        * sum(
+            len(edits.drawn(task, size, 1, np.random.default_rng(0))[0].answer)
+            for task in settings["tasks"]
+            for size in settings["sizes"]
+        )
     )  # six edits of six prompts; only answers pass again
     assert part.scored_tokens - model.tokens == pytest.approx(again, rel=0.2)
     assert part.requests == 5 * 2 * 6 * 8

@@ -73,7 +73,7 @@ def test_a_length_beyond_the_context_is_refused_before_any_work(engine, monkeypa
 def test_parallel_decoding_equals_sequential_decoding(engine, bits):
     way = digits.way_of(engine, WORDING, 10)
     spelt = digits.spelling(engine, WORDING, bits, way)
-    written, logs = models.greedy(engine, spelt, bits)
+    ((written, logs),) = models.greedy(engine, [spelt], [bits])
     tokens = spelt.prompt + spelt.answer
     for number, slot in enumerate(spelt.slots):
         at = len(spelt.prompt) + slot
@@ -90,7 +90,7 @@ def test_rows_of_a_pair_are_probabilities_of_the_model(engine):
     way = digits.way_of(engine, WORDING, 6)
     rows = {r["metric"]: r["value"] for r in models.pair_rows(engine, WORDING, way, 6, 1e-12)}
     spelt = digits.spelling(engine, WORDING, [0] * 6, way)
-    _, logs = models.greedy(engine, spelt, [0] * 6)
+    ((_, logs),) = models.greedy(engine, [spelt], [[0] * 6])
     p = np.exp(models.both(logs, spelt)[:, 0])
     assert rows["alpha_least"] == pytest.approx(p.min())
     assert rows["nats_alpha"] == pytest.approx(-np.log(p).mean())

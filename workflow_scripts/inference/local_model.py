@@ -51,9 +51,9 @@ class LocalModel(Encoder):
         self.ends = self._ends()
         self.token_texts = self._token_texts()
 
-    def rewriting(self, rows: Sequence[Sequence[int]], fixed: int) -> Rewriting:
-        """Rows whose tokens from number `fixed` on are written anew, several times."""
-        return Rewriting(self, rows, fixed)
+    def rewriting(self, rows: Sequence[Sequence[int]]) -> Rewriting:
+        """Rows of tokens whose ends will be written anew, several times."""
+        return Rewriting(self, rows)
 
     def _watch(self) -> None:
         """Let a study's own pass through the model raise `EngineError` for NaN or infinite states.

@@ -62,12 +62,21 @@ def run(
     segment (all 0 if None). Returns the caches and the logits, shape (wanted, vocabulary), at the
     (row, place) pairs. With `reuse`, the common prefix passes through the model once.
     """
-    start = _shared(rows, segments, wanted) if reuse else 0
-    prefix = None
-    if start:
-        nothing = [(0, start - 1)]
-        prefix, _ = run(forward, [rows[0][:start]], [range(start)], None, nothing, reuse=False)
-    return _passed(forward, rows, positions, segments, wanted, prefix)
+    start = _shared(rows, segments) if reuse else 0
+    if not start:
+        return _passed(forward, rows, positions, segments, wanted, None)
+    early = sorted({place for _, place in wanted if place < start})
+    asked = [(0, place) for place in early or [start - 1]]
+    prefix, common = run(forward, [rows[0][:start]], [range(start)], None, asked, reuse=False)
+    late = [(row, place) for row, place in wanted if place >= start]
+    cache, logits = _passed(forward, rows, positions, segments, late or [(0, start)], prefix)
+    if not early:
+        return cache, logits
+    # Both in one tensor, each in its place.
+    at = {place: number for number, place in enumerate(early)}
+    number = iter(range(len(early), len(early) + len(late)))
+    order = [at[place] if place < start else next(number) for _, place in wanted]
+    return cache, torch.cat([common, logits])[torch.tensor(order, device=logits.device)]
 
 
 def resumed(
@@ -75,13 +84,13 @@ def resumed(
     rows: Sequence[Sequence[int]],
     wanted: Sequence[tuple[int, int]],
     prefix: Prompts | None,
-) -> torch.Tensor:
-    """Logits as those of `run`, for rows of which `prefix` has the first tokens' keys and values.
+) -> tuple[Prompts, torch.Tensor]:
+    """As `run`, for rows of which `prefix` has the first tokens' keys and values.
 
     It has one row for each, or one for all, and as many slots as it has tokens.
     """
     positions = [range(len(row)) for row in rows]
-    return _passed(forward, rows, positions, None, wanted, prefix)[1]
+    return _passed(forward, rows, positions, None, wanted, prefix)
 
 
 def _passed(
@@ -112,18 +121,13 @@ def _passed(
     return cache, logits
 
 
-def _shared(
-    rows: Sequence[Sequence[int]],
-    segments: Sequence[Sequence[int]] | None,
-    wanted: Sequence[tuple[int, int]],
-) -> int:
+def _shared(rows: Sequence[Sequence[int]], segments: Sequence[Sequence[int]] | None) -> int:
     """Number of first tokens that may pass through the model once for all rows."""
     start = common_prefix(rows)
     if segments is not None and start:
         prompts = [next((i for i, s in enumerate(row) if s), len(row)) for row in segments]
         start = min(start, *prompts)
-    start = min([start, *(place for _, place in wanted)])
-    start -= start % BLOCK
+        start -= start % BLOCK
     return start if start * (len(rows) - 1) >= WORTHWHILE_TOKENS else 0
 
 

@@ -1,4 +1,4 @@
-"""Rows of tokens whose ends are written anew, several times: the rest passes the model once."""
+"""Rows of tokens whose ends are written anew, several times: what stays passes the model once."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -12,16 +12,15 @@ from workflow_scripts.inference.tasks import EngineError
 
 
 class Rewriting:
-    """Rows of equally many tokens, of which the first `fixed` (one at least) stay as they are.
+    """Rows of equally many tokens, shape (rows, tokens), of a local model.
 
     Raises `EngineError`, from either method, for logits that are NaN or infinite.
     """
 
-    def __init__(self, engine: Any, rows: Sequence[Sequence[int]], fixed: int) -> None:
+    def __init__(self, engine: Any, rows: Sequence[Sequence[int]]) -> None:
         self.engine, self.rows = engine, rows
-        # The last fixed token passes again: what comes after it may be asked for.
-        self._kept = (fixed - 1) // BLOCK * BLOCK
         self._cache: Prompts | None = None
+        self._held: list[int] = []  # the rows in the cache
 
     @torch.inference_mode()
     def written(self, places: Sequence[int]) -> torch.Tensor:
@@ -31,21 +30,25 @@ class Rewriting:
         self._cache, logits = prefill.run(
             self.engine.forward, self.rows, positions, None, wanted, self.engine.reuse_prefixes
         )
+        self._held = list(range(len(self.rows)))
         return self._logs(logits, len(places))
 
     @torch.inference_mode()
     def rewritten(
-        self, chosen: Sequence[int], rows: Sequence[Sequence[int]], places: Sequence[int]
+        self, chosen: Sequence[int], rows: Sequence[Sequence[int]], same: int, places: Sequence[int]
     ) -> torch.Tensor:
-        """The same for the `chosen` rows with new ends, (chosen, places, vocabulary).
+        """The same for the `chosen` rows, written anew: (chosen, places, vocabulary).
 
-        `rows` are the whole rows; `places` are those of the last fixed token and after it. `written`
-        comes first.
+        `rows` are whole rows, of any length, whose first `same` tokens are those of the last time;
+        `places` are not among them. The others are forgotten. Call `written` first.
         """
         assert self._cache is not None
-        prefix = self._cache.first(torch.tensor(chosen), self._kept) if self._kept else None
+        at = torch.tensor([self._held.index(row) for row in chosen])
+        kept = same // BLOCK * BLOCK
+        prefix = self._cache.first(at, kept) if kept else None
         wanted = [(row, place) for row in range(len(rows)) for place in places]
-        logits = prefill.resumed(self.engine.forward, rows, wanted, prefix)
+        self._cache, logits = prefill.resumed(self.engine.forward, rows, wanted, prefix)
+        self._held = list(chosen)
         return self._logs(logits, len(places))
 
     def _logs(self, logits: torch.Tensor, places: int) -> torch.Tensor:

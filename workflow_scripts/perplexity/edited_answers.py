@@ -13,11 +13,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from workflow_scripts.perplexity import bounds, digits
+from workflow_scripts.perplexity import bounds, choosing, digits
 from workflow_scripts.perplexity.digits import Spelling
 from workflow_scripts.perplexity.edits import ALPHABETS, Prompt
 
-LOGITS = 1 << 25  # most entries of a tensor of logits: 128 MiB of float32
 # What could tell right answers from wrong ones, lower where the model is surer. Log-perplexity of
 # the right answer along the one given (the paper's), of the answer given, and of the prompt; then
 # the least likely symbol instead of the mean, of the right answer and of the one given.
@@ -98,7 +97,7 @@ def right_answer(
     one, the model prefers that one.
     """
     _, prompt_nats, steps = _first(engine, [asked], [right])
-    if _preferred(asked, steps)[0] != list(right):
+    if choosing.preferred(asked, steps)[0] != list(right):
         return None
     return _answer(asked, steps[0], right, right, prompt_nats[0], None), steps[0].exp()
 
@@ -109,48 +108,19 @@ def answers(
     """Greedy answers to prompts of one length whose answers have one frame.
 
     `right` are the right symbols (prompts, n), `reference` the probabilities (n, vocabulary) from
-    which gaps are taken. Symbols are written in parallel, from the right ones, until nothing
-    changes (see `copying.greedy`): each pass settles one more symbol at least.
+    which gaps are taken.
     """
-    length = len(asked[0].prompt) + len(asked[0].answer)
-    most = max(1, min(engine.pass_tokens // length, LOGITS // (length * engine.vocabulary)))
+    size = choosing.together(engine, asked[0], len(asked[0].prompt) + len(asked[0].answer))
     found: list[Answer] = []
-    for start in range(0, len(asked), most):
-        part = slice(start, start + most)
-        found += _together(engine, asked[part], right[part], reference)
+    for start in range(0, len(asked), size):
+        part = slice(start, start + size)
+        rewriting, prompt_nats, steps = _first(engine, asked[part], right[part])
+        given = choosing.greedy(rewriting, asked[part], right[part], steps)
+        found += [
+            _answer(asked[0], *each, reference)
+            for each in zip(steps, right[part], given, prompt_nats, strict=True)
+        ]
     return found
-
-
-def _together(
-    engine: Any, asked: Sequence[Spelling], right: Sequence[Sequence[int]], reference: Tensor
-) -> list[Answer]:
-    """`answers` to prompts that pass through the model together."""
-    rewriting, prompt_nats, steps = _first(engine, asked, right)
-    written = [list(each) for each in right]
-    found: dict[int, Answer] = {}
-    active = list(range(len(asked)))
-    for turn in range(len(right[0]) + 1):
-        left = []
-        for row, new in enumerate(_preferred(asked[0], steps)):
-            place = active[row]
-            if new != written[place] and turn < len(new):
-                written[place] = new
-                left.append(place)
-            else:
-                found[place] = _answer(
-                    asked[0], steps[row], right[place], written[place], prompt_nats[place], reference
-                )
-        active = left
-        if not active:
-            break
-        rows = [asked[place].prompt + asked[place].written(written[place]) for place in active]
-        steps = rewriting.rewritten(active, rows, _steps(asked[0]))
-    return [found[place] for place in range(len(asked))]
-
-
-def _steps(frame: Spelling) -> list[int]:
-    """The places of the tokens before those of the symbols of an answer, (n,)."""
-    return [len(frame.prompt) - 1 + slot for slot in frame.slots]
 
 
 def _first(
@@ -161,24 +131,12 @@ def _first(
     What writes them anew, the log-perplexities of the prompts (prompts,), and log-probabilities at
     the steps of the answers (prompts, n, vocabulary).
     """
-    rows = [one.prompt + one.written(each) for one, each in zip(asked, right, strict=True)]
     size = len(asked[0].prompt)
-    rewriting = engine.rewriting(rows, size)
-    logs = rewriting.written([*range(size - 1), *_steps(asked[0])])
+    rewriting = engine.rewriting(list(map(choosing.row_of, asked, right)))
+    logs = rewriting.written([*range(size - 1), *choosing.steps_of(asked[0])])
     tokens = torch.tensor([each.prompt[1:] for each in asked], device=logs.device)
     known = logs[:, : size - 1].gather(-1, tokens[..., None])[..., 0]
     return rewriting, -known.double().mean(-1).cpu().numpy(), logs[:, size - 1 :]
-
-
-def _preferred(frame: Spelling, steps: Tensor) -> list[list[int]]:
-    """The likeliest symbol at each step, (prompts, n), from logs (prompts, n, vocabulary)."""
-    return _of_symbols(frame, steps).argmax(-1).tolist()
-
-
-def _of_symbols(frame: Spelling, steps: Tensor) -> Tensor:
-    """Log-probabilities of all symbols (..., n, symbols), from those of tokens."""
-    symbols = torch.tensor(frame.tokens, device=steps.device)
-    return steps.gather(-1, symbols.expand(*steps.shape[:-2], -1, -1))
 
 
 def _answer(
@@ -190,7 +148,7 @@ def _answer(
     reference: Tensor | None,
 ) -> Answer:
     """An answer from the log-probabilities at its steps, (n, vocabulary)."""
-    own = _of_symbols(frame, steps)
+    own = choosing.of_symbols(frame, steps)
     gap = np.nan if reference is None else float((steps.exp() - reference).abs().max())
     other = (own.amax(-1) < steps.amax(-1)).double().mean()
     logs = (_chosen(own, symbols) for symbols in (right, given))

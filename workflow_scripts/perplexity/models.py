@@ -17,12 +17,11 @@ import torch
 from workflow_scripts.inference import engines, forms, numbers, requests, runner
 from workflow_scripts.inference.engines import EngineError
 from workflow_scripts.inference.replies import LOST
-from workflow_scripts.perplexity import bounds, digits, metrics
+from workflow_scripts.perplexity import bounds, choosing, digits, metrics
 from workflow_scripts.perplexity.digits import Spelling
 from workflow_scripts.shared import job, progress, scores, seeds, tables
 from workflow_scripts.shared.scores import Row
 
-LOGITS = 1 << 25  # most entries of a tensor of logits: 128 MiB of float32
 SPARE_TOKENS = 8  # room in a free reply beyond its bits, to see whether it ends
 
 
@@ -55,11 +54,6 @@ def checked(engine: Any, wording: str, bits: Sequence[int], way: str) -> Spellin
     return spelt
 
 
-def steps_of(spelt: Spelling) -> list[int]:
-    """The places of the tokens before those of the bits, (n,)."""
-    return [len(spelt.prompt) - 1 + slot for slot in spelt.slots]
-
-
 def distributions(
     engine: Any, spelt: Sequence[Spelling], bits: Sequence[Sequence[int]]
 ) -> Iterator[torch.Tensor]:
@@ -67,31 +61,28 @@ def distributions(
 
     All answers have n bits, and their prompts equally many tokens.
     """
-    rows = [one.prompt + one.written(each) for one, each in zip(spelt, bits, strict=True)]
-    places = steps_of(spelt[0])
-    most = min(engine.pass_tokens // len(rows[0]), LOGITS // (len(places) * engine.vocabulary))
-    for start in range(0, len(rows), max(1, most)):
-        part = rows[start : start + max(1, most)]
-        yield from engine.rewriting(part, len(spelt[0].prompt)).written(places)
+    rows, places = list(map(choosing.row_of, spelt, bits)), choosing.steps_of(spelt[0])
+    size = choosing.together(engine, spelt[0], len(places))
+    for start in range(0, len(rows), size):
+        yield from engine.rewriting(rows[start : start + size]).written(places)
 
 
-def greedy(engine: Any, spelt: Spelling, start: list[int]) -> tuple[list[int], torch.Tensor]:
+def greedy(
+    engine: Any, spelt: Sequence[Spelling], right: Sequence[Sequence[int]]
+) -> Iterator[tuple[list[int], torch.Tensor]]:
     """The bits that the model writes if restricted to digits, and the distributions there.
 
-    Bits are written in parallel, from `start`, until nothing changes (see `copying.greedy`).
+    Of answers as for `distributions`.
     """
-    rows = torch.arange(len(start), device=engine.device)
-    zeros, ones = (torch.tensor(ids, device=engine.device) for ids in (spelt.zeros, spelt.ones))
-    places, written = steps_of(spelt), start
-    rewriting = engine.rewriting([spelt.prompt + spelt.written(start)], len(spelt.prompt))
-    (logs,) = rewriting.written(places)
-    for _ in start:
-        new = (logs[rows, ones] > logs[rows, zeros]).long().tolist()
-        if new == written:
-            break
-        written = new
-        (logs,) = rewriting.rewritten([0], [spelt.prompt + spelt.written(written)], places)
-    return written, logs
+    places = choosing.steps_of(spelt[0])
+    size = choosing.together(engine, spelt[0], len(places))
+    for start in range(0, len(spelt), size):
+        part = slice(start, start + size)
+        rewriting = engine.rewriting(list(map(choosing.row_of, spelt[part], right[part])))
+        steps = rewriting.written(places)
+        yield from zip(
+            choosing.greedy(rewriting, spelt[part], right[part], steps), steps, strict=True
+        )
 
 
 def both(logs: torch.Tensor, spelt: Spelling) -> np.ndarray:
@@ -112,9 +103,10 @@ def pair_rows(engine: Any, wording: str, way: str, size: int, floor: float) -> l
     ends = torch.from_numpy(np.flatnonzero(engine.ends)).to(engine.device)
     found: dict[str, Any] = {}
     measured: dict[str, float] = {}
-    for name, bits in strings(size).items():
-        spelt = checked(engine, wording, bits, way)
-        written, logs = greedy(engine, spelt, bits)
+    shown = strings(size)
+    asked = [checked(engine, wording, bits, way) for bits in shown.values()]
+    answers = greedy(engine, asked, list(shown.values()))
+    for (name, bits), spelt, (written, logs) in zip(shown.items(), asked, answers, strict=True):
         pair = both(logs, spelt)
         right = np.exp(pair[np.arange(size), bits])
         best = logs.argmax(-1).tolist()
