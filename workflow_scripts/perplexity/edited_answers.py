@@ -151,8 +151,14 @@ def _answer(
     own = choosing.of_symbols(frame, steps)
     gap = np.nan if reference is None else float((steps.exp() - reference).abs().max())
     other = (own.amax(-1) < steps.amax(-1)).double().mean()
-    logs = (_chosen(own, symbols) for symbols in (right, given))
-    return Answer(tuple(given), *logs, float(prompt_nats), gap, float(other))
+    return Answer(
+        tuple(given),
+        _chosen(own, right),
+        _chosen(own, given),
+        float(prompt_nats),
+        gap,
+        float(other),
+    )
 
 
 def _chosen(logs: Tensor, symbols: Sequence[int]) -> NDArray[np.float64]:
