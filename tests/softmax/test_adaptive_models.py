@@ -197,7 +197,7 @@ def test_temperature_one_is_the_model_itself(kind, first):
     ways = (
         tempering.tempered(tempering.constant(1.0)),
         tempering.tempered(tempering.per_head(torch.zeros(2, 4, 3))),
-        tempering.tempered(tempering.only_in(7, PUBLISHED)),
+        tempering.only_in(7, tempering.tempered(PUBLISHED)),
         tempering.content_tempered(tempering.constant(1.0), first),
     )
     with torch.no_grad():
@@ -205,6 +205,43 @@ def test_temperature_one_is_the_model_itself(kind, first):
         for weigh in ways:
             with probe.watching(model, [0], lambda *_: None, weigh):
                 assert torch.allclose(model(input_ids=ids).logits, expected, atol=1e-4)
+
+
+def asked_of(count=5):
+    return [SimpleNamespace(ids=IDS[:-1] + [each], answer=each % 4) for each in range(1, count + 1)]
+
+
+@pytest.mark.parametrize("kind", [qwen, gemma, gpt_oss])
+def test_one_layer_alone_is_a_whole_pass_with_that_layer_changed(kind):
+    model, prompts = made(kind), asked_of()
+    weigh, calls = tempering.tempered(PUBLISHED), []
+    for number, layer in enumerate(model.model.layers):
+        layer.register_forward_pre_hook(lambda *_, number=number: calls.append(number))
+    found = asked_lists.answered_by_layer(model, prompts, CANDIDATES, weigh, 2)
+    # What the hooks see: plain, the last layer alone, each changed layer and those above it; below
+    # it they see a layer that gives what it gave before.
+    assert calls == [0, 1] * 4
+    expected = [asked_lists.answered(model, prompts, CANDIDATES, probe.plain)]
+    for layer in range(2):
+        own = tempering.only_in(layer, weigh)
+        expected.append(asked_lists.answered(model, prompts, CANDIDATES, own))
+    assert not np.array_equal(expected[0], expected[2])
+    for row, wanted in enumerate(expected):
+        assert np.array_equal([each[row] for each in found], wanted)
+    assert all("forward" not in layer.__dict__ for layer in model.model.layers)
+
+
+def test_layers_below_the_changed_one_compute_once(monkeypatch):
+    model, prompts, computed = made(qwen), asked_of(), []
+    for number, layer in enumerate(model.model.layers):
+        layer.mlp.register_forward_pre_hook(lambda *_, number=number: computed.append(number))
+    asked_lists.answered_by_layer(model, prompts, CANDIDATES, tempering.tempered(PUBLISHED), 2)
+    assert computed == [0, 1] + [1] + [0, 1] + [1]  # plain; trusted; each layer changed alone
+    computed.clear()
+    # Layers that would be given others' keys and values: their pass is another one.
+    monkeypatch.setattr(torch, "equal", lambda *_: False)
+    asked_lists.answered_by_layer(model, prompts, CANDIDATES, tempering.tempered(PUBLISHED), 2)
+    assert computed == [0, 1] + [1] + [0, 1] * 2
 
 
 def test_weights_are_those_of_the_paper_s_listing():

@@ -142,13 +142,13 @@ def single_layers(
     """Gains of the adaptive temperature in one layer alone, on the lists of each place."""
     rows = []
     for (task, items), prompts in asked.items():
-        plain = asked_lists.answered(model, prompts, candidates, probe.plain)
-        for layer in progress.track(range(layers), description=task, unit="layer"):
-            weigh = tempering.tempered(tempering.only_in(layer, beta))
-            right, likelihood = asked_lists.answered(model, prompts, candidates, weigh)
+        right, likelihood = asked_lists.answered_by_layer(
+            model, prompts, candidates, tempering.tempered(beta), layers, task
+        )
+        for layer in range(layers):
             place: Row = {"task": task, "items": items, "layer": layer, "units": "prompts"}
             place |= {"inference": "published_in_one_layer"}
-            rows += gains(right - plain[0], likelihood - plain[1], place)
+            rows += gains(right[layer + 1] - right[0], likelihood[layer + 1] - likelihood[0], place)
     return rows
 
 

@@ -1,6 +1,7 @@
 """A language model's answers to lists, and its attention there, under any weighting."""
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 from itertools import groupby
 from typing import Any
 
@@ -9,8 +10,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from workflow_scripts.shared import adaptive_temperature
+from workflow_scripts.shared import adaptive_temperature, progress
 from workflow_scripts.softmax import probe, tempering
+from workflow_scripts.softmax.layers_below import LayersBelow
 from workflow_scripts.softmax.lists import Prompt
 
 PASS_TOKENS = 2048  # of one pass through the model; attention of larger ones does not fit caches
@@ -42,10 +44,24 @@ def log_shares(
     Yields the places of its prompts (P,) and a tensor (P, candidates).
     """
     for places in passes(prompts):
-        with probe.watching(model, [0], lambda *_: None, weigh):
-            ids = torch.tensor([prompts[place].ids for place in places], device=model.device)
-            logits = model(input_ids=ids, use_cache=False, logits_to_keep=1).logits
-        yield places, logits[:, -1, list(candidates)].float().log_softmax(-1)
+        yield places, _shares_of([prompts[place] for place in places], model, candidates, weigh)
+
+
+def _shares_of(
+    prompts: Sequence[Prompt], model: Any, candidates: Sequence[int], weigh: probe.Weigh
+) -> Tensor:
+    with probe.watching(model, [0], lambda *_: None, weigh):
+        ids = torch.tensor([prompt.ids for prompt in prompts], device=model.device)
+        logits = model(input_ids=ids, use_cache=False, logits_to_keep=1).logits
+    return logits[:, -1, list(candidates)].float().log_softmax(-1)
+
+
+def _judged(prompts: Sequence[Prompt], logs: Tensor) -> tuple[NDArray[Any], NDArray[Any]]:
+    """`answered`, from log-probabilities of the candidates, (P, candidates)."""
+    answers = torch.tensor([prompt.answer for prompt in prompts], device=logs.device)
+    right = (logs.argmax(-1) == answers).double()
+    likelihood = logs.gather(-1, answers[:, None])[:, 0].double()
+    return right.cpu().numpy(), likelihood.cpu().numpy()
 
 
 @torch.inference_mode()
@@ -55,9 +71,38 @@ def answered(
     """Whether each answer is the likeliest candidate, and its log-likelihood, (P,) each."""
     right, likelihood = np.zeros(len(prompts)), np.zeros(len(prompts))
     for places, logs in log_shares(model, prompts, candidates, weigh):
-        answers = torch.tensor([prompts[place].answer for place in places], device=logs.device)
-        right[places] = (logs.argmax(-1) == answers).double().cpu().numpy()
-        likelihood[places] = logs.gather(-1, answers[:, None])[:, 0].double().cpu().numpy()
+        right[places], likelihood[places] = _judged([prompts[place] for place in places], logs)
+    return right, likelihood
+
+
+@torch.inference_mode()
+def answered_by_layer(
+    model: Any,
+    prompts: Sequence[Prompt],
+    candidates: Sequence[int],
+    weigh: probe.Weigh,
+    layers: int,
+    description: str = "",
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """`answered` with plain attention, and with `weigh` in each layer alone, (layers + 1, P) each.
+
+    Layers below the changed one compute once for all.
+    """
+    right, likelihood = np.zeros((2, layers + 1, len(prompts)))
+    below, together = LayersBelow(model), list(passes(prompts))
+    with progress.bar(len(together) * layers, description, "pass") as bar:
+        for places in together:
+            own = [prompts[place] for place in places]
+            ask = partial(_shares_of, own, model, candidates)
+            with below.kept():
+                logs = ask(probe.plain)
+            right[0, places], likelihood[0, places] = _judged(own, logs)
+            below.trust(partial(ask, probe.plain), logs)
+            for layer in range(layers):
+                with below.given_again(layer):
+                    logs = ask(tempering.only_in(layer, weigh))
+                right[layer + 1, places], likelihood[layer + 1, places] = _judged(own, logs)
+                bar.update()
     return right, likelihood
 
 

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from workflow_scripts.shared import adaptive_temperature
-from workflow_scripts.softmax.probe import Weigh
+from workflow_scripts.softmax.probe import Weigh, plain
 
 # (layer, entropies (B, h, R) in nats) to inverse temperatures of that shape, all above 0.
 Beta = Callable[[int, Tensor], Tensor]
@@ -52,9 +52,13 @@ def constant(value: float) -> Beta:
     return lambda _layer, entropy: torch.full_like(entropy, value)
 
 
-def only_in(layer: int, beta: Beta) -> Beta:
-    """`beta` in one layer, plain softmax in the others."""
-    return lambda here, entropy: beta(here, entropy) if here == layer else torch.ones_like(entropy)
+def only_in(layer: int, weigh: Weigh) -> Weigh:
+    """`weigh` in one layer, the model's own softmax in the others."""
+
+    def own(here: int, logits: Tensor, sinks: Tensor | None) -> Tensor:
+        return (weigh if here == layer else plain)(here, logits, sinks)
+
+    return own
 
 
 def joined(logits: Tensor, sinks: Tensor | None) -> Tensor:
