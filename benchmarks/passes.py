@@ -45,14 +45,18 @@ Symbols = list[list[int]]
 
 
 @torch.inference_mode()
-def whole_passes(engine: Any, spelt: Sequence[Spelling], right: Symbols) -> Symbols:
-    """Answers from passes over whole prompts and answers, until nothing changes."""
+def whole_passes(prompts: bool, engine: Any, spelt: Sequence[Spelling], right: Symbols) -> Symbols:
+    """Answers from passes over whole prompts and answers, until nothing changes.
+
+    With `prompts`, the first pass gives log-probabilities after every token of the prompts, too.
+    """
     frame, written = spelt[0], [list(each) for each in right]
     keep = len(frame.answer) + 1
-    for _ in range(len(frame.slots) + 1):
+    for turn in range(len(frame.slots) + 1):
         ids = torch.tensor(list(map(choosing.row_of, spelt, written)))
-        logits = engine.model(input_ids=ids, use_cache=False, logits_to_keep=keep).logits
-        logs = logits[:, frame.slots].float().log_softmax(-1)
+        more = len(frame.prompt) - 1 if prompts and not turn else 0
+        logits = engine.model(input_ids=ids, use_cache=False, logits_to_keep=keep + more).logits
+        logs = logits.float().log_softmax(-1)[:, more:][:, frame.slots]
         new = choosing.preferred(frame, logs)
         if new == written:
             break
@@ -105,18 +109,21 @@ def main(arguments: argparse.Namespace) -> None:
     engine: Any = engines.load("bench", SPEC, folder, attention="eager")
     way = digits.way_of(engine, WORDING, max(COPIED))
     found: list[dict[str, Any]] = []
-    for name, drawn, write, sizes in (
-        ("copies of 2 strings", strings, copies, COPIED),
-        (f"copies of {EDITS} edits of one string", edits_of_one, edited, EDITED),
+    for name, drawn, write, whole, sizes in (
+        ("copies of 2 strings", strings, copies, partial(whole_passes, False), COPIED),
+        (
+            f"copies of {EDITS} edits of one string",
+            *(edits_of_one, edited, partial(whole_passes, True), EDITED),
+        ),
     ):
         for size in sizes:
             spelt, right = drawn(engine, size, way)
-            one, other = write(engine, spelt, right), whole_passes(engine, spelt, right)
+            one, other = write(engine, spelt, right), whole(engine, spelt, right)
             wrong = sum(given != wanted for given, wanted in zip(one, right, strict=True))
             note = f"{'equal' if one == other else 'other'} answers, {wrong} of them wrong"
             ways: dict[str, Callable[[], Any]] = {
                 "in parts": partial(write, engine, spelt, right),
-                "whole passes": partial(whole_passes, engine, spelt, right),
+                "whole passes": partial(whole, engine, spelt, right),
             }
             taken = comparison.in_turns(ways, arguments.rounds)
             found += comparison.rows(f"{name} of {size} bits", taken, compared=note)

@@ -81,7 +81,19 @@ def test_answers_are_those_of_sequential_decoding(symbols, gap, reach):
     for given, logs, (wanted, wanted_logs) in zip(found, steps, expected, strict=True):
         assert given == wanted
         assert torch.equal(logs, wanted_logs)
-    assert sum(rewriting.passed) < 4 * gap * size * choosing.AHEAD  # of four answers
+
+
+@pytest.mark.parametrize(("reach", "wrong", "most"), [(100, 40, 40 * choosing.AHEAD), (1, 1, 80)])
+def test_what_passes_again_grows_with_the_wrong_symbols(reach, wrong, most):
+    """All symbols wrong: a few tokens for each. The first one alone: hardly more than all once."""
+    model = Rewriting([], reach)
+    spelt = Spelling([3, 4], [1] * 40, list(range(40)), [[1, 2, 5]] * 40)
+    given, _ = one_by_one(model, spelt)
+    right = [(symbol + 1) % 3 for symbol in given[:wrong]] + given[wrong:]
+    rewriting = Rewriting([choosing.row_of(spelt, right)], reach)
+    steps = rewriting.written(choosing.steps_of(spelt))
+    assert choosing.greedy(rewriting, [spelt], [right], steps) == [given]
+    assert 0 < sum(rewriting.passed) <= most
 
 
 def test_right_answers_pass_no_more():

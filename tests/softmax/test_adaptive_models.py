@@ -208,7 +208,7 @@ def test_temperature_one_is_the_model_itself(kind, first):
 
 
 def asked_of(count=5):
-    return [SimpleNamespace(ids=IDS[:-1] + [each], answer=each % 4) for each in range(1, count + 1)]
+    return [SimpleNamespace(ids=[*IDS[:-1], each], answer=each % 4) for each in range(1, count + 1)]
 
 
 @pytest.mark.parametrize("kind", [qwen, gemma, gpt_oss])
