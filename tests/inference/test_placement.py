@@ -107,9 +107,13 @@ def test_the_checks_of_a_model_run_on_its_devices(engine, spread):
 
 def test_log_probabilities_of_a_copy_are_the_same(engine, spread):
     spelt = digits.Spelling(IDS, [10] * 4, [0, 1, 2, 3], [[10, 11]] * 4)
-    found, wanted = (copies.distributions(one, spelt, [0, 1, 0, 1]) for one in (spread, engine))
+    bits = [[0, 1, 0, 1]]
+    (found,), (wanted,) = (copies.distributions(one, [spelt], bits) for one in (spread, engine))
     assert found.device == FIRST
     assert torch.equal(found.cpu(), wanted)
+    (found,), (wanted,) = (copies.greedy(one, [spelt], bits) for one in (spread, engine))
+    assert found[0] == wanted[0]
+    assert torch.equal(found[1].cpu(), wanted[1])
 
 
 def test_backward_passes_are_on_a_copy_on_one_device(engine):
