@@ -30,7 +30,7 @@ URL = "http://127.0.0.1:48123/v1"  # nothing listens there now
 # REPLY_CODE. In any case write the new fingerprint here.
 LAST_SEEN = {
     openai_engine: ("dialect_calls", "25d76fcc6f1a9d2e"),
-    transformers_engine: ("transformers_engine", "6a0856dabedea814"),
+    transformers_engine: ("transformers_engine", "acd94819f195135c"),
     vllm_engine: ("vllm_worker", "8ed40119cd537ce0"),
 }
 

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from workflow_scripts.inference.layers import computed_by
 from workflow_scripts.shared import devices
 
 HALVES = (torch.bfloat16, torch.float16)
@@ -46,18 +47,13 @@ def linear_layers(model: Any) -> Iterator[None]:
     """
     from transformers.pytorch_utils import Conv1D
 
-    found: list[Any] = [
+    slow_ones = [
         module
         for module in model.modules()
         if type(module) in (torch.nn.Linear, Conv1D) and slow(module.weight)
     ]
-    for module in found:
-        module.__dict__["forward"] = _forward(module, transposed=type(module) is Conv1D)
-    try:
+    with computed_by((module, _forward(module, type(module) is Conv1D)) for module in slow_ones):
         yield
-    finally:
-        for module in found:
-            module.__dict__.pop("forward", None)
 
 
 def _forward(module: Any, transposed: bool) -> Callable[[Tensor], Tensor]:

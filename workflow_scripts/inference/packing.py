@@ -22,6 +22,8 @@ from typing import Any
 
 import torch
 
+from workflow_scripts.inference.layers import computed_by
+
 # Weights from which a layer gains at every number of rows (measured from 2^16 to 2^27).
 MIN_WEIGHTS = 1 << 18
 # Memory of the packed weights; a model that needs more keeps its own. `models.size` asks for it.
@@ -34,21 +36,22 @@ class _Layer:
     module: torch.nn.Linear
     pack: bool
     packed_from: tuple[int, int] | None = None
-    product: Callable[[torch.Tensor], torch.Tensor] | None = None
+    packed: Callable[[torch.Tensor], torch.Tensor] | None = None
 
-    def refresh(self) -> None:
-        """Pack the weights, unless they are those of the last time."""
+    def product(self) -> Callable[[torch.Tensor], torch.Tensor]:
+        """The layer with packed weights, packed anew unless they are those of the last time."""
         weight = self.module.weight
         found = (weight.data_ptr(), weight._version)
-        if found == self.packed_from:
-            return
+        if self.packed is not None and found == self.packed_from:
+            return self.packed
         linear: Any = torch.ops.mkldnn._linear_pointwise
         packed = weight.detach()
         if self.pack:
             packed = torch.ops.mkldnn._reorder_linear_weight(packed, ROWS)
         bias = None if self.module.bias is None else self.module.bias.detach()
-        self.product = lambda inputs: linear(inputs, packed, bias, "none", [], "")
+        self.packed = lambda inputs: linear(inputs, packed, bias, "none", [], "")
         self.packed_from = found
+        return self.packed
 
 
 class Packed:
@@ -78,13 +81,9 @@ class Packed:
         setting = onednn.matmul.fp32_precision
         onednn.matmul.fp32_precision = "ieee"
         try:
-            for layer in self._layers:
-                layer.refresh()
-                layer.module.__dict__["forward"] = layer.product
-            yield
+            with computed_by((layer.module, layer.product()) for layer in self._layers):
+                yield
         finally:
-            for layer in self._layers:
-                layer.module.__dict__.pop("forward", None)
             onednn.matmul.fp32_precision = setting
 
 

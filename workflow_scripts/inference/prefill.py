@@ -67,7 +67,7 @@ def run(
         return _passed(forward, rows, positions, segments, wanted, None)
     early = sorted({place for _, place in wanted if place < start})
     asked = [(0, place) for place in early or [start - 1]]
-    prefix, common = run(forward, [rows[0][:start]], [range(start)], None, asked, reuse=False)
+    prefix, common = resumed(forward, [rows[0][:start]], asked, None)
     late = [(row, place) for row, place in wanted if place >= start]
     cache, logits = _passed(forward, rows, positions, segments, late or [(0, start)], prefix)
     if not early:

@@ -7,14 +7,14 @@ from typing import Any
 import torch
 
 from workflow_scripts.inference.engines import EngineError
-from workflow_scripts.inference.layers import layer_list
+from workflow_scripts.inference.layers import computed_by, layer_list
 
 
 class LayersBelow:
     """A model's decoder layers, which can give again what they gave in the pass that was kept.
 
     Its memory is that of all layers' outputs. Layers that are not found, are on several devices, or
-    give something beside their output (`trusted`) compute each time.
+    hand on something beside their output (see `trust`) compute each time.
     """
 
     def __init__(self, model: Any) -> None:
@@ -44,14 +44,9 @@ class LayersBelow:
     @contextmanager
     def given_again(self, count: int) -> Iterator[None]:
         """Within the block the first `count` layers give what was kept, whatever enters them."""
-        below = list(zip(self.layers[:count], self._outputs, strict=False))
-        for layer, output in below:
-            layer.__dict__["forward"] = lambda *_args, _output=output, **_options: _output
-        try:
+        below = zip(self.layers[:count], self._outputs, strict=False)
+        with computed_by((layer, _giving(output)) for layer, output in below):
             yield
-        finally:
-            for layer, _ in below:
-                del layer.__dict__["forward"]
 
     def trust(self, again: Callable[[], torch.Tensor], expected: torch.Tensor) -> None:
         """Compute every layer each time from here on unless the last one alone gives the same.
@@ -68,3 +63,7 @@ class LayersBelow:
                 same = False
         if not same:
             self.layers, self._outputs = [], []
+
+
+def _giving(output: Any) -> Callable[..., Any]:
+    return lambda *_inputs, **_options: output
