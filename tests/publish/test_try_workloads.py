@@ -137,18 +137,21 @@ def test_all_arms_of_parallel_sequential(config, tmp_path):
 
 @pytest.fixture
 def passing(config, folder, monkeypatch):
-    """Loads the model with `load(study)`; the tokens that pass through it are `passing.tokens`."""
+    """Loads the model with `load(study)`; the tokens that pass through it are `passing.tokens`.
+
+    With `cached`, those too that pass through the runner's own caches.
+    """
 
     class Passing:
         tokens = 0
 
-        def load(self, study, **options):
+        def load(self, study, cached=False, **options):
             spec = kinds.serving(config, study, NAME)
             engine = engines.load(NAME, spec, str(folder), batch_tokens=4096, **options)
             forward = type(engine.model).forward
 
             def watched(model, *args, **more):
-                if more.get("use_cache") is False or "past_key_values" not in more:
+                if cached or more.get("use_cache") is False or "past_key_values" not in more:
                     self.tokens += more["input_ids"].numel()
                 return forward(model, *args, **more)
 
@@ -187,7 +190,7 @@ def test_tokens_inside_a_model_of_glasses(config, passing):
 
 def test_tokens_inside_a_model_of_perplexity(config, passing):
     parts = counted(config, "perplexity")[1]
-    engine = passing.load("perplexity")
+    engine = passing.load("perplexity", cached=True)
     settings = config["perplexity"]["models"]
     wordings = kinds.asked(config, "perplexity", NAME)["wordings"]
     for words in wordings:
