@@ -3,8 +3,9 @@
     python benchmarks/training.py [--model embedded-s] [--steps 40]
 
 The baseline is the loop that one would write first: the same conversations in each step, padded to
-the longest, through transformers' own forward pass with labels, with the same optimisers, under the
-same bfloat16 autocast and again in float32. All start from the same weights, and their first losses
+the longest, through transformers' own forward pass with labels, with torch's optimisers, under the
+same bfloat16 autocast and again in float32. Ours runs once with torch's Muon, too, whose products
+are in bfloat16 on every processor. All start from the same weights, and their first losses
 are compared before anything is timed. They alternate step by step, so that a busy machine slows all
 of them equally. Tokens are those of the conversations; padding does not count. One thread, process
 time.
@@ -57,10 +58,10 @@ def padded_loss(model: Any, encoded: batches.Encoded, chosen: np.ndarray) -> tor
 
 
 def stepper(
-    model: Any, settings: training.Settings, loss: Callable[[Any], torch.Tensor]
+    model: Any, settings: training.Settings, loss: Callable[[Any], torch.Tensor], mixed: bool
 ) -> Callable[[Any], float]:
-    """One step on the given conversations; returns its loss."""
-    optimisers = training._optimisers(model, settings)
+    """One step on the given conversations; returns its loss. torch's Muon if `mixed`, else ours."""
+    optimisers = training._optimisers(model, settings, mixed)
 
     def step(chosen: Any) -> float:
         value = loss(chosen)
@@ -82,8 +83,9 @@ def main(name: str, steps: int) -> None:
     fields = {k: v for k, v in options.items() if k in training.Settings.__annotations__}
     settings = training.Settings(steps=spec["steps"], **fields)
     tokens, encoded = data(config)
-    ours, bf16, fp32 = (architecture.build(tokens, spec, 1).train() for _ in range(3))
-    decoder, mixed = training._decoder(ours), devices.prefers_bfloat16()
+    ours, theirs, bf16, fp32 = (architecture.build(tokens, spec, 1).train() for _ in range(4))
+    decoder, its_decoder = training._decoder(ours), training._decoder(theirs)
+    mixed = devices.prefers_bfloat16()
 
     def padded_bf16(chosen: np.ndarray) -> torch.Tensor:
         with torch.autocast("cpu", torch.bfloat16):
@@ -94,9 +96,18 @@ def main(name: str, steps: int) -> None:
             ours,
             settings,
             lambda c: training._loss(decoder, ours, batches.gather(encoded, c), mixed),
+            mixed,
         ),
-        "plain loop, bfloat16": stepper(bf16, settings, padded_bf16),
-        "plain loop, float32": stepper(fp32, settings, lambda c: padded_loss(fp32, encoded, c)),
+        "ours with torch's Muon": stepper(
+            theirs,
+            settings,
+            lambda c: training._loss(its_decoder, theirs, batches.gather(encoded, c), mixed),
+            True,
+        ),
+        "plain loop, bfloat16": stepper(bf16, settings, padded_bf16, True),
+        "plain loop, float32": stepper(
+            fp32, settings, lambda c: padded_loss(fp32, encoded, c), True
+        ),
     }
     schedule = batches.Schedule(encoded.lengths, settings.batch_tokens, 1)
     seconds: dict[str, list[float]] = {loop: [] for loop in loops}

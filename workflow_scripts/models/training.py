@@ -12,6 +12,7 @@ import torch
 from torch.nn import functional
 
 from workflow_scripts.models import architecture, batches
+from workflow_scripts.models.muon import Muon
 from workflow_scripts.shared import devices, files, progress
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ def fit(
     model.train().to(device)
     decoder = _decoder(model)
     mixed = device.type == "cuda" or devices.prefers_bfloat16()
-    optimisers = _optimisers(model, settings)
+    optimisers = _optimisers(model, settings, mixed)
     schedule = batches.Schedule(train.lengths, settings.batch_tokens, seed)
     state = _resume(folder / STATE, model, optimisers)
     first, curve, tokens, cpu_s = state["step"], state["curve"], state["tokens"], state["cpu_s"]
@@ -147,18 +148,27 @@ def _decoder(model: "Qwen3ForCausalLM") -> Callable[..., Any]:
     return model.model  # on CPU compilation takes longer than it saves
 
 
-def _optimisers(model: torch.nn.Module, settings: Settings) -> list[torch.optim.Optimizer]:
+def _optimisers(
+    model: torch.nn.Module, settings: Settings, mixed: bool
+) -> list[torch.optim.Optimizer]:
     """Muon for the matrices inside the layers, AdamW for the embedding and the norms.
 
     Muon learns these skills several times faster than AdamW at equal CPU time. Its step is scaled
-    to AdamW's root mean square, so that both use the same learning rate.
+    to AdamW's root mean square, so that both use the same learning rate. torch's own computes in
+    bfloat16, as the rest of the step does where products are `mixed`.
     """
     named = list(model.named_parameters())
     matrices = [p for name, p in named if p.ndim == 2 and "embed" not in name]
     others = [p for name, p in named if p.ndim != 2 or "embed" in name]
     rate, decay = settings.learning_rate, settings.weight_decay
+    muon: torch.optim.Optimizer
+    if mixed:
+        scaled = {"adjust_lr_fn": "match_rms_adamw"}
+        muon = torch.optim.Muon(matrices, lr=rate, weight_decay=decay, **scaled)
+    else:
+        muon = Muon(matrices, lr=rate, weight_decay=decay)
     return [
-        torch.optim.Muon(matrices, lr=rate, weight_decay=decay, adjust_lr_fn="match_rms_adamw"),
+        muon,
         torch.optim.AdamW(others, lr=rate, betas=(0.9, 0.98), weight_decay=0.0, fused=True),
     ]
 

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from workflow_scripts.models.muon import ITERATIONS, orthogonalised
+
 State = dict[str, Tensor]
 
 
@@ -136,28 +138,12 @@ class Adagrad(Optimizer):
         return direction, {"squares": squares, "momentum": direction}
 
 
-# Coefficients of the quintic Newton-Schulz step, as published with Muon (Jordan et al. 2024).
-NEWTON_SCHULZ = (3.4445, -4.7750, 2.0315)
-
-
-def orthogonalised(g: Tensor, steps: int) -> Tensor:
-    """Roughly U V' of g = U S V', shape (R, out, in), by Newton-Schulz; S ends near 1."""
-    tall = g.shape[-2] > g.shape[-1]
-    x = g.mT if tall else g
-    x = x / x.flatten(1).norm(dim=1).clamp(min=1.0e-7)[:, None, None]
-    a, b, c = NEWTON_SCHULZ
-    for _ in range(steps):
-        gram = x @ x.mT
-        x = a * x + (b * gram + c * gram @ gram) @ x
-    return x.mT if tall else x
-
-
 @dataclass(frozen=True)
 class Muon(Optimizer):
     """Muon (Jordan et al. 2024): Nesterov momentum, orthogonalised; `torch.optim.Muon`'s scale."""
 
     momentum: float = 0.95
-    newton_schulz_steps: int = 5
+    newton_schulz_steps: int = ITERATIONS
 
     def start(self, w: Tensor) -> State:
         """No momentum yet; shapes as in `Optimizer`."""

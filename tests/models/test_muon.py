@@ -1,0 +1,91 @@
+"""Muon in float32 is `torch.optim.Muon` up to the rounding of bfloat16."""
+
+import torch
+
+from tests.optimizers import direct
+from workflow_scripts.models import muon
+
+SHAPES = [(4, 6), (6, 4), (4, 6), (5, 5)]
+STEPS = 4
+
+
+def drawn(dtype):
+    """Matrices, and a gradient of each at every step."""
+    generator = torch.Generator().manual_seed(1)
+    numbers = [
+        [torch.randn(shape, generator=generator, dtype=torch.float64) for shape in SHAPES]
+        for _ in range(1 + STEPS)
+    ]
+    return [[each.to(dtype) for each in row] for row in numbers]
+
+
+def trained(optimiser, dtype, **options):
+    """The matrices after all steps with decreasing rates, and before."""
+    first, *gradients = drawn(dtype)
+    matrices = [torch.nn.Parameter(each.clone()) for each in first]
+    steps = optimiser(matrices, lr=1.0, **options)
+    for number, row in enumerate(gradients):
+        steps.param_groups[0]["lr"] = 0.1 / (1 + number)
+        for matrix, gradient in zip(matrices, row, strict=True):
+            matrix.grad = gradient.clone()
+        steps.step()
+        steps.zero_grad()
+    return [each.detach() for each in matrices], first
+
+
+def test_against_torch_optim():
+    options = {"weight_decay": 0.3, "momentum": 0.9}
+    found, first = trained(muon.Muon, torch.float32, **options)
+    scaled = {"adjust_lr_fn": "match_rms_adamw"}
+    expected, _ = trained(torch.optim.Muon, torch.float32, **options, **scaled)
+    for own, theirs, start in zip(found, expected, first, strict=True):
+        assert float((own - theirs).norm() / (theirs - start).norm()) < 2e-2  # theirs is bfloat16
+
+
+def test_against_the_update_written_out():
+    found, _ = trained(muon.Muon, torch.float64, weight_decay=0.3, momentum=0.9)
+    first, *gradients = drawn(torch.float64)
+    for place, (own, start) in enumerate(zip(found, first, strict=True)):
+        expected = start.numpy()
+        directions = direct.muon([row[place].numpy() for row in gradients], 0.9, 5)
+        rows, columns = expected.shape
+        # `direct` has the other scale, sqrt(max(1, rows / columns)).
+        scale = 0.2 * max(rows, columns) ** 0.5 / max(1.0, rows / columns) ** 0.5
+        for number, direction in enumerate(directions):
+            rate = 0.1 / (1 + number)
+            expected = expected * (1 - rate * 0.3) - rate * scale * direction
+        torch.testing.assert_close(own, torch.from_numpy(expected), rtol=1e-9, atol=1e-9)
+
+
+def test_newton_schulz_makes_singular_values_nearly_one():
+    generator = torch.Generator().manual_seed(1)
+    matrices = torch.randn(3, 6, 4, generator=generator, dtype=torch.float64)
+    found = torch.linalg.svdvals(muon.orthogonalised(matrices))
+    assert float(found.min()) > 0.6
+    assert float(found.max()) < 1.3
+
+
+def test_training_continues_from_a_state(tmp_path):
+    first, *gradients = drawn(torch.float32)
+    matrices = [torch.nn.Parameter(each.clone()) for each in first]
+    options = {"lr": 0.1, "weight_decay": 0.1}
+    one = muon.Muon(matrices, **options)
+
+    def step(optimiser, row):
+        for matrix, gradient in zip(matrices, row, strict=True):
+            matrix.grad = gradient.clone()
+        optimiser.step()
+
+    for row in gradients[:2]:
+        step(one, row)
+    torch.save([one.state_dict(), [each.detach() for each in matrices]], tmp_path / "state.pt")
+    for row in gradients[2:]:
+        step(one, row)
+    expected = [each.detach().clone() for each in matrices]
+    state, weights = torch.load(tmp_path / "state.pt", weights_only=True)
+    matrices = [torch.nn.Parameter(each) for each in weights]
+    other = muon.Muon(matrices, **options)
+    other.load_state_dict(state)
+    for row in gradients[2:]:
+        step(other, row)
+    assert all(map(torch.equal, expected, matrices))
