@@ -24,11 +24,11 @@ DEFAULT = ["bfs", "bellman_ford", "insertion_sort", "minimum", "floyd_warshall",
 
 
 def theirs(algorithm: str, nodes: int, samples: int, seed: int) -> None:
+    import clrs
     import numpy as np
 
     from workflow_scripts.clrs import sampling, specs
 
-    clrs, _, _ = sampling.package()
     options = sampling.training_options(algorithm)
     if algorithm not in specs.STRING_MATCHERS:
         options.pop("length_needle")
@@ -67,10 +67,7 @@ def work(which: str, arguments: argparse.Namespace, seed: int) -> dict[str, floa
     """Seconds of CPU time for each algorithm, in this process."""
     import torch
 
-    from workflow_scripts.clrs import sampling
-
     torch.set_num_threads(1)
-    sampling.package()
     found = {}
     for algorithm in arguments.algorithms:
         {"theirs": theirs, "ours": ours}[which](algorithm, 8, BATCH, 0)  # caches, imports

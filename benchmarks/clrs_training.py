@@ -33,7 +33,7 @@ CASES = (("bellman_ford", "triplet_gmpnn"), ("insertion_sort", "triplet_gmpnn"),
 def package_step(
     algorithm: str, processor: str, arguments: argparse.Namespace
 ) -> Callable[[], None]:
-    clrs, _, _ = sampling.package()
+    import clrs
     import jax
     from clrs._src import baselines, processors
 

@@ -82,7 +82,7 @@ def embedded(_: Path, device: str, budget_s: float) -> Iterator[Row]:
         schedule = batches.Schedule(encoded.lengths, size, SEED)
         drawn = [batches.gather(encoded, schedule.step(number)) for number in range(8)]
         step = embedded_training.stepper(
-            model, settings, lambda batch: training._loss(decoder, model, batch, mixed)
+            model, settings, lambda batch: training._loss(decoder, model, batch, mixed), mixed
         )
 
         # One batch after another: `map` calls the step when its next result is asked for.

@@ -164,7 +164,7 @@ def text_mb(algorithms):
 def export_mb(wildcards):
     """Memory of a job that draws all sets of the wildcard's algorithm: each twice, to join it."""
     own = [wildcards.algorithm]
-    return 2000 + 2 * (sets_mb(own, config["clrs"]["data"]["train"]) + text_mb(own))
+    return 1000 + 2 * (sets_mb(own, config["clrs"]["data"]["train"]) + text_mb(own))
 
 
 def pretrained_mb(wildcards):

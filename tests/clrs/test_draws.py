@@ -6,7 +6,9 @@ import pytest
 from workflow_scripts.clrs import sampling, store
 from workflow_scripts.clrs.specs import Type
 
-clrs, _, _ = sampling.package()
+clrs = pytest.importorskip("clrs")
+pytestmark = pytest.mark.xdist_group("dm-clrs")  # one worker imports it
+
 
 COUNT = sampling.BLOCK + 3  # more than one block
 # All kinds of features, long and short hints, and the two whose loops are our own.

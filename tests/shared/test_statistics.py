@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sklearn import metrics
 
 from workflow_scripts.shared import statistics
 
@@ -221,6 +222,18 @@ def test_calibration_of_a_calibrated_forecaster_and_of_a_liar():
     assert statistics.auroc(confidence, correct) == pytest.approx(5 / 6, abs=0.005)
     assert statistics.expected_calibration_error([1.0, 1.0], [0, 0]) == 1.0
     assert math.isnan(statistics.auroc([0.2, 0.9], [1, 1]))
+
+
+@pytest.mark.parametrize("places", [1, 2, 12])
+def test_brier_and_auroc_are_those_of_scikit_learn(places):
+    rng = np.random.default_rng(places)
+    for n in (2, 5, 300):
+        confidence = rng.random(n).round(places)  # with few places many are equal
+        correct = rng.permutation(np.arange(n) < rng.integers(1, n))
+        expected = metrics.brier_score_loss(correct, confidence)
+        assert statistics.brier(confidence, correct) == pytest.approx(expected, rel=1e-12)
+        expected = metrics.roc_auc_score(correct, confidence)
+        assert statistics.auroc(confidence, correct.astype(float)) == pytest.approx(expected)
 
 
 @pytest.mark.parametrize(("start", "end"), [(0.0, 2.0), (2.0, 0.0)])

@@ -1,4 +1,4 @@
-"""Trajectories from dm-clrs, stored without padding. The only module that imports the package.
+"""Trajectories from dm-clrs, stored without padding.
 
 The package batches trajectories into arrays of doubles, padded to the longest one. Here inputs and
 outputs are stacked and hints are concatenated, in the smallest type that holds them.
@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from workflow_scripts.clrs import specs
+from workflow_scripts.clrs import package, specs
 from workflow_scripts.clrs.specs import Feature, Location, Stage, Type
 
 BLOCK = 64  # samples
@@ -31,19 +31,6 @@ STORED = {
 Column = NDArray[Any]
 Columns = dict[str, Column]
 Probes = dict[str, Any]  # the package's: stage, location, name, then "type_" and "data"
-
-
-def package() -> Any:
-    """The modules of dm-clrs, imported without their warnings: (clrs, algorithms, samplers)."""
-    import os
-
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        import clrs
-        from clrs._src import algorithms, samplers
-
-    return clrs, algorithms, samplers
 
 
 def nodes_of(algorithm: str, size: int, split: str) -> int:
@@ -71,8 +58,7 @@ def training_options(algorithm: str) -> dict[str, Any]:
 
 def multiplier(algorithm: str) -> int:
     """The package's factor on the numbers of validation and test samples of an algorithm."""
-    clrs, _, _ = package()
-    return int(clrs.CLRS_30_ALGS_SETTINGS[algorithm]["num_samples_multiplier"])
+    return int(package.parts().specs.CLRS_30_ALGS_SETTINGS[algorithm]["num_samples_multiplier"])
 
 
 def sampler(
@@ -86,10 +72,10 @@ def sampler(
 
     `nodes` is the package's length: for a string matcher, text and needle together.
     """
-    clrs, _, samplers = package()
+    samplers = package.parts().samplers
     options = dict(options or {})
     accepted = inspect.signature(samplers.SAMPLERS[algorithm]._sample_data).parameters
-    drawn, _ = clrs.build_sampler(
+    drawn, _ = samplers.build_sampler(
         algorithm,
         num_samples=-1,
         seed=seed,
@@ -118,9 +104,8 @@ def probes(drawn: Any) -> Iterator[Probes]:
 
 def spec_of(algorithm: str, columns: Columns) -> specs.Spec:
     """The package's spec of an algorithm, with the number of categories of its columns."""
-    clrs, _, _ = package()
     features = []
-    for name, (stage, location, kind) in clrs.SPECS[algorithm].items():
+    for name, (stage, location, kind) in package.parts().specs.SPECS[algorithm].items():
         width = columns[f"{stage}/{name}"].shape[-1]
         categories = width if kind == Type.CATEGORICAL else 1
         features.append(Feature(name, Stage(stage), Location(location), Type(kind), categories))
@@ -210,20 +195,17 @@ def draw_pairs(
 
 def points(found: Probes, drawn: Any) -> tuple[list[Any], list[Any], list[Any]]:
     """Inputs, outputs and hints of one draw of a sampler, as data points of one sample."""
-    _, _, samplers = package()
-    inputs, outputs, hints = samplers.probing.split_stages(found, drawn._spec)
+    inputs, outputs, hints = package.parts().probing.split_stages(found, drawn._spec)
     return inputs, outputs, hints
 
 
 def text(algorithm: str, found: Probes, drawn: Any) -> tuple[str, str]:
     """CLRS-Text of one draw of a sampler, without hints: prompt and answer."""
-    _, _, samplers = package()
-    from clrs._src.clrs_text import clrs_utils
-
+    samplers = package.parts().samplers
     inputs, outputs, hints = points(found, drawn)
     lengths = np.array([hints[0].data.shape[0]])
     sample = samplers.Feedback(samplers.Features(inputs, hints, lengths), outputs)
-    question, answer = clrs_utils.format_clrs_example(algorithm, sample)
+    question, answer = package.parts().text.format_clrs_example(algorithm, sample)
     return str(question), str(answer)
 
 
@@ -266,9 +248,8 @@ def _floyd_warshall(weights: Column) -> tuple[Column, Probes]:
     bit by bit, since a row or column of the node in between never changes while it is in between:
     no weight is negative.
     """
-    clrs, _, samplers = package()
-    probing, size = samplers.probing, len(weights)
-    found = probing.initialize(clrs.SPECS["floyd_warshall"])
+    probing, size = package.parts().probing, len(weights)
+    found = probing.initialize(package.parts().specs.SPECS["floyd_warshall"])
     known = probing.graph(weights.copy())
     first = {"pos": np.arange(size) / size, "A": weights.copy(), "adj": known.copy()}
     probing.push(found, Stage.INPUT.value, next_probe=first)

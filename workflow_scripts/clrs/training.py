@@ -61,7 +61,9 @@ class Training:
             torch.manual_seed(seeds.derive(seed, "clrs", "initial"))
             self.network = Reasoner(specs, settings.width, processor, settings.inverted_pointers)
         self.network.to(self.device)
-        self.optimiser = torch.optim.Adam(self.network.parameters(), lr=settings.learning_rate)
+        self.optimiser = torch.optim.Adam(
+            self.network.parameters(), lr=settings.learning_rate, fused=True
+        )
         self.schedules = {
             name: [
                 Schedule(s.lengths, settings.batch, seeds.derive(seed, "clrs", name, size))

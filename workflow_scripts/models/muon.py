@@ -20,7 +20,8 @@ def orthogonalised(g: Tensor, iterations: int = ITERATIONS) -> Tensor:
     a, b, c = NEWTON_SCHULZ
     for _ in range(iterations):
         gram = x @ x.mT
-        x = a * x + (b * gram + c * gram @ gram) @ x
+        polynomial = torch.baddbmm(gram, gram, gram, beta=b, alpha=c)
+        x = torch.baddbmm(x, polynomial, x, beta=a)
     return x.mT if tall else x
 
 
@@ -37,25 +38,29 @@ class Muon(torch.optim.Optimizer):
         super().__init__(matrices, {"lr": lr, "weight_decay": weight_decay, "momentum": momentum})
 
     @torch.no_grad()
-    def step(self, closure: Any = None) -> None:
-        """One step along the gradients, which all matrices have."""
-        assert closure is None
+    def step(self, closure: Any = None) -> Any:
+        """One step along the gradients, which all matrices have. Returns what `closure` does."""
+        with torch.enable_grad():
+            loss = closure() if closure else None
         for group in self.param_groups:
             alike: dict[torch.Size, list[Tensor]] = defaultdict(list)
             for matrix in group["params"]:
                 alike[matrix.shape].append(matrix)
             for matrices in alike.values():
                 self._move(matrices, group)
+        return loss
 
     def _move(self, matrices: list[Tensor], group: dict[str, Any]) -> None:
         momentum = group["momentum"]
         ahead = []
         for matrix in matrices:
+            gradient = matrix.grad
+            assert gradient is not None
             state = self.state[matrix]
             if not state:
                 state["momentum_buffer"] = torch.zeros_like(matrix)
-            average = state["momentum_buffer"].lerp_(matrix.grad, 1 - momentum)
-            ahead.append(matrix.grad.lerp(average, momentum))
+            average = state["momentum_buffer"].lerp_(gradient, 1 - momentum)
+            ahead.append(gradient.lerp(average, momentum))
         rate = group["lr"] * RMS_OF_ADAMW * max(matrices[0].shape) ** 0.5
         for matrix, direction in zip(matrices, orthogonalised(torch.stack(ahead)), strict=True):
             matrix.mul_(1 - group["lr"] * group["weight_decay"]).add_(direction, alpha=-rate)

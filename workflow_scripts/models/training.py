@@ -163,8 +163,9 @@ def _optimisers(
     rate, decay = settings.learning_rate, settings.weight_decay
     muon: torch.optim.Optimizer
     if mixed:
-        scaled = {"adjust_lr_fn": "match_rms_adamw"}
-        muon = torch.optim.Muon(matrices, lr=rate, weight_decay=decay, **scaled)
+        muon = torch.optim.Muon(
+            matrices, lr=rate, weight_decay=decay, adjust_lr_fn="match_rms_adamw"
+        )
     else:
         muon = Muon(matrices, lr=rate, weight_decay=decay)
     return [

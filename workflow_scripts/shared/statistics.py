@@ -1,4 +1,4 @@
-"""Intervals and tests used by more than one study, on SciPy, statsmodels and scikit-learn.
+"""Intervals and tests used by more than one study, on SciPy and statsmodels.
 
 Intervals are 95 % by default. An interval of a sampled quantity never has width 0: where the sample
 shows no spread, its ends are NaN, or follow from the bounds of the quantity. Libraries are imported
@@ -352,9 +352,8 @@ def expected_calibration_error(confidence: ArrayLike, correct: ArrayLike, bins: 
 
 def brier(confidence: ArrayLike, correct: ArrayLike) -> float:
     """Mean squared difference between confidence and outcome, shape (n,) each (Brier 1950)."""
-    from sklearn.metrics import brier_score_loss
-
-    return float(brier_score_loss(np.asarray(correct, dtype=int), np.asarray(confidence)))
+    gaps = np.asarray(confidence, dtype=float) - np.asarray(correct, dtype=float)
+    return float(np.square(gaps).mean())
 
 
 def auroc(confidence: ArrayLike, correct: ArrayLike) -> float:
@@ -362,9 +361,13 @@ def auroc(confidence: ArrayLike, correct: ArrayLike) -> float:
 
     NaN where all answers are right or all are wrong.
     """
-    from sklearn.metrics import roc_auc_score
+    from scipy import stats
 
-    outcome: Sequence[int] | NDArray = np.asarray(correct, dtype=int)
-    if np.unique(outcome).size < 2:
+    hit = np.asarray(correct, dtype=bool)
+    right = int(hit.sum())
+    wrong = hit.size - right
+    if not right or not wrong:
         return float("nan")
-    return float(roc_auc_score(outcome, np.asarray(confidence)))
+    # The rank sum of Mann and Whitney (1947). Equal confidences share the mean of their ranks.
+    ranks = stats.rankdata(confidence)[hit].sum()
+    return float((ranks - right * (right + 1) / 2) / (right * wrong))
