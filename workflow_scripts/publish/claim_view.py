@@ -5,6 +5,7 @@ One entry per claim, with one line per measurement. Links to an entry are `#<stu
 
 import ast
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from typing import Any
@@ -20,6 +21,7 @@ from workflow_scripts.shared.fingerprint import ROOT
 MOST_ROWS = 12  # rows of scores that a line shows; it names the numbers of the others
 # Of several measurements of one claim, the first of these stands for it.
 ORDER = (Verdict.CONTRADICTED, Verdict.INCONCLUSIVE, Verdict.SUPPORTED, Verdict.NOT_TESTED)
+Columns = Mapping[str, Sequence[Any]]  # a table of scores, from which single rows are quickly read
 SHOWN = ["metric", "model", "seed", "value", "ci_low", "ci_high", "n", "units", "note"]
 
 
@@ -46,8 +48,11 @@ def claims(
     grouped: dict[tuple[str, str], list[tuple[Mapping[str, Any], dict[str, Any]]]] = {}
     for (study, entry), row in zip(flat, card, strict=True):
         grouped.setdefault((study, entry["id"]), []).append((entry, row))
+    columns = {
+        study: {name: table[name].tolist() for name in table} for study, table in scores.items()
+    }
     return [
-        _claim(study, claim, lines, scores[study], pages)
+        _claim(study, claim, lines, columns[study], pages)
         for (study, claim), lines in grouped.items()
     ]
 
@@ -56,7 +61,7 @@ def _claim(
     study: str,
     claim: str,
     lines: list[tuple[Mapping[str, Any], dict[str, Any]]],
-    scores: pd.DataFrame,
+    scores: Columns,
     pages: set[tuple[str, str, str]],
 ) -> dict[str, Any]:
     first, row = lines[0]
@@ -91,13 +96,13 @@ def _line(
     entry: Mapping[str, Any],
     row: Mapping[str, Any],
     across: bars.Axis | None,
-    scores: pd.DataFrame,
+    scores: Columns,
     pages: set[tuple[str, str, str]],
 ) -> dict[str, Any]:
     trace = entry["trace"]
     numbers = rows_read.numbers(trace["rows"])
     every = [*numbers, *rows_read.numbers(trace["also_read"])]
-    experiments = list(dict.fromkeys(scores["experiment"].iloc[every])) if every else []
+    experiments = list(dict.fromkeys(scores["experiment"][row] for row in every))
     model = row["model"] or ""
     return {
         "anchor": anchor(study, claim, model, row["condition"] or ""),
@@ -126,23 +131,20 @@ def _line(
     }
 
 
-def table(scores: pd.DataFrame, numbers: Sequence[int]) -> dict[str, Any] | None:
-    """Some rows of scores, with the conditions that are not empty; None without rows."""
+def table(scores: Columns, numbers: Sequence[int]) -> dict[str, Any] | None:
+    """Some rows of scores, with the columns that are not empty there; None without rows."""
     if not numbers:
         return None
-    rows = scores.iloc[list(numbers)]
-    given = [
-        name
-        for name in rows
-        if name not in (*SHOWN, "experiment", "exact")
-        and (rows[name].notna() & (rows[name].astype(str) != "")).any()
-    ]
-    shown = [name for name in SHOWN if rows[name].notna().any() and (rows[name] != "").any()]
-    heads = ["experiment", *given, *shown]
-    cells = [[_cell(value) for value in values] for values in rows[heads].itertuples(index=False)]
+    others = [name for name in scores if name not in (*SHOWN, "experiment", "exact")]
+    cells = {
+        name: [_cell(scores[name][number]) for number in numbers]
+        for name in ("experiment", *others, *SHOWN)
+    }
+    heads = [name for name, column in cells.items() if name == "experiment" or any(column)]
+    lines = zip(*(cells[name] for name in heads), strict=True)
     return {
         "heads": ["row", *heads],
-        "cells": [[str(n), *line] for n, line in zip(numbers, cells, strict=True)],
+        "cells": [[str(n), *line] for n, line in zip(numbers, lines, strict=True)],
     }
 
 
@@ -152,12 +154,11 @@ def _cell(value: Any) -> str:
     return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
-def _also(scores: pd.DataFrame, found: rows_read.Ranges) -> list[str]:
+def _also(scores: Columns, found: rows_read.Ranges) -> list[str]:
     """The further rows that a claim's test read, counted by experiment and metric."""
-    rows = scores.iloc[rows_read.numbers(found)]
-    counts = rows.groupby(["experiment", "metric"], sort=False).size()
-    named = zip(counts.index.tolist(), counts, strict=True)
-    return [f"{experiment} {metric} ({count})" for (experiment, metric), count in named]
+    rows = rows_read.numbers(found)
+    counts = Counter((scores["experiment"][row], scores["metric"][row]) for row in rows)
+    return [f"{experiment} {metric} ({count})" for (experiment, metric), count in counts.items()]
 
 
 def ranges_text(found: rows_read.Ranges) -> str:

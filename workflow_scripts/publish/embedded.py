@@ -19,7 +19,7 @@ def picture(path: str | Path) -> dict[str, Any]:
         width, height = image.size
         packed = io.BytesIO()
         flat = image.convert("RGB") if _opaque(image) else image
-        flat.save(packed, "WEBP", lossless=True, quality=50, method=3)
+        flat.save(packed, "WEBP", lossless=True, quality=50, method=1)
     found = [("png", original), ("webp", packed.getvalue())]
     kind, data = min(found, key=lambda each: len(each[1]))
     text = base64.b64encode(data).decode("ascii")
