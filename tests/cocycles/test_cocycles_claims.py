@@ -30,6 +30,8 @@ from workflow_scripts.shared.claims import Evidence, Verdict
 from workflow_scripts.shared.fingerprint import ROOT
 from workflow_scripts.shared.schemas import SCORES
 
+pytestmark = pytest.mark.xdist_group("cocycles_claims")  # one worker makes its fixtures
+
 FIGURE_2 = verdicts.FIGURE_2
 PARTS = ("algebra", "schedules", "messages", "certificate")
 SCHEDULES = {

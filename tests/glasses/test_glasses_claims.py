@@ -31,6 +31,8 @@ from workflow_scripts.shared.fingerprint import ROOT
 from workflow_scripts.shared.schemas import SCORES
 from workflow_scripts.shared.scores import exact
 
+pytestmark = pytest.mark.xdist_group("glasses_claims")  # one worker makes its fixtures
+
 CONFIG = yaml.safe_load((ROOT / "config.yaml").read_text())
 COPIES = [4, 8, *range(100, 501, 20)]
 TASKS = FEW | {"copy_lengths": COPIES, "order_lengths": COPIES}

@@ -17,6 +17,8 @@ from workflow_scripts.parallel_sequential.rows import Rows, table
 from workflow_scripts.parallel_sequential.scores import arms_of
 from workflow_scripts.shared import tables
 
+pytestmark = pytest.mark.xdist_group("arms")  # one worker makes its fixtures
+
 N, CHAINS, QUESTIONS = 6, 2, 40
 SETTINGS = {
     "attempts": N,

@@ -10,6 +10,8 @@ from workflow_scripts.shared.schemas import REQUESTS, SCORES
 from workflow_scripts.stochasticity import controls, long_replies, requests, scores
 from workflow_scripts.stochasticity.draw_table import RIGGED, TRUE
 
+pytestmark = pytest.mark.xdist_group("controls")  # one worker makes its fixtures
+
 CONFIG = yaml.safe_load((ROOT / "config.yaml").read_text())["stochasticity"]
 DRAWS = 600
 SETTINGS = {
