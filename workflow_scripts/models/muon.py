@@ -25,17 +25,18 @@ def orthogonalised(g: Tensor, iterations: int = ITERATIONS) -> Tensor:
     return x.mT if tall else x
 
 
-class Muon(torch.optim.Optimizer):
+class Muon(torch.optim.Muon):
     """`torch.optim.Muon`, its step scaled to AdamW's, for matrices of float32.
 
     torch multiplies in bfloat16, which takes 20 to 30 times as long where a processor has no
-    instructions for it. Matrices of one shape share their products here.
+    instructions for it. Matrices of one shape share their products here. Either optimiser goes on
+    from a state of the other.
     """
 
     def __init__(
         self, matrices: Iterable[Tensor], lr: float, weight_decay: float, momentum: float = 0.95
     ) -> None:
-        super().__init__(matrices, {"lr": lr, "weight_decay": weight_decay, "momentum": momentum})
+        super().__init__(matrices, lr, weight_decay, momentum, adjust_lr_fn="match_rms_adamw")
 
     @torch.no_grad()
     def step(self, closure: Any = None) -> Any:

@@ -161,7 +161,6 @@ def _optimisers(
     matrices = [p for name, p in named if p.ndim == 2 and "embed" not in name]
     others = [p for name, p in named if p.ndim != 2 or "embed" in name]
     rate, decay = settings.learning_rate, settings.weight_decay
-    muon: torch.optim.Optimizer
     if mixed:
         muon = torch.optim.Muon(
             matrices, lr=rate, weight_decay=decay, adjust_lr_fn="match_rms_adamw"

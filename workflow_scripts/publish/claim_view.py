@@ -49,7 +49,8 @@ def claims(
     for (study, entry), row in zip(flat, card, strict=True):
         grouped.setdefault((study, entry["id"]), []).append((entry, row))
     columns = {
-        study: {name: table[name].tolist() for name in table} for study, table in scores.items()
+        study: {str(name): table[name].tolist() for name in table}
+        for study, table in scores.items()
     }
     return [
         _claim(study, claim, lines, columns[study], pages)
