@@ -246,7 +246,7 @@ def test_verify_passes_and_replays_what_does_not_need_them(project):
     assert "conforms to profile" in text
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.xdist_group("converted")
 def test_a_job_that_needs_them_is_reported_and_they_can_be_made_again(project):
     text, status = verify(project, "results/asked/replies.json")
