@@ -16,3 +16,8 @@ def unused_port():
     with socket.socket() as found:
         found.bind(("127.0.0.1", 0))
         return found.getsockname()[1]
+
+
+def pytest_collection_modifyitems(items):
+    """The type checker starts early: it takes minutes, and the other worker does the rest."""
+    items.sort(key=lambda item: "[mypy]" not in item.nodeid)

@@ -72,7 +72,7 @@ class Prompts(Cache):
         """Number of tokens before those of the forward pass."""
         return 0 if self.prefix is None else self.prefix.slots
 
-    def update(  # type: ignore[override]
+    def update(
         self, keys: torch.Tensor, values: torch.Tensor, layer: int, *_args: object, **_kw: object
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Store packed keys and values of a layer, shape (1, heads, tokens, width); return all."""
@@ -107,7 +107,7 @@ class Rows(Cache):
         """Number of tokens before the one of the forward pass."""
         return self.slots - 1
 
-    def update(  # type: ignore[override]
+    def update(
         self, keys: torch.Tensor, values: torch.Tensor, layer: int, *_args: object, **_kw: object
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Store keys and values of one token per row, shape (rows, heads, 1, width); return all."""
