@@ -1,4 +1,4 @@
-"""Muon (Jordan et al. 2024) without bfloat16: momentum, made orthogonal in float32."""
+"""Muon (Jordan et al. 2024): momentum, made orthogonal, in float32 or rounded to bfloat16."""
 
 from collections import defaultdict
 from collections.abc import Iterable
@@ -12,16 +12,24 @@ ITERATIONS = 5
 RMS_OF_ADAMW = 0.2  # root mean square of AdamW's steps (Liu et al. 2025, section 2.2)
 
 
-def orthogonalised(g: Tensor, iterations: int = ITERATIONS) -> Tensor:
-    """Roughly U V' of g = U S V', shape (R, out, in), by Newton-Schulz; S ends near 1."""
+def orthogonalised(g: Tensor, iterations: int = ITERATIONS, rounded: bool = False) -> Tensor:
+    """Roughly U V' of g = U S V', shape (R, out, in), by Newton-Schulz; S ends near 1.
+
+    If `rounded`, every result is rounded to bfloat16, as by `torch.optim.Muon`. Its errors replace
+    directions whose singular values are small, so that training takes another course without.
+    """
+
+    def kept(x: Tensor) -> Tensor:
+        return x.bfloat16().to(g.dtype) if rounded else x
+
     tall = g.shape[-2] > g.shape[-1]
-    x = g.mT if tall else g
-    x = x / x.flatten(1).norm(dim=1).clamp(min=1.0e-7)[:, None, None]
+    x = kept(g.mT if tall else g)
+    x = kept(x / kept(x.flatten(1).norm(dim=1)).clamp(min=1.0e-7)[:, None, None])
     a, b, c = NEWTON_SCHULZ
     for _ in range(iterations):
-        gram = x @ x.mT
-        polynomial = torch.baddbmm(gram, gram, gram, beta=b, alpha=c)
-        x = torch.baddbmm(x, polynomial, x, beta=a)
+        gram = kept(x @ x.mT)
+        polynomial = kept(torch.baddbmm(gram, gram, gram, beta=b, alpha=c))
+        x = kept(torch.baddbmm(x, polynomial, x, beta=a))
     return x.mT if tall else x
 
 
@@ -29,8 +37,8 @@ class Muon(torch.optim.Muon):
     """`torch.optim.Muon`, its step scaled to AdamW's, for matrices of float32.
 
     torch multiplies in bfloat16, which takes 20 to 30 times as long where a processor has no
-    instructions for it. Matrices of one shape share their products here. Either optimiser goes on
-    from a state of the other.
+    instructions for it. Here float32 products are rounded to bfloat16, and matrices of one shape
+    share them. Either optimiser goes on from a state of the other.
     """
 
     def __init__(
@@ -62,6 +70,7 @@ class Muon(torch.optim.Muon):
                 state["momentum_buffer"] = torch.zeros_like(matrix)
             average = state["momentum_buffer"].lerp_(gradient, 1 - momentum)
             ahead.append(gradient.lerp(average, momentum))
+        directions = orthogonalised(torch.stack(ahead), rounded=True)
         rate = group["lr"] * RMS_OF_ADAMW * max(matrices[0].shape) ** 0.5
-        for matrix, direction in zip(matrices, orthogonalised(torch.stack(ahead)), strict=True):
+        for matrix, direction in zip(matrices, directions, strict=True):
             matrix.mul_(1 - group["lr"] * group["weight_decay"]).add_(direction, alpha=-rate)
