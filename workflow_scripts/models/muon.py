@@ -15,8 +15,8 @@ RMS_OF_ADAMW = 0.2  # root mean square of AdamW's steps (Liu et al. 2025, sectio
 def orthogonalised(g: Tensor, iterations: int = ITERATIONS, rounded: bool = False) -> Tensor:
     """Roughly U V' of g = U S V', shape (R, out, in), by Newton-Schulz; S ends near 1.
 
-    If `rounded`, every result is rounded to bfloat16, as by `torch.optim.Muon`. Its errors replace
-    directions whose singular values are small, so that training takes another course without.
+    If `rounded`, every result is rounded to bfloat16, as by `torch.optim.Muon`. Training depends on
+    these errors: they replace directions whose singular values are small.
     """
 
     def kept(x: Tensor) -> Tensor:
