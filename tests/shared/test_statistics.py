@@ -224,6 +224,20 @@ def test_calibration_of_a_calibrated_forecaster_and_of_a_liar():
     assert math.isnan(statistics.auroc([0.2, 0.9], [1, 1]))
 
 
+@pytest.mark.parametrize("wrong", [math.nan, math.inf, -0.1, 1.1])
+def test_what_is_no_confidence_is_refused_as_by_scikit_learn(wrong):
+    correct, confidence = [0, 1, 1], [0.2, wrong, 0.9]
+    with pytest.raises(ValueError, match="expected confidences in"):
+        statistics.brier(confidence, correct)
+    with pytest.raises(ValueError, match=r"."):
+        metrics.brier_score_loss(correct, confidence)
+    if not math.isfinite(wrong):
+        with pytest.raises(ValueError, match="expected finite confidences"):
+            statistics.auroc(confidence, correct)
+        with pytest.raises(ValueError, match=r"."):
+            metrics.roc_auc_score(correct, confidence)
+
+
 @pytest.mark.parametrize("places", [1, 2, 12])
 def test_brier_and_auroc_are_those_of_scikit_learn(places):
     rng = np.random.default_rng(places)

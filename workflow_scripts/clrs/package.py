@@ -19,7 +19,6 @@ from typing import Any, NamedTuple
 class Parts(NamedTuple):
     """Modules of dm-clrs."""
 
-    algorithms: Any
     samplers: Any
     specs: Any
     probing: Any
@@ -33,7 +32,7 @@ def parts() -> Parts:
     if found is None or not found.submodule_search_locations:
         raise ModuleNotFoundError("No module named 'clrs'", name="clrs")
     root = Path(next(iter(found.submodule_search_locations)))
-    names = ("algorithms", "samplers", "specs", "probing", "clrs_text.clrs_utils")
+    names = ("samplers", "specs", "probing", "clrs_text.clrs_utils")
     with _without_the_rest(root), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return Parts(*(importlib.import_module(f"clrs._src.{name}") for name in names))

@@ -351,23 +351,32 @@ def expected_calibration_error(confidence: ArrayLike, correct: ArrayLike, bins: 
 
 
 def brier(confidence: ArrayLike, correct: ArrayLike) -> float:
-    """Mean squared difference between confidence and outcome, shape (n,) each (Brier 1950)."""
-    gaps = np.asarray(confidence, dtype=float) - np.asarray(correct, dtype=float)
-    return float(np.square(gaps).mean())
+    """Mean squared difference between confidence and outcome, shape (n,) each (Brier 1950).
+
+    Raises `ValueError` for confidences outside [0, 1], and without any.
+    """
+    certainty = np.asarray(confidence, dtype=float)
+    inside = (certainty >= 0) & (certainty <= 1)
+    if not certainty.size or not inside.all():
+        raise ValueError(f"expected confidences in [0, 1], found {certainty[~inside][:3].tolist()}")
+    return float(np.square(certainty - np.asarray(correct, dtype=float)).mean())
 
 
 def auroc(confidence: ArrayLike, correct: ArrayLike) -> float:
     """Probability that a right answer has more confidence than a wrong one; both of shape (n,).
 
-    NaN where all answers are right or all are wrong.
+    NaN where all answers are right or all are wrong. Raises `ValueError` for a confidence that is
+    NaN or infinite.
     """
     from scipy import stats
 
-    hit = np.asarray(correct, dtype=bool)
+    certainty, hit = np.asarray(confidence, dtype=float), np.asarray(correct, dtype=bool)
     right = int(hit.sum())
     wrong = hit.size - right
     if not right or not wrong:
         return float("nan")
+    if not np.isfinite(certainty).all():
+        raise ValueError("expected finite confidences, found NaN or infinity")
     # The rank sum of Mann and Whitney (1947). Equal confidences share the mean of their ranks.
-    ranks = stats.rankdata(confidence)[hit].sum()
+    ranks = stats.rankdata(certainty)[hit].sum()
     return float((ranks - right * (right + 1) / 2) / (right * wrong))
